@@ -1,0 +1,62 @@
+package sysctl
+
+//go:generate go run gen_hostonly.go
+
+// presence is what became of a file below /proc/sys/net in a new network namespace.
+type presence int
+
+const (
+	absent   presence = iota // it is not there
+	readOnly                 // it was writable in the first namespace
+	readable                 // it is read-only in the first namespace too
+)
+
+// seen is a row of the generated table. names is a pattern when a whole directory is absent.
+type seen struct {
+	names    string
+	presence presence
+	file     string // where the kernel registers it; "" when not traced
+}
+
+// reasons are sentence fragments to follow the name.
+var reasons = map[presence]string{
+	absent:   "belongs to the node: a pod's own network namespace does not have it",
+	readOnly: "belongs to the node: it is read-only in a pod's own network namespace",
+	readable: "cannot be set: it is read-only on every node",
+}
+
+// seenHostOnly turns what the generator saw into rows.
+func seenHostOnly() []row {
+	rows := make([]row, 0, len(seenInNewNamespace))
+	for _, s := range seenInNewNamespace {
+		source := "compared on Linux " + seenOnRelease
+		if s.file != "" {
+			source += "; Linux " + s.file
+		}
+		rows = append(rows, row{s.names, reasons[s.presence], source})
+	}
+	return rows
+}
+
+// readHostOnly are names that were read in the kernel's source: of modules that the generator's kernel lacks, and of files that
+// a new network namespace has, writable, but does not isolate. A later row wins over a seen one of the same name.
+var readHostOnly = []row{
+	// Its handler turns a static key of the whole kernel, in every namespace, and never back.
+	{"net.netfilter.nf_hooks_lwtunnel", "is not isolated: writing it in a pod switches the whole node, until it reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c"},
+
+	// Before these two were made read-only, a pod that wrote them changed the node; Kubernetes' documentation still warns of it.
+	{
+		"net.netfilter.nf_conntrack_max", "belongs to the node: it is read-only in a pod's own network namespace, and an older kernel would change it for the whole node",
+		"Linux net/netfilter/nf_conntrack_standalone.c; kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster",
+	},
+	{
+		"net.netfilter.nf_conntrack_expect_max", "belongs to the node: it is read-only in a pod's own network namespace, and an older kernel would change it for the whole node",
+		"Linux net/netfilter/nf_conntrack_standalone.c; kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster",
+	},
+
+	{"net.ipv4.vs.debug_level", reasons[readOnly], "Linux net/netfilter/ipvs/ip_vs_ctl.c (commit 174c37627894)"},
+	{"net.sctp.sctp_mem", reasons[absent], "Linux net/sctp/sysctl.c (sctp_table)"},
+	{"net.sctp.sctp_rmem", reasons[absent], "Linux net/sctp/sysctl.c (sctp_table)"},
+	{"net.sctp.sctp_wmem", reasons[absent], "Linux net/sctp/sysctl.c (sctp_table)"},
+	{"net.tipc.*", reasons[absent], "Linux net/tipc/sysctl.c (tipc_table)"},
+}

@@ -1,0 +1,160 @@
+package sysctl
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/version"
+)
+
+// TestNetworkNamesAgainstTheKernel compares the catalogue with a new network namespace of the running kernel: what is not host-only there
+// must be writable, and what is host-only must not be. Names that a smaller kernel lacks are passed over.
+func TestNetworkNamesAgainstTheKernel(t *testing.T) {
+	running := strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease"))
+	if version.MustParseGeneric(running).LessThan(version.MustParseGeneric(seenOnRelease)) {
+		t.Skipf("NOT RUN: Linux %s is older than %s, which the catalogue describes", running, seenOnRelease)
+	}
+	files := listIn(t, syscall.CLONE_NEWNET, "/proc/sys/net")
+	for name, mode := range files {
+		if strings.Contains(name, ".mc_forwarding") { // read-only in every namespace, and per interface
+			continue
+		}
+		entry := Lookup(name)
+		switch writable := mode.Perm()&0o200 != 0; {
+		case entry.HostOnly == nil && !writable:
+			t.Errorf("%s is read-only in a new network namespace, and the catalogue does not know: run go generate ./webhook/sysctl", name)
+		case entry.HostOnly != nil && writable && !strings.HasPrefix(entry.HostOnly.Reason, "is not isolated"):
+			t.Errorf("%s is writable in a new network namespace: the catalogue says it %s: run go generate ./webhook/sysctl", name, entry.HostOnly.Reason)
+		}
+	}
+}
+
+// TestIPCNamesAgainstTheKernel changes every IPC name in a new IPC namespace and looks at this one's.
+func TestIPCNamesAgainstTheKernel(t *testing.T) {
+	files := listIn(t, syscall.CLONE_NEWIPC, "/proc/sys/kernel", "/proc/sys/fs/mqueue")
+	tested := 0
+	for name := range files {
+		if ScopeOf(name) != IPC {
+			continue
+		}
+		path := "/proc/sys/" + strings.ReplaceAll(name, ".", "/")
+		before := read(t, path)
+		var inside string
+		within(t, syscall.CLONE_NEWIPC, func() error {
+			own, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			inside, err = change(path, strings.TrimSpace(string(own)))
+			return err
+		})
+		if after := read(t, path); after != before {
+			t.Errorf("%s changed from %q to %q here when it was set in another IPC namespace", name, before, after)
+		}
+		if inside == "" {
+			t.Logf("%s takes no other value", name)
+			continue
+		}
+		tested++
+	}
+	if tested < 10 {
+		t.Errorf("only %d IPC names tested", tested)
+	}
+}
+
+// change gives the file another value that it takes and keeps, and returns it; "" when there is none.
+func change(path, value string) (string, error) {
+	first, rest, _ := strings.Cut(value, "\t")
+	number, ok := new(big.Int).SetString(first, 10) // kernel.shmmax starts above int64
+	if !ok {
+		return "", nil
+	}
+	one := big.NewInt(1)
+	for _, other := range []*big.Int{new(big.Int).Sub(number, one), new(big.Int).Add(number, one), new(big.Int), one} {
+		written := strings.TrimSpace(other.String() + "\t" + rest)
+		if os.WriteFile(path, []byte(written), 0) != nil {
+			continue
+		}
+		now, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		if kept := strings.TrimSpace(string(now)); kept == written && kept != value {
+			return kept, nil
+		}
+	}
+	return "", nil
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// listIn lists the files below some folders of /proc/sys, as a new namespace shows them, by their sysctl names.
+func listIn(t *testing.T, namespace int, folders ...string) map[string]fs.FileMode {
+	t.Helper()
+	files := map[string]fs.FileMode{}
+	within(t, namespace, func() error {
+		for _, folder := range folders {
+			err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || entry.IsDir() {
+					return err
+				}
+				info, err := entry.Info()
+				if err != nil {
+					return err
+				}
+				files[strings.ReplaceAll(strings.TrimPrefix(path, "/proc/sys/"), "/", ".")] = info.Mode()
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return files
+}
+
+// within runs f in new namespaces: on a thread of its own, which ends with it, since /proc/sys shows the namespaces of the thread that looks.
+func within(t *testing.T, namespaces int, f func() error) {
+	t.Helper()
+	needRoot(t)
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread must not serve another goroutine
+		if err := syscall.Unshare(namespaces); err != nil {
+			result <- fmt.Errorf("%w: %w", errUnshare, err)
+			return
+		}
+		result <- f()
+	}()
+	switch err := <-result; {
+	case errors.Is(err, errUnshare):
+		t.Skipf("NOT RUN: %v: run it as root, outside containers", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+}
+
+var errUnshare = errors.New("make namespaces")
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("NOT RUN: making namespaces and writing /proc/sys needs root; run `sudo go test ./webhook/sysctl`")
+	}
+}

@@ -1,0 +1,135 @@
+package sysctl
+
+import (
+	"strings"
+	"testing"
+)
+
+// badNames are names that must never reach sysctl(8).
+var badNames = []string{
+	"",
+	"..",
+	"../x",
+	"kernel/../../../tmp/x",
+	"kernel.../x",
+	"kernel......tmp.x",
+	"/proc/sys/kernel/sem",
+	"/etc/passwd",
+	"-w",
+	"-p/etc/x",
+	"--system",
+	"kernel",
+	"kernel.",
+	"kernel/",
+	".kernel.sem",
+	"kernel..sem",
+	"kernel//sem",
+	"kernel.sem=1",
+	"kernel.sem ",
+	" kernel.sem",
+	"kernel.sem\n",
+	"kernel.sem\x00",
+	"kernel.s\u0435m",
+	"kernel\u2024sem",
+	"kernel\u2215sem",
+	"kernel.sem\xff",
+	"kernel.$(id)",
+	"kernel.sem;reboot",
+	"kernel.*",
+	"Kernel.sem",
+	"kern-el.sem",
+	"net.ipv4.conf.eth0/100.forwarding",
+	"net/ipv4/conf/eth0.100/forwarding",
+	"kernel." + strings.Repeat("x", MaxNameLength),
+}
+
+func TestParseNameRefusesBadNames(t *testing.T) {
+	for _, name := range badNames {
+		if got, err := ParseName(name); err == nil || got != "" {
+			t.Errorf("ParseName(%q) = %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestParseNameGivesTheDotForm(t *testing.T) {
+	for name, want := range map[string]string{
+		"net.core.somaxconn":                 "net.core.somaxconn",
+		"net/core/somaxconn":                 "net.core.somaxconn",
+		"net.ipv4.conf.eth0-1.arp_notify":    "net.ipv4.conf.eth0-1.arp_notify",
+		"net/bridge/bridge-nf-call-iptables": "net.bridge.bridge-nf-call-iptables",
+		"kernel.numa_balancing_MBps":         "kernel.numa_balancing_MBps",
+	} {
+		if got, err := ParseName(name); err != nil || got != want {
+			t.Errorf("ParseName(%q) = %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestScopeOf(t *testing.T) {
+	for name, want := range map[string]Scope{
+		"net.core.somaxconn":     Network,
+		"network.core":           Node,
+		"kernel.shm_rmid_forced": IPC,
+		"kernel.shmmax":          IPC,
+		"kernel.msgmax":          IPC,
+		"kernel.sem":             IPC,
+		"kernel.sem_next_id":     Node,
+		"kernel.semx":            Node,
+		"fs.mqueue.msg_max":      IPC,
+		"fs.mqueuex.y":           Node,
+		"fs.file-max":            Node,
+		"vm.max_map_count":       Node,
+		"kernel.core_pattern":    Node,
+	} {
+		if got := (Assignment{Name: name}).Scope(); got != want {
+			t.Errorf("scope of %q is %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestPattern(t *testing.T) {
+	for _, test := range []struct {
+		pattern string
+		text    string
+		matches []string
+		not     []string
+	}{
+		{"net.core.somaxconn", "net.core.somaxconn", []string{"net.core.somaxconn"}, []string{"net.core.somaxconn2", "net.core", ""}},
+		{"net/core/somaxconn", "net.core.somaxconn", []string{"net.core.somaxconn"}, nil},
+		{"net.*", "net.*", []string{"net.core.somaxconn", "net.x"}, []string{"network.x", "net"}},
+		{"net/ipv4/*", "net.ipv4.*", []string{"net.ipv4.tcp_rmem"}, []string{"net.ipv6.x"}},
+		{"kernel.shm*", "kernel.shm*", []string{"kernel.shmmax", "kernel.shm_rmid_forced"}, []string{"kernel.sem"}},
+		{"vm*", "vm*", []string{"vm.max_map_count"}, []string{"net.x"}},
+		{"*", "*", []string{"vm.max_map_count", "net.x"}, nil},
+	} {
+		pattern, err := ParsePattern(test.pattern)
+		if err != nil {
+			t.Errorf("ParsePattern(%q): %v", test.pattern, err)
+			continue
+		}
+		if pattern.String() != test.text {
+			t.Errorf("ParsePattern(%q) reads as %q, want %q", test.pattern, pattern, test.text)
+		}
+		for _, name := range test.matches {
+			if !pattern.Matches(name) {
+				t.Errorf("%q does not match %q", test.pattern, name)
+			}
+		}
+		for _, name := range test.not {
+			if pattern.Matches(name) {
+				t.Errorf("%q matches %q", test.pattern, name)
+			}
+		}
+	}
+}
+
+func TestPatternRefuses(t *testing.T) {
+	for _, pattern := range []string{"", "net", "net.*.x", "**", "*.x", ".*", "/*", "net..*", "net//*", "Net.*", "net.ipv4/*", "net core.*", "-*", "net.\u0435*"} {
+		if got, err := ParsePattern(pattern); err == nil || got != (Pattern{}) {
+			t.Errorf("ParsePattern(%q) = %v, %v", pattern, got, err)
+		}
+	}
+	if (Pattern{}).Matches("") || (Pattern{}).Matches("net.x") {
+		t.Error("the zero Pattern matches")
+	}
+}

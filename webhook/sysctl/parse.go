@@ -1,0 +1,168 @@
+package sysctl
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+const (
+	blanks = " \t"
+
+	// maxEcho bounds what an error repeats of the user's text, in bytes: an annotation may hold 256 KiB.
+	maxEcho = 64
+)
+
+// Parse reads sysctl.conf(5) lines, one "name = value" each; order is kept. Lines that are blank or start with "#" or ";" are skipped, and
+// the "\r" of a CRLF file is dropped. A "-" before the name (ignore errors) and a name without "=" are errors, unlike in
+// sysctl.conf: a parameter that is silently not set is what this project exists to end. So is a text without any assignment.
+//
+// All problems come at once, each as a field.Error at path with the line in its detail, and then no assignments.
+// The lines after the first MaxAssignments are counted but not read, which bounds the answer to a hostile text.
+func Parse(text string, path *field.Path) ([]Assignment, field.ErrorList) {
+	var (
+		assignments = make([]Assignment, 0, min(strings.Count(text, "\n")+1, MaxAssignments))
+		problems    field.ErrorList
+		asked       int // lines that ask for something, read or not
+		surplus     int // the line of the first one too many
+	)
+	for number, rest, more := 1, text, true; more; number++ {
+		var line string
+		line, rest, more = strings.Cut(rest, "\n")
+		line = strings.Trim(strings.TrimSuffix(line, "\r"), blanks)
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		asked++
+		if asked > MaxAssignments {
+			if surplus == 0 {
+				surplus = number
+			}
+			continue
+		}
+		assignment, problem := parseLine(line, number, path)
+		if problem == nil {
+			problem = checkDuplicate(assignments, assignment, path)
+		}
+		if problem != nil {
+			problems = append(problems, problem)
+			continue
+		}
+		assignments = append(assignments, assignment)
+	}
+	switch {
+	case asked == 0:
+		problems = append(problems, field.Required(path,
+			`it asks for no sysctl: write at least one line such as "net.core.somaxconn = 1024", or remove it`))
+	case surplus > 0:
+		problem := field.TooMany(path, asked, MaxAssignments)
+		problem.Detail = fmt.Sprintf("line %d: at most %d assignments are allowed, and this is one more: remove %d",
+			surplus, MaxAssignments, asked-MaxAssignments)
+		problems = append(problems, problem)
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return assignments, nil
+}
+
+// parseLine reads one assignment from a line that has no blanks around it and is no comment.
+func parseLine(line string, number int, path *field.Path) (Assignment, *field.Error) {
+	invalid := func(value, format string, args ...any) *field.Error {
+		return field.Invalid(path, shorten(value), fmt.Sprintf("line %d: ", number)+fmt.Sprintf(format, args...))
+	}
+	if line[0] == '-' {
+		return Assignment{}, invalid(line, `a leading "-" (ignore errors) is not allowed, since a pod must not start with a sysctl that was not set: write "name = value"`)
+	}
+	left, right, found := strings.Cut(line, "=")
+	if !found {
+		return Assignment{}, invalid(line, `there is no "=": write one "name = value" a line`)
+	}
+	left = strings.TrimRight(left, blanks)
+	name, err := ParseName(left)
+	if err != nil {
+		return Assignment{}, invalid(left, "%s", err)
+	}
+	value := foldBlanks(strings.TrimLeft(right, blanks))
+	if value == "" {
+		return Assignment{}, field.Required(path, fmt.Sprintf(`line %d: %s has no value: write "name = value"`, number, shorten(name)))
+	}
+	if len(value) > MaxValueLength {
+		return Assignment{}, invalid(value, "a value has at most %d characters, this one has %d", MaxValueLength, len(value))
+	}
+	if at := badInValue(value); at >= 0 {
+		return Assignment{}, invalid(value, "the character %s is not allowed in a value%s; allowed are A-Z a-z 0-9 _ space , : . / + -",
+			quoteAt(value, at), hints[value[at]])
+	}
+	return Assignment{Name: name, Value: value, Line: number}, nil
+}
+
+// hints say what to do about characters that people write for a reason.
+var hints = map[byte]string{
+	'#':  " (a comment needs a line of its own)",
+	';':  " (a comment, or another assignment, needs a line of its own)",
+	'"':  " (quotes are not needed)",
+	'\'': " (quotes are not needed)",
+	'=':  " (another assignment needs a line of its own)",
+	'$':  " (it is set as written: no shell, no variables)",
+	'`':  " (it is set as written: no shell, no variables)",
+}
+
+// checkDuplicate compares the name with those before it; they are so few that a map would cost more.
+func checkDuplicate(before []Assignment, a Assignment, path *field.Path) *field.Error {
+	for _, b := range before {
+		if b.Name == a.Name {
+			problem := field.Duplicate(path, shorten(a.Name))
+			problem.Detail = fmt.Sprintf("line %d: line %d sets it already: keep one of them", a.Line, b.Line)
+			return problem
+		}
+	}
+	return nil
+}
+
+// foldBlanks turns each run of spaces and tabs into one space. The common value, which has none, is returned as it is.
+func foldBlanks(value string) string {
+	if !strings.Contains(value, "\t") && !strings.Contains(value, "  ") {
+		return value
+	}
+	var folded strings.Builder
+	folded.Grow(len(value))
+	for i := range len(value) {
+		c := value[i]
+		if c == ' ' || c == '\t' {
+			if value[i-1] == ' ' || value[i-1] == '\t' { // i > 0: the value is trimmed
+				continue
+			}
+			c = ' '
+		}
+		folded.WriteByte(c)
+	}
+	return folded.String()
+}
+
+// badInValue returns the index of the first byte that a value may not hold, or -1.
+func badInValue(value string) int {
+	for i := range len(value) {
+		switch c := value[i]; {
+		case isLower(c), isUpper(c), isDigit(c):
+		case c == '_', c == ' ', c == ',', c == ':', c == '.', c == '/', c == '+', c == '-':
+		default:
+			return i
+		}
+	}
+	return -1
+}
+
+// shorten bounds what is echoed. The cut is at a character, since half of one would show as garbage.
+func shorten(s string) string {
+	if len(s) <= maxEcho {
+		return s
+	}
+	cut := maxEcho
+	for cut > maxEcho-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
+}

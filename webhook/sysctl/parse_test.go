@@ -1,0 +1,223 @@
+package sysctl
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+var annotation = field.NewPath("metadata", "annotations").Key("sysctl-injector.dev/sysctls")
+
+const prefix = "metadata.annotations[sysctl-injector.dev/sysctls]: "
+
+func TestParseAccepts(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		text string
+		want []Assignment
+	}{
+		{
+			name: "one assignment without an end of line",
+			text: "net.core.somaxconn=1024",
+			want: []Assignment{{"net.core.somaxconn", "1024", 1}},
+		},
+		{
+			name: "comments, blank lines and blanks as in sysctl.conf(5)",
+			text: "# high ports\n\n ; and the queue\n\tnet.core.somaxconn \t=  32768 \nnet.ipv4.ip_local_port_range = 32768 65535\n",
+			want: []Assignment{{"net.core.somaxconn", "32768", 4}, {"net.ipv4.ip_local_port_range", "32768 65535", 5}},
+		},
+		{
+			name: "runs of blanks inside a value as one space",
+			text: "kernel.sem = 10000 \t  1024000000\t500   32000",
+			want: []Assignment{{"kernel.sem", "10000 1024000000 500 32000", 1}},
+		},
+		{
+			name: "the ends of line of Windows",
+			text: "net.core.somaxconn = 1\r\n\r\nkernel.msgmax = 2\r\n",
+			want: []Assignment{{"net.core.somaxconn", "1", 1}, {"kernel.msgmax", "2", 3}},
+		},
+		{
+			name: "the slash form",
+			text: "net/ipv4/conf/eth0/forwarding = 1",
+			want: []Assignment{{"net.ipv4.conf.eth0.forwarding", "1", 1}},
+		},
+		{
+			name: "every character that a name may hold",
+			text: "a_0.Az-_9 = 1",
+			want: []Assignment{{"a_0.Az-_9", "1", 1}},
+		},
+		{
+			name: "every character that a value may hold",
+			text: "kernel.x = AZaz09_ ,:./+-",
+			want: []Assignment{{"kernel.x", "AZaz09_ ,:./+-", 1}},
+		},
+		{
+			name: "the longest name and the longest value",
+			text: "n." + strings.Repeat("x", MaxNameLength-2) + "=" + strings.Repeat("1", MaxValueLength),
+			want: []Assignment{{"n." + strings.Repeat("x", MaxNameLength-2), strings.Repeat("1", MaxValueLength), 1}},
+		},
+		{
+			name: "the most assignments",
+			text: lines(MaxAssignments),
+			want: numbered(MaxAssignments),
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, problems := Parse(test.text, annotation)
+			if len(problems) > 0 {
+				t.Fatalf("Parse: %v", problems)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("assignments (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestParseRefuses compares whole messages: they are what a person reads through kubectl.
+func TestParseRefuses(t *testing.T) {
+	const (
+		valueChars = `; allowed are A-Z a-z 0-9 _ space , : . / + -`
+		nameChars  = `a sysctl name is words of letters, digits, _ and - joined by dots, such as net.core.somaxconn: the character `
+		firstWord  = `the first word of a sysctl name is of lower-case letters, digits and _: the character `
+		dotsOnly   = `a sysctl name is words joined by single dots, such as net.core.somaxconn: ".." is not allowed`
+		mixed      = "a sysctl name is written with dots or with slashes, not with both (so an interface with a dot in its name cannot be named): " +
+			"write net.core.somaxconn or net/core/somaxconn"
+		empty    = `a sysctl name is words joined by single separators, such as net.core.somaxconn: one word is empty`
+		oneWord  = "a sysctl name has two words or more joined by dots, such as net.core.somaxconn"
+		dash     = `a leading "-" (ignore errors) is not allowed, since a pod must not start with a sysctl that was not set: write "name = value"`
+		noEquals = `there is no "=": write one "name = value" a line`
+		nothing  = `Required value: it asks for no sysctl: write at least one line such as "net.core.somaxconn = 1024", or remove it`
+	)
+	for _, test := range []struct {
+		name string
+		text string
+		want []string
+	}{
+		// Names.
+		{"a way out of /proc/sys", "kernel/../../../tmp/x = 1", []string{`Invalid value: "kernel/../../../tmp/x": line 1: ` + dotsOnly}},
+		{"a way out in dot form", "kernel......tmp.x = 1", []string{`Invalid value: "kernel......tmp.x": line 1: ` + dotsOnly}},
+		{"an option for sysctl", "-w = 1", []string{`Invalid value: "-w = 1": line 1: ` + dash}},
+		{"ignore errors", "-net.core.somaxconn = 1", []string{`Invalid value: "-net.core.somaxconn = 1": line 1: ` + dash}},
+		{"a path", "/proc/sys/net/core/somaxconn = 1", []string{
+			`Invalid value: "/proc/sys/net/core/somaxconn": line 1: a sysctl name starts below /proc/sys: leave the leading "/" or "/proc/sys/" off, as in net/core/somaxconn`,
+		}},
+		{"slashes that would lose a dot", "net/ipv4/conf/eth0.100/forwarding=1", []string{`Invalid value: "net/ipv4/conf/eth0.100/forwarding": line 1: ` + mixed}},
+		{"dots that hold a slash", "net.ipv4.conf.eth0/100.forwarding=1", []string{`Invalid value: "net.ipv4.conf.eth0/100.forwarding": line 1: ` + mixed}},
+		{"an empty word", "net//core = 1", []string{`Invalid value: "net//core": line 1: ` + empty}},
+		{"an empty last word", "net. = 1", []string{`Invalid value: "net.": line 1: ` + empty}},
+		{"one word", "somaxconn = 1", []string{`Invalid value: "somaxconn": line 1: ` + oneWord}},
+		{"no name", " = 1", []string{`Invalid value: "": line 1: the name is missing: write "name = value"`}},
+		{"a capital first word", "Net.core.somaxconn = 1", []string{`Invalid value: "Net.core.somaxconn": line 1: ` + firstWord + `'N' is not allowed there`}},
+		{"a pattern", "net.* = 1", []string{`Invalid value: "net.*": line 1: ` + nameChars + `'*' is not allowed`}},
+		{"a blank in a name", "net.core somaxconn = 1", []string{`Invalid value: "net.core somaxconn": line 1: ` + nameChars + `' ' is not allowed`}},
+		{"a look-alike letter", "net.c\u043ere.somaxconn = 1", []string{`Invalid value: "net.cоre.somaxconn": line 1: ` + nameChars + `'\u043e' is not allowed`}},
+		{"a byte order mark", "\ufeffnet.core.somaxconn = 1", []string{`Invalid value: "\ufeffnet.core.somaxconn": line 1: ` + nameChars + `'\ufeff' is not allowed`}},
+		{"a NUL", "net.core.so\x00 = 1", []string{`Invalid value: "net.core.so\x00": line 1: ` + nameChars + `'\x00' is not allowed`}},
+		{"broken UTF-8", "net.core.so\xff = 1", []string{`Invalid value: "net.core.so\xff": line 1: ` + nameChars + `'\xff' is not allowed`}},
+		{"a name too long", "n." + strings.Repeat("x", MaxNameLength-1) + " = 1", []string{
+			`Invalid value: "n.` + strings.Repeat("x", maxEcho-2) + `...": line 1: a sysctl name has at most 253 characters, this one has 254`,
+		}},
+
+		// Values.
+		{"a name without a value", "net.core.somaxconn =", []string{`Required value: line 1: net.core.somaxconn has no value: write "name = value"`}},
+		{"a name without =", "net.core.somaxconn", []string{`Invalid value: "net.core.somaxconn": line 1: ` + noEquals}},
+		{"a newline in a value", "kernel.sem = 1\n2 3 4", []string{`Invalid value: "2 3 4": line 2: ` + noEquals}},
+		{"a carriage return in a value", "kernel.sem = 1\r2", []string{`Invalid value: "1\r2": line 1: the character '\r' is not allowed in a value` + valueChars}},
+		{"a second command", "net.core.somaxconn = 1; reboot", []string{
+			`Invalid value: "1; reboot": line 1: the character ';' is not allowed in a value (a comment, or another assignment, needs a line of its own)` + valueChars,
+		}},
+		{"a command in its place", "net.core.somaxconn = $(id)", []string{
+			`Invalid value: "$(id)": line 1: the character '$' is not allowed in a value (it is set as written: no shell, no variables)` + valueChars,
+		}},
+		{"quotes", `kernel.sem = "1 2 3 4"`, []string{
+			`Invalid value: "\"1 2 3 4\"": line 1: the character '"' is not allowed in a value (quotes are not needed)` + valueChars,
+		}},
+		{"a comment after a value", "net.core.somaxconn = 1 # queue", []string{
+			`Invalid value: "1 # queue": line 1: the character '#' is not allowed in a value (a comment needs a line of its own)` + valueChars,
+		}},
+		{"two assignments on a line", "kernel.msgmax=1 kernel.msgmnb=2", []string{
+			`Invalid value: "1 kernel.msgmnb=2": line 1: the character '=' is not allowed in a value (another assignment needs a line of its own)` + valueChars,
+		}},
+		{"broken UTF-8 in a value", "kernel.sem = 1\xc3", []string{`Invalid value: "1\xc3": line 1: the character '\xc3' is not allowed in a value` + valueChars}},
+		{"a value too long", "kernel.sem = " + strings.Repeat("1", MaxValueLength+1), []string{
+			`Invalid value: "` + strings.Repeat("1", maxEcho) + `...": line 1: a value has at most 256 characters, this one has 257`,
+		}},
+
+		// The text as a whole.
+		{"the same name in another spelling", "net.core.somaxconn = 1\n# again\nnet/core/somaxconn = 1", []string{
+			`Duplicate value: "net.core.somaxconn": line 3: line 1 sets it already: keep one of them`,
+		}},
+		{"seventeen assignments", "# many\n" + lines(MaxAssignments+1), []string{
+			`Too many: 17: line 18: at most 16 assignments are allowed, and this is one more: remove 1`,
+		}},
+		{"nothing", "", []string{nothing}},
+		{"only comments", "# later\n\n;\n", []string{nothing}},
+		{"several problems, all at once", "net = 1\nnet.core.somaxconn = 1\nnet.core.somaxconn = 2\nkernel.sem", []string{
+			`Invalid value: "net": line 1: ` + oneWord,
+			`Duplicate value: "net.core.somaxconn": line 3: line 2 sets it already: keep one of them`,
+			`Invalid value: "kernel.sem": line 4: ` + noEquals,
+		}},
+	} {
+		t.Run("refuses "+test.name, func(t *testing.T) {
+			assignments, problems := Parse(test.text, annotation)
+			if assignments != nil {
+				t.Errorf("assignments next to problems: %v", assignments)
+			}
+			var got, want []string
+			for _, problem := range problems {
+				got = append(got, problem.Error())
+			}
+			for _, w := range test.want {
+				want = append(want, prefix+w)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseBoundsItsAnswer(t *testing.T) {
+	_, problems := Parse(strings.Repeat(strings.Repeat("\xf0\x9f\x90\x9f", 4000)+"\n", 1000), annotation)
+	if len(problems) != MaxAssignments+1 {
+		t.Errorf("%d problems for 1000 bad lines, want %d", len(problems), MaxAssignments+1)
+	}
+	if size := len(problems.ToAggregate().Error()); size > 8192 {
+		t.Errorf("the answer to 16 MB has %d bytes", size)
+	}
+}
+
+func lines(n int) string {
+	var text strings.Builder
+	for _, a := range numbered(n) {
+		fmt.Fprintln(&text, a)
+	}
+	return text.String()
+}
+
+func numbered(n int) []Assignment {
+	assignments := make([]Assignment, n)
+	for i := range assignments {
+		assignments[i] = Assignment{Name: fmt.Sprintf("net.test.n%d", i+1), Value: "1", Line: i + 1}
+	}
+	return assignments
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, bench := range []struct{ name, text string }{
+		{"two", "net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"},
+		{"sixteen", lines(MaxAssignments)},
+		{"refused", "kernel/../../../tmp/x = 1"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Parse(bench.text, annotation)
+			}
+		})
+	}
+}

@@ -1,0 +1,46 @@
+package v1alpha1
+
+// GroupName is the API group, and the prefix of every annotation and label of the project.
+const GroupName = "sysctl-injector.dev"
+
+// Annotations on a pod.
+const (
+	// SysctlsAnnotation holds what to set, in sysctl.conf(5) lines. Written by the user.
+	SysctlsAnnotation = GroupName + "/sysctls"
+	// ProfilesAnnotation holds comma-separated SysctlProfile names, merged under SysctlsAnnotation. Written by the user.
+	ProfilesAnnotation = GroupName + "/profiles"
+	// InjectAnnotation set to "false" leaves the pod alone. Written by the user; "true" is the default.
+	InjectAnnotation = GroupName + "/inject"
+	// StatusAnnotation tells, in compact JSON, what was applied. Written by the webhook, and never an input to a decision.
+	StatusAnnotation = GroupName + "/status"
+)
+
+// Labels.
+const (
+	// InjectedLabel is "true" on an injected pod. Written by the webhook, for selectors.
+	InjectedLabel = GroupName + "/injected"
+	// InjectLabel set to InjectEnabled on a namespace opts it in. Written by an administrator.
+	InjectLabel = GroupName + "/inject"
+	// EnforceLabel on a namespace names the Pod Security Standard that the guard holds the pod's other containers to.
+	// Written by an administrator.
+	EnforceLabel = GroupName + "/enforce"
+	// KernelLabel set to KernelLabelGuest on a RuntimeClass says that its pods have a kernel of their own.
+	// Written by an administrator.
+	KernelLabel = GroupName + "/kernel"
+)
+
+// Values of the labels above.
+const (
+	InjectEnabled    = "enabled"
+	KernelLabelGuest = "guest"
+)
+
+// ContainerName is the injected container's name. No other container of a pod may bear it.
+const ContainerName = "sysctl-injector"
+
+// ManagedBy is the value of app.kubernetes.io/managed-by on every object that the project writes.
+// An object without it is never touched.
+const (
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "sysctl-injector"
+)

@@ -1,0 +1,95 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Kernel says whose kernel a pod's sysctls act on.
+// +kubebuilder:validation:Enum=Shared;Guest
+type Kernel string
+
+const (
+	// SharedKernel is the node's kernel, which all its ordinary pods share.
+	SharedKernel Kernel = "Shared"
+	// GuestKernel is a kernel of the pod's own, in a virtual machine (Kata Containers, for one).
+	GuestKernel Kernel = "Guest"
+)
+
+// SysctlPolicy says which pods may set which sysctls. Policies only ever allow: a pod is allowed when, for each
+// sysctl it asks for, some policy that selects the pod allows it. Without any policy nothing is allowed.
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,shortName=scp,categories=sysctl-injector
+type SysctlPolicy struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec SysctlPolicySpec `json:"spec"`
+}
+
+// SysctlPolicySpec selects pods and says what they may set.
+type SysctlPolicySpec struct {
+	// NamespaceSelector selects namespaces by label, among those opted in by the label sysctl-injector.dev/inject=enabled.
+	// Empty or absent, it selects all of them.
+	// +optional
+	NamespaceSelector metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+	// ServiceAccountNames are the service accounts, in the selected namespaces, whose pods are selected. Empty: any.
+	// +optional
+	ServiceAccountNames []string `json:"serviceAccountNames,omitempty"`
+	// Allow lists what the selected pods may set. A sysctl is allowed when one of these rules allows it.
+	// +kubebuilder:validation:MinItems=1
+	Allow []AllowRule `json:"allow"`
+}
+
+// AllowRule allows sysctls by name, and bounds their values.
+type AllowRule struct {
+	// Names are exact sysctl names ("net.core.somaxconn") or prefixes with a trailing asterisk ("net.ipv4.tcp_*").
+	// +kubebuilder:validation:MinItems=1
+	Names []string `json:"names"`
+	// Kernels on which the names may be set. Empty: both. Whatever is listed here, a node-level sysctl is refused on a
+	// shared kernel.
+	// +optional
+	Kernels []Kernel `json:"kernels,omitempty"`
+	// Min is the least whole number that each field of the value may be.
+	// +optional
+	Min *int64 `json:"min,omitempty"`
+	// Max is the greatest whole number that each field of the value may be.
+	// +optional
+	Max *int64 `json:"max,omitempty"`
+	// OneOf lists the only values allowed, each compared as a whole with runs of blanks folded to one space.
+	// +optional
+	OneOf []string `json:"oneOf,omitempty"`
+}
+
+// SysctlPolicyList is a list of SysctlPolicy objects.
+// +kubebuilder:object:root=true
+type SysctlPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []SysctlPolicy `json:"items"`
+}
+
+// SysctlProfile is a named set of sysctls that pods refer to by the annotation sysctl-injector.dev/profiles.
+// A profile allows nothing: policies do.
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,shortName=scprof,categories=sysctl-injector
+type SysctlProfile struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec SysctlProfileSpec `json:"spec"`
+}
+
+// SysctlProfileSpec holds a profile's sysctls.
+type SysctlProfileSpec struct {
+	// Sysctls are sysctl.conf(5) lines, as in the annotation sysctl-injector.dev/sysctls.
+	// +kubebuilder:validation:MinLength=1
+	Sysctls string `json:"sysctls"`
+}
+
+// SysctlProfileList is a list of SysctlProfile objects.
+// +kubebuilder:object:root=true
+type SysctlProfileList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []SysctlProfile `json:"items"`
+}

@@ -1,0 +1,175 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+	kyaml "sigs.k8s.io/yaml"
+)
+
+// maxInput bounds what is read, in bytes. A cluster's whole state is smaller; a mistake such as a disk image is not.
+const maxInput = 64 << 20
+
+// byteOrderMark may open a file. It is kept, and no parser sees it.
+const byteOrderMark = "\uFEFF"
+
+// stream is a manifest: its byte order mark, or "", and its documents.
+type stream struct {
+	mark      string
+	documents []*document
+}
+
+// document is a chunk and what the parsers say about it.
+type document struct {
+	chunk
+	json   []byte     // what kubectl would send to the API server; null for an empty document
+	root   *yaml.Node // for order and positions; nil for an empty document
+	isJSON bool
+	crlf   bool  // lines end as on Windows
+	starts []int // offset of each line in text
+}
+
+func read(in []byte) (*stream, error) {
+	if len(in) > maxInput {
+		return nil, fmt.Errorf("the manifest has %d bytes, more than the %d that are read", len(in), maxInput)
+	}
+	if !utf8.Valid(in) {
+		return nil, errors.New("the manifest is not UTF-8 text")
+	}
+	text, hasMark := strings.CutPrefix(string(in), byteOrderMark)
+	s := &stream{}
+	if hasMark {
+		s.mark = byteOrderMark
+	}
+	var errs []error
+	for _, c := range split(text) {
+		doc, err := parse(c)
+		errs = append(errs, err)
+		s.documents = append(s.documents, doc)
+	}
+	return s, errors.Join(errs...)
+}
+
+// parse reads one document. Errors carry the line of the stream.
+func parse(c chunk) (*document, error) {
+	d := &document{chunk: c, json: []byte("null"), starts: lineStarts(c.text), crlf: strings.Contains(c.text, "\r\n")}
+	if c.empty {
+		return d, nil
+	}
+	content := bytes.TrimSpace([]byte(c.text[c.body:c.tail]))
+	d.isJSON = bytes.HasPrefix(content, []byte("{")) && json.Valid(content)
+
+	source := c.readable()
+	if d.isJSON {
+		source = withYAMLEscapes(source)
+	}
+	var err error
+	if d.root, err = parseNodes(source); err != nil {
+		return nil, c.inStream(err)
+	}
+	if err := uniqueKeys(d.root, c.lines); err != nil {
+		return nil, err
+	}
+	d.json = content
+	if !d.isJSON {
+		if d.json, err = kyaml.YAMLToJSON([]byte(source)); err != nil {
+			return nil, c.inStream(err)
+		}
+	}
+	return d, nil
+}
+
+// lineEnds returns new lines with the document's own line ends.
+func (d *document) lineEnds(lines string) string {
+	if d.crlf {
+		return strings.ReplaceAll(lines, "\n", "\r\n")
+	}
+	return lines
+}
+
+// parseNodes reads text, which must hold one document and nothing after it.
+func parseNodes(text string) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	var root, more yaml.Node
+	if err := decoder.Decode(&root); err != nil {
+		return nil, err
+	}
+	switch err := decoder.Decode(&more); {
+	case err == nil:
+		return nil, fmt.Errorf("yaml: line %d: a second document without --- before it", more.Line)
+	case !errors.Is(err, io.EOF):
+		return nil, err
+	}
+	return &root, nil
+}
+
+// surrogate is one half of a character that JSON writes as two escapes. YAML does not know these, nor an escaped slash.
+var surrogate = regexp.MustCompile(`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
+
+// withYAMLEscapes puts other characters there, as long. The nodes of a JSON document serve only to find positions.
+func withYAMLEscapes(text string) string {
+	return strings.ReplaceAll(surrogate.ReplaceAllString(text, `\uE000`), `\/`, `\t`)
+}
+
+// parserError is what the YAML parsers' messages look like. Some say no line; the document's first stands in for it.
+var parserError = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// countsFromZero matches the messages whose line is one too low: those about grammar, not about characters.
+var countsFromZero = regexp.MustCompile(`^did not find expected (<document start>|node content|key|',' or|'-' indicator)`)
+
+// inStream rewrites a parser's error to count lines from the start of the stream.
+func (c chunk) inStream(err error) error {
+	message, line := err.Error(), len(lineStarts(c.text[:c.body]))
+	if m := parserError.FindStringSubmatch(message); m != nil {
+		message = message[len(m[0]):]
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			line = n
+			if countsFromZero.MatchString(message) {
+				line++
+			}
+		}
+	}
+	return fmt.Errorf("line %d: %s", c.lines+line, message)
+}
+
+// uniqueKeys refuses a mapping that has a key twice: readers disagree on which one counts.
+func uniqueKeys(n *yaml.Node, offset int) error {
+	var errs []error
+	seen := map[string]int{}
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && child.Kind == yaml.ScalarNode {
+			if first, ok := seen[child.Value]; ok {
+				errs = append(errs, fmt.Errorf("line %d: key %q is already set in line %d", offset+child.Line, child.Value, offset+first))
+			}
+			seen[child.Value] = child.Line
+		}
+		errs = append(errs, uniqueKeys(child, offset))
+	}
+	return errors.Join(errs...)
+}
+
+// lineOf returns the line of the stream where the value at path starts; where an alias hides it, of what leads there.
+func (d *document) lineOf(path []string) int {
+	if d.root == nil {
+		return d.lines + 1
+	}
+	n := d.root.Content[0]
+	line := n.Line
+	for _, name := range path {
+		i := childIndex(resolve(n), name)
+		if i < 0 {
+			break
+		}
+		n = resolve(n).Content[i]
+		line = n.Line
+	}
+	return d.lines + line
+}

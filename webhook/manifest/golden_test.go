@@ -1,0 +1,144 @@
+package manifest
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
+	"gomodules.xyz/jsonpatch/v2"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// container has its fields in an order that is not the alphabet's.
+type container struct {
+	Name            string           `json:"name"`
+	Image           string           `json:"image"`
+	Command         []string         `json:"command"`
+	Args            []string         `json:"args"`
+	SecurityContext map[string]any   `json:"securityContext"`
+	Env             []map[string]any `json:"env"`
+}
+
+var first = container{
+	Name:            "first",
+	Image:           "registry.example.com/first@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+	Command:         []string{"first", "-w"},
+	Args:            []string{"a.b=32768 65535", "c=true"},
+	SecurityContext: map[string]any{"privileged": true, "runAsUser": 0, "capabilities": map[string]any{}},
+	Env:             []map[string]any{{"name": "A", "value": "true"}, {"name": "B", "value": "a: b # c"}},
+}
+
+// inject is an edit that puts first in front of every pod that asks for it and does not have it.
+func inject(t Template) ([]jsonpatch.Operation, error) {
+	pod := gjson.ParseBytes(t.Pod)
+	if !pod.Get(`metadata.annotations.example\.com/inject`).Exists() || pod.Get("spec.initContainers.0.name").String() == first.Name {
+		return nil, nil
+	}
+	ops := []jsonpatch.Operation{}
+	add := func(path string, value any) { ops = append(ops, jsonpatch.NewOperation("add", path, value)) }
+	if !pod.Get("metadata.labels").IsObject() {
+		add("/metadata/labels", map[string]string{})
+	}
+	add("/metadata/labels/example.com~1injected", "true")
+	add("/metadata/annotations/example.com~1status", `{"version":"v1","set":["a.b"]}`)
+	if !pod.Get("spec.initContainers").IsArray() {
+		add("/spec/initContainers", []any{})
+	}
+	add("/spec/initContainers/0", first)
+	if pod.Get("spec.imagePullSecrets").IsArray() {
+		add("/spec/imagePullSecrets/-", map[string]string{"name": "first"})
+	} else {
+		add("/spec/imagePullSecrets", []any{map[string]string{"name": "first"}})
+	}
+	return ops, nil
+}
+
+// changesLines names the cases in which a line changes, because something goes into flow style, JSON, or the place of an empty
+// value or an alias. In all others lines are added and nothing else.
+var changesLines = []string{
+	"anchors", "cron-job", "flow-style", "json-compact", "json-pretty", "json-tabs", "kustomize-style", "merge-keys",
+	"status-exists", "streams", "typed-list",
+}
+
+func TestGolden(t *testing.T) {
+	entries, err := os.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		if name == "fuzz" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) { golden(t, filepath.Join("testdata", name)) })
+	}
+}
+
+func golden(t *testing.T, dir string) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: no files (%v)", dir, err)
+	}
+	ext := filepath.Ext(files[0])
+	outFile := filepath.Join(dir, "out"+ext)
+	for _, file := range files {
+		if file != filepath.Join(dir, "in"+ext) && file != outFile {
+			t.Errorf("stray file %s", file)
+		}
+	}
+	in, err := os.ReadFile(filepath.Join(dir, "in"+ext))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Rewrite(in, inject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(outFile, out, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(outFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(out)); diff != "" {
+		t.Errorf("output differs from %s (-want +got):\n%s", outFile, diff)
+	}
+	again, err := Rewrite(out, inject)
+	if err != nil || !bytes.Equal(again, out) {
+		t.Errorf("a second run changes something (%v):\n%s", err, cmp.Diff(string(out), string(again)))
+	}
+	if name := filepath.Base(dir); slices.Contains(changesLines, name) == onlyAdds(string(in), string(out)) {
+		t.Errorf("adds lines and nothing else: %t", onlyAdds(string(in), string(out)))
+	}
+}
+
+// onlyAdds reports whether each line of in is in out as well, in the same order. Only the last line may have got an end.
+func onlyAdds(in, out string) bool {
+	lines := strings.SplitAfter(in, "\n")
+	if last := &lines[len(lines)-1]; *last != "" && !strings.HasSuffix(out, *last) {
+		*last += lineEnd(in)
+	}
+	for line := range strings.SplitAfterSeq(out, "\n") {
+		if len(lines) > 0 && lines[0] == line {
+			lines = lines[1:]
+		}
+	}
+	return len(lines) == 0
+}
+
+func lineEnd(text string) string {
+	if strings.Contains(text, "\r\n") {
+		return "\r\n"
+	}
+	return "\n"
+}

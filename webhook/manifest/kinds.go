@@ -1,0 +1,132 @@
+package manifest
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// workload says where objects of a kind keep their pod template.
+type workload struct {
+	kind   string
+	groups []string // a kind of the same name in another group is somebody else's
+	path   []string
+}
+
+var workloads = []workload{
+	{"Pod", []string{""}, nil},
+	{"PodTemplate", []string{""}, []string{"template"}},
+	{"ReplicationController", []string{""}, []string{"spec", "template"}},
+	{"Deployment", []string{"apps", "extensions"}, []string{"spec", "template"}},
+	{"ReplicaSet", []string{"apps", "extensions"}, []string{"spec", "template"}},
+	{"DaemonSet", []string{"apps", "extensions"}, []string{"spec", "template"}},
+	{"StatefulSet", []string{"apps"}, []string{"spec", "template"}},
+	{"Job", []string{"batch", "extensions"}, []string{"spec", "template"}},
+	{"CronJob", []string{"batch"}, []string{"spec", "jobTemplate", "spec", "template"}},
+}
+
+// object is an Object and where its document keeps it.
+type object struct {
+	Object
+	path []string
+}
+
+// template returns the path of the object's pod template within the object; false where it has none.
+func (o object) template() ([]string, bool) {
+	group := ""
+	if g, _, ok := strings.Cut(o.APIVersion, "/"); ok {
+		group = g
+	}
+	i := slices.IndexFunc(workloads, func(w workload) bool {
+		return w.kind == o.Kind && o.APIVersion != "" && slices.Contains(w.groups, group)
+	})
+	if i < 0 || !at(o.JSON, workloads[i].path).IsObject() {
+		return nil, false
+	}
+	return workloads[i].path, true
+}
+
+// objects returns the document's object, or the items of the list that it is.
+func (d *document) objects() []object {
+	return d.collect(gjson.ParseBytes(d.json), nil, Object{})
+}
+
+// collect does the work of objects for the value at path. The items of a typed list, as the API returns it, state neither
+// apiVersion nor kind: implied is what the list says about them.
+func (d *document) collect(value gjson.Result, path []string, implied Object) []object {
+	if !value.IsObject() {
+		return nil
+	}
+	o := object{Object: Object{
+		APIVersion: value.Get("apiVersion").String(),
+		Kind:       value.Get("kind").String(),
+		Namespace:  value.Get("metadata.namespace").String(),
+		JSON:       []byte(value.Raw),
+	}, path: slices.Clip(path)}
+	if o.APIVersion == "" && o.Kind == "" {
+		o.APIVersion, o.Kind = implied.APIVersion, implied.Kind
+	}
+	items, ok := listItems(o.Kind, value)
+	if !ok {
+		o.Line = d.lineOf(path)
+		o.Name = value.Get("metadata.name").String()
+		if o.Name == "" {
+			o.Name = value.Get("metadata.generateName").String()
+		}
+		return []object{o}
+	}
+	implied = Object{}
+	if element := strings.TrimSuffix(o.Kind, "List"); element != "" {
+		implied = Object{APIVersion: o.APIVersion, Kind: element}
+	}
+	var all []object
+	for i, item := range items {
+		all = append(all, d.collect(item, append(slices.Clip(path), "items", strconv.Itoa(i)), implied)...)
+	}
+	return all
+}
+
+// listItems returns the items of a list: of any kind called so, as long as they are all objects.
+func listItems(kind string, value gjson.Result) ([]gjson.Result, bool) {
+	items := value.Get("items")
+	if !strings.HasSuffix(kind, "List") || !items.IsArray() {
+		return nil, false
+	}
+	all := items.Array()
+	return all, !slices.ContainsFunc(all, func(item gjson.Result) bool { return !item.IsObject() })
+}
+
+// at returns the value at a path of plain names and indices.
+func at(json []byte, path []string) gjson.Result {
+	if len(path) == 0 {
+		return gjson.ParseBytes(json)
+	}
+	return gjson.GetBytes(json, strings.Join(path, "."))
+}
+
+// fieldPath writes a path as the API's own messages do; nil for the root.
+func fieldPath(path []string) *field.Path {
+	var p *field.Path
+	for _, name := range path {
+		if i, err := strconv.Atoi(name); err == nil {
+			p = p.Index(i)
+		} else if p == nil {
+			p = field.NewPath(name)
+		} else {
+			p = p.Child(name)
+		}
+	}
+	return p
+}
+
+// pointer writes a path as a JSON Pointer (RFC 6901).
+func pointer(path []string) string {
+	var b strings.Builder
+	for _, name := range path {
+		b.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+	}
+	return b.String()
+}

@@ -1,0 +1,138 @@
+// Package manifest edits the pod templates of Kubernetes manifests in place.
+//
+// It knows workload kinds and text. Each pod template goes to a callback as JSON, and the JSON Patch operations that come back
+// are written into the text itself: for block-style YAML the difference is the added lines, and comments, order, quotes,
+// indentation and blank lines stay as they were. Where text cannot simply be added (a value that an anchor shares with others, a
+// merge key), the one document is encoded anew. Either way the result is read back and compared with what an independent JSON
+// Patch library makes of the same document; what does not agree is an error, never output.
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Template is one pod template found in a manifest.
+type Template struct {
+	// Kind, Name and Namespace are those of the workload that holds the template, "" where not stated. Name may be its generateName.
+	Kind, Name, Namespace string
+	// Path leads to the template within its document: nil for a Pod, spec.template for a Deployment, items[2].spec.template in a List.
+	Path *field.Path
+	// Line is where the workload starts in the input, counted from 1.
+	Line int
+	// Pod is the template as JSON: an object with metadata and spec.
+	Pod []byte
+}
+
+// Edit returns what to change in one template: RFC 6902 operations, "add" or "replace", with paths relative to the template.
+type Edit func(Template) ([]jsonpatch.Operation, error)
+
+// Object is one object of a manifest.
+type Object struct {
+	APIVersion, Kind, Name, Namespace string
+	// Line is where the object starts in the input, counted from 1.
+	Line int
+	// JSON is the object. An item of a typed list (PodList) has APIVersion and Kind above even where the list leaves them out here.
+	JSON []byte
+}
+
+// Rewrite returns in with each pod template edited. A document none of whose templates changes comes back byte for byte.
+// The errors of all callbacks are joined as they are; errors in the text carry the line, counted from the start of in.
+func Rewrite(in []byte, edit Edit) ([]byte, error) {
+	stream, err := read(in)
+	if err != nil {
+		return nil, err
+	}
+	var out strings.Builder
+	out.WriteString(stream.mark)
+	var errs []error
+	for _, doc := range stream.documents {
+		text, err := doc.rewrite(edit)
+		errs = append(errs, err)
+		out.WriteString(text)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return []byte(out.String()), nil
+}
+
+// Objects returns every object of a manifest, the items of a List or ResourceList one by one.
+// Empty documents are skipped; a document that is no mapping is an error.
+func Objects(in []byte) ([]Object, error) {
+	stream, err := read(in)
+	if err != nil {
+		return nil, err
+	}
+	var all []Object
+	var errs []error
+	for _, doc := range stream.documents {
+		value := gjson.ParseBytes(doc.json)
+		if value.Type != gjson.Null && !value.IsObject() {
+			errs = append(errs, fmt.Errorf("line %d: not a Kubernetes object", doc.lineOf(nil)))
+		}
+		for _, o := range doc.objects() {
+			all = append(all, o.Object)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// rewrite returns the document's text with its templates edited.
+func (d *document) rewrite(edit Edit) (string, error) {
+	ops, err := d.operations(edit)
+	if err != nil || len(ops) == 0 {
+		return d.text, err
+	}
+	want, err := patched(d.json, ops)
+	if err != nil {
+		return "", fmt.Errorf("line %d: %w", d.lineOf(nil), err)
+	}
+	if equalJSON(want, d.json) {
+		return d.text, nil
+	}
+	t := newTree(d.root)
+	for _, op := range ops {
+		if err := t.apply(op); err != nil {
+			return "", fmt.Errorf("line %d: %s %s: %w", d.lineOf(nil), op.Operation, op.Path, err)
+		}
+	}
+	if text, ok := d.splice(t); ok && d.reads(text, want) {
+		return text, nil
+	}
+	if text, ok := d.reencode(t); ok && d.reads(text, want) {
+		return text, nil
+	}
+	return "", fmt.Errorf("line %d: this document cannot be edited without changing something else; write its pod template in block style, without anchors and merge keys", d.lineOf(nil))
+}
+
+// operations asks edit about each template and returns the answers with paths from the root of the document.
+func (d *document) operations(edit Edit) ([]jsonpatch.Operation, error) {
+	var all []jsonpatch.Operation
+	var errs []error
+	for _, o := range d.objects() {
+		within, ok := o.template()
+		if !ok {
+			continue
+		}
+		path := append(o.path, within...)
+		ops, err := edit(Template{
+			Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line,
+			Path: fieldPath(path), Pod: []byte(at(o.JSON, within).Raw),
+		})
+		errs = append(errs, err)
+		for _, op := range ops {
+			op.Path = pointer(path) + op.Path
+			all = append(all, op)
+		}
+	}
+	return all, errors.Join(errs...)
+}

@@ -1,0 +1,150 @@
+package manifest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"gomodules.xyz/jsonpatch/v2"
+	kyaml "sigs.k8s.io/yaml"
+)
+
+// author writes a pod in block style, with habits of its own.
+type author struct {
+	*rand.Rand
+	strings.Builder
+	unit, dash int
+	end        string
+}
+
+func (a *author) pick(of ...string) string { return of[a.IntN(len(of))] }
+
+// noise writes the comments and blank lines that people leave between entries.
+func (a *author) noise(indent int) {
+	for a.IntN(5) == 0 {
+		deeper := indent + a.IntN(3)
+		a.WriteString(a.pick("", strings.Repeat(" ", deeper)+"# note: [", strings.Repeat(" ", indent)+"# it's", "  ") + a.end)
+	}
+}
+
+// key writes a key and leaves the line open.
+func (a *author) key(indent int, name string) {
+	a.noise(indent)
+	a.WriteString(strings.Repeat(" ", indent) + a.pick(name, name, `"`+name+`"`, "'"+name+"'") + ":")
+}
+
+// scalar writes a value after a key or a dash; lines that go on are indented at least by indent+1.
+func (a *author) scalar(indent int) {
+	in := a.end + strings.Repeat(" ", indent+1+a.IntN(3))
+	text := a.pick(
+		"web", "'it''s # one'", `"two \" # \u00e9"`, "17", "yes", "~", `""`, "é漢", "{a: [b]}", "[ ]", "a#b", "&anchor x",
+		`"one`+in+`# two`+a.end+in+`three"`, `'one`+in+`two'`, "one"+in+"two",
+		"|"+in+"text", "|-"+in+"# text"+a.end+in+"more", ">"+in+"folded"+in+"more", "|+ # kept"+in+"text"+a.end+a.end, ">-"+in+"x",
+		"|"+fmt.Sprint(1)+a.end+strings.Repeat(" ", indent+1)+"  deep"+a.end+strings.Repeat(" ", indent+1)+"less",
+	)
+	comment := ""
+	if !strings.ContainsAny(text, "|>\n") {
+		comment = a.pick("", "", "  # why", "   ")
+	}
+	a.WriteString(" " + text + comment + a.end)
+}
+
+func (a *author) mapping(indent int, entries ...func()) {
+	a.WriteString(a.pick("", "", " # all") + a.end)
+	a.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+	for _, entry := range entries {
+		entry()
+	}
+}
+
+func (a *author) scalars(indent int, prefix string) []func() {
+	var all []func()
+	for i := range a.IntN(3) {
+		all = append(all, func() { a.key(indent, fmt.Sprint(prefix, i)); a.scalar(indent) })
+	}
+	return all
+}
+
+// items writes a sequence of mappings under a key at indent.
+func (a *author) items(indent int, name string) func() {
+	return func() {
+		a.key(indent, name)
+		a.WriteString(a.pick("", "", " # many") + a.end)
+		at := indent + a.dash
+		for range 1 + a.IntN(2) {
+			a.noise(at)
+			a.WriteString(strings.Repeat(" ", at) + "-" + a.pick(" ", " ", " ", a.end+strings.Repeat(" ", at+2)))
+			a.WriteString("name:")
+			a.scalar(at + 2)
+			for _, entry := range a.scalars(at+2, "s") {
+				entry()
+			}
+			if a.IntN(2) == 0 {
+				a.key(at+2, "args")
+				a.WriteString(a.end)
+				for range 1 + a.IntN(2) {
+					a.WriteString(strings.Repeat(" ", at+2+a.dash) + "-")
+					a.scalar(at + 2 + a.dash)
+				}
+			}
+		}
+	}
+}
+
+func (a *author) pod() string {
+	u := a.unit
+	a.WriteString("apiVersion: v1" + a.end + "kind: Pod" + a.end)
+	annotations := append(a.scalars(2*u, "a"), func() { a.key(2*u, "example.com/inject"); a.WriteString(" 'yes'" + a.end) })
+	metadata := append(a.scalars(u, "m"), func() { a.key(u, "annotations"); a.mapping(2*u, annotations...) })
+	if a.IntN(2) == 0 {
+		labels := append(a.scalars(2*u, "l"), func() { a.key(2*u, "app"); a.scalar(2 * u) })
+		metadata = append(metadata, func() { a.key(u, "labels"); a.mapping(2*u, labels...) })
+	}
+	spec := append(a.scalars(u, "s"), a.items(u, "containers"))
+	for _, name := range []string{"initContainers", "imagePullSecrets", "tolerations"} {
+		if a.IntN(2) == 0 {
+			spec = append(spec, a.items(u, name))
+		}
+	}
+	a.mappingOf("metadata", metadata)
+	a.mappingOf("spec", spec)
+	return a.String()
+}
+
+func (a *author) mappingOf(name string, entries []func()) {
+	a.key(0, name)
+	a.mapping(a.unit, entries...)
+}
+
+func TestPodsInAnyBlockStyleGetLinesAddedAndNothingElse(t *testing.T) {
+	for seed := range uint64(600) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		a := &author{Rand: random, unit: 2 + random.IntN(3), end: []string{"\n", "\n", "\r\n"}[random.IntN(3)]}
+		a.dash = []int{0, 2, a.unit}[random.IntN(3)]
+		in := a.pod()
+		ended := a.IntN(4) > 0
+		if !ended {
+			in = strings.TrimSuffix(in, a.end)
+		}
+		var ops []jsonpatch.Operation
+		out, err := Rewrite([]byte(in), func(pod Template) ([]jsonpatch.Operation, error) {
+			var err error
+			ops, err = inject(pod)
+			return ops, err
+		})
+		if err != nil {
+			t.Fatalf("seed %d: %v\n%s", seed, err, in)
+		}
+		before, errBefore := kyaml.YAMLToJSON([]byte(in))
+		after, errAfter := kyaml.YAMLToJSON(out)
+		want, errWant := patched(before, ops)
+		if errBefore != nil || errAfter != nil || errWant != nil || !equalJSON(after, want) {
+			t.Fatalf("seed %d: not what the patch makes of it\n%s\n---\n%s", seed, in, out)
+		}
+		// A block scalar that the input ends in without a line break cannot keep its text when lines follow.
+		if ended && !onlyAdds(in, string(out)) {
+			t.Errorf("seed %d: a line changed\n%s\n---\n%s", seed, in, out)
+		}
+	}
+}

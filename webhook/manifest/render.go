@@ -1,0 +1,147 @@
+package manifest
+
+import (
+	"encoding/json"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// layout is how a file indents, in columns.
+type layout struct {
+	mapping  int // a mapping under the key that holds it
+	sequence int // the dashes of a sequence under the key that holds it: 0 in what kubectl prints
+}
+
+// layoutOf returns the layout of the first collections in block style that say anything about it.
+func layoutOf(root *yaml.Node) layout {
+	found := layout{mapping: -1, sequence: -1}
+	found.look(root)
+	if found.mapping < 0 {
+		found.mapping = 2
+	}
+	found.sequence = max(found.sequence, 0)
+	return found
+}
+
+func (l *layout) look(n *yaml.Node) {
+	if isFlow(n) {
+		return
+	}
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 1 && child.Line > 0 && !isFlow(child) && len(child.Content) > 0 {
+			column := n.Content[i-1].Column
+			if first := child.Content[0]; child.Kind == yaml.MappingNode && l.mapping < 0 {
+				l.mapping = max(first.Column-column, -1)
+			} else if child.Kind == yaml.SequenceNode && l.sequence < 0 {
+				l.sequence = child.Column - column
+			}
+		}
+		if l.mapping >= 0 && l.sequence >= 0 {
+			return
+		}
+		l.look(child)
+	}
+}
+
+// pair writes a key and its value in block style, each line ended by "\n".
+func (l layout) pair(key, value *yaml.Node, indent int) string {
+	return strings.Repeat(" ", indent) + scalarText(key, false) + ":" + l.value(value, indent)
+}
+
+// value writes what follows the colon of a key at indent.
+func (l layout) value(n *yaml.Node, indent int) string {
+	if n.Kind == yaml.ScalarNode || isFlow(n) {
+		return " " + inline(n) + "\n"
+	}
+	if n.Kind == yaml.MappingNode {
+		return "\n" + l.mappingLines(n, indent+l.mapping)
+	}
+	var b strings.Builder
+	for _, child := range n.Content {
+		b.WriteString(l.item(child, indent+l.sequence))
+	}
+	return "\n" + b.String()
+}
+
+func (l layout) mappingLines(n *yaml.Node, indent int) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		b.WriteString(l.pair(n.Content[i], n.Content[i+1], indent))
+	}
+	return b.String()
+}
+
+// item writes an item of a sequence whose dashes are at indent.
+func (l layout) item(n *yaml.Node, indent int) string {
+	dash := strings.Repeat(" ", indent) + "- "
+	switch {
+	case n.Kind == yaml.ScalarNode || isFlow(n):
+		return dash + inline(n) + "\n"
+	case n.Kind == yaml.MappingNode:
+		return dash + l.mappingLines(n, indent+2)[indent+2:]
+	default:
+		return dash + layout{l.mapping, 2}.value(n, indent)[1:][indent+2:]
+	}
+}
+
+// inline writes a scalar, or a collection in flow style, on one line.
+func inline(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode {
+		return scalarText(n, false)
+	}
+	return flowText(n)
+}
+
+// flowText writes a value as it stands between brackets, on one line.
+func flowText(n *yaml.Node) string {
+	var parts []string
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			parts = append(parts, scalarText(n.Content[i], true)+": "+flowText(n.Content[i+1]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case yaml.SequenceNode:
+		for _, child := range n.Content {
+			parts = append(parts, flowText(child))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	default:
+		return scalarText(n, true)
+	}
+}
+
+// jsonText writes a value as compact JSON.
+func jsonText(n *yaml.Node) string {
+	var parts []string
+	switch {
+	case n.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			parts = append(parts, jsonText(n.Content[i])+":"+jsonText(n.Content[i+1]))
+		}
+		return "{" + strings.Join(parts, ",") + "}"
+	case n.Kind == yaml.SequenceNode:
+		for _, child := range n.Content {
+			parts = append(parts, jsonText(child))
+		}
+		return "[" + strings.Join(parts, ",") + "]"
+	case n.Tag == "!!str":
+		text, _ := json.Marshal(n.Value) // a string always encodes
+		return string(text)
+	default:
+		return n.Value
+	}
+}
+
+// scalarText writes a new scalar on one line; inFlow as it has to be between brackets. The encoder keeps to one line because
+// strings with line breaks are double-quoted.
+func scalarText(n *yaml.Node, inFlow bool) string {
+	bare := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Style: n.Style, Value: n.Value}
+	if inFlow {
+		text, _ := yaml.Marshal(&yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle, Content: []*yaml.Node{bare}})
+		return strings.TrimSuffix(strings.TrimPrefix(string(text), "["), "]\n")
+	}
+	text, _ := yaml.Marshal(bare)
+	return strings.TrimSuffix(string(text), "\n")
+}

@@ -1,0 +1,162 @@
+package manifest
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// splicer writes the new nodes of a tree into the old text.
+type splicer struct {
+	*document
+	tree *tree
+	cuts []cut
+	// columns holds, for a line, the offset of every columnStep-th column.
+	columns map[int][]int
+	// failed is set when the text is not as expected where something has to go. Nothing is lost then: the document is encoded anew.
+	failed bool
+}
+
+// cut replaces text[from:to].
+type cut struct {
+	from, to int
+	text     string
+}
+
+// splice returns the document's text with the new nodes of t written into it; false when that cannot be done.
+func (d *document) splice(t *tree) (string, bool) {
+	if t.reshaped {
+		return "", false
+	}
+	s := &splicer{document: d, tree: t, columns: map[int][]int{}}
+	root := t.root.Content[0]
+	if isFlow(root) {
+		s.flow(root, s.flowLayout())
+	} else {
+		s.block(root, t.layout, 0, s.lineAt(d.tail))
+	}
+	if s.failed {
+		return "", false
+	}
+	slices.SortStableFunc(s.cuts, func(a, b cut) int { return cmp.Compare(a.from, b.from) })
+	var b strings.Builder
+	done := 0
+	for _, c := range s.cuts {
+		if c.from < done {
+			return "", false
+		}
+		b.WriteString(d.text[done:c.from] + c.text)
+		done = c.to
+	}
+	return b.String() + d.text[done:], true
+}
+
+// block writes the new nodes below a collection in block style. above is the last line before the collection that is not its own,
+// end the first one after it.
+func (s *splicer) block(n *yaml.Node, l layout, above, end int) {
+	step := entrySize(n)
+	if n.Kind == yaml.MappingNode {
+		l = l.of(n)
+	}
+	for i := 0; i+step <= len(n.Content); i += step {
+		entry := n.Content[i : i+step]
+		next := s.nextLine(n, i+step, end)
+		if !s.isOld(n, i) {
+			s.insertBlock(n, i, l, above, end)
+			continue
+		}
+		switch value := entry[step-1]; {
+		case value.Line == 0:
+			s.replaceInBlock(entry, l)
+		case isFlow(value):
+			s.flow(value, flowLayout{unit: strings.Repeat(" ", l.mapping)})
+		default:
+			s.block(value, l, entry[0].Line, next)
+		}
+	}
+}
+
+// of returns the layout with the sequences indented as those that the mapping holds.
+func (l layout) of(mapping *yaml.Node) layout {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		key, value := mapping.Content[i], mapping.Content[i+1]
+		if value.Kind == yaml.SequenceNode && value.Line > 0 && !isFlow(value) {
+			l.sequence = max(value.Column-key.Column, 0)
+			break
+		}
+	}
+	return l
+}
+
+// insertBlock writes the new entry at index i: in front of the old one that follows, else behind the one before.
+func (s *splicer) insertBlock(n *yaml.Node, i int, l layout, above, end int) {
+	floor, indent := above, -1
+	if j := s.oldBefore(n, i); j >= 0 {
+		floor = s.lastLine(n.Content[j+entrySize(n)-1], s.nextLine(n, i, end))
+		indent = s.indentOf(n, j)
+	}
+	line := floor + 1
+	for line < end && isComment(s.line(line)) && len(indentation(s.line(line))) > indent {
+		line++ // a comment indented deeper belongs to the entry before
+	}
+	if j := s.oldAfter(n, i); j < len(n.Content) {
+		indent = s.indentOf(n, j)
+		line = s.entryLine(n, j)
+		if !isBlank(s.before(line, indent)) {
+			s.failed = true
+			return
+		}
+		for line-1 > floor && isComment(s.line(line-1)) {
+			line-- // comments right above an entry stay with it
+		}
+	}
+	if indent < 0 {
+		s.failed = true
+		return
+	}
+	if n.Kind == yaml.MappingNode {
+		s.insertLines(line, l.pair(n.Content[i], n.Content[i+1], indent))
+	} else {
+		s.insertLines(line, l.item(n.Content[i], indent))
+	}
+}
+
+// replaceInBlock writes a new value over the old one of an entry.
+func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout) {
+	value := entry[len(entry)-1]
+	old := s.tree.replaced[value]
+	from, to := s.offset(old), s.endOf(old)
+	if s.failed {
+		return
+	}
+	if value.Kind == yaml.ScalarNode || isFlow(value) {
+		text := inline(value)
+		if from == to {
+			text = " " + text
+		}
+		s.cuts = append(s.cuts, cut{from, to, text})
+		return
+	}
+	if len(entry) < 2 || old.Line != entry[0].Line {
+		s.failed = true
+		return
+	}
+	from = len(strings.TrimRight(s.text[:from], " "))
+	s.cuts = append(s.cuts, cut{from, max(from, to), ""})
+	s.insertLines(old.Line+1, l.value(value, entry[0].Column-1)[1:])
+}
+
+// insertLines puts whole lines in front of a line, ended as the document's own lines are.
+func (s *splicer) insertLines(line int, lines string) {
+	lines = s.lineEnds(lines)
+	at := len(s.text)
+	if line <= len(s.starts) {
+		at = s.starts[line-1]
+	} else { // the last line has no end: it gets one, and the new last line has none
+		trimmed := strings.TrimRight(lines, "\r\n")
+		lines = lines[len(trimmed):] + trimmed
+	}
+	s.cuts = append(s.cuts, cut{at, at, lines})
+}

@@ -1,0 +1,128 @@
+package manifest
+
+import (
+	"strings"
+)
+
+// chunk is one document of a stream, as text: what stands before its marker, the marker, the content, and its end marker.
+// The texts of a stream's chunks, one after the other, are the stream.
+type chunk struct {
+	text  string
+	lines int // how many lines of the stream come before
+	body  int // where the content starts: after "---", if there is one
+	tail  int // where the content ends: before "...", if there is one
+	empty bool
+}
+
+// split cuts a stream into its documents. A marker at the start of a line ends a document whatever surrounds it, as YAML has it.
+func split(text string) []chunk {
+	var all []chunk
+	starts := lineStarts(text)
+	first, body, tail := 0, -1, -1 // of the chunk under way: its first line, offsets in text
+	empty := true
+	flush := func(next int) {
+		from, to := starts[first], starts[next]
+		if tail < 0 {
+			tail = to
+		}
+		all = append(all, chunk{text: text[from:to], lines: first, body: max(body-from, 0), tail: tail - from, empty: empty})
+		first, body, tail, empty = next, -1, -1, true
+	}
+	starts = append(starts, len(text)) // so that the last line has an end too
+	for i := range len(starts) - 1 {
+		line := text[starts[i]:starts[i+1]]
+		switch {
+		case isMarker(line, "---"):
+			if body >= 0 || !empty {
+				flush(i)
+			}
+			body = starts[i+1]
+			if !isBlank(line[3:]) && !isComment(line[3:]) {
+				body, empty = starts[i]+3, false
+			}
+		case isMarker(line, "..."):
+			tail = starts[i]
+			flush(i + 1)
+		case !isBlank(line) && !isComment(line) && (body >= 0 || line[0] != '%'):
+			empty = false
+		}
+	}
+	if starts[first] < len(text) {
+		flush(len(starts) - 1)
+	}
+	return all
+}
+
+// readable returns the text with what stands before the content blanked out, markers apart, at the same offsets: comments there
+// belong to no node, and a directive for YAML 1.2 would be refused though manifests mean the same in both versions.
+func (c chunk) readable() string {
+	var b strings.Builder
+	for _, line := range eachLine(c.text[:c.body]) {
+		keep := ""
+		if isMarker(line, "---") {
+			keep = "---"
+		} else if strings.HasPrefix(line, "%TAG") {
+			keep = strings.TrimRight(line, breaks)
+		}
+		end := len(strings.TrimRight(line, breaks))
+		b.WriteString(keep + strings.Repeat(" ", end-len(keep)) + line[end:])
+	}
+	return b.String() + c.text[c.body:]
+}
+
+// breaks are the characters that end a line. The parser counts all of them, so we do.
+const breaks = "\r\n\u0085\u2028\u2029"
+
+// lineStarts returns the offset of each line, the empty one after a final line break included.
+func lineStarts(text string) []int {
+	starts := []int{0}
+	for i := 0; i < len(text); {
+		n := breakAt(text[i:])
+		if n > 0 {
+			starts = append(starts, i+n)
+		}
+		i += max(n, 1)
+	}
+	return starts
+}
+
+// breakAt returns the length of the line break that text starts with, 0 if it starts with none.
+func breakAt(text string) int {
+	switch text[0] {
+	case '\n':
+		return 1
+	case '\r':
+		if strings.HasPrefix(text, "\r\n") {
+			return 2
+		}
+		return 1
+	case 0xC2, 0xE2:
+		for _, s := range []string{"\u0085", "\u2028", "\u2029"} {
+			if strings.HasPrefix(text, s) {
+				return len(s)
+			}
+		}
+	}
+	return 0
+}
+
+func eachLine(text string) []string {
+	starts := lineStarts(text)
+	all := make([]string, len(starts))
+	for i, from := range starts {
+		to := len(text)
+		if i+1 < len(starts) {
+			to = starts[i+1]
+		}
+		all[i] = text[from:to]
+	}
+	return all
+}
+
+func isMarker(line, marker string) bool {
+	rest, ok := strings.CutPrefix(line, marker)
+	return ok && (rest == "" || strings.Trim(rest[:1], " \t\r\n") == "" || breakAt(rest) > 0)
+}
+
+func isBlank(line string) bool   { return strings.Trim(line, " \t"+breaks) == "" }
+func isComment(line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") }

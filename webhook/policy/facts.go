@@ -1,0 +1,63 @@
+// Package policy decides which sysctls a pod may set: the rules that hold whatever an administrator says, and then the
+// administrator's own SysctlPolicies. It is pure: it reads no cluster and keeps no state.
+package policy
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// Facts are what the rules need to know of a pod and of where it runs.
+type Facts struct {
+	Namespace       string
+	NamespaceLabels map[string]string
+	ServiceAccount  string // never empty: "default" where the pod names none
+
+	HostNetwork   bool
+	HostIPC       bool
+	UserNamespace bool // hostUsers: false
+	Windows       bool // os.name: windows
+	Mirror        bool // a static pod's mirror, written by a kubelet
+
+	Kernel       v1alpha1.Kernel
+	RuntimeClass string // its name; "" where the pod names none
+	Handler      string // of that RuntimeClass; "" where the class is not known
+}
+
+// Setting is a sysctl that a pod asks for, and where it does.
+type Setting struct {
+	sysctl.Assignment
+	Path    *field.Path // of the annotation
+	Profile string      // the SysctlProfile it comes from; "" for the pod's own annotation
+}
+
+// where names the line that a person has to look at.
+func (s Setting) where() string {
+	if s.Profile != "" {
+		return fmt.Sprintf("profile %q, line %d", s.Profile, s.Line)
+	}
+	return fmt.Sprintf("line %d", s.Line)
+}
+
+func (s Setting) forbidden(format string, args ...any) *field.Error {
+	return field.Forbidden(s.Path, s.where()+": "+s.Name+" "+fmt.Sprintf(format, args...))
+}
+
+// Refusal is one reason why a pod may not have what it asks for.
+type Refusal struct {
+	// Reason is a short, stable word in CamelCase, for metrics and tests.
+	Reason string
+	// Err says to a person where the mistake is and what to do about it.
+	Err *field.Error
+}
+
+// Reasons that do not belong to one rule.
+const (
+	ReasonInvalidAnnotation = "InvalidAnnotation"
+	ReasonNoPolicy          = "NoPolicy"
+	ReasonNotAllowed        = "NotAllowedByPolicy"
+)

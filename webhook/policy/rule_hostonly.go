@@ -1,0 +1,13 @@
+package policy
+
+import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+
+// hostOnly refuses the net.* names that a pod's own network namespace does not have, or has read-only: `sysctl -w` could
+// only fail there, and the pod would never start. Which they are, and how that was found, is in the catalogue.
+var hostOnly = rule{
+	reason:  "HostOnly",
+	applies: func(pod Facts, s sysctl.Entry) bool { return s.HostOnly != nil && shared(pod) },
+	message: func(_ Facts, s sysctl.Entry) string {
+		return s.HostOnly.Reason + "; remove it from the pod, and leave it to the node's administrator"
+	},
+}

@@ -1,0 +1,83 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// Set is the SysctlPolicies and SysctlProfiles of a cluster at one moment, compiled. It never changes, so that any number
+// of requests may read it at once.
+type Set struct {
+	policies     []*Policy // by name
+	profiles     map[string]*Profile
+	profileNames []string // in order, for messages
+}
+
+// NewSet returns the set of the given policies and profiles. Of two with one name, the later one counts.
+func NewSet(policies []*Policy, profiles []*Profile) *Set {
+	policyOf := make(map[string]*Policy, len(policies))
+	for _, p := range policies {
+		policyOf[p.name] = p
+	}
+	s := &Set{profiles: make(map[string]*Profile, len(profiles))}
+	for _, name := range slices.Sorted(maps.Keys(policyOf)) {
+		s.policies = append(s.policies, policyOf[name])
+	}
+	for _, p := range profiles {
+		s.profiles[p.name] = p
+	}
+	s.profileNames = slices.Sorted(maps.Keys(s.profiles))
+	return s
+}
+
+// allow asks the policies, and says of the one that came nearest what it lacks.
+func (s *Set) allow(facts Facts, setting Setting) *Refusal {
+	if len(s.policies) == 0 {
+		return &Refusal{ReasonNoPolicy, setting.forbidden("is not allowed: there is no SysctlPolicy, so nothing is; " +
+			"an administrator can create one")}
+	}
+	var best verdict
+	for _, p := range s.policies {
+		switch v := p.allows(facts, setting.Assignment); {
+		case v.nearness == allowed:
+			return nil
+		case v.nearness > best.nearness:
+			best = v
+		}
+	}
+	message := fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace %q", facts.ServiceAccount, facts.Namespace)
+	if best.lacks != "" {
+		message += ": the nearest one, " + best.lacks
+	}
+	return &Refusal{ReasonNotAllowed, setting.forbidden("%s; an administrator can allow it in one", message)}
+}
+
+// Allowing returns the names of the policies that allow some value of a sysctl to a pod, in order.
+func (s *Set) Allowing(facts Facts, name string) []string {
+	var names []string
+	for _, p := range s.policies {
+		if p.selects(facts) && slices.ContainsFunc(p.rules, func(r allowRule) bool { return r.names(name) && r.on(facts.Kernel) }) {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+func parsePatterns(names []string, path *field.Path) ([]sysctl.Pattern, field.ErrorList) {
+	var errs field.ErrorList
+	patterns := make([]sysctl.Pattern, 0, len(names))
+	for i, name := range names {
+		pattern, err := sysctl.ParsePattern(name)
+		if err != nil {
+			errs = append(errs, field.Invalid(path.Index(i), name, err.Error()))
+			continue
+		}
+		patterns = append(patterns, pattern)
+	}
+	return patterns, errs
+}

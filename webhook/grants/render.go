@@ -1,0 +1,169 @@
+package grants
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// Backend is the cluster's own admission that the companion speaks to.
+type Backend string
+
+const (
+	// ValidatingAdmissionPolicy, for Kubernetes 1.30 and later, asks whether the service account may "use" each sysctl.
+	ValidatingAdmissionPolicy Backend = "vap"
+	// SecurityContextConstraints, for OpenShift, asks besides whether it may "use" the constraints that admit the container.
+	SecurityContextConstraints Backend = "scc"
+	// PodSecurityPolicy, for Kubernetes 1.24 and earlier, asks whether it may "use" a policy that admits the pod.
+	PodSecurityPolicy Backend = "psp"
+)
+
+var renderers = map[Backend]func(Need) ([]client.Object, error){
+	ValidatingAdmissionPolicy:  renderVAP,
+	SecurityContextConstraints: renderSCC,
+	PodSecurityPolicy:          renderPSP,
+}
+
+// Backends lists the backends, in order.
+func Backends() []string {
+	var names []string
+	for backend := range renderers {
+		names = append(names, string(backend))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Render returns the objects that meet the needs, each once, in the order in which they can be applied: what is referred to
+// comes first.
+func Render(backend Backend, needs []Need) ([]client.Object, error) {
+	render, known := renderers[backend]
+	if !known {
+		return nil, fmt.Errorf("backend %q is not one of %s", backend, strings.Join(Backends(), ", "))
+	}
+	byKey := map[string]client.Object{}
+	for _, need := range needs {
+		objects, err := render(need)
+		if err != nil {
+			return nil, err
+		}
+		for _, object := range objects {
+			byKey[key(object)] = object
+		}
+	}
+	return slices.SortedFunc(maps.Values(byKey), func(a, b client.Object) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(key(a), key(b)))
+	}), nil
+}
+
+func key(object client.Object) string {
+	return object.GetObjectKind().GroupVersionKind().Kind + "/" + object.GetNamespace() + "/" + object.GetName()
+}
+
+// rank puts policies before the roles that name them, and roles before their bindings.
+func rank(object client.Object) int {
+	switch object.(type) {
+	case *rbacv1.ClusterRole:
+		return 1
+	case *rbacv1.RoleBinding:
+		return 2
+	default:
+		return 0
+	}
+}
+
+// renderVAP grants "use" of each sysctl.
+func renderVAP(need Need) ([]client.Object, error) {
+	var objects []client.Object
+	for _, name := range need.Sysctls {
+		granted, err := grant("clusterrole.yaml", clusterRoleName(name), name, need)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, granted...)
+	}
+	return objects, nil
+}
+
+// renderSCC grants "use" of each sysctl, and of the SecurityContextConstraints that admit the container.
+func renderSCC(need Need) ([]client.Object, error) {
+	if len(need.Sysctls) == 0 {
+		return nil, nil
+	}
+	objects, err := renderVAP(need)
+	if err != nil {
+		return nil, err
+	}
+	constraints := &unstructured.Unstructured{}
+	if err := templates.Decode(templates.Companion, "companion/scc.yaml", &constraints.Object); err != nil {
+		return nil, err
+	}
+	granted, err := grant("scc-clusterrole.yaml", prefix+":scc", constraints.GetName(), need)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(objects, constraints), granted...), nil
+}
+
+// renderPSP grants "use" of a PodSecurityPolicy that admits what the pod asks for and, where it is injected, the container.
+// Of the sysctls it lists those that Kubernetes counts unsafe: the safe ones need no permission.
+func renderPSP(need Need) ([]client.Object, error) {
+	unsafe := slices.Clone(need.NativeSysctls)
+	for _, name := range need.Sysctls {
+		if sysctl.Lookup(name).SafeSince == "" {
+			unsafe = append(unsafe, name)
+		}
+	}
+	slices.Sort(unsafe)
+	unsafe = slices.Compact(unsafe)
+	injected := len(need.Sysctls) > 0
+	if len(unsafe) == 0 && !injected {
+		return nil, nil
+	}
+	policy := &unstructured.Unstructured{}
+	if err := templates.Decode(templates.Companion, "companion/psp.yaml", &policy.Object); err != nil {
+		return nil, err
+	}
+	policy.SetName(podSecurityPolicyName(unsafe, injected))
+	if err := unstructured.SetNestedStringSlice(policy.Object, unsafe, "spec", "allowedUnsafeSysctls"); err != nil {
+		return nil, err
+	}
+	if err := unstructured.SetNestedField(policy.Object, injected, "spec", "privileged"); err != nil {
+		return nil, err
+	}
+	granted, err := grant("psp-clusterrole.yaml", fit(prefix+":psp:"+policy.GetName()), policy.GetName(), need)
+	if err != nil {
+		return nil, err
+	}
+	return append([]client.Object{policy}, granted...), nil
+}
+
+// grant returns the ClusterRole of a template, for one resource by its name, and its binding to the pod's service account.
+func grant(template, roleName, resourceName string, need Need) ([]client.Object, error) {
+	role := &rbacv1.ClusterRole{}
+	if err := templates.Decode(templates.Companion, "companion/"+template, role); err != nil {
+		return nil, err
+	}
+	role.Name = roleName
+	role.Rules[0].ResourceNames = []string{resourceName}
+
+	binding := &rbacv1.RoleBinding{}
+	if err := templates.Decode(templates.Companion, "companion/rolebinding.yaml", binding); err != nil {
+		return nil, err
+	}
+	binding.Name = roleBindingName(roleName, need.ServiceAccount)
+	binding.Namespace = need.Namespace
+	binding.RoleRef.Name = roleName
+	binding.Subjects[0].Name = need.ServiceAccount
+	binding.Subjects[0].Namespace = need.Namespace
+	return []client.Object{role, binding}, nil
+}

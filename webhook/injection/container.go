@@ -1,0 +1,119 @@
+package injection
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/tidwall/gjson"
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	utiljson "sigs.k8s.io/json"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// tokenMountPath is where the API server's ServiceAccount admission mounts the token, in every container
+// (k8s.io/kubernetes plugin/pkg/admission/serviceaccount, DefaultAPITokenMountPath).
+const tokenMountPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// render fills the container for a pod that asks for settings.
+func (i *Injector) render(pod *Pod, settings []policy.Setting) corev1.Container {
+	container := i.container
+	container.Args = make([]string, len(settings))
+	for n, setting := range settings {
+		container.Args[n] = setting.Assignment.String()
+	}
+	if !pod.statesResources() {
+		container.Resources = corev1.ResourceRequirements{}
+	}
+	return container
+}
+
+// reserved is a container of the pod that bears the injected container's name.
+type reserved struct {
+	list  string // the field of the spec: initContainers, containers or ephemeralContainers
+	index int
+	raw   gjson.Result
+}
+
+// reservedContainers finds every container under the reserved name, wherever it is.
+func (p *Pod) reservedContainers() []reserved {
+	var found []reserved
+	for _, l := range []struct {
+		list  string
+		items gjson.Result
+	}{{"initContainers", p.initContainers}, {"containers", p.containers}, {"ephemeralContainers", p.ephemeral}} {
+		index := 0
+		l.items.ForEach(func(_, container gjson.Result) bool {
+			if container.Get("name").Str == v1alpha1.ContainerName {
+				found = append(found, reserved{l.list, index, container})
+			}
+			index++
+			return true
+		})
+	}
+	return found
+}
+
+// difference names the fields in which a container of the pod is not the one that would be rendered; none when it is. Not
+// counted is what the API server adds by itself: defaults, a LimitRange's resources, and the mount of the service account's
+// token.
+func (p *Pod) difference(raw gjson.Result, rendered corev1.Container) []string {
+	var found corev1.Container
+	if strict, err := utiljson.UnmarshalStrict([]byte(raw.Raw), &found); err != nil || len(strict) > 0 {
+		return []string{"a field that is not of a container"}
+	}
+	if found.TerminationMessagePath == corev1.TerminationMessagePathDefault {
+		found.TerminationMessagePath = ""
+	}
+	if sc := found.SecurityContext; sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount {
+		sc.ProcMount = nil
+	}
+	if len(found.VolumeMounts) == 1 && p.isTokenMount(found.VolumeMounts[0]) {
+		found.VolumeMounts = nil
+	}
+	if len(found.Resources.Claims) == 0 {
+		found.Resources = rendered.Resources
+	}
+	if apiequality.Semantic.DeepEqual(found, rendered) {
+		return nil
+	}
+	return differingFields(found, rendered)
+}
+
+func (p *Pod) isTokenMount(mount corev1.VolumeMount) bool {
+	plain := corev1.VolumeMount{Name: mount.Name, ReadOnly: true, MountPath: tokenMountPath}
+	if !apiequality.Semantic.DeepEqual(mount, plain) {
+		return false
+	}
+	projected := false
+	p.volumes.ForEach(func(_, volume gjson.Result) bool {
+		projected = volume.Get("name").Str == mount.Name && volume.Get("projected").IsObject()
+		return !projected
+	})
+	return projected
+}
+
+func differingFields(found, rendered corev1.Container) []string {
+	differing := map[string]bool{}
+	a, b := fieldsOf(found), fieldsOf(rendered)
+	for name, value := range a {
+		differing[name] = differing[name] || b[name] != value
+	}
+	for name, value := range b {
+		differing[name] = differing[name] || a[name] != value
+	}
+	maps.DeleteFunc(differing, func(_ string, differs bool) bool { return !differs })
+	return slices.Sorted(maps.Keys(differing))
+}
+
+// fieldsOf returns a container's fields by their JSON names, each as JSON.
+func fieldsOf(container corev1.Container) map[string]string {
+	fields := map[string]string{}
+	gjson.ParseBytes(mustMarshal(container)).ForEach(func(name, value gjson.Result) bool {
+		fields[name.Str] = value.Raw
+		return true
+	})
+	return fields
+}

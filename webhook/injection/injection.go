@@ -1,0 +1,245 @@
+// Package injection decides what is done with one pod, and how: refused, left alone, or given an init container that sets
+// its sysctls. It is pure: everything it needs is handed in, and its answer is plain data.
+package injection
+
+import (
+	"fmt"
+	"strings"
+
+	jsonpatch "gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// Reasons of an Outcome that is no refusal.
+const (
+	ReasonInjected        = "Injected"
+	ReasonAlreadyInjected = "AlreadyInjected"
+	ReasonNotRequested    = "NotRequested"
+	ReasonOptedOut        = "OptedOut"
+)
+
+// Reasons of a refusal that is not a rule's.
+const (
+	ReasonUnreadablePod  = "UnreadablePod"
+	ReasonUnknownKey     = "UnknownKey"
+	ReasonReservedName   = "ReservedName"
+	ReasonNativeConflict = "NativeConflict"
+)
+
+// Place is where a pod is to run.
+type Place struct {
+	Namespace       string
+	NamespaceLabels map[string]string
+	RuntimeClass    *nodev1.RuntimeClass // that the pod names; nil where it names none, or one that does not exist
+	// Template is the field path of the pod template in its object, for messages; nil for a pod.
+	Template *field.Path
+}
+
+// Outcome is the decision on one pod.
+type Outcome struct {
+	// Reason is short and stable: of the first refusal, or else what was done.
+	Reason   string
+	Refusals []policy.Refusal
+
+	Operations []jsonpatch.Operation
+	Warnings   []string
+	Sysctls    []sysctl.Assignment
+	// Need is what has to be granted before the pod may be admitted; nil where nothing is.
+	Need *grants.Need
+}
+
+// Refused tells whether the pod may not be admitted.
+func (o Outcome) Refused() bool { return len(o.Refusals) > 0 }
+
+// Message tells a person why the pod is refused: every reason, and what to do about it.
+func (o Outcome) Message() string {
+	if len(o.Refusals) == 1 {
+		return o.Refusals[0].Reason + ": " + o.Refusals[0].Err.Error()
+	}
+	lines := make([]string, 0, 1+len(o.Refusals))
+	lines = append(lines, fmt.Sprintf("%d problems:", len(o.Refusals)))
+	for _, r := range o.Refusals {
+		lines = append(lines, "- "+r.Reason+": "+r.Err.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Injector makes decisions. It never changes once made, so that any number of requests may use it at once.
+type Injector struct {
+	container     corev1.Container
+	pullSecrets   []string
+	guestHandlers sets.Set[string]
+	version       string
+}
+
+// Inject decides on one pod by the policies and profiles of rules.
+func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
+	metadata := scan.Child(place.Template, "metadata")
+	optedOut, invalid := pod.optedOut(metadata)
+	if invalid != nil {
+		return refused(*invalid)
+	}
+	if !optedOut {
+		if refusals := pod.misplacedKeys(metadata); len(refusals) > 0 {
+			return refused(refusals...)
+		}
+	}
+	if optedOut || !pod.requested() {
+		return pod.leaveAlone(optedOut, place)
+	}
+	if !pod.hasSpec {
+		return refused(policy.Refusal{Reason: ReasonUnreadablePod, Err: field.Required(scan.Child(place.Template, "spec"), "a pod that asks for sysctls needs its spec")})
+	}
+	settings, errs := rules.Settings(policy.Request{
+		Sysctls: pod.sysctls, SysctlsPath: metadata.Child("annotations").Key(v1alpha1.SysctlsAnnotation),
+		Profiles: pod.profiles, ProfilesPath: metadata.Child("annotations").Key(v1alpha1.ProfilesAnnotation),
+	})
+	if len(errs) > 0 {
+		return refused(invalidAnnotations(errs)...)
+	}
+	facts := i.facts(pod, place)
+	refusals := append(rules.Evaluate(facts, settings), pod.nativeConflicts(settings)...)
+	if len(refusals) > 0 {
+		return refused(refusals...)
+	}
+	return i.inject(pod, place, facts, settings)
+}
+
+func (i *Injector) inject(pod *Pod, place Place, facts policy.Facts, settings []policy.Setting) Outcome {
+	container := i.render(pod, settings)
+	present, refusals := pod.present(&container, place)
+	if len(refusals) > 0 {
+		return refused(refusals...)
+	}
+	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(facts, settings), Need: need(facts, settings)}
+	if present != nil {
+		outcome.Reason = ReasonAlreadyInjected
+	}
+	for _, setting := range settings {
+		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
+	}
+	status := string(mustMarshal(Status{Version: i.version, Kernel: facts.Kernel, Sysctls: container.Args}))
+	outcome.Operations = i.operations(pod, container, present, status)
+	return outcome
+}
+
+// leaveAlone is for a pod that asks for nothing: not even a container under the reserved name may pass with it.
+func (p *Pod) leaveAlone(optedOut bool, place Place) Outcome {
+	if _, refusals := p.present(nil, place); len(refusals) > 0 {
+		return refused(refusals...)
+	}
+	if optedOut {
+		return Outcome{Reason: ReasonOptedOut}
+	}
+	return Outcome{Reason: ReasonNotRequested}
+}
+
+// present finds the injected container in a pod that already has it. Anything else under its name is refused.
+func (p *Pod) present(rendered *corev1.Container, place Place) (*reserved, []policy.Refusal) {
+	found := p.reservedContainers()
+	if len(found) == 1 && found[0].list == "initContainers" && rendered != nil {
+		differing := p.difference(found[0].raw, *rendered)
+		if len(differing) == 0 {
+			return &found[0], nil
+		}
+		return nil, []policy.Refusal{reservedName(found[0], place, "this one is not what the pod's annotations ask for: it differs in "+strings.Join(differing, ", "))}
+	}
+	var refusals []policy.Refusal
+	for _, r := range found {
+		refusals = append(refusals, reservedName(r, place, "the name is kept for the init container that sysctl-injector adds"))
+	}
+	return nil, refusals
+}
+
+func reservedName(r reserved, place Place, why string) policy.Refusal {
+	path := scan.Child(place.Template, "spec").Child(r.list).Index(r.index).Child("name")
+	return policy.Refusal{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName, why+
+		"; remove the container, which is added again where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
+}
+
+func (p *Pod) misplacedKeys(metadata *field.Path) []policy.Refusal {
+	refusals := make([]policy.Refusal, len(p.misplaced))
+	for n, key := range p.misplaced {
+		refusals[n] = key.refuse(metadata)
+	}
+	return refusals
+}
+
+// nativeConflicts refuses a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would be
+// lost without a word.
+func (p *Pod) nativeConflicts(settings []policy.Setting) []policy.Refusal {
+	var refusals []policy.Refusal
+	for _, native := range p.native {
+		name, err := sysctl.ParseName(native.name)
+		if err != nil {
+			continue // the API server refuses it
+		}
+		for _, setting := range settings {
+			if setting.Name == name && setting.Value != strings.Join(strings.Fields(native.value), " ") {
+				refusals = append(refusals, policy.Refusal{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
+					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.value))})
+			}
+		}
+	}
+	return refusals
+}
+
+// need is what the pod's service account has to be granted.
+func need(facts policy.Facts, settings []policy.Setting) *grants.Need {
+	names := make([]string, len(settings))
+	for n, setting := range settings {
+		names[n] = setting.Name
+	}
+	return &grants.Need{Namespace: facts.Namespace, ServiceAccount: facts.ServiceAccount, Sysctls: names}
+}
+
+// UnsafeNativeSysctls returns the sysctls of securityContext.sysctls that Kubernetes counts unsafe, in dot form.
+func (p *Pod) UnsafeNativeSysctls() []string {
+	var names []string
+	for _, native := range p.native {
+		if name, err := sysctl.ParseName(native.name); err == nil && sysctl.Lookup(name).SafeSince == "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (i *Injector) facts(pod *Pod, place Place) policy.Facts {
+	facts := policy.Facts{
+		Namespace:       place.Namespace,
+		NamespaceLabels: place.NamespaceLabels,
+		ServiceAccount:  pod.ServiceAccount,
+		HostNetwork:     pod.hostNetwork,
+		HostIPC:         pod.hostIPC,
+		UserNamespace:   !pod.hostUsers,
+		Windows:         pod.os == string(corev1.Windows),
+		Mirror:          pod.mirror,
+		Kernel:          policy.KernelOf(place.RuntimeClass, i.guestHandlers),
+		RuntimeClass:    pod.RuntimeClass,
+	}
+	if place.RuntimeClass != nil {
+		facts.Handler = place.RuntimeClass.Handler
+	}
+	return facts
+}
+
+func refused(refusals ...policy.Refusal) Outcome {
+	return Outcome{Reason: refusals[0].Reason, Refusals: refusals}
+}
+
+func invalidAnnotations(errs field.ErrorList) []policy.Refusal {
+	refusals := make([]policy.Refusal, len(errs))
+	for n, err := range errs {
+		refusals[n] = policy.Refusal{Reason: policy.ReasonInvalidAnnotation, Err: err}
+	}
+	return refusals
+}

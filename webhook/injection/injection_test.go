@@ -1,0 +1,298 @@
+package injection
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
+)
+
+const annotation = "metadata.annotations[sysctl-injector.dev/sysctls]: "
+
+// world is all that a decision depends on; a test changes one thing of the valid one.
+type world struct {
+	pod          corev1.Pod
+	allow        []v1alpha1.AllowRule
+	profiles     map[string]string
+	runtimeClass *nodev1.RuntimeClass
+}
+
+func validWorld() *world {
+	return &world{
+		pod: corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{
+				GenerateName: "web-", Labels: map[string]string{"app": "web"},
+				Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024\n"},
+			},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
+		},
+		allow:    []v1alpha1.AllowRule{{Names: []string{"*"}}},
+		profiles: map[string]string{"nginx": "net.core.somaxconn = 32768\n", "redis": "net.core.somaxconn = 511\n"},
+	}
+}
+
+func (w *world) annotate(key, value string) { w.pod.Annotations[key] = value }
+func (w *world) sysctls(text string)        { w.annotate(v1alpha1.SysctlsAnnotation, text) }
+func (w *world) guest()                     { w.runtimeClass = &nodev1.RuntimeClass{Handler: "kata"} }
+
+func (w *world) rules(t testing.TB) *policy.Set {
+	t.Helper()
+	var policies []*policy.Policy
+	if len(w.allow) > 0 {
+		compiled, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "test"}, Spec: v1alpha1.SysctlPolicySpec{Allow: w.allow}})
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		policies = append(policies, compiled)
+	}
+	var profiles []*policy.Profile
+	for name, text := range w.profiles {
+		compiled, errs := policy.CompileProfile(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SysctlProfileSpec{Sysctls: text}})
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		profiles = append(profiles, compiled)
+	}
+	return policy.NewSet(policies, profiles)
+}
+
+func (w *world) decide(t testing.TB, config Config) Outcome {
+	t.Helper()
+	raw, err := json.Marshal(w.pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decideJSON(t, string(raw), config, w)
+}
+
+func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
+	t.Helper()
+	config.Version, config.GuestHandlers = "v1.2.3", []string{"kata"}
+	injector, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := scan.Check(raw); err != nil {
+		t.Fatal(err)
+	}
+	pod, err := ReadPod(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return injector.Inject(pod, Place{Namespace: "shop", RuntimeClass: w.runtimeClass}, w.rules(t))
+}
+
+// injected is the container that the valid world's pod is given.
+func injected() corev1.Container {
+	return corev1.Container{
+		Name: "sysctl-injector", Image: "docker.io/library/busybox:1.36", ImagePullPolicy: corev1.PullIfNotPresent,
+		Command: []string{"sysctl", "-w"}, Args: []string{"net.core.somaxconn=1024"},
+		SecurityContext: &corev1.SecurityContext{
+			Privileged: ptr.To(true), RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+		},
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		name    string
+		tweak   func(*world)
+		reason  string
+		message string
+	}{
+		{"refuses a path in a name", func(w *world) { w.sysctls("kernel/../../../tmp/x = 1") }, "InvalidAnnotation",
+			annotation + `Invalid value: "kernel/../../../tmp/x": line 1: a sysctl name is words joined by single dots, such as net.core.somaxconn: ".." is not allowed`},
+		{"refuses a misspelt annotation key, with the nearest", func(w *world) { w.annotate("sysctl-injector.dev/sysctl", "net.core.somaxconn = 1") }, "UnknownKey",
+			`metadata.annotations[sysctl-injector.dev/sysctl]: Forbidden: no such key; did you mean metadata.annotations[sysctl-injector.dev/sysctls]?`},
+		{"refuses a misspelt key on a pod that asks for nothing else", func(w *world) {
+			delete(w.pod.Annotations, v1alpha1.SysctlsAnnotation)
+			w.annotate("sysctl-injector.dev/profile", "nginx")
+		}, "UnknownKey", `metadata.annotations[sysctl-injector.dev/profile]: Forbidden: no such key; did you mean metadata.annotations[sysctl-injector.dev/profiles]?`},
+		{"refuses a known key as a label", func(w *world) { w.pod.Labels[v1alpha1.InjectAnnotation] = "true" }, "UnknownKey",
+			`metadata.labels[sysctl-injector.dev/inject]: Forbidden: this is a key of metadata.annotations; move it there`},
+		{"refuses inject: maybe", func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "maybe") }, "InvalidAnnotation",
+			`metadata.annotations[sysctl-injector.dev/inject]: Unsupported value: "maybe": supported values: "true", "false"`},
+		{"refuses an unknown profile", func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "ngin") }, "InvalidAnnotation",
+			`metadata.annotations[sysctl-injector.dev/profiles]: Unsupported value: "ngin": supported values: "nginx", "redis"`},
+		{"refuses two profiles that disagree", func(w *world) {
+			delete(w.pod.Annotations, v1alpha1.SysctlsAnnotation)
+			w.annotate(v1alpha1.ProfilesAnnotation, "nginx,redis")
+		}, "InvalidAnnotation", `metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: profiles "nginx" and "redis" disagree: the one sets net.core.somaxconn=32768, ` +
+			`the other net.core.somaxconn=511; name one of them only, or settle it with a line in sysctl-injector.dev/sysctls`},
+		{"refuses what a pod's network namespace does not have", func(w *world) { w.sysctls("net.core.netdev_max_backlog = 1") }, "HostOnly",
+			annotation + `Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own network namespace does not have it; remove it from the pod, and leave it to the node's administrator`},
+		{"refuses a node-level sysctl without a guest kernel", func(w *world) { w.sysctls("vm.max_map_count = 262144") }, "NodeLevel",
+			annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. The pod names no RuntimeClass; an administrator can set it on the node, ` +
+				`or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
+		{"refuses a node-level sysctl under a RuntimeClass of runc, whatever its name", func(w *world) {
+			w.sysctls("vm.max_map_count = 262144")
+			w.pod.Spec.RuntimeClassName = ptr.To("kata-qemu")
+			w.runtimeClass = &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "kata-qemu"}, Handler: "runc"}
+		}, "NodeLevel", annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. The pod's RuntimeClass "kata-qemu" is not known to give its pods ` +
+			`a kernel of their own: its handler "runc" is not among --guest-handlers, and it has no label sysctl-injector.dev/kernel=guest; an administrator can set it on the node, ` +
+			`or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
+		{"refuses kernel.core_pattern though a policy allows it", func(w *world) { w.sysctls("kernel.core_pattern = /tmp/core") }, "NeverOnSharedKernel",
+			annotation + `Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, whatever a policy says: it names a program that the node runs as root at every crash`},
+		{"refuses net.* on the host network", func(w *world) { w.pod.Spec.HostNetwork = true }, "HostNetwork",
+			annotation + `Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl`},
+		{"refuses kernel.sem in the host's IPC namespace", func(w *world) {
+			w.sysctls("kernel.sem = 1 2 3 4")
+			w.pod.Spec.HostIPC = true
+		}, "HostIPC", annotation + `Forbidden: line 1: kernel.sem would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl`},
+		{"refuses a node-level sysctl in a user namespace, even of a guest", func(w *world) {
+			w.sysctls("vm.max_map_count = 262144")
+			w.pod.Spec.HostUsers = ptr.To(false)
+			w.guest()
+		}, "UserNamespace", annotation + `Forbidden: line 1: vm.max_map_count is node-level, and the pod runs in a user namespace (hostUsers: false), whose root may not write it; remove hostUsers: false, or the sysctl`},
+		{"refuses a Windows pod", func(w *world) { w.pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }, "Windows",
+			annotation + `Forbidden: the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; remove the annotation`},
+		{"refuses the mirror of a static pod", func(w *world) { w.annotate("kubernetes.io/config.mirror", "x") }, "MirrorPod",
+			annotation + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; put the init container into that file, for instance with `sysctl-injector inject -f`"},
+		{"refuses a sysctl set to another value natively", func(w *world) {
+			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net/core/somaxconn", Value: "512"}}}
+		}, "NativeConflict", annotation + `Invalid value: "net.core.somaxconn=1024": spec.securityContext.sysctls sets net.core.somaxconn to "512"; remove one of the two`},
+		{"refuses what no policy allows", func(w *world) {
+			w.allow = []v1alpha1.AllowRule{{Names: []string{"net.core.somaxconn"}, Max: ptr.To(int64(512))}}
+		}, "NotAllowedByPolicy",
+			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed by any SysctlPolicy for service account "default" in namespace "shop": ` +
+				`the nearest one, SysctlPolicy "test", allows only whole numbers up to 512, not "1024"; an administrator can allow it in one`},
+		{"refuses everything without a policy", func(w *world) { w.allow = nil }, "NoPolicy",
+			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one`},
+		{"refuses the reserved name among the containers", func(w *world) { w.pod.Spec.Containers[0].Name = "sysctl-injector" }, "ReservedName",
+			`spec.containers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container, ` +
+				`which is added again where annotation sysctl-injector.dev/sysctls asks for it`},
+		{"refuses our own container on a pod that asks for nothing", func(w *world) {
+			w.pod.Annotations = nil
+			w.pod.Spec.InitContainers = []corev1.Container{injected()}
+		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container, ` +
+			`which is added again where annotation sysctl-injector.dev/sysctls asks for it`},
+		{"refuses our own container on a pod that opts out", func(w *world) {
+			w.annotate(v1alpha1.InjectAnnotation, "false")
+			w.pod.Spec.InitContainers = []corev1.Container{injected()}
+		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container, ` +
+			`which is added again where annotation sysctl-injector.dev/sysctls asks for it`},
+		{"tells every problem at once", func(w *world) {
+			w.sysctls("net.core.somaxconn = 1\nvm.swappiness = 1")
+			w.pod.Spec.HostNetwork = true
+		}, "HostNetwork", "2 problems:\n" +
+			"- HostNetwork: " + annotation + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl\n" +
+			"- NodeLevel: " + annotation + "Forbidden: line 2: vm.swappiness is node-level: it would change the node and every pod on it. The pod names no RuntimeClass; an administrator can set it on the node, " +
+			"or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := validWorld()
+			test.tweak(w)
+			outcome := w.decide(t, Config{})
+			if outcome.Reason != test.reason {
+				t.Errorf("reason %q, want %q", outcome.Reason, test.reason)
+			}
+			want := test.message
+			if len(outcome.Refusals) == 1 {
+				want = test.reason + ": " + want
+			}
+			if diff := cmp.Diff(want, outcome.Message()); diff != "" {
+				t.Errorf("message (-want +got):\n%s", diff)
+			}
+			if len(outcome.Operations) > 0 || outcome.Need != nil {
+				t.Error("a refused pod must not be changed, nor anything granted")
+			}
+		})
+	}
+}
+
+func TestRefusesAChangedContainer(t *testing.T) {
+	tests := []struct {
+		field string
+		tweak func(*corev1.Container)
+	}{
+		{"image", func(c *corev1.Container) { c.Image = "busybox" }},
+		{"imagePullPolicy", func(c *corev1.Container) { c.ImagePullPolicy = corev1.PullAlways }},
+		{"command", func(c *corev1.Container) { c.Command = []string{"sh", "-c"} }},
+		{"args", func(c *corev1.Container) { c.Args = append(c.Args, "net.core.optmem_max=1") }},
+		{"args", func(c *corev1.Container) { c.Args[0] = "net.core.somaxconn=1025" }},
+		{"workingDir", func(c *corev1.Container) { c.WorkingDir = "/" }},
+		{"env", func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "A", Value: "b"}} }},
+		{"lifecycle", func(c *corev1.Container) { c.Lifecycle = &corev1.Lifecycle{} }},
+		{"restartPolicy", func(c *corev1.Container) { c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways) }},
+		{"stdin", func(c *corev1.Container) { c.Stdin = true }},
+		{"resources", func(c *corev1.Container) { c.Resources.Claims = []corev1.ResourceClaim{{Name: "gpu"}} }},
+		{"securityContext", func(c *corev1.Container) {
+			c.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}
+		}},
+		{"securityContext", func(c *corev1.Container) { c.SecurityContext.ProcMount = ptr.To(corev1.UnmaskedProcMount) }},
+		{"terminationMessagePath", func(c *corev1.Container) { c.TerminationMessagePath = "/etc/passwd" }},
+		{"terminationMessagePolicy", func(c *corev1.Container) { c.TerminationMessagePolicy = corev1.TerminationMessageReadFile }},
+		{"volumeMounts", func(c *corev1.Container) {
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: tokenMountPath, ReadOnly: true, SubPath: "x"}}
+		}},
+		{"volumeMounts", func(c *corev1.Container) {
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "host", MountPath: tokenMountPath, ReadOnly: true}}
+		}},
+		{"volumeMounts", func(c *corev1.Container) {
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: tokenMountPath}}
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.field, func(t *testing.T) {
+			w := validWorld()
+			container := injected()
+			test.tweak(&container)
+			w.pod.Spec.InitContainers = []corev1.Container{container}
+			w.pod.Spec.Volumes = []corev1.Volume{
+				{Name: "token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}},
+				{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}},
+			}
+			outcome := w.decide(t, Config{})
+			want := `ReservedName: spec.initContainers[0].name: Invalid value: "sysctl-injector": this one is not what the pod's annotations ask for: it differs in ` + test.field +
+				`; remove the container, which is added again where annotation sysctl-injector.dev/sysctls asks for it`
+			if diff := cmp.Diff(want, outcome.Message()); diff != "" {
+				t.Errorf("message (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRefusesAFieldThatNoContainerHas(t *testing.T) {
+	w := validWorld()
+	w.pod.Spec.InitContainers = []corev1.Container{injected()}
+	raw, err := json.Marshal(w.pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcome := decideJSON(t, strings.Replace(string(raw), `"args":`, `"newField":{},"args":`, 1), Config{}, w)
+	if !strings.Contains(outcome.Message(), "it differs in a field that is not of a container") {
+		t.Errorf("got %q", outcome.Message())
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	tests := []struct {
+		name   string
+		config Config
+		want   string
+	}{
+		{"refuses an unknown pull policy", Config{PullPolicy: "Sometimes"}, `PullPolicy: "Sometimes" is not one of Always, IfNotPresent, Never`},
+		{"refuses a secret that cannot exist", Config{PullSecrets: []string{"A B"}}, `PullSecrets: "A B": a lowercase RFC 1123 subdomain must consist of`},
+		{"refuses CPU below zero", Config{CPU: resource.MustParse("-1")}, `CPU: -1 is below zero`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := New(test.config)
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}

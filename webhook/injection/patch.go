@@ -1,0 +1,91 @@
+package injection
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/sjson"
+	jsonpatch "gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// operations returns the JSON Patch (RFC 6902) that puts container in front of the pod's init containers, with the label and
+// the status that tell of it. A pod that has all of it already gets none. The operations are written by hand rather than by
+// comparing two pods: that would cost more than all the rest of an admission.
+func (i *Injector) operations(pod *Pod, container corev1.Container, present *reserved, status string) []jsonpatch.Operation {
+	var ops []jsonpatch.Operation
+	if pod.injected != "true" {
+		ops = append(ops, addKey("/metadata/labels", pod.hasLabels, v1alpha1.InjectedLabel, "true"))
+	}
+	if pod.status == nil || *pod.status != status {
+		ops = append(ops, addKey("/metadata/annotations", pod.hasAnnotations, v1alpha1.StatusAnnotation, status))
+	}
+	switch {
+	case present == nil:
+		ops = append(ops, prepend("/spec/initContainers", pod.initContainers.Exists(), containerJSON(container)))
+	case present.index > 0:
+		// Another webhook put its own init container in front since. Ours goes back to where its settings hold for that one too.
+		ops = append(ops,
+			jsonpatch.NewOperation("remove", "/spec/initContainers/"+strconv.Itoa(present.index), nil),
+			jsonpatch.NewOperation("add", "/spec/initContainers/0", json.RawMessage(present.raw.Raw)))
+	}
+	return append(ops, i.addPullSecrets(pod)...)
+}
+
+func (i *Injector) addPullSecrets(pod *Pod) []jsonpatch.Operation {
+	var missing []corev1.LocalObjectReference
+	for _, name := range i.pullSecrets {
+		if !slices.Contains(pod.pullSecrets, name) {
+			missing = append(missing, corev1.LocalObjectReference{Name: name})
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if !pod.hasPullSecrets {
+		return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/spec/imagePullSecrets", missing)}
+	}
+	ops := make([]jsonpatch.Operation, len(missing))
+	for n, secret := range missing {
+		ops[n] = jsonpatch.NewOperation("add", "/spec/imagePullSecrets/-", secret)
+	}
+	return ops
+}
+
+// containerJSON leaves out the empty resources that the API's own encoding always writes.
+func containerJSON(container corev1.Container) json.RawMessage {
+	encoded := mustMarshal(container)
+	if len(container.Resources.Requests)+len(container.Resources.Limits) > 0 {
+		return encoded
+	}
+	trimmed, err := sjson.DeleteBytes(encoded, "resources")
+	if err != nil {
+		panic(err) // only when the path is wrong
+	}
+	return trimmed
+}
+
+// addKey sets a key of a map of strings, and makes the map where the pod has none.
+func addKey(path string, exists bool, key, value string) jsonpatch.Operation {
+	if !exists {
+		return jsonpatch.NewOperation("add", path, map[string]string{key: value})
+	}
+	return jsonpatch.NewOperation("add", path+"/"+escape(key), value)
+}
+
+// prepend puts an item in front of a list, and makes the list where the pod has none.
+func prepend(path string, exists bool, item json.RawMessage) jsonpatch.Operation {
+	if !exists {
+		return jsonpatch.NewOperation("add", path, []json.RawMessage{item})
+	}
+	return jsonpatch.NewOperation("add", path+"/0", item)
+}
+
+// escape writes a key as a JSON Pointer's reference token (RFC 6901, section 3).
+func escape(key string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+}

@@ -1,0 +1,24 @@
+package injection
+
+import (
+	"encoding/json"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// Status is the value of the annotation sysctl-injector.dev/status, in compact JSON: for people and tools to read, never an
+// input to a decision.
+type Status struct {
+	Version string          `json:"version"` // of the sysctl-injector that decided
+	Kernel  v1alpha1.Kernel `json:"kernel"`  // on which the sysctls act
+	Sysctls []string        `json:"sysctls"` // name=value, as applied
+}
+
+// mustMarshal is for types of ours and the API's, which always encode.
+func mustMarshal(value any) []byte {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return encoded
+}

@@ -1,0 +1,173 @@
+// Package admission is the webhook's HTTP side: it reads an AdmissionReview, has the pod decided upon, and answers.
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	nodev1 "k8s.io/api/node/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// MaxBodyBytes is the largest body that is read: the API server's own limit for a request (3 MiB, k8s.io/apiserver
+// pkg/server, DefaultMaxRequestBodyBytes) with the review around it.
+const MaxBodyBytes = 3<<20 + 64<<10
+
+// Reasons of refusals that are not a decision on the pod itself.
+const (
+	ReasonMisdirected         = "Misdirected"
+	ReasonNamespaceNotEnabled = "NamespaceNotEnabled"
+	ReasonClusterUnavailable  = "ClusterUnavailable"
+	ReasonPanic               = "Panic"
+)
+
+// Cluster tells where a pod is to run.
+type Cluster interface {
+	// NamespaceLabels returns a namespace's labels.
+	NamespaceLabels(ctx context.Context, name string) (map[string]string, error)
+	// RuntimeClass returns a RuntimeClass; nil without an error where there is none of that name.
+	RuntimeClass(ctx context.Context, name string) (*nodev1.RuntimeClass, error)
+}
+
+// Config is what a Handler works with. Every field is required.
+type Config struct {
+	Injector *injection.Injector
+	Cluster  Cluster
+	// Rules returns the policies and profiles in force at this moment.
+	Rules   func() *policy.Set
+	Metrics *Metrics
+	Log     *slog.Logger
+}
+
+// Handler decides on pods: POST /mutate-pods.
+type Handler struct{ Config }
+
+// New returns a Handler, or says which field of config is missing.
+func New(config Config) (*Handler, error) {
+	for name, missing := range map[string]bool{
+		"Injector": config.Injector == nil, "Cluster": config.Cluster == nil, "Rules": config.Rules == nil,
+		"Metrics": config.Metrics == nil, "Log": config.Log == nil,
+	} {
+		if missing {
+			return nil, fmt.Errorf("admission: %s is required", name)
+		}
+	}
+	return &Handler{config}, nil
+}
+
+// ServeHTTP answers every review that can be answered with status 200, be the pod admitted or refused; any other status
+// says that the body was no such review. The API server refuses the pod then too (failurePolicy: Fail).
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer h.Metrics.inFlight()()
+	body, err := readBody(w, r)
+	if err != nil {
+		h.fail(w, err)
+		return
+	}
+	review, err := readReview(body)
+	var decided decision
+	var misdirected misdirectedError
+	switch {
+	case err == nil:
+		decided = h.decide(r.Context(), review)
+	case errors.As(err, &misdirected):
+		decided = refuse(review, ReasonMisdirected, http.StatusBadRequest, misdirected.Error())
+	default:
+		h.fail(w, &httpError{http.StatusBadRequest, err.Error()})
+		return
+	}
+	h.Metrics.decided(decided.reason)
+	h.log(r.Context(), decided)
+	decided.write(w)
+}
+
+// decide never panics: what cannot be decided is refused.
+func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.Log.ErrorContext(ctx, "Recovers from a panic", keyCause, fmt.Sprint(cause), keyStack, string(debug.Stack()))
+			d = refuse(review, ReasonPanic, http.StatusInternalServerError, "sysctl-injector met an error of its own; its log says more")
+		}
+	}()
+	pod, err := injection.ReadPod(review.pod)
+	if err != nil {
+		return refuse(review, injection.ReasonUnreadablePod, http.StatusBadRequest, err.Error())
+	}
+	place, err := h.place(ctx, pod, review.namespace)
+	if err != nil {
+		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error()).of(pod)
+	}
+	outcome := h.Injector.Inject(pod, place, h.Rules())
+	if len(outcome.Sysctls) > 0 && place.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
+		return refuse(review, ReasonNamespaceNotEnabled, http.StatusForbidden, fmt.Sprintf("namespace %q is not opted in; "+
+			"an administrator can run: kubectl label namespace %[1]s %s=%s", place.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)).of(pod)
+	}
+	return answer(review, outcome).of(pod)
+}
+
+// place finds out where the pod is to run: its namespace is the request's, since its own is still empty.
+func (h *Handler) place(ctx context.Context, pod *injection.Pod, namespace string) (injection.Place, error) {
+	place := injection.Place{Namespace: namespace}
+	var err error
+	if place.NamespaceLabels, err = h.Cluster.NamespaceLabels(ctx, namespace); err != nil {
+		return place, fmt.Errorf("read namespace %q: %w", namespace, err)
+	}
+	if pod.RuntimeClass != "" {
+		if place.RuntimeClass, err = h.Cluster.RuntimeClass(ctx, pod.RuntimeClass); err != nil {
+			return place, fmt.Errorf("read RuntimeClass %q: %w", pod.RuntimeClass, err)
+		}
+	}
+	return place, nil
+}
+
+// httpError is a request that is no AdmissionReview, and the status that says so.
+type httpError struct {
+	status  int
+	message string
+}
+
+func (e *httpError) Error() string { return e.message }
+
+// readBody reads the body into a string of its declared size, once: what is found in it later is a part of that string.
+func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return "", &httpError{http.StatusMethodNotAllowed, "send an AdmissionReview by POST"}
+	}
+	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
+		return "", &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", media)}
+	}
+	var body strings.Builder
+	if 0 < r.ContentLength && r.ContentLength <= MaxBodyBytes {
+		body.Grow(int(r.ContentLength))
+	}
+	_, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, MaxBodyBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return "", &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)}
+	case err != nil:
+		return "", &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
+	}
+	return body.String(), nil
+}
+
+func (h *Handler) fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	var e *httpError
+	if errors.As(err, &e) {
+		status = e.status
+	}
+	h.Metrics.decided("HTTP" + fmt.Sprint(status))
+	h.Log.Warn("Rejects a request that is no AdmissionReview", keyStatus, status, keyCause, err.Error())
+	http.Error(w, err.Error(), status)
+}

@@ -1,0 +1,319 @@
+package admission
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	admissionv1 "k8s.io/api/admission/v1"
+	nodev1 "k8s.io/api/node/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// cluster is a Cluster of a few names.
+type cluster struct {
+	labels  map[string]string
+	classes map[string]*nodev1.RuntimeClass
+	err     error
+	panics  bool
+}
+
+func (c *cluster) NamespaceLabels(context.Context, string) (map[string]string, error) {
+	if c.panics {
+		panic("a bug")
+	}
+	return c.labels, c.err
+}
+
+func (c *cluster) RuntimeClass(_ context.Context, name string) (*nodev1.RuntimeClass, error) {
+	return c.classes[name], c.err
+}
+
+type fixture struct {
+	cluster *cluster
+	handler *Handler
+	metrics *prometheus.Registry
+	log     *bytes.Buffer
+}
+
+func newFixture(t testing.TB) *fixture {
+	t.Helper()
+	injector, err := injection.New(injection.Config{Version: "v1.2.3", GuestHandlers: []string{"kata"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowAll, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "all"},
+		Spec:       v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"*"}}}},
+	})
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	rules := policy.NewSet([]*policy.Policy{allowAll}, nil)
+	f := &fixture{
+		cluster: &cluster{
+			labels:  map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
+			classes: map[string]*nodev1.RuntimeClass{"vm": {Handler: "kata"}},
+		},
+		metrics: prometheus.NewRegistry(),
+		log:     &bytes.Buffer{},
+	}
+	f.handler, err = New(Config{
+		Injector: injector, Cluster: f.cluster, Rules: func() *policy.Set { return rules },
+		Metrics: NewMetrics(f.metrics), Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) post(body string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(http.MethodPost, MutatePath, strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	recorder := httptest.NewRecorder()
+	f.handler.ServeHTTP(recorder, request)
+	return recorder
+}
+
+// reviewOf is a review as the API server sends it, of a pod.
+func reviewOf(pod string) string {
+	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002",
+"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},
+"requestKind":{"group":"","version":"v1","kind":"Pod"},"requestResource":{"group":"","version":"v1","resource":"pods"},
+"name":"web","namespace":"shop","operation":"CREATE","userInfo":{"username":"admin","groups":["system:authenticated"]},
+"object":%s,"oldObject":null,"dryRun":false,"options":{"kind":"CreateOptions","apiVersion":"meta.k8s.io/v1"}}}`, pod)
+}
+
+const (
+	plainPod     = `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"nginx"}]}}`
+	annotatedPod = `{"kind":"Pod","apiVersion":"v1","metadata":{"generateName":"web-","annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1024"},` +
+		`"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d4","controller":true}]},"spec":{"serviceAccountName":"psp-user","containers":[{"name":"web","image":"nginx"}]}}`
+)
+
+func decode(t *testing.T, recorder *httptest.ResponseRecorder) *admissionv1.AdmissionResponse {
+	t.Helper()
+	if recorder.Code != http.StatusOK || recorder.Header().Get("Content-Type") != "application/json" {
+		t.Fatalf("status %d, %s: %s", recorder.Code, recorder.Header().Get("Content-Type"), recorder.Body)
+	}
+	var review admissionv1.AdmissionReview
+	if err := json.Unmarshal(recorder.Body.Bytes(), &review); err != nil {
+		t.Fatal(err)
+	}
+	if review.APIVersion != "admission.k8s.io/v1" || review.Kind != "AdmissionReview" || review.Response.UID != "705ab4f5-6393-11e8-b7cc-42010a800002" {
+		t.Errorf("got %s", recorder.Body)
+	}
+	return review.Response
+}
+
+func TestInjects(t *testing.T) {
+	f := newFixture(t)
+	response := decode(t, f.post(reviewOf(annotatedPod)))
+	want := `[{"op":"add","path":"/metadata/labels","value":{"sysctl-injector.dev/injected":"true"}},` +
+		`{"op":"add","path":"/metadata/annotations/sysctl-injector.dev~1status","value":"{\"version\":\"v1.2.3\",\"kernel\":\"Shared\",\"sysctls\":[\"net.core.somaxconn=1024\"]}"},` +
+		`{"op":"add","path":"/spec/initContainers","value":[{"name":"sysctl-injector","image":"docker.io/library/busybox:1.36","command":["sysctl","-w"],` +
+		`"args":["net.core.somaxconn=1024"],"terminationMessagePolicy":"FallbackToLogsOnError","imagePullPolicy":"IfNotPresent",` +
+		`"securityContext":{"privileged":true,"runAsUser":0,"runAsGroup":0,"runAsNonRoot":false,"readOnlyRootFilesystem":true}}]}]`
+	if diff := cmp.Diff(want, string(response.Patch)); diff != "" {
+		t.Errorf("patch (-want +got):\n%s", diff)
+	}
+	if !response.Allowed || *response.PatchType != admissionv1.PatchTypeJSONPatch {
+		t.Errorf("got %+v", response)
+	}
+	if diff := cmp.Diff(map[string]string{"reason": "Injected", "sysctls": "net.core.somaxconn=1024"}, response.AuditAnnotations); diff != "" {
+		t.Errorf("audit annotations (-want +got):\n%s", diff)
+	}
+	var line map[string]any
+	if err := json.Unmarshal(f.log.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	delete(line, "time")
+	if diff := cmp.Diff(map[string]any{
+		"level": "INFO", "msg": "Admits the pod", "namespace": "shop", "pod": "web-", "serviceAccount": "psp-user", "reason": "Injected", "ownerKind": "ReplicaSet", "owner": "web-5d4",
+	}, line); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+func TestLeavesAlone(t *testing.T) {
+	response := decode(t, newFixture(t).post(reviewOf(plainPod)))
+	if !response.Allowed || response.Patch != nil || response.PatchType != nil || response.AuditAnnotations["reason"] != "NotRequested" {
+		t.Errorf("got %+v", response)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	misdirected := func(what string) string {
+		return "Misdirected: this webhook decides on the creation of pods only, and was asked about " + what + "; correct the rules of the MutatingWebhookConfiguration"
+	}
+	tests := []struct {
+		name, body string
+		tweak      func(*fixture)
+		code       int32
+		reason     metav1.StatusReason
+		message    string
+	}{
+		{"a pod that may not have what it asks for", reviewOf(strings.Replace(annotatedPod, `"spec":{`, `"spec":{"hostNetwork":true,`, 1)), nil, 403, "Forbidden",
+			"HostNetwork: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
+		{"a node-level sysctl under an unknown RuntimeClass", reviewOf(strings.NewReplacer("net.core.somaxconn", "vm.swappiness", `"spec":{`, `"spec":{"runtimeClassName":"gone",`).Replace(annotatedPod)), nil, 403, "Forbidden",
+			`NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. The pod's RuntimeClass "gone" does not exist; ` +
+				`an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
+		{"a pod that cannot be read", reviewOf(`{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":1}},"spec":{"hostNetwork":"yes"}}`), nil, 400, "BadRequest",
+			"UnreadablePod: metadata.annotations[sysctl-injector.dev/sysctls] must be a string, not Number\nspec.hostNetwork must be true or false, not String"},
+		{"another resource", strings.Replace(reviewOf(plainPod), `"resource":"pods"}`, `"resource":"deployments"}`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "deployments", version "v1"`)},
+		{"a resource of another group", strings.Replace(reviewOf(plainPod), `"resource":{"group":""`, `"resource":{"group":"metrics.k8s.io"`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "pods.metrics.k8s.io", version "v1"`)},
+		{"a subresource", strings.Replace(reviewOf(plainPod), `"operation"`, `"subResource":"ephemeralcontainers","operation"`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "pods/ephemeralcontainers", version "v1"`)},
+		{"an update", strings.Replace(reviewOf(plainPod), `"CREATE"`, `"UPDATE"`, 1), nil, 400, "BadRequest", misdirected(`the operation "UPDATE" on "pods", version "v1"`)},
+		{"a pod without a namespace", strings.Replace(reviewOf(plainPod), `"namespace":"shop",`, ``, 1), nil, 400, "BadRequest", misdirected(`a pod without a namespace or without an object`)},
+		{"a review without an object", reviewOf("null"), nil, 400, "BadRequest", misdirected(`a pod without a namespace or without an object`)},
+		{"a namespace that is not opted in", reviewOf(annotatedPod), func(f *fixture) { f.cluster.labels = nil }, 403, "Forbidden",
+			`NamespaceNotEnabled: namespace "shop" is not opted in; an administrator can run: kubectl label namespace shop sysctl-injector.dev/inject=enabled`},
+		{"what it cannot find out about", reviewOf(annotatedPod), func(f *fixture) { f.cluster.err = errors.New("connection refused") }, 500, "InternalError",
+			`ClusterUnavailable: read namespace "shop": connection refused`},
+		{"what makes it panic", reviewOf(annotatedPod), func(f *fixture) { f.cluster.panics = true }, 500, "InternalError",
+			`Panic: sysctl-injector met an error of its own; its log says more`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			if test.tweak != nil {
+				test.tweak(f)
+			}
+			response := decode(t, f.post(test.body))
+			want := &metav1.Status{Status: metav1.StatusFailure, Code: test.code, Reason: test.reason, Message: test.message}
+			if diff := cmp.Diff(want, response.Result); diff != "" || response.Allowed || response.Patch != nil {
+				t.Errorf("allowed %v, result (-want +got):\n%s", response.Allowed, diff)
+			}
+			reason, _, _ := strings.Cut(test.message, ":")
+			if response.AuditAnnotations["reason"] != reason {
+				t.Errorf("audit annotation %q, want %q", response.AuditAnnotations["reason"], reason)
+			}
+			expected := fmt.Sprintf("# HELP sysctl_injector_admission_requests_total Admission requests, by the reason of the decision.\n"+
+				"# TYPE sysctl_injector_admission_requests_total counter\nsysctl_injector_admission_requests_total{reason=%q} 1\n", reason)
+			if err := testutil.GatherAndCompare(f.metrics, strings.NewReader(expected), "sysctl_injector_admission_requests_total"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestLeavesAPlainPodAloneInANamespaceThatIsNotOptedIn(t *testing.T) {
+	f := newFixture(t)
+	f.cluster.labels = nil
+	if response := decode(t, f.post(reviewOf(plainPod))); !response.Allowed {
+		t.Errorf("got %+v", response.Result)
+	}
+}
+
+func TestRejectsWhatIsNoReview(t *testing.T) {
+	tests := []struct {
+		name, method, contentType, body string
+		status                          int
+		message                         string
+	}{
+		{"another method", http.MethodGet, "", "", 405, "send an AdmissionReview by POST"},
+		{"another content type", http.MethodPost, "text/plain", "{}", 415, `Content-Type must be application/json, not "text/plain"`},
+		{"no content type", http.MethodPost, "", "{}", 415, `Content-Type must be application/json, not ""`},
+		{"truncated JSON", http.MethodPost, "application/json", reviewOf(plainPod)[:300], 400, "not an AdmissionReview: its JSON is cut short or otherwise broken"},
+		{"an empty body", http.MethodPost, "application/json", "", 400, "not an AdmissionReview: its JSON is cut short or otherwise broken"},
+		{"a list", http.MethodPost, "application/json", "[]", 400, "not an AdmissionReview: must be an object, not JSON"},
+		{"another kind", http.MethodPost, "application/json; charset=utf-8", plainPod, 400,
+			`not an AdmissionReview that this webhook reads (apiVersion admission.k8s.io/v1): it says apiVersion "v1", kind "Pod"`},
+		{"another version", http.MethodPost, "application/json", strings.Replace(reviewOf(plainPod), "k8s.io/v1", "k8s.io/v1beta1", 1), 400,
+			`not an AdmissionReview that this webhook reads (apiVersion admission.k8s.io/v1): it says apiVersion "admission.k8s.io/v1beta1", kind "AdmissionReview"`},
+		{"a review without a request", http.MethodPost, "application/json", `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}`, 400, "not an AdmissionReview: it has no request.uid"},
+		{"hostile nesting", http.MethodPost, "application/json", strings.Repeat("[", 1<<20), 400, "not an AdmissionReview: its JSON nests too deep"},
+		{"a body over the limit", http.MethodPost, "application/json", strings.Repeat(" ", MaxBodyBytes+1), 413, fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			request := httptest.NewRequest(test.method, MutatePath, strings.NewReader(test.body))
+			if test.contentType != "" {
+				request.Header.Set("Content-Type", test.contentType)
+			}
+			recorder := httptest.NewRecorder()
+			newFixture(t).handler.ServeHTTP(recorder, request)
+			if got := strings.TrimSpace(recorder.Body.String()); recorder.Code != test.status || got != test.message {
+				t.Errorf("got %d %q, want %d %q", recorder.Code, got, test.status, test.message)
+			}
+		})
+	}
+}
+
+func TestConfigIsRequired(t *testing.T) {
+	config := newFixture(t).handler.Config
+	config.Rules = nil
+	if _, err := New(config); err == nil || err.Error() != "admission: Rules is required" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzBody sends any body: it is answered, never with a panic, and what is admitted with a patch is a review by the API's own
+// decoding too.
+func FuzzBody(f *testing.F) {
+	for _, seed := range []string{
+		reviewOf(plainPod), reviewOf(annotatedPod), reviewOf("{}"), reviewOf("null"), "{}", "[[[[", `{"request":{"uid":"a","uid":"b"}}`,
+		reviewOf(strings.Replace(annotatedPod, "sysctl-injector.dev/sysctls", `sysctl-injector.dev\/sysctl\u0073`, 1)),
+		reviewOf(strings.Replace(annotatedPod, `"metadata":{`, `"Metadata":{"labels":{"a":"b"}},"metadata":{"labels":null,`, 1)),
+		reviewOf(strings.Replace(annotatedPod, `"spec":{`, `"spec":{"initContainers":[{"name":"sysctl-injector"}],"hostUsers":false,`, 1)),
+	} {
+		f.Add(seed)
+	}
+	fixture := newFixture(f)
+	f.Fuzz(func(t *testing.T, body string) {
+		fixture.log.Reset()
+		recorder := fixture.post(body)
+		if recorder.Code >= http.StatusInternalServerError || strings.Contains(recorder.Body.String(), `"reason":"Panic"`) {
+			t.Fatalf("status %d: %s\n%s", recorder.Code, recorder.Body, fixture.log)
+		}
+		if recorder.Code != http.StatusOK {
+			return
+		}
+		var answered admissionv1.AdmissionReview
+		if err := json.Unmarshal(recorder.Body.Bytes(), &answered); err != nil {
+			t.Fatalf("the answer is no JSON: %v", err)
+		}
+		var asked struct {
+			Request struct {
+				UID    string `json:"uid"`
+				Object struct {
+					Metadata struct {
+						Annotations map[string]string `json:"annotations"`
+					} `json:"metadata"`
+				} `json:"object"`
+			} `json:"request"`
+		}
+		if err := caseSensitive(body, &asked); err != nil {
+			if answered.Response.Patch != nil {
+				t.Fatalf("patches what the API's decoder cannot read: %v", err)
+			}
+			return
+		}
+		if asked.Request.UID != string(answered.Response.UID) {
+			t.Fatalf("answers uid %q, asked was %q", answered.Response.UID, asked.Request.UID)
+		}
+		if _, asks := asked.Request.Object.Metadata.Annotations[v1alpha1.SysctlsAnnotation]; answered.Response.Patch != nil && !asks {
+			t.Fatal("patches a pod that by the API's decoder asks for nothing")
+		}
+	})
+}
+
+// caseSensitive decodes as the API server does.
+func caseSensitive(body string, into any) error {
+	return kjson.UnmarshalCaseSensitivePreserveInts([]byte(body), into)
+}

@@ -1,0 +1,47 @@
+package admission
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics counts and times the decisions.
+type Metrics struct {
+	requests *prometheus.CounterVec
+	latency  prometheus.Histogram
+	current  prometheus.Gauge
+}
+
+// NewMetrics registers the metrics with a registry.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sysctl_injector_admission_requests_total",
+			Help: "Admission requests, by the reason of the decision.",
+		}, []string{"reason"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "sysctl_injector_admission_duration_seconds",
+			Help:    "Time from the first byte of a request's body to its answer.",
+			Buckets: prometheus.ExponentialBuckets(25e-6, 4, 10), // 25 µs to 6.6 s: past the API server's time limit
+		}),
+		current: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sysctl_injector_admission_requests_in_flight",
+			Help: "Admission requests being decided.",
+		}),
+	}
+	registry.MustRegister(m.requests, m.latency, m.current)
+	return m
+}
+
+func (m *Metrics) decided(reason string) { m.requests.WithLabelValues(reason).Inc() }
+
+// inFlight counts a request from now until the function that it returns is called.
+func (m *Metrics) inFlight() func() {
+	start := time.Now()
+	m.current.Inc()
+	return func() {
+		m.current.Dec()
+		m.latency.Observe(time.Since(start).Seconds())
+	}
+}

@@ -1,0 +1,92 @@
+package admission
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
+)
+
+// review is what the handler needs of an AdmissionReview.
+type review struct {
+	apiVersion, kind string
+
+	uid         string
+	resource    resource
+	subResource string
+	operation   string
+	namespace   string
+	dryRun      bool
+	pod         string // its JSON
+}
+
+type resource struct{ group, version, resource string }
+
+var reviewFields = scan.Fields[review]{
+	"apiVersion": scan.Text(func(r *review) *string { return &r.apiVersion }),
+	"kind":       scan.Text(func(r *review) *string { return &r.kind }),
+	"request": scan.Object(scan.Fields[review]{
+		"uid": scan.Text(func(r *review) *string { return &r.uid }),
+		"resource": scan.Object(scan.Fields[review]{
+			"group":    scan.Text(func(r *review) *string { return &r.resource.group }),
+			"version":  scan.Text(func(r *review) *string { return &r.resource.version }),
+			"resource": scan.Text(func(r *review) *string { return &r.resource.resource }),
+		}),
+		"subResource": scan.Text(func(r *review) *string { return &r.subResource }),
+		"operation":   scan.Text(func(r *review) *string { return &r.operation }),
+		"namespace":   scan.Text(func(r *review) *string { return &r.namespace }),
+		"dryRun":      scan.Boolean(func(r *review) *bool { return &r.dryRun }),
+		"object": func(r *review, value gjson.Result, _ *field.Path) error {
+			r.pod = value.Raw
+			return nil
+		},
+	}),
+}
+
+// misdirectedError says that a review is about something that this webhook does not decide on.
+type misdirectedError struct{ what string }
+
+func (e misdirectedError) Error() string {
+	return fmt.Sprintf("this webhook decides on the creation of pods only, and was asked about %s; "+
+		"correct the rules of the MutatingWebhookConfiguration", e.what)
+}
+
+// readReview reads the JSON of an AdmissionReview. A misdirectedError still leaves a review that can be refused; any other
+// error says that there is none to answer.
+func readReview(body string) (*review, error) {
+	if err := scan.Check(body); err != nil {
+		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
+	}
+	r := &review{}
+	if err := reviewFields.Read(r, gjson.Parse(body), nil); err != nil {
+		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
+	}
+	if want := admissionv1.SchemeGroupVersion.String(); r.apiVersion != want || r.kind != "AdmissionReview" {
+		return nil, fmt.Errorf("not an AdmissionReview that this webhook reads (apiVersion %s): it says apiVersion %.64q, kind %.64q", want, r.apiVersion, r.kind)
+	}
+	if r.uid == "" {
+		return nil, errors.New("not an AdmissionReview: it has no request.uid")
+	}
+	return r, r.misdirected()
+}
+
+func (r *review) misdirected() error {
+	what := r.resource.resource
+	if r.resource.group != "" {
+		what += "." + r.resource.group
+	}
+	if r.subResource != "" {
+		what += "/" + r.subResource
+	}
+	switch {
+	case what != "pods" || r.resource.version != "v1" || r.operation != string(admissionv1.Create):
+		return misdirectedError{fmt.Sprintf("the operation %.32q on %.128q, version %.32q", r.operation, what, r.resource.version)}
+	case r.namespace == "" || r.pod == "":
+		return misdirectedError{"a pod without a namespace or without an object"}
+	}
+	return nil
+}

@@ -28,6 +28,11 @@ var (
 //go:embed companion/*.yaml
 var Companion embed.FS
 
+// Install holds what an installation consists of, a file an object.
+//
+//go:embed install/*.yaml
+var Install embed.FS
+
 // Decode reads the YAML file name of files into object. A field that object does not have is an error.
 func Decode(files fs.FS, name string, object any) error {
 	raw, err := fs.ReadFile(files, name)

@@ -1,0 +1,95 @@
+// Package app is the command line: a file for each subcommand, which reads its flags, checks them, and runs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1 // or a pod was refused
+	exitUsage  = 2
+)
+
+// usageError is a command that was called wrongly.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// Run runs the command line and returns its exit code.
+func Run(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newCommand(in, out, errOut)
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(errOut, "error: "+err.Error())
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(errOut, "See '%s --help'.\n", command.CommandPath())
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newCommand(in io.Reader, out, errOut io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sysctl-injector",
+		Short: "Gives pods the kernel parameters that they ask for, without making them privileged",
+		Long: `sysctl-injector gives pods the kernel parameters (sysctls) that they ask for in an annotation, without making them privileged.
+
+As a webhook (serve) it puts one init container in front of the pod that sets them; inject does the same to manifests.`,
+		Args:                       knownCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+	}
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newServeCommand(), newInjectCommand(), newCompanionCommand(), newExplainCommand(), newVersionCommand())
+	root.InitDefaultCompletionCmd()
+	wrapArgs(root)
+	return root
+}
+
+// knownCommand refuses a word that is no subcommand, and suggests one.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("unknown command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q", args[0])
+}
+
+// wrapArgs makes usage errors of what cobra says about arguments.
+func wrapArgs(command *cobra.Command) {
+	if check := command.Args; check != nil {
+		command.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	for _, sub := range command.Commands() {
+		wrapArgs(sub)
+	}
+}

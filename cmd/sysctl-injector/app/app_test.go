@@ -1,0 +1,255 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	operation "gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	version = "v1.2.3"
+	os.Exit(m.Run())
+}
+
+// run runs the command line.
+func run(t *testing.T, in string, args ...string) (code int, out, errOut string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = Run(args, strings.NewReader(in), &stdout, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+// inputs are the manifests of testdata/inject; each has a golden file of its own name in testdata/injected.
+func inputs(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/inject/*")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no input: %v", err)
+	}
+	return paths
+}
+
+func TestInjectGolden(t *testing.T) {
+	var expected []string
+	for _, path := range inputs(t) {
+		golden := filepath.Join("testdata/injected", filepath.Base(path))
+		expected = append(expected, golden)
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			code, out, errOut := run(t, "", "inject", "-f", path)
+			if code != 0 {
+				t.Fatal(errOut)
+			}
+			if *update {
+				if err := os.WriteFile(golden, []byte(out), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), out); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if _, again, _ := run(t, out, "inject", "-f", "-"); again != out {
+				t.Errorf("the second time (-once +twice):\n%s", cmp.Diff(out, again))
+			}
+		})
+	}
+	found, err := filepath.Glob("testdata/injected/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(expected, found); diff != "" {
+		t.Errorf("golden files without an input (-expected +found):\n%s", diff)
+	}
+}
+
+// The webhook and the files take the same decision: a pod that goes through one comes out as by the other.
+func TestWebhookAndFilesAgree(t *testing.T) {
+	for _, path := range inputs(t) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, injected, _ := run(t, "", "inject", "-f", path)
+		before, after := templatesOf(t, content), templatesOf(t, []byte(injected))
+		for i, template := range before {
+			t.Run(fmt.Sprintf("%s/%d", filepath.Base(path), i), func(t *testing.T) {
+				if !jsonpatch.Equal(admit(t, content, template), after[i].Pod) {
+					t.Errorf("the webhook gives\n%s\nand the files\n%s", admit(t, content, template), after[i].Pod)
+				}
+			})
+		}
+	}
+}
+
+func templatesOf(t *testing.T, content []byte) []manifest.Template {
+	t.Helper()
+	var templates []manifest.Template
+	if _, err := manifest.Rewrite(content, func(template manifest.Template) ([]operation.Operation, error) {
+		templates = append(templates, template)
+		return nil, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return templates
+}
+
+// admit sends a template's pod through the webhook's handler.
+func admit(t *testing.T, content []byte, template manifest.Template) []byte {
+	t.Helper()
+	objects, err := objectOptions{}.load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := objects.add(content); err != nil {
+		t.Fatal(err)
+	}
+	injector, err := (&containerOptions{guestHandlers: policy.DefaultGuestHandlers()}).injector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := admission.New(admission.Config{
+		Injector: injector, Cluster: objects, Rules: objects.rules, Metrics: admission.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},`+
+		`"operation":"CREATE","namespace":"shop","object":%s}}`, template.Pod)
+	request := httptest.NewRequest(http.MethodPost, admission.MutatePath, strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	var review admissionv1.AdmissionReview
+	if err := json.Unmarshal(recorder.Body.Bytes(), &review); err != nil || !review.Response.Allowed {
+		t.Fatalf("status %d: %s", recorder.Code, recorder.Body)
+	}
+	if review.Response.Patch == nil {
+		return template.Pod
+	}
+	patch, err := jsonpatch.DecodePatch(review.Response.Patch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patched, err := patch.Apply(template.Pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return patched
+}
+
+func TestCommandLine(t *testing.T) {
+	const refusedPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    sysctl-injector.dev/sysctls: vm.swappiness = 1\nspec: {}\n"
+	tests := []struct {
+		name   string
+		in     string
+		args   []string
+		code   int
+		out    string // that it begins with
+		errOut string // all of it
+	}{
+		{"shows its help when it is told nothing", "", []string{}, 0, "sysctl-injector gives pods the kernel parameters", ""},
+		{"refuses an unknown command", "", []string{"injct"}, 2, "", "error: unknown command \"injct\"; did you mean inject?\nSee 'sysctl-injector --help'.\n"},
+		{"refuses an unknown flag", "", []string{"inject", "--file", "x"}, 2, "", "error: unknown flag: --file\nSee 'sysctl-injector inject --help'.\n"},
+		{"refuses an unknown format", "", []string{"inject", "-f", "-", "-o", "xml"}, 2, "",
+			"error: invalid argument \"xml\" for \"-o, --output\" flag: must be one of yaml, json, diff\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject asks for a file", "", []string{"inject"}, 2, "", "error: name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject takes no argument", "", []string{"inject", "x.yaml"}, 2, "", "error: unknown command \"x.yaml\" for \"sysctl-injector inject\"\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject says where a refused pod stands", "# first\n" + refusedPod, []string{"inject", "-f", "-"}, 1, "",
+			"error: standard input: line 2: Pod \"a\": NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. " +
+				"The pod names no RuntimeClass; an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"},
+		{"inject warns of a sysctl that needs no init container", strings.Replace(refusedPod, "vm.swappiness = 1", "net.ipv4.tcp_syncookies = 1", 1), []string{"inject", "-f", "-", "-o", "json"}, 0, "{\n  \"apiVersion\": \"v1\",",
+			"Warning: standard input:1: Pod \"a\": net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n"},
+		{"inject refuses what is no whole pod", strings.Replace(refusedPod, "spec: {}", "", 1), []string{"inject", "-f", "-"}, 1, "",
+			"error: standard input: line 1: Pod \"a\": UnreadablePod: spec: Required value: a pod that asks for sysctls needs its spec\n"},
+		{"inject says where YAML is broken", "a: [", []string{"inject", "-f", "-"}, 1, "", "error: standard input: line 2: did not find expected node content\n"},
+		{"inject refuses an init container that cannot be", "", []string{"inject", "-f", "-", "--init-cpu", "lots"}, 2, "",
+			"error: --init-cpu: \"lots\": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'\nSee 'sysctl-injector inject --help'.\n"},
+		{"refuses a policy file without a policy", "kind: ConfigMap\napiVersion: v1\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "", "error: standard input: holds none of SysctlPolicy, SysctlProfile, RuntimeClass\n"},
+		{"refuses a policy with a misspelt field", "kind: SysctlPolicy\napiVersion: sysctl-injector.dev/v1alpha1\nmetadata: {name: p}\nspec: {alow: []}\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "",
+			"error: standard input: line 1: SysctlPolicy \"p\": error unmarshaling JSON: while decoding JSON: json: unknown field \"alow\"\n"},
+		{"companion asks for something", "", []string{"companion"}, 2, "",
+			"error: name the manifests (-f), or a service account (--serviceaccount) and its sysctls\nSee 'sysctl-injector companion --help'.\n"},
+		{"companion refuses names that cannot be", "", []string{"companion", "--serviceaccount", "A", "net..x"}, 2, "",
+			"error: --serviceaccount: \"A\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character " +
+				"(e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')\n" +
+				"a sysctl name is words joined by single dots, such as net.core.somaxconn: \"..\" is not allowed\nSee 'sysctl-injector companion --help'.\n"},
+		{"companion says when there is nothing to grant", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", []string{"companion", "-f", "-"}, 0, "", "Nothing to grant: no workload here asks for a sysctl.\n"},
+		{"companion prints the grants of an annotation", "", []string{"companion", "-f", "testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n", ""},
+		{"companion prints the policy of natively set sysctls", "", []string{"companion", "-f", "testdata/inject/semaphores-by-hand.yaml", "--backend", "psp"}, 0, "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n", ""},
+		{"explain asks for a name", "", []string{"explain"}, 2, "", "error: requires at least 1 arg(s), only received 0\nSee 'sysctl-injector explain --help'.\n"},
+		{"explain tells in a table", "", []string{"explain", "kernel/sem"}, 0, "NAME         SCOPE   SHARED KERNEL   GUEST KERNEL   SAFE SINCE   NAMESPACED SINCE\nkernel.sem   IPC     by default      by default     -            -\n", ""},
+		{"version tells of the build", "", []string{"version", "-o", "json"}, 0, "{\n  \"version\": ", ""},
+		{"completion is at hand", "", []string{"completion", "bash"}, 0, "# bash completion V2 for sysctl-injector", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			code, out, errOut := run(t, test.in, test.args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			if diff := cmp.Diff(test.errOut, errOut); diff != "" {
+				t.Errorf("standard error (-want +got):\n%s", diff)
+			}
+			if !strings.HasPrefix(out, test.out) || test.out == "" && out != "" {
+				t.Errorf("standard output %q, want %q", out, test.out)
+			}
+		})
+	}
+}
+
+func TestInjectOfADirectory(t *testing.T) {
+	code, out, errOut := run(t, "", "inject", "-f", "testdata/inject")
+	if code != 0 {
+		t.Fatal(errOut)
+	}
+	objects, err := manifest.Objects([]byte(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, o := range objects {
+		names = append(names, o.Kind+"/"+o.Name)
+	}
+	slices.Sort(names)
+	want := []string{"ConfigMap/untouched", "CronJob/nightly", "DaemonSet/nginx-ingress", "DaemonSet/nginx-ingress", "Deployment/liberty", "Deployment/liberty",
+		"Pod/busybox-kata", "Pod/busybox-kata", "Pod/modify-sysctl", "Pod/modify-sysctl", "RuntimeClass/kata-qemu"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestInjectDiffOnlyAdds(t *testing.T) {
+	_, out, _ := run(t, "", "inject", "-f", "testdata/inject/ingress.yaml", "-o", "diff")
+	for _, line := range strings.Split(out, "\n")[2:] {
+		if strings.HasPrefix(line, "-") {
+			t.Errorf("a line is gone: %q", line)
+		}
+	}
+	if !strings.Contains(out, "\n+      - name: sysctl-injector\n") || strings.Contains(out, "\x1b") {
+		t.Errorf("got\n%s", out)
+	}
+}

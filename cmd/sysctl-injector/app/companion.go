@@ -1,0 +1,138 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	jsonpatch "gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+type companionOptions struct {
+	workloadOptions
+	backend        string
+	serviceAccount string
+	injected       bool
+}
+
+func newCompanionCommand() *cobra.Command {
+	o := &companionOptions{}
+	cmd := &cobra.Command{
+		Use:   "companion {-f FILE|DIRECTORY|- | -n NAMESPACE --serviceaccount NAME SYSCTL...}",
+		Short: "Print the grants that pods need to set their sysctls",
+		Long: `Print the grants that pods need to set their sysctls, as the webhook would apply them: of the workloads in manifests, or of a
+service account and the sysctls named.
+
+  --backend vap   Kubernetes 1.30 and later: a ClusterRole with the verb "use" for each sysctl, and RoleBindings
+  --backend scc   OpenShift: the same, with SecurityContextConstraints that admit the init container
+  --backend psp   Kubernetes 1.24 and earlier: a PodSecurityPolicy, a ClusterRole with "use" on it, and a RoleBinding
+
+A PodSecurityPolicy cannot single out one container. Only one for pods that are injected therefore admits privileged containers:
+of workloads that carry the annotation, or with --injected. Else it admits the sysctls named, for securityContext.sysctls.`,
+		Example: `  sysctl-injector companion -f deployment.yaml | kubectl apply -f -
+  sysctl-injector companion -n shop --serviceaccount web net.core.somaxconn | kubectl apply -f -`,
+		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },
+	}
+	o.addFlags(cmd)
+	cmd.Flags().Var(&choice{&o.backend, grants.Backends()}, "backend", "what the cluster admits pods by: "+strings.Join(grants.Backends(), ", "))
+	o.backend = string(grants.ValidatingAdmissionPolicy)
+	cmd.Flag("backend").DefValue = o.backend
+	cmd.Flags().StringVar(&o.serviceAccount, "serviceaccount", "", "service account of the pods, with sysctls as arguments")
+	cmd.Flags().BoolVar(&o.injected, "injected", false, "with --backend psp and sysctls as arguments: admit the injected container too")
+	return cmd
+}
+
+func (o *companionOptions) run(cmd *cobra.Command, names []string) error {
+	var needs []grants.Need
+	var err error
+	if len(o.files) > 0 {
+		needs, err = o.needsOfFiles(cmd, names)
+	} else {
+		needs, err = o.needOfNames(names)
+	}
+	if err != nil {
+		return err
+	}
+	objects, err := grants.Render(grants.Backend(o.backend), needs)
+	if err != nil {
+		return err
+	}
+	if len(objects) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Nothing to grant: no workload here asks for a sysctl.")
+	}
+	for i, object := range objects {
+		encoded, err := yaml.Marshal(object)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			encoded = append([]byte("---\n"), encoded...)
+		}
+		if _, err := cmd.OutOrStdout().Write(encoded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]grants.Need, error) {
+	if len(names) > 0 || o.serviceAccount != "" {
+		return nil, usagef("name either manifests (-f), or a service account (--serviceaccount) and its sysctls")
+	}
+	workloads, err := o.read(cmd.InOrStdin())
+	if err != nil {
+		return nil, err
+	}
+	var needs []grants.Need
+	return needs, eachFile(workloads.files, func(f file) error {
+		_, err := manifest.Rewrite(f.content, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+			pod, outcome, err := workloads.decide(t)
+			if err != nil {
+				return nil, err
+			}
+			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: pod.ServiceAccount}
+			if outcome.Need != nil {
+				need = *outcome.Need
+			}
+			need.NativeSysctls = pod.UnsafeNativeSysctls()
+			needs = append(needs, need)
+			return nil, nil
+		})
+		return err
+	})
+}
+
+func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {
+	if o.serviceAccount == "" || len(names) == 0 {
+		return nil, usagef("name the manifests (-f), or a service account (--serviceaccount) and its sysctls")
+	}
+	var errs []error
+	for flag, value := range map[string]string{"namespace": o.namespace, "serviceaccount": o.serviceAccount} {
+		for _, problem := range validation.IsDNS1123Subdomain(value) {
+			errs = append(errs, fmt.Errorf("--%s: %q: %s", flag, value, problem))
+		}
+	}
+	need := grants.Need{Namespace: o.namespace, ServiceAccount: o.serviceAccount}
+	for _, name := range names {
+		dotted, err := sysctl.ParseName(name)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if o.backend == string(grants.PodSecurityPolicy) && !o.injected {
+			need.NativeSysctls = append(need.NativeSysctls, dotted)
+		} else {
+			need.Sysctls = append(need.Sysctls, dotted)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, usageError{err}
+	}
+	return []grants.Need{need}, nil
+}

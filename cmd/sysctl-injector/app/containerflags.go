@@ -1,0 +1,54 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// containerOptions say how the injected container looks, the same for the webhook and for files.
+type containerOptions struct {
+	image, pullPolicy, cpu, memory string
+	pullSecrets, guestHandlers     []string
+}
+
+func (o *containerOptions) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.image, "init-image", injection.DefaultImage(), "busybox image of the init container; may be pinned by a digest")
+	flags.StringVar(&o.pullPolicy, "init-image-pull-policy", "IfNotPresent", "Always, IfNotPresent or Never")
+	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil, "name of a Secret, in the pods' namespaces, for pulling the image (repeatable)")
+	flags.StringVar(&o.cpu, "init-cpu", "", "CPU that the init container requests, in pods that state resources (default: the template's, 100m)")
+	flags.StringVar(&o.memory, "init-memory", "", "memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
+	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
+		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
+}
+
+func (o *containerOptions) injector() (*injection.Injector, error) {
+	config := injection.Config{
+		Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy), PullSecrets: o.pullSecrets,
+		GuestHandlers: o.guestHandlers, Version: buildVersion(),
+	}
+	for _, q := range []struct {
+		flag, text string
+		to         *resource.Quantity
+	}{{"init-cpu", o.cpu, &config.CPU}, {"init-memory", o.memory, &config.Memory}} {
+		if q.text == "" {
+			continue
+		}
+		quantity, err := resource.ParseQuantity(q.text)
+		if err != nil {
+			return nil, usagef("--%s: %q: %w", q.flag, q.text, err)
+		}
+		*q.to = quantity
+	}
+	injector, err := injection.New(config)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("the init container: %w", err)}
+	}
+	return injector, nil
+}

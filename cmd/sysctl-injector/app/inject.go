@@ -1,0 +1,176 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	jsonpatch "gomodules.xyz/jsonpatch/v2"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
+)
+
+type injectOptions struct {
+	workloadOptions
+	output string
+}
+
+func newInjectCommand() *cobra.Command {
+	o := &injectOptions{}
+	cmd := &cobra.Command{
+		Use:   "inject -f FILE|DIRECTORY|-",
+		Short: "Put the init container into the workloads of manifests, as the webhook would",
+		Long: `Put the init container into the workloads of manifests, as the webhook would.
+
+Every kind that holds pods is understood: Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob,
+ReplicationController, PodTemplate, lists of them, and a ResourceList, so that it can serve as a KRM function. Lines are only
+added: comments, order, quotes and blank lines stay. Running it twice changes nothing more.
+
+RuntimeClass and Namespace objects among the manifests count as those of the cluster.`,
+		Example: `  sysctl-injector inject -f deployment.yaml | kubectl apply -f -
+  sysctl-injector inject -f manifests/ -o diff`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.addFlags(cmd)
+	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff)
+	return cmd
+}
+
+func (o *injectOptions) run(cmd *cobra.Command) error {
+	workloads, err := o.read(cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	var rewritten []file
+	err = eachFile(workloads.files, func(f file) error {
+		content, err := manifest.Rewrite(f.content, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+			_, outcome, err := workloads.decide(t)
+			for _, warning := range outcome.Warnings {
+				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s:%d: %s %q: %s\n", f.name, t.Line, t.Kind, t.Name, warning)
+			}
+			return outcome.Operations, err
+		})
+		rewritten = append(rewritten, file{f.name, content})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return o.print(cmd.OutOrStdout(), workloads.files, rewritten)
+}
+
+func (o *injectOptions) print(out io.Writer, before, after []file) error {
+	switch o.output {
+	case outputDiff:
+		for i := range before {
+			if err := printDiff(out, before[i].name, before[i].content, after[i].content); err != nil {
+				return err
+			}
+		}
+		return nil
+	case outputJSON:
+		return printObjects(out, after)
+	}
+	for i, f := range after {
+		if i > 0 && !bytes.HasPrefix(f.content, []byte("---")) {
+			if _, err := io.WriteString(out, "---\n"); err != nil {
+				return err
+			}
+		}
+		if _, err := out.Write(f.content); err != nil {
+			return err
+		}
+		if len(after) > 1 && !bytes.HasSuffix(f.content, []byte("\n")) {
+			if _, err := io.WriteString(out, "\n"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// workloadOptions name manifests with workloads, and what to decide on them by.
+type workloadOptions struct {
+	objectOptions
+	containerOptions
+	files     []string
+	namespace string
+}
+
+func (o *workloadOptions) addFlags(cmd *cobra.Command) {
+	o.objectOptions.addFlags(cmd)
+	o.containerOptions.addFlags(cmd)
+	cmd.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "file, directory, or - for standard input (repeatable)")
+	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the workloads that name none")
+}
+
+// workloads are manifests, with all that a decision on them needs.
+type workloads struct {
+	files     []file
+	namespace string
+	injector  *injection.Injector
+	objects   *objects
+}
+
+func (o *workloadOptions) read(in io.Reader) (*workloads, error) {
+	if len(o.files) == 0 {
+		return nil, usagef("name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input")
+	}
+	w := &workloads{namespace: o.namespace}
+	var err error
+	if w.injector, err = o.injector(); err != nil {
+		return nil, err
+	}
+	if w.objects, err = o.load(in); err != nil {
+		return nil, err
+	}
+	if w.files, err = readFiles(o.files, in); err != nil {
+		return nil, err
+	}
+	return w, eachFile(w.files, func(f file) error {
+		_, err := w.objects.add(f.content)
+		return err
+	})
+}
+
+// decide is the webhook's own decision, on a pod template. A refusal is an error that says where it stands.
+func (w *workloads) decide(t manifest.Template) (*injection.Pod, injection.Outcome, error) {
+	pod, outcome, err := w.outcome(t)
+	if err != nil {
+		return nil, injection.Outcome{}, fmt.Errorf("line %d: %s %q: %w", t.Line, t.Kind, t.Name, err)
+	}
+	return pod, outcome, nil
+}
+
+func (w *workloads) namespaceOf(t manifest.Template) string { return cmp.Or(t.Namespace, w.namespace) }
+
+func (w *workloads) outcome(t manifest.Template) (*injection.Pod, injection.Outcome, error) {
+	if err := scan.Check(string(t.Pod)); err != nil {
+		return nil, injection.Outcome{}, err
+	}
+	pod, err := injection.ReadPod(string(t.Pod))
+	if err != nil {
+		return nil, injection.Outcome{}, err
+	}
+	place := injection.Place{Namespace: w.namespaceOf(t), Template: t.Path}
+	ctx := context.Background()
+	if place.NamespaceLabels, err = w.objects.NamespaceLabels(ctx, place.Namespace); err != nil {
+		return nil, injection.Outcome{}, err
+	}
+	if place.RuntimeClass, err = w.objects.RuntimeClass(ctx, pod.RuntimeClass); err != nil {
+		return nil, injection.Outcome{}, err
+	}
+	outcome := w.injector.Inject(pod, place, w.objects.rules())
+	if outcome.Refused() {
+		return pod, outcome, errors.New(strings.ReplaceAll(outcome.Message(), "\n", "\n  "))
+	}
+	return pod, outcome, nil
+}

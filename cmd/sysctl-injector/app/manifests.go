@@ -1,0 +1,79 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// file is a manifest that a person named.
+type file struct {
+	name    string // for messages; "standard input" for "-"
+	content []byte
+}
+
+var manifestExtensions = []string{".yaml", ".yml", ".json"}
+
+// readFiles reads files, the manifests below directories, and standard input for "-", in the order in which they are named.
+func readFiles(names []string, in io.Reader) ([]file, error) {
+	var files []file
+	for _, name := range names {
+		if name == "-" {
+			content, err := io.ReadAll(in)
+			if err != nil {
+				return nil, fmt.Errorf("read standard input: %w", err)
+			}
+			files = append(files, file{"standard input", content})
+			continue
+		}
+		below, err := manifestsBelow(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range below {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, file{path, content})
+		}
+	}
+	return files, nil
+}
+
+// manifestsBelow returns the file itself, or the manifests of a directory and of those in it.
+func manifestsBelow(name string) ([]string, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{name}, nil
+	}
+	var paths []string
+	err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && slices.Contains(manifestExtensions, filepath.Ext(path)) {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err == nil && len(paths) == 0 {
+		err = fmt.Errorf("%s: no .yaml, .yml or .json file in it", name)
+	}
+	return paths, err
+}
+
+// eachFile calls do for every file and joins its errors, each with the name of the file.
+func eachFile(files []file, do func(file) error) error {
+	var errs []error
+	for _, f := range files {
+		if err := do(f); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

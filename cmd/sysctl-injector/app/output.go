@@ -1,0 +1,71 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"sigs.k8s.io/yaml"
+)
+
+// Values of --output.
+const (
+	outputYAML  = "yaml"
+	outputJSON  = "json"
+	outputTable = "table"
+	outputDiff  = "diff"
+)
+
+// addOutputFlag adds -o with the formats that a command knows.
+func addOutputFlag(cmd *cobra.Command, value *string, byDefault string, formats ...string) {
+	cmd.Flags().VarP(&choice{value: value, allowed: formats}, "output", "o", "output format: "+strings.Join(formats, ", "))
+	*value = byDefault
+	cmd.Flag("output").DefValue = byDefault
+	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // only when the flag does not exist
+	}
+}
+
+// choice is a flag that takes one of a few words.
+type choice struct {
+	value   *string
+	allowed []string
+}
+
+func (c *choice) String() string { return *c.value }
+func (c *choice) Type() string   { return "string" }
+
+func (c *choice) Set(value string) error {
+	if !slices.Contains(c.allowed, value) {
+		return fmt.Errorf("must be one of %s", strings.Join(c.allowed, ", "))
+	}
+	*c.value = value
+	return nil
+}
+
+func printAs(out io.Writer, format string, value any) error {
+	var encoded []byte
+	var err error
+	if format == outputJSON {
+		encoded, err = json.MarshalIndent(value, "", "  ")
+		encoded = append(encoded, '\n')
+	} else {
+		encoded, err = yaml.Marshal(value)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(encoded)
+	return err
+}
+
+// colored tells whether out is for a person at a terminal who wants colors (https://no-color.org).
+func colored(out io.Writer) bool {
+	file, isFile := out.(*os.File)
+	return isFile && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
+}

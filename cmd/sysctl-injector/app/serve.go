@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/certs"
+	"github.com/sysctl-injector/sysctl-injector/webhook/cluster"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+type serveOptions struct {
+	objectOptions
+	containerOptions
+	standalone        bool
+	kubeconfig        string
+	bindAddress       string
+	observeAddress    string
+	certFile, keyFile string
+	shutdownDelay     time.Duration
+	logLevel          slog.Level
+}
+
+func newServeCommand() *cobra.Command {
+	o := &serveOptions{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the webhook",
+		Long: `Run the webhook: pods are decided upon at https://ADDRESS` + admission.MutatePath + `.
+
+With --standalone no cluster is needed: policies, profiles and RuntimeClasses come from files, every namespace counts as opted
+in, and grants are not applied.`,
+		Example: `  sysctl-injector serve --standalone --bind-address 127.0.0.1:8443 --tls-cert-file tls.crt --tls-private-key-file tls.key`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.objectOptions.addFlags(cmd)
+	o.containerOptions.addFlags(cmd)
+	flags := cmd.Flags()
+	flags.BoolVar(&o.standalone, "standalone", false, "run without a cluster")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; in a pod, not needed")
+	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
+	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080", "address of /livez, /readyz and /metrics (HTTP)")
+	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; taken up again when it changes")
+	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
+	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on after a signal to stop, while those who send requests learn of it")
+	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
+	return cmd
+}
+
+func (o *serveOptions) run(cmd *cobra.Command) error {
+	log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: o.logLevel}))
+	ctrl.SetLogger(logr.FromSlogHandler(log.Handler())) // for controller-runtime's certificate watcher and caches
+
+	injector, err := o.injector()
+	if err != nil {
+		return err
+	}
+	objects, err := o.load(cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	rules := objects.rules()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	config := admission.Config{
+		Injector: injector, Cluster: objects, Rules: func() *policy.Set { return rules }, Metrics: admission.NewMetrics(registry), Log: log,
+	}
+	var parts []part
+	if !o.standalone {
+		known, err := o.connect()
+		if err != nil {
+			return err
+		}
+		config.Cluster = known
+		parts = append(parts, part{"caches", known.Start, known.Ready})
+	}
+	files, err := certs.NewFiles(o.certFile, o.keyFile, log)
+	if err != nil {
+		return usageError{err}
+	}
+	parts = append(parts, part{"certificate", files.Start, files.Ready})
+	handler, err := admission.New(config)
+	if err != nil {
+		return err
+	}
+	return o.serve(cmd.Context(), handler, files, parts, registry, log)
+}
+
+// connect prepares the caches of the cluster that --kubeconfig names, or that the process runs in.
+func (o *serveOptions) connect() (*cluster.Cluster, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster (--kubeconfig, or --standalone to run without one): %w", err)
+	}
+	config.UserAgent = "sysctl-injector/" + buildVersion()
+	return cluster.New(config)
+}
+
+// part is something that runs beside the webhook, and that the webhook is not ready without.
+type part struct {
+	name  string
+	start func(context.Context) error // until the context ends
+	ready func() error                // why it is not; nil when it is
+}
+
+// serve runs the webhook and its parts until ctx ends or one of them fails.
+func (o *serveOptions) serve(ctx context.Context, handler http.Handler, files *certs.Files, parts []part, registry *prometheus.Registry, log *slog.Logger) error {
+	webhook, err := net.Listen("tcp", o.bindAddress)
+	if err != nil {
+		return fmt.Errorf("--bind-address: %w", err)
+	}
+	observe, err := net.Listen("tcp", o.observeAddress)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--observe-bind-address: %w", err), webhook.Close())
+	}
+	log.Info("Serves", "webhook", webhook.Addr().String(), "observe", observe.Addr().String(), "version", buildVersion(), "standalone", o.standalone)
+	group, ctx := errgroup.WithContext(ctx)
+	// What the webhook needs outlives it: requests are still answered while it drains.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		defer end()
+		return admission.Serve(ctx, admission.ServerConfig{
+			Listener: webhook, GetCertificate: files.GetCertificate, Handler: handler, ShutdownDelay: o.shutdownDelay, Log: log,
+		})
+	})
+	checks := []check{{"shutdown", func() error { return context.Cause(ctx) }}}
+	for _, p := range parts {
+		checks = append(checks, check{p.name, p.ready})
+		group.Go(func() error { return p.start(life) })
+	}
+	group.Go(func() error { return observeServe(life, observe, registry, checks) })
+	err = group.Wait()
+	log.Info("Has stopped")
+	return err
+}

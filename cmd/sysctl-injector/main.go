@@ -1,0 +1,12 @@
+// Command sysctl-injector gives pods the kernel parameters that they ask for.
+package main
+
+import (
+	"os"
+
+	"github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector/app"
+)
+
+func main() {
+	os.Exit(app.Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

@@ -107,7 +107,7 @@ func (p *Policy) allows(facts Facts, wanted sysctl.Assignment) verdict {
 		} else if bound := r.broken(wanted.Value); bound != "" {
 			v = verdict{outOfBounds, fmt.Sprintf("SysctlPolicy %q, allows %s", p.name, bound)}
 		}
-		if v.nearness >= best.nearness {
+		if v.nearness > best.nearness {
 			best = v
 		}
 	}

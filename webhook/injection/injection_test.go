@@ -166,7 +166,7 @@ func TestRefusals(t *testing.T) {
 			w.allow = []v1alpha1.AllowRule{{Names: []string{"net.core.somaxconn"}, Max: ptr.To(int64(512))}}
 		}, "NotAllowedByPolicy",
 			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed by any SysctlPolicy for service account "default" in namespace "shop": ` +
-				`the nearest one, SysctlPolicy "test", allows only whole numbers up to 512, not "1024"; an administrator can allow it in one`},
+				`the nearest one, SysctlPolicy "test", allows only whole numbers up to 512, not "1024"; an administrator can allow it in a SysctlPolicy`},
 		{"refuses everything without a policy", func(w *world) { w.allow = nil }, "NoPolicy",
 			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one`},
 		{"refuses the reserved name among the containers", func(w *world) { w.pod.Spec.Containers[0].Name = "sysctl-injector" }, "ReservedName",

@@ -36,8 +36,8 @@ func DefaultGuestHandlers() []string {
 	}
 }
 
-// KernelOf says whose kernel the pods of a RuntimeClass run on. The class's label decides, or else its handler: never its
-// name, which anyone who may create a class chooses freely. A nil class is the node's own runtime.
+// KernelOf says whose kernel the pods of a RuntimeClass run on: their own where the class's label says so, or where its handler
+// is a guest's. Its name never counts: it says nothing of what a node runs. A nil class is the node's own runtime.
 func KernelOf(class *nodev1.RuntimeClass, guestHandlers sets.Set[string]) v1alpha1.Kernel {
 	if class == nil {
 		return v1alpha1.SharedKernel

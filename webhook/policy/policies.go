@@ -103,7 +103,7 @@ func (p *Policy) allows(facts Facts, wanted sysctl.Assignment) verdict {
 		}
 		v := verdict{nearness: allowed}
 		if !r.on(facts.Kernel) {
-			v = verdict{otherKernel, fmt.Sprintf("SysctlPolicy %q, allows it on a kernel of kind %s only", p.name, joined(r.kernels))}
+			v = verdict{otherKernel, fmt.Sprintf("SysctlPolicy %q, allows it on a %s kernel only", p.name, joined(r.kernels))}
 		} else if bound := r.broken(wanted.Value); bound != "" {
 			v = verdict{outOfBounds, fmt.Sprintf("SysctlPolicy %q, allows %s", p.name, bound)}
 		}

@@ -26,7 +26,7 @@ func allow(names ...string) v1alpha1.AllowRule { return v1alpha1.AllowRule{Names
 
 const (
 	notAllowed = `is not allowed by any SysctlPolicy for service account "web" in namespace "shop"`
-	askFor     = "; an administrator can allow it in one"
+	askFor     = "; an administrator can allow it in a SysctlPolicy"
 )
 
 func TestPolicySelectsPods(t *testing.T) {
@@ -97,7 +97,7 @@ func TestRulesOfAPolicy(t *testing.T) {
 		{"allows a name by a pattern in slash form", allow("net/ipv4/tcp_*"), "net.ipv4.tcp_rmem = 1 2 3", ""},
 
 		{"allows on the kernel that is listed", v1alpha1.AllowRule{Names: []string{"net.*"}, Kernels: []v1alpha1.Kernel{"Shared"}}, "net.core.somaxconn = 1", ""},
-		{"refuses on the kernel that is not listed", v1alpha1.AllowRule{Names: []string{"net.*"}, Kernels: []v1alpha1.Kernel{"Guest"}}, "net.core.somaxconn = 1", nearest + "it on a kernel of kind Guest only"},
+		{"refuses on the kernel that is not listed", v1alpha1.AllowRule{Names: []string{"net.*"}, Kernels: []v1alpha1.Kernel{"Guest"}}, "net.core.somaxconn = 1", nearest + "it on a Guest kernel only"},
 
 		{"allows the least number", few, "net.core.somaxconn = 10", ""},
 		{"allows the greatest number", few, "net.core.somaxconn = 100", ""},

@@ -54,7 +54,7 @@ func (s *Set) allow(facts Facts, setting Setting) *Refusal {
 	if best.lacks != "" {
 		message += ": the nearest one, " + best.lacks
 	}
-	return &Refusal{ReasonNotAllowed, setting.forbidden("%s; an administrator can allow it in one", message)}
+	return &Refusal{ReasonNotAllowed, setting.forbidden("%s; an administrator can allow it in a SysctlPolicy", message)}
 }
 
 // Allowing returns the names of the policies that allow some value of a sysctl to a pod, in order.

@@ -28,6 +28,11 @@ var (
 //go:embed companion/*.yaml
 var Companion embed.FS
 
+// CRDs holds the CustomResourceDefinitions of SysctlPolicy and SysctlProfile, generated from their types.
+//
+//go:embed crds/*.yaml
+var CRDs embed.FS
+
 // Install holds what an installation consists of, a file an object.
 //
 //go:embed install/*.yaml

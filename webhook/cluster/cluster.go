@@ -1,5 +1,5 @@
-// Package cluster knows where pods are to run: the namespaces that are opted in, and the RuntimeClasses. It answers from
-// caches that hold no more than that.
+// Package cluster knows what decisions depend on in a cluster: the namespaces that are opted in, the RuntimeClasses, and the
+// policies and profiles in force. It answers from caches that hold no more than that.
 package cluster
 
 import (
@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -23,29 +24,47 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
+// leaseName is the Lease by which replicas agree on one that writes status and repairs grants.
+const leaseName = "sysctl-injector"
+
+// Config is how a Cluster is reached.
+type Config struct {
+	REST *rest.Config
+	// LeaderElectionNamespace holds the Lease by which replicas choose one that writes. Empty: this one always does.
+	LeaderElectionNamespace string
+}
+
 // Cluster answers from its caches, once Ready.
 type Cluster struct {
 	manager ctrl.Manager
+	rules   *rules
 	synced  atomic.Bool
 }
 
 // New returns a Cluster that has read nothing yet: Start does.
-func New(config *rest.Config) (*Cluster, error) {
+func New(config Config) (*Cluster, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	optedIn := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
-	manager, err := ctrl.NewManager(config, ctrl.Options{
+	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
+	manager, err := ctrl.NewManager(config.REST, ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
 			ByObject: map[client.Object]cache.ByObject{
-				namespaceMetadata(): {Label: optedIn, Transform: keepLabels},
+				namespaceMetadata():   {Label: optedIn, Transform: keepLabels},
+				&rbacv1.ClusterRole{}: managed,
+				&rbacv1.RoleBinding{}: managed,
 			},
 			DefaultTransform: cache.TransformStripManagedFields(),
 			// Nobody here changes what the caches hold.
 			DefaultUnsafeDisableDeepCopy: new(true),
 		},
+		LeaderElection:                config.LeaderElectionNamespace != "",
+		LeaderElectionNamespace:       config.LeaderElectionNamespace,
+		LeaderElectionID:              leaseName,
+		LeaderElectionReleaseOnCancel: true,
 		// Liveness, readiness and metrics have a listener of their own, with a cluster or without.
 		HealthProbeBindAddress: "0",
 		Metrics:                metricsserver.Options{BindAddress: "0"},
@@ -53,8 +72,14 @@ func New(config *rest.Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
-	return &Cluster{manager: manager}, nil
+	if err := addStatusControllers(manager); err != nil {
+		return nil, err
+	}
+	return &Cluster{manager: manager, rules: newRules()}, nil
 }
+
+// Manager runs what else works on the cluster.
+func (c *Cluster) Manager() ctrl.Manager { return c.manager }
 
 // Start fills the caches and keeps them up to date until ctx ends.
 func (c *Cluster) Start(ctx context.Context) error {
@@ -64,14 +89,21 @@ func (c *Cluster) Start(ctx context.Context) error {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
 	}
-	go func() { c.synced.Store(c.manager.GetCache().WaitForCacheSync(ctx)) }()
+	if err := c.rules.watch(ctx, c.manager.GetCache()); err != nil {
+		return err
+	}
+	go func() {
+		if c.manager.GetCache().WaitForCacheSync(ctx) && c.rules.wait(ctx) {
+			c.synced.Store(true)
+		}
+	}()
 	return c.manager.Start(ctx)
 }
 
 // Ready says why the cluster is not known yet; nil when it is.
 func (c *Cluster) Ready() error {
 	if !c.synced.Load() {
-		return errors.New("the caches of namespaces and RuntimeClasses are not filled yet")
+		return errors.New("the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet")
 	}
 	return nil
 }

@@ -27,13 +27,15 @@ import (
 type serveOptions struct {
 	objectOptions
 	containerOptions
-	standalone        bool
-	kubeconfig        string
-	bindAddress       string
-	observeAddress    string
-	certFile, keyFile string
-	shutdownDelay     time.Duration
-	logLevel          slog.Level
+	standalone bool
+	kubeconfig string
+	// leaderElectionNamespace is empty where one server runs alone.
+	leaderElectionNamespace string
+	bindAddress             string
+	observeAddress          string
+	certFile, keyFile       string
+	shutdownDelay           time.Duration
+	logLevel                slog.Level
 }
 
 func newServeCommand() *cobra.Command {
@@ -54,6 +56,7 @@ in, and grants are not applied.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&o.standalone, "standalone", false, "run without a cluster")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; in a pod, not needed")
+	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease by which several servers choose one that writes; needed where several run")
 	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
 	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080", "address of /livez, /readyz and /metrics (HTTP)")
 	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; taken up again when it changes")
@@ -71,24 +74,12 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	objects, err := o.load(cmd.InOrStdin())
-	if err != nil {
-		return err
-	}
-	rules := objects.rules()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	config := admission.Config{
-		Injector: injector, Cluster: objects, Rules: func() *policy.Set { return rules }, Metrics: admission.NewMetrics(registry), Log: log,
-	}
-	var parts []part
-	if !o.standalone {
-		known, err := o.connect()
-		if err != nil {
-			return err
-		}
-		config.Cluster = known
-		parts = append(parts, part{"caches", known.Start, known.Ready})
+	config := admission.Config{Injector: injector, Metrics: admission.NewMetrics(registry), Log: log}
+	parts, err := o.source(cmd, &config)
+	if err != nil {
+		return err
 	}
 	files, err := certs.NewFiles(o.certFile, o.keyFile, log)
 	if err != nil {
@@ -102,14 +93,31 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	return o.serve(cmd.Context(), handler, files, parts, registry, log)
 }
 
-// connect prepares the caches of the cluster that --kubeconfig names, or that the process runs in.
-func (o *serveOptions) connect() (*cluster.Cluster, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+// source fills in where the decisions get their facts and rules from: files, or a cluster.
+func (o *serveOptions) source(cmd *cobra.Command, config *admission.Config) ([]part, error) {
+	if o.standalone {
+		objects, err := o.load(cmd.InOrStdin())
+		if err != nil {
+			return nil, err
+		}
+		rules := objects.rules()
+		config.Cluster, config.Rules = objects, func() *policy.Set { return rules }
+		return nil, nil
+	}
+	if len(o.policies)+len(o.profiles)+len(o.runtimeClasses) > 0 {
+		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: in a cluster its own objects count")
+	}
+	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster (--kubeconfig, or --standalone to run without one): %w", err)
 	}
-	config.UserAgent = "sysctl-injector/" + buildVersion()
-	return cluster.New(config)
+	rest.UserAgent = "sysctl-injector/" + buildVersion()
+	known, err := cluster.New(cluster.Config{REST: rest, LeaderElectionNamespace: o.leaderElectionNamespace})
+	if err != nil {
+		return nil, err
+	}
+	config.Cluster, config.Rules = known, known.Rules
+	return []part{{"caches", known.Start, known.Ready}}, nil
 }
 
 // part is something that runs beside the webhook, and that the webhook is not ready without.

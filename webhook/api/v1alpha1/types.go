@@ -16,12 +16,19 @@ const (
 // SysctlPolicy says which pods may set which sysctls. Policies only ever allow: a pod is allowed when, for each
 // sysctl it asks for, some policy that selects the pod allows it. Without any policy nothing is allowed.
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=scp,categories=sysctl-injector
+// +kubebuilder:printcolumn:name="Names",type=string,JSONPath=`.spec.allow[*].names`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type SysctlPolicy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec SysctlPolicySpec `json:"spec"`
+	// +optional
+	Status Status `json:"status,omitzero"`
 }
 
 // SysctlPolicySpec selects pods and says what they may set.
@@ -32,20 +39,33 @@ type SysctlPolicySpec struct {
 	NamespaceSelector metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 	// ServiceAccountNames are the service accounts, in the selected namespaces, whose pods are selected. Empty: any.
 	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=253
 	ServiceAccountNames []string `json:"serviceAccountNames,omitempty"`
 	// Allow lists what the selected pods may set. A sysctl is allowed when one of these rules allows it.
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
 	Allow []AllowRule `json:"allow"`
 }
 
 // AllowRule allows sysctls by name, and bounds their values.
+// +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="min must not be greater than max",fieldPath=".min"
 type AllowRule struct {
 	// Names are exact sysctl names ("net.core.somaxconn") or prefixes with a trailing asterisk ("net.ipv4.tcp_*").
+	// +listType=set
 	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=254
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$`
 	Names []string `json:"names"`
 	// Kernels on which the names may be set. Empty: both. Whatever is listed here, a node-level sysctl is refused on a
 	// shared kernel.
 	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=2
 	Kernels []Kernel `json:"kernels,omitempty"`
 	// Min is the least whole number that each field of the value may be.
 	// +optional
@@ -55,7 +75,30 @@ type AllowRule struct {
 	Max *int64 `json:"max,omitempty"`
 	// OneOf lists the only values allowed, each compared as a whole with runs of blanks folded to one space.
 	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
 	OneOf []string `json:"oneOf,omitempty"`
+}
+
+// ConditionReady is True when a policy or profile has been read and counts. When it is False, its message says what is wrong
+// with the object, which then allows or sets nothing; all others go on working.
+const ConditionReady = "Ready"
+
+// Reasons of ConditionReady.
+const (
+	ReasonRead    = "Read"
+	ReasonInvalid = "Invalid"
+)
+
+// Status tells what became of a policy or profile.
+type Status struct {
+	// Conditions holds the condition Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // SysctlPolicyList is a list of SysctlPolicy objects.
@@ -70,18 +113,25 @@ type SysctlPolicyList struct {
 // SysctlProfile is a named set of sysctls that pods refer to by the annotation sysctl-injector.dev/profiles.
 // A profile allows nothing: policies do.
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=scprof,categories=sysctl-injector
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type SysctlProfile struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec SysctlProfileSpec `json:"spec"`
+	// +optional
+	Status Status `json:"status,omitzero"`
 }
 
 // SysctlProfileSpec holds a profile's sysctls.
 type SysctlProfileSpec struct {
 	// Sysctls are sysctl.conf(5) lines, as in the annotation sysctl-injector.dev/sysctls.
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16384
 	Sysctls string `json:"sysctls"`
 }
 

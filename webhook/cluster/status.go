@@ -1,0 +1,70 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// addStatusControllers has the leader tell, in the status of each policy and profile, whether it counts.
+func addStatusControllers(manager ctrl.Manager) error {
+	return errors.Join(
+		addStatusController(manager, "policies", &v1alpha1.SysctlPolicy{}, func(p *v1alpha1.SysctlPolicy) (*v1alpha1.Status, field.ErrorList) {
+			_, errs := policy.CompilePolicy(p)
+			return &p.Status, errs
+		}),
+		addStatusController(manager, "profiles", &v1alpha1.SysctlProfile{}, func(p *v1alpha1.SysctlProfile) (*v1alpha1.Status, field.ErrorList) {
+			_, errs := policy.CompileProfile(p)
+			return &p.Status, errs
+		}),
+	)
+}
+
+// addStatusController adds the controller of one kind. Of an object, check returns the status to write, and what is wrong.
+func addStatusController[T client.Object](manager ctrl.Manager, name string, kind T, check func(T) (*v1alpha1.Status, field.ErrorList)) error {
+	writer := manager.GetClient()
+	reconciler := reconcile.AsReconciler(writer, objectReconciler[T](func(ctx context.Context, cached T) error {
+		object := cached.DeepCopyObject().(T)
+		status, errs := check(object)
+		if !meta.SetStatusCondition(&status.Conditions, readyCondition(object.GetGeneration(), errs)) {
+			return nil
+		}
+		return client.IgnoreNotFound(writer.Status().Update(ctx, object))
+	}))
+	if err := ctrl.NewControllerManagedBy(manager).Named(name).For(kind).Complete(reconciler); err != nil {
+		return fmt.Errorf("set up the controller of %s: %w", name, err)
+	}
+	return nil
+}
+
+// objectReconciler reconciles an object by a function.
+type objectReconciler[T client.Object] func(context.Context, T) error
+
+// Reconcile implements reconcile.ObjectReconciler.
+func (f objectReconciler[T]) Reconcile(ctx context.Context, object T) (ctrl.Result, error) {
+	return ctrl.Result{}, f(ctx, object)
+}
+
+// maxMessage bounds a condition's message well below what the API allows (32,768 characters).
+const maxMessage = 4096
+
+func readyCondition(generation int64, errs field.ErrorList) metav1.Condition {
+	condition := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRead, Message: "in force", ObservedGeneration: generation,
+	}
+	if len(errs) > 0 {
+		message := errs.ToAggregate().Error()
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalid, message[:min(len(message), maxMessage)]
+	}
+	return condition
+}

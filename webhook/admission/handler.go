@@ -3,6 +3,7 @@ package admission
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,10 +11,14 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
@@ -22,11 +27,16 @@ import (
 // pkg/server, DefaultMaxRequestBodyBytes) with the review around it.
 const MaxBodyBytes = 3<<20 + 64<<10
 
+// decisionTimeout bounds a decision, within the 5 s that the API server waits: the person is then told what took so long.
+const decisionTimeout = 4 * time.Second
+
 // Reasons of refusals that are not a decision on the pod itself.
 const (
 	ReasonMisdirected         = "Misdirected"
 	ReasonNamespaceNotEnabled = "NamespaceNotEnabled"
 	ReasonClusterUnavailable  = "ClusterUnavailable"
+	ReasonNotGranted          = "NotGranted"
+	ReasonGrantFailed         = "GrantFailed"
 	ReasonPanic               = "Panic"
 )
 
@@ -38,12 +48,20 @@ type Cluster interface {
 	RuntimeClass(ctx context.Context, name string) (*nodev1.RuntimeClass, error)
 }
 
-// Config is what a Handler works with. Every field is required.
+// Granter sees to it that a pod's service account has been granted what the pod needs.
+type Granter interface {
+	// Ensure returns once it has. The error is a *grants.MissingError where only an administrator can change that.
+	Ensure(ctx context.Context, need grants.Need) error
+}
+
+// Config is what a Handler works with. Every field but Granter is required.
 type Config struct {
 	Injector *injection.Injector
 	Cluster  Cluster
 	// Rules returns the policies and profiles in force at this moment.
-	Rules   func() *policy.Set
+	Rules func() *policy.Set
+	// Granter is nil where grants are nobody's business: without a cluster.
+	Granter Granter
 	Metrics *Metrics
 	Log     *slog.Logger
 }
@@ -98,20 +116,68 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 			d = refuse(review, ReasonPanic, http.StatusInternalServerError, "sysctl-injector met an error of its own; its log says more")
 		}
 	}()
+	ctx, cancel := context.WithTimeout(ctx, decisionTimeout)
+	defer cancel()
 	pod, err := injection.ReadPod(review.pod)
 	if err != nil {
 		return refuse(review, injection.ReasonUnreadablePod, http.StatusBadRequest, err.Error())
 	}
-	place, err := h.place(ctx, pod, review.namespace)
+	outcome, err := h.outcome(ctx, pod, review.namespace)
 	if err != nil {
 		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error()).of(pod)
 	}
-	outcome := h.Injector.Inject(pod, place, h.Rules())
-	if len(outcome.Sysctls) > 0 && place.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
-		return refuse(review, ReasonNamespaceNotEnabled, http.StatusForbidden, fmt.Sprintf("namespace %q is not opted in; "+
-			"an administrator can run: kubectl label namespace %[1]s %s=%s", place.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)).of(pod)
+	if err := h.grant(ctx, review, outcome); err != nil {
+		return refuseGrant(review, err).of(pod)
 	}
 	return answer(review, outcome).of(pod)
+}
+
+// outcome takes the decision on a pod, and does nothing about it.
+func (h *Handler) outcome(ctx context.Context, pod *injection.Pod, namespace string) (injection.Outcome, error) {
+	place, err := h.place(ctx, pod, namespace)
+	if err != nil {
+		return injection.Outcome{}, err
+	}
+	outcome := h.Injector.Inject(pod, place, h.Rules())
+	if len(outcome.Sysctls) > 0 && place.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
+		return injection.Refused(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not opted in; "+
+			"an administrator can run: kubectl label namespace %[1]s %s=%s", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))), nil
+	}
+	return outcome, nil
+}
+
+// Need returns what a pod that lives needs to be granted by the rules now in force, be it created anew; nil where that is
+// nothing.
+func (h *Handler) Need(ctx context.Context, live *corev1.Pod) *grants.Need {
+	raw, err := json.Marshal(live)
+	if err != nil {
+		return nil
+	}
+	pod, err := injection.ReadPod(string(raw))
+	if err != nil {
+		return nil
+	}
+	outcome, err := h.outcome(ctx, pod, live.Namespace)
+	if err != nil {
+		return nil
+	}
+	return outcome.Need
+}
+
+// grant has the pod's needs granted before it is admitted. A dry run leaves no trace.
+func (h *Handler) grant(ctx context.Context, review *review, outcome injection.Outcome) error {
+	if h.Granter == nil || outcome.Need == nil || review.dryRun {
+		return nil
+	}
+	return h.Granter.Ensure(ctx, *outcome.Need)
+}
+
+func refuseGrant(review *review, err error) decision {
+	var missing *grants.MissingError
+	if errors.As(err, &missing) {
+		return refuse(review, ReasonNotGranted, http.StatusForbidden, missing.Error())
+	}
+	return refuse(review, ReasonGrantFailed, http.StatusInternalServerError, err.Error())
 }
 
 // place finds out where the pod is to run: its namespace is the request's, since its own is still empty.

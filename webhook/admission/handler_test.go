@@ -182,7 +182,7 @@ func TestRefuses(t *testing.T) {
 		{"a pod without a namespace", strings.Replace(reviewOf(plainPod), `"namespace":"shop",`, ``, 1), nil, 400, "BadRequest", misdirected(`a pod without a namespace or without an object`)},
 		{"a review without an object", reviewOf("null"), nil, 400, "BadRequest", misdirected(`a pod without a namespace or without an object`)},
 		{"a namespace that is not opted in", reviewOf(annotatedPod), func(f *fixture) { f.cluster.labels = nil }, 403, "Forbidden",
-			`NamespaceNotEnabled: namespace "shop" is not opted in; an administrator can run: kubectl label namespace shop sysctl-injector.dev/inject=enabled`},
+			`NamespaceNotEnabled: metadata.namespace: Forbidden: namespace "shop" is not opted in; an administrator can run: kubectl label namespace shop sysctl-injector.dev/inject=enabled`},
 		{"what it cannot find out about", reviewOf(annotatedPod), func(f *fixture) { f.cluster.err = errors.New("connection refused") }, 500, "InternalError",
 			`ClusterUnavailable: read namespace "shop": connection refused`},
 		{"what makes it panic", reviewOf(annotatedPod), func(f *fixture) { f.cluster.panics = true }, 500, "InternalError",

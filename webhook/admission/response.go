@@ -54,7 +54,7 @@ func refusal(r *review, reason string, code int32, message string) decision {
 
 // answer puts the outcome into the terms of admission.
 func answer(r *review, outcome injection.Outcome) decision {
-	if outcome.Refused() {
+	if outcome.IsRefused() {
 		return refusal(r, outcome.Reason, http.StatusForbidden, outcome.Message())
 	}
 	audit := map[string]string{"reason": outcome.Reason}

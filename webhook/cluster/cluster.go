@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -22,6 +23,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 )
 
 // leaseName is the Lease by which replicas agree on one that writes status and repairs grants.
@@ -32,23 +34,40 @@ type Config struct {
 	REST *rest.Config
 	// LeaderElectionNamespace holds the Lease by which replicas choose one that writes. Empty: this one always does.
 	LeaderElectionNamespace string
+	// Grants says what is done about grants; Backend for which kind of admission.
+	Grants  GrantMode
+	Backend grants.Backend
 }
+
+// GrantMode says what is done about the grants that a pod needs.
+type GrantMode string
+
+const (
+	// GenerateGrants applies them before the pod is admitted.
+	GenerateGrants GrantMode = "generate"
+	// RequireGrants refuses a pod without them.
+	RequireGrants GrantMode = "require"
+)
 
 // Cluster answers from its caches, once Ready.
 type Cluster struct {
 	manager ctrl.Manager
 	rules   *rules
+	granter *grants.Granter // nil with RequireGrants
+	config  Config
 	synced  atomic.Bool
 }
 
 // New returns a Cluster that has read nothing yet: Start does.
 func New(config Config) (*Cluster, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme),
+		v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	optedIn := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
+	injected := labels.SelectorFromSet(labels.Set{v1alpha1.InjectedLabel: "true"})
 	manager, err := ctrl.NewManager(config.REST, ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
@@ -56,6 +75,7 @@ func New(config Config) (*Cluster, error) {
 				namespaceMetadata():   {Label: optedIn, Transform: keepLabels},
 				&rbacv1.ClusterRole{}: managed,
 				&rbacv1.RoleBinding{}: managed,
+				&corev1.Pod{}:         {Label: injected, Transform: keepNeeds},
 			},
 			DefaultTransform: cache.TransformStripManagedFields(),
 			// Nobody here changes what the caches hold.
@@ -75,11 +95,34 @@ func New(config Config) (*Cluster, error) {
 	if err := addStatusControllers(manager); err != nil {
 		return nil, err
 	}
-	return &Cluster{manager: manager, rules: newRules()}, nil
+	c := &Cluster{manager: manager, rules: newRules(), config: config}
+	switch config.Grants {
+	case RequireGrants:
+		return c, nil
+	case GenerateGrants:
+		c.granter, err = grants.New(grants.Config{Backend: config.Backend, Client: manager.GetClient(), Reader: manager.GetAPIReader()})
+		return c, err
+	}
+	return nil, fmt.Errorf("cluster: Grants: %q is neither %s nor %s", config.Grants, GenerateGrants, RequireGrants)
 }
 
-// Manager runs what else works on the cluster.
-func (c *Cluster) Manager() ctrl.Manager { return c.manager }
+// Ensure sees to it that a pod's service account has been granted what the pod needs, as Config.Grants says.
+func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
+	if c.granter != nil {
+		return c.granter.Ensure(ctx, need)
+	}
+	required := grants.Requirer{Backend: c.config.Backend, Client: c.manager.GetClient()}
+	return required.Ensure(ctx, need)
+}
+
+// RepairGrants has the leader keep the grants as the live pods need them. Need says what one needs by the rules in force.
+func (c *Cluster) RepairGrants(ctx context.Context, need func(context.Context, *corev1.Pod) *grants.Need, grace time.Duration) error {
+	repairer, err := grants.NewRepairer(grants.RepairConfig{Granter: c.granter, Need: need, Grace: grace})
+	if err != nil {
+		return err
+	}
+	return repairer.SetupWithManager(ctx, c.manager)
+}
 
 // Start fills the caches and keeps them up to date until ctx ends.
 func (c *Cluster) Start(ctx context.Context) error {
@@ -91,6 +134,11 @@ func (c *Cluster) Start(ctx context.Context) error {
 	}
 	if err := c.rules.watch(ctx, c.manager.GetCache()); err != nil {
 		return err
+	}
+	if c.granter != nil {
+		if err := c.granter.Watch(ctx, c.manager.GetCache()); err != nil {
+			return err
+		}
 	}
 	go func() {
 		if c.manager.GetCache().WaitForCacheSync(ctx) && c.rules.wait(ctx) {
@@ -135,20 +183,4 @@ func (c *Cluster) get(ctx context.Context, name string, into client.Object) erro
 		err = c.manager.GetAPIReader().Get(ctx, key, into)
 	}
 	return err
-}
-
-func namespaceMetadata() *metav1.PartialObjectMetadata {
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	return namespace
-}
-
-// keepLabels drops what is never asked of a namespace.
-func keepLabels(object any) (any, error) {
-	if namespace, ok := object.(*metav1.PartialObjectMetadata); ok {
-		namespace.ObjectMeta = metav1.ObjectMeta{
-			Name: namespace.Name, UID: namespace.UID, ResourceVersion: namespace.ResourceVersion, Labels: namespace.Labels,
-		}
-	}
-	return object, nil
 }

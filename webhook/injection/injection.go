@@ -57,8 +57,8 @@ type Outcome struct {
 	Need *grants.Need
 }
 
-// Refused tells whether the pod may not be admitted.
-func (o Outcome) Refused() bool { return len(o.Refusals) > 0 }
+// IsRefused tells whether the pod may not be admitted.
+func (o Outcome) IsRefused() bool { return len(o.Refusals) > 0 }
 
 // Message tells a person why the pod is refused: every reason, and what to do about it.
 func (o Outcome) Message() string {
@@ -97,7 +97,7 @@ func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
 		return pod.leaveAlone(optedOut, place)
 	}
 	if !pod.hasSpec {
-		return refused(policy.Refusal{Reason: ReasonUnreadablePod, Err: field.Required(scan.Child(place.Template, "spec"), "a pod that asks for sysctls needs its spec")})
+		return Refused(ReasonUnreadablePod, field.Required(scan.Child(place.Template, "spec"), "a pod that asks for sysctls needs its spec"))
 	}
 	settings, errs := rules.Settings(policy.Request{
 		Sysctls: pod.sysctls, SysctlsPath: metadata.Child("annotations").Key(v1alpha1.SysctlsAnnotation),
@@ -230,6 +230,11 @@ func (i *Injector) facts(pod *Pod, place Place) policy.Facts {
 		facts.Handler = place.RuntimeClass.Handler
 	}
 	return facts
+}
+
+// Refused is the outcome of a decision that is taken elsewhere.
+func Refused(reason string, err *field.Error) Outcome {
+	return refused(policy.Refusal{Reason: reason, Err: err})
 }
 
 func refused(refusals ...policy.Refusal) Outcome {

@@ -27,7 +27,7 @@ import (
 // apply applies an outcome's operations to a pod by a library that knows nothing of this package.
 func apply(t testing.TB, pod corev1.Pod, outcome Outcome) corev1.Pod {
 	t.Helper()
-	if outcome.Refused() {
+	if outcome.IsRefused() {
 		t.Fatalf("refused: %s", outcome.Message())
 	}
 	raw := mustMarshal(pod)

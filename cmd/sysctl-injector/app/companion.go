@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
@@ -41,9 +40,7 @@ of workloads that carry the annotation, or with --injected. Else it admits the s
 		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },
 	}
 	o.addFlags(cmd)
-	cmd.Flags().Var(&choice{&o.backend, grants.Backends()}, "backend", "what the cluster admits pods by: "+strings.Join(grants.Backends(), ", "))
-	o.backend = string(grants.ValidatingAdmissionPolicy)
-	cmd.Flag("backend").DefValue = o.backend
+	addBackendFlag(cmd, &o.backend, "backend")
 	cmd.Flags().StringVar(&o.serviceAccount, "serviceaccount", "", "service account of the pods, with sysctls as arguments")
 	cmd.Flags().BoolVar(&o.injected, "injected", false, "with --backend psp and sysctls as arguments: admit the injected container too")
 	return cmd

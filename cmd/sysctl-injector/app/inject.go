@@ -169,7 +169,7 @@ func (w *workloads) outcome(t manifest.Template) (*injection.Pod, injection.Outc
 		return nil, injection.Outcome{}, err
 	}
 	outcome := w.injector.Inject(pod, place, w.objects.rules())
-	if outcome.Refused() {
+	if outcome.IsRefused() {
 		return pod, outcome, errors.New(strings.ReplaceAll(outcome.Message(), "\n", "\n  "))
 	}
 	return pod, outcome, nil

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 )
 
 // Values of --output.
@@ -23,10 +25,19 @@ const (
 
 // addOutputFlag adds -o with the formats that a command knows.
 func addOutputFlag(cmd *cobra.Command, value *string, byDefault string, formats ...string) {
-	cmd.Flags().VarP(&choice{value: value, allowed: formats}, "output", "o", "output format: "+strings.Join(formats, ", "))
+	addChoiceFlag(cmd, value, "output", "o", "output format", byDefault, formats...)
+}
+
+// addBackendFlag adds the flag that names what the cluster admits pods by.
+func addBackendFlag(cmd *cobra.Command, value *string, name string) {
+	addChoiceFlag(cmd, value, name, "", "what the cluster admits pods by", string(grants.ValidatingAdmissionPolicy), grants.Backends()...)
+}
+
+// addChoiceFlag adds a flag that takes one of a few words, and their completion.
+func addChoiceFlag(cmd *cobra.Command, value *string, name, shorthand, usage, byDefault string, words ...string) {
 	*value = byDefault
-	cmd.Flag("output").DefValue = byDefault
-	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	cmd.Flags().VarP(&choice{value: value, allowed: words}, name, shorthand, usage+": "+strings.Join(words, ", "))
+	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // only when the flag does not exist
 	}
 }

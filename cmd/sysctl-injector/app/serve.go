@@ -21,6 +21,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/certs"
 	"github.com/sysctl-injector/sysctl-injector/webhook/cluster"
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -31,6 +32,8 @@ type serveOptions struct {
 	kubeconfig string
 	// leaderElectionNamespace is empty where one server runs alone.
 	leaderElectionNamespace string
+	grants, backend         string
+	gracePeriod             time.Duration
 	bindAddress             string
 	observeAddress          string
 	certFile, keyFile       string
@@ -57,6 +60,10 @@ in, and grants are not applied.`,
 	flags.BoolVar(&o.standalone, "standalone", false, "run without a cluster")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; in a pod, not needed")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease by which several servers choose one that writes; needed where several run")
+	modes := []string{string(cluster.GenerateGrants), string(cluster.RequireGrants)}
+	addChoiceFlag(cmd, &o.grants, "grants", "", "what to do about the grants that a pod needs: apply them, or refuse a pod without them", modes[0], modes...)
+	addBackendFlag(cmd, &o.backend, "grants-backend")
+	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour, "how long a grant that no live pod uses is kept")
 	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
 	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080", "address of /livez, /readyz and /metrics (HTTP)")
 	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; taken up again when it changes")
@@ -77,7 +84,7 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	config := admission.Config{Injector: injector, Metrics: admission.NewMetrics(registry), Log: log}
-	parts, err := o.source(cmd, &config)
+	known, err := o.source(cmd, &config)
 	if err != nil {
 		return err
 	}
@@ -85,16 +92,24 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	parts = append(parts, part{"certificate", files.Start, files.Ready})
 	handler, err := admission.New(config)
 	if err != nil {
 		return err
 	}
+	parts := []part{{"certificate", files.Start, files.Ready}}
+	if known != nil {
+		parts = append(parts, part{"caches", known.Start, known.Ready})
+	}
+	if known != nil && o.grants == string(cluster.GenerateGrants) {
+		if err := known.RepairGrants(cmd.Context(), handler.Need, o.gracePeriod); err != nil {
+			return err
+		}
+	}
 	return o.serve(cmd.Context(), handler, files, parts, registry, log)
 }
 
-// source fills in where the decisions get their facts and rules from: files, or a cluster.
-func (o *serveOptions) source(cmd *cobra.Command, config *admission.Config) ([]part, error) {
+// source fills in where the decisions get their facts and rules from: files, or a cluster, which it returns.
+func (o *serveOptions) source(cmd *cobra.Command, config *admission.Config) (*cluster.Cluster, error) {
 	if o.standalone {
 		objects, err := o.load(cmd.InOrStdin())
 		if err != nil {
@@ -112,12 +127,14 @@ func (o *serveOptions) source(cmd *cobra.Command, config *admission.Config) ([]p
 		return nil, fmt.Errorf("find the cluster (--kubeconfig, or --standalone to run without one): %w", err)
 	}
 	rest.UserAgent = "sysctl-injector/" + buildVersion()
-	known, err := cluster.New(cluster.Config{REST: rest, LeaderElectionNamespace: o.leaderElectionNamespace})
+	known, err := cluster.New(cluster.Config{
+		REST: rest, LeaderElectionNamespace: o.leaderElectionNamespace, Grants: cluster.GrantMode(o.grants), Backend: grants.Backend(o.backend),
+	})
 	if err != nil {
 		return nil, err
 	}
-	config.Cluster, config.Rules = known, known.Rules
-	return []part{{"caches", known.Start, known.Ready}}, nil
+	config.Cluster, config.Rules, config.Granter = known, known.Rules, known
+	return known, nil
 }
 
 // part is something that runs beside the webhook, and that the webhook is not ready without.

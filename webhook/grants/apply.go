@@ -1,0 +1,96 @@
+package grants
+
+import (
+	"context"
+	"fmt"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// fieldOwner of everything that is applied.
+const fieldOwner = client.FieldOwner(v1alpha1.ManagedBy)
+
+// cached returns the object as the cache holds it; nil where the cache does not, or holds another than is wanted, or where the
+// kind is not cached.
+func (g *Granter) cached(ctx context.Context, wanted client.Object) (client.Object, error) {
+	var found client.Object
+	switch wanted.(type) {
+	case *rbacv1.ClusterRole:
+		found = &rbacv1.ClusterRole{}
+	case *rbacv1.RoleBinding:
+		found = &rbacv1.RoleBinding{}
+	default:
+		return nil, nil
+	}
+	switch err := g.Client.Get(ctx, client.ObjectKeyFromObject(wanted), found); {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s from the cache: %w", describe(wanted), err)
+	case !same(found, wanted):
+		return nil, nil
+	}
+	return found, nil
+}
+
+// same compares what an object grants, and not what else it carries.
+func same(a, b client.Object) bool {
+	switch a := a.(type) {
+	case *rbacv1.ClusterRole:
+		return equality.Semantic.DeepEqual(a.Rules, b.(*rbacv1.ClusterRole).Rules) && a.AggregationRule == nil
+	case *rbacv1.RoleBinding:
+		return equality.Semantic.DeepEqual(a.Subjects, b.(*rbacv1.RoleBinding).Subjects) && a.RoleRef == b.(*rbacv1.RoleBinding).RoleRef
+	}
+	return false
+}
+
+// applyOnce applies an object, once for all who want it at the same time.
+func (g *Granter) applyOnce(ctx context.Context, object client.Object) error {
+	_, err, _ := g.objects.Do(key(object), func() (any, error) { return nil, g.apply(ctx, object) })
+	return err
+}
+
+// apply writes an object by server-side apply. One of its name that does not carry our label is not ours, and stays as it is.
+func (g *Granter) apply(ctx context.Context, object client.Object) error {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", describe(object), err)
+	}
+	wanted := &unstructured.Unstructured{Object: content}
+	found := &unstructured.Unstructured{}
+	found.SetGroupVersionKind(wanted.GroupVersionKind())
+	err = g.Reader.Get(ctx, client.ObjectKeyFromObject(wanted), found)
+	switch {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		return fmt.Errorf("read %s: %w", describe(object), err)
+	case found.GetLabels()[v1alpha1.ManagedByLabel] != v1alpha1.ManagedBy:
+		return fmt.Errorf("%s exists, without the label %s=%s: it is somebody else's, and is left as it is; delete it, or give it the label",
+			describe(object), v1alpha1.ManagedByLabel, v1alpha1.ManagedBy)
+	case !equality.Semantic.DeepEqual(found.Object["roleRef"], wanted.Object["roleRef"]):
+		// The API lets nobody change a roleRef: another one means another object.
+		if err := g.Client.Delete(ctx, found, client.Preconditions{UID: new(found.GetUID())}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete %s, which refers to another role: %w", describe(object), err)
+		}
+	}
+	unstructured.RemoveNestedField(wanted.Object, "metadata", "creationTimestamp")
+	if err := g.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), fieldOwner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("apply %s: %w", describe(object), err)
+	}
+	return nil
+}
+
+func describe(object client.Object) string {
+	name := object.GetName()
+	if object.GetNamespace() != "" {
+		name = object.GetNamespace() + "/" + name
+	}
+	return fmt.Sprintf("%s %q", object.GetObjectKind().GroupVersionKind().Kind, name)
+}

@@ -1,0 +1,71 @@
+package grants
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// MissingError says what a pod's service account has not been granted, and how an administrator grants it.
+type MissingError struct {
+	Need    Need // with the missing sysctls only
+	Backend Backend
+}
+
+func (e *MissingError) Error() string {
+	command := []string{"sysctl-injector companion -n", e.Need.Namespace, "--serviceaccount", e.Need.ServiceAccount}
+	if e.Backend != ValidatingAdmissionPolicy {
+		command = append(command, "--backend", string(e.Backend))
+	}
+	if e.Backend == PodSecurityPolicy {
+		command = append(command, "--injected")
+	}
+	command = append(append(command, e.Need.Sysctls...), "| kubectl apply -f -")
+	return fmt.Sprintf("service account %q in namespace %q may not use %s; an administrator can run: %s",
+		e.Need.ServiceAccount, e.Need.Namespace, strings.Join(e.Need.Sysctls, ", "), strings.Join(command, " "))
+}
+
+// Requirer grants nothing: it refuses a pod whose service account an administrator has not granted what it needs.
+type Requirer struct {
+	Backend Backend
+	Client  client.Writer
+}
+
+// Ensure asks the API server's authorizer. The error is a *MissingError where the answer is no.
+func (r *Requirer) Ensure(ctx context.Context, need Need) error {
+	objects, err := Render(r.Backend, []Need{need})
+	if err != nil {
+		return err
+	}
+	required := accesses(need, objects)
+	allowed := make([]bool, len(required))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, access := range required {
+		group.Go(func() (err error) {
+			allowed[i], err = access.allowed(ctx, r.Client)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	var missing []string
+	for i, access := range required {
+		switch {
+		case allowed[i]:
+		case access.group == v1alpha1.GroupName:
+			missing = append(missing, access.name)
+		default: // what admits the container as such is missing, whatever it sets
+			missing = need.Sysctls
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &MissingError{Need{Namespace: need.Namespace, ServiceAccount: need.ServiceAccount, Sysctls: missing}, r.Backend}
+}

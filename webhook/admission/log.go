@@ -21,9 +21,9 @@ const (
 
 // log writes one line for each decision. What is in the pod, beyond who it is, is never logged.
 func (h *Handler) log(ctx context.Context, d decision) {
-	level, text := slog.LevelInfo, "Admits the pod"
+	level := slog.LevelInfo
 	if d.refused {
-		level, text = slog.LevelWarn, "Refuses the pod"
+		level = slog.LevelWarn
 	}
 	if !h.Log.Enabled(ctx, level) {
 		return
@@ -36,7 +36,8 @@ func (h *Handler) log(ctx context.Context, d decision) {
 		}
 	}
 	if d.refused {
-		attributes = append(attributes, slog.String(keyMessage, d.response.Result.Message))
+		h.Log.LogAttrs(ctx, level, "Refuses the pod", append(attributes, slog.String(keyMessage, d.response.Result.Message))...)
+		return
 	}
-	h.Log.LogAttrs(ctx, level, text, attributes...)
+	h.Log.LogAttrs(ctx, level, "Admits the pod", attributes...)
 }

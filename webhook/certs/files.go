@@ -49,7 +49,7 @@ func (f *Files) Start(ctx context.Context) error {
 		return err == nil, nil
 	})
 	if err != nil {
-		return nil // ctx has ended: the server stops
+		return nil //nolint:nilerr // ctx has ended: the server stops
 	}
 	f.watcher.Store(watcher)
 	return watcher.Start(ctx)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/quick"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -151,7 +151,7 @@ func TestNamesAreValidAndUniqueForRandomSysctls(t *testing.T) {
 			}
 			roles[role] = name
 			for _, rbacName := range []string{role, roleBindingName(role, "web")} {
-				if problems := path.IsValidPathSegmentName(rbacName); len(problems) > 0 || len(rbacName) > maxNameLength {
+				if problems := content.IsPathSegmentName(rbacName); len(problems) > 0 || len(rbacName) > maxNameLength {
 					t.Errorf("%s: %v", rbacName, problems)
 				}
 			}
@@ -174,7 +174,7 @@ func TestNamesAreValidAndUniqueForRandomSysctls(t *testing.T) {
 func TestRenderedNamesAreValid(t *testing.T) {
 	for name, test := range goldens {
 		for _, object := range render(t, test.backend, test.needs...) {
-			problems := path.IsValidPathSegmentName(object.GetName())
+			problems := content.IsPathSegmentName(object.GetName())
 			if kind := object.GetObjectKind().GroupVersionKind().Kind; kind == "PodSecurityPolicy" || kind == "SecurityContextConstraints" {
 				problems = validation.IsDNS1123Subdomain(object.GetName())
 			}

@@ -19,11 +19,11 @@ import (
 type Backend string
 
 const (
-	// ValidatingAdmissionPolicy, for Kubernetes 1.30 and later, asks whether the service account may "use" each sysctl.
+	// ValidatingAdmissionPolicy is for Kubernetes 1.30 and later. It asks whether the service account may "use" each sysctl.
 	ValidatingAdmissionPolicy Backend = "vap"
-	// SecurityContextConstraints, for OpenShift, asks besides whether it may "use" the constraints that admit the container.
+	// SecurityContextConstraints is for OpenShift. It asks besides whether it may "use" the constraints that admit the container.
 	SecurityContextConstraints Backend = "scc"
-	// PodSecurityPolicy, for Kubernetes 1.24 and earlier, asks whether it may "use" a policy that admits the pod.
+	// PodSecurityPolicy is for Kubernetes 1.24 and earlier. It asks whether it may "use" a policy that admits the pod.
 	PodSecurityPolicy Backend = "psp"
 )
 

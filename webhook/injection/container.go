@@ -22,7 +22,7 @@ func (i *Injector) render(pod *Pod, settings []policy.Setting) corev1.Container 
 	container := i.container
 	container.Args = make([]string, len(settings))
 	for n, setting := range settings {
-		container.Args[n] = setting.Assignment.String()
+		container.Args[n] = setting.String()
 	}
 	if !pod.statesResources() {
 		container.Resources = corev1.ResourceRequirements{}

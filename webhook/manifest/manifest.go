@@ -10,6 +10,7 @@ package manifest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -123,7 +124,7 @@ func (d *document) operations(edit Edit) ([]jsonpatch.Operation, error) {
 		if !ok {
 			continue
 		}
-		path := append(o.path, within...)
+		path := slices.Concat(o.path, within)
 		ops, err := edit(Template{
 			Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line,
 			Path: fieldPath(path), Pod: []byte(at(o.JSON, within).Raw),

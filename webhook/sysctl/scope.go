@@ -5,6 +5,7 @@ import "strings"
 // Scope is what isolates a kernel parameter: a kind of namespace, or nothing but the kernel itself.
 type Scope string
 
+// What each pod has a copy of, and what it has not.
 const (
 	Network Scope = "Network" // a copy in each network namespace (or in the first one only: Entry.HostOnly)
 	IPC     Scope = "IPC"     // a copy in each IPC namespace

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
+	"github.com/pmezard/go-difflib/difflib"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
@@ -19,7 +19,12 @@ const (
 
 // printDiff writes a unified diff, in colors for a terminal.
 func printDiff(out io.Writer, name string, before, after []byte) error {
-	diff := udiff.Unified(name, name, string(before), string(after))
+	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
+		FromFile: name, ToFile: name, A: difflib.SplitLines(string(before)), B: difflib.SplitLines(string(after)), Context: 3,
+	})
+	if err != nil {
+		return err
+	}
 	if colored(out) {
 		lines := strings.SplitAfter(diff, "\n")
 		for i, line := range lines {
@@ -27,7 +32,7 @@ func printDiff(out io.Writer, name string, before, after []byte) error {
 		}
 		diff = strings.Join(lines, "")
 	}
-	_, err := io.WriteString(out, diff)
+	_, err = io.WriteString(out, diff)
 	return err
 }
 

@@ -142,13 +142,11 @@ func (s *splicer) endOf(n *yaml.Node) int {
 		return at + len("*"+n.Value)
 	case isFlow(n):
 		return s.closing(n)
-	case n.Kind != yaml.ScalarNode:
-		break
 	case n.Style&yaml.DoubleQuotedStyle != 0:
 		return at + quotedLength(rest, '"', '\\')
 	case n.Style&yaml.SingleQuotedStyle != 0:
 		return at + quotedLength(rest, '\'', '\'')
-	case n.Style == 0 && strings.HasPrefix(rest, n.Value):
+	case n.Kind == yaml.ScalarNode && n.Style == 0 && strings.HasPrefix(rest, n.Value):
 		return at + len(n.Value)
 	}
 	s.failed = true // a tag, an anchor, more than one line: encoding anew is surer

@@ -50,7 +50,7 @@ func (a *author) scalar(indent int) {
 	a.WriteString(" " + text + comment + a.end)
 }
 
-func (a *author) mapping(indent int, entries ...func()) {
+func (a *author) mapping(entries ...func()) {
 	a.WriteString(a.pick("", "", " # all") + a.end)
 	a.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 	for _, entry := range entries {
@@ -96,10 +96,10 @@ func (a *author) pod() string {
 	u := a.unit
 	a.WriteString("apiVersion: v1" + a.end + "kind: Pod" + a.end)
 	annotations := append(a.scalars(2*u, "a"), func() { a.key(2*u, "example.com/inject"); a.WriteString(" 'yes'" + a.end) })
-	metadata := append(a.scalars(u, "m"), func() { a.key(u, "annotations"); a.mapping(2*u, annotations...) })
+	metadata := append(a.scalars(u, "m"), func() { a.key(u, "annotations"); a.mapping(annotations...) })
 	if a.IntN(2) == 0 {
 		labels := append(a.scalars(2*u, "l"), func() { a.key(2*u, "app"); a.scalar(2 * u) })
-		metadata = append(metadata, func() { a.key(u, "labels"); a.mapping(2*u, labels...) })
+		metadata = append(metadata, func() { a.key(u, "labels"); a.mapping(labels...) })
 	}
 	spec := append(a.scalars(u, "s"), a.items(u, "containers"))
 	for _, name := range []string{"initContainers", "imagePullSecrets", "tolerations"} {
@@ -114,7 +114,7 @@ func (a *author) pod() string {
 
 func (a *author) mappingOf(name string, entries []func()) {
 	a.key(0, name)
-	a.mapping(a.unit, entries...)
+	a.mapping(entries...)
 }
 
 func TestPodsInAnyBlockStyleGetLinesAddedAndNothingElse(t *testing.T) {

@@ -1,0 +1,204 @@
+// Package cluster starts a real Kubernetes control plane on this machine for tests and for people: etcd, API server,
+// controller-manager and scheduler, in a network namespace of their own where that is allowed. It runs programs and
+// depends on nothing of Kubernetes but its client.
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// Config says how a cluster is started. The zero value is a good one.
+type Config struct {
+	// Dir receives the kubeconfig, keys and logs, and keeps the logs after Stop. No other running cluster may use it.
+	// Empty means a temporary directory, which Stop removes.
+	Dir string
+	// Further flags, which win over the package's own: "--feature-gates=Some=true".
+	APIServerArgs         []string
+	ControllerManagerArgs []string
+	SchedulerArgs         []string
+	// Loopback asks for ports on 127.0.0.1 even where a network namespace could be made.
+	Loopback bool
+	// StartTimeout bounds the wait for readiness once the binaries exist. 0 means a minute and a half.
+	StartTimeout time.Duration
+	// Progress receives what a person may want to know while waiting. Nil means standard error.
+	Progress io.Writer
+}
+
+func (c Config) complete() (Config, error) {
+	for _, field := range []struct {
+		name string
+		args []string
+	}{
+		{"APIServerArgs", c.APIServerArgs},
+		{"ControllerManagerArgs", c.ControllerManagerArgs},
+		{"SchedulerArgs", c.SchedulerArgs},
+	} {
+		for i, arg := range field.args {
+			if !strings.HasPrefix(arg, "--") {
+				return c, fmt.Errorf("%s[%d]: %q is not of the form --flag or --flag=value", field.name, i, arg)
+			}
+		}
+	}
+	if c.StartTimeout < 0 {
+		return c, fmt.Errorf("StartTimeout: %s is negative", c.StartTimeout)
+	}
+	if c.StartTimeout == 0 {
+		c.StartTimeout = 90 * time.Second
+	}
+	if c.Progress == nil {
+		c.Progress = os.Stderr
+	}
+	if c.Dir != "" {
+		dir, err := filepath.Abs(c.Dir)
+		if err != nil {
+			return c, fmt.Errorf("Dir: %w", err)
+		}
+		c.Dir = dir
+	}
+	return c, nil
+}
+
+// Cluster is a running control plane. Its processes die with the process that started it.
+type Cluster struct {
+	binaries  Binaries
+	dir       string
+	temporary []string // removed by Stop
+	ports     ports
+	network   network
+	launcher  *launcher
+	authority *authority
+	processes []*process
+	config    *rest.Config // the administrator's
+	admin     *http.Client
+	stopping  sync.Once
+}
+
+// Start builds what is missing, starts the control plane and returns when it is ready. ctx bounds the start alone: the
+// cluster runs until Stop.
+func Start(ctx context.Context, config Config) (*Cluster, error) {
+	config, err := config.complete()
+	if err != nil {
+		return nil, err
+	}
+	if err := supported(); err != nil {
+		return nil, err
+	}
+	binaries, err := EnsureBinaries(ctx, config.Progress)
+	if err != nil {
+		return nil, err
+	}
+	RemoveStale()
+	c := &Cluster{binaries: binaries, launcher: newLauncher()}
+	if err := c.start(ctx, config); err != nil {
+		if stopErr := c.Stop(); stopErr != nil {
+			return nil, fmt.Errorf("%w\nand then, cleaning up: %w", err, stopErr)
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Cluster) start(ctx context.Context, config Config) error {
+	ctx, cancel := context.WithTimeout(ctx, config.StartTimeout)
+	defer cancel()
+	files, err := c.makeDirectories(config)
+	if err != nil {
+		return err
+	}
+	c.network = newNetwork(filepath.Base(files.scratch), config)
+	if c.ports, err = choosePorts(c.network); err != nil {
+		return err
+	}
+	if err := c.writeCredentials(files); err != nil {
+		return err
+	}
+	for _, stage := range c.stages(files, config) {
+		if err := c.run(ctx, stage); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop ends every process of the cluster and removes what Start made, but for the logs in a Config.Dir. A second call
+// does nothing.
+func (c *Cluster) Stop() error {
+	var err error
+	c.stopping.Do(func() { err = c.stop() })
+	return err
+}
+
+func (c *Cluster) stop() error {
+	for i := len(c.processes) - 1; i >= 0; i-- {
+		c.processes[i].kill()
+	}
+	for _, process := range c.processes {
+		<-process.exited
+	}
+	c.launcher.close()
+	if c.admin != nil {
+		c.admin.CloseIdleConnections()
+	}
+	var first error
+	if c.network != nil {
+		first = c.network.close()
+	}
+	for _, path := range c.temporary {
+		if err := os.RemoveAll(path); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Version is the Kubernetes version that runs.
+func (c *Cluster) Version() string { return c.binaries.Version }
+
+// Binaries are the programs the cluster was started from; kubectl is among them.
+func (c *Cluster) Binaries() Binaries { return c.binaries }
+
+// Dir holds the kubeconfig, the keys and the logs.
+func (c *Cluster) Dir() string { return c.dir }
+
+// Kubeconfig is the path of an administrator's kubeconfig. Only processes inside the cluster's network can use it:
+// those that Command makes.
+func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, kubeconfigFile) }
+
+// LogPath is the log of one part: "etcd", "kube-apiserver", "kube-controller-manager" or "kube-scheduler".
+func (c *Cluster) LogPath(part string) string { return filepath.Join(c.dir, "logs", part+".log") }
+
+// AuditLogPath is where the API server writes a JSON line for each call: all writes, and reads by anyone but the
+// control plane itself.
+func (c *Cluster) AuditLogPath() string { return c.LogPath("audit") }
+
+// Namespace names the network namespace (/run/netns/NAME), or is empty when the cluster uses the host's loopback.
+func (c *Cluster) Namespace() string { return c.network.namespace() }
+
+// Address is the IP address on which the cluster's processes reach each other, and on which a webhook should listen.
+func (c *Cluster) Address() net.IP { return c.network.address() }
+
+// RESTConfig is an administrator's configuration for client-go, whose connections are made inside the cluster's
+// network.
+func (c *Cluster) RESTConfig() *rest.Config { return rest.CopyConfig(c.config) }
+
+// Dial connects from inside the cluster's network. The host must be an IP address.
+func (c *Cluster) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return c.network.dial(ctx, network, address)
+}
+
+// Listen opens a listener inside the cluster's network, for a server that runs in this very process.
+// net.JoinHostPort(c.Address().String(), "0") is an address the API server can call.
+func (c *Cluster) Listen(network, address string) (net.Listener, error) {
+	return c.network.listen(network, address)
+}

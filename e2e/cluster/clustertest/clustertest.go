@@ -1,0 +1,97 @@
+// Package clustertest gives tests a cluster, and decides whether they run, are skipped or fail where there is none.
+package clustertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+)
+
+// Wanted is the environment variable by which a person or CI asks for the suites: with the value 1 the binaries are
+// built when they are absent, and what cannot run fails. Without it, it is skipped.
+const Wanted = "SYSCTL_INJECTOR_E2E"
+
+// Start starts a cluster for one test and stops it when the test ends.
+func Start(t testing.TB, config cluster.Config) *cluster.Cluster {
+	t.Helper()
+	Require(t)
+	c, err := cluster.Start(t.Context(), config)
+	if err != nil {
+		t.Fatalf("start a cluster: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Errorf("stop the cluster: %v", err)
+		}
+	})
+	return c
+}
+
+// Require skips a test that cannot have a cluster without a long build. When the suites are wanted it never skips.
+func Require(t testing.TB) {
+	t.Helper()
+	if os.Getenv(Wanted) == "1" {
+		return
+	}
+	_, err := cluster.FindBinaries()
+	if errors.Is(err, cluster.ErrNotBuilt) {
+		t.Skipf("SKIPPED, nothing was tested against a real cluster: %v. `make test-api` builds them (about ten minutes, once)", err)
+	}
+	if err != nil {
+		t.Skipf("SKIPPED, nothing was tested against a real cluster: %v", err)
+	}
+}
+
+// Suite is one cluster for all tests of a package, started by the first that asks.
+//
+//	var suite clustertest.Suite
+//
+//	func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+//
+//	func TestSomething(t *testing.T) { c := suite.Cluster(t); … }
+type Suite struct {
+	Config cluster.Config
+	// Prepare, if set, runs once on the fresh cluster: it installs what every test needs.
+	Prepare func(context.Context, *cluster.Cluster) error
+
+	once    sync.Once
+	cluster *cluster.Cluster
+	err     error
+}
+
+// Cluster is the suite's cluster, ready.
+func (s *Suite) Cluster(t testing.TB) *cluster.Cluster {
+	t.Helper()
+	Require(t)
+	s.once.Do(s.start)
+	if s.err != nil {
+		t.Fatalf("start the suite's cluster: %v", s.err)
+	}
+	return s.cluster
+}
+
+func (s *Suite) start() {
+	// Not a test's context: the cluster outlives the test that happens to come first.
+	ctx := context.Background()
+	if s.cluster, s.err = cluster.Start(ctx, s.Config); s.err == nil && s.Prepare != nil {
+		s.err = s.Prepare(ctx, s.cluster)
+	}
+}
+
+// Run runs the package's tests and stops the cluster, if one was started. It returns the exit code.
+func (s *Suite) Run(m *testing.M) int {
+	code := m.Run()
+	if s.cluster == nil {
+		return code
+	}
+	if err := s.cluster.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop the suite's cluster:", err)
+		return max(code, 1)
+	}
+	return code
+}

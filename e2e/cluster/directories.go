@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// files are the directories of one cluster.
+type files struct {
+	scratch string // temporary; its base name is unique to the cluster and names its owner
+	pki     string
+	logs    string
+	etcd    string
+}
+
+// namePrefix opens the names of all that a cluster leaves outside its Dir. The owner's process id and start time
+// follow, so that a later process can tell what nobody owns any more.
+const namePrefix = "sysctl-injector-"
+
+func (c *Cluster) makeDirectories(config Config) (files, error) {
+	owner, err := identify(os.Getpid())
+	if err != nil {
+		return files{}, err
+	}
+	scratch, err := os.MkdirTemp("", namePrefix+owner.String()+"-*")
+	if err != nil {
+		return files{}, err
+	}
+	c.temporary = append(c.temporary, scratch)
+	c.dir = scratch
+	if config.Dir != "" {
+		c.dir = config.Dir
+		c.temporary = append(c.temporary, credentialPaths(c.dir)...)
+	}
+	f := files{
+		scratch: scratch,
+		pki:     filepath.Join(c.dir, pkiDir),
+		logs:    filepath.Join(c.dir, "logs"),
+		etcd:    filepath.Join(scratch, "etcd"),
+	}
+	// A disk's fsync is most of what a write to etcd costs, and nobody needs these data after a crash.
+	if inMemory := memoryDirectory(); inMemory != "" {
+		f.etcd = filepath.Join(inMemory, filepath.Base(scratch))
+		c.temporary = append(c.temporary, f.etcd)
+	}
+	for _, dir := range []string{c.dir, f.pki, f.logs, f.etcd} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return files{}, err
+		}
+	}
+	return f, nil
+}
+
+// Entries of a cluster's directory.
+const (
+	pkiDir          = "pki"
+	kubeconfigFile  = "kubeconfig"
+	kubectlCacheDir = "kubectl-cache"
+)
+
+// credentialPaths is all that a directory is left without when its cluster stops.
+func credentialPaths(dir string) []string {
+	return []string{filepath.Join(dir, pkiDir), filepath.Join(dir, kubeconfigFile), filepath.Join(dir, kubectlCacheDir)}
+}
+
+// RemoveCredentials does for a Config.Dir what Stop could not when the cluster's owner was killed.
+func RemoveCredentials(dir string) error {
+	for _, path := range credentialPaths(dir) {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RemoveStale removes what clusters left behind whose owner was killed; the kernel has ended their processes already.
+// Start does it too. It is a courtesy: what cannot be removed now stays for the next time.
+func RemoveStale() {
+	for _, dir := range []string{os.TempDir(), memoryDirectory()} {
+		paths, _ := filepath.Glob(filepath.Join(dir, namePrefix+"*"))
+		for _, path := range paths {
+			if stale(filepath.Base(path)) {
+				_ = os.RemoveAll(path)
+			}
+		}
+	}
+	removeStaleNamespaces()
+}
+
+// stale reports whether a name is one of ours and its owner is gone. Any other name is none of our business.
+func stale(name string) bool {
+	rest, ok := strings.CutPrefix(name, namePrefix)
+	if !ok {
+		return false
+	}
+	parts := strings.Split(rest, "-")
+	if len(parts) != 3 {
+		return false
+	}
+	pid, err := strconv.Atoi(parts[0])
+	if err != nil {
+		return false
+	}
+	start, err := strconv.ParseUint(parts[1], 10, 64)
+	if err != nil {
+		return false
+	}
+	return !Identity{PID: pid, Start: start}.Alive()
+}

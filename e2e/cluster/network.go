@@ -1,0 +1,120 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// network is where a cluster's processes listen and connect.
+type network interface {
+	namespace() string
+	address() net.IP
+	dial(ctx context.Context, network, address string) (net.Conn, error)
+	listen(network, address string) (net.Listener, error)
+	command(ctx context.Context, path string, args []string) *exec.Cmd
+	close() error
+}
+
+// newNetwork makes a network namespace, or says why not and falls back to the host's loopback.
+func newNetwork(name string, config Config) network {
+	if config.Loopback {
+		return loopback{}
+	}
+	isolated, err := newNamespace(name)
+	if err != nil {
+		fmt.Fprintf(config.Progress, "cluster: no network namespace, so it listens on free ports of 127.0.0.1: %v\n", err)
+		return loopback{}
+	}
+	return isolated
+}
+
+// loopback is the host's own loopback interface.
+type loopback struct{}
+
+func (loopback) namespace() string { return "" }
+func (loopback) address() net.IP   { return net.IPv4(127, 0, 0, 1) }
+func (loopback) close() error      { return nil }
+
+func (loopback) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, network, address)
+}
+
+func (loopback) listen(network, address string) (net.Listener, error) {
+	return net.Listen(network, address)
+}
+
+func (loopback) command(ctx context.Context, path string, args []string) *exec.Cmd {
+	return exec.CommandContext(ctx, path, args...)
+}
+
+// Addresses inside a namespace, the same in each: no two can meet.
+const (
+	nodeAddress    = "10.100.0.1"
+	serviceNetwork = "10.96.0.0/16"
+	serviceAddress = "10.96.0.1" // of the service kubernetes.default
+)
+
+// ports of the parts.
+type ports struct {
+	etcdClient, etcdPeer, apiServer, controllerManager, scheduler int
+}
+
+// choosePorts takes the usual ports in a namespace, where nobody else is, and free ones on the loopback.
+func choosePorts(n network) (ports, error) {
+	if n.namespace() != "" {
+		return ports{etcdClient: 2379, etcdPeer: 2380, apiServer: 6443, controllerManager: 10257, scheduler: 10259}, nil
+	}
+	var p ports
+	for _, port := range []*int{&p.etcdClient, &p.etcdPeer, &p.apiServer, &p.controllerManager, &p.scheduler} {
+		listener, err := n.listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return ports{}, fmt.Errorf("find a free port: %w", err)
+		}
+		// Closed only when all are chosen, lest one be chosen twice.
+		defer listener.Close()
+		*port = listener.Addr().(*net.TCPAddr).Port
+	}
+	return p, nil
+}
+
+func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// withoutProxies drops proxy settings: the cluster calls nobody but itself.
+func withoutProxies(environment []string) []string {
+	var kept []string
+	for _, entry := range environment {
+		name, _, _ := strings.Cut(entry, "=")
+		switch strings.ToUpper(name) {
+		case "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY":
+		default:
+			kept = append(kept, entry)
+		}
+	}
+	return kept
+}
+
+// Command prepares a program that runs inside the cluster's network, with KUBECONFIG set and the cluster's kubectl
+// first in PATH. It dies with the calling process.
+func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	// Looked up here, as the PATH below is the program's and not this process's.
+	if slices.Contains(kubernetesBinaries, name) {
+		name = c.binaries.Path(name)
+	}
+	cmd := c.network.command(ctx, name, args)
+	cmd.Env = append(withoutProxies(os.Environ()),
+		"PATH="+c.binaries.Dir+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"KUBECONFIG="+c.Kubeconfig(),
+		// kubectl keys what it remembers by address, which all clusters share, and reads the person's preferences.
+		"KUBECACHEDIR="+filepath.Join(c.dir, kubectlCacheDir),
+		"KUBERC=off",
+	)
+	dieWithParent(cmd)
+	return cmd
+}

@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// namespaceDir is where ip(8) keeps named network namespaces.
+const namespaceDir = "/run/netns"
+
+// isolated is a network namespace with a loopback and a node's interface, connected to nothing.
+type isolated struct {
+	name string
+	file *os.File
+}
+
+// nodeInterface is one end of a veth pair, both ends of which lie in the namespace. Machines without the dummy
+// interface type have this one. The default route lets processes that look for one start.
+const nodeInterface = `link set lo up
+link add node0 type veth peer name node0-peer
+link set node0-peer up
+address add ` + nodeAddress + `/24 dev node0
+link set node0 up
+route add default dev node0
+`
+
+func newNamespace(name string) (network, error) {
+	if _, err := exec.LookPath("nsenter"); err != nil {
+		return nil, err
+	}
+	if err := ip("", "netns", "add", name); err != nil {
+		return nil, err
+	}
+	n := &isolated{name: name}
+	if err := n.open(); err != nil {
+		_ = n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *isolated) open() (err error) {
+	if err := ip(nodeInterface, "-n", n.name, "-batch", "-"); err != nil {
+		return err
+	}
+	n.file, err = os.Open(filepath.Join(namespaceDir, n.name))
+	return err
+}
+
+func ip(input string, args ...string) error {
+	cmd := exec.Command("ip", args...)
+	cmd.Stdin = strings.NewReader(input)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(output)))
+	}
+	return nil
+}
+
+func (n *isolated) namespace() string { return n.name }
+func (n *isolated) address() net.IP   { return net.ParseIP(nodeAddress) }
+
+func (n *isolated) close() error {
+	if n.file != nil {
+		_ = n.file.Close()
+	}
+	return ip("", "netns", "delete", n.name)
+}
+
+// command uses nsenter and not `ip netns exec`, which mounts another /sys and so hides the cgroups a kubelet needs.
+// nsenter replaces itself by the program, so the process id and the death signal are the program's.
+func (n *isolated) command(ctx context.Context, path string, args []string) *exec.Cmd {
+	entering := []string{"--net=" + filepath.Join(namespaceDir, n.name), "--", path}
+	return exec.CommandContext(ctx, "nsenter", append(entering, args...)...)
+}
+
+func (n *isolated) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	if err := literal(address); err != nil {
+		return nil, err
+	}
+	enterErr := n.inside(func() { conn, err = new(net.Dialer).DialContext(ctx, network, address) })
+	if enterErr != nil {
+		return nil, enterErr
+	}
+	return conn, err
+}
+
+func (n *isolated) listen(network, address string) (listener net.Listener, err error) {
+	if err := literal(address); err != nil {
+		return nil, err
+	}
+	if err := n.inside(func() { listener, err = net.Listen(network, address) }); err != nil {
+		return nil, err
+	}
+	return listener, err
+}
+
+// literal refuses host names: package net would look them up, and try several addresses at once, on threads that are
+// not in the namespace.
+func literal(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if host != "" && net.ParseIP(host) == nil {
+		return fmt.Errorf("%q is not an IP address: names cannot be looked up inside the cluster's network namespace", host)
+	}
+	return nil
+}
+
+// inside runs a function on a thread that is in the namespace. A socket stays in the namespace it was made in,
+// whichever thread uses it later.
+func (n *isolated) inside(do func()) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		outside, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		defer outside.Close()
+		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+			runtime.UnlockOSThread()
+			done <- fmt.Errorf("enter network namespace %s: %w", n.name, err)
+			return
+		}
+		do()
+		// A thread is given back only in the state it was taken in. One that cannot be ends with this goroutine. To end
+		// every one would be simpler, but would kill the commands that were started from it earlier: their death signal
+		// is tied to the thread.
+		if err := unix.Setns(int(outside.Fd()), unix.CLONE_NEWNET); err == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- nil
+	}()
+	return <-done
+}
+
+func removeStaleNamespaces() {
+	entries, _ := os.ReadDir(namespaceDir)
+	for _, entry := range entries {
+		if stale(entry.Name()) {
+			_ = ip("", "netns", "delete", entry.Name())
+		}
+	}
+}

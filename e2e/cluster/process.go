@@ -1,0 +1,105 @@
+package cluster
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// launcher starts processes, all from one thread. The kernel sends a death signal when the thread that started a
+// process ends, not when the whole parent does; this thread lives until close.
+type launcher struct{ calls chan func() }
+
+func newLauncher() *launcher {
+	l := &launcher{calls: make(chan func())}
+	go func() {
+		runtime.LockOSThread()
+		for call := range l.calls {
+			call()
+		}
+	}()
+	return l
+}
+
+func (l *launcher) start(cmd *exec.Cmd) error {
+	started := make(chan error)
+	l.calls <- func() { started <- cmd.Start() }
+	return <-started
+}
+
+func (l *launcher) close() { close(l.calls) }
+
+// process is a running part of a cluster.
+type process struct {
+	name   string
+	log    string
+	cmd    *exec.Cmd
+	exited chan struct{} // closed once err is set
+	err    error
+}
+
+// launch starts a program with its output in a log file.
+func (l *launcher) launch(name, log string, cmd *exec.Cmd) (*process, error) {
+	file, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	cmd.Stdout, cmd.Stderr = file, file
+	dieWithParent(cmd)
+	if err := l.start(cmd); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	p := &process{name: name, log: log, cmd: cmd, exited: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// kill ends the process at once. A cluster's data die with it, so there is nothing to finish.
+func (p *process) kill() { _ = p.cmd.Process.Kill() }
+
+// failure describes what became of the part, with the end of its log.
+func (p *process) failure(what string, cause error) error {
+	return fmt.Errorf("%s %s: %w\nthe end of its log:\n%s", p.name, what, cause, logTail(p.log))
+}
+
+// exitError says how a process ended that should have gone on; an exit status of 0 is no better than another.
+func (p *process) exitError() error {
+	if p.err == nil {
+		return fmt.Errorf("exit status 0")
+	}
+	return p.err
+}
+
+// logTail reads the last lines of a file, however long the file is.
+func logTail(path string) string {
+	const most = 8 << 10
+	file, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Size() > most {
+		_, _ = file.Seek(-most, io.SeekEnd)
+	}
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return err.Error()
+	}
+	data = bytes.TrimSpace(data)
+	if len(data) == 0 {
+		return "(empty)"
+	}
+	var tail lastLines
+	for line := range strings.Lines(string(data)) {
+		tail.add(strings.TrimRight(line, "\n"))
+	}
+	return tail.String()
+}

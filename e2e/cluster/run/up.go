@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+)
+
+func build(cmd *cobra.Command, _ string) error {
+	binaries, err := cluster.EnsureBinaries(cmd.Context(), cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Kubernetes %s is in %s, etcd is %s\n", binaries.Version, binaries.Dir, binaries.Etcd)
+	return nil
+}
+
+// up leaves a supervisor behind, a process like a test's that owns the cluster: what it leaves is one process to end,
+// and should it be killed the kernel ends the cluster with it.
+func up(cmd *cobra.Command, dir string) error {
+	if s, err := readState(dir); err == nil && s.Supervisor.Alive() {
+		fmt.Fprintln(cmd.OutOrStdout(), "The cluster is up already.")
+		s.print(cmd.OutOrStdout())
+		return nil
+	}
+	// Here and not in the supervisor: this terminal is where someone waits.
+	if _, err := cluster.EnsureBinaries(cmd.Context(), cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := startSupervisor(dir); err != nil {
+		return err
+	}
+	s, err := readState(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Kubernetes %s is up.\n", s.Version)
+	s.print(cmd.OutOrStdout())
+	return nil
+}
+
+func startSupervisor(dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	logPath := filepath.Join(dir, "supervisor.log")
+	log, err := os.Create(logPath)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	ready, theirs, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer ready.Close()
+	supervisor := exec.Command(self, "supervise", "--dir", dir)
+	supervisor.Stdout, supervisor.Stderr = log, log
+	supervisor.ExtraFiles = []*os.File{theirs}
+	detach(supervisor)
+	err = supervisor.Start()
+	_ = theirs.Close()
+	if err != nil {
+		return err
+	}
+	// The pipe closes without a word when the supervisor fails, or dies.
+	if word, err := io.ReadAll(ready); err == nil && string(word) == readyWord {
+		return nil
+	}
+	reason, err := os.ReadFile(logPath)
+	if err != nil {
+		return err
+	}
+	return errors.New("the cluster did not start:\n" + string(reason))
+}

@@ -1,0 +1,108 @@
+package cluster_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
+)
+
+func TestTheAPIServerCallsAWebhookInThisProcess(t *testing.T) {
+	t.Run("in a network namespace", func(t *testing.T) { checkWebhook(t, suite.Cluster(t)) })
+	t.Run("on the loopback", func(t *testing.T) {
+		checkWebhook(t, clustertest.Start(t, cluster.Config{Loopback: true}))
+	})
+}
+
+func checkWebhook(t *testing.T, c *cluster.Cluster) {
+	client := clientset(t, c)
+	namespace := makeNamespace(t, client)
+	const refusal = "refused by the test's webhook"
+	port := serveRefusals(t, c, "refuser."+namespace+".svc", refusal)
+	target, err := clustertest.Expose(t.Context(), c, namespace, "refuser", port, "/refuse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.CABundle = serverCA(t, c)
+	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: namespace},
+		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+			Name:                    "refuser.example.com",
+			ClientConfig:            target,
+			AdmissionReviewVersions: []string{"v1"},
+			SideEffects:             ptr.To(admissionregistrationv1.SideEffectClassNone),
+			NamespaceSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+			}},
+		}},
+	}
+	webhooks := client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
+	if _, err := webhooks.Create(t.Context(), configuration, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = webhooks.Delete(context.Background(), namespace, metav1.DeleteOptions{}) })
+	// The API server learns of the configuration a moment later.
+	eventually(t, "the webhook's refusal", func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().Secrets(namespace).Create(ctx,
+			&corev1.Secret{ObjectMeta: metav1.ObjectMeta{GenerateName: "any-"}}, metav1.CreateOptions{})
+		if err != nil && !strings.Contains(err.Error(), refusal) {
+			return false, err
+		}
+		return err != nil, nil
+	})
+}
+
+func serverCA(t *testing.T, c *cluster.Cluster) []byte {
+	t.Helper()
+	certificate, err := c.ServingCertificate("any.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificate.CA
+}
+
+// serveRefusals serves a webhook that refuses everything, and returns its port.
+func serveRefusals(t *testing.T, c *cluster.Cluster, name, message string) int32 {
+	t.Helper()
+	certificate, err := c.ServingCertificate(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(certificate.Cert, certificate.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := c.Listen("tcp", net.JoinHostPort(c.Address().String(), "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var review admissionv1.AdmissionReview
+			if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Result: &metav1.Status{Message: message}}
+			_ = json.NewEncoder(w).Encode(review)
+		}),
+	}
+	go func() { _ = server.ServeTLS(listener, "", "") }()
+	t.Cleanup(func() { _ = server.Close() })
+	return int32(listener.Addr().(*net.TCPAddr).Port)
+}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -55,7 +54,7 @@ type Cluster struct {
 	rules   *rules
 	granter *grants.Granter // nil with RequireGrants
 	config  Config
-	synced  atomic.Bool
+	synced  chan struct{} // closed once the caches are filled
 }
 
 // New returns a Cluster that has read nothing yet: Start does.
@@ -68,7 +67,9 @@ func New(config Config) (*Cluster, error) {
 	optedIn := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
 	injected := labels.SelectorFromSet(labels.Set{v1alpha1.InjectedLabel: "true"})
-	manager, err := ctrl.NewManager(config.REST, ctrl.Options{
+	unthrottled := rest.CopyConfig(config.REST)
+	unthrottled.QPS = -1 // the API server's own fairness is enough: client-go's 5 calls a second would make pods wait
+	manager, err := ctrl.NewManager(unthrottled, ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
 			ByObject: map[client.Object]cache.ByObject{
@@ -95,7 +96,7 @@ func New(config Config) (*Cluster, error) {
 	if err := addStatusControllers(manager); err != nil {
 		return nil, err
 	}
-	c := &Cluster{manager: manager, rules: newRules(), config: config}
+	c := &Cluster{manager: manager, rules: newRules(), config: config, synced: make(chan struct{})}
 	switch config.Grants {
 	case RequireGrants:
 		return c, nil
@@ -117,7 +118,15 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 
 // RepairGrants has the leader keep the grants as the live pods need them. Need says what one needs by the rules in force.
 func (c *Cluster) RepairGrants(ctx context.Context, need func(context.Context, *corev1.Pod) *grants.Need, grace time.Duration) error {
-	repairer, err := grants.NewRepairer(grants.RepairConfig{Granter: c.granter, Need: need, Grace: grace})
+	repairer, err := grants.NewRepairer(grants.RepairConfig{Granter: c.granter, Grace: grace, Need: func(ctx context.Context, pod *corev1.Pod) *grants.Need {
+		// Before the first policies have been read, no pod would seem to need anything.
+		select {
+		case <-c.synced:
+			return need(ctx, pod)
+		case <-ctx.Done():
+			return nil
+		}
+	}})
 	if err != nil {
 		return err
 	}
@@ -142,7 +151,7 @@ func (c *Cluster) Start(ctx context.Context) error {
 	}
 	go func() {
 		if c.manager.GetCache().WaitForCacheSync(ctx) && c.rules.wait(ctx) {
-			c.synced.Store(true)
+			close(c.synced)
 		}
 	}()
 	return c.manager.Start(ctx)
@@ -150,10 +159,12 @@ func (c *Cluster) Start(ctx context.Context) error {
 
 // Ready says why the cluster is not known yet; nil when it is.
 func (c *Cluster) Ready() error {
-	if !c.synced.Load() {
+	select {
+	case <-c.synced:
+		return nil
+	default:
 		return errors.New("the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet")
 	}
-	return nil
 }
 
 // NamespaceLabels returns a namespace's labels. The cache holds the namespaces that are opted in; only for others, which the

@@ -76,13 +76,25 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 			describe(object), v1alpha1.ManagedByLabel, v1alpha1.ManagedBy)
 	case !equality.Semantic.DeepEqual(found.Object["roleRef"], wanted.Object["roleRef"]):
 		// The API lets nobody change a roleRef: another one means another object.
-		if err := g.Client.Delete(ctx, found, client.Preconditions{UID: new(found.GetUID())}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("delete %s, which refers to another role: %w", describe(object), err)
-		}
+		err = g.replace(ctx, found, "refers to another role")
+	case found.Object["aggregationRule"] != nil:
+		// What is applied has none, and so would leave this one: a controller fills in the rules by it, again and again.
+		err = g.replace(ctx, found, "aggregates other roles")
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return err
 	}
 	unstructured.RemoveNestedField(wanted.Object, "metadata", "creationTimestamp")
 	if err := g.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), fieldOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("apply %s: %w", describe(object), err)
+	}
+	return nil
+}
+
+// replace deletes an object that cannot become what is wanted.
+func (g *Granter) replace(ctx context.Context, found client.Object, why string) error {
+	if err := g.Client.Delete(ctx, found, client.Preconditions{UID: new(found.GetUID())}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s, which %s: %w", describe(found), why, err)
 	}
 	return nil
 }

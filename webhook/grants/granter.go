@@ -43,6 +43,8 @@ type Granter struct {
 	mu sync.Mutex
 	// inForce holds, by namespace, the needs that are met: for those no call is made.
 	inForce map[string]map[string]bool
+	// forgotten counts what was forgotten: what was found before that may no longer be so.
+	forgotten uint64
 }
 
 // New returns a Granter, or says which field of config is missing.
@@ -58,7 +60,7 @@ func New(config Config) (*Granter, error) {
 	return &Granter{Config: config, now: time.Now, inForce: map[string]map[string]bool{}}, nil
 }
 
-// Watch forgets what is in force whenever one of our objects changes or goes.
+// Watch forgets what is in force whenever one of our objects goes, or grants something else.
 func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 	for _, object := range []client.Object{&rbacv1.ClusterRole{}, &rbacv1.RoleBinding{}} {
 		informer, err := informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
@@ -67,7 +69,7 @@ func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 		}
 		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 			UpdateFunc: func(before, after any) {
-				if before, after := before.(client.Object), after.(client.Object); before.GetResourceVersion() != after.GetResourceVersion() {
+				if before, after := before.(client.Object), after.(client.Object); !same(before, after) {
 					g.forget(after.GetNamespace())
 				}
 			},
@@ -96,9 +98,10 @@ func (g *Granter) Ensure(ctx context.Context, need Need) error {
 		// Others who wait for the same may outlive the request that happens to come first.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
+		before := g.forgottenSoFar()
 		err := g.ensure(ctx, need)
 		if err == nil {
-			g.remember(need.Namespace, needKey)
+			g.remember(need.Namespace, needKey, before)
 		}
 		return nil, err
 	})
@@ -151,9 +154,19 @@ func (g *Granter) isInForce(namespace, key string) bool {
 	return g.inForce[namespace][key]
 }
 
-func (g *Granter) remember(namespace, key string) {
+func (g *Granter) forgottenSoFar() uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.forgotten
+}
+
+// remember takes note of a need that was found to be met, unless something has been forgotten since.
+func (g *Granter) remember(namespace, key string, forgottenBefore uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.forgotten != forgottenBefore {
+		return
+	}
 	if g.inForce[namespace] == nil {
 		g.inForce[namespace] = map[string]bool{}
 	}
@@ -164,6 +177,7 @@ func (g *Granter) remember(namespace, key string) {
 func (g *Granter) forget(namespace string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.forgotten++
 	if namespace == "" {
 		clear(g.inForce)
 		return

@@ -84,15 +84,14 @@ func (r *Repairer) reconcileNamespace(ctx context.Context, namespace string) (ct
 		return ctrl.Result{}, err
 	}
 	used := map[string]bool{}
+	var errs []error // one object that cannot be had keeps no other from repair
 	for _, object := range wanted {
+		used[key(object)] = true
 		cached, err := r.Granter.cached(ctx, object)
 		if err == nil && cached == nil {
 			err = r.Granter.applyOnce(ctx, object)
 		}
-		if err != nil {
-			return ctrl.Result{}, err
-		}
-		used[key(object)] = true
+		errs = append(errs, err)
 	}
 	bindings := &rbacv1.RoleBindingList{}
 	if err := r.Granter.Client.List(ctx, bindings, client.InNamespace(namespace)); err != nil {
@@ -103,12 +102,10 @@ func (r *Repairer) reconcileNamespace(ctx context.Context, namespace string) (ct
 		binding := &bindings.Items[i]
 		binding.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("RoleBinding"))
 		left, err := r.retire(ctx, binding, used[key(binding)], nil)
-		if err != nil {
-			return ctrl.Result{}, err
-		}
+		errs = append(errs, err)
 		again = sooner(again, left)
 	}
-	return ctrl.Result{RequeueAfter: again}, nil
+	return ctrl.Result{RequeueAfter: again}, errors.Join(errs...)
 }
 
 // wanted renders what the live pods of a namespace need.
@@ -181,6 +178,10 @@ func (r *Repairer) retire(ctx context.Context, object client.Object, used bool, 
 	}
 	start, err := time.Parse(time.RFC3339, since)
 	if err != nil {
+		// A grant is made before what uses it, which comes within this time, if it comes.
+		if left := min(settleAge, r.Grace) - r.Granter.now().Sub(object.GetCreationTimestamp().Time); left > 0 {
+			return left, nil
+		}
 		now := r.Granter.now().UTC().Format(time.RFC3339)
 		return r.Grace, r.annotate(ctx, object, &now)
 	}

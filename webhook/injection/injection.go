@@ -151,7 +151,7 @@ func (p *Pod) present(rendered *corev1.Container, place Place) (*reserved, []pol
 		if len(differing) == 0 {
 			return &found[0], nil
 		}
-		return nil, []policy.Refusal{reservedName(found[0], place, "this one is not what the pod's annotations ask for: it differs in "+strings.Join(differing, ", "))}
+		return nil, []policy.Refusal{reservedName(found[0], place, "it is not what the pod's annotations ask for: it differs in "+strings.Join(differing, ", "))}
 	}
 	var refusals []policy.Refusal
 	for _, r := range found {
@@ -163,7 +163,7 @@ func (p *Pod) present(rendered *corev1.Container, place Place) (*reserved, []pol
 func reservedName(r reserved, place Place, why string) policy.Refusal {
 	path := scan.Child(place.Template, "spec").Child(r.list).Index(r.index).Child("name")
 	return policy.Refusal{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName, why+
-		"; remove the container, which is added again where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
+		"; remove the container: it is added where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
 }
 
 func (p *Pod) misplacedKeys(metadata *field.Path) []policy.Refusal {

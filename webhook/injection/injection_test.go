@@ -133,7 +133,7 @@ func TestRefusals(t *testing.T) {
 		{"refuses what a pod's network namespace does not have", func(w *world) { w.sysctls("net.core.netdev_max_backlog = 1") }, "HostOnly",
 			annotation + `Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own network namespace does not have it; remove it from the pod, and leave it to the node's administrator`},
 		{"refuses a node-level sysctl without a guest kernel", func(w *world) { w.sysctls("vm.max_map_count = 262144") }, "NodeLevel",
-			annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. The pod names no RuntimeClass; an administrator can set it on the node, ` +
+			annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. An administrator can set it on the node, ` +
 				`or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
 		{"refuses a node-level sysctl under a RuntimeClass of runc, whatever its name", func(w *world) {
 			w.sysctls("vm.max_map_count = 262144")
@@ -170,24 +170,24 @@ func TestRefusals(t *testing.T) {
 		{"refuses everything without a policy", func(w *world) { w.allow = nil }, "NoPolicy",
 			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one`},
 		{"refuses the reserved name among the containers", func(w *world) { w.pod.Spec.Containers[0].Name = "sysctl-injector" }, "ReservedName",
-			`spec.containers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container, ` +
-				`which is added again where annotation sysctl-injector.dev/sysctls asks for it`},
+			`spec.containers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container: ` +
+				`it is added where annotation sysctl-injector.dev/sysctls asks for it`},
 		{"refuses our own container on a pod that asks for nothing", func(w *world) {
 			w.pod.Annotations = nil
 			w.pod.Spec.InitContainers = []corev1.Container{injected()}
-		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container, ` +
-			`which is added again where annotation sysctl-injector.dev/sysctls asks for it`},
+		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container: ` +
+			`it is added where annotation sysctl-injector.dev/sysctls asks for it`},
 		{"refuses our own container on a pod that opts out", func(w *world) {
 			w.annotate(v1alpha1.InjectAnnotation, "false")
 			w.pod.Spec.InitContainers = []corev1.Container{injected()}
-		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container, ` +
-			`which is added again where annotation sysctl-injector.dev/sysctls asks for it`},
+		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container: ` +
+			`it is added where annotation sysctl-injector.dev/sysctls asks for it`},
 		{"tells every problem at once", func(w *world) {
 			w.sysctls("net.core.somaxconn = 1\nvm.swappiness = 1")
 			w.pod.Spec.HostNetwork = true
 		}, "HostNetwork", "2 problems:\n" +
 			"- HostNetwork: " + annotation + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl\n" +
-			"- NodeLevel: " + annotation + "Forbidden: line 2: vm.swappiness is node-level: it would change the node and every pod on it. The pod names no RuntimeClass; an administrator can set it on the node, " +
+			"- NodeLevel: " + annotation + "Forbidden: line 2: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it on the node, " +
 			"or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"},
 	}
 	for _, test := range tests {
@@ -255,8 +255,8 @@ func TestRefusesAChangedContainer(t *testing.T) {
 				{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}},
 			}
 			outcome := w.decide(t, Config{})
-			want := `ReservedName: spec.initContainers[0].name: Invalid value: "sysctl-injector": this one is not what the pod's annotations ask for: it differs in ` + test.field +
-				`; remove the container, which is added again where annotation sysctl-injector.dev/sysctls asks for it`
+			want := `ReservedName: spec.initContainers[0].name: Invalid value: "sysctl-injector": it is not what the pod's annotations ask for: it differs in ` + test.field +
+				`; remove the container: it is added where annotation sysctl-injector.dev/sysctls asks for it`
 			if diff := cmp.Diff(want, outcome.Message()); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}

@@ -27,13 +27,13 @@ func (k misplacedKey) refuse(metadata *field.Path) policy.Refusal {
 	nearest := podKeys[0]
 	for _, known := range podKeys {
 		if known.key == k.key {
-			return policy.Refusal{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("this is a key of metadata.%s; move it there", known.kind))}
+			return policy.Refusal{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("this is a key of %s; move it there", metadata.Child(known.kind)))}
 		}
 		if levenshtein.ComputeDistance(known.key, k.key) < levenshtein.ComputeDistance(nearest.key, k.key) {
 			nearest = known
 		}
 	}
-	return policy.Refusal{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("no such key; did you mean metadata.%s[%s]?", nearest.kind, nearest.key))}
+	return policy.Refusal{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("no such key; did you mean %s?", metadata.Child(nearest.kind).Key(nearest.key)))}
 }
 
 // optedOut reads the annotation sysctl-injector.dev/inject.

@@ -5,6 +5,8 @@ package policy
 var mirrorPod = podRule{
 	reason:  "MirrorPod",
 	applies: func(pod Facts) bool { return pod.Mirror },
-	message: "this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own " +
-		"file says; put the init container into that file, for instance with `sysctl-injector inject -f`",
+	message: func(Facts) string {
+		return "this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own " +
+			"file says; put the init container into that file, for instance with `sysctl-injector inject -f`"
+	},
 }

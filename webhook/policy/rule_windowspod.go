@@ -4,5 +4,7 @@ package policy
 var windows = podRule{
 	reason:  "Windows",
 	applies: func(pod Facts) bool { return pod.Windows },
-	message: "the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; remove the annotation",
+	message: func(Facts) string {
+		return "the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; remove the annotation"
+	},
 }

@@ -11,7 +11,7 @@ import (
 type podRule struct {
 	reason  string
 	applies func(Facts) bool
-	message string
+	message func(Facts) string
 }
 
 // rule refuses one sysctl of a pod.
@@ -24,7 +24,7 @@ type rule struct {
 
 // The rules that hold whatever a policy says. For each sysctl the first one that applies is told.
 var (
-	podRules = []podRule{windows, mirrorPod}
+	podRules = []podRule{windows, mirrorPod, podSecurity}
 	rules    = []rule{neverOnSharedKernel, userNamespace, nodeLevel, hostNetwork, hostIPC, hostOnly}
 )
 
@@ -36,7 +36,7 @@ func (s *Set) Evaluate(facts Facts, settings []Setting) []Refusal {
 	var refusals []Refusal
 	for _, r := range podRules {
 		if r.applies(facts) {
-			refusals = append(refusals, Refusal{r.reason, field.Forbidden(settings[0].Path, r.message)})
+			refusals = append(refusals, Refusal{r.reason, field.Forbidden(settings[0].Path, r.message(facts))})
 		}
 	}
 	if len(refusals) > 0 {

@@ -39,6 +39,10 @@ func ordinary() Facts {
 	return Facts{Namespace: "shop", NamespaceLabels: map[string]string{"team": "a"}, ServiceAccount: "web", Kernel: v1alpha1.SharedKernel}
 }
 
+func podSecurityEnforces(level string) func(*Facts) {
+	return func(f *Facts) { f.NamespaceLabels = map[string]string{"pod-security.kubernetes.io/enforce": level} }
+}
+
 // asks returns the settings of a pod's own lines.
 func asks(t *testing.T, lines string) []Setting {
 	t.Helper()
@@ -55,7 +59,7 @@ func everything(t *testing.T) *Set {
 	return NewSet([]*Policy{compiled(t, "everything", v1alpha1.AllowRule{Names: []string{"*"}})}, nil)
 }
 
-const noClass = "is node-level: it would change the node and every pod on it. The pod names no RuntimeClass; an administrator can set it on " +
+const noClass = "is node-level: it would change the node and every pod on it. An administrator can set it on " +
 	"the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"
 
 func TestRules(t *testing.T) {
@@ -82,6 +86,15 @@ func TestRules(t *testing.T) {
 			{"MirrorPod", atSysctls + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; " +
 				"put the init container into that file, for instance with `sysctl-injector inject -f`"},
 		}},
+		{"refuses a pod that Pod Security admission would refuse, and names the way out", podSecurityEnforces("baseline"), "net.core.somaxconn = 512", []refusal{
+			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which refuses the privileged init container that would set them; ` +
+				`an administrator can open it for that container alone: sysctl-injector enroll shop --enforce baseline`},
+		}},
+		{"takes an unknown Pod Security level for restricted, as its admission does", podSecurityEnforces("strict"), "net.core.somaxconn = 512", []refusal{
+			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "strict", which refuses the privileged init container that would set them; ` +
+				`an administrator can open it for that container alone: sysctl-injector enroll shop --enforce restricted`},
+		}},
+		{"allows what Pod Security admission lets pass", podSecurityEnforces("privileged"), "net.core.somaxconn = 512", nil},
 
 		{"refuses what runs code on a shared kernel, with a message of its own", nil, "kernel.core_pattern = core", []refusal{
 			{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, whatever a policy says: " +

@@ -58,8 +58,8 @@ func Parse(text string, path *field.Path) ([]Assignment, field.ErrorList) {
 			`it asks for no sysctl: write at least one line such as "net.core.somaxconn = 1024", or remove it`))
 	case surplus > 0:
 		problem := field.TooMany(path, asked, MaxAssignments)
-		problem.Detail = fmt.Sprintf("line %d: at most %d assignments are allowed, and this is one more: remove %d",
-			surplus, MaxAssignments, asked-MaxAssignments)
+		problem.Detail = fmt.Sprintf("at most %d assignments are allowed: remove %d, from line %d on",
+			MaxAssignments, asked-MaxAssignments, surplus)
 		problems = append(problems, problem)
 	}
 	if len(problems) > 0 {

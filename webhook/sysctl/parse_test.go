@@ -152,7 +152,7 @@ func TestParseRefuses(t *testing.T) {
 			`Duplicate value: "net.core.somaxconn": line 3: line 1 sets it already: keep one of them`,
 		}},
 		{"seventeen assignments", "# many\n" + lines(MaxAssignments+1), []string{
-			`Too many: 17: line 18: at most 16 assignments are allowed, and this is one more: remove 1`,
+			`Too many: 17: at most 16 assignments are allowed: remove 1, from line 18 on`,
 		}},
 		{"nothing", "", []string{nothing}},
 		{"only comments", "# later\n\n;\n", []string{nothing}},

@@ -62,7 +62,8 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServeCommand(), newInjectCommand(), newCompanionCommand(), newExplainCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newInjectCommand(), newCompanionCommand(), newExplainCommand(), newEnrollCommand(), newUnenrollCommand(),
+		newVersionCommand())
 	root.InitDefaultCompletionCmd()
 	wrapArgs(root)
 	return root

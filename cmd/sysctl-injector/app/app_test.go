@@ -180,15 +180,15 @@ func TestCommandLine(t *testing.T) {
 		{"inject takes no argument", "", []string{"inject", "x.yaml"}, 2, "", "error: unknown command \"x.yaml\" for \"sysctl-injector inject\"\nSee 'sysctl-injector inject --help'.\n"},
 		{"inject says where a refused pod stands", "# first\n" + refusedPod, []string{"inject", "-f", "-"}, 1, "",
 			"error: standard input: line 2: Pod \"a\": NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. " +
-				"The pod names no RuntimeClass; an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"},
+				"An administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"},
 		{"inject warns of a sysctl that needs no init container", strings.Replace(refusedPod, "vm.swappiness = 1", "net.ipv4.tcp_syncookies = 1", 1), []string{"inject", "-f", "-", "-o", "json"}, 0, "{\n  \"apiVersion\": \"v1\",",
-			"Warning: standard input:1: Pod \"a\": net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n"},
+			"Warning: standard input: line 1: Pod \"a\": net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n"},
 		{"inject refuses what is no whole pod", strings.Replace(refusedPod, "spec: {}", "", 1), []string{"inject", "-f", "-"}, 1, "",
 			"error: standard input: line 1: Pod \"a\": UnreadablePod: spec: Required value: a pod that asks for sysctls needs its spec\n"},
 		{"inject says where YAML is broken", "a: [", []string{"inject", "-f", "-"}, 1, "", "error: standard input: line 2: did not find expected node content\n"},
 		{"inject refuses an init container that cannot be", "", []string{"inject", "-f", "-", "--init-cpu", "lots"}, 2, "",
 			"error: --init-cpu: \"lots\": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'\nSee 'sysctl-injector inject --help'.\n"},
-		{"refuses a policy file without a policy", "kind: ConfigMap\napiVersion: v1\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "", "error: standard input: holds none of SysctlPolicy, SysctlProfile, RuntimeClass\n"},
+		{"refuses a policy file without a policy", "kind: ConfigMap\napiVersion: v1\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "", "error: standard input: holds none of SysctlPolicy, SysctlProfile, RuntimeClass, Namespace\n"},
 		{"refuses a policy with a misspelt field", "kind: SysctlPolicy\napiVersion: sysctl-injector.dev/v1alpha1\nmetadata: {name: p}\nspec: {alow: []}\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "",
 			"error: standard input: line 1: SysctlPolicy \"p\": error unmarshaling JSON: while decoding JSON: json: unknown field \"alow\"\n"},
 		{"companion asks for something", "", []string{"companion"}, 2, "",
@@ -196,7 +196,7 @@ func TestCommandLine(t *testing.T) {
 		{"companion refuses names that cannot be", "", []string{"companion", "--serviceaccount", "A", "net..x"}, 2, "",
 			"error: --serviceaccount: \"A\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character " +
 				"(e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')\n" +
-				"a sysctl name is words joined by single dots, such as net.core.somaxconn: \"..\" is not allowed\nSee 'sysctl-injector companion --help'.\n"},
+				"\"net..x\": a sysctl name is words joined by single dots, such as net.core.somaxconn: \"..\" is not allowed\nSee 'sysctl-injector companion --help'.\n"},
 		{"companion says when there is nothing to grant", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", []string{"companion", "-f", "-"}, 0, "", "Nothing to grant: no workload here asks for a sysctl.\n"},
 		{"companion prints the grants of an annotation", "", []string{"companion", "-f", "testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n", ""},
 		{"companion prints the policy of natively set sysctls", "", []string{"companion", "-f", "testdata/inject/semaphores-by-hand.yaml", "--backend", "psp"}, 0, "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n", ""},

@@ -33,8 +33,12 @@ service account and the sysctls named.
   --backend scc   OpenShift: the same, with SecurityContextConstraints that admit the init container
   --backend psp   Kubernetes 1.24 and earlier: a PodSecurityPolicy, a ClusterRole with "use" on it, and a RoleBinding
 
-A PodSecurityPolicy cannot single out one container. Only one for pods that are injected therefore admits privileged containers:
-of workloads that carry the annotation, or with --injected. Else it admits the sysctls named, for securityContext.sysctls.`,
+Neither a PodSecurityPolicy nor SecurityContextConstraints can single out one container. A PodSecurityPolicy therefore admits
+privileged containers only for pods that are injected: of workloads that carry the annotation, or with --injected. Else it admits
+the sysctls named, for securityContext.sysctls.
+
+With -f the workloads' annotations are judged as the webhook judges them. Sysctls that are named as arguments are granted as
+they are: the administrator who applies the grants decides.`,
 		Example: `  sysctl-injector companion -f deployment.yaml | kubectl apply -f -
   sysctl-injector companion -n shop --serviceaccount web net.core.somaxconn | kubectl apply -f -`,
 		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },
@@ -120,7 +124,7 @@ func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {
 	for _, name := range names {
 		dotted, err := sysctl.ParseName(name)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, fmt.Errorf("%q: %w", name, err))
 		}
 		if o.backend == string(grants.PodSecurityPolicy) && !o.injected {
 			need.NativeSysctls = append(need.NativeSysctls, dotted)

@@ -52,7 +52,7 @@ namespaced, and whether an ordinary pod may set it by the policies at hand.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },
 	}
-	o.addFlags(cmd)
+	o.addPolicyFlag(cmd)
 	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the pod")
 	cmd.Flags().StringVar(&o.serviceAccount, "serviceaccount", "default", "service account of the pod")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputYAML, outputJSON)

@@ -54,7 +54,7 @@ func (o *injectOptions) run(cmd *cobra.Command) error {
 		content, err := manifest.Rewrite(f.content, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			_, outcome, err := workloads.decide(t)
 			for _, warning := range outcome.Warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s:%d: %s %q: %s\n", f.name, t.Line, t.Kind, t.Name, warning)
+				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: line %d: %s %q: %s\n", f.name, t.Line, t.Kind, t.Name, warning)
 			}
 			return outcome.Operations, err
 		})

@@ -24,10 +24,14 @@ type objectOptions struct {
 }
 
 func (o *objectOptions) addFlags(cmd *cobra.Command) {
+	o.addPolicyFlag(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.policies, "policy", nil, "file or directory with SysctlPolicy objects, instead of the built-in default policy (repeatable)")
 	flags.StringArrayVar(&o.profiles, "profile", nil, "file or directory with SysctlProfile objects, besides the built-in ones (repeatable)")
 	flags.StringArrayVar(&o.runtimeClasses, "runtime-class", nil, "file or directory with RuntimeClass objects (repeatable)")
+}
+
+func (o *objectOptions) addPolicyFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&o.policies, "policy", nil, "file or directory with SysctlPolicy objects, instead of the built-in default policy (repeatable)")
 }
 
 // objects stand in for a cluster: they are read once, from files.
@@ -54,7 +58,7 @@ func (o objectOptions) load(in io.Reader) (*objects, error) {
 	return loaded, eachFile(files, func(f file) error {
 		known, err := loaded.add(f.content)
 		if err == nil && known == 0 {
-			err = errors.New("holds none of SysctlPolicy, SysctlProfile, RuntimeClass")
+			err = errors.New("holds none of SysctlPolicy, SysctlProfile, RuntimeClass, Namespace")
 		}
 		return err
 	})

@@ -15,7 +15,7 @@ const (
 	StatusAnnotation = GroupName + "/status"
 )
 
-// Labels.
+// Labels and annotations on other objects.
 const (
 	// InjectedLabel is "true" on an injected pod. Written by the webhook, for selectors.
 	InjectedLabel = GroupName + "/injected"
@@ -24,6 +24,9 @@ const (
 	// EnforceLabel on a namespace names the Pod Security Standard that the guard holds the pod's other containers to.
 	// Written by an administrator.
 	EnforceLabel = GroupName + "/enforce"
+	// FormerEnforceAnnotation on a namespace keeps the value of its label pod-security.kubernetes.io/enforce from before it was
+	// enrolled; empty where it had none.
+	FormerEnforceAnnotation = GroupName + "/former-enforce"
 	// KernelLabel set to KernelLabelGuest on a RuntimeClass says that its pods have a kernel of their own.
 	// Written by an administrator.
 	KernelLabel = GroupName + "/kernel"

@@ -1,0 +1,54 @@
+package enrollment
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	psaapi "k8s.io/pod-security-admission/api"
+	psapolicy "k8s.io/pod-security-admission/policy"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// Workload is a pod, or something that makes pods of a template.
+type Workload struct {
+	Kind, Name string
+	Metadata   metav1.ObjectMeta // of the pod
+	Spec       corev1.PodSpec
+}
+
+// Violation is a workload whose pods the guard would refuse.
+type Violation struct {
+	Workload Workload
+	Why      string // in Pod Security's words
+}
+
+func (v Violation) String() string {
+	return fmt.Sprintf("%s %q: %s", v.Workload.Kind, v.Workload.Name, v.Why)
+}
+
+// Violations judges workloads by a standard as the guard does: with Pod Security admission's own checks, on every container but
+// the injected one.
+func Violations(workloads []Workload, level string) ([]Violation, error) {
+	parsed, err := psaapi.ParseLevel(level)
+	if err != nil {
+		return nil, err
+	}
+	evaluator, err := psapolicy.NewEvaluator(psapolicy.DefaultChecks(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
+	}
+	var violations []Violation
+	for _, w := range workloads {
+		spec := w.Spec
+		if len(spec.InitContainers) > 0 && spec.InitContainers[0].Name == v1alpha1.ContainerName {
+			spec.InitContainers = spec.InitContainers[1:]
+		}
+		results := evaluator.EvaluatePod(psaapi.LevelVersion{Level: parsed, Version: psaapi.LatestVersion()}, &w.Metadata, &spec)
+		if all := psapolicy.AggregateCheckResults(results); !all.Allowed {
+			violations = append(violations, Violation{w, all.ForbiddenDetail()})
+		}
+	}
+	return violations, nil
+}

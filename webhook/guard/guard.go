@@ -1,0 +1,207 @@
+// Package guard makes the guard: ValidatingAdmissionPolicies that hold the pods of a namespace to a Pod Security Standard, as
+// Pod Security admission would, except for the one container that the webhook injects. Pod Security admission knows no such
+// exception: it would refuse that container, or let every other one be privileged too.
+//
+//	policy                       asks
+//	sysctl-injector-baseline     does the pod meet "baseline", and was each sysctl granted to its service account?
+//	sysctl-injector-restricted   the same, with "restricted"
+//	sysctl-injector-kernel       do sysctls of the whole kernel come with a RuntimeClass that gives the pod its own?
+//	sysctl-injector-exec         does somebody want to get into the injected container?
+//
+// They hold where a namespace has the label sysctl-injector.dev/inject or sysctl-injector.dev/enforce, of whatever value:
+//
+//	enforce                      standard
+//	absent                       baseline
+//	baseline, restricted         as it says
+//	privileged                   none, and nothing else of the guard either
+//	anything else                restricted, and refusals say so: a typing error must not open a namespace
+//
+// The standards are those of the latest version, whatever the cluster's own: of Kubernetes 1.35 and later.
+//
+// # The injected container
+//
+// It is known by all that it has, not by its name, and all of that comes from templates/container.yaml: the fields that are
+// the same in every pod are compared, for the others see templates/guard/standard.yaml. Any other container of that name is
+// refused, and held to the standard besides, so that the message tells both.
+//
+// Where the webhook is not called (the namespace is not labelled inject=enabled) the container is refused too, when a
+// pod is created: the guard can tell which names were granted, but only the webhook knows what values a policy allows.
+// Pods that have it already may still be updated.
+//
+// # Whose kernel
+//
+// CEL cannot look up the RuntimeClass that a pod names. But a policy can have objects as its parameters, and the
+// policy sysctl-injector-kernel has all RuntimeClasses. It is evaluated with each of them in turn, all have to agree, and each
+// speaks for the pods that name it alone. So it reads the very objects that the webhook reads, and nobody has to write
+// anything for it. It fails closed: before the API server has read the classes nothing that is matched is admitted, and a pod
+// that names no class, or one that does not exist, is refused by the other policies or by the API server's own RuntimeClass
+// admission.
+//
+// # Limits
+//
+// An authorization check costs 350,000 of the 1,000,000 units that an expression may cost, and of the 10,000,000
+// that a binding may. Each argument's check is therefore an expression of its own, and 16 are no more than 5,600,000. The price:
+// the API server tells the first expression that fails, so violations of the standard come all at once, and
+// sysctls that were not granted one by one.
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	guardtemplates "github.com/sysctl-injector/sysctl-injector/templates/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// Config is what an administrator chooses of the guard.
+type Config struct {
+	// Images are the init images that are ours: the one that the webhook injects, and in an upgrade the former one too, until
+	// the last pod that has it is gone.
+	Images []string
+	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own. RuntimeClasses labelled
+	// sysctl-injector.dev/kernel=guest need not be among them.
+	GuestHandlers []string
+}
+
+func (c Config) validate() error {
+	var errs []error
+	if len(c.Images) == 0 {
+		errs = append(errs, errors.New("Images: name the init image, or no pod could be injected"))
+	}
+	for i, image := range c.Images {
+		if image == "" || strings.ContainsFunc(image, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			errs = append(errs, fmt.Errorf("Images[%d]: %q is no image reference", i, image))
+		}
+	}
+	for i, handler := range c.GuestHandlers {
+		for _, problem := range validation.IsDNS1123Label(handler) {
+			errs = append(errs, fmt.Errorf("GuestHandlers[%d]: %q: %s", i, handler, problem))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Render returns the policies and then their bindings, or says what is wrong with which field of config.
+func Render(config Config) ([]client.Object, error) {
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	literals, err := literalsOf(config)
+	if err != nil {
+		return nil, err
+	}
+	var objects []client.Object
+	for _, build := range []struct {
+		name  string
+		parts []part
+	}{
+		{"baseline", append(shared("container.yaml", "standard.yaml"), judge(baseline)...)},
+		{"restricted", append(shared("container.yaml", "standard.yaml"), judge(restricted)...)},
+		{"kernel", shared("container.yaml")},
+		{"exec", nil},
+	} {
+		policy, err := renderPolicy(build.name, build.parts, literals)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, policy)
+	}
+	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
+	if err := templates.Decode(guardtemplates.Files, "bindings.yaml", &bindings); err != nil {
+		return nil, err
+	}
+	for i := range bindings.Items {
+		objects = append(objects, &bindings.Items[i])
+	}
+	return objects, nil
+}
+
+// part adds to a policy what others have too.
+type part func(*admissionregistrationv1.ValidatingAdmissionPolicySpec) error
+
+func renderPolicy(name string, parts []part, literals map[string]string) (*admissionregistrationv1.ValidatingAdmissionPolicy, error) {
+	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
+	if err := templates.Decode(guardtemplates.Files, "policies/"+name+".yaml", policy); err != nil {
+		return nil, err
+	}
+	// A variable may name those before it only: the policy's own come last.
+	own := policy.Spec.Variables
+	policy.Spec.Variables = nil
+	for _, add := range parts {
+		if err := add(&policy.Spec); err != nil {
+			return nil, err
+		}
+	}
+	policy.Spec.Variables = append(policy.Spec.Variables, own...)
+	for i := range policy.Spec.Variables {
+		variable := &policy.Spec.Variables[i]
+		if variable.Expression != "" {
+			continue
+		}
+		list, sorted := strings.CutSuffix(variable.Name, "_sorted")
+		literal, known := literals[variable.Name]
+		switch {
+		case sorted:
+			variable.Expression = sortedOf(list)
+		case known:
+			variable.Expression = literal
+		default:
+			return nil, fmt.Errorf("policy %s: nothing fills in the variable %q", name, variable.Name)
+		}
+	}
+	return policy, nil
+}
+
+// shared adds the variables of files.
+func shared(files ...string) []part {
+	var parts []part
+	for _, file := range files {
+		parts = append(parts, func(spec *admissionregistrationv1.ValidatingAdmissionPolicySpec) error {
+			var variables []admissionregistrationv1.Variable
+			if err := templates.Decode(guardtemplates.Files, file, &variables); err != nil {
+				return err
+			}
+			spec.Variables = append(spec.Variables, variables...)
+			return nil
+		})
+	}
+	return parts
+}
+
+// judge adds the checks of a standard, the list of all they object to, and a validation for each grant.
+func judge(checks []string) []part {
+	var files, results []string
+	for _, check := range slices.Concat(ours, checks) {
+		files = append(files, "checks/"+check+".yaml")
+		results = append(results, "variables."+check)
+	}
+	return append(shared(files...), func(spec *admissionregistrationv1.ValidatingAdmissionPolicySpec) error {
+		spec.Variables = append(spec.Variables, admissionregistrationv1.Variable{
+			Name:       "violations",
+			Expression: "variables.unchanged ? [] :\n" + strings.Join(results, "\n+ "),
+		})
+		for i := range sysctl.MaxAssignments {
+			spec.Validations = append(spec.Validations, granted(i))
+		}
+		return nil
+	})
+}
+
+// granted asks whether the service account may use the sysctl of one argument.
+func granted(argument int) admissionregistrationv1.Validation {
+	return admissionregistrationv1.Validation{
+		Expression: fmt.Sprintf("variables.asked.size() <= %[1]d\n|| variables.use.name(variables.asked[%[1]d]).check('use').allowed()", argument),
+		MessageExpression: fmt.Sprintf(
+			"variables.asked.size() <= %[1]d ? '' : 'sysctl \"' + variables.asked[%[1]d] + '\"' + variables.remedy", argument),
+		Message: "a sysctl that the injected container sets is not granted to the pod's service account",
+		Reason:  new(metav1.StatusReasonForbidden),
+	}
+}

@@ -118,18 +118,17 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, decisionTimeout)
 	defer cancel()
-	pod, err := injection.ReadPod(review.pod)
-	if err != nil {
-		return refuse(review, injection.ReasonUnreadablePod, http.StatusBadRequest, err.Error())
+	if review.podErr != nil {
+		return refuse(review, injection.ReasonUnreadablePod, http.StatusBadRequest, review.podErr.Error())
 	}
-	outcome, err := h.outcome(ctx, pod, review.namespace)
+	outcome, err := h.outcome(ctx, review.pod, review.namespace)
 	if err != nil {
-		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error()).of(pod)
+		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
 	}
 	if err := h.grant(ctx, review, outcome); err != nil {
-		return refuseGrant(review, err).of(pod)
+		return refuseGrant(review, err)
 	}
-	return answer(review, outcome).of(pod)
+	return answer(review, outcome)
 }
 
 // outcome takes the decision on a pod, and does nothing about it.

@@ -174,7 +174,7 @@ func TestRefuses(t *testing.T) {
 			`NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. The pod's RuntimeClass "gone" does not exist; ` +
 				`an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
 		{"a pod that cannot be read", reviewOf(`{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":1}},"spec":{"hostNetwork":"yes"}}`), nil, 400, "BadRequest",
-			"UnreadablePod: metadata.annotations[sysctl-injector.dev/sysctls] must be a string, not Number\nspec.hostNetwork must be true or false, not String"},
+			"UnreadablePod: metadata.annotations[sysctl-injector.dev/sysctls] must be a string, not a number\nspec.hostNetwork must be true or false, not a string"},
 		{"another resource", strings.Replace(reviewOf(plainPod), `"resource":"pods"}`, `"resource":"deployments"}`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "deployments", version "v1"`)},
 		{"a resource of another group", strings.Replace(reviewOf(plainPod), `"resource":{"group":""`, `"resource":{"group":"metrics.k8s.io"`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "pods.metrics.k8s.io", version "v1"`)},
 		{"a subresource", strings.Replace(reviewOf(plainPod), `"operation"`, `"subResource":"ephemeralcontainers","operation"`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "pods/ephemeralcontainers", version "v1"`)},
@@ -231,13 +231,13 @@ func TestRejectsWhatIsNoReview(t *testing.T) {
 		{"no content type", http.MethodPost, "", "{}", 415, `Content-Type must be application/json, not ""`},
 		{"truncated JSON", http.MethodPost, "application/json", reviewOf(plainPod)[:300], 400, "not an AdmissionReview: its JSON is cut short or otherwise broken"},
 		{"an empty body", http.MethodPost, "application/json", "", 400, "not an AdmissionReview: its JSON is cut short or otherwise broken"},
-		{"a list", http.MethodPost, "application/json", "[]", 400, "not an AdmissionReview: must be an object, not JSON"},
+		{"a list", http.MethodPost, "application/json", "[]", 400, "not an AdmissionReview: must be an object, not a list"},
 		{"another kind", http.MethodPost, "application/json; charset=utf-8", plainPod, 400,
 			`not an AdmissionReview that this webhook reads (apiVersion admission.k8s.io/v1): it says apiVersion "v1", kind "Pod"`},
 		{"another version", http.MethodPost, "application/json", strings.Replace(reviewOf(plainPod), "k8s.io/v1", "k8s.io/v1beta1", 1), 400,
 			`not an AdmissionReview that this webhook reads (apiVersion admission.k8s.io/v1): it says apiVersion "admission.k8s.io/v1beta1", kind "AdmissionReview"`},
 		{"a review without a request", http.MethodPost, "application/json", `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}`, 400, "not an AdmissionReview: it has no request.uid"},
-		{"hostile nesting", http.MethodPost, "application/json", strings.Repeat("[", 1<<20), 400, "not an AdmissionReview: its JSON nests too deep"},
+		{"hostile nesting", http.MethodPost, "application/json", strings.Repeat(`{"a":`, 1<<19), 400, "not an AdmissionReview: its JSON nests too deep"},
 		{"a body over the limit", http.MethodPost, "application/json", strings.Repeat(" ", MaxBodyBytes+1), 413, fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)},
 	}
 	for _, test := range tests {

@@ -30,7 +30,7 @@ func (h *Handler) log(ctx context.Context, d decision) {
 	}
 	attributes := append(make([]slog.Attr, 0, 8), slog.String(keyNamespace, d.namespace), slog.String(keyReason, d.reason))
 	if d.pod != nil {
-		attributes = append(attributes, slog.String(keyPod, d.pod.Name), slog.String(keyServiceAccount, d.pod.ServiceAccount))
+		attributes = append(attributes, slog.String(keyPod, d.pod.Name()), slog.String(keyServiceAccount, d.pod.ServiceAccount()))
 		if d.pod.Owner.Kind != "" {
 			attributes = append(attributes, slog.String(keyOwnerKind, d.pod.Owner.Kind), slog.String(keyOwner, d.pod.Owner.Name))
 		}

@@ -23,12 +23,6 @@ type decision struct {
 	patch     []jsonpatch.Operation
 }
 
-// of notes whose decision it is, for the log.
-func (d decision) of(pod *injection.Pod) decision {
-	d.pod = pod
-	return d
-}
-
 // refuse answers that the pod may not be created, for a reason that is not about what it asks for.
 func refuse(r *review, reason string, code int32, message string) decision {
 	return refusal(r, reason, code, reason+": "+message)
@@ -43,7 +37,7 @@ func refusal(r *review, reason string, code int32, message string) decision {
 		http.StatusInternalServerError: metav1.StatusReasonInternalError,
 	}
 	return decision{
-		reason: reason, refused: true, namespace: r.namespace,
+		reason: reason, refused: true, namespace: r.namespace, pod: r.pod,
 		response: admissionv1.AdmissionResponse{
 			UID:              types.UID(r.uid),
 			Result:           &metav1.Status{Status: metav1.StatusFailure, Message: message, Reason: statusReasons[code], Code: code},
@@ -66,7 +60,7 @@ func answer(r *review, outcome injection.Outcome) decision {
 		audit["sysctls"] = strings.Join(settings, "; ")
 	}
 	return decision{
-		reason: outcome.Reason, namespace: r.namespace, patch: outcome.Operations,
+		reason: outcome.Reason, namespace: r.namespace, pod: r.pod, patch: outcome.Operations,
 		response: admissionv1.AdmissionResponse{UID: types.UID(r.uid), Allowed: true, Warnings: outcome.Warnings, AuditAnnotations: audit},
 	}
 }

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tidwall/gjson"
 	admissionv1 "k8s.io/api/admission/v1"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
@@ -21,7 +20,8 @@ type review struct {
 	operation   string
 	namespace   string
 	dryRun      bool
-	pod         string // its JSON
+	pod         *injection.Pod // nil where the review has no object
+	podErr      error          // what is wrong with it
 }
 
 type resource struct{ group, version, resource string }
@@ -29,22 +29,26 @@ type resource struct{ group, version, resource string }
 var reviewFields = scan.Fields[review]{
 	"apiVersion": scan.Text(func(r *review) *string { return &r.apiVersion }),
 	"kind":       scan.Text(func(r *review) *string { return &r.kind }),
-	"request": scan.Object(scan.Fields[review]{
+	"request": scan.Fields[review]{
 		"uid": scan.Text(func(r *review) *string { return &r.uid }),
-		"resource": scan.Object(scan.Fields[review]{
+		"resource": scan.Fields[review]{
 			"group":    scan.Text(func(r *review) *string { return &r.resource.group }),
 			"version":  scan.Text(func(r *review) *string { return &r.resource.version }),
 			"resource": scan.Text(func(r *review) *string { return &r.resource.resource }),
-		}),
+		}.Read,
 		"subResource": scan.Text(func(r *review) *string { return &r.subResource }),
 		"operation":   scan.Text(func(r *review) *string { return &r.operation }),
 		"namespace":   scan.Text(func(r *review) *string { return &r.namespace }),
 		"dryRun":      scan.Boolean(func(r *review) *bool { return &r.dryRun }),
-		"object": func(r *review, value gjson.Result, _ *field.Path) error {
-			r.pod = value.Raw
-			return nil
-		},
-	}),
+		"object":      readPod,
+	}.Read,
+}
+
+var podReader = injection.PodReader(func(r *review) **injection.Pod { return &r.pod })
+
+// readPod reads the pod in the same pass. What is wrong with it is no fault of the review, which can be answered.
+func readPod(r *review, c *scan.Cursor) {
+	r.podErr = c.Separate(func() { podReader(r, c) })
 }
 
 // misdirectedError says that a review is about something that this webhook does not decide on.
@@ -58,11 +62,8 @@ func (e misdirectedError) Error() string {
 // readReview reads the JSON of an AdmissionReview. A misdirectedError still leaves a review that can be refused; any other
 // error says that there is none to answer.
 func readReview(body string) (*review, error) {
-	if err := scan.Check(body); err != nil {
-		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
-	}
 	r := &review{}
-	if err := reviewFields.Read(r, gjson.Parse(body), nil); err != nil {
+	if err := scan.Read(body, r, reviewFields); err != nil {
 		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
 	}
 	if want := admissionv1.SchemeGroupVersion.String(); r.apiVersion != want || r.kind != "AdmissionReview" {
@@ -85,7 +86,7 @@ func (r *review) misdirected() error {
 	switch {
 	case what != "pods" || r.resource.version != "v1" || r.operation != string(admissionv1.Create):
 		return misdirectedError{fmt.Sprintf("the operation %.32q on %.128q, version %.32q", r.operation, what, r.resource.version)}
-	case r.namespace == "" || r.pod == "":
+	case r.namespace == "" || r.pod == nil:
 		return misdirectedError{"a pod without a namespace or without an object"}
 	}
 	return nil

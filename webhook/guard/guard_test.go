@@ -12,14 +12,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/pod-security-admission/api"
 	podsecurity "k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/templates"
 	guardtemplates "github.com/sysctl-injector/sysctl-injector/templates/guard"
-	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -34,7 +35,15 @@ const header = `# Generated from templates/guard, templates/container.yaml and w
 `
 
 // config is what an installation has that changes nothing.
-var config = Config{Images: []string{injection.DefaultImage()}, GuestHandlers: policy.DefaultGuestHandlers()}
+var config = Config{Images: []string{defaultImage()}, GuestHandlers: policy.DefaultGuestHandlers()}
+
+func defaultImage() string {
+	var container corev1.Container
+	if err := yaml.UnmarshalStrict(templates.Container, &container); err != nil {
+		panic(err)
+	}
+	return container.Image
+}
 
 func TestManifest(t *testing.T) {
 	objects, err := Render(config)

@@ -1,10 +1,10 @@
 package injection
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
-	"github.com/tidwall/gjson"
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	utiljson "sigs.k8s.io/json"
@@ -34,7 +34,7 @@ func (i *Injector) render(pod *Pod, settings []policy.Setting) corev1.Container 
 type reserved struct {
 	list  string // the field of the spec: initContainers, containers or ephemeralContainers
 	index int
-	raw   gjson.Result
+	raw   string
 }
 
 // reservedContainers finds every container under the reserved name, wherever it is.
@@ -42,16 +42,13 @@ func (p *Pod) reservedContainers() []reserved {
 	var found []reserved
 	for _, l := range []struct {
 		list  string
-		items gjson.Result
+		items []container
 	}{{"initContainers", p.initContainers}, {"containers", p.containers}, {"ephemeralContainers", p.ephemeral}} {
-		index := 0
-		l.items.ForEach(func(_, container gjson.Result) bool {
-			if container.Get("name").Str == v1alpha1.ContainerName {
-				found = append(found, reserved{l.list, index, container})
+		for index, c := range l.items {
+			if c.name == v1alpha1.ContainerName {
+				found = append(found, reserved{l.list, index, c.raw})
 			}
-			index++
-			return true
-		})
+		}
 	}
 	return found
 }
@@ -59,9 +56,9 @@ func (p *Pod) reservedContainers() []reserved {
 // difference names the fields in which a container of the pod is not the one that would be rendered; none when it is. Not
 // counted is what the API server adds by itself: defaults, a LimitRange's resources, and the mount of the service account's
 // token.
-func (p *Pod) difference(raw gjson.Result, rendered corev1.Container) []string {
+func (p *Pod) difference(raw string, rendered corev1.Container) []string {
 	var found corev1.Container
-	if strict, err := utiljson.UnmarshalStrict([]byte(raw.Raw), &found); err != nil || len(strict) > 0 {
+	if strict, err := utiljson.UnmarshalStrict([]byte(raw), &found); err != nil || len(strict) > 0 {
 		return []string{"a field that is not of a container"}
 	}
 	if found.TerminationMessagePath == corev1.TerminationMessagePathDefault {
@@ -87,12 +84,7 @@ func (p *Pod) isTokenMount(mount corev1.VolumeMount) bool {
 	if !apiequality.Semantic.DeepEqual(mount, plain) {
 		return false
 	}
-	projected := false
-	p.volumes.ForEach(func(_, volume gjson.Result) bool {
-		projected = volume.Get("name").Str == mount.Name && volume.Get("projected").IsObject()
-		return !projected
-	})
-	return projected
+	return slices.Contains(p.volumes, volume{mount.Name, true})
 }
 
 func differingFields(found, rendered corev1.Container) []string {
@@ -110,10 +102,13 @@ func differingFields(found, rendered corev1.Container) []string {
 
 // fieldsOf returns a container's fields by their JSON names, each as JSON.
 func fieldsOf(container corev1.Container) map[string]string {
-	fields := map[string]string{}
-	gjson.ParseBytes(mustMarshal(container)).ForEach(func(name, value gjson.Result) bool {
-		fields[name.Str] = value.Raw
-		return true
-	})
-	return fields
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(mustMarshal(container), &fields); err != nil {
+		panic(err) // it has just been encoded
+	}
+	texts := map[string]string{}
+	for name, value := range fields {
+		texts[name] = string(value)
+	}
+	return texts
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
-	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -83,7 +82,7 @@ type Injector struct {
 
 // Inject decides on one pod by the policies and profiles of rules.
 func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
-	metadata := scan.Child(place.Template, "metadata")
+	metadata := child(place.Template, "metadata")
 	optedOut, invalid := pod.optedOut(metadata)
 	if invalid != nil {
 		return refused(*invalid)
@@ -97,7 +96,7 @@ func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
 		return pod.leaveAlone(optedOut, place)
 	}
 	if !pod.hasSpec {
-		return Refused(ReasonUnreadablePod, field.Required(scan.Child(place.Template, "spec"), "a pod that asks for sysctls needs its spec"))
+		return Refused(ReasonUnreadablePod, field.Required(child(place.Template, "spec"), "a pod that asks for sysctls needs its spec"))
 	}
 	settings, errs := rules.Settings(policy.Request{
 		Sysctls: pod.sysctls, SysctlsPath: metadata.Child("annotations").Key(v1alpha1.SysctlsAnnotation),
@@ -161,7 +160,7 @@ func (p *Pod) present(rendered *corev1.Container, place Place) (*reserved, []pol
 }
 
 func reservedName(r reserved, place Place, why string) policy.Refusal {
-	path := scan.Child(place.Template, "spec").Child(r.list).Index(r.index).Child("name")
+	path := child(place.Template, "spec").Child(r.list).Index(r.index).Child("name")
 	return policy.Refusal{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName, why+
 		"; remove the container: it is added where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
 }
@@ -217,7 +216,7 @@ func (i *Injector) facts(pod *Pod, place Place) policy.Facts {
 	facts := policy.Facts{
 		Namespace:       place.Namespace,
 		NamespaceLabels: place.NamespaceLabels,
-		ServiceAccount:  pod.ServiceAccount,
+		ServiceAccount:  pod.ServiceAccount(),
 		HostNetwork:     pod.hostNetwork,
 		HostIPC:         pod.hostIPC,
 		UserNamespace:   !pod.hostUsers,
@@ -247,4 +246,12 @@ func invalidAnnotations(errs field.ErrorList) []policy.Refusal {
 		refusals[n] = policy.Refusal{Reason: policy.ReasonInvalidAnnotation, Err: err}
 	}
 	return refusals
+}
+
+// child is path.Child, also for the nil path of a pod.
+func child(path *field.Path, name string) *field.Path {
+	if path == nil {
+		return field.NewPath(name)
+	}
+	return path.Child(name)
 }

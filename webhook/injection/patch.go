@@ -26,12 +26,12 @@ func (i *Injector) operations(pod *Pod, container corev1.Container, present *res
 	}
 	switch {
 	case present == nil:
-		ops = append(ops, prepend("/spec/initContainers", pod.initContainers.Exists(), containerJSON(container)))
+		ops = append(ops, prepend("/spec/initContainers", pod.hasInitContainers, containerJSON(container)))
 	case present.index > 0:
 		// Another webhook put its own init container in front since. Ours goes back to where its settings hold for that one too.
 		ops = append(ops,
 			jsonpatch.NewOperation("remove", "/spec/initContainers/"+strconv.Itoa(present.index), nil),
-			jsonpatch.NewOperation("add", "/spec/initContainers/0", json.RawMessage(present.raw.Raw)))
+			jsonpatch.NewOperation("add", "/spec/initContainers/0", json.RawMessage(present.raw)))
 	}
 	return append(ops, i.addPullSecrets(pod)...)
 }
@@ -39,7 +39,7 @@ func (i *Injector) operations(pod *Pod, container corev1.Container, present *res
 func (i *Injector) addPullSecrets(pod *Pod) []jsonpatch.Operation {
 	var missing []corev1.LocalObjectReference
 	for _, name := range i.pullSecrets {
-		if !slices.Contains(pod.pullSecrets, name) {
+		if !slices.Contains(pod.pullSecrets, pullSecret{name}) {
 			missing = append(missing, corev1.LocalObjectReference{Name: name})
 		}
 	}

@@ -2,12 +2,8 @@ package injection
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strings"
-
-	"github.com/tidwall/gjson"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
@@ -19,13 +15,12 @@ const mirrorAnnotation = "kubernetes.io/config.mirror"
 // Pod is what the decision and the patch need of a pod. It is found in one pass over the pod's JSON, of which the rest is
 // never decoded: a pod may be large, and all that is asked of it is in a few fields.
 type Pod struct {
-	Name           string // or generateName, where the API server is to make one of it
-	Namespace      string // metadata.namespace; empty in admission, where the request has it
-	ServiceAccount string // "default" where the pod names none
-	RuntimeClass   string
-	Owner          Owner
+	Namespace    string // metadata.namespace; empty in admission, where the request has it
+	RuntimeClass string
+	Owner        Owner
 
-	generateName string
+	name, generateName                           string
+	serviceAccountName, deprecatedServiceAccount string
 
 	sysctls, profiles, inject, status *string // annotations; nil where absent
 	injected                          string  // label
@@ -39,14 +34,12 @@ type Pod struct {
 	os                   string
 	native               []nativeSysctl
 	hasPodResources      bool
-	pullSecrets          []string
+	pullSecrets          []pullSecret
 	hasPullSecrets       bool
 
-	// Lists, kept as JSON; a zero Result where absent.
-	initContainers, containers, ephemeral, volumes gjson.Result
-
-	// spec.serviceAccount: the API keeps it beside serviceAccountName, with the same value. A manifest may have it alone.
-	deprecatedServiceAccount string
+	hasInitContainers                     bool
+	initContainers, containers, ephemeral []container
+	volumes                               []volume
 }
 
 // Owner is the controller that made the pod; its fields are empty where a person did.
@@ -58,62 +51,112 @@ type misplacedKey struct {
 	key  string
 }
 
+type pullSecret struct{ name string }
+
 type nativeSysctl struct{ name, value string }
 
-// ReadPod finds in a pod's JSON what the decision needs. The text must have passed scan.Check.
+// container is what matters of one of the pod's containers.
+type container struct {
+	name            string
+	statesResources bool   // CPU or memory, above zero
+	raw             string // its JSON, where it bears the reserved name; else empty
+}
+
+// volume is what matters of one of the pod's volumes.
+type volume struct {
+	name      string
+	projected bool
+}
+
+// ReadPod finds in a pod's JSON what the decision needs.
 func ReadPod(raw string) (*Pod, error) {
-	pod := &Pod{hostUsers: true}
-	if err := podFields.Read(pod, gjson.Parse(raw), nil); err != nil {
+	pod := newPod()
+	if err := scan.Read(raw, pod, podFields); err != nil {
 		return nil, err
 	}
-	pod.Name = cmp.Or(pod.Name, pod.generateName)
-	pod.ServiceAccount = cmp.Or(pod.ServiceAccount, pod.deprecatedServiceAccount, "default")
 	return pod, nil
+}
+
+// PodReader reads a pod that is a part of a larger document.
+func PodReader[T any](of func(*T) **Pod) scan.Reader[T] {
+	return func(into *T, c *scan.Cursor) {
+		pod := newPod()
+		podFields.Read(pod, c)
+		*of(into) = pod
+	}
+}
+
+func newPod() *Pod { return &Pod{hostUsers: true} }
+
+// Name is the pod's, or that which the API server makes one from.
+func (p *Pod) Name() string { return cmp.Or(p.name, p.generateName) }
+
+// ServiceAccount is "default" where the pod names none. The API keeps spec.serviceAccount beside serviceAccountName, with the same
+// value; a manifest may have it alone.
+func (p *Pod) ServiceAccount() string {
+	return cmp.Or(p.serviceAccountName, p.deprecatedServiceAccount, "default")
 }
 
 // requested tells whether the pod asks for anything.
 func (p *Pod) requested() bool { return p.sysctls != nil || p.profiles != nil }
 
 var podFields = scan.Fields[Pod]{
-	"metadata": scan.Object(metadataFields),
-	"spec": func(p *Pod, v gjson.Result, path *field.Path) error {
+	"metadata": metadataFields.Read,
+	"spec": func(p *Pod, c *scan.Cursor) {
 		p.hasSpec = true
-		return specFields.Read(p, v, path)
+		specFields.Read(p, c)
 	},
 }
 
 var metadataFields = scan.Fields[Pod]{
-	"name":            scan.Text(func(p *Pod) *string { return &p.Name }),
+	"name":            scan.Text(func(p *Pod) *string { return &p.name }),
 	"generateName":    scan.Text(func(p *Pod) *string { return &p.generateName }),
 	"namespace":       scan.Text(func(p *Pod) *string { return &p.Namespace }),
 	"annotations":     readAnnotations,
 	"labels":          readLabels,
-	"ownerReferences": readOwner,
+	"ownerReferences": readOwners,
 }
 
 var specFields = scan.Fields[Pod]{
-	"serviceAccountName": scan.Text(func(p *Pod) *string { return &p.ServiceAccount }),
+	"serviceAccountName": scan.Text(func(p *Pod) *string { return &p.serviceAccountName }),
 	"serviceAccount":     scan.Text(func(p *Pod) *string { return &p.deprecatedServiceAccount }),
 	"runtimeClassName":   scan.Text(func(p *Pod) *string { return &p.RuntimeClass }),
 	"hostNetwork":        scan.Boolean(func(p *Pod) *bool { return &p.hostNetwork }),
 	"hostIPC":            scan.Boolean(func(p *Pod) *bool { return &p.hostIPC }),
 	"hostUsers":          scan.Boolean(func(p *Pod) *bool { return &p.hostUsers }),
-	"os":                 scan.Object(scan.Fields[Pod]{"name": scan.Text(func(p *Pod) *string { return &p.os })}),
-	"securityContext":    scan.Object(scan.Fields[Pod]{"sysctls": readNativeSysctls}),
-	"resources": func(p *Pod, _ gjson.Result, _ *field.Path) error {
+	"os":                 scan.Fields[Pod]{"name": scan.Text(func(p *Pod) *string { return &p.os })}.Read,
+	"securityContext": scan.Fields[Pod]{"sysctls": scan.List(func(p *Pod) *[]nativeSysctl { return &p.native }, scan.Fields[nativeSysctl]{
+		"name":  scan.Text(func(s *nativeSysctl) *string { return &s.name }),
+		"value": scan.Text(func(s *nativeSysctl) *string { return &s.value }),
+	})}.Read,
+	"resources": func(p *Pod, c *scan.Cursor) {
 		p.hasPodResources = true
-		return nil
+		c.Raw()
 	},
-	"imagePullSecrets":    readPullSecrets,
-	"initContainers":      scan.List(func(p *Pod) *gjson.Result { return &p.initContainers }),
-	"containers":          scan.List(func(p *Pod) *gjson.Result { return &p.containers }),
-	"ephemeralContainers": scan.List(func(p *Pod) *gjson.Result { return &p.ephemeral }),
-	"volumes":             scan.List(func(p *Pod) *gjson.Result { return &p.volumes }),
+	"imagePullSecrets": func(p *Pod, c *scan.Cursor) {
+		p.hasPullSecrets = true
+		scan.List(func(p *Pod) *[]pullSecret { return &p.pullSecrets }, scan.Fields[pullSecret]{
+			"name": scan.Text(func(s *pullSecret) *string { return &s.name }),
+		})(p, c)
+	},
+	"initContainers": func(p *Pod, c *scan.Cursor) {
+		p.hasInitContainers = true
+		readContainers(&p.initContainers, c)
+	},
+	"containers":          func(p *Pod, c *scan.Cursor) { readContainers(&p.containers, c) },
+	"ephemeralContainers": func(p *Pod, c *scan.Cursor) { readContainers(&p.ephemeral, c) },
+	"volumes": scan.List(func(p *Pod) *[]volume { return &p.volumes }, scan.Fields[volume]{
+		"name": scan.Text(func(v *volume) *string { return &v.name }),
+		"projected": func(v *volume, c *scan.Cursor) {
+			v.projected = true
+			c.Raw()
+		},
+	}),
 }
 
-func readAnnotations(p *Pod, v gjson.Result, path *field.Path) error {
+func readAnnotations(p *Pod, c *scan.Cursor) {
 	p.hasAnnotations = true
-	return p.readKeys("annotations", v, path, func(key string, value *string) bool {
+	p.readKeys("annotations", c, func(key string, value *string) bool {
 		switch key {
 		case v1alpha1.SysctlsAnnotation:
 			p.sysctls = value
@@ -132,9 +175,9 @@ func readAnnotations(p *Pod, v gjson.Result, path *field.Path) error {
 	})
 }
 
-func readLabels(p *Pod, v gjson.Result, path *field.Path) error {
+func readLabels(p *Pod, c *scan.Cursor) {
 	p.hasLabels = true
-	return p.readKeys("labels", v, path, func(key string, value *string) bool {
+	p.readKeys("labels", c, func(key string, value *string) bool {
 		if key == v1alpha1.InjectedLabel {
 			p.injected = *value
 			return true
@@ -144,54 +187,43 @@ func readLabels(p *Pod, v gjson.Result, path *field.Path) error {
 }
 
 // readKeys hands the entries of a map of strings to read, and notes those of the project's prefix that it does not know.
-func (p *Pod) readKeys(kind string, object gjson.Result, path *field.Path, read func(key string, value *string) (known bool)) error {
-	if !object.IsObject() {
-		return scan.MustBe("an object", object, path)
-	}
-	var errs []error
+func (p *Pod) readKeys(kind string, c *scan.Cursor, read func(key string, value *string) (known bool)) {
 	var seen []string
-	object.ForEach(func(key, value gjson.Result) bool {
-		ours := strings.HasPrefix(key.Str, v1alpha1.GroupName+"/")
-		switch {
-		case !ours && key.Str != mirrorAnnotation:
-			return true
-		case slices.Contains(seen, key.Str):
-			errs = append(errs, scan.Twice(path.Key(key.Str)))
-			return true
-		case value.Type != gjson.String:
-			errs = append(errs, scan.MustBe("a string", value, path.Key(key.Str)))
-			return true
+	c.Map(func(key string) {
+		ours := strings.HasPrefix(key, v1alpha1.GroupName+"/")
+		if !ours && key != mirrorAnnotation {
+			c.Raw()
+			return
 		}
-		seen = append(seen, key.Str)
-		if known := read(key.Str, &value.Str); ours && !known {
-			p.misplaced = append(p.misplaced, misplacedKey{kind, key.Str})
+		if slices.Contains(seen, key) {
+			c.Complain("stands there twice")
 		}
-		return true
-	})
-	return errors.Join(errs...)
-}
-
-func readPullSecrets(p *Pod, v gjson.Result, path *field.Path) error {
-	p.hasPullSecrets = true
-	return scan.Each(v, path, func(item gjson.Result, _ *field.Path) error {
-		p.pullSecrets = append(p.pullSecrets, item.Get("name").Str)
-		return nil
+		seen = append(seen, key)
+		value := c.Text()
+		if known := read(key, &value); ours && !known {
+			p.misplaced = append(p.misplaced, misplacedKey{kind, key})
+		}
 	})
 }
 
-func readNativeSysctls(p *Pod, v gjson.Result, path *field.Path) error {
-	return scan.Each(v, path, func(item gjson.Result, _ *field.Path) error {
-		p.native = append(p.native, nativeSysctl{item.Get("name").Str, item.Get("value").Str})
-		return nil
-	})
+// readOwners reads the controller among the owners.
+func readOwners(p *Pod, c *scan.Cursor) {
+	var owners []owner
+	scan.List(func(o *[]owner) *[]owner { return o }, ownerFields)(&owners, c)
+	for _, o := range owners {
+		if o.controller {
+			p.Owner = o.Owner
+		}
+	}
 }
 
-// readOwner reads the controller among the owners.
-func readOwner(p *Pod, v gjson.Result, path *field.Path) error {
-	return scan.Each(v, path, func(item gjson.Result, _ *field.Path) error {
-		if item.Get("controller").Bool() {
-			p.Owner = Owner{Kind: item.Get("kind").Str, Name: item.Get("name").Str}
-		}
-		return nil
-	})
+type owner struct {
+	Owner
+	controller bool
+}
+
+var ownerFields = scan.Fields[owner]{
+	"kind":       scan.Text(func(o *owner) *string { return &o.Kind }),
+	"name":       scan.Text(func(o *owner) *string { return &o.Name }),
+	"controller": scan.Boolean(func(o *owner) *bool { return &o.controller }),
 }

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/tidwall/gjson"
-	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
 )
 
 // document is what the tests pick out of JSON.
@@ -15,21 +15,19 @@ type document struct {
 	Name  string
 	On    bool
 	Inner struct{ Name string }
-	Items []string
+	Items []item
 }
+
+type item struct{ Name, Rest string }
 
 var documentFields = Fields[document]{
 	"name":  Text(func(d *document) *string { return &d.Name }),
 	"on":    Boolean(func(d *document) *bool { return &d.On }),
-	"inner": Object(Fields[document]{"name": Text(func(d *document) *string { return &d.Inner.Name })}),
-	"items": readItems,
-}
-
-func readItems(d *document, list gjson.Result, path *field.Path) error {
-	return Each(list, path, func(item gjson.Result, _ *field.Path) error {
-		d.Items = append(d.Items, item.Get("name").Str)
-		return nil
-	})
+	"inner": Fields[document]{"name": Text(func(d *document) *string { return &d.Inner.Name })}.Read,
+	"items": List(func(d *document) *[]item { return &d.Items }, Fields[item]{
+		"name": Text(func(i *item) *string { return &i.Name }),
+		"rest": Raw(func(i *item) *string { return &i.Rest }),
+	}),
 }
 
 func TestRead(t *testing.T) {
@@ -42,18 +40,19 @@ func TestRead(t *testing.T) {
 		{"reads escapes in names and values", `{"n\u0061me":"\u00e9\n"}`, document{Name: "é\n"}, ""},
 		{"takes null as absent", `{"name":null,"inner":null,"items":null}`, document{}, ""},
 		{"minds the case", `{"Name":"n","NAME":"m"}`, document{}, ""},
-		{"reads a list", `{"items":[{"name":"a"},{"name":"b"}]}`, document{Items: []string{"a", "b"}}, ""},
+		{"reads a list, and keeps a value as it stands", `{"items":[ {"name":"a","rest": {"x": [1]} } , {"name":"b"}]}`, document{Items: []item{{"a", `{"x": [1]}`}, {"b", ""}}}, ""},
 		{"refuses a field that stands twice", `{"name":"n","name":"m"}`, document{}, "name stands there twice"},
 		{"refuses one that stands twice by an escape", `{"name":"n","n\u0061me":"n"}`, document{}, "name stands there twice"},
 		{"tells all errors at once, with their paths", `{"name":1,"on":"true","inner":{"name":[]},"items":[{"name":"a"},2]}`, document{},
-			"name must be a string, not Number\non must be true or false, not String\ninner.name must be a string, not JSON\nitems[1] must be an object, not Number"},
-		{"refuses what is no object", `[]`, document{}, "must be an object, not JSON"},
-		{"refuses what is no list", `{"items":{}}`, document{}, "items must be a list, not JSON"},
+			"name must be a string, not a number\non must be true or false, not a string\ninner.name must be a string, not a list\nitems[1] must be an object, not a number"},
+		{"refuses what is no object", `[]`, document{}, "must be an object, not a list"},
+		{"refuses a list of what is no object", `{"items":[null]}`, document{}, "items[0] must be an object, not null"},
+		{"refuses what is no list", `{"items":{}}`, document{}, "items must be a list, not an object"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var got document
-			err := documentFields.Read(&got, gjson.Parse(test.text), nil)
+			err := Read(test.text, &got, documentFields)
 			if problem := errorText(err); problem != test.problem {
 				t.Fatalf("got error %q, want %q", problem, test.problem)
 			}
@@ -66,60 +65,88 @@ func TestRead(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestReadsWholeDocumentsOnly(t *testing.T) {
+	nested := func(depth int) string {
+		return `{"a":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + "}"
+	}
 	tests := []struct{ name, text, want string }{
-		{"accepts what is whole", `{"a":[1,"]]]]",{"b":null}]}`, ""},
-		{"accepts the deepest that is allowed", strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth), ""},
-		{"refuses one level more", strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1), "its JSON nests too deep"},
+		{"accepts what is whole", ` {"a":[1,"]]]]",{"b":null}], "c": -0.5e+10 } `, ""},
+		{"accepts the deepest that is allowed", nested(MaxDepth), ""},
+		{"refuses one level more", nested(MaxDepth + 1), "its JSON nests too deep"},
 		{"refuses a hostile depth without following it", strings.Repeat(`{"a":`, 1_000_000), "its JSON nests too deep"},
 		{"refuses what is cut short", `{"a":[1,2`, "its JSON is cut short or otherwise broken"},
 		{"refuses what follows the end", `{} {}`, "its JSON is cut short or otherwise broken"},
 		{"refuses nothing at all", ``, "its JSON is cut short or otherwise broken"},
-		{"refuses half a surrogate pair", `{"a":"\udC00\u0000"}`, `its JSON writes a character as a pair of \u escapes; write it as it is, in UTF-8`},
-		{"refuses what is not UTF-8", "\"\xff\"", "its text is not UTF-8"},
+		{"refuses a comma before the end", `{"a":[1,]}`, "its JSON is cut short or otherwise broken"},
+		{"refuses what is broken in a value passed over", `{"a":{"b":tru}}`, "its JSON is cut short or otherwise broken"},
+		{"refuses an escape that is none", `{"a":"\u12g4"}`, "its JSON is cut short or otherwise broken"},
+		{"refuses what is not UTF-8", "{\"a\":\"\xff\"}", "its text is not UTF-8"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := errorText(Check(test.text)); got != test.want {
+			if got := errorText(Read(test.text, &document{}, documentFields)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
 }
 
-// FuzzRead holds the scan against encoding/json: where both accept a text, they find the same.
+func TestSeparate(t *testing.T) {
+	var apart error
+	var got document
+	err := Read(`{"on":1,"inner":{"name":2}}`, &got, Fields[document]{
+		"on":    documentFields["on"],
+		"inner": func(d *document, c *Cursor) { apart = c.Separate(func() { documentFields["inner"](d, c) }) },
+	})
+	if errorText(err) != "on must be true or false, not a number" || errorText(apart) != "name must be a string, not a number" {
+		t.Errorf("got %v, apart %v", err, apart)
+	}
+}
+
+// FuzzRead holds the scan against encoding/json: they accept the same texts, and find the same in them.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
-		`{"name":"n","on":true,"inner":{"name":"i"},"items":[{"name":"a"}]}`, `{"n\u0061me":"\u0000"}`, `{"name":"n","name":"m"}`,
-		`{"Name":"n"}`, `{"inner":{"inner":{"name":"x"}}}`, ` { "name" : "\\\"" } `, `{"items":[{"name":"\/"},{}]}`,
+		`{"name":"n","on":true,"inner":{"name":"i"},"items":[{"name":"a"}]}`, `{"n\u0061me":"\ud83d\ude00 \ud800 \udC00\u0000"}`, `{"name":"n","name":"m"}`,
+		`{"Name":"n"}`, `{"inner":{"inner":{"name":"x"}}}`, ` { "name" : "\\\"" } `, `{"items":[{"name":"\/"},{"rest":[1,-2.5e-7,true,false,null,"",{}]}]}`,
+		`{"name":"seven.7","on":false}`, "{\"name\":\"12345678\x1f\"}", `[0]`, `01`, `{"a":1e}`,
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if err := Check(text); err != nil {
-			if json.Valid([]byte(text)) && strings.ToValidUTF8(text, "") == text && hostile(text) == nil {
-				t.Fatalf("refuses valid JSON: %v", err)
-			}
-			return
-		}
-		var decoded map[string]any
-		if err := json.Unmarshal([]byte(text), &decoded); err != nil && json.Valid([]byte(text)) {
-			return // valid, but no object
-		} else if err != nil {
-			t.Fatalf("accepts what encoding/json refuses: %v", err)
-		}
 		var got document
-		if documentFields.Read(&got, gjson.Parse(text), nil) != nil {
+		err := Read(text, &got, documentFields)
+		broken := err != nil && (err.Error() == errBroken.Error() || err.Error() == errTooDeep.Error() || err.Error() == "its text is not UTF-8")
+		valid := json.Valid([]byte(text))
+		if broken == valid && err != errTooDeep && utf8.ValidString(text) {
+			t.Fatalf("encoding/json says %v of the text, the scan %v", valid, err)
+		}
+		if err != nil {
 			return
 		}
-		want := document{}
-		want.Name, _ = decoded["name"].(string)
-		want.On, _ = decoded["on"].(bool)
-		if inner, ok := decoded["inner"].(map[string]any); ok {
-			want.Inner.Name, _ = inner["name"].(string)
+		var decoded struct {
+			Name  string `json:"name"`
+			On    bool   `json:"on"`
+			Inner struct {
+				Name string `json:"name"`
+			} `json:"inner"`
+			Items []struct {
+				Name string          `json:"name"`
+				Rest json.RawMessage `json:"rest"`
+			} `json:"items"`
 		}
-		if diff := cmp.Diff(want.Name+"|"+want.Inner.Name, got.Name+"|"+got.Inner.Name); diff != "" || want.On != got.On {
-			t.Errorf("(-encoding/json +scan):\n%s on %v, %v", diff, want.On, got.On)
+		if err := kjson.UnmarshalCaseSensitivePreserveInts([]byte(text), &decoded); err != nil {
+			t.Fatalf("the API's decoder refuses what the scan accepts: %v", err)
+		}
+		want := document{Name: decoded.Name, On: decoded.On, Inner: struct{ Name string }{decoded.Inner.Name}}
+		for _, i := range decoded.Items {
+			rest := string(i.Rest)
+			if rest == "null" {
+				rest = ""
+			}
+			want.Items = append(want.Items, item{i.Name, rest})
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-the API's decoder +scan):\n%s", diff)
 		}
 	})
 }

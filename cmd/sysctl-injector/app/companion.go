@@ -98,7 +98,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 			if err != nil {
 				return nil, err
 			}
-			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: pod.ServiceAccount}
+			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: pod.ServiceAccount()}
 			if outcome.Need != nil {
 				need = *outcome.Need
 			}

@@ -53,8 +53,12 @@ func New(config Config) (*Injector, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	withoutResources := container
+	withoutResources.Resources = corev1.ResourceRequirements{}
 	return &Injector{
 		container:     container,
+		bare:          encode(withoutResources),
+		stated:        encode(container),
 		pullSecrets:   config.PullSecrets,
 		guestHandlers: sets.New(config.GuestHandlers...),
 		version:       config.Version,

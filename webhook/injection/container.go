@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -20,14 +21,41 @@ const tokenMountPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 // render fills the container for a pod that asks for settings.
 func (i *Injector) render(pod *Pod, settings []policy.Setting) corev1.Container {
 	container := i.container
-	container.Args = make([]string, len(settings))
-	for n, setting := range settings {
-		container.Args[n] = setting.String()
-	}
+	container.Args = arguments(settings)
 	if !pod.statesResources() {
 		container.Resources = corev1.ResourceRequirements{}
 	}
 	return container
+}
+
+func arguments(settings []policy.Setting) []string {
+	args := make([]string, len(settings))
+	for n, setting := range settings {
+		args[n] = setting.String()
+	}
+	return args
+}
+
+// encoded is the container as JSON, but for its arguments: they go between the two parts. It is encoded once, since that costs
+// more than all the rest of a decision.
+type encoded struct{ before, after string }
+
+// encode leaves out empty resources, which the API's own encoding always writes.
+func encode(container corev1.Container) encoded {
+	const args = `["an argument"]`
+	container.Args = []string{"an argument"}
+	text := string(mustMarshal(container))
+	text = strings.Replace(text, `"resources":{},`, "", 1)
+	before, after, found := strings.Cut(text, args)
+	if !found {
+		panic("the encoding of a container has no arguments")
+	}
+	return encoded{before, after}
+}
+
+// with returns the whole, as JSON.
+func (e encoded) with(args []string) json.RawMessage {
+	return slices.Concat([]byte(e.before), mustMarshal(args), []byte(e.after))
 }
 
 // reserved is a container of the pod that bears the injected container's name.

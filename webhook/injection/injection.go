@@ -74,7 +74,9 @@ func (o Outcome) Message() string {
 
 // Injector makes decisions. It never changes once made, so that any number of requests may use it at once.
 type Injector struct {
-	container     corev1.Container
+	container corev1.Container
+	// The same as JSON, for pods that state no resources and for those that do.
+	bare, stated  encoded
 	pullSecrets   []string
 	guestHandlers sets.Set[string]
 	version       string
@@ -114,11 +116,11 @@ func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
 }
 
 func (i *Injector) inject(pod *Pod, place Place, facts policy.Facts, settings []policy.Setting) Outcome {
-	container := i.render(pod, settings)
-	present, refusals := pod.present(&container, place)
+	present, refusals := pod.present(func() corev1.Container { return i.render(pod, settings) }, place)
 	if len(refusals) > 0 {
 		return refused(refusals...)
 	}
+	args := arguments(settings)
 	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(facts, settings), Need: need(facts, settings)}
 	if present != nil {
 		outcome.Reason = ReasonAlreadyInjected
@@ -126,8 +128,12 @@ func (i *Injector) inject(pod *Pod, place Place, facts policy.Facts, settings []
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
 	}
-	status := string(mustMarshal(Status{Version: i.version, Kernel: facts.Kernel, Sysctls: container.Args}))
-	outcome.Operations = i.operations(pod, container, present, status)
+	status := string(mustMarshal(Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}))
+	form := i.bare
+	if pod.statesResources() {
+		form = i.stated
+	}
+	outcome.Operations = i.operations(pod, form.with(args), present, status)
 	return outcome
 }
 
@@ -142,11 +148,12 @@ func (p *Pod) leaveAlone(optedOut bool, place Place) Outcome {
 	return Outcome{Reason: ReasonNotRequested}
 }
 
-// present finds the injected container in a pod that already has it. Anything else under its name is refused.
-func (p *Pod) present(rendered *corev1.Container, place Place) (*reserved, []policy.Refusal) {
+// present finds the injected container in a pod that already has it. Anything else under its name is refused; all of it is
+// where rendered is nil, and the pod has nothing to set.
+func (p *Pod) present(rendered func() corev1.Container, place Place) (*reserved, []policy.Refusal) {
 	found := p.reservedContainers()
 	if len(found) == 1 && found[0].list == "initContainers" && rendered != nil {
-		differing := p.difference(found[0].raw, *rendered)
+		differing := p.difference(found[0].raw, rendered())
 		if len(differing) == 0 {
 			return &found[0], nil
 		}

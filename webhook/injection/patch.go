@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tidwall/sjson"
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
@@ -16,7 +15,7 @@ import (
 // operations returns the JSON Patch (RFC 6902) that puts container in front of the pod's init containers, with the label and
 // the status that tell of it. A pod that has all of it already gets none. The operations are written by hand rather than by
 // comparing two pods: that would cost more than all the rest of an admission.
-func (i *Injector) operations(pod *Pod, container corev1.Container, present *reserved, status string) []jsonpatch.Operation {
+func (i *Injector) operations(pod *Pod, container json.RawMessage, present *reserved, status string) []jsonpatch.Operation {
 	var ops []jsonpatch.Operation
 	if pod.injected != "true" {
 		ops = append(ops, addKey("/metadata/labels", pod.hasLabels, v1alpha1.InjectedLabel, "true"))
@@ -26,7 +25,7 @@ func (i *Injector) operations(pod *Pod, container corev1.Container, present *res
 	}
 	switch {
 	case present == nil:
-		ops = append(ops, prepend("/spec/initContainers", pod.hasInitContainers, containerJSON(container)))
+		ops = append(ops, prepend("/spec/initContainers", pod.hasInitContainers, container))
 	case present.index > 0:
 		// Another webhook put its own init container in front since. Ours goes back to where its settings hold for that one too.
 		ops = append(ops,
@@ -54,19 +53,6 @@ func (i *Injector) addPullSecrets(pod *Pod) []jsonpatch.Operation {
 		ops[n] = jsonpatch.NewOperation("add", "/spec/imagePullSecrets/-", secret)
 	}
 	return ops
-}
-
-// containerJSON leaves out the empty resources that the API's own encoding always writes.
-func containerJSON(container corev1.Container) json.RawMessage {
-	encoded := mustMarshal(container)
-	if len(container.Resources.Requests)+len(container.Resources.Limits) > 0 {
-		return encoded
-	}
-	trimmed, err := sjson.DeleteBytes(encoded, "resources")
-	if err != nil {
-		panic(err) // only when the path is wrong
-	}
-	return trimmed
 }
 
 // addKey sets a key of a map of strings, and makes the map where the pod has none.

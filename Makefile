@@ -83,6 +83,10 @@ fuzz-smoke: ## Fuzz each target for a few seconds
 bench: ## Run the benchmarks
 	go test -run='^$$' -bench=. -benchmem ./cmd/... ./webhook/...
 
+.PHONY: bench-admission
+bench-admission: ## Measure what an admission costs a real API server, beside a MutatingAdmissionPolicy
+	go run ./e2e/bench
+
 ##@ A cluster to try things on
 
 .PHONY: cluster-up

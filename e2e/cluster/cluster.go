@@ -1,10 +1,11 @@
 // Package cluster starts a real Kubernetes control plane on this machine for tests and for people: etcd, API server,
-// controller-manager and scheduler, in a network namespace of their own where that is allowed. It runs programs and
-// depends on nothing of Kubernetes but its client.
+// controller-manager and scheduler, in a network namespace of their own where that is allowed; and where asked for a node,
+// with a kubelet and containerd. It runs programs and depends on nothing of Kubernetes but its client.
 package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,9 @@ type Config struct {
 	APIServerArgs         []string
 	ControllerManagerArgs []string
 	SchedulerArgs         []string
+	KubeletArgs           []string
+	// Node adds a node for pods to run on: a kubelet and containerd. NodeSupported says what it needs of the machine.
+	Node bool
 	// Loopback asks for ports on 127.0.0.1 even where a network namespace could be made.
 	Loopback bool
 	// StartTimeout bounds the wait for readiness once the binaries exist. 0 means a minute and a half.
@@ -43,12 +47,16 @@ func (c Config) complete() (Config, error) {
 		{"APIServerArgs", c.APIServerArgs},
 		{"ControllerManagerArgs", c.ControllerManagerArgs},
 		{"SchedulerArgs", c.SchedulerArgs},
+		{"KubeletArgs", c.KubeletArgs},
 	} {
 		for i, arg := range field.args {
 			if !strings.HasPrefix(arg, "--") {
 				return c, fmt.Errorf("%s[%d]: %q is not of the form --flag or --flag=value", field.name, i, arg)
 			}
 		}
+	}
+	if c.Node && c.Loopback {
+		return c, errors.New("Node: a node needs a network namespace of its own, and Loopback asks for none")
 	}
 	if c.StartTimeout < 0 {
 		return c, fmt.Errorf("StartTimeout: %s is negative", c.StartTimeout)
@@ -76,6 +84,7 @@ type Cluster struct {
 	temporary []string // removed by Stop
 	ports     ports
 	network   network
+	node      *node // nil without one
 	launcher  *launcher
 	authority *authority
 	processes []*process
@@ -93,6 +102,11 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 	}
 	if err := supported(); err != nil {
 		return nil, err
+	}
+	if config.Node {
+		if err := NodeSupported(); err != nil {
+			return nil, err
+		}
 	}
 	binaries, err := EnsureBinaries(ctx, config.Progress)
 	if err != nil {
@@ -116,12 +130,19 @@ func (c *Cluster) start(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	c.network = newNetwork(filepath.Base(files.scratch), config)
+	if c.network, err = newNetwork(filepath.Base(files.scratch), config); err != nil {
+		return err
+	}
 	if c.ports, err = choosePorts(c.network); err != nil {
 		return err
 	}
 	if err := c.writeCredentials(files); err != nil {
 		return err
+	}
+	if config.Node {
+		if err := c.prepareNode(files); err != nil {
+			return fmt.Errorf("prepare the node: %w", err)
+		}
 	}
 	for _, stage := range c.stages(files, config) {
 		if err := c.run(ctx, stage); err != nil {
@@ -151,8 +172,13 @@ func (c *Cluster) stop() error {
 		c.admin.CloseIdleConnections()
 	}
 	var first error
+	if c.node != nil {
+		first = removeCgroups(c.node.cgroup)
+	}
 	if c.network != nil {
-		first = c.network.close()
+		if err := c.network.close(); err != nil && first == nil {
+			first = err
+		}
 	}
 	for _, path := range c.temporary {
 		if err := os.RemoveAll(path); err != nil && first == nil {
@@ -175,7 +201,8 @@ func (c *Cluster) Dir() string { return c.dir }
 // those that Command makes.
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, kubeconfigFile) }
 
-// LogPath is the log of one part: "etcd", "kube-apiserver", "kube-controller-manager" or "kube-scheduler".
+// LogPath is the log of one part: "etcd", "kube-apiserver", "kube-controller-manager" or "kube-scheduler", and with a node
+// "node", "containerd" or "kubelet".
 func (c *Cluster) LogPath(part string) string { return filepath.Join(c.dir, "logs", part+".log") }
 
 // AuditLogPath is where the API server writes a JSON line for each call: all writes, and reads by anyone but the

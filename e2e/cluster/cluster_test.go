@@ -22,8 +22,8 @@ import (
 var suite clustertest.Suite
 
 func TestMain(m *testing.M) {
-	if os.Getenv(ownerVariable) != "" {
-		own()
+	if kind := os.Getenv(ownerVariable); kind != "" {
+		own(kind)
 		return
 	}
 	os.Exit(suite.Run(m))

@@ -13,6 +13,7 @@ type files struct {
 	pki     string
 	logs    string
 	etcd    string
+	node    string // what the node's programs read
 }
 
 // namePrefix opens the names of all that a cluster leaves outside its Dir. The owner's process id and start time
@@ -39,6 +40,7 @@ func (c *Cluster) makeDirectories(config Config) (files, error) {
 		pki:     filepath.Join(c.dir, pkiDir),
 		logs:    filepath.Join(c.dir, "logs"),
 		etcd:    filepath.Join(scratch, "etcd"),
+		node:    filepath.Join(scratch, "node"),
 	}
 	// A disk's fsync is most of what a write to etcd costs, and nobody needs these data after a crash.
 	if inMemory := memoryDirectory(); inMemory != "" {
@@ -87,6 +89,7 @@ func RemoveStale() {
 		}
 	}
 	removeStaleNamespaces()
+	removeStaleCgroups()
 }
 
 // stale reports whether a name is one of ours and its owner is gone. Any other name is none of our business.

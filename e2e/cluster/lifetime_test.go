@@ -105,6 +105,11 @@ func TestStartThatFailsNamesThePart(t *testing.T) {
 			want:   []string{"is not ready", "deadline exceeded", "the end of its log"},
 		},
 		{
+			name:   "a node on the loopback",
+			config: cluster.Config{Node: true, Loopback: true},
+			want:   []string{"Node: a node needs a network namespace"},
+		},
+		{
 			name:   "an argument that is no flag",
 			config: cluster.Config{SchedulerArgs: []string{"-v=2"}},
 			want:   []string{`SchedulerArgs[0]: "-v=2" is not of the form`},
@@ -132,27 +137,45 @@ func TestStartThatFailsNamesThePart(t *testing.T) {
 	}
 }
 
-// ownerVariable makes this test program a process that owns a cluster and waits to be killed.
-const ownerVariable = "SYSCTL_INJECTOR_TEST_OWNER"
+// ownerVariable makes this test program a process that owns a cluster and waits to be killed. Its value says of what kind.
+const (
+	ownerVariable = "SYSCTL_INJECTOR_TEST_OWNER"
+	plainOwner    = "plain"
+	nodeOwner     = "node"
+)
 
-func own() {
-	c, err := cluster.Start(context.Background(), cluster.Config{})
+// own prints the cluster's name; with a node, on which a pod runs then, the namespace of its processes too.
+func own(kind string) {
+	c, err := cluster.Start(context.Background(), cluster.Config{Node: kind == nodeOwner})
+	said := ""
+	if err == nil {
+		said = filepath.Base(c.Dir())
+	}
+	if err == nil && kind == nodeOwner {
+		err = runPod(context.Background(), c)
+	}
+	if err == nil && kind == nodeOwner {
+		var namespace string
+		namespace, err = processes(context.Background(), c)
+		said += " " + namespace
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(filepath.Base(c.Dir()))
+	_, _ = fmt.Fprintln(os.Stdout, said)
 	time.Sleep(time.Minute)
 }
 
-func TestNothingOutlivesAnOwnerThatIsKilled(t *testing.T) {
-	clustertest.Require(t)
+// startOwner starts such a process, and returns what it prints.
+func startOwner(t *testing.T, kind string) (*exec.Cmd, string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	owner := exec.CommandContext(t.Context(), self)
-	owner.Env = append(os.Environ(), ownerVariable+"=1")
+	owner.Env = append(os.Environ(), ownerVariable+"="+kind)
 	owner.Stderr = os.Stderr
 	output, err := owner.StdoutPipe()
 	if err != nil {
@@ -161,18 +184,20 @@ func TestNothingOutlivesAnOwnerThatIsKilled(t *testing.T) {
 	if err := owner.Start(); err != nil {
 		t.Fatal(err)
 	}
-	name, err := bufio.NewReader(output).ReadString('\n')
+	said, err := bufio.NewReader(output).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	name = strings.TrimSpace(name)
+	return owner, strings.TrimSpace(said)
+}
+
+func TestNothingOutlivesAnOwnerThatIsKilled(t *testing.T) {
+	clustertest.Require(t)
+	owner, name := startOwner(t, plainOwner)
 	if found := remains(t, name); len(found) <= parts {
 		t.Fatalf("the test does not see all of a running cluster: %q", found)
 	}
-	if err := owner.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = owner.Wait()
+	killOwner(t, owner)
 	eventually(t, "the end of the processes", func(context.Context) (bool, error) {
 		for _, what := range remains(t, name) {
 			if strings.HasPrefix(what, "/proc/") {

@@ -22,17 +22,20 @@ type network interface {
 	close() error
 }
 
-// newNetwork makes a network namespace, or says why not and falls back to the host's loopback.
-func newNetwork(name string, config Config) network {
+// newNetwork makes a network namespace, or says why not and falls back to the host's loopback, where no node can be.
+func newNetwork(name string, config Config) (network, error) {
 	if config.Loopback {
-		return loopback{}
+		return loopback{}, nil
 	}
 	isolated, err := newNamespace(name)
-	if err != nil {
-		fmt.Fprintf(config.Progress, "cluster: no network namespace, so it listens on free ports of 127.0.0.1: %v\n", err)
-		return loopback{}
+	switch {
+	case err == nil:
+		return isolated, nil
+	case config.Node:
+		return nil, fmt.Errorf("make the network namespace that a node needs: %w", err)
 	}
-	return isolated
+	fmt.Fprintf(config.Progress, "cluster: no network namespace, so it listens on free ports of 127.0.0.1: %v\n", err)
+	return loopback{}, nil
 }
 
 // loopback is the host's own loopback interface.

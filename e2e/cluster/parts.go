@@ -5,14 +5,20 @@ import (
 	"strconv"
 )
 
-// stages lists the control plane in the order of its start. A node's kubelet and container runtime would be further
-// stages at the end.
+// stages lists the parts in the order of their start. A node's come along with those of the control plane that they do not
+// wait for.
 func (c *Cluster) stages(f files, config Config) []stage {
-	return []stage{
+	stages := []stage{
 		{c.etcd(f)},
 		{c.apiServer(f, config.APIServerArgs)},
 		{c.controllerManager(f, config.ControllerManagerArgs), c.scheduler(f, config.SchedulerArgs)},
 	}
+	if c.node != nil {
+		for i, part := range []part{c.machine(), c.containerd(), c.kubelet(config.KubeletArgs)} {
+			stages[i] = append(stages[i], part)
+		}
+	}
+	return stages
 }
 
 func (c *Cluster) etcd(f files) part {
@@ -60,6 +66,13 @@ func (c *Cluster) apiServer(f files, extra []string) part {
 	} else {
 		// A loopback address may not be an endpoint of the service kubernetes.default; it gets none.
 		args = append(args, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
+	}
+	if c.node != nil {
+		args = append(args,
+			"--kubelet-client-certificate="+filepath.Join(f.pki, kubeletClientCert),
+			"--kubelet-client-key="+filepath.Join(f.pki, kubeletClientKey),
+			"--kubelet-certificate-authority="+filepath.Join(f.pki, caCert),
+		)
 	}
 	return part{
 		name:  "kube-apiserver",

@@ -18,7 +18,10 @@ func supported() error { return nil }
 
 // dieWithParent asks the kernel to end the program when the thread that starts it ends.
 func dieWithParent(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 }
 
 // lockFile takes a lock that the kernel gives up when its holder dies. It calls waiting while somebody else has it.

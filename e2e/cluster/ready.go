@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os/exec"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type part struct {
 	path  string
 	args  []string
 	ready []check
+	// command prepares the program to run somewhere else than in the cluster's network.
+	command func(path string, args []string) *exec.Cmd
 }
 
 // check is one thing to wait for: what it is called in an error, and a test that is repeated until it passes.
@@ -34,7 +37,12 @@ const checkPace = 25 * time.Millisecond
 func (c *Cluster) run(ctx context.Context, s stage) error {
 	var started []*process
 	for _, part := range s {
-		cmd := c.network.command(context.Background(), part.path, part.args)
+		var cmd *exec.Cmd
+		if part.command != nil {
+			cmd = part.command(part.path, part.args)
+		} else {
+			cmd = c.network.command(context.Background(), part.path, part.args)
+		}
 		cmd.Env = withoutProxies(cmd.Environ())
 		cmd.Dir = c.dir
 		process, err := c.launcher.launch(part.name, c.LogPath(part.name), cmd)

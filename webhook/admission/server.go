@@ -41,7 +41,7 @@ func Serve(ctx context.Context, config ServerConfig) error {
 	mux := http.NewServeMux()
 	mux.Handle(MutatePath, config.Handler)
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           closeWhenEnding(ctx, mux),
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -67,4 +67,15 @@ func Serve(ctx context.Context, config ServerConfig) error {
 		return err
 	}
 	return <-drained
+}
+
+// closeWhenEnding answers with "Connection: close" once ctx has ended, so that who sends opens its next connection elsewhere. If
+// the server closed idle connections by itself in the end, a request could be just on its way, and be lost.
+func closeWhenEnding(ctx context.Context, handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
+	})
 }

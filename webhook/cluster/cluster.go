@@ -25,9 +25,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 )
 
-// leaseName is the Lease by which replicas agree on one that writes status and repairs grants.
-const leaseName = "sysctl-injector"
-
 // Config is how a Cluster is reached.
 type Config struct {
 	REST *rest.Config
@@ -69,6 +66,10 @@ func New(config Config) (*Cluster, error) {
 	injected := labels.SelectorFromSet(labels.Set{v1alpha1.InjectedLabel: "true"})
 	unthrottled := rest.CopyConfig(config.REST)
 	unthrottled.QPS = -1 // the API server's own fairness is enough: client-go's 5 calls a second would make pods wait
+	lease, err := newLease(unthrottled, config.LeaderElectionNamespace)
+	if err != nil {
+		return nil, err
+	}
 	manager, err := ctrl.NewManager(unthrottled, ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
@@ -82,10 +83,9 @@ func New(config Config) (*Cluster, error) {
 			// Nobody here changes what the caches hold.
 			DefaultUnsafeDisableDeepCopy: new(true),
 		},
-		LeaderElection:                config.LeaderElectionNamespace != "",
-		LeaderElectionNamespace:       config.LeaderElectionNamespace,
-		LeaderElectionID:              leaseName,
-		LeaderElectionReleaseOnCancel: true,
+		LeaderElection:                      config.LeaderElectionNamespace != "",
+		LeaderElectionResourceLockInterface: lease,
+		LeaderElectionReleaseOnCancel:       true,
 		// Liveness, readiness and metrics have a listener of their own, with a cluster or without.
 		HealthProbeBindAddress: "0",
 		Metrics:                metricsserver.Options{BindAddress: "0"},
@@ -122,10 +122,14 @@ func (c *Cluster) RepairGrants(ctx context.Context, need func(context.Context, *
 		// Before the first policies have been read, no pod would seem to need anything.
 		select {
 		case <-c.synced:
-			return need(ctx, pod)
 		case <-ctx.Done():
 			return nil
 		}
+		// The cache alone is asked: anyone may label a pod as injected, anywhere.
+		if err := c.manager.GetCache().Get(ctx, client.ObjectKey{Name: pod.Namespace}, namespaceMetadata()); err != nil {
+			return nil
+		}
+		return need(ctx, pod)
 	}})
 	if err != nil {
 		return err

@@ -8,7 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -61,7 +63,7 @@ func (r *Repairer) SetupWithManager(ctx context.Context, manager ctrl.Manager) e
 		return isLive(e.ObjectOld.(*corev1.Pod)) != isLive(e.ObjectNew.(*corev1.Pod))
 	}})
 	return ctrl.NewControllerManagedBy(manager).Named("grants").
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(namespaceOf), comesOrGoes).
+		Watches(&corev1.Pod{}, afterPods(), comesOrGoes).
 		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
 			return append(namespaceOf(ctx, object), requestForRole(object.(*rbacv1.RoleBinding).RoleRef.Name))
 		})).
@@ -195,10 +197,18 @@ func (r *Repairer) retire(ctx context.Context, object client.Object, used bool, 
 	}
 	// Only as it was seen: whoever has begun to use it since has changed it.
 	err = r.Granter.Client.Delete(ctx, object, client.Preconditions{UID: new(object.GetUID()), ResourceVersion: new(object.GetResourceVersion())})
-	if client.IgnoreNotFound(err) != nil {
+	if ignoreChanged(err) != nil {
 		return 0, fmt.Errorf("delete the unused %s: %w", describe(object), err)
 	}
 	return 0, nil
+}
+
+// ignoreChanged passes over that an object is gone, or another than the cache holds: the cache is about to hear of that.
+func ignoreChanged(err error) error {
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return client.IgnoreNotFound(err)
 }
 
 // annotate sets or, with nil, removes the count.
@@ -214,7 +224,9 @@ func (r *Repairer) annotate(ctx context.Context, object client.Object, since *st
 		annotations[UnusedSinceAnnotation] = *since
 	}
 	changed.SetAnnotations(annotations)
-	if err := r.Granter.Client.Patch(ctx, changed, client.MergeFrom(object), fieldOwner); client.IgnoreNotFound(err) != nil {
+	// Only as it was seen: a count that has begun does not begin again.
+	patch := client.MergeFromWithOptions(object, client.MergeFromWithOptimisticLock{})
+	if err := r.Granter.Client.Patch(ctx, changed, patch, fieldOwner); ignoreChanged(err) != nil {
 		return fmt.Errorf("annotate %s: %w", describe(object), err)
 	}
 	return nil
@@ -231,6 +243,25 @@ func (r *Repairer) roleAndItsNamespaces(ctx context.Context, role client.Object)
 		requests = append(requests, namespaceOf(ctx, &bindings.Items[i])...)
 	}
 	return requests
+}
+
+// podDelay gathers the comings and goings of pods. What one of them needs is granted before it comes, and what it leaves is kept
+// for the grace period: nothing is urgent.
+const podDelay = time.Second
+
+// afterPods enqueues a pod's namespace a while after the event.
+func afterPods() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	enqueue := func(ctx context.Context, pod client.Object, q queue) {
+		for _, request := range namespaceOf(ctx, pod) {
+			q.AddAfter(request, podDelay)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { enqueue(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { enqueue(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { enqueue(ctx, e.Object, q) },
+	}
 }
 
 func namespaceOf(_ context.Context, object client.Object) []reconcile.Request {

@@ -46,7 +46,6 @@
 package guard
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,6 +53,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
@@ -72,21 +72,22 @@ type Config struct {
 }
 
 func (c Config) validate() error {
-	var errs []error
+	images, handlers := field.NewPath("Images"), field.NewPath("GuestHandlers")
+	var errs field.ErrorList
 	if len(c.Images) == 0 {
-		errs = append(errs, errors.New("Images: name the init image, or no pod could be injected"))
+		errs = append(errs, field.Required(images, "without the init image's name no pod could be injected"))
 	}
 	for i, image := range c.Images {
 		if image == "" || strings.ContainsFunc(image, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			errs = append(errs, fmt.Errorf("Images[%d]: %q is no image reference", i, image))
+			errs = append(errs, field.Invalid(images.Index(i), image, "this is no image reference"))
 		}
 	}
 	for i, handler := range c.GuestHandlers {
 		for _, problem := range validation.IsDNS1123Label(handler) {
-			errs = append(errs, fmt.Errorf("GuestHandlers[%d]: %q: %s", i, handler, problem))
+			errs = append(errs, field.Invalid(handlers.Index(i), handler, problem))
 		}
 	}
-	return errors.Join(errs...)
+	return errs.ToAggregate()
 }
 
 // Render returns the policies and then their bindings, or says what is wrong with which field of config.

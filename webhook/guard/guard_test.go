@@ -78,22 +78,23 @@ func TestManifest(t *testing.T) {
 }
 
 func TestRenderNamesTheFieldAtFault(t *testing.T) {
+	const label = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric " +
+		"character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 	for _, test := range []struct {
-		name   string
-		change func(*Config)
-		want   string
+		name string
+		Config
+		want string
 	}{
-		{"refuses to go without an image", func(c *Config) { c.Images = nil }, "Images: name the init image, or no pod could be injected"},
-		{"refuses an empty image", func(c *Config) { c.Images = []string{"busybox", ""} }, `Images[1]: "" is no image reference`},
-		{"refuses an image with a blank", func(c *Config) { c.Images = []string{"busybox x"} }, `Images[0]: "busybox x" is no image reference`},
-		{"refuses an image with a letter that looks like another", func(c *Config) { c.Images = []string{"busyb\u043ex"} }, "Images[0]: \"busyb\u043ex\" is no image reference"},
-		{"refuses a handler that no RuntimeClass can have", func(c *Config) { c.GuestHandlers = []string{"Kata"} }, `GuestHandlers[0]: "Kata": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')`},
-		{"tells of every field", func(c *Config) { c.Images, c.GuestHandlers = []string{""}, []string{""} }, `Images[0]: "" is no image reference` + "\n" + `GuestHandlers[0]: "": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')`},
+		{"refuses to go without an image", Config{}, "Images: Required value: without the init image's name no pod could be injected"},
+		{"refuses an empty image", Config{Images: []string{"busybox", ""}}, `Images[1]: Invalid value: "": this is no image reference`},
+		{"refuses an image with a blank", Config{Images: []string{"busybox x"}}, `Images[0]: Invalid value: "busybox x": this is no image reference`},
+		{"refuses an image with a letter that looks like another", Config{Images: []string{"busyb\u043ex"}}, "Images[0]: Invalid value: \"busyb\u043ex\": this is no image reference"},
+		{"refuses a handler that no RuntimeClass can have", Config{Images: config.Images, GuestHandlers: []string{"Kata"}}, `GuestHandlers[0]: Invalid value: "Kata": ` + label},
+		{"tells of every field", Config{Images: []string{""}, GuestHandlers: []string{""}},
+			`[Images[0]: Invalid value: "": this is no image reference, GuestHandlers[0]: Invalid value: "": ` + label + `]`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			changed := config
-			test.change(&changed)
-			if _, err := Render(changed); err == nil || err.Error() != test.want {
+			if _, err := Render(test.Config); err == nil || err.Error() != test.want {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})

@@ -14,10 +14,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// tokenMountPath is where the API server's ServiceAccount admission mounts the token, in every container
-// (k8s.io/kubernetes plugin/pkg/admission/serviceaccount, DefaultAPITokenMountPath).
-const tokenMountPath = "/var/run/secrets/kubernetes.io/serviceaccount"
-
 // render fills the container for a pod that asks for settings.
 func (i *Injector) render(pod *Pod, settings []policy.Setting) corev1.Container {
 	container := i.container
@@ -53,9 +49,13 @@ func encode(container corev1.Container) encoded {
 	return encoded{before, after}
 }
 
-// with returns the whole, as JSON.
-func (e encoded) with(args []string) json.RawMessage {
-	return slices.Concat([]byte(e.before), mustMarshal(args), []byte(e.after))
+// with returns the whole, as JSON; mount may be nil.
+func (e encoded) with(args []string, mount *corev1.VolumeMount) json.RawMessage {
+	whole := slices.Concat([]byte(e.before), mustMarshal(args))
+	if mount != nil {
+		whole = slices.Concat(whole, []byte(`,"volumeMounts":[`), mustMarshal(mount), []byte("]"))
+	}
+	return append(whole, e.after...)
 }
 
 // reserved is a container of the pod that bears the injected container's name.
@@ -105,14 +105,6 @@ func (p *Pod) difference(raw string, rendered corev1.Container) []string {
 		return nil
 	}
 	return differingFields(found, rendered)
-}
-
-func (p *Pod) isTokenMount(mount corev1.VolumeMount) bool {
-	plain := corev1.VolumeMount{Name: mount.Name, ReadOnly: true, MountPath: tokenMountPath}
-	if !apiequality.Semantic.DeepEqual(mount, plain) {
-		return false
-	}
-	return slices.Contains(p.volumes, volume{mount.Name, true})
 }
 
 func differingFields(found, rendered corev1.Container) []string {

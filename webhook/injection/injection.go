@@ -133,7 +133,7 @@ func (i *Injector) inject(pod *Pod, place Place, facts policy.Facts, settings []
 	if pod.statesResources() {
 		form = i.stated
 	}
-	outcome.Operations = i.operations(pod, form.with(args), present, status)
+	outcome.Operations = i.operations(pod, form.with(args, pod.tokenMount()), present, status)
 	return outcome
 }
 

@@ -219,3 +219,34 @@ func mutateTyped(pod corev1.Pod) corev1.Pod {
 	mutated.Spec.InitContainers = append([]corev1.Container{container}, mutated.Spec.InitContainers...)
 	return mutated
 }
+
+// The API server need not add the mount of the token then, nor call the webhook again for having added it.
+func TestMountsTheTokenAsTheAPIServerWould(t *testing.T) {
+	token := corev1.VolumeMount{Name: "kube-api-access-x7x2p", ReadOnly: true, MountPath: tokenMountPath}
+	projected := corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}
+	tests := []struct {
+		name   string
+		mount  corev1.VolumeMount
+		volume corev1.Volume
+		want   []corev1.VolumeMount
+	}{
+		{"as the other containers have it", token, corev1.Volume{Name: token.Name, VolumeSource: projected}, []corev1.VolumeMount{token}},
+		{"not another volume at its place", corev1.VolumeMount{Name: "mine", MountPath: tokenMountPath}, corev1.Volume{Name: "mine", VolumeSource: projected}, nil},
+		{"not a volume of another kind under its name", token, corev1.Volume{Name: token.Name, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}, nil},
+		{"not the volume at another place", corev1.VolumeMount{Name: token.Name, MountPath: "/token"}, corev1.Volume{Name: token.Name, VolumeSource: projected}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := validWorld()
+			w.pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/data"}, test.mount}
+			w.pod.Spec.Volumes = []corev1.Volume{test.volume}
+			w.pod = apply(t, w.pod, w.decide(t, Config{}))
+			if diff := cmp.Diff(test.want, w.pod.Spec.InitContainers[0].VolumeMounts); diff != "" {
+				t.Errorf("mounts (-want +got):\n%s", diff)
+			}
+			if again := w.decide(t, Config{}); again.Reason != ReasonAlreadyInjected {
+				t.Errorf("the second time: %s", again.Message())
+			}
+		})
+	}
+}

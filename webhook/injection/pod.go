@@ -58,6 +58,7 @@ type nativeSysctl struct{ name, value string }
 // container is what matters of one of the pod's containers.
 type container struct {
 	name            string
+	tokenVolume     string // that it mounts where the API server mounts the service account's token
 	statesResources bool   // CPU or memory, above zero
 	raw             string // its JSON, where it bears the reserved name; else empty
 }

@@ -33,7 +33,8 @@ func (p *Pod) statesResources() bool {
 }
 
 var containerFields = scan.Fields[container]{
-	"name": scan.Text(func(c *container) *string { return &c.name }),
+	"name":         scan.Text(func(c *container) *string { return &c.name }),
+	"volumeMounts": readTokenMount,
 	"resources": scan.Fields[container]{
 		"requests": readQuantities,
 		"limits":   readQuantities,

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
@@ -74,7 +75,9 @@ in, and grants are not applied.`,
 
 func (o *serveOptions) run(cmd *cobra.Command) error {
 	log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: o.logLevel}))
-	ctrl.SetLogger(logr.FromSlogHandler(log.Handler())) // for controller-runtime's certificate watcher and caches
+	// What the libraries have to say goes the same way.
+	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
+	klog.SetSlogLogger(log)
 
 	injector, err := o.injector()
 	if err != nil {

@@ -19,7 +19,7 @@ const Wanted = "SYSCTL_INJECTOR_E2E"
 // Start starts a cluster for one test and stops it when the test ends.
 func Start(t testing.TB, config cluster.Config) *cluster.Cluster {
 	t.Helper()
-	Require(t)
+	require(t, config)
 	c, err := cluster.Start(t.Context(), config)
 	if err != nil {
 		t.Fatalf("start a cluster: %v", err)
@@ -47,6 +47,29 @@ func Require(t testing.TB) {
 	}
 }
 
+// RequireNode skips a test on a machine that cannot run a node. When the suites are wanted it fails there.
+func RequireNode(t testing.TB) {
+	t.Helper()
+	Require(t)
+	switch err := cluster.NodeSupported(); {
+	case err == nil:
+	case os.Getenv(Wanted) == "1":
+		t.Fatalf("no node can run on this machine: %v", err)
+	default:
+		t.Skipf("SKIPPED, nothing was tested on a real node: %v", err)
+	}
+}
+
+// require asks for what a configuration needs.
+func require(t testing.TB, config cluster.Config) {
+	t.Helper()
+	if config.Node {
+		RequireNode(t)
+		return
+	}
+	Require(t)
+}
+
 // Suite is one cluster for all tests of a package, started by the first that asks.
 //
 //	var suite clustertest.Suite
@@ -58,6 +81,8 @@ type Suite struct {
 	Config cluster.Config
 	// Prepare, if set, runs once on the fresh cluster: it installs what every test needs.
 	Prepare func(context.Context, *cluster.Cluster) error
+	// Finish, if set, runs after the last test, with the cluster still up. Its error fails the run.
+	Finish func(*cluster.Cluster) error
 
 	once    sync.Once
 	cluster *cluster.Cluster
@@ -67,7 +92,7 @@ type Suite struct {
 // Cluster is the suite's cluster, ready.
 func (s *Suite) Cluster(t testing.TB) *cluster.Cluster {
 	t.Helper()
-	Require(t)
+	require(t, s.Config)
 	s.once.Do(s.start)
 	if s.err != nil {
 		t.Fatalf("start the suite's cluster: %v", s.err)
@@ -88,6 +113,12 @@ func (s *Suite) Run(m *testing.M) int {
 	code := m.Run()
 	if s.cluster == nil {
 		return code
+	}
+	if s.Finish != nil && s.err == nil {
+		if err := s.Finish(s.cluster); err != nil {
+			fmt.Fprintln(os.Stderr, "finish the suite:", err)
+			code = max(code, 1)
+		}
 	}
 	if err := s.cluster.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop the suite's cluster:", err)

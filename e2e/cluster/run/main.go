@@ -16,13 +16,14 @@ func main() {
 
 func newRoot() *cobra.Command {
 	var dir string
+	var node bool
 	root := &cobra.Command{
 		Use:          "run",
-		Short:        "Keep a Kubernetes control plane on this machine, to try things on",
+		Short:        "Keep a Kubernetes cluster on this machine, to try things on",
 		SilenceUsage: true,
 	}
 	root.PersistentFlags().StringVar(&dir, "dir", filepath.Join(".cache", "cluster"), "where the kubeconfig, keys and logs go")
-	add := func(command *cobra.Command, run func(*cobra.Command, string) error) {
+	add := func(command *cobra.Command, run func(*cobra.Command, string) error) *cobra.Command {
 		command.Args = cobra.NoArgs
 		command.RunE = func(cmd *cobra.Command, _ []string) error {
 			dir, err := filepath.Abs(dir)
@@ -32,11 +33,19 @@ func newRoot() *cobra.Command {
 			return run(cmd, dir)
 		}
 		root.AddCommand(command)
+		return command
 	}
-	add(&cobra.Command{Use: "up", Short: "Start the cluster, building Kubernetes first if need be"}, up)
+	withNode := func(run func(*cobra.Command, string, bool) error) func(*cobra.Command, string) error {
+		return func(cmd *cobra.Command, dir string) error { return run(cmd, dir, node) }
+	}
+	for _, command := range []*cobra.Command{
+		add(&cobra.Command{Use: "up", Short: "Start the cluster, building Kubernetes first if need be"}, withNode(up)),
+		add(&cobra.Command{Use: "supervise", Hidden: true}, withNode(supervise)),
+	} {
+		command.Flags().BoolVar(&node, "node", false, "with a node for pods to run on; needs root and containerd")
+	}
 	add(&cobra.Command{Use: "down", Short: "Stop the cluster and remove all but its logs"}, down)
 	add(&cobra.Command{Use: "status", Short: "Say whether the cluster runs and how to use it"}, status)
 	add(&cobra.Command{Use: "build", Short: "Build Kubernetes into the user's cache directory, if need be"}, build)
-	add(&cobra.Command{Use: "supervise", Hidden: true}, supervise)
 	return root
 }

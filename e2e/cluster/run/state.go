@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/images"
 )
 
 // state is what a cluster's directory says about the cluster.
@@ -18,6 +20,7 @@ type state struct {
 	Kubeconfig string           `json:"kubeconfig"`
 	Binaries   string           `json:"binaries"`
 	Dir        string           `json:"dir"`
+	Node       bool             `json:"node,omitempty"`
 }
 
 func statePath(dir string) string { return filepath.Join(dir, "cluster.json") }
@@ -65,4 +68,7 @@ A shell in which kubectl just works:
 
 Logs: %s
 `, where, enter, s.logs())
+	if s.Node {
+		fmt.Fprintf(out, "Pods run on its node; images on it: %s (imagePullPolicy: IfNotPresent)\n", strings.Join([]string{images.Busybox, images.App}, " and "))
+	}
 }

@@ -17,11 +17,11 @@ const (
 )
 
 // supervise owns a cluster until it is told to end.
-func supervise(cmd *cobra.Command, dir string) (err error) {
+func supervise(cmd *cobra.Command, dir string, node bool) (err error) {
 	syscall.CloseOnExec(readyFD) // else the cluster's processes hold it open as well, and a failure never ends the wait
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	c, err := cluster.Start(ctx, cluster.Config{Dir: dir})
+	c, err := cluster.Start(ctx, cluster.Config{Dir: dir, Node: node})
 	if err != nil {
 		return err
 	}
@@ -41,6 +41,7 @@ func supervise(cmd *cobra.Command, dir string) (err error) {
 		Kubeconfig: c.Kubeconfig(),
 		Binaries:   c.Binaries().Dir,
 		Dir:        dir,
+		Node:       node,
 	}
 	if err := s.write(); err != nil {
 		return err

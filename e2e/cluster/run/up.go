@@ -24,11 +24,19 @@ func build(cmd *cobra.Command, _ string) error {
 
 // up leaves a supervisor behind, a process like a test's that owns the cluster: what it leaves is one process to end,
 // and should it be killed the kernel ends the cluster with it.
-func up(cmd *cobra.Command, dir string) error {
+func up(cmd *cobra.Command, dir string, node bool) error {
 	if s, err := readState(dir); err == nil && s.Supervisor.Alive() {
+		if node && !s.Node {
+			return errors.New("the cluster is up already, without a node: `down` ends it")
+		}
 		fmt.Fprintln(cmd.OutOrStdout(), "The cluster is up already.")
 		s.print(cmd.OutOrStdout())
 		return nil
+	}
+	if node {
+		if err := cluster.NodeSupported(); err != nil {
+			return err
+		}
 	}
 	// Here and not in the supervisor: this terminal is where someone waits.
 	if _, err := cluster.EnsureBinaries(cmd.Context(), cmd.ErrOrStderr()); err != nil {
@@ -37,7 +45,7 @@ func up(cmd *cobra.Command, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err := startSupervisor(dir); err != nil {
+	if err := startSupervisor(dir, node); err != nil {
 		return err
 	}
 	s, err := readState(dir)
@@ -49,7 +57,7 @@ func up(cmd *cobra.Command, dir string) error {
 	return nil
 }
 
-func startSupervisor(dir string) error {
+func startSupervisor(dir string, node bool) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -65,7 +73,7 @@ func startSupervisor(dir string) error {
 		return err
 	}
 	defer ready.Close()
-	supervisor := exec.Command(self, "supervise", "--dir", dir)
+	supervisor := exec.Command(self, "supervise", "--dir", dir, fmt.Sprintf("--node=%t", node))
 	supervisor.Stdout, supervisor.Stderr = log, log
 	supervisor.ExtraFiles = []*os.File{theirs}
 	detach(supervisor)

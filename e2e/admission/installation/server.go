@@ -1,0 +1,208 @@
+package installation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+)
+
+const (
+	startTimeout = 30 * time.Second
+	pace         = 20 * time.Millisecond
+)
+
+// Server is a running `sysctl-injector serve`.
+type Server struct {
+	// Webhook and Observe are the addresses it listens on.
+	Webhook, Observe string
+
+	cluster *cluster.Cluster
+	command *exec.Cmd
+	log     log
+	exited  chan struct{} // closed once err is set
+	err     error
+}
+
+// Start starts one more server, and returns when it is ready. The API server calls it once Route says so.
+func (i *Installation) Start(ctx context.Context) (*Server, error) { return i.start(ctx, "0", "0") }
+
+// Restart starts a server where the one that the API server calls was.
+func (i *Installation) Restart(ctx context.Context) error {
+	stopped := i.Server()
+	stopped.Kill()
+	_, webhook, err := net.SplitHostPort(stopped.Webhook)
+	if err != nil {
+		return err
+	}
+	_, observe, err := net.SplitHostPort(stopped.Observe)
+	if err != nil {
+		return err
+	}
+	server, err := i.start(ctx, webhook, observe)
+	if err != nil {
+		return err
+	}
+	i.call(server)
+	return nil
+}
+
+func (i *Installation) start(ctx context.Context, webhookPort, observePort string) (*Server, error) {
+	address := i.cluster.Address().String()
+	args := append([]string{}, i.args...)
+	args = append(args, "--bind-address="+net.JoinHostPort(address, webhookPort), "--observe-bind-address="+net.JoinHostPort(address, observePort))
+	// Not the caller's context: the server outlives the test that starts it.
+	s := &Server{cluster: i.cluster, command: i.cluster.Command(context.WithoutCancel(ctx), i.Program, args...), exited: make(chan struct{})}
+	s.command.Stderr = &s.log
+	if err := s.command.Start(); err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	go func() {
+		s.err = s.command.Wait()
+		close(s.exited)
+	}()
+	i.mu.Lock()
+	i.servers = append(i.servers, s)
+	i.mu.Unlock()
+	if err := s.untilReady(ctx); err != nil {
+		s.Kill()
+		return nil, fmt.Errorf("start the server: %w; its log:\n%s", err, s.log.String())
+	}
+	return s, nil
+}
+
+func (s *Server) untilReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	var last error
+	for {
+		if s.Webhook == "" {
+			s.Webhook, s.Observe = s.log.addresses()
+		}
+		if s.Webhook != "" {
+			if last = s.Ready(ctx); last == nil {
+				return nil
+			}
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("it ended: %w", s.err)
+		case <-ctx.Done():
+			return fmt.Errorf("it is not ready after %s: %w", startTimeout, last)
+		case <-time.After(pace):
+		}
+	}
+}
+
+// Ready says why the server is not ready; nil when it is.
+func (s *Server) Ready(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Observe+"/readyz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: s.cluster.Dial, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, _ := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(answer))
+	}
+	return nil
+}
+
+// Terminate asks the server to end, as a kubelet does.
+func (s *Server) Terminate() error { return s.command.Process.Signal(syscall.SIGTERM) }
+
+// Pause stops the server as it stands until resume is called, so that requests reach it together with what it watches.
+func (s *Server) Pause() (resume func(), err error) {
+	if err := s.command.Process.Signal(syscall.SIGSTOP); err != nil {
+		return nil, err
+	}
+	return func() { _ = s.command.Process.Signal(syscall.SIGCONT) }, nil
+}
+
+// Wait waits until the server has ended, and says how: nil is exit status 0.
+func (s *Server) Wait(timeout time.Duration) error {
+	select {
+	case <-s.exited:
+		return s.err
+	case <-time.After(timeout):
+		return fmt.Errorf("it still runs after %s", timeout)
+	}
+}
+
+// Kill ends the server at once, if it runs.
+func (s *Server) Kill() {
+	_ = s.command.Process.Kill()
+	<-s.exited
+}
+
+// Log is what the server has logged so far.
+func (s *Server) Log() string { return s.log.String() }
+
+func (s *Server) port() int32 {
+	_, port, err := net.SplitHostPort(s.Webhook)
+	if err != nil {
+		panic(err) // the server's own listener wrote it
+	}
+	number, err := strconv.ParseInt(port, 10, 32)
+	if err != nil {
+		panic(err)
+	}
+	return int32(number)
+}
+
+// log collects what a process writes.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// addresses finds the line by which the server says where it listens.
+func (l *log) addresses() (webhook, observe string) {
+	for line := range strings.Lines(l.String()) {
+		var said struct{ Webhook, Observe string }
+		if json.Unmarshal([]byte(line), &said) == nil && said.Webhook != "" {
+			return said.Webhook, said.Observe
+		}
+	}
+	return "", ""
+}
+
+// build builds the program as a release is built.
+func build(ctx context.Context, path string) error {
+	const module = "github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector"
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -X "+module+"/app.version="+Version, "-o", path, module)
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return errors.Join(fmt.Errorf("build %s: %w", module, err), errors.New(string(output)))
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package admission_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Not in parallel with the tests that need the webhook.
+func TestOutage(t *testing.T) {
+	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
+	k := newTerminal(t, inside)
+	server := installed.Server()
+	server.Kill()
+	t.Cleanup(func() {
+		if installed.Server() == server { // the test ended early
+			if err := installed.Restart(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	url := "https://sysctl-injector.sysctl-injector-system.svc:443"
+	if k.c.Namespace() == "" {
+		url = "https://" + server.Webhook
+	}
+	why := `failed calling webhook "pods.sysctl-injector.dev": failed to call webhook: Post "` + url + `/mutate-pods?timeout=5s": dial tcp ` + server.Webhook + `: connect: connection refused`
+	// The API server may still hold connections of which it has not noticed yet that they are dead.
+	eventually(t, "the API server to notice", func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().Pods(inside).Create(ctx, newPod("probe", ""), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err != nil && strings.Contains(err.Error(), why), nil
+	})
+
+	// In the namespaces that are opted in nothing starts without its sysctls; nobody else is touched.
+	const internal = "Internal error occurred: "
+	for _, sysctls := range []string{somaxconn, ""} {
+		k.fails(`Error from server (InternalError): error when creating "STDIN": `+internal+why, manifest(t, newPod("web", sysctls)), "create", "-f", "-")
+	}
+	k.must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "patient"), "create", "-f", "-")
+	wantEvent(t, inside, "ReplicaSet", "Error creating: "+internal+why)
+	newTerminal(t, outside).must(manifest(t, newPod("web", somaxconn)), "create", "-f", "-")
+	wantUntouched(t, getPod(t, outside, "web"))
+
+	// Back again, it is called again, and controllers make up for what they could not make.
+	if err := installed.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.must(manifest(t, newPod("web", somaxconn)), "create", "-f", "-")
+	wantInjected(t, getPod(t, inside, "web"), "net.core.somaxconn=32768")
+	pod := awaitPods(t, inside, "app=patient", 1)[0]
+	wantInjected(t, &pod, "net.core.somaxconn=4096")
+}

@@ -1,0 +1,72 @@
+package admission_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+var (
+	randomSeed = flag.Uint64("random-seed", 0, "seed of the random pods; 0 takes the clock")
+	randomPods = flag.Int("random-pods", 150, "how many random pods are made")
+)
+
+// The API server admits every pod with our patch that it admits without, and the two differ in nothing but what is ours.
+func TestRandomPodsDifferInNothingElse(t *testing.T) {
+	t.Parallel()
+	seed := *randomSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("to see the same pods again: -args -random-seed=%d", seed)
+	random := generator{rand.New(rand.NewPCG(seed, 0))}
+	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
+	newTerminal(t, inside) // shows the log when the test fails
+	for i := range *randomPods {
+		pod, args := random.pod(fmt.Sprintf("random-%d", i))
+		dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+		without, err := client.CoreV1().Pods(outside).Create(t.Context(), pod, dryRun)
+		if err != nil {
+			t.Fatalf("pod %d is not valid, so the generator is at fault: %v\n%s", i, err, manifest(t, pod))
+		}
+		with, err := client.CoreV1().Pods(inside).Create(t.Context(), pod, dryRun)
+		if err != nil {
+			t.Fatalf("pod %d: %v\n%s", i, err, manifest(t, pod))
+		}
+		if diff := cmp.Diff(expect(without, args), anonymous(with)); diff != "" {
+			t.Fatalf("pod %d (-want +got):\n%s\n%s", i, diff, manifest(t, pod))
+		}
+	}
+}
+
+// expect adds what is ours to a pod that the API server made without us.
+func expect(without *corev1.Pod, args []string) *corev1.Pod {
+	want := without.DeepCopy()
+	container := injectedContainer(want, args...)
+	if want.Spec.Resources == nil && want.Status.QOSClass != corev1.PodQOSBestEffort {
+		container = stated(container)
+	}
+	want.Spec.InitContainers = append([]corev1.Container{container}, want.Spec.InitContainers...)
+	if want.Labels == nil {
+		want.Labels = map[string]string{}
+	}
+	want.Labels[v1alpha1.InjectedLabel] = "true"
+	want.Annotations[v1alpha1.StatusAnnotation] = statusOf(v1alpha1.SharedKernel, args)
+	return anonymous(want)
+}
+
+// anonymous leaves out what differs between two pods in any case.
+func anonymous(pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Namespace, pod.UID, pod.CreationTimestamp, pod.ManagedFields = "", "", metav1.Time{}, nil
+	renameTokenVolume(pod)
+	return pod
+}

@@ -1,0 +1,177 @@
+package admission_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func quantities(cpu, memory string) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	for name, quantity := range map[corev1.ResourceName]string{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory} {
+		if quantity != "" {
+			list[name] = resource.MustParse(quantity)
+		}
+	}
+	return list
+}
+
+// The QoS class of a pod is the one it has in a namespace that is not opted in.
+func TestQoSClassStays(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		class corev1.PodQOSClass
+		tweak func(*corev1.PodSpec)
+		// stated tells whether our container states resources.
+		stated bool
+	}{
+		{"best-effort", corev1.PodQOSBestEffort, func(*corev1.PodSpec) {}, false},
+		{"burstable", corev1.PodQOSBurstable, func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests = quantities("250m", "") }, true},
+		{"guaranteed", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = quantities("250m", "64Mi") }, true},
+		{"burstable-by-an-init-container", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
+			s.InitContainers = []corev1.Container{{Name: "setup", Image: "setup", Resources: corev1.ResourceRequirements{Requests: quantities("", "64Mi")}}}
+		}, true},
+		{"guaranteed-as-a-whole", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) {
+			s.Resources = &corev1.ResourceRequirements{Limits: quantities("1", "1Gi"), Requests: quantities("1", "1Gi")}
+		}, false},
+		{"burstable-as-a-whole", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
+			s.Resources = &corev1.ResourceRequirements{Requests: quantities("1", "1Gi")}
+		}, false},
+	}
+	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pod := newPod(test.name, "net.core.somaxconn = 1024")
+			test.tweak(&pod.Spec)
+			for _, namespace := range []string{inside, outside} {
+				newTerminal(t, namespace).must(manifest(t, pod), "create", "-f", "-")
+				if class := getPod(t, namespace, pod.Name).Status.QOSClass; class != test.class {
+					t.Errorf("in namespace %s the pod is %s, want %s", namespace, class, test.class)
+				}
+			}
+			created := getPod(t, inside, pod.Name)
+			want := injectedContainer(created, "net.core.somaxconn=1024")
+			if test.stated {
+				want = stated(want)
+			}
+			wantContainer(t, created, want)
+		})
+	}
+}
+
+// The API server fills in a LimitRange's defaults before the webhook sees the pod, and once more afterwards.
+func TestLimitRange(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		defaults corev1.LimitRangeItem
+		want     corev1.ResourceRequirements // of our container
+	}{
+		{
+			"of CPU and memory",
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("1", "1Gi"), DefaultRequest: quantities("500m", "512Mi")},
+			corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")},
+		},
+		{
+			"of memory alone",
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("", "1Gi"), DefaultRequest: quantities("", "1Gi")},
+			corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")},
+		},
+		{
+			"of storage alone",
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: storage("2Gi"), DefaultRequest: storage("1Gi")},
+			corev1.ResourceRequirements{Requests: storage("1Gi"), Limits: storage("2Gi")},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			classes := map[string]corev1.PodQOSClass{}
+			for name, labels := range map[string]map[string]string{"inside": optedIn, "outside": nil} {
+				namespace := makeNamespace(t, labels)
+				k := newTerminal(t, namespace)
+				k.must(manifest(t, corev1.LimitRange{
+					TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"}, ObjectMeta: metav1.ObjectMeta{Name: "defaults"},
+					Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{test.defaults}},
+				}), "create", "-f", "-")
+				awaitLimitRange(t, namespace)
+				k.must(manifest(t, newPod("web", "net.core.somaxconn = 1024")), "create", "-f", "-")
+				pod := getPod(t, namespace, "web")
+				classes[name] = pod.Status.QOSClass
+				if labels != nil {
+					want := injectedContainer(pod, "net.core.somaxconn=1024")
+					want.Resources = test.want
+					wantContainer(t, pod, want)
+				}
+			}
+			if classes["inside"] != classes["outside"] {
+				t.Errorf("the pod is %s, and %s in a namespace that is not opted in", classes["inside"], classes["outside"])
+			}
+		})
+	}
+}
+
+func storage(quantity string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(quantity)}
+}
+
+// awaitLimitRange waits until the API server counts with it.
+func awaitLimitRange(t *testing.T, namespace string) {
+	t.Helper()
+	eventually(t, "the LimitRange to be in force", func(ctx context.Context) (bool, error) {
+		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil && len(pod.Spec.Containers[0].Resources.Limits) > 0, err
+	})
+}
+
+// A minimum that the container is below is a matter for --init-cpu and --init-memory; what the API server says must lead there.
+func TestLimitRangeMinimum(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn)
+	k := newTerminal(t, namespace)
+	k.must(manifest(t, corev1.LimitRange{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"}, ObjectMeta: metav1.ObjectMeta{Name: "minimum"},
+		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+			Type: corev1.LimitTypeContainer, Min: quantities("200m", ""), Default: quantities("1", ""), DefaultRequest: quantities("1", ""),
+		}}},
+	}), "create", "-f", "-")
+	awaitLimitRange(t, namespace)
+	k.fails(`Error from server (Forbidden): error when creating "STDIN": pods "web" is forbidden: minimum cpu usage per Container is 200m, but request is 100m`,
+		manifest(t, newPod("web", "net.core.somaxconn = 1024")), "create", "-f", "-")
+}
+
+func TestResourceQuota(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn)
+	k := newTerminal(t, namespace)
+	k.must(manifest(t, corev1.ResourceQuota{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ResourceQuota"}, ObjectMeta: metav1.ObjectMeta{Name: "team"},
+		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
+			corev1.ResourceRequestsCPU: resource.MustParse("1"), corev1.ResourceLimitsCPU: resource.MustParse("1"),
+			corev1.ResourceRequestsMemory: resource.MustParse("1Gi"), corev1.ResourceLimitsMemory: resource.MustParse("1Gi"),
+		}},
+	}), "create", "-f", "-")
+	eventually(t, "the quota to be in force", func(ctx context.Context) (bool, error) {
+		quota, err := client.CoreV1().ResourceQuotas(namespace).Get(ctx, "team", metav1.GetOptions{})
+		return err == nil && len(quota.Status.Hard) == 4, err
+	})
+	// The quota wants limits of each container, ours included; and ours, which runs before the others, costs nothing more.
+	small := newPod("small", "net.core.somaxconn = 1024")
+	small.Spec.Containers[0].Resources.Limits = quantities("400m", "256Mi")
+	k.must(manifest(t, small), "create", "-f", "-")
+	pod := getPod(t, namespace, "small")
+	wantContainer(t, pod, stated(injectedContainer(pod, "net.core.somaxconn=1024")))
+	eventually(t, "the quota to count the pod", func(ctx context.Context) (bool, error) {
+		quota, err := client.CoreV1().ResourceQuotas(namespace).Get(ctx, "team", metav1.GetOptions{})
+		return err == nil && quota.Status.Used.Name(corev1.ResourceLimitsCPU, resource.DecimalSI).String() == "400m", err
+	})
+	want := `Error from server (Forbidden): error when creating "STDIN": pods "none" is forbidden: failed quota: team: must specify %s`
+	k.fails(fmt.Sprintf(want, "limits.cpu for: sysctl-injector,web; limits.memory for: sysctl-injector,web; requests.cpu for: sysctl-injector,web; requests.memory for: sysctl-injector,web"),
+		manifest(t, newPod("none", "net.core.somaxconn = 1024")), "create", "-f", "-")
+}

@@ -1,0 +1,160 @@
+package admission_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// makeRuntimeClass makes a class for one test: it belongs to no namespace.
+func makeRuntimeClass(t *testing.T, class *nodev1.RuntimeClass) {
+	t.Helper()
+	suite.Cluster(t)
+	if _, err := client.NodeV1().RuntimeClasses().Create(t.Context(), class, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = client.NodeV1().RuntimeClasses().Delete(context.Background(), class.Name, metav1.DeleteOptions{})
+	})
+}
+
+func TestGuestKernels(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn)
+	tests := []struct {
+		name  string
+		class nodev1.RuntimeClass
+	}{
+		{"by the class's label", nodev1.RuntimeClass{
+			ObjectMeta: metav1.ObjectMeta{Name: "guest-by-label", Labels: map[string]string{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}}, Handler: "runc",
+		}},
+		{"by the class's handler", nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "guest-by-handler"}, Handler: "kata-qemu"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			makeRuntimeClass(t, &test.class)
+			pod := newPod(test.class.Name, "vm.max_map_count = 262144\nnet.core.somaxconn = 1024")
+			pod.Spec.RuntimeClassName = ptr.To(test.class.Name)
+			newTerminal(t, namespace).must(manifest(t, pod), "create", "-f", "-")
+			created := getPod(t, namespace, pod.Name)
+			wantInjected(t, created, "vm.max_map_count=262144", "net.core.somaxconn=1024")
+			if want, got := statusOf(v1alpha1.GuestKernel, []string{"vm.max_map_count=262144", "net.core.somaxconn=1024"}), created.Annotations[v1alpha1.StatusAnnotation]; got != want {
+				t.Errorf("the status is %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// rounds make it likely that a cache which lags is caught at it.
+const rounds = 20
+
+// whilePaused has an object made, and a pod that depends on it, before the server has heard of either.
+func whilePaused(t *testing.T, makeObject func(), createPod func() (*corev1.Pod, error)) (pod *corev1.Pod, err error) {
+	t.Helper()
+	resume, err := installed.Server().Pause()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resume()
+	makeObject()
+	created := make(chan struct{})
+	go func() {
+		defer close(created)
+		pod, err = createPod()
+	}()
+	// Nobody can tell when the request has arrived. If it has not by then, the round proves less, but nothing wrong.
+	time.Sleep(30 * time.Millisecond)
+	resume()
+	<-created
+	return pod, err
+}
+
+// The server's caches may be behind the API server's answer to whoever made the object: nobody may notice.
+func TestClassMadeRightBeforeThePod(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn)
+	newTerminal(t, namespace)
+	for i := range rounds {
+		class := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("just-made-%d", i)}, Handler: "kata"}
+		pod := newPod(class.Name, "vm.max_map_count = 262144")
+		pod.Spec.RuntimeClassName = &class.Name
+		created, err := whilePaused(t, func() { makeRuntimeClass(t, class) }, func() (*corev1.Pod, error) {
+			return client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		})
+		if err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		wantInjected(t, created, "vm.max_map_count=262144")
+	}
+}
+
+func TestNamespaceMadeRightBeforeThePod(t *testing.T) {
+	t.Parallel()
+	newTerminal(t, "default")
+	for i := range rounds {
+		var namespace, account string
+		created, err := whilePaused(t, func() { namespace, account = makeNamespaceAndGo(t, optedIn) }, func() (*corev1.Pod, error) {
+			return createAs(t, namespace, account, "net.core.somaxconn = 1024")
+		})
+		if err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		wantInjected(t, created, "net.core.somaxconn=1024")
+	}
+}
+
+// The API server itself looks a namespace's labels up in a cache, so that it may not call the webhook yet. But when it does,
+// the webhook may not be the one that does not know of the label.
+func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
+	t.Parallel()
+	newTerminal(t, "default")
+	for i := range rounds {
+		namespace, account := makeNamespaceAndGo(t, nil)
+		patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
+		if _, err := client.CoreV1().Namespaces().Patch(t.Context(), namespace, "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the API server to call the webhook", func(context.Context) (bool, error) {
+			created, err := createAs(t, namespace, account, "net.core.somaxconn = 1024")
+			if err != nil {
+				return false, fmt.Errorf("round %d: %w", i, err)
+			}
+			if len(created.Spec.InitContainers) == 0 {
+				return false, nil
+			}
+			wantInjected(t, created, "net.core.somaxconn=1024")
+			return true, nil
+		})
+	}
+}
+
+// makeNamespaceAndGo makes a namespace with a service account, and waits for nothing.
+func makeNamespaceAndGo(t *testing.T, labels map[string]string) (namespace, account string) {
+	t.Helper()
+	suite.Cluster(t)
+	made, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "just-made-", Labels: labels}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.CoreV1().ServiceAccounts(made.Name).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "early"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.Name, "early"
+}
+
+// createAs has the API server admit a pod under a service account, without keeping it.
+func createAs(t *testing.T, namespace, account, sysctls string) (*corev1.Pod, error) {
+	pod := newPod("web", sysctls)
+	pod.Spec.ServiceAccountName = account
+	return client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+}

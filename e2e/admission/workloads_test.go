@@ -1,0 +1,177 @@
+package admission_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// template is a pod template. The argument is the workload's name.
+const template = `
+    metadata:
+      labels: {app: %[1]s}
+      annotations:
+        sysctl-injector.dev/sysctls: net.core.somaxconn = 4096
+    spec:
+      containers:
+      - {name: main, image: "busybox:1.36", command: [sleep, infinity]}
+`
+
+const selector = `
+  selector:
+    matchLabels: {app: %[1]s}
+  template:` + template
+
+func TestControllersPodsAreInjected(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ kind, manifest string }{
+		{"Deployment", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:" + selector},
+		{"StatefulSet", "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: %[1]s}\nspec:\n  serviceName: %[1]s" + selector},
+		{"DaemonSet", "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: %[1]s}\nspec:" + selector},
+		{"ReplicaSet", "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: %[1]s}\nspec:" + selector},
+		{"Job", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: %[1]s}\nspec:\n  template:" + template + "      restartPolicy: Never\n"},
+	}
+	makeNode(t)
+	namespace := makeNamespace(t, optedIn)
+	for _, test := range tests {
+		t.Run(test.kind, func(t *testing.T) {
+			t.Parallel()
+			name := strings.ToLower(test.kind)
+			newTerminal(t, namespace).must(fmt.Sprintf(test.manifest, name), "apply", "-f", "-")
+			pod := awaitPods(t, namespace, "app="+name, 1)[0]
+			wantInjected(t, &pod, "net.core.somaxconn=4096")
+			if owner := metav1.GetControllerOf(&pod); owner == nil {
+				t.Error("the pod has no controller")
+			}
+		})
+	}
+}
+
+// makeNode makes the object of a node, for which DaemonSets make pods. Nobody is behind it, and nothing else goes there.
+func makeNode(t *testing.T) {
+	t.Helper()
+	suite.Cluster(t)
+	node, err := client.CoreV1().Nodes().Create(t.Context(), &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "nobody-", Labels: map[string]string{"kubernetes.io/os": "linux"}},
+		Spec:       corev1.NodeSpec{Unschedulable: true},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.CoreV1().Nodes().Delete(context.Background(), node.Name, metav1.DeleteOptions{}) })
+}
+
+const cronJob = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  schedule: '* * * * *'\n  suspend: true\n  jobTemplate:\n    spec:\n      template:\n" +
+	"        metadata:\n          labels: {app: nightly}\n          annotations:\n            sysctl-injector.dev/sysctls: kernel.sem = 10000 1024000000   500 32000\n" +
+	"        spec:\n          restartPolicy: Never\n          containers:\n          - {name: main, image: 'busybox:1.36'}\n"
+
+func TestCronJobStartedByHand(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn)
+	k := newTerminal(t, namespace)
+	k.must(cronJob, "apply", "-f", "-")
+	k.prints("job.batch/now created\n", "", "create", "job", "now", "--from=cronjob/nightly")
+	pod := awaitPods(t, namespace, "app=nightly", 1)[0]
+	wantInjected(t, &pod, "kernel.sem=10000 1024000000 500 32000")
+}
+
+// The controller makes up for a run that was missed, so that the test need not wait for the next minute.
+func TestCronJobStartedByItsController(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn)
+	k := newTerminal(t, namespace)
+	k.must(cronJob, "apply", "-f", "-")
+	missed := fmt.Sprintf(`{"status":{"lastScheduleTime":%q}}`, time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
+	k.must("", "patch", "cronjob", "nightly", "--subresource=status", "--type=merge", "--patch", missed)
+	k.must("", "patch", "cronjob", "nightly", "--type=merge", "--patch", `{"spec":{"suspend":false}}`)
+	var pods *corev1.PodList
+	eventually(t, "the CronJob's pod", func(ctx context.Context) (done bool, err error) {
+		pods, err = client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel})
+		return err == nil && len(pods.Items) > 0, err
+	})
+	wantInjected(t, &pods.Items[0], "kernel.sem=10000 1024000000 500 32000")
+}
+
+// A person who applies a Deployment sees nothing of a refusal but in the ReplicaSet's events.
+func TestReplicaSetTellsOfARefusal(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn)
+	k := newTerminal(t, namespace)
+	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: search}\nspec:\n  selector:\n    matchLabels: {app: search}\n  template:\n    metadata:\n      labels: {app: search}\n" +
+		"      annotations:\n        sysctl-injector.dev/sysctls: vm.max_map_count = 262144\n    spec:\n      containers:\n      - {name: search, image: search}\n"
+	k.prints("deployment.apps/search created\n", deployment, "apply", "-f", "-")
+	want := refusal("NodeLevel: " + annotation + "Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. A" + guestAdvice)
+	wantEvent(t, namespace, "ReplicaSet", "Error creating: "+want)
+	eventually(t, "the Deployment's condition", func(ctx context.Context) (bool, error) {
+		deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, "search", metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		for _, condition := range deployment.Status.Conditions {
+			if condition.Type == "ReplicaFailure" {
+				if diff := cmp.Diff(want, condition.Message); diff != "" {
+					t.Errorf("the Deployment's condition ReplicaFailure (-want +got):\n%s", diff)
+				}
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	// The person corrects the manifest, and it goes on.
+	k.must("", "patch", "deployment", "search", "--type=merge", "--patch",
+		`{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 4096"}}}}}`)
+	pod := awaitPods(t, namespace, "app=search", 1)[0]
+	wantInjected(t, &pod, "net.core.somaxconn=4096")
+}
+
+// wantEvent waits for an event FailedCreate about an object of a kind, and compares its message.
+func wantEvent(t *testing.T, namespace, kind, message string) {
+	t.Helper()
+	var messages []string
+	eventually(t, "an event FailedCreate of a "+kind, func(ctx context.Context) (bool, error) {
+		events, err := client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=FailedCreate,involvedObject.kind=" + kind})
+		if err != nil {
+			return false, err
+		}
+		messages = nil
+		for _, event := range events.Items {
+			messages = append(messages, event.Message)
+		}
+		return len(messages) > 0, nil
+	})
+	if !slices.Contains(messages, message) {
+		t.Errorf("the events FailedCreate of the %s (-want +got):\n%s", kind, cmp.Diff([]string{message}, messages))
+	}
+}
+
+func TestEvictedPodIsMadeAnewWithItsSysctls(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn)
+	newTerminal(t, namespace).must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "web"), "apply", "-f", "-")
+	first := awaitPods(t, namespace, "app=web", 1)[0]
+	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: first.Name, Namespace: namespace}}
+	if err := client.CoreV1().Pods(namespace).EvictV1(t.Context(), eviction); err != nil {
+		t.Fatal(err)
+	}
+	var second corev1.Pod
+	eventually(t, "another pod", func(ctx context.Context) (bool, error) {
+		pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.InjectedLabel + "=true"})
+		if err != nil || len(pods.Items) != 1 || pods.Items[0].UID == first.UID {
+			return false, err
+		}
+		second = pods.Items[0]
+		return true, nil
+	})
+	wantInjected(t, &second, "net.core.somaxconn=4096")
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// policyYAML is a MutatingAdmissionPolicy and its binding.
+//
+//go:embed policy.yaml
+var policyYAML []byte
+
+// mutator is what changes pods while a case has its turn.
+type mutator int
+
+const (
+	nobody mutator = iota
+	webhook
+	policy
+)
+
+// turn is one case, and what was measured of it.
+type turn struct {
+	name      string
+	mutator   mutator
+	namespace string
+	annotated bool
+	metric    metric // of the API server, for the mutator's part
+
+	durations []time.Duration // of each creation
+	cost      cost            // by the metric
+}
+
+type bench struct {
+	options
+	client  *kubernetes.Clientset
+	turns   []*turn
+	webhook *admissionregistrationv1.MutatingWebhookConfiguration
+	policy  *admissionregistrationv1.MutatingAdmissionPolicy
+	binding *admissionregistrationv1.MutatingAdmissionPolicyBinding
+	now     mutator
+}
+
+func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error) {
+	config := c.RESTConfig()
+	config.WarningHandler = rest.NoWarnings{}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{options: o, client: client, now: webhook, policy: &admissionregistrationv1.MutatingAdmissionPolicy{}, binding: &admissionregistrationv1.MutatingAdmissionPolicyBinding{}}
+	first, second, _ := bytes.Cut(policyYAML, []byte("\n---\n"))
+	if err := errors.Join(yaml.UnmarshalStrict(first, b.policy), yaml.UnmarshalStrict(second, b.binding)); err != nil {
+		return nil, fmt.Errorf("read policy.yaml: %w", err)
+	}
+	if b.webhook, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, installation.Name, metav1.GetOptions{}); err != nil {
+		return nil, err
+	}
+	b.webhook.ResourceVersion, b.webhook.UID = "", ""
+	b.turns = []*turn{
+		{name: "no webhook", mutator: nobody, namespace: "bench-nobody", annotated: true},
+		{name: "MutatingAdmissionPolicy", mutator: policy, namespace: "bench-policy", annotated: true, metric: policyMetric},
+		{name: "webhook, annotated", mutator: webhook, namespace: "bench-webhook", annotated: true, metric: webhookMetric},
+		{name: "webhook, no annotation", mutator: webhook, namespace: "bench-webhook", metric: webhookMetric},
+		{name: "webhook, not opted in", mutator: webhook, namespace: "bench-nobody", annotated: true, metric: webhookMetric},
+	}
+	for name, labels := range map[string]map[string]string{
+		"bench-nobody":  nil,
+		"bench-policy":  {"example.com/bench": "policy"},
+		"bench-webhook": {v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
+	} {
+		if err := b.makeNamespace(ctx, name, labels); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (b *bench) makeNamespace(ctx context.Context, name string, labels map[string]string) error {
+	_, err := b.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	return until(ctx, "the service account of namespace "+name, func(ctx context.Context) (bool, error) {
+		_, err := b.client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+func until(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {
+	if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true, condition); err != nil {
+		return fmt.Errorf("wait for %s: %w", what, err)
+	}
+	return nil
+}
+
+// sameInjection makes sure that what is compared does the same.
+func (b *bench) sameInjection(ctx context.Context) error {
+	pods := map[mutator]*corev1.Pod{}
+	for _, turn := range b.turns {
+		if turn.mutator == nobody || !turn.annotated || pods[turn.mutator] != nil {
+			continue
+		}
+		if err := b.enable(ctx, turn.mutator); err != nil {
+			return err
+		}
+		pod, err := b.client.CoreV1().Pods(turn.namespace).Create(ctx, newPod(turn.annotated), dryRun)
+		if err != nil {
+			return fmt.Errorf("%s: %w", turn.name, err)
+		}
+		for i := range pod.Spec.InitContainers {
+			pod.Spec.InitContainers[i].VolumeMounts = nil // named at random
+		}
+		pods[turn.mutator] = pod
+	}
+	ours, theirs := pods[webhook], pods[policy]
+	if diff := cmp.Diff(ours.Spec.InitContainers, theirs.Spec.InitContainers) + cmp.Diff(len(ours.Labels), len(theirs.Labels)) + cmp.Diff(ours.Annotations, theirs.Annotations); diff != "" {
+		return fmt.Errorf("the policy does not do what the webhook does (-webhook +policy):\n%s", diff)
+	}
+	return nil
+}
+
+var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+
+// enable sees to it that one mutator is in force and the other is not.
+func (b *bench) enable(ctx context.Context, wanted mutator) error {
+	if b.now == wanted {
+		return nil
+	}
+	api := b.client.AdmissionregistrationV1()
+	var errs []error
+	switch b.now {
+	case webhook:
+		errs = append(errs, api.MutatingWebhookConfigurations().Delete(ctx, b.webhook.Name, metav1.DeleteOptions{}))
+	case policy:
+		errs = append(errs, api.MutatingAdmissionPolicyBindings().Delete(ctx, b.binding.Name, metav1.DeleteOptions{}),
+			api.MutatingAdmissionPolicies().Delete(ctx, b.policy.Name, metav1.DeleteOptions{}))
+	}
+	switch wanted {
+	case webhook:
+		_, err := api.MutatingWebhookConfigurations().Create(ctx, b.webhook, metav1.CreateOptions{})
+		errs = append(errs, err)
+	case policy:
+		_, err := api.MutatingAdmissionPolicies().Create(ctx, b.policy, metav1.CreateOptions{})
+		_, bindErr := api.MutatingAdmissionPolicyBindings().Create(ctx, b.binding, metav1.CreateOptions{})
+		errs = append(errs, err, bindErr)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	b.now = wanted
+	for mutator, namespace := range map[mutator]string{webhook: "bench-webhook", policy: "bench-policy"} {
+		// The API server learns of it a moment later.
+		var last error
+		err := until(ctx, "the API server to take up the change", func(ctx context.Context) (bool, error) {
+			pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, newPod(true), dryRun)
+			if ctx.Err() == nil {
+				last = err
+			}
+			return err == nil && (len(pod.Spec.InitContainers) > 0) == (mutator == wanted), nil
+		})
+		if err != nil {
+			return errors.Join(err, last)
+		}
+	}
+	return nil
+}
+
+// newPod is of the size that small pods have.
+func newPod(annotated bool) *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: "web-", Labels: map[string]string{"app.kubernetes.io/name": "web", "pod-template-hash": "5d69f9bd4c"},
+			Annotations: map[string]string{"example.com/checksum": strings.Repeat("0123456789abcdef", 4)},
+		},
+		Spec: corev1.PodSpec{
+			SchedulerName: "nobody", // so that no scheduler is at work beside
+			Containers: []corev1.Container{{
+				Name: "web", Image: "nginx:1.29",
+				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
+				Env:   []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
+				SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				},
+			}},
+		},
+	}
+	if annotated {
+		pod.Annotations[v1alpha1.SysctlsAnnotation] = "net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"
+	}
+	return pod
+}
+
+// take gives a case its turn.
+func (b *bench) take(ctx context.Context, t *turn) error {
+	if err := b.enable(ctx, t.mutator); err != nil {
+		return err
+	}
+	pods := b.client.CoreV1().Pods(t.namespace)
+	pod := newPod(t.annotated)
+	for range b.warmUp {
+		if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+			return err
+		}
+	}
+	before, err := t.metric.read(ctx, b.client)
+	if err != nil {
+		return err
+	}
+	for range b.pods {
+		start := time.Now()
+		if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+			return err
+		}
+		t.durations = append(t.durations, time.Since(start))
+	}
+	after, err := t.metric.read(ctx, b.client)
+	if err != nil {
+		return err
+	}
+	t.cost = t.cost.plus(after.minus(before))
+	return pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}, metav1.ListOptions{})
+}

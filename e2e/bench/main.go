@@ -1,0 +1,78 @@
+// Command bench measures what an admission costs a real API server: with no webhook, with sysctl-injector, and with a
+// MutatingAdmissionPolicy that does the same injection. All are measured in one run, in turns, on one cluster.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+)
+
+type options struct{ rounds, pods, warmUp int }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := newCommand().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func newCommand() *cobra.Command {
+	o := options{}
+	cmd := &cobra.Command{
+		Use:          "bench",
+		Short:        "Measure what an admission costs a real API server",
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().IntVar(&o.rounds, "rounds", 6, "how often each case has its turn")
+	cmd.Flags().IntVar(&o.pods, "pods", 100, "pods in a turn")
+	cmd.Flags().IntVar(&o.warmUp, "warm-up", 20, "pods before a turn that do not count")
+	return cmd
+}
+
+func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
+	const most = 1000
+	if o.rounds < 1 || o.pods < 1 || o.rounds > most || o.pods > most || o.warmUp < 0 || o.warmUp > most {
+		return fmt.Errorf("--rounds and --pods are from 1 to %d, --warm-up is at most that", most)
+	}
+	c, err := cluster.Start(ctx, cluster.Config{Progress: progress})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	installed, err := installation.Install(ctx, c, installation.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, installed.Remove()) }()
+	b, err := newBench(ctx, c, o)
+	if err != nil {
+		return err
+	}
+	if err := b.sameInjection(ctx); err != nil {
+		return err
+	}
+	for round := range o.rounds {
+		fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds)
+		for _, turn := range b.turns {
+			if err := b.take(ctx, turn); err != nil {
+				return fmt.Errorf("%s: %w; the server's log:\n%s", turn.name, err, installed.Log())
+			}
+		}
+	}
+	return b.print(out)
+}

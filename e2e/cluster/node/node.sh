@@ -1,0 +1,29 @@
+# The first process of a node, in process and mount namespaces of its own: when it ends, the kernel ends every other
+# process there, and every mount goes with the last of them. What programs keep in fixed places lies in memory, in mounts
+# that nobody outside sees. All paths that the node's programs are given are inside these mounts.
+set -eu
+files=$1 kubernetes=$2 plugins=$3
+
+mount -n --make-rprivate /
+mount -n -t proc proc /proc
+
+# Made aside and then moved over /run: the folders it shows may themselves lie below one that is covered here.
+aside=$files/run
+mkdir "$aside"
+mount -n -t tmpfs tmpfs "$aside"
+mkdir "$aside/node" "$aside/kubernetes" "$aside/cni"
+mount -n --bind "$files" "$aside/node"
+mount -n --bind "$kubernetes" "$aside/kubernetes"
+mount -n --bind "$plugins" "$aside/cni"
+mount -n --move "$aside" /run
+mount -n -t tmpfs tmpfs /var/lib
+mount -n -t tmpfs tmpfs /var/log
+
+# A kubelet writes these at its start. Here it finds them as it wants them, and the machine keeps its own.
+while read -r path; do
+	mount -n --bind "/run/node/tunables/$path" "/proc/sys/$path"
+done </run/node/tunables.txt
+
+: >/run/node/ready
+sleep infinity &
+wait # for every process that has lost its parent too

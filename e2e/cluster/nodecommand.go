@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// NodeCommand prepares a program that runs on the node: `ctr` finds its containerd there, and process ids are the node's own.
+// The node's end is the program's end too.
+func (c *Cluster) NodeCommand(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := c.enterNode(ctx, name, args)
+	cmd.Env = withoutProxies(os.Environ())
+	dieWithParent(cmd)
+	return cmd
+}
+
+// ImportImages gives the node images from tarballs, as `docker save` writes them. Pods need imagePullPolicy IfNotPresent or Never.
+func (c *Cluster) ImportImages(ctx context.Context, paths ...string) error {
+	for _, path := range paths {
+		if output, err := c.NodeCommand(ctx, "ctr", "--namespace=k8s.io", "images", "import", path).CombinedOutput(); err != nil {
+			return fmt.Errorf("import %s: %w: %s", path, err, strings.TrimSpace(string(output)))
+		}
+	}
+	return nil
+}
+
+// onNode is how a part of the node is started.
+func (c *Cluster) onNode(path string, args []string) *exec.Cmd {
+	return c.enterNode(context.Background(), path, args)
+}
+
+// enterNode enters the namespaces of the node's first process. A program there ends with the node: nsenter, which waits for it
+// outside, takes only its own end to heart.
+func (c *Cluster) enterNode(ctx context.Context, path string, args []string) *exec.Cmd {
+	entering := []string{"--target=" + c.machineID(), "--mount", "--pid", "--net", "--", path}
+	return exec.CommandContext(ctx, "nsenter", append(entering, args...)...)
+}
+
+func (c *Cluster) machineID() string {
+	for _, process := range c.processes {
+		if process.name == machineName {
+			return fmt.Sprint(process.cmd.Process.Pid)
+		}
+	}
+	return "none" // which nsenter refuses
+}
+
+// nodeFS is the embedded folder's content.
+func nodeFS() fs.FS {
+	sub, err := fs.Sub(nodeFiles, "node")
+	if err != nil {
+		panic(err) // the folder's name is a constant
+	}
+	return sub
+}
+
+// nodePackages brings on Debian and Ubuntu what a node needs.
+const nodePackages = "apt-get install containerd runc containernetworking-plugins busybox-static iptables"
+
+// NodeSupported says why this machine cannot run a node; nil when it seems that it can.
+func NodeSupported() error {
+	if err := supported(); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("a node needs root, and this is user %d", os.Geteuid())
+	}
+	var missing []error
+	for _, program := range []string{"containerd", "containerd-shim-runc-v2", "ctr", "runc", "iptables", "busybox", "nsenter", "mount"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, err)
+		}
+	}
+	if _, err := findPlugins(); err != nil {
+		missing = append(missing, err)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("a node lacks programs (`%s` on Debian and Ubuntu): %w", nodePackages, errors.Join(missing...))
+	}
+	if len(cgroupHierarchies()) == 0 {
+		return errors.New("a node needs cgroups, and none are mounted at " + cgroupMount)
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+// The suite against a real API server shows what is written, and when it counts. Here is what takes a clock or a moment that
+// cannot be had there.
+
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// calls counts what a Granter asks for beyond the objects that it finds.
+type calls struct{ Reviews, Applies int }
+
+// newGranter returns a Granter whose cache holds objects, and whose authorizer says yes. between, if set, runs while it does.
+func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) (*Granter, *calls) {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(rbacv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	counted := &calls{}
+	var g *Granter
+	writer := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(_ context.Context, _ client.WithWatch, object client.Object, _ ...client.CreateOption) error {
+			counted.Reviews++
+			object.(*authorizationv1.SubjectAccessReview).Status.Allowed = true
+			if between != nil {
+				between(g)
+			}
+			return nil
+		},
+		Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+			counted.Applies++
+			return nil
+		},
+	}).Build()
+	g, err := New(Config{Backend: ValidatingAdmissionPolicy, Client: writer, Reader: writer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.now = func() time.Time { return now }
+	return g, counted
+}
+
+// grantsOf renders what a need takes, made as long ago as said.
+func grantsOf(t *testing.T, need Need, ago time.Duration) []client.Object {
+	t.Helper()
+	objects, err := Render(ValidatingAdmissionPolicy, []Need{need})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range objects {
+		object.SetCreationTimestamp(metav1.NewTime(now.Add(-ago)))
+	}
+	return objects
+}
+
+// What a server finds in its cache counts without a question once it is old enough for every API server to know of it.
+func TestEnsureAsksAboutWhatIsNew(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		ago  time.Duration
+		want calls
+	}{
+		{"just made", 0, calls{Reviews: 1}},
+		{"not quite old enough", settleAge - time.Second, calls{Reviews: 1}},
+		{"old enough", settleAge, calls{}},
+		{"made by a clock that is ahead", -time.Minute, calls{Reviews: 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g, counted := newGranter(t, nil, grantsOf(t, batch, test.ago)...)
+			for range 2 { // the second time it is known
+				if err := g.Ensure(t.Context(), batch); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(test.want, *counted); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A grant that goes while it is being looked at is not remembered as one that is in force.
+func TestEnsureForgetsWhatGoesMeanwhile(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		between func(*Granter)
+		want    int // questions that two pods in a row lead to
+	}{
+		{"nothing goes", nil, 1},
+		{"a binding of the namespace goes", func(g *Granter) { g.forget(batch.Namespace) }, 2},
+		{"a role goes", func(g *Granter) { g.forget("") }, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g, counted := newGranter(t, test.between, grantsOf(t, batch, 0)...)
+			for range 2 {
+				if err := g.Ensure(t.Context(), batch); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if counted.Reviews != test.want {
+				t.Errorf("%d questions, want %d", counted.Reviews, test.want)
+			}
+		})
+	}
+}
+
+// Forgetting concerns the namespace of a binding, and all namespaces where a role is concerned.
+func TestForget(t *testing.T) {
+	for _, test := range []struct {
+		forget      string
+		shop, other bool
+	}{
+		{"shop", false, true},
+		{"elsewhere", true, true},
+		{"", false, false},
+	} {
+		g, _ := newGranter(t, nil)
+		g.remember("shop", "x", 0)
+		g.remember("jobs", "x", 0)
+		g.forget(test.forget)
+		if shop, other := g.isInForce("shop", "x"), g.isInForce("jobs", "x"); shop != test.shop || other != test.other {
+			t.Errorf("after %q is forgotten, shop is known: %t, and jobs: %t", test.forget, shop, other)
+		}
+	}
+}
+
+// An authorizer that never hears of the grant is waited for, but not for ever.
+func TestEnsureGivesUp(t *testing.T) {
+	g, _ := newGranter(t, nil, grantsOf(t, batch, 0)...)
+	g.Client = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
+		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return nil },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := access{"jobs", "default", "sysctl-injector.dev", "sysctls", "net.core.somaxconn"}.wait(ctx, g.Client)
+	const want = `the grant exists, but the API server's authorizer does not know of it yet (whether service account "default" in namespace "jobs" ` +
+		`may use sysctls.sysctl-injector.dev "net.core.somaxconn"): context canceled`
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}

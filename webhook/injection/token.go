@@ -1,0 +1,52 @@
+package injection
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
+)
+
+// What the API server's ServiceAccount admission adds to every container
+// (k8s.io/kubernetes plugin/pkg/admission/serviceaccount, DefaultAPITokenMountPath and ServiceAccountVolumeName).
+const (
+	tokenMountPath    = "/var/run/secrets/kubernetes.io/serviceaccount"
+	tokenVolumePrefix = "kube-api-access-"
+)
+
+// tokenMount is the mount that the API server would add to the injected container after the webhook has; nil where it would
+// not. Added at once, it leaves the API server nothing to add, and so no reason to call the webhook a second time.
+func (p *Pod) tokenMount() *corev1.VolumeMount {
+	for _, c := range p.containers {
+		if strings.HasPrefix(c.tokenVolume, tokenVolumePrefix) && slices.Contains(p.volumes, volume{c.tokenVolume, true}) {
+			return &corev1.VolumeMount{Name: c.tokenVolume, ReadOnly: true, MountPath: tokenMountPath}
+		}
+	}
+	return nil
+}
+
+// isTokenMount tells whether a mount is that of the token, and no more.
+func (p *Pod) isTokenMount(mount corev1.VolumeMount) bool {
+	plain := corev1.VolumeMount{Name: mount.Name, ReadOnly: true, MountPath: tokenMountPath}
+	return apiequality.Semantic.DeepEqual(mount, plain) && slices.Contains(p.volumes, volume{mount.Name, true})
+}
+
+type mount struct{ name, path string }
+
+var mountFields = scan.Fields[mount]{
+	"name":      scan.Text(func(m *mount) *string { return &m.name }),
+	"mountPath": scan.Text(func(m *mount) *string { return &m.path }),
+}
+
+func readTokenMount(into *container, c *scan.Cursor) {
+	c.Each(func(int) {
+		var m mount
+		mountFields.Read(&m, c)
+		if m.path == tokenMountPath {
+			into.tokenVolume = m.name
+		}
+	})
+}

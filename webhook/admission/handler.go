@@ -147,20 +147,17 @@ func (h *Handler) outcome(ctx context.Context, pod *injection.Pod, namespace str
 
 // Need returns what a pod that lives needs to be granted by the rules now in force, be it created anew; nil where that is
 // nothing.
-func (h *Handler) Need(ctx context.Context, live *corev1.Pod) *grants.Need {
+func (h *Handler) Need(ctx context.Context, live *corev1.Pod) (*grants.Need, error) {
 	raw, err := json.Marshal(live)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	pod, err := injection.ReadPod(string(raw))
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	outcome, err := h.outcome(ctx, pod, live.Namespace)
-	if err != nil {
-		return nil
-	}
-	return outcome.Need
+	return outcome.Need, err
 }
 
 // grant has the pod's needs granted before it is admitted. A dry run leaves no trace.

@@ -117,17 +117,17 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 }
 
 // RepairGrants has the leader keep the grants as the live pods need them. Need says what one needs by the rules in force.
-func (c *Cluster) RepairGrants(ctx context.Context, need func(context.Context, *corev1.Pod) *grants.Need, grace time.Duration) error {
-	repairer, err := grants.NewRepairer(grants.RepairConfig{Granter: c.granter, Grace: grace, Need: func(ctx context.Context, pod *corev1.Pod) *grants.Need {
+func (c *Cluster) RepairGrants(ctx context.Context, need func(context.Context, *corev1.Pod) (*grants.Need, error), grace time.Duration) error {
+	repairer, err := grants.NewRepairer(grants.RepairConfig{Granter: c.granter, Grace: grace, Need: func(ctx context.Context, pod *corev1.Pod) (*grants.Need, error) {
 		// Before the first policies have been read, no pod would seem to need anything.
 		select {
 		case <-c.synced:
 		case <-ctx.Done():
-			return nil
+			return nil, ctx.Err()
 		}
 		// The cache alone is asked: anyone may label a pod as injected, anywhere.
 		if err := c.manager.GetCache().Get(ctx, client.ObjectKey{Name: pod.Namespace}, namespaceMetadata()); err != nil {
-			return nil
+			return nil, client.IgnoreNotFound(err)
 		}
 		return need(ctx, pod)
 	}})

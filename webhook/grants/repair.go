@@ -33,7 +33,7 @@ const byRole = "roleRef.name"
 type RepairConfig struct {
 	Granter *Granter
 	// Need returns what a live pod needs by the policies now in force; nil where it needs nothing, or may no longer have it.
-	Need func(context.Context, *corev1.Pod) *Need
+	Need func(context.Context, *corev1.Pod) (*Need, error)
 	// Grace is how long a grant that no live pod uses is kept.
 	Grace time.Duration
 }
@@ -121,7 +121,12 @@ func (r *Repairer) wanted(ctx context.Context, namespace string) ([]client.Objec
 		if !isLive(&pods.Items[i]) {
 			continue
 		}
-		if need := r.Need(ctx, &pods.Items[i]); need != nil {
+		need, err := r.Need(ctx, &pods.Items[i])
+		if err != nil {
+			// Without knowing all needs, none of the grants can be said to be unused.
+			return nil, fmt.Errorf("decide what pod %q needs: %w", pods.Items[i].Name, err)
+		}
+		if need != nil {
 			needs = append(needs, *need)
 		}
 	}

@@ -50,7 +50,7 @@ func TestRetire(t *testing.T) {
 			if test.grace == 0 {
 				test.grace = grace
 			}
-			r, err := NewRepairer(RepairConfig{Granter: g, Need: func(context.Context, *corev1.Pod) *Need { return nil }, Grace: test.grace})
+			r, err := NewRepairer(RepairConfig{Granter: g, Need: func(context.Context, *corev1.Pod) (*Need, error) { return nil, nil }, Grace: test.grace})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,220 @@
+package grants_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// right is one thing that the server's role lets it do.
+type right struct{ group, resource, verb string }
+
+func (r right) String() string { return r.verb + " " + r.resource }
+
+// denied is what the API server says to the reduced server that lacks the right.
+func (r right) denied() string {
+	return fmt.Sprintf("User %q cannot %s resource %q in API group %q", user(reduced), r.verb, r.resource, r.group)
+}
+
+// reduced is the name of a service account, and of its ClusterRole.
+const reduced = "reduced"
+
+// minimal is a server whose role lacks one right after another.
+type minimal struct {
+	*site
+	namespace string
+}
+
+// The role holds nothing that the server could do without: with any right taken away something fails, as its row says.
+func TestRoleIsMinimal(t *testing.T) {
+	suite.Cluster(t)
+	must(t, admin.Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: reduced}}))
+	must(t, addAccount(t.Context(), reduced, reduced))
+	setRights(t, right{})
+	s := newSite(t, serverConfig{account: reduced, args: []string{"--grants-grace-period=1s"}})
+	m := &minimal{s, s.namespace(t)}
+
+	rows := map[right]func(*minimal, *testing.T, right){
+		{"", "namespaces", "get"}:                                  (*minimal).refusesForeignNamespace,
+		{"", "namespaces", "list"}:                                 (*minimal).isNotReady,
+		{"", "namespaces", "watch"}:                                (*minimal).hearsNothing,
+		{"node.k8s.io", "runtimeclasses", "get"}:                   (*minimal).refusesUnknownRuntimeClass,
+		{"node.k8s.io", "runtimeclasses", "list"}:                  (*minimal).isNotReady,
+		{"node.k8s.io", "runtimeclasses", "watch"}:                 (*minimal).hearsNothing,
+		{v1alpha1.GroupName, "sysctlpolicies", "list"}:             (*minimal).isNotReady,
+		{v1alpha1.GroupName, "sysctlpolicies", "watch"}:            (*minimal).hearsNothing,
+		{v1alpha1.GroupName, "sysctlprofiles", "list"}:             (*minimal).isNotReady,
+		{v1alpha1.GroupName, "sysctlprofiles", "watch"}:            (*minimal).hearsNothing,
+		{v1alpha1.GroupName, "sysctlpolicies/status", "update"}:    (*minimal).tellsNoStatus,
+		{v1alpha1.GroupName, "sysctlprofiles/status", "update"}:    (*minimal).tellsNoStatus,
+		{rbacv1.GroupName, "clusterroles", "get"}:                  (*minimal).refusesPod,
+		{rbacv1.GroupName, "clusterroles", "list"}:                 (*minimal).isNotReady,
+		{rbacv1.GroupName, "clusterroles", "watch"}:                (*minimal).hearsNothing,
+		{rbacv1.GroupName, "clusterroles", "create"}:               (*minimal).refusesPod,
+		{rbacv1.GroupName, "clusterroles", "patch"}:                (*minimal).refusesPod,
+		{rbacv1.GroupName, "clusterroles", "delete"}:               (*minimal).refusesPod,
+		{rbacv1.GroupName, "rolebindings", "get"}:                  (*minimal).refusesPod,
+		{rbacv1.GroupName, "rolebindings", "list"}:                 (*minimal).isNotReady,
+		{rbacv1.GroupName, "rolebindings", "watch"}:                (*minimal).hearsNothing,
+		{rbacv1.GroupName, "rolebindings", "create"}:               (*minimal).refusesPod,
+		{rbacv1.GroupName, "rolebindings", "patch"}:                (*minimal).refusesPod,
+		{rbacv1.GroupName, "rolebindings", "delete"}:               (*minimal).refusesPod,
+		{"", "pods", "list"}:                                       (*minimal).hearsNothing,
+		{"", "pods", "watch"}:                                      (*minimal).hearsNothing,
+		{rbacv1.GroupName, "clusterrolebindings", "list"}:          (*minimal).keepsUnusedRole,
+		{"authorization.k8s.io", "subjectaccessreviews", "create"}: (*minimal).refusesPod,
+		{v1alpha1.GroupName, "sysctls", "use"}:                     (*minimal).refusesPod,
+	}
+	all := rights(t)
+	for r := range rows {
+		if !slices.Contains(all, r) {
+			t.Errorf("%s is not in the role", r)
+		}
+	}
+	for _, r := range all {
+		t.Run(r.String(), func(t *testing.T) {
+			if rows[r] == nil {
+				t.Fatal("nothing is known to fail without it")
+			}
+			setRights(t, r)
+			rows[r](m, t, r)
+		})
+	}
+}
+
+// rights lists what the role that is shipped lets the server do, in order.
+func rights(t *testing.T) []right {
+	t.Helper()
+	role := &rbacv1.ClusterRole{}
+	must(t, templates.Decode(templates.Install, "install/clusterrole.yaml", role))
+	all := map[right]bool{}
+	for _, rule := range role.Rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					all[right{group, resource, verb}] = true
+				}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(all), func(a, b right) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// setRights gives the reduced role all that is shipped but one right, and waits until the API server's authorizer knows.
+func setRights(t *testing.T, missing right) {
+	t.Helper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: reduced}}
+	for _, r := range rights(t) {
+		if r != missing {
+			role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{r.group}, Resources: []string{r.resource}, Verbs: []string{r.verb}})
+		}
+	}
+	must(t, admin.Update(t.Context(), role))
+	for _, r := range rights(t) {
+		resource, subresource, _ := strings.Cut(r.resource, "/")
+		eventually(t, "the authorizer to know of the role", func(ctx context.Context) (bool, error) {
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:               user(reduced),
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: r.verb, Group: r.group, Resource: resource, Subresource: subresource},
+			}}
+			err := admin.Create(ctx, review)
+			return review.Status.Allowed == (r != missing), err
+		})
+	}
+}
+
+// isNotReady: what was there before is never known.
+func (m *minimal) isNotReady(t *testing.T, r right) {
+	// As where the API server does not stream lists (before Kubernetes 1.32): a client that watches need not list there.
+	s := launch(t, serverConfig{account: reduced, env: []string{"KUBE_FEATURE_WatchListClient=false"}})
+	s.awaitLog(t, logged(r.denied()))
+	const want = "503 Service Unavailable: [+]shutdown ok\n[+]certificate ok\n[-]caches: the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet"
+	if err := s.ready(t.Context()); err == nil || err.Error() != want {
+		t.Errorf("ready: %v, want %s", err, want)
+	}
+}
+
+// hearsNothing: what comes is never known, and so nothing is done about it.
+func (m *minimal) hearsNothing(t *testing.T, r right) {
+	s := launch(t, serverConfig{account: reduced, env: []string{"KUBE_FEATURE_WatchListClient=false"}})
+	s.awaitLog(t, logged(r.denied()))
+}
+
+// sysctl is one that no other row asks for.
+func (r right) sysctl() string {
+	return "net.ipv4.conf." + r.verb + "_" + r.resource + ".forwarding"
+}
+
+// refusesPod: the grant cannot be applied, or not be found to be in force. The person learns why.
+func (m *minimal) refusesPod(t *testing.T, r right) {
+	role, binding := role(r.sysctl()), binding(m.namespace, "default", r.sysctl())
+	roleKind := fmt.Sprintf("ClusterRole %q", role.Name)
+	bindingKind := fmt.Sprintf("RoleBinding %q", m.namespace+"/"+binding.Name)
+	there := map[string]string{"clusterroles": "at the cluster scope", "rolebindings": fmt.Sprintf("in the namespace %q", m.namespace)}[r.resource]
+	forbidden := map[string]string{
+		"clusterroles": fmt.Sprintf("clusterroles.rbac.authorization.k8s.io %q is forbidden: %s %s", role.Name, r.denied(), there),
+		"rolebindings": fmt.Sprintf("rolebindings.rbac.authorization.k8s.io %q is forbidden: %s %s", binding.Name, r.denied(), there),
+	}[r.resource]
+	var want string
+	switch r.String() {
+	case "get clusterroles":
+		want = "read " + roleKind + ": " + forbidden
+	case "create clusterroles", "patch clusterroles":
+		want = "apply " + roleKind + ": " + forbidden
+	case "delete clusterroles":
+		role.Labels, role.AggregationRule = ours, &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
+		must(t, admin.Create(t.Context(), role))
+		want = "delete " + roleKind + ", which aggregates other roles: " + forbidden
+	case "get rolebindings":
+		want = "read " + bindingKind + ": " + forbidden
+	case "create rolebindings", "patch rolebindings":
+		want = "apply " + bindingKind + ": " + forbidden
+	case "delete rolebindings":
+		binding.Labels, binding.RoleRef = ours, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"}
+		must(t, admin.Create(t.Context(), binding))
+		want = "delete " + bindingKind + ", which refers to another role: " + forbidden
+	case "create subjectaccessreviews":
+		want = fmt.Sprintf(`ask whether service account "default" in namespace %q may use sysctls.sysctl-injector.dev %q: subjectaccessreviews.authorization.k8s.io is forbidden: %s at the cluster scope`,
+			m.namespace, r.sysctl(), r.denied())
+	case "use sysctls":
+		want = fmt.Sprintf("apply %s: clusterroles.rbac.authorization.k8s.io %q is forbidden: user %q (groups=[\"system:serviceaccounts\" \"system:serviceaccounts:sysctl-injector-system\" \"system:authenticated\"]) "+
+			"is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"sysctl-injector.dev\"], Resources:[\"sysctls\"], ResourceNames:[%q], Verbs:[\"use\"]}", roleKind, role.Name, user(reduced), r.sysctl())
+	}
+	refuses(t, newPod(m.namespace, "default", r.sysctl()+" = 1"), "GrantFailed: "+want)
+}
+
+// keepsUnusedRole: it may be that somebody binds it.
+func (m *minimal) keepsUnusedRole(t *testing.T, r right) {
+	old := role(r.sysctl())
+	old.Labels = ours
+	old.Annotations = map[string]string{unusedSince: "2020-01-01T00:00:00Z"}
+	must(t, admin.Create(t.Context(), old))
+	m.awaitLog(t, old.Name, "list cluster role bindings: clusterrolebindings.rbac.authorization.k8s.io is forbidden: "+logged(r.denied()))
+	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(old), old))
+}
+
+// tellsNoStatus: a policy or profile shows nobody whether it counts.
+func (m *minimal) tellsNoStatus(t *testing.T, r right) {
+	var object client.Object = &v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.none"}}}}}
+	if r.resource == "sysctlprofiles/status" {
+		object = &v1alpha1.SysctlProfile{Spec: v1alpha1.SysctlProfileSpec{Sysctls: "net.none = 1"}}
+	}
+	object.SetName("reduced")
+	must(t, admin.Create(t.Context(), object))
+	t.Cleanup(func() { must(t, admin.Delete(context.WithoutCancel(t.Context()), object)) })
+	m.awaitLog(t, logged(r.denied()))
+}
+
+// logged is a text as it stands in a line of the log.
+func logged(text string) string { return strings.ReplaceAll(text, `"`, `\"`) }

@@ -1,0 +1,162 @@
+package grants_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+const (
+	webhookFile = "install/webhook.yaml"
+	// siteLabel on a namespace says which test's server decides on its pods.
+	siteLabel = "example.com/site"
+)
+
+// ours are the labels of what the server writes.
+var ours = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy}
+
+// site is a server, and the namespaces whose pods it is asked about.
+type site struct {
+	*server
+	config     serverConfig
+	name       string
+	namespaces []string
+}
+
+// newSite starts a server, and returns when the API server calls it.
+func newSite(t *testing.T, config serverConfig) *site {
+	t.Helper()
+	suite.Cluster(t)
+	s := &site{config: config, name: strings.ToLower(t.Name())}
+	// Before the server's own clean-up is registered, so that it runs after: nothing restores what is removed here.
+	t.Cleanup(func() { s.clean(t) })
+	s.server = start(t, config)
+	s.config.address = s.webhook
+
+	// The server has now done all that it does without a pod.
+	await(t, "the policy to be read", &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, func(p *v1alpha1.SysctlPolicy) bool {
+		return meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady)
+	})
+
+	hook := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	must(t, templates.Decode(templates.Install, webhookFile, hook))
+	hook.Name = s.name
+	url := "https://" + s.webhook + admission.MutatePath
+	hook.Webhooks[0].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: serving.CA}
+	selector := hook.Webhooks[0].NamespaceSelector
+	selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{s.name}})
+	must(t, admin.Create(t.Context(), hook))
+	t.Cleanup(func() { _ = admin.Delete(context.WithoutCancel(t.Context()), hook) })
+
+	probe := s.namespace(t)
+	eventually(t, "the API server to call the server", func(ctx context.Context) (bool, error) {
+		pod := newPod(probe, "default", "net.core.somaxconn")
+		err := admin.Create(ctx, pod, client.DryRunAll)
+		return err == nil && len(pod.Spec.InitContainers) == 1, nil
+	})
+	return s
+}
+
+// restart starts a server where the former one was, with flags of its own.
+func (s *site) restart(t *testing.T, args ...string) {
+	t.Helper()
+	s.terminate(t)
+	config := s.config
+	config.args = append(append([]string{}, config.args...), args...)
+	s.server = start(t, config)
+}
+
+// namespace makes a namespace of the site that is opted in, with the service accounts named and the default one.
+func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
+	t.Helper()
+	name := fmt.Sprintf("%s-%d", s.name, len(s.namespaces))
+	s.namespaces = append(s.namespaces, name)
+	must(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, siteLabel: s.name},
+	}}))
+	for _, account := range serviceAccounts {
+		must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: account}}))
+	}
+	await(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
+	return name
+}
+
+// clean removes the site's pods and all grants there are, for the tests to come.
+func (s *site) clean(t *testing.T) {
+	ctx := context.WithoutCancel(t.Context())
+	var errs []error
+	for _, namespace := range s.namespaces {
+		errs = append(errs, admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0)),
+			admin.DeleteAllOf(ctx, &rbacv1.RoleBinding{}, client.InNamespace(namespace)),
+			admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
+	}
+	if err := errors.Join(append(errs, admin.DeleteAllOf(ctx, &rbacv1.ClusterRole{}, client.MatchingLabels(ours)))...); err != nil {
+		t.Errorf("clean up: %v", err)
+	}
+}
+
+// newPod asks for sysctls, each set to 1024. A name may carry a value of its own.
+func newPod(namespace, serviceAccount string, sysctls ...string) *corev1.Pod {
+	var text strings.Builder
+	for _, sysctl := range sysctls {
+		if !strings.Contains(sysctl, "=") {
+			sysctl += " = 1024"
+		}
+		fmt.Fprintln(&text, sysctl)
+	}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "web-", Annotations: map[string]string{v1alpha1.SysctlsAnnotation: text.String()}},
+		Spec:       corev1.PodSpec{ServiceAccountName: serviceAccount, Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
+	}
+}
+
+// create creates a pod that is to be admitted.
+func create(t *testing.T, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	must(t, admin.Create(t.Context(), pod))
+	if len(pod.Spec.InitContainers) != 1 || pod.Spec.InitContainers[0].Name != v1alpha1.ContainerName {
+		t.Fatalf("the pod is admitted with init containers %v", pod.Spec.InitContainers)
+	}
+	return pod
+}
+
+// refuses creates a pod that is to be refused, and compares the whole message.
+func refuses(t *testing.T, pod *corev1.Pod, want string) {
+	t.Helper()
+	want = `admission webhook "pods.sysctl-injector.dev" denied the request: ` + want
+	switch err := admin.Create(t.Context(), pod); {
+	case err == nil:
+		t.Errorf("the pod is admitted, and was to be refused: %s", want)
+	case err.Error() != want:
+		t.Errorf("the pod is refused by\n%s\nwant\n%s", err, want)
+	}
+}
+
+// remove deletes a pod at once: no kubelet is there to end it.
+func remove(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	must(t, admin.Delete(t.Context(), pod, client.GracePeriodSeconds(0)))
+}
+
+// role is the ClusterRole that grants a sysctl, to be read.
+func role(sysctl string) *rbacv1.ClusterRole {
+	return &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "sysctl-injector:" + sysctl}}
+}
+
+// binding is the RoleBinding that gives a service account a sysctl, to be read.
+func binding(namespace, serviceAccount, sysctl string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "sysctl-injector:" + sysctl + ":" + serviceAccount}}
+}

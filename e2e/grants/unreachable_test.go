@@ -1,0 +1,113 @@
+package grants_test
+
+import (
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A server whose API server stops answering, or is gone, refuses what it has no grant for, says why, and does so before the API
+// server that asks gives up after its five seconds. What is known to be granted is admitted as ever.
+func TestUnreachable(t *testing.T) {
+	p := newProxy(t)
+	s := newSite(t, serverConfig{proxy: p.address})
+	namespace := s.namespace(t)
+	create(t, newPod(namespace, "default", "net.core.somaxconn"))
+	for _, test := range []struct {
+		name, sysctl string
+		breakIt      func()
+		message      string
+	}{
+		{"slow", "net.ipv4.tcp_fin_timeout", p.stall, `GrantFailed: read ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout": Get "https://ADDRESS/apis/rbac.authorization.k8s.io/v1/clusterroles/sysctl-injector:net.ipv4.tcp_fin_timeout": context deadline exceeded`},
+		{"dead", "net.ipv4.tcp_retries2", p.close, `GrantFailed: read ClusterRole "sysctl-injector:net.ipv4.tcp_retries2": Get "https://ADDRESS/apis/rbac.authorization.k8s.io/v1/clusterroles/sysctl-injector:net.ipv4.tcp_retries2": dial tcp ADDRESS: connect: connection refused`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.breakIt()
+			// The message is the server's own: one that is late would be "failed calling webhook".
+			refuses(t, newPod(namespace, "default", test.sysctl), strings.ReplaceAll(test.message, "ADDRESS", p.address))
+			create(t, newPod(namespace, "default", "net.core.somaxconn"))
+		})
+	}
+	if err := s.ready(t.Context()); err != nil {
+		t.Errorf("the server is not ready, and what it knows is lost to all: %v", err)
+	}
+}
+
+// proxy hands bytes on to the API server, until it is told to stop.
+type proxy struct {
+	address  string
+	listener net.Listener
+
+	passing sync.RWMutex // held for writing while nothing passes
+
+	mu          sync.Mutex
+	stalled     bool
+	connections []net.Conn
+}
+
+func newProxy(t *testing.T) *proxy {
+	t.Helper()
+	c := suite.Cluster(t)
+	listener, err := c.Listen("tcp", net.JoinHostPort(c.Address().String(), "0"))
+	must(t, err)
+	p := &proxy{listener: listener, address: listener.Addr().String()}
+	t.Cleanup(p.close)
+	target := strings.TrimPrefix(c.RESTConfig().Host, "https://")
+	go func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			out, err := c.Dial(t.Context(), "tcp", target)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.connections = append(p.connections, in, out)
+			p.mu.Unlock()
+			go p.pass(in, out)
+			go p.pass(out, in)
+		}
+	}()
+	return p
+}
+
+func (p *proxy) pass(to io.Writer, from io.Reader) {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		p.passing.RLock()
+		_, writeErr := to.Write(buffer[:n])
+		p.passing.RUnlock()
+		if err != nil || writeErr != nil {
+			return
+		}
+	}
+}
+
+// stall keeps every connection open, and lets nothing through.
+func (p *proxy) stall() {
+	p.passing.Lock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stalled = true
+}
+
+// close ends every connection, and takes no new one.
+func (p *proxy) close() {
+	_ = p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, connection := range p.connections {
+		_ = connection.Close()
+	}
+	p.connections = nil
+	if p.stalled {
+		p.stalled = false
+		p.passing.Unlock()
+	}
+}

@@ -87,6 +87,10 @@ bench: ## Run the benchmarks
 bench-admission: ## Measure what an admission costs a real API server, beside a MutatingAdmissionPolicy
 	go run ./e2e/bench
 
+.PHONY: fuzz-guard
+fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random pods
+	GUARD_PODS=20000 GUARD_SEED=$$(date +%s) SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=90m -v -run=TestGuardRandomPods ./e2e/guard
+
 ##@ A cluster to try things on
 
 .PHONY: cluster-up

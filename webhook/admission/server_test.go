@@ -55,6 +55,7 @@ func TestServeLetsRequestsInFlightFinish(t *testing.T) {
 			answer <- err.Error()
 			return
 		}
+		defer func() { _ = response.Body.Close() }()
 		body, _ := io.ReadAll(response.Body)
 		answer <- fmt.Sprintf("%s %s", response.Proto, body)
 	}()
@@ -80,6 +81,7 @@ func TestServeAnswersNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusNotFound {
 		t.Errorf("got %s", response.Status)
 	}

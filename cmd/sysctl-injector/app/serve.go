@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
+	"k8s.io/klog/v2" //nolint:depguard // only to have client-go's lines go where all others go
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"

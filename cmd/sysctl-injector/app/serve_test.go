@@ -96,6 +96,7 @@ func TestServeStandalone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = response.Body.Close() }()
 	var review struct {
 		Response struct {
 			Allowed bool

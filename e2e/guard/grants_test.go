@@ -1,0 +1,129 @@
+package guard_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// waitForGrants waits until the authorizer says of all names that they are, or are not, granted.
+func waitForGrants(t testing.TB, namespace, serviceAccount string, names []string, want bool) {
+	t.Helper()
+	reviews := clientset(t).AuthorizationV1().SubjectAccessReviews()
+	eventually(t, "the authorizer to know of the grants", func(ctx context.Context) (bool, error) {
+		for _, name := range names {
+			review, err := reviews.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:   "system:serviceaccount:" + namespace + ":" + serviceAccount,
+				Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace},
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: namespace, Verb: "use", Group: v1alpha1.GroupName, Resource: "sysctls", Name: name,
+				},
+			}}, metav1.CreateOptions{})
+			if err != nil || review.Status.Allowed != want {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+}
+
+func makeServiceAccount(t *testing.T, namespace, name string) {
+	t.Helper()
+	_, err := clientset(t).CoreV1().ServiceAccounts(namespace).Create(t.Context(),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGuardGrants(t *testing.T) {
+	admin := clientset(t)
+	here, elsewhere := newNamespace(t, held(api.LevelBaseline)), newNamespace(t, held(api.LevelBaseline))
+	for _, name := range []string{"half", "revoked", "stranger"} {
+		makeServiceAccount(t, here, name)
+	}
+	makeServiceAccount(t, elsewhere, "stranger")
+	grant(t, here, "half", "net.core.somaxconn")
+	grant(t, here, "revoked", "net.core.somaxconn")
+	grant(t, elsewhere, "stranger", "net.core.somaxconn")
+	bindings := admin.RbacV1().RoleBindings(here)
+	if err := bindings.Delete(t.Context(), "sysctl-injector:net.core.somaxconn:revoked", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	waitForGrants(t, here, "revoked", []string{"net.core.somaxconn"}, false)
+
+	refused := func(serviceAccount, name string, all ...string) string {
+		return fmt.Sprintf(`pods "pod" is forbidden: %s denied request: %s`, theStandard, notGranted(here, serviceAccount, name, all...))
+	}
+	for _, test := range []struct {
+		name           string
+		serviceAccount string
+		args           []string
+		want           string
+	}{
+		{"admits what is granted", "granted", []string{"net.core.somaxconn=1", "kernel.sem=1 2 3 4"}, ""},
+		{"refuses a service account that was granted nothing", "default", []string{"net.core.somaxconn=1"},
+			refused("default", "net.core.somaxconn", "net.core.somaxconn")},
+		{"takes no service account for the one named default", "", []string{"net.core.somaxconn=1"},
+			refused("default", "net.core.somaxconn", "net.core.somaxconn")},
+		{"refuses one name of several, and tells how to allow all", "half", []string{"net.core.somaxconn=1", "kernel.sem=1 2 3 4"},
+			refused("half", "kernel.sem", "net.core.somaxconn", "kernel.sem")},
+		{"refuses the first of several", "half", []string{"kernel.sem=1 2 3 4", "net.core.somaxconn=1"},
+			refused("half", "kernel.sem", "kernel.sem", "net.core.somaxconn")},
+		{"refuses a name that begins like one that is granted", "half", []string{"net.core.somaxconn2=1"},
+			refused("half", "net.core.somaxconn2", "net.core.somaxconn2")},
+		{"refuses a name in other letters than the one that is granted", "half", []string{"net.core.Somaxconn=1"},
+			refused("half", "net.core.Somaxconn", "net.core.Somaxconn")},
+		{"refuses what another namespace's account of the same name was granted", "stranger", []string{"net.core.somaxconn=1"},
+			refused("stranger", "net.core.somaxconn", "net.core.somaxconn")},
+		{"refuses what is no longer granted", "revoked", []string{"net.core.somaxconn=1"},
+			refused("revoked", "net.core.somaxconn", "net.core.somaxconn")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := plainPod()
+			pod.Spec.ServiceAccountName = test.serviceAccount
+			inject(pod, test.args...)
+			if got := verdict(createIn(t, here, pod)); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestGuardChecksEveryArgument stays within the cost that the API server allows: as many arguments as there may be, with names as
+// long as they may be; and each is checked, the last as well as the first.
+func TestGuardChecksEveryArgument(t *testing.T) {
+	namespace := newNamespace(t, held(api.LevelRestricted))
+	makeServiceAccount(t, namespace, "all")
+	var names, args []string
+	for n := range sysctl.MaxAssignments {
+		name := fmt.Sprintf("net.a%02d.", n)
+		name += strings.Repeat("x", sysctl.MaxNameLength-len(name))
+		names, args = append(names, name), append(args, name+"="+strings.Repeat("1 2", sysctl.MaxValueLength/3))
+	}
+	grant(t, namespace, "all", names...)
+	pod := plainPod()
+	pod.Spec.ServiceAccountName = "all"
+	inject(pod, args...)
+	if got := verdict(createIn(t, namespace, pod)); got != "" {
+		t.Fatalf("refuses %d granted sysctls: %s", len(args), got)
+	}
+	for n := range args {
+		t.Run(fmt.Sprint("number ", n+1), func(t *testing.T) {
+			changed := copyOf(pod)
+			changed.Spec.InitContainers[0].Args[n] = "net.not.granted=1"
+			if got := verdict(createIn(t, namespace, changed)); !strings.Contains(got, `sysctl "net.not.granted" is not granted`) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}

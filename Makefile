@@ -56,7 +56,7 @@ clean: ## Remove what was built
 ##@ Tests
 
 .PHONY: test
-test: test-unit fuzz-smoke test-api ## Run every test
+test: test-unit fuzz-smoke test-api test-node ## Run every test
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no cluster
@@ -65,7 +65,16 @@ test-unit: ## Run the tests that need no cluster
 .PHONY: test-api
 test-api: ## Run the tests against a real API server and etcd; the first run builds Kubernetes
 	go run ./e2e/cluster/run build
-	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m ./e2e/...
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $$(go list ./e2e/... | grep -v /e2e/node)
+
+# A machine that cannot run a node says what it lacks; CI has to have it.
+.PHONY: test-node
+test-node: ## Run the tests on a real node: kubelet, containerd, runc (root on Linux)
+	@if lacks=$$(go run ./e2e/cluster/run can-node 2>&1) || [ -n "$$CI" ]; then \
+		SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m ./e2e/node; \
+	else \
+		printf '\n*** NOT RUN: the tests on a real node.\n%s\n\n' "$$lacks"; \
+	fi
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (60s)
@@ -87,6 +96,10 @@ bench: ## Run the benchmarks
 bench-admission: ## Measure what an admission costs a real API server, beside a MutatingAdmissionPolicy
 	go run ./e2e/bench
 
+.PHONY: bench-memory
+bench-memory: ## Measure the server's memory and start, with few pods and with many
+	go run ./e2e/bench/memory
+
 .PHONY: fuzz-guard
 fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random pods
 	GUARD_PODS=20000 GUARD_SEED=$$(date +%s) SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=90m -v -run=TestGuardRandomPods ./e2e/guard
@@ -94,8 +107,8 @@ fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random po
 ##@ A cluster to try things on
 
 .PHONY: cluster-up
-cluster-up: ## Start an API server, controllers and a scheduler, and say how to reach them
-	go run ./e2e/cluster/run up
+cluster-up: ## Start an API server, controllers and a scheduler, and with NODE=1 a node; say how to reach them
+	go run ./e2e/cluster/run up $(if $(NODE),--node)
 
 .PHONY: cluster-down
 cluster-down: ## Stop them

@@ -56,7 +56,7 @@ func (c Config) complete() (Config, error) {
 		}
 	}
 	if c.Node && c.Loopback {
-		return c, errors.New("Node: a node needs a network namespace of its own, and Loopback asks for none")
+		return c, errors.New("field Node: a node needs a network namespace of its own, and Loopback asks for none")
 	}
 	if c.StartTimeout < 0 {
 		return c, fmt.Errorf("StartTimeout: %s is negative", c.StartTimeout)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -49,6 +50,24 @@ func same(a, b client.Object) bool {
 		return equality.Semantic.DeepEqual(a.Subjects, b.(*rbacv1.RoleBinding).Subjects) && a.RoleRef == b.(*rbacv1.RoleBinding).RoleRef
 	}
 	return false
+}
+
+// applyAll applies objects, all of a rank at once: what they refer to is of a lower one.
+func (g *Granter) applyAll(ctx context.Context, objects []client.Object) error {
+	for len(objects) > 0 {
+		group, groupCtx := errgroup.WithContext(ctx)
+		same := 0
+		for same < len(objects) && rank(objects[same]) == rank(objects[0]) {
+			object := objects[same]
+			group.Go(func() error { return g.applyOnce(groupCtx, object) })
+			same++
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		objects = objects[same:]
+	}
+	return nil
 }
 
 // applyOnce applies an object, once for all who want it at the same time.

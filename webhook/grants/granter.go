@@ -119,6 +119,7 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 		return err
 	}
 	settled := true
+	var missing []client.Object
 	for _, object := range objects {
 		cached, err := g.cached(ctx, object)
 		switch {
@@ -126,15 +127,16 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 			return err
 		case cached == nil:
 			settled = false
-			if err := g.applyOnce(ctx, object); err != nil {
-				return err
-			}
+			missing = append(missing, object)
 		case g.now().Sub(cached.GetCreationTimestamp().Time) < settleAge:
 			settled = false
 		}
 	}
 	if settled {
 		return nil
+	}
+	if err := g.applyAll(ctx, missing); err != nil {
+		return err
 	}
 	return g.waitInForce(ctx, need, objects)
 }

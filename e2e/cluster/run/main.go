@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
 
 func main() {
@@ -46,6 +48,9 @@ func newRoot() *cobra.Command {
 	}
 	add(&cobra.Command{Use: "down", Short: "Stop the cluster and remove all but its logs"}, down)
 	add(&cobra.Command{Use: "status", Short: "Say whether the cluster runs and how to use it"}, status)
+	add(&cobra.Command{Use: "can-node", Short: "Say whether this machine can run a node, or what it lacks"}, func(*cobra.Command, string) error {
+		return cluster.NodeSupported()
+	})
 	add(&cobra.Command{Use: "build", Short: "Build Kubernetes into the user's cache directory, if need be"}, build)
 	return root
 }

@@ -1,0 +1,140 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// most is how many sysctls a pod may ask for.
+const most = 16
+
+// Every sysctl of a network or IPC namespace that the catalogue says can be set in a pod, and that this kernel offers there, is
+// set in one, to another value where it takes one, and read back.
+func TestEverySysctlOfTheCatalogue(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn())
+	reader := run(t, namespace, newPod("reader", ""))
+	offered := offeredIn(t, reader)
+	var names, absent []string
+	for entry := range sysctl.Known() {
+		if settable(entry) && !slices.Contains(offered, entry.Name) {
+			absent = append(absent, entry.Name)
+		}
+	}
+	for _, name := range offered {
+		if _, found := otherViews[name]; settable(sysctl.Lookup(name)) && !found {
+			names = append(names, name)
+		}
+	}
+	t.Logf("%d names; the catalogue spells out %d more that this kernel does not have in a pod: %s", len(names), len(absent), strings.Join(absent, " "))
+	host := hostValues(t, onHost(names))
+	found := tryInNewNamespaces(t, names)
+	if len(found) < len(names) {
+		t.Logf("NOT SET, as new namespaces neither show them nor take a value: %q", missing(names, found))
+	}
+	pods := map[*corev1.Pod][]assignment{}
+	for group := range slices.Chunk(found, most) {
+		var lines []string
+		for _, a := range group {
+			lines = append(lines, a.name+" = "+a.value)
+		}
+		pods[createAgain(t, namespace, newPod(fmt.Sprintf("group-%d", len(pods)), strings.Join(lines, "\n")))] = group
+	}
+	read := map[string]string{}
+	for pod, group := range pods {
+		pod = awaitPod(t, pod, "to be ready", ready)
+		var names []string
+		for _, a := range group {
+			names = append(names, a.name)
+		}
+		maps.Copy(read, values(t, pod, app, names...))
+	}
+	var table strings.Builder
+	writer := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(writer, "SYSCTL\tA NEW NAMESPACE'S\tSET\tREAD")
+	for _, a := range found {
+		fmt.Fprintf(writer, "%s\t%s\t%s\t%s\n", a.name, a.initial, a.value, read[a.name])
+		if read[a.name] != a.value {
+			t.Errorf("%s was set to %q, and the app reads %q", a.name, a.value, read[a.name])
+		}
+	}
+	_ = writer.Flush()
+	t.Logf("set by annotation and read in the app's container:\n%s", table.String())
+	for what, value := range hostValues(t, onHost(names)) {
+		if host[what] != value {
+			t.Errorf("%s was %q before and is %q after", what, host[what], value)
+		}
+	}
+}
+
+// createAgain makes a pod, and tries again while its grants are not in force in time, as a controller does.
+func createAgain(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	began := time.Now()
+	var created *corev1.Pod
+	awaitAnswer(t, "pod "+pod.Name+" to be granted what it asks for", func(ctx context.Context) (string, bool) {
+		var err error
+		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
+		if err != nil && !strings.Contains(err.Error(), admission.ReasonGrantFailed) {
+			t.Fatal(err)
+		}
+		if err != nil {
+			t.Logf("pod %s is refused after %.1f s: %v", pod.Name, time.Since(began).Seconds(), err)
+		}
+		return fmt.Sprint(err), err == nil
+	})
+	t.Logf("pod %s was admitted after %d ms", pod.Name, time.Since(began).Milliseconds())
+	return created
+}
+
+func missing(names []string, found []assignment) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.ContainsFunc(found, func(a assignment) bool { return a.name == name })
+	})
+}
+
+// otherViews show what another sysctl sets, in other words: set to one value each, only the last would hold.
+var otherViews = map[string]string{
+	"net.ipv6.route.gc_min_interval_ms": "net.ipv6.route.gc_min_interval",
+	"net.mptcp.path_manager":            "net.mptcp.pm_type",
+}
+
+// settable tells whether the catalogue says that a pod can set it.
+func settable(entry sysctl.Entry) bool {
+	return (entry.Scope == sysctl.Network || entry.Scope == sysctl.IPC) && entry.HostOnly == nil && entry.Forbidden == nil
+}
+
+// offeredIn lists the sysctls that a pod has and that its root may read and write, by the names that the project gives them. Of
+// interfaces only the defaults are in it: what one interface has, each has. net.ipv4.route.flush, which nobody may read, is not.
+func offeredIn(t *testing.T, pod *corev1.Pod) []string {
+	t.Helper()
+	listed, err := inside(t, pod, app, "find", "/proc/sys/net", "/proc/sys/kernel", "/proc/sys/fs/mqueue", "-type", "f", "-perm", "-0600")
+	if err != nil {
+		t.Fatalf("list /proc/sys in a pod: %v: %s", err, listed)
+	}
+	var names []string
+	for path := range strings.Lines(listed) {
+		name, err := sysctl.ParseName(strings.TrimPrefix(strings.TrimSpace(path), "/proc/sys/"))
+		if err != nil {
+			t.Errorf("%s is no name for the project: %v", strings.TrimSpace(path), err)
+			continue
+		}
+		if !strings.Contains(name, ".lo.") && !strings.Contains(name, ".eth0.") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

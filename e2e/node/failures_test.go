@@ -1,0 +1,83 @@
+package node_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// A sysctl that the kernel does not take: the app never starts, and the termination message has busybox's own words. It names
+// a key that does not exist, and goes on with the next. A value that the kernel refuses ends it, and its words do not say whose
+// value that was: it is the first that is not among those reported as set, which come in the annotation's order.
+func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ sysctls, want string }{
+		"a name that does not exist": {
+			"net.core.somaxconn = 1024\nnet.ipv4.no_such_thing = 1\nnet.ipv4.tcp_fin_timeout = 30",
+			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = 30\nsysctl: error: 'net.ipv4.no_such_thing' is an unknown key\n",
+		},
+		"a value that is no number": {
+			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = many\nnet.ipv4.tcp_keepalive_time = 600",
+			"net.core.somaxconn = 1024\nsysctl: write error: Invalid argument\n",
+		},
+		"a value out of its range": {
+			"net.ipv4.ip_local_port_range = 1 99999",
+			"sysctl: write error: Invalid argument\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			namespace := makeNamespace(t, optedIn())
+			// A pod that is not restarted ends in a phase of its own, and nothing comes after that.
+			pod := create(t, namespace, newPod("unset", test.sysctls, func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }))
+			pod = awaitPod(t, pod, "to fail", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
+			wantNeverStarted(t, pod)
+			status := pod.Status.InitContainerStatuses[0]
+			if status.Name != v1alpha1.ContainerName || status.State.Terminated == nil || status.State.Terminated.ExitCode != 1 {
+				t.Fatalf("the first init container is %+v, want %s, ended with 1", status, v1alpha1.ContainerName)
+			}
+			if lines(status.State.Terminated.Message) != lines(test.want) {
+				t.Errorf("the termination message is\n%s\nwant\n%s", status.State.Terminated.Message, test.want)
+			}
+			described, err := command(t, "kubectl", "describe", "pod", "-n", namespace, pod.Name)
+			if err != nil {
+				t.Fatalf("kubectl describe: %v: %s", err, described)
+			}
+			for line := range strings.Lines(test.want) {
+				if !strings.Contains(described, strings.TrimSpace(line)) {
+					t.Errorf("kubectl describe does not show %q:\n%s", strings.TrimSpace(line), described)
+				}
+			}
+		})
+	}
+}
+
+// lines sorts what was said: what is set goes to one stream and what is wrong to another, and the runtime merges them.
+func lines(message string) string {
+	said := strings.Split(strings.TrimSpace(message), "\n")
+	slices.Sort(said)
+	return strings.Join(said, "\n")
+}
+
+// A pod that is restarted tries again and again, and its app goes on waiting.
+func TestAppWaitsWhileItsSysctlsFail(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn())
+	pod := create(t, namespace, newPod("unset", "net.ipv4.no_such_thing = 1"))
+	pod = awaitPod(t, pod, "to have tried twice", func(pod *corev1.Pod) bool {
+		return len(pod.Status.InitContainerStatuses) > 0 && pod.Status.InitContainerStatuses[0].RestartCount > 0
+	})
+	wantNeverStarted(t, pod)
+}
+
+func wantNeverStarted(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	status := pod.Status.ContainerStatuses[0]
+	if status.ContainerID != "" || status.State.Waiting == nil && status.State.Terminated == nil || status.LastTerminationState.Terminated != nil {
+		t.Errorf("the app has run, or runs: %+v", status)
+	}
+}

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"math/rand"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
@@ -248,5 +251,28 @@ func TestMountsTheTokenAsTheAPIServerWould(t *testing.T) {
 				t.Errorf("the second time: %s", again.Message())
 			}
 		})
+	}
+}
+
+// However large a pod is, and whatever its other annotations say, it gets the same patch.
+func TestSizeAndTextDoNotMatter(t *testing.T) {
+	plain := validWorld()
+	want := plain.decide(t, Config{})
+	large := validWorld()
+	for i := range 1500 {
+		large.pod.Spec.Containers[0].Env = append(large.pod.Spec.Containers[0].Env, corev1.EnvVar{Name: fmt.Sprintf("SETTING_%d", i), Value: `some "quoted" text {[:,]} \u0000`})
+	}
+	var every strings.Builder
+	for r := rune(1); r <= unicode.MaxRune; r += 7 {
+		if utf8.ValidRune(r) {
+			every.WriteRune(r)
+		}
+	}
+	large.annotate("example.com/every-letter", every.String())
+	if size := len(mustMarshal(large.pod)); size < 60<<10 {
+		t.Fatalf("the pod has %d bytes only", size)
+	}
+	if diff := cmp.Diff(want, large.decide(t, Config{})); diff != "" {
+		t.Errorf("(-small +large):\n%s", diff)
 	}
 }

@@ -3,7 +3,6 @@ package grants_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -12,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +33,7 @@ type server struct {
 
 	cluster *cluster.Cluster
 	command *exec.Cmd
-	log     log
+	log     installation.Log
 	exited  chan struct{} // closed once it has ended
 }
 
@@ -81,7 +79,7 @@ func launch(t *testing.T, config serverConfig) *server {
 		}
 	})
 	eventually(t, "the server to listen", func(context.Context) (bool, error) {
-		s.webhook, s.observe = s.log.addresses()
+		s.webhook, s.observe = s.log.Addresses()
 		select {
 		case <-s.exited:
 			return false, fmt.Errorf("it ended:\n%s", s.log.String())
@@ -196,33 +194,4 @@ func kubeconfig(t *testing.T, config serverConfig) []byte {
 func tail(text string, lines int) string {
 	all := strings.SplitAfter(text, "\n")
 	return strings.Join(all[max(0, len(all)-lines-1):], "")
-}
-
-// log collects what a server writes.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// addresses finds the line by which the server says where it listens.
-func (l *log) addresses() (webhook, observe string) {
-	for line := range strings.Lines(l.String()) {
-		var said struct{ Webhook, Observe string }
-		if json.Unmarshal([]byte(line), &said) == nil && said.Webhook != "" {
-			return said.Webhook, said.Observe
-		}
-	}
-	return "", ""
 }

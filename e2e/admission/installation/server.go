@@ -3,7 +3,6 @@ package installation
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +10,6 @@ import (
 	"net/http"
 	"os/exec"
 	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -31,7 +28,7 @@ type Server struct {
 
 	cluster *cluster.Cluster
 	command *exec.Cmd
-	log     log
+	log     Log
 	exited  chan struct{} // closed once err is set
 	err     error
 }
@@ -89,7 +86,7 @@ func (s *Server) untilReady(ctx context.Context) error {
 	var last error
 	for {
 		if s.Webhook == "" {
-			s.Webhook, s.Observe = s.log.addresses()
+			s.Webhook, s.Observe = s.log.Addresses()
 		}
 		if s.Webhook != "" {
 			if last = s.Ready(ctx); last == nil {
@@ -165,35 +162,6 @@ func (s *Server) port() int32 {
 		panic(err)
 	}
 	return int32(number)
-}
-
-// log collects what a process writes.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// addresses finds the line by which the server says where it listens.
-func (l *log) addresses() (webhook, observe string) {
-	for line := range strings.Lines(l.String()) {
-		var said struct{ Webhook, Observe string }
-		if json.Unmarshal([]byte(line), &said) == nil && said.Webhook != "" {
-			return said.Webhook, said.Observe
-		}
-	}
-	return "", ""
 }
 
 // build builds the program as a release is built.

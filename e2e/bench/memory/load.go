@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+const (
+	concurrency    = 16
+	loadNamespace  = "load"  // opted in
+	plainNamespace = "plain" // not
+	durationMetric = "sysctl_injector_admission_duration_seconds"
+)
+
+var (
+	optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+	sysctls = []string{"net.core.somaxconn = 32768", "net.ipv4.ip_local_port_range = 32768 65535"}
+	dryRun  = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+)
+
+// newPod is of the size that small pods have. Whether it is injected is its namespace's business.
+func newPod() *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: "web-", Labels: map[string]string{"app.kubernetes.io/name": "web", "pod-template-hash": "5d69f9bd4c"},
+			Annotations: map[string]string{
+				"example.com/checksum":     strings.Repeat("0123456789abcdef", 4),
+				v1alpha1.SysctlsAnnotation: strings.Join(sysctls, "\n"),
+			},
+		},
+		Spec: corev1.PodSpec{
+			SchedulerName: "nobody", // so that no scheduler is at work beside
+			Containers: []corev1.Container{{
+				Name: "web", Image: "nginx:1.29",
+				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
+				Env:   []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
+				SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				},
+			}},
+		},
+	}
+}
+
+// makeNamespaces returns when pods can be created in them.
+func (b *bench) makeNamespaces(ctx context.Context, names []string, labels map[string]string) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(concurrency)
+	for _, name := range names {
+		group.Go(func() error {
+			_, err := b.client.CoreV1().Namespaces().Create(groupCtx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	// Controllers make the service accounts, in the order in which the namespaces came, more or less.
+	for _, name := range names {
+		err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+			_, err := b.client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if err != nil {
+			return fmt.Errorf("wait for the service account of namespace %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// fill makes namespaces with these labels and creates the pods in them. It returns how long the pods took.
+func (b *bench) fill(ctx context.Context, prefix string, labels map[string]string) (time.Duration, error) {
+	var names []string
+	for n := range b.namespaces {
+		names = append(names, fmt.Sprintf("%s-%d", prefix, n))
+	}
+	if err := b.makeNamespaces(ctx, names, labels); err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(concurrency)
+	for _, name := range names {
+		group.Go(func() error {
+			for range b.pods {
+				if err := b.createPod(groupCtx, name, labels != nil); err != nil {
+					return fmt.Errorf("namespace %s: %w", name, err)
+				}
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	return time.Since(start), err
+}
+
+// createPod creates a pod and makes sure that it was injected, or that it was not.
+func (b *bench) createPod(ctx context.Context, namespace string, injected bool) error {
+	const attempts = 4 // where the machine is busy, the API server may not wait long enough for an answer
+	var errs []error
+	for range attempts {
+		pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, newPod(), metav1.CreateOptions{})
+		if err == nil {
+			return isInjected(pod, injected)
+		}
+		if errs = append(errs, err); ctx.Err() != nil {
+			break
+		}
+		b.again.Add(1)
+	}
+	return errors.Join(errs...)
+}
+
+func isInjected(pod *corev1.Pod, wanted bool) error {
+	if is := len(pod.Spec.InitContainers) == 1 && pod.Labels[v1alpha1.InjectedLabel] == "true"; is != wanted {
+		return fmt.Errorf("a pod in namespace %s is injected: %t", pod.Namespace, is)
+	}
+	return nil
+}
+
+// admit has the server decide on so many pods that are never created.
+func (b *bench) admit(ctx context.Context, count int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(concurrency)
+	for range count {
+		group.Go(func() error {
+			pod, err := b.client.CoreV1().Pods(loadNamespace).Create(ctx, newPod(), dryRun)
+			if err != nil {
+				return err
+			}
+			return isInjected(pod, true)
+		})
+	}
+	return group.Wait()
+}
+
+func (b *bench) countGrants(ctx context.Context) (int, error) {
+	selector := metav1.ListOptions{LabelSelector: v1alpha1.ManagedByLabel + "=" + v1alpha1.ManagedBy}
+	bindings, err := b.client.RbacV1().RoleBindings(metav1.NamespaceAll).List(ctx, selector)
+	if err != nil {
+		return 0, err
+	}
+	return len(bindings.Items), nil
+}
+
+// latency is what one client sees of a dry-run creation.
+type latency struct {
+	plain, injected time.Duration // p50
+	own             time.Duration // of the server for each, by its own count: the mean
+}
+
+// measureLatency creates pods in turns where the webhook is called and where it is not, so that both see the same machine.
+func (b *bench) measureLatency(ctx context.Context) (latency, error) {
+	const warmUp, count = 50, 500
+	durations := map[string][]time.Duration{}
+	var before map[string]float64
+	for n := range warmUp + count {
+		if n == warmUp {
+			var err error
+			if before, err = b.server.metrics(ctx); err != nil {
+				return latency{}, err
+			}
+			clear(durations)
+		}
+		for _, namespace := range []string{plainNamespace, loadNamespace} {
+			start := time.Now()
+			pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, newPod(), dryRun)
+			if err != nil {
+				return latency{}, err
+			}
+			durations[namespace] = append(durations[namespace], time.Since(start))
+			if err := isInjected(pod, namespace == loadNamespace); err != nil {
+				return latency{}, err
+			}
+		}
+	}
+	after, err := b.server.metrics(ctx)
+	if err != nil {
+		return latency{}, err
+	}
+	added := func(suffix string) float64 { return after[durationMetric+suffix] - before[durationMetric+suffix] }
+	return latency{
+		plain: median(durations[plainNamespace]), injected: median(durations[loadNamespace]),
+		own: time.Duration(added("_sum") / added("_count") * float64(time.Second)),
+	}, nil
+}
+
+func median[T int64 | float64 | time.Duration](values []T) T {
+	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
+}

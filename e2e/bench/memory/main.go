@@ -1,0 +1,88 @@
+// Command memory measures how much memory the server keeps resident and how soon it is ready: on an empty cluster, after
+// a load of admissions, beside many pods that are none of its business, and with many injected pods and their grants.
+// All of it is measured in one run, on one cluster.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+)
+
+type options struct{ namespaces, pods, admissions, restarts int }
+
+// longest bounds a run, should the cluster stop answering.
+const longest = 20 * time.Minute
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := newCommand().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func newCommand() *cobra.Command {
+	o := options{}
+	cmd := &cobra.Command{
+		Use:          "memory",
+		Short:        "Measure the server's memory and its start, with few pods and with many",
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().IntVar(&o.namespaces, "namespaces", 500, "namespaces that are not opted in, and as many that are")
+	cmd.Flags().IntVar(&o.pods, "pods", 20, "pods in each of them")
+	cmd.Flags().IntVar(&o.admissions, "admissions", 2000, "admissions of the load")
+	cmd.Flags().IntVar(&o.restarts, "restarts", 3, "starts of which the median is shown")
+	return cmd
+}
+
+func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
+	for _, flag := range []struct {
+		name        string
+		value, most int
+	}{{"namespaces", o.namespaces, 2000}, {"pods", o.pods, 100}, {"admissions", o.admissions, 100000}, {"restarts", o.restarts, 9}} {
+		if flag.value < 1 || flag.value > flag.most {
+			return fmt.Errorf("--%s is from 1 to %d", flag.name, flag.most)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	c, err := cluster.Start(ctx, cluster.Config{Progress: progress})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	installed, err := installation.Install(ctx, c, installation.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, installed.Remove()) }()
+	b, err := newBench(c, installed, o, progress)
+	if err != nil {
+		return err
+	}
+	if err := b.run(ctx); err != nil {
+		return fmt.Errorf("%w; the end of the server's log:\n%s", err, tail(installed.Server().Log()))
+	}
+	return b.print(out, c.Version())
+}
+
+// tail is enough of a log to see what went wrong: each admission has a line in it.
+func tail(log string) string {
+	const most = 4 << 10
+	return log[max(0, len(log)-most):]
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+)
+
+// server is the one server of the cluster.
+type server struct {
+	installed *installation.Installation
+	client    *kubernetes.Clientset
+	http      *http.Client
+}
+
+// figures are what a server takes of the machine: bytes, and seconds of processor time since its start.
+type figures struct{ resident, peak, heap, processor float64 }
+
+func newServer(c *cluster.Cluster, installed *installation.Installation, client *kubernetes.Clientset) *server {
+	return &server{installed: installed, client: client, http: &http.Client{
+		Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true}, Timeout: 10 * time.Second,
+	}}
+}
+
+// restart ends the server as a kubelet does and starts another. It returns how long that one took to be ready.
+func (s *server) restart(ctx context.Context) (time.Duration, error) {
+	before, err := s.leader(ctx)
+	if err != nil {
+		return 0, err
+	}
+	// Not killed: it gives up the Lease, so that the next one leads at once. Only the leader watches pods.
+	stopping := s.installed.Server()
+	if err := stopping.Terminate(); err != nil {
+		return 0, fmt.Errorf("stop the server: %w", err)
+	}
+	if err := stopping.Wait(30 * time.Second); err != nil {
+		return 0, fmt.Errorf("stop the server: %w", err)
+	}
+	start := time.Now()
+	if err := s.installed.Restart(ctx); err != nil {
+		return 0, err
+	}
+	elapsed := time.Since(start)
+	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		now, err := s.leader(ctx)
+		return now != "" && now != before, err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("wait until the server leads: %w", err)
+	}
+	return elapsed, nil
+}
+
+// leader is who holds the Lease; empty where nobody does.
+func (s *server) leader(ctx context.Context) (string, error) {
+	lease, err := s.client.CoordinationV1().Leases(installation.Namespace).Get(ctx, installation.Name, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("read the Lease: %w", err)
+	}
+	return ptr.Deref(lease.Spec.HolderIdentity, ""), nil
+}
+
+// whenIdle waits until the server has nothing more to do and measures it.
+func (s *server) whenIdle(ctx context.Context) (figures, error) {
+	const (
+		pause = time.Second
+		still = 3    // pauses in a row: repairs begin a second after a pod has come
+		quiet = 0.03 // seconds of processor time in a pause: to renew a Lease and to be asked for metrics takes less
+	)
+	var metrics map[string]float64
+	calm, used := 0, -1.0
+	err := wait.PollUntilContextTimeout(ctx, pause, 2*time.Minute, true, func(ctx context.Context) (done bool, err error) {
+		if metrics, err = s.metrics(ctx); err != nil {
+			return false, err
+		}
+		now := metrics["process_cpu_seconds_total"]
+		calm++
+		if used < 0 || now-used > quiet {
+			calm = 0
+		}
+		used = now
+		return calm == still, nil
+	})
+	if err != nil {
+		return figures{}, fmt.Errorf("wait until the server has nothing to do: %w", err)
+	}
+	f := figures{heap: metrics["go_memstats_heap_inuse_bytes"], processor: metrics["process_cpu_seconds_total"]}
+	if f.resident, f.peak, err = s.memory(); err != nil {
+		return figures{}, err
+	}
+	return f, nil
+}
+
+// metrics are the server's, but for those with labels.
+func (s *server) metrics(ctx context.Context) (map[string]float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.installed.Server().Observe+"/metrics", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	response, err := s.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("read the server's metrics: %w", err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("read the server's metrics: %s", response.Status), err)
+	}
+	values := map[string]float64{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if number, err := strconv.ParseFloat(value, 64); err == nil && !strings.ContainsAny(name, "#{") {
+			values[name] = number
+		}
+	}
+	for _, name := range []string{"process_cpu_seconds_total", "go_memstats_heap_inuse_bytes", durationMetric + "_sum", durationMetric + "_count"} {
+		if _, there := values[name]; !there {
+			return nil, fmt.Errorf("the server has no metric %s", name)
+		}
+	}
+	return values, nil
+}
+
+// memory is what the kernel says of the process: VmRSS and VmHWM, its highest.
+func (s *server) memory() (resident, peak float64, err error) {
+	dir, err := s.process()
+	if err != nil {
+		return 0, 0, err
+	}
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		var kilobytes float64
+		name, value, _ := strings.Cut(line, ":")
+		if _, err := fmt.Sscanf(value, "%f kB", &kilobytes); err != nil {
+			continue
+		}
+		switch name {
+		case "VmRSS":
+			resident = kilobytes * 1024
+		case "VmHWM":
+			peak = kilobytes * 1024
+		}
+	}
+	if resident == 0 || peak == 0 {
+		return 0, 0, fmt.Errorf("%s/status has no VmRSS or no VmHWM", dir)
+	}
+	return resident, peak, nil
+}
+
+// process finds the server in /proc by its program, which lies in a directory of this run's own.
+func (s *server) process() (string, error) {
+	program, err := filepath.EvalSymlinks(s.installed.Program)
+	if err != nil {
+		return "", err
+	}
+	programs, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		return "", err
+	}
+	for _, link := range programs {
+		if target, err := os.Readlink(link); err == nil && target == program {
+			return filepath.Dir(link), nil
+		}
+	}
+	return "", fmt.Errorf("no process runs %s", program)
+}

@@ -31,6 +31,9 @@ type Config struct {
 	KubeletArgs           []string
 	// Node adds a node for pods to run on: a kubelet and containerd. NodeSupported says what it needs of the machine.
 	Node bool
+	// Runtimes are further OCI runtimes for the node's pods: programs with runc's command line, by the handler that a
+	// RuntimeClass names.
+	Runtimes map[string]string
 	// Loopback asks for ports on 127.0.0.1 even where a network namespace could be made.
 	Loopback bool
 	// StartTimeout bounds the wait for readiness once the binaries exist. 0 means a minute and a half.
@@ -57,6 +60,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.Node && c.Loopback {
 		return c, errors.New("field Node: a node needs a network namespace of its own, and Loopback asks for none")
+	}
+	if err := validateRuntimes(c); err != nil {
+		return c, err
 	}
 	if c.StartTimeout < 0 {
 		return c, fmt.Errorf("StartTimeout: %s is negative", c.StartTimeout)
@@ -140,7 +146,7 @@ func (c *Cluster) start(ctx context.Context, config Config) error {
 		return err
 	}
 	if config.Node {
-		if err := c.prepareNode(files); err != nil {
+		if err := c.prepareNode(files, config.Runtimes); err != nil {
 			return fmt.Errorf("prepare the node: %w", err)
 		}
 	}

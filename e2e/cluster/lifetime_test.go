@@ -110,6 +110,16 @@ func TestStartThatFailsNamesThePart(t *testing.T) {
 			want:   []string{"Node: a node needs a network namespace"},
 		},
 		{
+			name:   "runtimes without a node",
+			config: cluster.Config{Runtimes: map[string]string{"own": "/nowhere"}},
+			want:   []string{"Runtimes: there is no node"},
+		},
+		{
+			name:   "a runtime in the place of the node's own",
+			config: cluster.Config{Node: true, Runtimes: map[string]string{"runc": "/nowhere"}},
+			want:   []string{`Runtimes: "runc" is no name`},
+		},
+		{
 			name:   "an argument that is no flag",
 			config: cluster.Config{SchedulerArgs: []string{"-v=2"}},
 			want:   []string{`SchedulerArgs[0]: "-v=2" is not of the form`},

@@ -67,12 +67,15 @@ var tunables = map[string]int{
 }
 
 // prepareNode writes what the node's programs read, and makes the cgroup of its pods.
-func (c *Cluster) prepareNode(f files) error {
+func (c *Cluster) prepareNode(f files, runtimes map[string]string) error {
 	plugins, err := findPlugins()
 	if err != nil {
 		return err
 	}
 	if err := os.CopyFS(f.node, nodeFS()); err != nil {
+		return err
+	}
+	if err := addRuntimes(f.node, runtimes); err != nil {
 		return err
 	}
 	if err := images.Write(filepath.Join(f.node, imageFile)); err != nil {
@@ -152,7 +155,7 @@ func (c *Cluster) containerd() part {
 	return part{
 		name:    "containerd",
 		path:    "containerd",
-		args:    []string{"--config=/run/node/containerd.toml"},
+		args:    []string{"--config=/run/node/" + containerdFile},
 		command: c.onNode,
 		ready: []check{{"the import of images", func(ctx context.Context) error {
 			return c.ImportImages(ctx, filepath.Join("/run/node", imageFile))

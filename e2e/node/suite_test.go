@@ -48,7 +48,10 @@ func TestMain(m *testing.M) {
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set("8")
 	}
-	os.Exit(suite.Run(m))
+	remove := addGuests(&suite.Config)
+	code := suite.Run(m)
+	remove()
+	os.Exit(code)
 }
 
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {

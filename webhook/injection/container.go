@@ -14,10 +14,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// render fills the container for a pod that asks for settings.
-func (i *Injector) render(pod *Pod, settings []policy.Setting) corev1.Container {
+// render fills the container for a pod that asks for what args set.
+func (i *Injector) render(pod *Pod, args []string) corev1.Container {
 	container := i.container
-	container.Args = arguments(settings)
+	container.Args = args
 	if !pod.statesResources() {
 		container.Resources = corev1.ResourceRequirements{}
 	}
@@ -47,6 +47,14 @@ func encode(container corev1.Container) encoded {
 		panic("the encoding of a container has no arguments")
 	}
 	return encoded{before, after}
+}
+
+// encode is render, as JSON, with the mount of the service account's token besides.
+func (i *Injector) encode(pod *Pod, args []string) json.RawMessage {
+	if pod.statesResources() {
+		return i.stated.with(args, pod.tokenMount())
+	}
+	return i.bare.with(args, pod.tokenMount())
 }
 
 // with returns the whole, as JSON; mount may be nil.

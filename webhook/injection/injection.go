@@ -116,11 +116,11 @@ func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
 }
 
 func (i *Injector) inject(pod *Pod, place Place, facts policy.Facts, settings []policy.Setting) Outcome {
-	present, refusals := pod.present(func() corev1.Container { return i.render(pod, settings) }, place)
+	args := arguments(settings)
+	present, refusals := pod.present(func() corev1.Container { return i.render(pod, args) }, place)
 	if len(refusals) > 0 {
 		return refused(refusals...)
 	}
-	args := arguments(settings)
 	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(facts, settings), Need: need(facts, settings)}
 	if present != nil {
 		outcome.Reason = ReasonAlreadyInjected
@@ -129,11 +129,7 @@ func (i *Injector) inject(pod *Pod, place Place, facts policy.Facts, settings []
 		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
 	}
 	status := string(mustMarshal(Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}))
-	form := i.bare
-	if pod.statesResources() {
-		form = i.stated
-	}
-	outcome.Operations = i.operations(pod, form.with(args, pod.tokenMount()), present, status)
+	outcome.Operations = i.operations(pod, args, present, status)
 	return outcome
 }
 

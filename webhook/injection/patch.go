@@ -12,10 +12,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// operations returns the JSON Patch (RFC 6902) that puts container in front of the pod's init containers, with the label and
+// operations returns the JSON Patch (RFC 6902) that puts the container in front of the pod's init containers, with the label and
 // the status that tell of it. A pod that has all of it already gets none. The operations are written by hand rather than by
 // comparing two pods: that would cost more than all the rest of an admission.
-func (i *Injector) operations(pod *Pod, container json.RawMessage, present *reserved, status string) []jsonpatch.Operation {
+func (i *Injector) operations(pod *Pod, args []string, present *reserved, status string) []jsonpatch.Operation {
 	var ops []jsonpatch.Operation
 	if pod.injected != "true" {
 		ops = append(ops, addKey("/metadata/labels", pod.hasLabels, v1alpha1.InjectedLabel, "true"))
@@ -25,7 +25,7 @@ func (i *Injector) operations(pod *Pod, container json.RawMessage, present *rese
 	}
 	switch {
 	case present == nil:
-		ops = append(ops, prepend("/spec/initContainers", pod.hasInitContainers, container))
+		ops = append(ops, prepend("/spec/initContainers", pod.hasInitContainers, i.encode(pod, args)))
 	case present.index > 0:
 		// Another webhook put its own init container in front since. Ours goes back to where its settings hold for that one too.
 		ops = append(ops,

@@ -1,12 +1,9 @@
 package grants_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,21 +97,7 @@ func start(t *testing.T, config serverConfig) *server {
 
 // ready says why the server is not ready; nil when it is.
 func (s *server) ready(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.observe+"/readyz", http.NoBody)
-	if err != nil {
-		return err
-	}
-	client := http.Client{Transport: &http.Transport{DialContext: s.cluster.Dial, DisableKeepAlives: true}, Timeout: 5 * time.Second}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	answer, _ := io.ReadAll(response.Body)
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(answer))
-	}
-	return nil
+	return installation.Ready(ctx, s.cluster, s.observe)
 }
 
 // kill ends the server at once, if it runs.

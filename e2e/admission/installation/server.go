@@ -104,12 +104,15 @@ func (s *Server) untilReady(ctx context.Context) error {
 }
 
 // Ready says why the server is not ready; nil when it is.
-func (s *Server) Ready(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Observe+"/readyz", http.NoBody)
+func (s *Server) Ready(ctx context.Context) error { return Ready(ctx, s.cluster, s.Observe) }
+
+// Ready says why a server that answers at the address observe is not ready; nil when it is.
+func Ready(ctx context.Context, c *cluster.Cluster, observe string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+observe+"/readyz", http.NoBody)
 	if err != nil {
 		return err
 	}
-	client := http.Client{Transport: &http.Transport{DialContext: s.cluster.Dial, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	response, err := client.Do(request)
 	if err != nil {
 		return err

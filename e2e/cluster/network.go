@@ -69,10 +69,11 @@ type ports struct {
 	etcdClient, etcdPeer, apiServer, controllerManager, scheduler int
 }
 
-// choosePorts takes the usual ports in a namespace, where nobody else is, and free ones on the loopback.
+// choosePorts takes the usual ports in a namespace, where nobody else is, and free ones on the loopback. The API server's is that
+// of the service kubernetes.default.
 func choosePorts(n network) (ports, error) {
 	if n.namespace() != "" {
-		return ports{etcdClient: 2379, etcdPeer: 2380, apiServer: 6443, controllerManager: 10257, scheduler: 10259}, nil
+		return ports{etcdClient: 2379, etcdPeer: 2380, apiServer: 443, controllerManager: 10257, scheduler: 10259}, nil
 	}
 	var p ports
 	for _, port := range []*int{&p.etcdClient, &p.etcdPeer, &p.apiServer, &p.controllerManager, &p.scheduler} {

@@ -23,11 +23,13 @@ type isolated struct {
 }
 
 // nodeInterface is one end of a veth pair, both ends of which lie in the namespace. Machines without the dummy
-// interface type have this one. The default route lets processes that look for one start.
+// interface type have this one. The default route lets processes that look for one start. Instead of a kube-proxy, the API
+// server itself has the address that pods call it at.
 const nodeInterface = `link set lo up
 link add node0 type veth peer name node0-peer
 link set node0-peer up
 address add ` + nodeAddress + `/24 dev node0
+address add ` + serviceAddress + `/32 dev lo
 link set node0 up
 route add default dev node0
 `

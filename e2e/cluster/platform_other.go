@@ -3,7 +3,6 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"os/exec"
 	"runtime"
@@ -14,8 +13,6 @@ func supported() error {
 }
 
 func dieWithParent(*exec.Cmd) {}
-
-func lockFile(context.Context, string, func()) (func(), error) { return nil, supported() }
 
 func memoryDirectory() string { return "" }
 

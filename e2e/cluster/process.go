@@ -36,6 +36,7 @@ func (l *launcher) close() { close(l.calls) }
 // process is a running part of a cluster.
 type process struct {
 	name   string
+	part   part
 	log    string
 	cmd    *exec.Cmd
 	exited chan struct{} // closed once err is set
@@ -78,6 +79,9 @@ func (p *process) exitError() error {
 	return p.err
 }
 
+// tailLines is how much of a log an error shows.
+const tailLines = 20
+
 // logTail reads the last lines of a file, however long the file is.
 func logTail(path string) string {
 	const most = 8 << 10
@@ -97,9 +101,6 @@ func logTail(path string) string {
 	if len(data) == 0 {
 		return "(empty)"
 	}
-	var tail lastLines
-	for line := range strings.Lines(string(data)) {
-		tail.add(strings.TrimRight(line, "\n"))
-	}
-	return tail.String()
+	lines := strings.Split(string(data), "\n")
+	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n")
 }

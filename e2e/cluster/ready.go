@@ -37,15 +37,7 @@ const checkPace = 25 * time.Millisecond
 func (c *Cluster) run(ctx context.Context, s stage) error {
 	var started []*process
 	for _, part := range s {
-		var cmd *exec.Cmd
-		if part.command != nil {
-			cmd = part.command(part.path, part.args)
-		} else {
-			cmd = c.network.command(context.Background(), part.path, part.args)
-		}
-		cmd.Env = withoutProxies(cmd.Environ())
-		cmd.Dir = c.dir
-		process, err := c.launcher.launch(part.name, c.LogPath(part.name), cmd)
+		process, err := c.launch(part)
 		if err != nil {
 			return err
 		}
@@ -60,6 +52,23 @@ func (c *Cluster) run(ctx context.Context, s stage) error {
 		}
 	}
 	return nil
+}
+
+func (c *Cluster) launch(part part) (*process, error) {
+	var cmd *exec.Cmd
+	if part.command != nil {
+		cmd = part.command(part.path, part.args)
+	} else {
+		cmd = c.network.command(context.Background(), part.path, part.args)
+	}
+	cmd.Env = withoutProxies(cmd.Environ())
+	cmd.Dir = c.dir
+	process, err := c.launcher.launch(part.name, c.LogPath(part.name), cmd)
+	if err != nil {
+		return nil, err
+	}
+	process.part = part
+	return process, nil
 }
 
 // await repeats a check until it passes, and gives up when time is over or when any part has exited.

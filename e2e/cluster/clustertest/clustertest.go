@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
 // Wanted is the environment variable by which a person or CI asks for the suites: with the value 1 the binaries are
@@ -39,7 +40,7 @@ func Require(t testing.TB) {
 		return
 	}
 	_, err := cluster.FindBinaries()
-	if errors.Is(err, cluster.ErrNotBuilt) {
+	if errors.Is(err, tools.ErrNotBuilt) {
 		t.Skipf("SKIPPED, nothing was tested against a real cluster: %v. `make test-api` builds them (about ten minutes, once)", err)
 	}
 	if err != nil {

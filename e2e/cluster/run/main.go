@@ -51,6 +51,6 @@ func newRoot() *cobra.Command {
 	add(&cobra.Command{Use: "can-node", Short: "Say whether this machine can run a node, or what it lacks"}, func(*cobra.Command, string) error {
 		return cluster.NodeSupported()
 	})
-	add(&cobra.Command{Use: "build", Short: "Build Kubernetes into the user's cache directory, if need be"}, build)
+	add(&cobra.Command{Use: "build", Short: "Build what the suites run into the user's cache directory, if need be"}, build)
 	return root
 }

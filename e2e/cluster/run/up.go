@@ -11,14 +11,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
+// build builds all that the suites run. Kubernetes is first, as nothing goes without it.
 func build(cmd *cobra.Command, _ string) error {
 	binaries, err := cluster.EnsureBinaries(cmd.Context(), cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Kubernetes %s is in %s, etcd is %s\n", binaries.Version, binaries.Dir, binaries.Etcd)
+	fmt.Fprintf(cmd.OutOrStdout(), "etcd is %s\n", binaries.Etcd)
+	names, err := tools.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		built, err := tools.Ensure(cmd.Context(), name, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s is in %s\n", name, built.Version, built.Dir)
+	}
 	return nil
 }
 

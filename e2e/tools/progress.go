@@ -1,4 +1,4 @@
-package cluster
+package tools
 
 import (
 	"bufio"
@@ -84,7 +84,7 @@ func (p *progress) watchBuild(cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	p.say("building once, about ten minutes on two cores; the result is kept for every later run")
+	p.say("building once, which takes minutes; the result is kept for every later run")
 	p.set("nothing compiled yet")
 	if err := cmd.Start(); err != nil {
 		return err

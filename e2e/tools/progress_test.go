@@ -1,7 +1,6 @@
-package cluster
+package tools
 
 import (
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -45,20 +44,5 @@ func TestBuildThatFailsSaysWhy(t *testing.T) {
 	err := p.watchBuild(exec.Command("sh", "-c", "echo some/package >&2; echo 'undefined: x' >&2; exit 1"))
 	if err == nil || !strings.Contains(err.Error(), "exit status 1\nsome/package\nundefined: x") {
 		t.Errorf("the error is %v, want the output of the build in it", err)
-	}
-}
-
-func TestLogTailIsTheEnd(t *testing.T) {
-	path := t.TempDir() + "/log"
-	lines := strings.Repeat("a line\n", 10_000) + "the last but one\nthe last\n"
-	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tail := logTail(path)
-	if got := strings.Count(tail, "\n") + 1; got != tailLines {
-		t.Errorf("the tail has %d lines, want %d", got, tailLines)
-	}
-	if !strings.HasSuffix(tail, "\nthe last but one\nthe last") {
-		t.Errorf("the tail ends in %q", tail[len(tail)-40:])
 	}
 }

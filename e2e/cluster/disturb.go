@@ -1,0 +1,60 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Signal sends a signal to a part, by the name that its log has: SIGSTOP and SIGCONT make it pause.
+func (c *Cluster) Signal(part string, signal os.Signal) error {
+	i, err := c.find(part)
+	if err != nil {
+		return err
+	}
+	return c.processes[i].cmd.Process.Signal(signal)
+}
+
+// Restart ends a part as an administrator would, starts it again, and returns when it is ready. Nothing else may be started in
+// the cluster at the same time, on the node least of all.
+func (c *Cluster) Restart(ctx context.Context, part string) error {
+	i, err := c.find(part)
+	if err != nil {
+		return err
+	}
+	former := c.processes[i]
+	if err := former.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("end %s: %w", part, err)
+	}
+	select {
+	case <-former.exited:
+	case <-ctx.Done():
+		return fmt.Errorf("%s does not end: %w", part, context.Cause(ctx))
+	}
+	process, err := c.launch(former.part)
+	if err != nil {
+		return err
+	}
+	c.processes[i] = process
+	ctx, cancel := context.WithTimeout(ctx, restartTimeout)
+	defer cancel()
+	for _, check := range former.part.ready {
+		if err := c.await(ctx, process, check); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const restartTimeout = time.Minute
+
+func (c *Cluster) find(part string) (int, error) {
+	i := slices.IndexFunc(c.processes, func(p *process) bool { return p.name == part })
+	if i < 0 {
+		return i, fmt.Errorf("the cluster has no part %q", part)
+	}
+	return i, nil
+}

@@ -1,0 +1,75 @@
+// Package tools builds the programs that the suites run and that are no part of the project: Kubernetes, helm, cert-manager.
+// Each has a nested module e2e/NAME whose go.mod is the one place that states versions, and whose `tool` lines say what to
+// build. What was built is kept in the user's cache directory, so that every checkout shares it.
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Tools are the programs of one module.
+type Tools struct {
+	Version string // of what is built: "v1.36.3"
+	Dir     string // holds the programs, named as the last part of their packages' paths
+	Module  string // directory of the nested module
+}
+
+// Path is where a program lies.
+func (t Tools) Path(program string) string { return filepath.Join(t.Dir, program) }
+
+// Names are the modules there are.
+func Names() ([]string, error) {
+	found, err := modules("*")
+	for i := range found {
+		found[i] = filepath.Base(found[i])
+	}
+	return found, err
+}
+
+// ErrNotBuilt says that a module's programs are not in the cache directory yet.
+var ErrNotBuilt = errors.New("not built yet")
+
+// Find looks for the programs of module e2e/NAME and builds nothing. It must be called from inside the project's checkout.
+func Find(name string) (Tools, error) {
+	b, err := plan(name)
+	if err != nil {
+		return Tools{}, err
+	}
+	return b.find()
+}
+
+// Ensure finds the programs of module e2e/NAME or builds them, once: processes that ask at the same time build once between
+// them. Progress goes to the writer given.
+func Ensure(ctx context.Context, name string, progress io.Writer) (Tools, error) {
+	b, err := plan(name)
+	if err != nil {
+		return Tools{}, err
+	}
+	found, err := b.find()
+	if !errors.Is(err, ErrNotBuilt) {
+		return found, err
+	}
+	if err := os.MkdirAll(filepath.Dir(b.dir), 0o755); err != nil {
+		return Tools{}, err
+	}
+	p := newProgress(progress, name+" "+b.version)
+	p.set("waiting for another process that builds it")
+	unlock, err := lockFile(ctx, b.dir+".lock", p.tick)
+	if err != nil {
+		return Tools{}, fmt.Errorf("lock %s.lock: %w", b.dir, err)
+	}
+	defer unlock()
+	if found, err := b.find(); err == nil {
+		p.say("another process has built it")
+		return found, nil
+	}
+	if err := b.run(ctx, p); err != nil {
+		return Tools{}, fmt.Errorf("build %s %s in %s: %w", name, b.version, b.module, err)
+	}
+	return b.find()
+}

@@ -86,15 +86,19 @@ func TestCronJobStartedByHand(t *testing.T) {
 	wantInjected(t, &pod, "kernel.sem=10000 1024000000 500 32000")
 }
 
-// The controller makes up for a run that was missed, so that the test need not wait for the next minute.
+// startMissed has the CronJob's controller make up for a run that was missed, so that a test need not wait for the next minute.
+func startMissed(k *terminal) {
+	missed := fmt.Sprintf(`{"status":{"lastScheduleTime":%q}}`, time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
+	k.must("", "patch", "cronjob", "nightly", "--subresource=status", "--type=merge", "--patch", missed)
+	k.must("", "patch", "cronjob", "nightly", "--type=merge", "--patch", `{"spec":{"suspend":false}}`)
+}
+
 func TestCronJobStartedByItsController(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
 	k := newTerminal(t, namespace)
 	k.must(cronJob, "apply", "-f", "-")
-	missed := fmt.Sprintf(`{"status":{"lastScheduleTime":%q}}`, time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
-	k.must("", "patch", "cronjob", "nightly", "--subresource=status", "--type=merge", "--patch", missed)
-	k.must("", "patch", "cronjob", "nightly", "--type=merge", "--patch", `{"spec":{"suspend":false}}`)
+	startMissed(k)
 	var pods *corev1.PodList
 	eventually(t, "the CronJob's pod", func(ctx context.Context) (done bool, err error) {
 		pods, err = client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel})

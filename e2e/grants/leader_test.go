@@ -34,7 +34,7 @@ func TestLeader(t *testing.T) {
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "sysctl-injector-leader-election"},
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: installation.Namespace, Name: account}},
 		}))
-		servers[account] = start(t, serverConfig{account: account, args: []string{"--leader-election-namespace=" + installation.Namespace}})
+		servers[account] = start(t, serverConfig{account: account, args: []string{"--namespace=" + installation.Namespace}})
 	}
 	// A standby is ready too: it answers about pods.
 	generation := 0

@@ -75,6 +75,10 @@ func TestRoleIsMinimal(t *testing.T) {
 		{rbacv1.GroupName, "clusterrolebindings", "list"}:          (*minimal).keepsUnusedRole,
 		{"authorization.k8s.io", "subjectaccessreviews", "create"}: (*minimal).refusesPod,
 		{v1alpha1.GroupName, "sysctls", "use"}:                     (*minimal).refusesPod,
+		{"apps", "replicasets", "get"}:                             (*minimal).tellsNobody,
+		{"batch", "jobs", "get"}:                                   (*minimal).tellsNobody,
+		{"events.k8s.io", "events", "create"}:                      (*minimal).writesNoEvent,
+		{"events.k8s.io", "events", "patch"}:                       (*minimal).writesNoEvent,
 	}
 	all := rights(t)
 	for r := range rows {

@@ -1,9 +1,13 @@
 package admission
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
-	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -43,28 +47,58 @@ func BenchmarkServeHTTP(b *testing.B) {
 	}
 }
 
+// BenchmarkServe is a request with TLS and HTTP, of a body as an API server sent it: with -cpuprofile it tells where the time goes.
+func BenchmarkServe(b *testing.B) {
+	for _, name := range []string{"small-plain", "small-annotated", "large-plain", "large-annotated"} {
+		body, err := os.ReadFile(filepath.Join("../../e2e/bench/request/testdata", name+".json"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("body="+name, func(b *testing.B) {
+			f := newFixture(b)
+			f.handler.Log = slog.New(slog.DiscardHandler)
+			address, client, _, _ := listening(b, f.handler)
+			b.ReportAllocs()
+			for b.Loop() {
+				response, err := client.Post("https://"+address+MutatePath, "application/json", bytes.NewReader(body))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+					b.Fatal(response.Status, err)
+				}
+				_ = response.Body.Close()
+			}
+		})
+	}
+}
+
 // BenchmarkStages are the parts of a request.
 func BenchmarkStages(b *testing.B) {
 	for _, size := range sizes {
-		body := reviewOf(grown(size.bytes))
+		body := []byte(reviewOf(grown(size.bytes)))
 		r, err := readReview(body)
 		if err != nil {
 			b.Fatal(err)
 		}
 		f := newFixture(b)
 		d := f.handler.decide(b.Context(), r)
+		var text []byte
 		for _, stage := range []struct {
 			name string
-			run  func()
+			run  func() error
 		}{
-			{"scan", func() { _, _ = readReview(body) }},
-			{"decide", func() { _, _ = f.handler.outcome(b.Context(), r.pod, r.namespace) }},
-			{"answer", func() { d.write(httptest.NewRecorder()) }},
+			{"scan", func() error { _, err := readReview(body); return err }},
+			{"decide", func() error { _, err := f.handler.outcome(b.Context(), r.pod, r.namespace); return err }},
+			{"patch", func() (err error) { text, err = appendPatch(text[:0], d.patch); return err }},
+			{"response", func() (err error) { text, err = d.append(text[:0]); return err }},
 		} {
 			b.Run("stage="+stage.name+"/size="+size.name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					stage.run()
+					if err := stage.run(); err != nil {
+						b.Fatal(err)
+					}
 				}
 			})
 		}

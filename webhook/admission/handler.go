@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strings"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,7 +53,14 @@ type Granter interface {
 	Ensure(ctx context.Context, need grants.Need) error
 }
 
-// Config is what a Handler works with. Every field but Granter is required.
+// Refusal is what is known of a pod that was refused.
+type Refusal struct {
+	Namespace       string
+	Owner           injection.Owner // empty where no controller made the pod
+	Reason, Message string
+}
+
+// Config is what a Handler works with. Every field but Granter and Refused is required.
 type Config struct {
 	Injector *injection.Injector
 	Cluster  Cluster
@@ -62,6 +68,8 @@ type Config struct {
 	Rules func() *policy.Set
 	// Granter is nil where grants are nobody's business: without a cluster.
 	Granter Granter
+	// Refused, if set, is told of every pod that was refused in earnest, not in a dry run. It returns at once.
+	Refused func(Refusal)
 	Metrics *Metrics
 	Log     *slog.Logger
 }
@@ -85,13 +93,28 @@ func New(config Config) (*Handler, error) {
 // ServeHTTP answers every review that can be answered with status 200, be the pod admitted or refused; any other status
 // says that the body was no such review. The API server refuses the pod then too (failurePolicy: Fail).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer h.Metrics.inFlight()()
-	body, err := readBody(w, r)
+	b := takeBuffers()
+	defer b.giveBack()
+	review, decided, err := h.answer(w, r, b)
 	if err != nil {
 		h.fail(w, err)
 		return
 	}
-	review, err := readReview(body)
+	// Whoever waits for the pod need not wait for what is left to do.
+	if flusher, ok := w.(http.Flusher); ok {
+		flusher.Flush()
+	}
+	h.log(r.Context(), decided)
+	h.tell(review, decided)
+}
+
+// answer reads a review, decides on it and writes the answer.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, b *buffers) (*review, decision, error) {
+	defer h.Metrics.inFlight()()
+	if err := b.readBody(w, r); err != nil {
+		return nil, decision{}, err
+	}
+	review, err := readReview(b.body)
 	var decided decision
 	var misdirected misdirectedError
 	switch {
@@ -100,42 +123,65 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &misdirected):
 		decided = refuse(review, ReasonMisdirected, http.StatusBadRequest, misdirected.Error())
 	default:
-		h.fail(w, &httpError{http.StatusBadRequest, err.Error()})
-		return
+		return nil, decision{}, &httpError{http.StatusBadRequest, err.Error()}
+	}
+	if b.answer, err = decided.append(b.answer); err != nil {
+		return nil, decision{}, err
 	}
 	h.Metrics.decided(decided.reason)
-	h.log(r.Context(), decided)
-	decided.write(w)
+	w.Header()["Content-Type"] = jsonType
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(b.answer))}
+	_, _ = w.Write(b.answer) // the API server may have gone: there is nobody left to tell
+	return review, decided, nil
+}
+
+var jsonType = []string{"application/json"}
+
+// tell hands on that the pod was refused. A dry run leaves no trace.
+func (h *Handler) tell(review *review, d decision) {
+	if h.Refused == nil || !d.refused || review.dryRun {
+		return
+	}
+	refusal := Refusal{Namespace: d.namespace, Reason: d.reason, Message: d.response.Result.Message}
+	if d.pod != nil {
+		refusal.Owner = d.pod.Owner
+	}
+	h.Refused(refusal)
 }
 
 // decide never panics: what cannot be decided is refused.
 func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			h.Log.ErrorContext(ctx, "Recovers from a panic", keyCause, fmt.Sprint(cause), keyStack, string(debug.Stack()))
-			d = refuse(review, ReasonPanic, http.StatusInternalServerError, "sysctl-injector met an error of its own; its log says more")
+			d = h.refusePanic(ctx, review, cause, debug.Stack())
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, decisionTimeout)
-	defer cancel()
 	if review.podErr != nil {
 		return refuse(review, injection.ReasonUnreadablePod, http.StatusBadRequest, review.podErr.Error())
+	}
+	if review.pod.Requested() { // else there is nothing to wait for
+		bounded, cancel := context.WithTimeout(ctx, decisionTimeout)
+		defer cancel()
+		ctx = bounded
 	}
 	outcome, err := h.outcome(ctx, review.pod, review.namespace)
 	if err != nil {
 		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
 	}
 	if err := h.grant(ctx, review, outcome); err != nil {
-		return refuseGrant(review, err)
+		return h.refuseGrant(ctx, review, err)
 	}
 	return answer(review, outcome)
 }
 
 // outcome takes the decision on a pod, and does nothing about it.
 func (h *Handler) outcome(ctx context.Context, pod *injection.Pod, namespace string) (injection.Outcome, error) {
-	place, err := h.place(ctx, pod, namespace)
-	if err != nil {
-		return injection.Outcome{}, err
+	place := injection.Place{Namespace: namespace}
+	if pod.Requested() { // where it is to run decides on nothing else
+		var err error
+		if place, err = h.place(ctx, pod, namespace); err != nil {
+			return injection.Outcome{}, err
+		}
 	}
 	outcome := h.Injector.Inject(pod, place, h.Rules())
 	if len(outcome.Sysctls) > 0 && place.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
@@ -152,7 +198,7 @@ func (h *Handler) Need(ctx context.Context, live *corev1.Pod) (*grants.Need, err
 	if err != nil {
 		return nil, err
 	}
-	pod, err := injection.ReadPod(string(raw))
+	pod, err := injection.ReadPod(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -168,12 +214,21 @@ func (h *Handler) grant(ctx context.Context, review *review, outcome injection.O
 	return h.Granter.Ensure(ctx, *outcome.Need)
 }
 
-func refuseGrant(review *review, err error) decision {
+func (h *Handler) refuseGrant(ctx context.Context, review *review, err error) decision {
 	var missing *grants.MissingError
-	if errors.As(err, &missing) {
+	var panicked *grants.PanicError
+	switch {
+	case errors.As(err, &missing):
 		return refuse(review, ReasonNotGranted, http.StatusForbidden, missing.Error())
+	case errors.As(err, &panicked):
+		return h.refusePanic(ctx, review, panicked.Cause, panicked.Stack)
 	}
 	return refuse(review, ReasonGrantFailed, http.StatusInternalServerError, err.Error())
+}
+
+func (h *Handler) refusePanic(ctx context.Context, review *review, cause any, stack []byte) decision {
+	h.Log.ErrorContext(ctx, "Recovers from a panic", keyCause, fmt.Sprint(cause), keyStack, string(stack))
+	return refuse(review, ReasonPanic, http.StatusInternalServerError, "sysctl-injector met an error of its own; its log says more")
 }
 
 // place finds out where the pod is to run: its namespace is the request's, since its own is still empty.
@@ -198,30 +253,6 @@ type httpError struct {
 }
 
 func (e *httpError) Error() string { return e.message }
-
-// readBody reads the body into a string of its declared size, once: what is found in it later is a part of that string.
-func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return "", &httpError{http.StatusMethodNotAllowed, "send an AdmissionReview by POST"}
-	}
-	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
-		return "", &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", media)}
-	}
-	var body strings.Builder
-	if 0 < r.ContentLength && r.ContentLength <= MaxBodyBytes {
-		body.Grow(int(r.ContentLength))
-	}
-	_, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, MaxBodyBytes))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return "", &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)}
-	case err != nil:
-		return "", &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
-	}
-	return body.String(), nil
-}
 
 func (h *Handler) fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError

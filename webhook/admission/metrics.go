@@ -30,6 +30,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Admission requests being decided.",
 		}),
 	}
+	// From 0 on, so that the first one shows as an increase: nobody but the server itself is at fault.
+	for _, reason := range []string{ReasonClusterUnavailable, ReasonGrantFailed, ReasonPanic} {
+		m.requests.WithLabelValues(reason)
+	}
 	registry.MustRegister(m.requests, m.latency, m.current)
 	return m
 }

@@ -1,9 +1,10 @@
 package admission
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
-	"strings"
 
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -11,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // decision is the answer to one review, with what is logged of it.
@@ -19,8 +22,13 @@ type decision struct {
 	refused   bool
 	namespace string
 	pod       *injection.Pod
-	response  admissionv1.AdmissionResponse
-	patch     []jsonpatch.Operation
+	response  admissionv1.AdmissionResponse // of a refusal
+
+	// Of an admission.
+	uid      string
+	patch    []jsonpatch.Operation
+	warnings []string
+	sysctls  []sysctl.Assignment
 }
 
 // refuse answers that the pod may not be created, for a reason that is not about what it asks for.
@@ -51,39 +59,69 @@ func answer(r *review, outcome injection.Outcome) decision {
 	if outcome.IsRefused() {
 		return refusal(r, outcome.Reason, http.StatusForbidden, outcome.Message())
 	}
-	audit := map[string]string{"reason": outcome.Reason}
-	if len(outcome.Sysctls) > 0 {
-		settings := make([]string, len(outcome.Sysctls))
-		for i, s := range outcome.Sysctls {
-			settings[i] = s.String()
-		}
-		audit["sysctls"] = strings.Join(settings, "; ")
-	}
 	return decision{
-		reason: outcome.Reason, namespace: r.namespace, pod: r.pod, patch: outcome.Operations,
-		response: admissionv1.AdmissionResponse{UID: types.UID(r.uid), Allowed: true, Warnings: outcome.Warnings, AuditAnnotations: audit},
+		reason: outcome.Reason, namespace: r.namespace, pod: r.pod, uid: r.uid, patch: outcome.Operations, warnings: outcome.Warnings, sysctls: outcome.Sysctls,
 	}
 }
 
-func (d decision) write(w http.ResponseWriter) {
+// append writes the AdmissionReview that answers. An admission is written by hand, since it is on the path of every pod, and what
+// encoding/json makes of the same is its test; a refusal is left to encoding/json.
+func (d *decision) append(to []byte) ([]byte, error) {
+	const head = `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":`
+	to = append(to, head...)
+	if d.refused {
+		encoded, err := json.Marshal(d.response)
+		return append(append(to, encoded...), '}'), err
+	}
+	to = jsontext.AppendString(append(to, `{"uid":`...), d.uid)
+	to = append(to, `,"allowed":true`...)
 	if len(d.patch) > 0 {
-		patch, err := json.Marshal(d.patch)
+		patch, err := appendPatch(make([]byte, 0, 2<<10), d.patch)
 		if err != nil {
-			http.Error(w, "encode the patch: "+err.Error(), http.StatusInternalServerError)
-			return
+			return nil, err
 		}
-		patchType := admissionv1.PatchTypeJSONPatch
-		d.response.Patch, d.response.PatchType = patch, &patchType
+		to = append(to, `,"patch":"`...)
+		to = append(base64.StdEncoding.AppendEncode(to, patch), `","patchType":"JSONPatch"`...)
 	}
-	review := admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-		Response: &d.response,
+	to = jsontext.AppendString(append(to, `,"auditAnnotations":{"reason":`...), d.reason)
+	if len(d.sysctls) > 0 {
+		settings := make([]byte, 0, 128)
+		for i, s := range d.sysctls {
+			if i > 0 {
+				settings = append(settings, "; "...)
+			}
+			settings = append(append(append(settings, s.Name...), '='), s.Value...)
+		}
+		to = jsontext.AppendString(append(to, `,"sysctls":`...), string(settings))
 	}
-	encoded, err := json.Marshal(review)
-	if err != nil {
-		http.Error(w, "encode the response: "+err.Error(), http.StatusInternalServerError)
-		return
+	to = append(to, '}')
+	if len(d.warnings) > 0 {
+		to = jsontext.AppendStrings(append(to, `,"warnings":`...), d.warnings)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(encoded) // the API server has gone: there is nobody left to tell
+	return append(to, "}}"...), nil
+}
+
+// appendPatch writes a JSON Patch, whose values are encoded already but for rare ones.
+func appendPatch(to []byte, patch []jsonpatch.Operation) ([]byte, error) {
+	to = append(to, '[')
+	for i, operation := range patch {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = jsontext.AppendString(append(to, `{"op":`...), operation.Operation)
+		to = jsontext.AppendString(append(to, `,"path":`...), operation.Path)
+		switch value := operation.Value.(type) {
+		case nil: // of a removal
+		case json.RawMessage:
+			to = append(append(to, `,"value":`...), value...)
+		default:
+			encoded, err := json.Marshal(value)
+			if err != nil {
+				return nil, fmt.Errorf("encode the patch: %w", err)
+			}
+			to = append(append(to, `,"value":`...), encoded...)
+		}
+		to = append(to, '}')
+	}
+	return append(to, ']'), nil
 }

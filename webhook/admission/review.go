@@ -27,17 +27,17 @@ type review struct {
 type resource struct{ group, version, resource string }
 
 var reviewFields = scan.Fields[review]{
-	"apiVersion": scan.Text(func(r *review) *string { return &r.apiVersion }),
-	"kind":       scan.Text(func(r *review) *string { return &r.kind }),
+	"apiVersion": scan.Text(func(r *review) *string { return &r.apiVersion }, "admission.k8s.io/v1"),
+	"kind":       scan.Text(func(r *review) *string { return &r.kind }, "AdmissionReview"),
 	"request": scan.Fields[review]{
 		"uid": scan.Text(func(r *review) *string { return &r.uid }),
 		"resource": scan.Fields[review]{
-			"group":    scan.Text(func(r *review) *string { return &r.resource.group }),
-			"version":  scan.Text(func(r *review) *string { return &r.resource.version }),
-			"resource": scan.Text(func(r *review) *string { return &r.resource.resource }),
+			"group":    scan.Text(func(r *review) *string { return &r.resource.group }, ""),
+			"version":  scan.Text(func(r *review) *string { return &r.resource.version }, "v1"),
+			"resource": scan.Text(func(r *review) *string { return &r.resource.resource }, "pods"),
 		}.Read,
 		"subResource": scan.Text(func(r *review) *string { return &r.subResource }),
-		"operation":   scan.Text(func(r *review) *string { return &r.operation }),
+		"operation":   scan.Text(func(r *review) *string { return &r.operation }, "CREATE"),
 		"namespace":   scan.Text(func(r *review) *string { return &r.namespace }),
 		"dryRun":      scan.Boolean(func(r *review) *bool { return &r.dryRun }),
 		"object":      readPod,
@@ -61,7 +61,7 @@ func (e misdirectedError) Error() string {
 
 // readReview reads the JSON of an AdmissionReview. A misdirectedError still leaves a review that can be refused; any other
 // error says that there is none to answer.
-func readReview(body string) (*review, error) {
+func readReview(body []byte) (*review, error) {
 	r := &review{}
 	if err := scan.Read(body, r, reviewFields); err != nil {
 		return nil, fmt.Errorf("not an AdmissionReview: %w", err)

@@ -1,4 +1,3 @@
-// Package certs holds where the server's certificate comes from.
 package certs
 
 import (
@@ -7,80 +6,70 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
+	"os"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
 // Files serves the certificate of two PEM files, and takes up a new one when they change. Files that are missing or do not
 // fit together are no reason to end: the certificate may come a little later than the server.
 type Files struct {
+	serving
 	certFile, keyFile string
-	log               *slog.Logger
-	now               func() time.Time
-
-	watcher atomic.Pointer[certwatcher.CertWatcher]
-	problem atomic.Pointer[error]
 }
 
-// retryInterval is how often files that could not be read yet are looked at again.
-const retryInterval = time.Second
+// lookInterval is how often the files are read. They are small, and reading them sees every way in which they may change: a
+// kubelet swaps a link far above them, and the number of inotify watches on a node is limited.
+const lookInterval = time.Second
 
 // NewFiles returns a source that has read nothing yet: Start does.
 func NewFiles(certFile, keyFile string, log *slog.Logger) (*Files, error) {
 	if certFile == "" || keyFile == "" {
 		return nil, errors.New("certs: both a certificate file and a key file are required")
 	}
-	f := &Files{certFile: certFile, keyFile: keyFile, log: log, now: time.Now}
-	f.note(errors.New("the certificate files have not been read yet"))
-	return f, nil
+	return &Files{serving: newServing(log), certFile: certFile, keyFile: keyFile}, nil
 }
 
-// Start reads the files, and again whenever they change, until ctx ends.
+// Start reads the files again and again until ctx ends.
 func (f *Files) Start(ctx context.Context) error {
-	var watcher *certwatcher.CertWatcher
-	err := wait.PollUntilContextCancel(ctx, retryInterval, true, func(context.Context) (bool, error) {
-		var err error
-		if watcher, err = certwatcher.New(f.certFile, f.keyFile); err != nil && f.note(err) {
-			f.log.Warn("Waits for a certificate that can be served", "cause", err.Error())
-		}
-		return err == nil, nil
-	})
-	if err != nil {
-		return nil //nolint:nilerr // ctx has ended: the server stops
-	}
-	f.watcher.Store(watcher)
-	return watcher.Start(ctx)
-}
-
-// note keeps the problem for Ready, and tells whether it is another one than before.
-func (f *Files) note(problem error) bool {
-	before := f.problem.Swap(&problem)
-	return before == nil || (*before).Error() != problem.Error()
-}
-
-// GetCertificate is for tls.Config.
-func (f *Files) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	watcher := f.watcher.Load()
-	if watcher == nil {
-		return nil, *f.problem.Load()
-	}
-	return watcher.GetCertificate(hello)
-}
-
-// Ready says why no certificate is served that a client could accept; nil when one is.
-func (f *Files) Ready() error {
-	certificate, err := f.GetCertificate(nil)
-	if err != nil {
-		return fmt.Errorf("serving certificate: %w", err)
-	}
-	switch now := f.now(); {
-	case now.After(certificate.Leaf.NotAfter):
-		return fmt.Errorf("serving certificate: %s expired at %s", f.certFile, certificate.Leaf.NotAfter.Format(time.RFC3339))
-	case now.Before(certificate.Leaf.NotBefore):
-		return fmt.Errorf("serving certificate: %s is not valid before %s", f.certFile, certificate.Leaf.NotBefore.Format(time.RFC3339))
-	}
+	wait.UntilWithContext(ctx, func(context.Context) { f.look() }, lookInterval)
 	return nil
+}
+
+// look serves what the files hold, or keeps why that cannot be served.
+func (f *Files) look() {
+	certificate, err := f.read()
+	if err == nil {
+		f.serve(certificate)
+	}
+	f.note(err)
+}
+
+func (f *Files) read() (*tls.Certificate, error) {
+	cert, err := os.ReadFile(f.certFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := os.ReadFile(f.keyFile)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s with %s: %w", f.certFile, f.keyFile, err)
+	}
+	if err := timely(&certificate, f.now()); err != nil {
+		return nil, fmt.Errorf("%s %w", f.certFile, err)
+	}
+	return &certificate, nil
+}
+
+// Remark tells of files that cannot be taken up, where an earlier certificate is still served; ok when there are none such.
+func (f *Files) Remark() (text string, ok bool) {
+	err := f.Problem()
+	if err == nil || f.Ready() != nil {
+		return "", true
+	}
+	return fmt.Sprintf("certificate files: %s; serves an earlier certificate until %s", err, f.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
 }

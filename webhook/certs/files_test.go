@@ -2,84 +2,211 @@ package certs
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"log/slog"
-	"math/big"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/wait"
+	"github.com/google/go-cmp/cmp"
 )
 
-// write makes a certificate of the given name, valid for the given time around now, and writes it as files.
-func write(t *testing.T, dir, name string, from, until time.Time) (certFile, keyFile string) {
+// mount is a directory of files that are changed as a kubelet changes a mounted Secret: a link is swapped, far above them.
+type mount struct{ dir string }
+
+func (m mount) write(t *testing.T, files map[string][]byte) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	data := filepath.Join(m.dir, "..data_"+rand.Text())
+	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: until}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encodedKey, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certFile, keyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: certificate}, keyFile: {Type: "PRIVATE KEY", Bytes: encodedKey}} {
-		// By a rename, as the kubelet changes a mounted Secret: no reader sees half a file.
-		if err := os.WriteFile(file+".new", pem.EncodeToMemory(block), 0o600); err != nil {
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(data, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Rename(file+".new", file); err != nil {
+		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(m.dir, name)); err != nil && !errors.Is(err, fs.ErrExist) {
 			t.Fatal(err)
 		}
 	}
-	return certFile, keyFile
+	link := filepath.Join(m.dir, "..data_new")
+	if err := errors.Join(os.Symlink(filepath.Base(data), link), os.Rename(link, filepath.Join(m.dir, "..data"))); err != nil {
+		t.Fatal(err)
+	}
 }
 
-func start(t *testing.T, dir string) *Files {
+func (m mount) writePair(t *testing.T, p pair) {
 	t.Helper()
-	files, err := NewFiles(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), slog.New(slog.DiscardHandler))
+	m.write(t, map[string][]byte{"tls.crt": p.cert, "tls.key": p.key})
+}
+
+func newFiles(t *testing.T, m mount, log *logbook) *Files {
+	t.Helper()
+	files, err := NewFiles(filepath.Join(m.dir, "tls.crt"), filepath.Join(m.dir, "tls.key"), log.logger())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- files.Start(ctx) }()
-	t.Cleanup(func() {
+	return files
+}
+
+// breakages are the ways in which files can be of no use.
+var breakages = []struct {
+	name string
+	// files says what is written when the time is now.
+	files func(t *testing.T, now time.Time) map[string][]byte
+	// reason says why they are of no use; DIR is the directory.
+	reason string
+}{
+	{"missing", func(*testing.T, time.Time) map[string][]byte { return nil }, "open DIR/tls.crt: no such file or directory"},
+	{"without a key", func(t *testing.T, now time.Time) map[string][]byte {
+		return map[string][]byte{"tls.crt": newPair(t, "bad", now.Add(-time.Hour), now.Add(time.Hour)).cert}
+	}, "open DIR/tls.key: no such file or directory"},
+	{"unreadable", func(*testing.T, time.Time) map[string][]byte {
+		return map[string][]byte{"tls.crt": []byte("-----BEGIN CERTI"), "tls.key": nil}
+	}, "DIR/tls.crt with DIR/tls.key: tls: failed to find any PEM data in certificate input"},
+	{"mismatched", func(t *testing.T, now time.Time) map[string][]byte {
+		return map[string][]byte{
+			"tls.crt": newPair(t, "bad", now.Add(-time.Hour), now.Add(time.Hour)).cert,
+			"tls.key": newPair(t, "bad", now.Add(-time.Hour), now.Add(time.Hour)).key,
+		}
+	}, "DIR/tls.crt with DIR/tls.key: tls: private key does not match public key"},
+	{"expired", func(t *testing.T, now time.Time) map[string][]byte {
+		p := newPair(t, "bad", now.Add(-2*time.Hour), now.Add(-time.Hour))
+		return map[string][]byte{"tls.crt": p.cert, "tls.key": p.key}
+	}, "DIR/tls.crt expired at 2026-03-01T11:00:00Z"},
+	{"not valid yet", func(t *testing.T, now time.Time) map[string][]byte {
+		p := newPair(t, "bad", now.Add(time.Hour), now.Add(2*time.Hour))
+		return map[string][]byte{"tls.crt": p.cert, "tls.key": p.key}
+	}, "DIR/tls.crt is not valid before 2026-03-01T13:00:00Z"},
+}
+
+func TestIsNotReadyWithoutAUsableCertificateUntilThereIsOne(t *testing.T) {
+	for _, breakage := range breakages {
+		t.Run(breakage.name, func(t *testing.T) {
+			m, at, log := mount{t.TempDir()}, newClock(), &logbook{}
+			files := newFiles(t, m, log)
+			files.now = at.now
+			if got := text(files.Ready()); got != "no certificate to serve yet" {
+				t.Errorf("before the first look: %q", got)
+			}
+			m.write(t, breakage.files(t, at.now()))
+			files.look()
+			files.look() // nothing new
+			reason := strings.ReplaceAll(breakage.reason, "DIR", m.dir)
+			if got, want := text(files.Ready()), "no certificate to serve: "+reason; got != want {
+				t.Errorf("ready says %q, want %q", got, want)
+			}
+			if _, err := files.GetCertificate(nil); err == nil {
+				t.Error("a certificate is served")
+			}
+			if remark, ok := files.Remark(); remark != "" || !ok {
+				t.Errorf("remarks besides that: %q", remark)
+			}
+			if diff := cmp.Diff([]string{"Cannot take up a certificate: " + reason}, log.messages(t)); diff != "" {
+				t.Errorf("the log (-want +got):\n%s", diff)
+			}
+			m.writePair(t, newPair(t, "good", at.Add(-time.Hour), at.Add(time.Hour)))
+			files.look()
+			if err := files.Ready(); err != nil {
+				t.Errorf("mended: %v", err)
+			}
+			if diff := cmp.Diff([]string{"Serves a new certificate", "Can take up certificates again"}, log.messages(t)); diff != "" {
+				t.Errorf("the log, once mended (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestServesAValidCertificateOnWhenTheFilesBreak(t *testing.T) {
+	for _, breakage := range breakages {
+		t.Run(breakage.name, func(t *testing.T) {
+			m, at, log := mount{t.TempDir()}, newClock(), &logbook{}
+			files := newFiles(t, m, log)
+			files.now = at.now
+			m.writePair(t, newPair(t, "good", at.Add(-time.Hour), at.Add(time.Minute)))
+			files.look()
+			if diff := cmp.Diff([]string{"Serves a new certificate"}, log.messages(t)); diff != "" {
+				t.Errorf("the log, at first (-want +got):\n%s", diff)
+			}
+			m.write(t, breakage.files(t, at.now()))
+			files.look()
+			files.look()
+			if err := files.Ready(); err != nil {
+				t.Errorf("a certificate is served that is valid, and ready says: %v", err)
+			}
+			if got := served(t, files); got != "good" {
+				t.Errorf("serves %q", got)
+			}
+			reason := strings.ReplaceAll(breakage.reason, "DIR", m.dir)
+			remark, ok := files.Remark()
+			if want := "certificate files: " + reason + "; serves an earlier certificate until 2026-03-01T12:01:00Z"; remark != want || ok {
+				t.Errorf("remarks %q, %v; want %q", remark, ok, want)
+			}
+			if diff := cmp.Diff([]string{"Cannot take up a certificate: " + reason}, log.messages(t)); diff != "" {
+				t.Errorf("the log (-want +got):\n%s", diff)
+			}
+			// What is served does not last for ever.
+			at.pass(2 * time.Minute)
+			if got, want := text(files.Ready()), "the certificate that is served expired at 2026-03-01T12:01:00Z; "+reason; got != want {
+				t.Errorf("ready says %q, want %q", got, want)
+			}
+			files.look()
+			if diff := cmp.Diff([]string{"Cannot take up a certificate: " + reason}, log.messages(t)); diff != "" {
+				t.Errorf("the log, when it has expired (-want +got):\n%s", diff)
+			}
+			m.writePair(t, newPair(t, "next", at.Add(-time.Hour), at.Add(time.Hour)))
+			files.look()
+			if err := files.Ready(); err != nil || served(t, files) != "next" {
+				t.Errorf("mended: %v, serves %q", err, served(t, files))
+			}
+			if remark, ok := files.Remark(); remark != "" || !ok {
+				t.Errorf("mended, remarks %q", remark)
+			}
+		})
+	}
+}
+
+// One that is not valid yet is taken up when its time comes, though the files do not change any more.
+func TestTakesUpACertificateWhenItsTimeComes(t *testing.T) {
+	m, at := mount{t.TempDir()}, newClock()
+	files := newFiles(t, m, &logbook{})
+	files.now = at.now
+	m.writePair(t, newPair(t, "good", at.Add(time.Hour), at.Add(2*time.Hour)))
+	files.look()
+	if files.Ready() == nil {
+		t.Error("ready too early")
+	}
+	at.pass(time.Hour)
+	files.look()
+	if err := files.Ready(); err != nil {
+		t.Error(err)
+	}
+}
+
+// All the rest by itself: what comes late, and what changes.
+func TestLooksAtTheFilesAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mount{t.TempDir()}
+		files := newFiles(t, m, &logbook{})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- files.Start(ctx) }()
+		for _, name := range []string{"late", "next"} {
+			m.writePair(t, newPair(t, name, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
+			time.Sleep(2 * lookInterval)
+			synctest.Wait()
+			if got := served(t, files); got != name {
+				t.Errorf("serves %q, want %q", got, name)
+			}
+		}
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	return files
-}
-
-// eventually waits until Ready answers what is wanted; "" is ready.
-func eventually(t *testing.T, files *Files, want string) {
-	t.Helper()
-	var got string
-	err := wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
-		got = ""
-		if err := files.Ready(); err != nil {
-			got = err.Error()
-		}
-		return got == want || want != "" && strings.HasPrefix(got, want), nil
-	})
-	if err != nil {
-		t.Fatalf("ready says %q, want %q", got, want)
-	}
 }
 
 func served(t *testing.T, files *Files) string {
@@ -91,59 +218,8 @@ func served(t *testing.T, files *Files) string {
 	return certificate.Leaf.Subject.CommonName
 }
 
-func TestServesANewCertificateWhenTheFilesChange(t *testing.T) {
-	dir, now := t.TempDir(), time.Now()
-	write(t, dir, "first", now.Add(-time.Hour), now.Add(time.Hour))
-	files := start(t, dir)
-	eventually(t, files, "")
-	if got := served(t, files); got != "first" {
-		t.Fatalf("serves %q", got)
-	}
-	write(t, dir, "second", now.Add(-time.Hour), now.Add(time.Hour))
-	err := wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
-		return served(t, files) == "second", nil
-	})
-	if err != nil {
-		t.Errorf("still serves %q", served(t, files))
-	}
-}
-
-func TestWaitsForFilesThatComeLater(t *testing.T) {
-	dir, now := t.TempDir(), time.Now()
-	files := start(t, dir)
-	eventually(t, files, "serving certificate: open "+filepath.Join(dir, "tls.crt")+": no such file or directory")
-	if _, err := files.GetCertificate(nil); err == nil {
-		t.Error("serves a certificate that is not there")
-	}
-	write(t, dir, "late", now.Add(-time.Hour), now.Add(time.Hour))
-	eventually(t, files, "")
-}
-
-func TestSaysWhyACertificateIsOfNoUse(t *testing.T) {
-	now := time.Now()
-	t.Run("expired", func(t *testing.T) {
-		dir := t.TempDir()
-		write(t, dir, "old", now.Add(-2*time.Hour), now.Add(-time.Hour))
-		eventually(t, start(t, dir), "serving certificate: "+filepath.Join(dir, "tls.crt")+" expired at ")
-	})
-	t.Run("not valid yet", func(t *testing.T) {
-		dir := t.TempDir()
-		write(t, dir, "early", now.Add(time.Hour), now.Add(2*time.Hour))
-		eventually(t, start(t, dir), "serving certificate: "+filepath.Join(dir, "tls.crt")+" is not valid before ")
-	})
-	t.Run("key of another", func(t *testing.T) {
-		dir, other := t.TempDir(), t.TempDir()
-		write(t, dir, "a", now.Add(-time.Hour), now.Add(time.Hour))
-		_, otherKey := write(t, other, "b", now.Add(-time.Hour), now.Add(time.Hour))
-		if err := os.Rename(otherKey, filepath.Join(dir, "tls.key")); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, start(t, dir), "serving certificate: tls: private key does not match public key")
-	})
-}
-
 func TestNeedsBothFiles(t *testing.T) {
-	if _, err := NewFiles("tls.crt", "", nil); err == nil || err.Error() != "certs: both a certificate file and a key file are required" {
+	if _, err := NewFiles("tls.crt", "", nil); text(err) != "certs: both a certificate file and a key file are required" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
@@ -22,6 +24,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 )
 
@@ -33,6 +36,9 @@ type Config struct {
 	// Grants says what is done about grants; Backend for which kind of admission.
 	Grants  GrantMode
 	Backend grants.Backend
+	// Registry takes the metrics.
+	Registry prometheus.Registerer
+	Log      *slog.Logger
 }
 
 // GrantMode says what is done about the grants that a pod needs.
@@ -50,6 +56,7 @@ type Cluster struct {
 	manager ctrl.Manager
 	rules   *rules
 	granter *grants.Granter // nil with RequireGrants
+	events  *events.Recorder
 	config  Config
 	synced  chan struct{} // closed once the caches are filled
 }
@@ -66,6 +73,7 @@ func New(config Config) (*Cluster, error) {
 	injected := labels.SelectorFromSet(labels.Set{v1alpha1.InjectedLabel: "true"})
 	unthrottled := rest.CopyConfig(config.REST)
 	unthrottled.QPS = -1 // the API server's own fairness is enough: client-go's 5 calls a second would make pods wait
+	unthrottled.Wrap(newHeard(config.Registry).wrap)
 	lease, err := newLease(unthrottled, config.LeaderElectionNamespace)
 	if err != nil {
 		return nil, err
@@ -97,11 +105,16 @@ func New(config Config) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{manager: manager, rules: newRules(), config: config, synced: make(chan struct{})}
+	if err := c.addEvents(unthrottled); err != nil {
+		return nil, err
+	}
 	switch config.Grants {
 	case RequireGrants:
 		return c, nil
 	case GenerateGrants:
-		c.granter, err = grants.New(grants.Config{Backend: config.Backend, Client: manager.GetClient(), Reader: manager.GetAPIReader()})
+		c.granter, err = grants.New(grants.Config{
+			Backend: config.Backend, Client: manager.GetClient(), Reader: manager.GetAPIReader(), Metrics: grants.NewMetrics(config.Registry),
+		})
 		return c, err
 	}
 	return nil, fmt.Errorf("cluster: Grants: %q is neither %s nor %s", config.Grants, GenerateGrants, RequireGrants)
@@ -125,9 +138,9 @@ func (c *Cluster) RepairGrants(ctx context.Context, need func(context.Context, *
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		// The cache alone is asked: anyone may label a pod as injected, anywhere.
-		if err := c.manager.GetCache().Get(ctx, client.ObjectKey{Name: pod.Namespace}, namespaceMetadata()); err != nil {
-			return nil, client.IgnoreNotFound(err)
+		// Anyone may label a pod as injected, anywhere.
+		if optedIn, err := c.isOptedIn(ctx, pod.Namespace); !optedIn {
+			return nil, err
 		}
 		return need(ctx, pod)
 	}})
@@ -179,6 +192,12 @@ func (c *Cluster) NamespaceLabels(ctx context.Context, name string) (map[string]
 		return nil, client.IgnoreNotFound(err)
 	}
 	return namespace.Labels, nil
+}
+
+// isOptedIn asks the cache alone.
+func (c *Cluster) isOptedIn(ctx context.Context, namespace string) (bool, error) {
+	err := c.manager.GetCache().Get(ctx, client.ObjectKey{Name: namespace}, namespaceMetadata())
+	return err == nil, client.IgnoreNotFound(err)
 }
 
 // RuntimeClass returns a RuntimeClass, or nil where there is none of that name.

@@ -72,7 +72,7 @@ func (g *Granter) applyAll(ctx context.Context, objects []client.Object) error {
 
 // applyOnce applies an object, once for all who want it at the same time.
 func (g *Granter) applyOnce(ctx context.Context, object client.Object) error {
-	_, err, _ := g.objects.Do(key(object), func() (any, error) { return nil, g.apply(ctx, object) })
+	_, err, _ := g.objects.Do(key(object), func() (any, error) { return nil, recovered(func() error { return g.apply(ctx, object) })() })
 	return err
 }
 
@@ -107,15 +107,24 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 	if err := g.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), fieldOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("apply %s: %w", describe(object), err)
 	}
+	g.Metrics.applied.WithLabelValues(kindOf(object)).Inc()
 	return nil
 }
 
 // replace deletes an object that cannot become what is wanted.
 func (g *Granter) replace(ctx context.Context, found client.Object, why string) error {
-	if err := g.Client.Delete(ctx, found, client.Preconditions{UID: new(found.GetUID())}); client.IgnoreNotFound(err) != nil {
+	if err := g.remove(ctx, found, client.Preconditions{UID: new(found.GetUID())}); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s, which %s: %w", describe(found), why, err)
 	}
 	return nil
+}
+
+func (g *Granter) remove(ctx context.Context, object client.Object, conditions client.Preconditions) error {
+	err := g.Client.Delete(ctx, object, conditions)
+	if err == nil {
+		g.Metrics.removed.WithLabelValues(kindOf(object)).Inc()
+	}
+	return err
 }
 
 func describe(object client.Object) string {
@@ -123,5 +132,5 @@ func describe(object client.Object) string {
 	if object.GetNamespace() != "" {
 		name = object.GetNamespace() + "/" + name
 	}
-	return fmt.Sprintf("%s %q", object.GetObjectKind().GroupVersionKind().Kind, name)
+	return fmt.Sprintf("%s %q", kindOf(object), name)
 }

@@ -30,7 +30,8 @@ type Config struct {
 	// Client reads from caches that hold the objects with our label, and writes to the API server.
 	Client client.Client
 	// Reader reads from the API server.
-	Reader client.Reader
+	Reader  client.Reader
+	Metrics *Metrics
 }
 
 // Granter sees to it that a pod's service account has what the pod needs before the pod is admitted.
@@ -56,6 +57,8 @@ func New(config Config) (*Granter, error) {
 		return nil, errors.New("grants: Client is required")
 	case config.Reader == nil:
 		return nil, errors.New("grants: Reader is required")
+	case config.Metrics == nil:
+		return nil, errors.New("grants: Metrics is required")
 	}
 	return &Granter{Config: config, now: time.Now, inForce: map[string]map[string]bool{}}, nil
 }
@@ -99,7 +102,7 @@ func (g *Granter) Ensure(ctx context.Context, need Need) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		before := g.forgottenSoFar()
-		err := g.ensure(ctx, need)
+		err := recovered(func() error { return g.ensure(ctx, need) })()
 		if err == nil {
 			g.remember(need.Namespace, needKey, before)
 		}
@@ -145,7 +148,7 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 func (g *Granter) waitInForce(ctx context.Context, need Need, objects []client.Object) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, access := range accesses(need, objects) {
-		group.Go(func() error { return access.wait(ctx, g.Client) })
+		group.Go(recovered(func() error { return access.wait(ctx, g.Client) }))
 	}
 	return group.Wait()
 }

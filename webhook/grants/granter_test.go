@@ -3,10 +3,13 @@ package grants
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,7 +50,7 @@ func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) 
 			return nil
 		},
 	}).Build()
-	g, err := New(Config{Backend: ValidatingAdmissionPolicy, Client: writer, Reader: writer})
+	g, err := New(Config{Backend: ValidatingAdmissionPolicy, Client: writer, Reader: writer, Metrics: NewMetrics(prometheus.NewRegistry())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,5 +155,23 @@ func TestEnsureGivesUp(t *testing.T) {
 		`may use sysctls.sysctl-injector.dev "net.core.somaxconn"): context canceled`
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// What is applied is counted by its kind, once for each object.
+func TestAppliedIsCounted(t *testing.T) {
+	g, _ := newGranter(t, nil)
+	for range 2 {
+		if err := g.Ensure(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = `# HELP sysctl_injector_grants_applied_total Objects applied, so that a service account may use a sysctl, by kind.
+# TYPE sysctl_injector_grants_applied_total counter
+sysctl_injector_grants_applied_total{kind="ClusterRole"} 1
+sysctl_injector_grants_applied_total{kind="RoleBinding"} 1
+`
+	if err := testutil.CollectAndCompare(g.Metrics.applied, strings.NewReader(want)); err != nil {
+		t.Error(err)
 	}
 }

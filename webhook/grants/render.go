@@ -66,7 +66,7 @@ func Render(backend Backend, needs []Need) ([]client.Object, error) {
 }
 
 func key(object client.Object) string {
-	return object.GetObjectKind().GroupVersionKind().Kind + "/" + object.GetNamespace() + "/" + object.GetName()
+	return kindOf(object) + "/" + object.GetNamespace() + "/" + object.GetName()
 }
 
 // rank puts policies before the roles that name them, and roles before their bindings.

@@ -201,7 +201,7 @@ func (r *Repairer) retire(ctx context.Context, object client.Object, used bool, 
 		}
 	}
 	// Only as it was seen: whoever has begun to use it since has changed it.
-	err = r.Granter.Client.Delete(ctx, object, client.Preconditions{UID: new(object.GetUID()), ResourceVersion: new(object.GetResourceVersion())})
+	err = r.Granter.remove(ctx, object, client.Preconditions{UID: new(object.GetUID()), ResourceVersion: new(object.GetResourceVersion())})
 	if ignoreChanged(err) != nil {
 		return 0, fmt.Errorf("delete the unused %s: %w", describe(object), err)
 	}

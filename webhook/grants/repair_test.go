@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -58,6 +59,7 @@ func TestRetire(t *testing.T) {
 			if err := g.Client.Get(t.Context(), client.ObjectKeyFromObject(object), found); err != nil {
 				t.Fatal(err)
 			}
+			found.SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("RoleBinding"))
 			again, err := r.retire(t.Context(), found, test.used, func() (bool, error) { return test.kept, nil })
 			if err != nil || again != test.again {
 				t.Errorf("looked at again after %s, want %s; error %v", again, test.again, err)
@@ -66,6 +68,10 @@ func TestRetire(t *testing.T) {
 			err = g.Client.Get(t.Context(), client.ObjectKeyFromObject(object), left)
 			if client.IgnoreNotFound(err) != nil || apierrors.IsNotFound(err) != test.gone {
 				t.Errorf("gone: %v, want %t", err, test.gone)
+			}
+			removed := testutil.ToFloat64(g.Metrics.removed.WithLabelValues("RoleBinding"))
+			if counted := removed == 1; counted != test.gone || removed > 1 {
+				t.Errorf("%g removals are counted; gone: %t", removed, test.gone)
 			}
 			if diff := cmp.Diff(test.want, left.Annotations, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("annotations (-want +got):\n%s", diff)

@@ -46,10 +46,10 @@ func (r *Requirer) Ensure(ctx context.Context, need Need) error {
 	allowed := make([]bool, len(required))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, access := range required {
-		group.Go(func() (err error) {
+		group.Go(recovered(func() (err error) {
 			allowed[i], err = access.allowed(ctx, r.Client)
 			return err
-		})
+		}))
 	}
 	if err := group.Wait(); err != nil {
 		return err

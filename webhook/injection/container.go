@@ -11,6 +11,7 @@ import (
 	utiljson "sigs.k8s.io/json"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -59,9 +60,12 @@ func (i *Injector) encode(pod *Pod, args []string) json.RawMessage {
 
 // with returns the whole, as JSON; mount may be nil.
 func (e encoded) with(args []string, mount *corev1.VolumeMount) json.RawMessage {
-	whole := slices.Concat([]byte(e.before), mustMarshal(args))
+	whole := make([]byte, 0, 1024)
+	whole = append(whole, e.before...)
+	whole = jsontext.AppendStrings(whole, args)
 	if mount != nil {
-		whole = slices.Concat(whole, []byte(`,"volumeMounts":[`), mustMarshal(mount), []byte("]"))
+		whole = append(append(whole, `,"volumeMounts":[`...), mustMarshal(mount)...)
+		whole = append(whole, ']')
 	}
 	return append(whole, e.after...)
 }

@@ -94,7 +94,7 @@ func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
 			return refused(refusals...)
 		}
 	}
-	if optedOut || !pod.requested() {
+	if optedOut || !pod.Requested() {
 		return pod.leaveAlone(optedOut, place)
 	}
 	if !pod.hasSpec {
@@ -125,11 +125,11 @@ func (i *Injector) inject(pod *Pod, place Place, facts policy.Facts, settings []
 	if present != nil {
 		outcome.Reason = ReasonAlreadyInjected
 	}
+	outcome.Sysctls = make([]sysctl.Assignment, 0, len(settings))
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
 	}
-	status := string(mustMarshal(Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}))
-	outcome.Operations = i.operations(pod, args, present, status)
+	outcome.Operations = i.operations(pod, args, present, Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}.encode())
 	return outcome
 }
 

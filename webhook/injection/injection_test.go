@@ -81,7 +81,7 @@ func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod, err := ReadPod(raw)
+	pod, err := ReadPod([]byte(raw))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 )
 
 // operations returns the JSON Patch (RFC 6902) that puts the container in front of the pod's init containers, with the label and
 // the status that tell of it. A pod that has all of it already gets none. The operations are written by hand rather than by
 // comparing two pods: that would cost more than all the rest of an admission.
 func (i *Injector) operations(pod *Pod, args []string, present *reserved, status string) []jsonpatch.Operation {
-	var ops []jsonpatch.Operation
+	ops := make([]jsonpatch.Operation, 0, 4)
 	if pod.injected != "true" {
 		ops = append(ops, addKey("/metadata/labels", pod.hasLabels, v1alpha1.InjectedLabel, "true"))
 	}
@@ -55,23 +56,26 @@ func (i *Injector) addPullSecrets(pod *Pod) []jsonpatch.Operation {
 	return ops
 }
 
-// addKey sets a key of a map of strings, and makes the map where the pod has none.
+// addKey sets a key of a map of strings, and makes the map where the pod has none. What is added is encoded here: to find out by
+// reflection what it is would cost as much again.
 func addKey(path string, exists bool, key, value string) jsonpatch.Operation {
-	if !exists {
-		return jsonpatch.NewOperation("add", path, map[string]string{key: value})
+	if exists {
+		return jsonpatch.NewOperation("add", path+"/"+escape(key), json.RawMessage(jsontext.AppendString(nil, value)))
 	}
-	return jsonpatch.NewOperation("add", path+"/"+escape(key), value)
+	entry := jsontext.AppendString([]byte{'{'}, key)
+	entry = jsontext.AppendString(append(entry, ':'), value)
+	return jsonpatch.NewOperation("add", path, json.RawMessage(append(entry, '}')))
 }
 
 // prepend puts an item in front of a list, and makes the list where the pod has none.
 func prepend(path string, exists bool, item json.RawMessage) jsonpatch.Operation {
 	if !exists {
-		return jsonpatch.NewOperation("add", path, []json.RawMessage{item})
+		return jsonpatch.NewOperation("add", path, append(append(json.RawMessage{'['}, item...), ']'))
 	}
 	return jsonpatch.NewOperation("add", path+"/0", item)
 }
 
 // escape writes a key as a JSON Pointer's reference token (RFC 6901, section 3).
 func escape(key string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
 }

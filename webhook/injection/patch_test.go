@@ -276,3 +276,15 @@ func TestSizeAndTextDoNotMatter(t *testing.T) {
 		t.Errorf("(-small +large):\n%s", diff)
 	}
 }
+
+// What is written by hand is what encoding/json writes.
+func TestStatusIsEncodedAsByReflection(t *testing.T) {
+	for _, status := range []Status{
+		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel, Sysctls: []string{"net.core.somaxconn=1024", "kernel.sem=250 32000 100 128"}},
+		{Version: `a "dirty" \ build é`, Sysctls: []string{}},
+	} {
+		if diff := cmp.Diff(string(mustMarshal(status)), status.encode()); diff != "" {
+			t.Errorf("(-encoding/json +by hand):\n%s", diff)
+		}
+	}
+}

@@ -1,9 +1,9 @@
 package injection
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
@@ -43,7 +43,7 @@ type Pod struct {
 }
 
 // Owner is the controller that made the pod; its fields are empty where a person did.
-type Owner struct{ Kind, Name string }
+type Owner struct{ APIVersion, Kind, Name, UID string }
 
 // misplacedKey is an annotation or label with the project's prefix that means nothing where it is.
 type misplacedKey struct {
@@ -69,8 +69,8 @@ type volume struct {
 	projected bool
 }
 
-// ReadPod finds in a pod's JSON what the decision needs.
-func ReadPod(raw string) (*Pod, error) {
+// ReadPod finds in a pod's JSON what the decision needs. It keeps no part of raw.
+func ReadPod(raw []byte) (*Pod, error) {
 	pod := newPod()
 	if err := scan.Read(raw, pod, podFields); err != nil {
 		return nil, err
@@ -98,8 +98,8 @@ func (p *Pod) ServiceAccount() string {
 	return cmp.Or(p.serviceAccountName, p.deprecatedServiceAccount, "default")
 }
 
-// requested tells whether the pod asks for anything.
-func (p *Pod) requested() bool { return p.sysctls != nil || p.profiles != nil }
+// Requested tells whether the pod asks for anything.
+func (p *Pod) Requested() bool { return p.sysctls != nil || p.profiles != nil }
 
 var podFields = scan.Fields[Pod]{
 	"metadata": metadataFields.Read,
@@ -119,8 +119,8 @@ var metadataFields = scan.Fields[Pod]{
 }
 
 var specFields = scan.Fields[Pod]{
-	"serviceAccountName": scan.Text(func(p *Pod) *string { return &p.serviceAccountName }),
-	"serviceAccount":     scan.Text(func(p *Pod) *string { return &p.deprecatedServiceAccount }),
+	"serviceAccountName": scan.Text(func(p *Pod) *string { return &p.serviceAccountName }, "default"),
+	"serviceAccount":     scan.Text(func(p *Pod) *string { return &p.deprecatedServiceAccount }, "default"),
 	"runtimeClassName":   scan.Text(func(p *Pod) *string { return &p.RuntimeClass }),
 	"hostNetwork":        scan.Boolean(func(p *Pod) *bool { return &p.hostNetwork }),
 	"hostIPC":            scan.Boolean(func(p *Pod) *bool { return &p.hostIPC }),
@@ -132,7 +132,7 @@ var specFields = scan.Fields[Pod]{
 	})}.Read,
 	"resources": func(p *Pod, c *scan.Cursor) {
 		p.hasPodResources = true
-		c.Raw()
+		c.Skip()
 	},
 	"imagePullSecrets": func(p *Pod, c *scan.Cursor) {
 		p.hasPullSecrets = true
@@ -150,7 +150,7 @@ var specFields = scan.Fields[Pod]{
 		"name": scan.Text(func(v *volume) *string { return &v.name }),
 		"projected": func(v *volume, c *scan.Cursor) {
 			v.projected = true
-			c.Raw()
+			c.Skip()
 		},
 	}),
 }
@@ -190,12 +190,13 @@ func readLabels(p *Pod, c *scan.Cursor) {
 // readKeys hands the entries of a map of strings to read, and notes those of the project's prefix that it does not know.
 func (p *Pod) readKeys(kind string, c *scan.Cursor, read func(key string, value *string) (known bool)) {
 	var seen []string
-	c.Map(func(key string) {
-		ours := strings.HasPrefix(key, v1alpha1.GroupName+"/")
-		if !ours && key != mirrorAnnotation {
-			c.Raw()
+	c.Map(func(name []byte) {
+		ours := bytes.HasPrefix(name, []byte(v1alpha1.GroupName+"/"))
+		if !ours && string(name) != mirrorAnnotation {
+			c.Skip()
 			return
 		}
+		key := string(name)
 		if slices.Contains(seen, key) {
 			c.Complain("stands there twice")
 		}
@@ -224,7 +225,9 @@ type owner struct {
 }
 
 var ownerFields = scan.Fields[owner]{
+	"apiVersion": scan.Text(func(o *owner) *string { return &o.APIVersion }),
 	"kind":       scan.Text(func(o *owner) *string { return &o.Kind }),
 	"name":       scan.Text(func(o *owner) *string { return &o.Name }),
+	"uid":        scan.Text(func(o *owner) *string { return &o.UID }),
 	"controller": scan.Boolean(func(o *owner) *bool { return &o.controller }),
 }

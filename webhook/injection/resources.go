@@ -56,9 +56,10 @@ func readQuantity(into *container, c *scan.Cursor) {
 func readContainers(list *[]container, c *scan.Cursor) {
 	c.Each(func(int) {
 		var read container
-		raw := c.Record(func() { containerFields.Read(&read, c) })
+		start := c.Mark()
+		containerFields.Read(&read, c)
 		if read.name == v1alpha1.ContainerName {
-			read.raw = raw
+			read.raw = c.Since(start)
 		}
 		*list = append(*list, read)
 	})

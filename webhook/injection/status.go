@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 )
 
 // Status is the value of the annotation sysctl-injector.dev/status, in compact JSON: for people and tools to read, never an
@@ -12,6 +13,15 @@ type Status struct {
 	Version string          `json:"version"` // of the sysctl-injector that decided
 	Kernel  v1alpha1.Kernel `json:"kernel"`  // on which the sysctls act
 	Sysctls []string        `json:"sysctls"` // name=value, as applied
+}
+
+// encode is what encoding/json makes of it.
+func (s Status) encode() string {
+	text := make([]byte, 0, 256)
+	text = jsontext.AppendString(append(text, `{"version":`...), s.Version)
+	text = jsontext.AppendString(append(text, `,"kernel":`...), string(s.Kernel))
+	text = jsontext.AppendStrings(append(text, `,"sysctls":`...), s.Sysctls)
+	return string(append(text, '}'))
 }
 
 // mustMarshal is for types of ours and the API's, which always encode.

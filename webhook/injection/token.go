@@ -38,7 +38,7 @@ type mount struct{ name, path string }
 
 var mountFields = scan.Fields[mount]{
 	"name":      scan.Text(func(m *mount) *string { return &m.name }),
-	"mountPath": scan.Text(func(m *mount) *string { return &m.path }),
+	"mountPath": scan.Text(func(m *mount) *string { return &m.path }, tokenMountPath),
 }
 
 func readTokenMount(into *container, c *scan.Cursor) {

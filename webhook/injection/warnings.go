@@ -19,26 +19,31 @@ var recentLinux = version.MustParseGeneric("5.0")
 // is short.
 func warnings(facts policy.Facts, settings []policy.Setting) []string {
 	var warnings []string
-	safe := 0
-	var safeSince *version.Version
+	var safe []string // from which releases
 	for _, setting := range settings {
 		entry := sysctl.Lookup(setting.Name)
 		if w := namespacedSince(facts, entry); w != "" {
 			warnings = append(warnings, w)
 		}
-		if entry.SafeSince == "" {
-			continue
-		}
-		safe++
-		if v := version.MustParseGeneric(entry.SafeSince); safeSince == nil || safeSince.LessThan(v) {
-			safeSince = v
+		if entry.SafeSince != "" {
+			safe = append(safe, entry.SafeSince)
 		}
 	}
-	if safe == len(settings) {
+	if len(safe) == len(settings) {
 		warnings = append(warnings, fmt.Sprintf("%s: safe since Kubernetes %s, so spec.securityContext.sysctls can set it without a privileged "+
-			"init container", names(settings), safeSince))
+			"init container", names(settings), latest(safe)))
 	}
 	return warnings
+}
+
+func latest(versions []string) *version.Version {
+	var latest *version.Version
+	for _, text := range versions {
+		if v := version.MustParseGeneric(text); latest == nil || latest.LessThan(v) {
+			latest = v
+		}
+	}
+	return latest
 }
 
 func namespacedSince(facts policy.Facts, entry sysctl.Entry) string {

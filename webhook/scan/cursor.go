@@ -2,6 +2,8 @@
 // decode would: the whole text has to be valid JSON in UTF-8, and a field that stands twice, or is of another type than it
 // should be, is an error that names it, since two readers could understand such a document differently. Names are compared as
 // the API server compares them, with regard to case.
+//
+// What it returns is a copy: the text may be overwritten once it has been read.
 package scan
 
 import (
@@ -19,23 +21,44 @@ const MaxDepth = 128
 var (
 	errBroken  = errors.New("its JSON is cut short or otherwise broken")
 	errTooDeep = errors.New("its JSON nests too deep")
+	errNotUTF8 = errors.New("its text is not UTF-8")
 )
 
 // Cursor reads JSON from front to back. Every method that reads a value leaves the cursor behind it. From the first broken byte
 // on it reads nothing more, and the methods answer as for an empty document.
 type Cursor struct {
-	text  string
+	text  []byte
 	at    int
 	depth int
-	path  []string // to the value that is being read
+	path  []step // to the value that is being read
+	// high has a high bit set if a string may have a byte beyond ASCII.
+	high uint64
 	// broken is why the text is no JSON; problems are what is wrong with fields of it.
 	broken   error
 	problems []error
 }
 
+// step is one of a path's: the name of a field, the key of a map or the index in a list.
+type step struct {
+	name  []byte
+	key   bool
+	index int // where there is no name
+}
+
 // Path is where the value that is being read stands: "spec.containers[0].name".
 func (c *Cursor) Path() string {
-	return strings.TrimPrefix(strings.Join(c.path, ""), ".")
+	var path strings.Builder
+	for _, s := range c.path {
+		switch {
+		case s.name == nil:
+			path.WriteString("[" + strconv.Itoa(s.index) + "]")
+		case s.key:
+			path.WriteString("[" + string(s.name) + "]")
+		default:
+			path.WriteString("." + string(s.name))
+		}
+	}
+	return strings.TrimPrefix(path.String(), ".")
 }
 
 // Complain notes what is wrong with the value that is being read. All problems come at once, at the end.
@@ -46,20 +69,26 @@ func (c *Cursor) Complain(format string, args ...any) {
 // Separate returns what read complains about, apart from all other problems, and with paths that begin where it begins.
 func (c *Cursor) Separate(read func()) error {
 	problems, path := c.problems, c.path
-	c.problems, c.path = nil, nil
+	c.problems, c.path = nil, c.path[len(c.path):]
 	read()
 	apart := errors.Join(c.problems...)
 	c.problems, c.path = problems, path
 	return apart
 }
 
-// Text reads a string. Of any other value it complains.
-func (c *Cursor) Text() string {
+// Text reads a string. Of any other value it complains. Of a string that is expected no copy need be made.
+func (c *Cursor) Text(expected ...string) string {
 	if c.peek() != '"' {
 		c.mustBe("a string")
 		return ""
 	}
-	return c.string()
+	text := c.string()
+	for _, e := range expected {
+		if string(text) == e {
+			return e
+		}
+	}
+	return string(text)
 }
 
 // Boolean reads true or false. Of any other value it complains.
@@ -77,15 +106,26 @@ func (c *Cursor) Boolean() bool {
 }
 
 // Raw reads any value and returns it as it stands.
-func (c *Cursor) Raw() string { return c.Record(c.skip) }
-
-// Record returns what read reads, as it stands.
-func (c *Cursor) Record(read func()) string {
-	c.peek()
-	start := c.at
-	read()
-	return c.text[start:c.at]
+func (c *Cursor) Raw() string {
+	start := c.Mark()
+	c.Skip()
+	return c.Since(start)
 }
+
+// Skip passes over any value.
+func (c *Cursor) Skip() {
+	c.peek()
+	c.skip()
+}
+
+// Mark is where the next value begins, for Since.
+func (c *Cursor) Mark() int {
+	c.peek()
+	return c.at
+}
+
+// Since returns what has been read since a mark, as it stands.
+func (c *Cursor) Since(mark int) string { return string(c.text[mark:c.at]) }
 
 // Null reads a null if there is one, and tells whether there was.
 func (c *Cursor) Null() bool {
@@ -96,24 +136,19 @@ func (c *Cursor) Null() bool {
 	return true
 }
 
-// Object calls visit for each field of an object, with its name; visit reads the value. Of any other value it complains.
-func (c *Cursor) Object(visit func(name string)) { c.entries(".", "", visit) }
-
-// Map is Object for a map, whose keys are not the API's but somebody's.
-func (c *Cursor) Map(visit func(key string)) { c.entries("[", "]", visit) }
-
-func (c *Cursor) entries(before, after string, visit func(name string)) {
+// Map calls visit for each entry of a map, with its key; visit reads the value, and copies the key to keep it. Of any other value
+// it complains.
+func (c *Cursor) Map(visit func(key []byte)) {
 	if c.peek() != '{' {
 		c.mustBe("an object")
 		return
 	}
-	c.members(func() {
-		name := c.string()
-		c.colon()
-		c.path = append(c.path, before, name, after)
-		visit(name)
-		c.path = c.path[:len(c.path)-3]
-	})
+	for m := c.enter(); c.next(&m); {
+		key := c.name()
+		c.path = append(c.path, step{name: key, key: true})
+		visit(key)
+		c.path = c.path[:len(c.path)-1]
+	}
 }
 
 // Each calls visit for each item of a list of objects, with its index; visit reads the item. Of any other value it complains.
@@ -123,44 +158,67 @@ func (c *Cursor) Each(visit func(index int)) {
 		return
 	}
 	index := 0
-	c.members(func() {
-		c.path = append(c.path, "["+strconv.Itoa(index)+"]")
+	for m := c.enter(); c.next(&m); index++ {
+		c.path = append(c.path, step{index: index})
 		if c.peek() == '{' {
 			visit(index)
 		} else {
 			c.mustBe("an object")
 		}
 		c.path = c.path[:len(c.path)-1]
-		index++
-	})
+	}
 }
 
-// members reads an object or a list, at whose opening bracket the cursor is, and calls visit where each member begins.
-func (c *Cursor) members(visit func()) {
+// members is an object or a list that is being read.
+type members struct {
+	closing byte
+	begun   bool
+}
+
+// enter goes into an object or a list, at whose opening bracket the cursor is.
+func (c *Cursor) enter() members {
 	closing := c.text[c.at] + 2 // in ASCII, '}' comes two after '{', and ']' two after '['
 	if c.depth++; c.depth > MaxDepth {
 		c.fail(errTooDeep)
-		return
+	} else {
+		c.at++
+	}
+	return members{closing: closing}
+}
+
+// next goes to the next member, or behind the closing bracket when there is none.
+func (c *Cursor) next(m *members) bool {
+	switch next := c.peek(); {
+	case next == m.closing:
+		c.at++
+		c.depth--
+		return false
+	case m.begun && next == ',':
+		c.at++
+		c.peek()
+	case m.begun:
+		c.fail(errBroken)
+	}
+	m.begun = true
+	if c.at == len(c.text) || m.closing == '}' && c.text[c.at] != '"' {
+		c.fail(errBroken)
+		return false
+	}
+	return true
+}
+
+// name reads a member's name and the colon behind it.
+func (c *Cursor) name() []byte {
+	name := c.string()
+	if name == nil {
+		name = []byte{} // so that it is told from an index
+	}
+	if c.peek() != ':' {
+		c.fail(errBroken)
+		return name
 	}
 	c.at++
-	for first := true; ; first = false {
-		switch next := c.peek(); {
-		case next == closing:
-			c.at++
-			c.depth--
-			return
-		case !first && next == ',':
-			c.at++
-			c.peek()
-		case !first:
-			c.fail(errBroken)
-		}
-		if c.broken != nil || closing == '}' && c.peek() != '"' {
-			c.fail(errBroken)
-			return
-		}
-		visit()
-	}
+	return name
 }
 
 // mustBe complains of a value's type, and passes it over.
@@ -177,23 +235,11 @@ func (c *Cursor) mustBe(what string) {
 
 // peek passes over blanks and returns the byte that comes next; 0 at the end.
 func (c *Cursor) peek() byte {
-	for c.at < len(c.text) {
-		switch b := c.text[c.at]; b {
-		case ' ', '\t', '\n', '\r':
-			c.at++
-		default:
-			return b
-		}
+	c.at = pastBlanks(c.text, c.at)
+	if c.at == len(c.text) {
+		return 0
 	}
-	return 0
-}
-
-func (c *Cursor) colon() {
-	if c.peek() != ':' {
-		c.fail(errBroken)
-		return
-	}
-	c.at++
+	return c.text[c.at]
 }
 
 // fail ends the reading. What was wrong first counts.
@@ -204,19 +250,46 @@ func (c *Cursor) fail(err error) {
 	c.at = len(c.text)
 }
 
-// string reads a string, at whose opening quote the cursor is. One with escapes is left to encoding/json.
-func (c *Cursor) string() string {
+// string reads a string, at whose opening quote the cursor is. It is a part of the text, but where there are escapes.
+func (c *Cursor) string() []byte {
+	if c.at == len(c.text) { // broken before
+		return nil
+	}
 	start := c.at
-	escaped := c.skipString()
-	if c.broken != nil {
-		return ""
-	}
-	if !escaped {
-		return c.text[start+1 : c.at-1]
-	}
-	var text string
-	if err := json.Unmarshal([]byte(c.text[start:c.at]), &text); err != nil {
+	end, escaped, high := stringEnd(c.text, start, c.high)
+	if end < 0 {
 		c.fail(errBroken)
+		return nil
 	}
-	return text
+	c.at, c.high = end, high
+	if escaped {
+		return c.unescape(c.text[start:end])
+	}
+	return c.text[start+1 : end-1]
+}
+
+// unescape leaves all but the plainest escapes to encoding/json.
+func (c *Cursor) unescape(quoted []byte) []byte {
+	plain := make([]byte, 0, len(quoted))
+	for at := 1; at < len(quoted)-1; at++ {
+		b := quoted[at]
+		if b == '\\' {
+			at++
+			switch b = quoted[at]; b {
+			case '"', '\\', '/':
+			case 'n':
+				b = '\n'
+			case 't':
+				b = '\t'
+			default:
+				var text string
+				if err := json.Unmarshal(quoted, &text); err != nil {
+					c.fail(errBroken)
+				}
+				return []byte(text)
+			}
+		}
+		plain = append(plain, b)
+	}
+	return plain
 }

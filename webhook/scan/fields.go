@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"unicode/utf8"
@@ -13,14 +14,16 @@ type Reader[T any] func(into *T, c *Cursor)
 type Fields[T any] map[string]Reader[T]
 
 // Read reads a whole document, which has to be an object. All that is wrong with its fields comes at once.
-func Read[T any](text string, into *T, fields Fields[T]) error {
-	if !utf8.ValidString(text) {
-		return errors.New("its text is not UTF-8")
-	}
-	c := &Cursor{text: text}
+func Read[T any](text []byte, into *T, fields Fields[T]) error {
+	const highs = 0x8080808080808080
+	c := &Cursor{text: text, path: make([]step, 0, 16)}
 	fields.Read(into, c)
 	if c.peek() != 0 || c.at < len(c.text) {
 		c.fail(errBroken)
+	}
+	// Bytes beyond ASCII are not broken inside strings alone, and those have been looked at.
+	if (c.broken != nil || c.high&highs != 0) && !utf8.Valid(text) {
+		return errNotUTF8
 	}
 	if c.broken != nil {
 		return c.broken
@@ -33,27 +36,36 @@ func (f Fields[T]) Read(into *T, c *Cursor) {
 	if c.Null() {
 		return
 	}
-	seen := make([]string, 0, 16)
-	c.Object(func(name string) {
-		read, known := f[name]
+	if c.peek() != '{' {
+		c.mustBe("an object")
+		return
+	}
+	seen := make([][]byte, 0, 16)
+	for m := c.enter(); c.next(&m); {
+		name := c.name()
+		read, known := f[string(name)]
+		if !known {
+			c.Skip()
+			continue
+		}
+		c.path = append(c.path, step{name: name})
 		switch {
-		case !known:
-			c.skip()
-		case slices.Contains(seen, name):
+		case slices.ContainsFunc(seen, func(before []byte) bool { return bytes.Equal(before, name) }):
 			c.Complain("stands there twice")
-			c.skip()
+			c.Skip()
 		case c.Null():
 			seen = append(seen, name)
 		default:
 			seen = append(seen, name)
 			read(into, c)
 		}
-	})
+		c.path = c.path[:len(c.path)-1]
+	}
 }
 
-// Text reads a string.
-func Text[T any](of func(*T) *string) Reader[T] {
-	return func(into *T, c *Cursor) { *of(into) = c.Text() }
+// Text reads a string. Of those that are expected no copy need be made.
+func Text[T any](of func(*T) *string, expected ...string) Reader[T] {
+	return func(into *T, c *Cursor) { *of(into) = c.Text(expected...) }
 }
 
 // Boolean reads true or false.

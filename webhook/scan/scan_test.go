@@ -53,7 +53,7 @@ func TestRead(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var got document
-			err := Read(test.text, &got, documentFields)
+			err := Read([]byte(test.text), &got, documentFields)
 			if problem := errorText(err); problem != test.problem {
 				t.Fatalf("got error %q, want %q", problem, test.problem)
 			}
@@ -85,7 +85,7 @@ func TestReadsWholeDocumentsOnly(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := errorText(Read(test.text, &document{}, documentFields)); got != test.want {
+			if got := errorText(Read([]byte(test.text), &document{}, documentFields)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -95,7 +95,7 @@ func TestReadsWholeDocumentsOnly(t *testing.T) {
 func TestSeparate(t *testing.T) {
 	var apart error
 	var got document
-	err := Read(`{"on":1,"inner":{"name":2}}`, &got, Fields[document]{
+	err := Read([]byte(`{"on":1,"inner":{"name":2}}`), &got, Fields[document]{
 		"on":    documentFields["on"],
 		"inner": func(d *document, c *Cursor) { apart = c.Separate(func() { documentFields["inner"](d, c) }) },
 	})
@@ -115,8 +115,8 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var got document
-		err := Read(text, &got, documentFields)
-		broken := err != nil && (err.Error() == errBroken.Error() || err.Error() == errTooDeep.Error() || err.Error() == "its text is not UTF-8")
+		err := Read([]byte(text), &got, documentFields)
+		broken := err != nil && (errors.Is(err, errBroken) || errors.Is(err, errTooDeep) || errors.Is(err, errNotUTF8))
 		valid := json.Valid([]byte(text))
 		if broken == valid && !errors.Is(err, errTooDeep) && utf8.ValidString(text) {
 			t.Fatalf("encoding/json says %v of the text, the scan %v", valid, err)

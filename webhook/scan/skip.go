@@ -1,134 +1,189 @@
 package scan
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
-// skip passes over any value, and checks that it is valid.
+// skip passes over any value, at whose first byte the cursor is, and checks that it is valid. It is one loop, since most of a
+// pod is read by it alone.
 func (c *Cursor) skip() {
-	switch c.peek() {
-	case '{':
-		c.members(func() {
-			c.skipString()
-			c.colon()
-			c.skip()
-		})
-	case '[':
-		c.members(c.skip)
+	text, at, depth, high := c.text, c.at, c.depth, c.high
+	var objects [MaxDepth/64 + 1]uint64 // a bit for each level: whether it is an object, or else a list
+value:
+	if at = pastBlanks(text, at); at == len(text) {
+		c.fail(errBroken)
+		return
+	}
+	switch opening := text[at]; opening {
 	case '"':
-		c.skipString()
+		at, _, high = stringEnd(text, at, high)
+	case '{', '[':
+		if depth++; depth > MaxDepth {
+			c.fail(errTooDeep)
+			return
+		}
+		at = pastBlanks(text, at+1)
+		if at < len(text) && text[at] == opening+2 { // in ASCII, '}' comes two after '{', and ']' two after '['
+			at++
+			depth--
+			break
+		}
+		objects[depth/64] &^= 1 << (depth % 64)
+		if opening == '[' {
+			goto value
+		}
+		objects[depth/64] |= 1 << (depth % 64)
+		goto name
 	case 't':
-		c.literal("true")
+		at = literalEnd(text, at, "true")
 	case 'f':
-		c.literal("false")
+		at = literalEnd(text, at, "false")
 	case 'n':
-		c.literal("null")
+		at = literalEnd(text, at, "null")
 	default:
-		c.skipNumber()
+		at = numberEnd(text, at)
 	}
-}
-
-func (c *Cursor) literal(word string) {
-	if len(c.text)-c.at < len(word) || c.text[c.at:c.at+len(word)] != word {
-		c.fail(errBroken)
-		return
-	}
-	c.at += len(word)
-}
-
-// skipNumber follows RFC 8259, section 6: an optional minus, an integer without leading zeros, a fraction, an exponent.
-func (c *Cursor) skipNumber() {
-	c.take("-")
-	switch {
-	case c.take("0"):
-	case c.digits():
-	default:
-		c.fail(errBroken)
-		return
-	}
-	if c.take(".") && !c.digits() {
-		c.fail(errBroken)
-		return
-	}
-	if c.take("eE") {
-		c.take("+-")
-		if !c.digits() {
-			c.fail(errBroken)
+	for at >= 0 && depth > c.depth {
+		if at = pastBlanks(text, at); at == len(text) {
+			break
+		}
+		object := objects[depth/64]>>(depth%64)&1 == 1
+		switch next := text[at]; {
+		case next == ',' && object:
+			at = pastBlanks(text, at+1)
+			goto name
+		case next == ',':
+			at++
+			goto value
+		case next == '}' && object, next == ']' && !object:
+			at++
+			depth--
+		default:
+			at = -1
 		}
 	}
-}
-
-// take passes over one byte, if it is one of these.
-func (c *Cursor) take(these string) bool {
-	if c.at < len(c.text) {
-		for i := range len(these) {
-			if c.text[c.at] == these[i] {
-				c.at++
-				return true
+	if at < 0 || depth > c.depth {
+		c.fail(errBroken)
+		return
+	}
+	c.at, c.high = at, high
+	return
+name:
+	if at < len(text) && text[at] == '"' {
+		if at, _, high = stringEnd(text, at, high); at >= 0 {
+			if at = pastBlanks(text, at); at < len(text) && text[at] == ':' {
+				at++
+				goto value
 			}
 		}
 	}
-	return false
+	c.fail(errBroken)
 }
 
-func (c *Cursor) digits() bool {
-	start := c.at
-	for c.at < len(c.text) && '0' <= c.text[c.at] && c.text[c.at] <= '9' {
-		c.at++
+func pastBlanks(text []byte, at int) int {
+	for at < len(text) && text[at] <= ' ' && (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t') {
+		at++
 	}
-	return c.at > start
+	return at
 }
 
-// skipString passes over a string, at whose opening quote the cursor is, and tells whether it has escapes.
-func (c *Cursor) skipString() (escaped bool) {
-	if c.at >= len(c.text) { // broken before
-		return false
+// literal passes over a word.
+func (c *Cursor) literal(word string) {
+	if end := literalEnd(c.text, c.at, word); end < 0 {
+		c.fail(errBroken)
+	} else {
+		c.at = end
 	}
-	at := c.at + 1
-	for {
-		at = nextSpecial(c.text, at)
-		if at >= len(c.text) || c.text[at] < ' ' {
-			c.fail(errBroken)
-			return escaped
+}
+
+// literalEnd returns where the word ends, and the functions below where what they are named after does; -1 where it is not there.
+func literalEnd(text []byte, at int, word string) int {
+	if end := at + len(word); end <= len(text) && string(text[at:end]) == word {
+		return end
+	}
+	return -1
+}
+
+// numberEnd follows RFC 8259, section 6: an optional minus, an integer without leading zeros, a fraction, an exponent.
+func numberEnd(text []byte, at int) int {
+	if at < len(text) && text[at] == '-' {
+		at++
+	}
+	if at < len(text) && text[at] == '0' {
+		at++
+	} else if at = digitsEnd(text, at); at < 0 {
+		return -1
+	}
+	if at < len(text) && text[at] == '.' {
+		if at = digitsEnd(text, at+1); at < 0 {
+			return -1
 		}
-		if c.text[at] == '"' {
-			c.at = at + 1
-			return escaped
+	}
+	if at < len(text) && (text[at] == 'e' || text[at] == 'E') {
+		at++
+		if at < len(text) && (text[at] == '+' || text[at] == '-') {
+			at++
+		}
+		at = digitsEnd(text, at)
+	}
+	return at
+}
+
+// digitsEnd wants one digit or more.
+func digitsEnd(text []byte, at int) int {
+	start := at
+	for at < len(text) && '0' <= text[at] && text[at] <= '9' {
+		at++
+	}
+	if at == start {
+		return -1
+	}
+	return at
+}
+
+// stringEnd is for a string whose opening quote is at; it tells whether there are escapes in it, and takes note in high of bytes
+// beyond ASCII. Most of a pod is the inside of strings: eight bytes at a time make the whole scan about twice as fast.
+func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint64) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for at++; ; {
+		for at+8 <= len(text) {
+			word := binary.LittleEndian.Uint64(text[at:])
+			high |= word
+			// A byte's high bit is set where the byte is zero after the exclusive or, or below 0x20. A borrow can set one above a true
+			// hit by mistake, never below: the lowest is right.
+			quote, backslash := word^(ones*'"'), word^(ones*'\\')
+			hits := (((quote - ones) &^ quote) | ((backslash - ones) &^ backslash) | ((word - ones*' ') &^ word)) & highs
+			if hits != 0 {
+				at += bits.TrailingZeros64(hits) / 8
+				break
+			}
+			at += 8
+		}
+		for ; at < len(text); at++ { // the last bytes of the text, or the one that was found
+			b := text[at]
+			high |= uint64(b)
+			if b == '"' {
+				return at + 1, escaped, high
+			}
+			if b == '\\' || b < ' ' {
+				break
+			}
+		}
+		if at == len(text) || text[at] < ' ' {
+			return -1, escaped, high
 		}
 		escaped = true
-		length := escapeLength(c.text[at:])
+		length := escapeLength(text[at:])
 		if length == 0 {
-			c.fail(errBroken)
-			return escaped
+			return -1, escaped, high
 		}
 		at += length
 	}
 }
 
-// nextSpecial returns where the next quote, backslash or control character is, from at on; the text's length where there is
-// none. Most of a pod is the inside of strings: eight bytes at a time make the whole scan about twice as fast.
-func nextSpecial(text string, at int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; at+8 <= len(text); at += 8 {
-		eight := text[at : at+8]
-		word := uint64(eight[0]) | uint64(eight[1])<<8 | uint64(eight[2])<<16 | uint64(eight[3])<<24 |
-			uint64(eight[4])<<32 | uint64(eight[5])<<40 | uint64(eight[6])<<48 | uint64(eight[7])<<56
-		// A byte's high bit is set where the byte is zero after the exclusive or, or below 0x20. A borrow can set one above a true
-		// hit by mistake, never below: the lowest is right.
-		quote, backslash := word^(ones*'"'), word^(ones*'\\')
-		hits := ((quote - ones) &^ quote) | ((backslash - ones) &^ backslash) | ((word - ones*' ') &^ word)
-		if hits &= highs; hits != 0 {
-			return at + bits.TrailingZeros64(hits)/8
-		}
-	}
-	for ; at < len(text); at++ {
-		if b := text[at]; b == '"' || b == '\\' || b < ' ' {
-			return at
-		}
-	}
-	return at
-}
-
 // escapeLength returns the length of the escape that the text begins with; 0 where it is none.
-func escapeLength(text string) int {
+func escapeLength(text []byte) int {
 	if len(text) < 2 {
 		return 0
 	}

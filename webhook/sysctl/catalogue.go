@@ -120,7 +120,8 @@ func index(rows []row) notes {
 // find returns a copy of the note, so that no caller can change the table.
 func (n notes) find(name string) *Note {
 	if note, ok := n.exact[name]; ok {
-		return &note
+		found := note // not the variable above, which would then be allocated for every name
+		return &found
 	}
 	for _, p := range n.prefixes {
 		if p.pattern.Matches(name) {

@@ -152,7 +152,7 @@ func (w *workloads) decide(t manifest.Template) (*injection.Pod, injection.Outco
 func (w *workloads) namespaceOf(t manifest.Template) string { return cmp.Or(t.Namespace, w.namespace) }
 
 func (w *workloads) outcome(t manifest.Template) (*injection.Pod, injection.Outcome, error) {
-	pod, err := injection.ReadPod(string(t.Pod))
+	pod, err := injection.ReadPod(t.Pod)
 	if err != nil {
 		return nil, injection.Outcome{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -13,10 +14,36 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// check is one thing that has to be right for the server to be ready.
+// check is one thing that has to be right for the server to be ready, or that a person may want to know of. Each of its functions
+// may be absent.
 type check struct {
-	name  string
-	ready func() error // why it is not; nil when it is
+	name   string
+	ready  func() error                  // why it is not; nil when it is
+	remark func() (text string, ok bool) // what to say, and whether all is well; nothing is ""
+}
+
+// list writes the check's lines, and tells whether it is passed.
+func (c check) list(w io.Writer) (passed bool) {
+	passed = true
+	if c.ready != nil {
+		if err := c.ready(); err != nil {
+			passed = false
+			fmt.Fprintf(w, "[-]%s: %s\n", c.name, err)
+		} else {
+			fmt.Fprintf(w, "[+]%s ok\n", c.name)
+		}
+	}
+	if c.remark == nil {
+		return passed
+	}
+	if text, ok := c.remark(); text != "" {
+		sign := "[!]" // nothing that stops the server, yet
+		if ok {
+			sign = "[+]"
+		}
+		fmt.Fprintf(w, "%s%s\n", sign, text)
+	}
+	return passed
 }
 
 // observeServe serves liveness, readiness and metrics until ctx ends.
@@ -42,12 +69,9 @@ func readyz(checks []check) http.Handler {
 		var list strings.Builder
 		status := http.StatusOK
 		for _, c := range checks {
-			if err := c.ready(); err != nil {
+			if !c.list(&list) {
 				status = http.StatusServiceUnavailable
-				fmt.Fprintf(&list, "[-]%s: %s\n", c.name, err)
-				continue
 			}
-			fmt.Fprintf(&list, "[+]%s ok\n", c.name)
 		}
 		w.WriteHeader(status)
 		if _, verbose := r.URL.Query()["verbose"]; verbose || status != http.StatusOK {

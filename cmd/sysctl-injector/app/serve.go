@@ -14,12 +14,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2" //nolint:depguard // only to have client-go's lines go where all others go
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
-	"github.com/sysctl-injector/sysctl-injector/webhook/certs"
 	"github.com/sysctl-injector/sysctl-injector/webhook/cluster"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
@@ -28,17 +28,17 @@ import (
 type serveOptions struct {
 	objectOptions
 	containerOptions
+	certificateOptions
 	standalone bool
 	kubeconfig string
-	// leaderElectionNamespace is empty where one server runs alone.
-	leaderElectionNamespace string
-	grants, backend         string
-	gracePeriod             time.Duration
-	bindAddress             string
-	observeAddress          string
-	certFile, keyFile       string
-	shutdownDelay           time.Duration
-	logLevel                slog.Level
+	// namespace is the server's own; empty where one server runs alone.
+	namespace       string
+	grants, backend string
+	gracePeriod     time.Duration
+	bindAddress     string
+	observeAddress  string
+	shutdownDelay   time.Duration
+	logLevel        slog.Level
 }
 
 func newServeCommand() *cobra.Command {
@@ -56,18 +56,17 @@ in, and grants are not applied.`,
 	}
 	o.objectOptions.addFlags(cmd)
 	o.containerOptions.addFlags(cmd)
+	o.certificateOptions.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&o.standalone, "standalone", false, "run without a cluster")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; in a pod, not needed")
-	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease by which several servers choose one that writes; needed where several run")
+	flags.StringVar(&o.namespace, "namespace", "", "the server's own namespace, with the Lease by which several servers choose one that writes (needed where several run) and with its Certificate or Secret")
 	modes := []string{string(cluster.GenerateGrants), string(cluster.RequireGrants)}
 	addChoiceFlag(cmd, &o.grants, "grants", "", "what to do about the grants that a pod needs: apply them, or refuse a pod without them", modes[0], modes...)
 	addBackendFlag(cmd, &o.backend, "grants-backend")
 	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour, "how long a grant that no live pod uses is kept")
 	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
 	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080", "address of /livez, /readyz and /metrics (HTTP)")
-	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; taken up again when it changes")
-	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
 	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on after a signal to stop, while those who send requests learn of it")
 	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
 	return cmd
@@ -86,33 +85,55 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	config := admission.Config{Injector: injector, Metrics: admission.NewMetrics(registry), Log: log}
-	known, err := o.source(cmd, &config)
+	rest, err := o.rest()
 	if err != nil {
 		return err
 	}
-	files, err := certs.NewFiles(o.certFile, o.keyFile, log)
+	known, err := o.facts(cmd, rest, registry, &config)
 	if err != nil {
-		return usageError{err}
+		return err
+	}
+	certificate, parts, err := o.open(rest, o.namespace, registry, log)
+	if err != nil {
+		return err
 	}
 	handler, err := admission.New(config)
 	if err != nil {
 		return err
 	}
-	parts := []part{{"certificate", files.Start, files.Ready}}
 	if known != nil {
-		parts = append(parts, part{"caches", known.Start, known.Ready})
+		parts = append(parts, part{name: "caches", start: known.Start, ready: known.Ready})
 	}
 	if known != nil && o.grants == string(cluster.GenerateGrants) {
 		if err := known.RepairGrants(cmd.Context(), handler.Need, o.gracePeriod); err != nil {
 			return err
 		}
 	}
-	return o.serve(cmd.Context(), handler, files, parts, registry, log)
+	return o.serve(cmd.Context(), handler, certificate, parts, registry, log)
 }
 
-// source fills in where the decisions get their facts and rules from: files, or a cluster, which it returns.
-func (o *serveOptions) source(cmd *cobra.Command, config *admission.Config) (*cluster.Cluster, error) {
+// rest says how the cluster is reached; nil without one.
+func (o *serveOptions) rest() (*rest.Config, error) {
+	if err := o.validate(o.namespace, o.standalone); err != nil {
+		return nil, err
+	}
 	if o.standalone {
+		return nil, nil
+	}
+	if len(o.policies)+len(o.profiles)+len(o.runtimeClasses) > 0 {
+		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: in a cluster its own objects count")
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster (--kubeconfig, or --standalone to run without one): %w", err)
+	}
+	config.UserAgent = "sysctl-injector/" + buildVersion()
+	return config, nil
+}
+
+// facts fills in where the decisions get their facts and rules from: files, or a cluster, which it returns.
+func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *prometheus.Registry, config *admission.Config) (*cluster.Cluster, error) {
+	if rest == nil {
 		objects, err := o.load(cmd.InOrStdin())
 		if err != nil {
 			return nil, err
@@ -121,33 +142,27 @@ func (o *serveOptions) source(cmd *cobra.Command, config *admission.Config) (*cl
 		config.Cluster, config.Rules = objects, func() *policy.Set { return rules }
 		return nil, nil
 	}
-	if len(o.policies)+len(o.profiles)+len(o.runtimeClasses) > 0 {
-		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: in a cluster its own objects count")
-	}
-	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster (--kubeconfig, or --standalone to run without one): %w", err)
-	}
-	rest.UserAgent = "sysctl-injector/" + buildVersion()
 	known, err := cluster.New(cluster.Config{
-		REST: rest, LeaderElectionNamespace: o.leaderElectionNamespace, Grants: cluster.GrantMode(o.grants), Backend: grants.Backend(o.backend),
+		REST: rest, LeaderElectionNamespace: o.namespace, Grants: cluster.GrantMode(o.grants), Backend: grants.Backend(o.backend),
+		Registry: registry, Log: config.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	config.Cluster, config.Rules, config.Granter = known, known.Rules, known
+	config.Cluster, config.Rules, config.Granter, config.Refused = known, known.Rules, known, known.Refused
 	return known, nil
 }
 
-// part is something that runs beside the webhook, and that the webhook is not ready without.
+// part is something that runs beside the webhook.
 type part struct {
-	name  string
-	start func(context.Context) error // until the context ends
-	ready func() error                // why it is not; nil when it is
+	name   string
+	start  func(context.Context) error // until the context ends
+	ready  func() error                // why it is not; nil when it is. None: the webhook is ready without it
+	remark func() (text string, ok bool)
 }
 
 // serve runs the webhook and its parts until ctx ends or one of them fails.
-func (o *serveOptions) serve(ctx context.Context, handler http.Handler, files *certs.Files, parts []part, registry *prometheus.Registry, log *slog.Logger) error {
+func (o *serveOptions) serve(ctx context.Context, handler http.Handler, certificate getCertificate, parts []part, registry *prometheus.Registry, log *slog.Logger) error {
 	webhook, err := net.Listen("tcp", o.bindAddress)
 	if err != nil {
 		return fmt.Errorf("--bind-address: %w", err)
@@ -163,14 +178,15 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, files *c
 	group.Go(func() error {
 		defer end()
 		return admission.Serve(ctx, admission.ServerConfig{
-			Listener: webhook, GetCertificate: files.GetCertificate, Handler: handler, ShutdownDelay: o.shutdownDelay, Log: log,
+			Listener: webhook, GetCertificate: certificate, Handler: handler, ShutdownDelay: o.shutdownDelay, Log: log,
 		})
 	})
-	checks := []check{{"shutdown", func() error { return context.Cause(ctx) }}}
+	checks := []check{{name: "shutdown", ready: func() error { return context.Cause(ctx) }}}
 	for _, p := range parts {
-		checks = append(checks, check{p.name, p.ready})
+		checks = append(checks, check{p.name, p.ready, p.remark})
 		group.Go(func() error { return p.start(life) })
 	}
+	registry.MustRegister(newReadiness(checks))
 	group.Go(func() error { return observeServe(life, observe, registry, checks) })
 	err = group.Wait()
 	log.Info("Has stopped")

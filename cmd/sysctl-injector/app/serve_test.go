@@ -148,6 +148,14 @@ func TestServeUsage(t *testing.T) {
 			"error: find the cluster (--kubeconfig, or --standalone to run without one): stat /nonexistent: no such file or directory\n"},
 		{"refuses an unknown way with grants", []string{"--grants", "maybe"}, 2,
 			"error: invalid argument \"maybe\" for \"--grants\" flag: must be one of generate, require\nSee 'sysctl-injector serve --help'.\n"},
+		{"makes no certificate without a cluster", []string{"--standalone", "--cert-source=self-managed"}, 2,
+			"error: --cert-source=self-managed and --certificate need a cluster: leave them out with --standalone\nSee 'sysctl-injector serve --help'.\n"},
+		{"makes no certificate without a namespace of its own", []string{"--cert-source=self-managed"}, 2,
+			"error: --cert-source=self-managed and --certificate need --namespace, the server's own\nSee 'sysctl-injector serve --help'.\n"},
+		{"watches no Certificate without a namespace of its own", []string{"--certificate=x"}, 2,
+			"error: --cert-source=self-managed and --certificate need --namespace, the server's own\nSee 'sysctl-injector serve --help'.\n"},
+		{"makes no certificate where cert-manager does", []string{"--cert-source=self-managed", "--certificate=x"}, 2,
+			"error: --certificate is for --cert-source=files: with self-managed there is no cert-manager Certificate\nSee 'sysctl-injector serve --help'.\n"},
 		{"says which address it cannot have", []string{"--standalone", "--bind-address", "127.0.0.1:-1"}, 1, "error: --bind-address: listen tcp: address -1: invalid port\n"},
 	}
 	for _, test := range tests {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -199,7 +200,7 @@ func (i *Installation) prepare(ctx context.Context, config Config, certificate c
 		"--kubeconfig=" + filepath.Join(i.dir, "kubeconfig"),
 		"--tls-cert-file=" + filepath.Join(i.dir, "tls.crt"),
 		"--tls-private-key-file=" + filepath.Join(i.dir, "tls.key"),
-		"--leader-election-namespace=" + Namespace,
+		"--namespace=" + Namespace,
 		"--shutdown-delay=1s",
 	}
 	i.args = append(i.args, config.Args...)
@@ -233,6 +234,9 @@ func (i *Installation) configure(ctx context.Context, server *Server, ca []byte)
 	_, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{})
 	return err
 }
+
+// Args are the flags by which a server is started, but for its addresses.
+func (i *Installation) Args() []string { return slices.Clone(i.args) }
 
 // Server is the one that the API server calls.
 func (i *Installation) Server() *Server {

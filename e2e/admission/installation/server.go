@@ -33,8 +33,10 @@ type Server struct {
 	err     error
 }
 
-// Start starts one more server, and returns when it is ready. The API server calls it once Route says so.
-func (i *Installation) Start(ctx context.Context) (*Server, error) { return i.start(ctx, "0", "0") }
+// Start starts one more server, with further flags, and returns when it is ready. The API server calls it once Route says so.
+func (i *Installation) Start(ctx context.Context, args ...string) (*Server, error) {
+	return i.start(ctx, "0", "0", args...)
+}
 
 // Restart starts a server where the one that the API server calls was.
 func (i *Installation) Restart(ctx context.Context) error {
@@ -56,10 +58,11 @@ func (i *Installation) Restart(ctx context.Context) error {
 	return nil
 }
 
-func (i *Installation) start(ctx context.Context, webhookPort, observePort string) (*Server, error) {
+func (i *Installation) start(ctx context.Context, webhookPort, observePort string, further ...string) (*Server, error) {
 	address := i.cluster.Address().String()
 	args := append([]string{}, i.args...)
 	args = append(args, "--bind-address="+net.JoinHostPort(address, webhookPort), "--observe-bind-address="+net.JoinHostPort(address, observePort))
+	args = append(args, further...)
 	// Not the caller's context: the server outlives the test that starts it.
 	s := &Server{cluster: i.cluster, command: i.cluster.Command(context.WithoutCancel(ctx), i.Program, args...), exited: make(chan struct{})}
 	s.command.Stderr = &s.log

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/certs"
+)
+
+// Where the certificate that is served comes from.
+const (
+	certificateFiles       = "files"
+	selfManagedCertificate = "self-managed"
+)
+
+// certificateOptions say what certificate is served.
+type certificateOptions struct {
+	source            string
+	certFile, keyFile string
+	// certificate names the cert-manager Certificate that the files come from; empty where there is none.
+	certificate string
+}
+
+func (o *certificateOptions) addFlags(cmd *cobra.Command) {
+	addChoiceFlag(cmd, &o.source, "cert-source", "", "where the certificate to serve comes from: files, or a CA of the servers' own",
+		certificateFiles, certificateFiles, selfManagedCertificate)
+	flags := cmd.Flags()
+	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; taken up again when it changes")
+	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
+	flags.StringVar(&o.certificate, "certificate", "", "cert-manager Certificate in --namespace that the files come from, whose state /readyz?verbose and /metrics tell")
+}
+
+// validate says which options do not go together.
+func (o *certificateOptions) validate(namespace string, standalone bool) error {
+	switch {
+	case o.source == selfManagedCertificate && o.certificate != "":
+		return usagef("--certificate is for --cert-source=%s: with %s there is no cert-manager Certificate", certificateFiles, selfManagedCertificate)
+	case o.source != selfManagedCertificate && o.certificate == "":
+		return nil
+	case standalone:
+		return usagef("--cert-source=%s and --certificate need a cluster: leave them out with --standalone", selfManagedCertificate)
+	case namespace == "":
+		return usagef("--cert-source=%s and --certificate need --namespace, the server's own", selfManagedCertificate)
+	}
+	return nil
+}
+
+type getCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+// open returns what is served, and the parts that see to it. Config is nil without a cluster.
+func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (getCertificate, []part, error) {
+	const name = "certificate"
+	if o.source == selfManagedCertificate {
+		managed, err := certs.NewSelfManaged(config, namespace, log)
+		if err != nil {
+			return nil, nil, err
+		}
+		certs.RegisterExpiry(registry, managed.GetCertificate)
+		return managed.GetCertificate, []part{{name: name, start: managed.Start, ready: managed.Ready, remark: managed.Remark}}, nil
+	}
+	files, err := certs.NewFiles(o.certFile, o.keyFile, log)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	certs.RegisterExpiry(registry, files.GetCertificate)
+	served := part{name: name, start: files.Start, ready: files.Ready, remark: files.Remark}
+	if o.certificate == "" {
+		return files.GetCertificate, []part{served}, nil
+	}
+	issued, err := certs.NewCertificate(config, namespace, o.certificate, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	issued.Register(registry)
+	// Why there is nothing to serve is best known where it comes from.
+	served.ready = func() error {
+		err := files.Ready()
+		if state, ok := issued.Remark(); err != nil && !ok {
+			err = fmt.Errorf("%w; %s", err, state)
+		}
+		return err
+	}
+	return files.GetCertificate, []part{served, {name: o.certificate, start: issued.Start, remark: issued.Remark}}, nil
+}

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/rest"
+)
+
+func TestReadyz(t *testing.T) {
+	fine, broken := func() error { return nil }, func() error { return errors.New("the reason") }
+	says := func(text string, ok bool) func() (string, bool) { return func() (string, bool) { return text, ok } }
+	tests := []struct {
+		name, query string
+		checks      []check
+		code        int
+		body        string
+	}{
+		{"says no more than ok", "", []check{{name: "a", ready: fine, remark: says("a remark", false)}}, http.StatusOK, "ok\n"},
+		{"lists everything when asked", "?verbose", []check{{name: "a", ready: fine, remark: says("all is well", true)}, {name: "b", ready: fine, remark: says("", true)}},
+			http.StatusOK, "[+]a ok\n[+]all is well\n[+]b ok\n"},
+		{"is ready whatever it remarks", "?verbose", []check{{remark: says("a remark", false)}}, http.StatusOK, "[!]a remark\n"},
+		{"lists everything when not ready", "", []check{{name: "a", ready: broken, remark: says("a remark", false)}, {name: "b", ready: fine}},
+			http.StatusServiceUnavailable, "[-]a: the reason\n[!]a remark\n[+]b ok\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			answer := httptest.NewRecorder()
+			readyz(test.checks).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz"+test.query, http.NoBody))
+			if answer.Code != test.code || answer.Body.String() != test.body {
+				t.Errorf("answers %d %q, want %d %q", answer.Code, answer.Body, test.code, test.body)
+			}
+		})
+	}
+}
+
+// Where there is no certificate, what cert-manager says of it is the reason that helps.
+func TestSaysWhyCertManagerHasMadeNone(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	options := certificateOptions{source: certificateFiles, certFile: "tls.crt", keyFile: "tls.key", certificate: "serving"}
+	_, parts, err := options.open(&rest.Config{}, "system", prometheus.NewRegistry(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "no certificate to serve yet; cert-manager Certificate system/serving has not been read yet"
+	if err := parts[0].ready(); err == nil || err.Error() != want {
+		t.Errorf("ready says %v, want %s", err, want)
+	}
+}

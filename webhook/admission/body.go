@@ -1,0 +1,57 @@
+package admission
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// buffers hold a request's body and the answer to it, one after another for many requests: what a garbage collector has to do for
+// a large pod would else cost more than the pod. Nothing that outlives a request may refer to them; the scan makes copies.
+type buffers struct{ body, answer []byte }
+
+var pool = sync.Pool{New: func() any { return &buffers{} }}
+
+// maxKept is the largest buffer that is kept: of most pods, but not of the few that are as large as may be.
+const maxKept = 128 << 10
+
+func takeBuffers() *buffers { return pool.Get().(*buffers) }
+
+func (b *buffers) giveBack() {
+	if cap(b.body) <= maxKept && cap(b.answer) <= maxKept {
+		b.body, b.answer = b.body[:0], b.answer[:0]
+		pool.Put(b)
+	}
+}
+
+// readBody reads a body, at once where its size is declared.
+func (b *buffers) readBody(w http.ResponseWriter, r *http.Request) (err error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return &httpError{http.StatusMethodNotAllowed, "send an AdmissionReview by POST"}
+	}
+	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
+		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", media)}
+	}
+	if 0 <= r.ContentLength && r.ContentLength <= MaxBodyBytes {
+		b.body = slices.Grow(b.body[:0], int(r.ContentLength))[:r.ContentLength]
+		_, err = io.ReadFull(r.Body, b.body)
+	} else {
+		whole := bytes.NewBuffer(b.body[:0])
+		_, err = whole.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
+		b.body = whole.Bytes()
+	}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)}
+	case err != nil:
+		return &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
+	}
+	return nil
+}

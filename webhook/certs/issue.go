@@ -1,0 +1,90 @@
+package certs
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"time"
+
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/keyutil"
+)
+
+// Keys of the Secret's data, besides those that are Kubernetes' own.
+const (
+	caCertKey = "ca.crt"
+	caKeyKey  = "ca.key"
+)
+
+// Both are renewed when a third of their time is left, as cert-manager does.
+const (
+	caValidity   = 3 * 365 * 24 * time.Hour
+	certValidity = 90 * 24 * time.Hour
+	// clockSkew is how far behind the clock of one who checks a certificate may be.
+	clockSkew = time.Hour
+)
+
+const caName = "sysctl-injector-ca"
+
+var serverAuth = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+
+// renew returns what has to be written into the data of a Secret so that it holds a CA, and a certificate of that CA for a server
+// of the name given. Nil is nothing.
+func renew(data map[string][]byte, name string, now time.Time) (map[string][]byte, error) {
+	caCert, caKey := data[caCertKey], data[caKeyKey]
+	renewed := map[string][]byte{}
+	if !valid(caCert, caCert, caKey, caName, nil, now, caValidity/3) {
+		ca, err := (&rotator.CertRotator{CAName: caName, CAOrganization: "sysctl-injector"}).CreateCACert(now.Add(-clockSkew), now.Add(caValidity))
+		if err != nil {
+			return nil, fmt.Errorf("make a CA: %w", err)
+		}
+		caCert, caKey = ca.CertPEM, ca.KeyPEM
+		renewed[caCertKey], renewed[caKeyKey] = caCert, caKey
+	} else if valid(caCert, data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey], name, &serverAuth, now, certValidity/3) {
+		return nil, nil
+	}
+	cert, key, err := issue(caCert, caKey, name, now)
+	if err != nil {
+		return nil, fmt.Errorf("issue a certificate: %w", err)
+	}
+	renewed[corev1.TLSCertKey], renewed[corev1.TLSPrivateKeyKey] = cert, key
+	return renewed, nil
+}
+
+// valid tells whether a certificate verifies under a CA, now and for some time on.
+func valid(ca, cert, key []byte, name string, usages *[]x509.ExtKeyUsage, now time.Time, ahead time.Duration) bool {
+	today, _ := rotator.ValidCert(ca, cert, key, name, usages, now)
+	then, _ := rotator.ValidCert(ca, cert, key, name, usages, now.Add(ahead))
+	return today && then
+}
+
+// issue issues a certificate with an ECDSA key. The library's own has an RSA key, with which every handshake costs more.
+func issue(caCert, caKey []byte, name string, now time.Time) (cert, key []byte, err error) {
+	ca, err := tls.X509KeyPair(caCert, caKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	encoded, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		Subject:     pkix.Name{CommonName: name},
+		DNSNames:    []string{name},
+		NotBefore:   now.Add(-clockSkew),
+		NotAfter:    now.Add(certValidity),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: serverAuth,
+	}, ca.Leaf, private.Public(), ca.PrivateKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err = keyutil.MarshalPrivateKeyToPEM(private)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: encoded}), key, err
+}

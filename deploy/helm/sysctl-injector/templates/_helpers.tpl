@@ -1,0 +1,61 @@
+{{- define "sysctl-injector.selectorLabels" -}}
+app.kubernetes.io/name: sysctl-injector
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{- /* No app.kubernetes.io/managed-by: Helm adds its own, and the value "sysctl-injector" is for what the server applies. */}}
+{{- define "sysctl-injector.labels" -}}
+{{ include "sysctl-injector.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- /* The metadata of an object with a fixed name: in the release's namespace, but for the kinds that are in none. */}}
+{{- define "sysctl-injector.metadata" -}}
+name: {{ .name }}
+{{- if not (hasPrefix "ClusterRole" (.kind | default "")) }}
+namespace: {{ .root.Release.Namespace | quote }}
+{{- end }}
+labels:
+  {{- include "sysctl-injector.labels" .root | nindent 2 }}
+  {{- range $key, $value := .labels }}
+  {{ $key }}: {{ $value | quote }}
+  {{- end }}
+{{- end }}
+
+{{- /* The objects of a file that the project ships, as a list in YAML: with the labels of the release, and its namespace in place of
+       sysctl-injector-system, which stands in selectors and expressions too. */}}
+{{- define "sysctl-injector.shipped" -}}
+{{- $labels := include "sysctl-injector.labels" .root | fromYaml }}
+{{- range regexSplit "(?m)^---$" (.root.Files.Get .file | replace "sysctl-injector-system" .root.Release.Namespace) -1 }}
+{{- with fromYaml . }}
+{{- $_ := set .metadata "labels" (deepCopy $labels) }}
+- {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The Secret with the serving certificate. */}}
+{{- define "sysctl-injector.tlsSecret" -}}
+{{- if eq .Values.certificates.source "existing-secret" }}{{ .Values.certificates.existingSecret }}{{ else }}sysctl-injector-tls{{ end }}
+{{- end }}
+
+{{- define "sysctl-injector.image" -}}
+{{- with .Values.image }}{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- end }}
+
+{{- /* Binds the server to a Role or ClusterRole of the same name. */}}
+{{- define "sysctl-injector.bind" }}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ .kind }}Binding
+metadata:
+  {{- include "sysctl-injector.metadata" . | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ .kind }}
+  name: {{ .name }}
+subjects:
+- kind: ServiceAccount
+  name: sysctl-injector
+  namespace: {{ .root.Release.Namespace | quote }}
+{{- end }}

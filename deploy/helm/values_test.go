@@ -1,0 +1,160 @@
+package helm
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// decode reads a file of the chart.
+func decode(t *testing.T, name string, into any) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(chart, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(content, into); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// leaves lists the values, by their dotted path. An empty map is a value: what is in it, a person decides.
+func leaves(path string, value any) map[string]any {
+	fields, isMap := value.(map[string]any)
+	if !isMap || len(fields) == 0 {
+		return map[string]any{path: value}
+	}
+	all := map[string]any{}
+	for name, field := range fields {
+		maps.Copy(all, leaves(strings.TrimPrefix(path+"."+name, "."), field))
+	}
+	return all
+}
+
+func values(t *testing.T) map[string]any {
+	t.Helper()
+	var all map[string]any
+	decode(t, "values.yaml", &all)
+	return leaves("", all)
+}
+
+type schema struct {
+	Type                 any               `json:"type"`
+	Properties           map[string]schema `json:"properties"`
+	AdditionalProperties any               `json:"additionalProperties"`
+	Items                *schema           `json:"items"`
+}
+
+// check holds every object of the schema to naming its keys, and lists the leaves.
+func (s schema) check(t *testing.T, path string) (all []string) {
+	t.Helper()
+	if s.Items != nil {
+		s.Items.check(t, path+"[]")
+	}
+	if s.Properties == nil {
+		return []string{path}
+	}
+	if others, stated := s.AdditionalProperties.(bool); others || !stated {
+		t.Errorf("schema: %s: additionalProperties is %v, so that a typing error passes", path, s.AdditionalProperties)
+	}
+	for name, property := range s.Properties {
+		all = append(all, property.check(t, strings.TrimPrefix(path+"."+name, "."))...)
+	}
+	return all
+}
+
+// forHelm is in the schema alone: Helm adds it to the values of a chart that another depends on.
+const forHelm = "global"
+
+func TestSchemaNamesTheValues(t *testing.T) {
+	var root schema
+	decode(t, "values.schema.json", &root)
+	inSchema := map[string]bool{}
+	for _, path := range root.check(t, "") {
+		inSchema[path] = true
+	}
+	delete(inSchema, forHelm)
+	for path := range values(t) {
+		// Of what is below resources, values.yaml has a part, and of a dashboard's labels the one that is usual.
+		if !inSchema[path] && !slices.ContainsFunc(free, func(prefix string) bool { return strings.HasPrefix(path, prefix+".") }) {
+			t.Errorf("values.yaml: %s is not in the schema", path)
+		}
+	}
+	for path := range inSchema {
+		if _, known := values(t)[path]; !known && !slices.ContainsFunc(free, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+".") }) {
+			t.Errorf("schema: %s is not in values.yaml, with a comment", path)
+		}
+	}
+}
+
+// free are the values of which a person writes as much as they need.
+var free = []string{"resources", "metrics.dashboard.labels"}
+
+func TestDefaultsAreTheProgramsOwn(t *testing.T) {
+	var container corev1.Container
+	if err := yaml.UnmarshalStrict(templates.Container, &container); err != nil {
+		t.Fatal(err)
+	}
+	var handlers []any
+	for _, handler := range policy.DefaultGuestHandlers() {
+		handlers = append(handlers, handler)
+	}
+	found := values(t)
+	for path, want := range map[string]any{
+		"initContainer.image":      container.Image,
+		"initContainer.pullPolicy": string(container.ImagePullPolicy),
+		"initContainer.cpu":        container.Resources.Requests.Cpu().String(),
+		"initContainer.memory":     container.Resources.Requests.Memory().String(),
+		"guestHandlers":            handlers,
+	} {
+		if diff := cmp.Diff(want, found[path]); diff != "" {
+			t.Errorf("values.yaml: %s (-program +chart):\n%s", path, diff)
+		}
+	}
+}
+
+// A row of the table in docs/install.md: value, default, meaning.
+var row = regexp.MustCompile("(?m)^\\| `([A-Za-z._]+)` \\| (.*?) \\| .+ \\|$")
+
+func TestDocumentationHasTheValues(t *testing.T) {
+	content, err := os.ReadFile("../../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]string{}
+	for _, match := range row.FindAllStringSubmatch(string(content), -1) {
+		documented[match[1]] = strings.Trim(match[2], "`")
+	}
+	for path, value := range values(t) {
+		if path == "guestHandlers" {
+			value = "kata-deploy's"
+		}
+		text, isText := value.(string)
+		if !isText || text == "" {
+			encoded, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = string(encoded)
+		}
+		if got, known := documented[path]; !known || got != text {
+			t.Errorf("docs/install.md: %s has the default %s, and the table says %q", path, text, got)
+		}
+		delete(documented, path)
+	}
+	for path := range documented {
+		t.Errorf("docs/install.md: there is no value %s", path)
+	}
+}

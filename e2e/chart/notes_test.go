@@ -1,0 +1,80 @@
+package chart_test
+
+import (
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector/app"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// Each command of the notes is read by the program that it names.
+func TestNotes(t *testing.T) {
+	known := map[string]bool{}
+	for name, test := range map[string]struct{ set, says string }{
+		"with defaults":           {"", "\n  sysctl-injector enroll shop --enforce restricted\n"},
+		"with cert-manager":       {"", " wait --for=condition=Ready certificate/sysctl-injector "},
+		"without cert-manager":    {"certificates: {source: self-managed}", "\n  kubectl -n " + elsewhere + " rollout status deployment/sysctl-injector "},
+		"without the guard":       {"guard: {enabled: false}", "\n  kubectl label namespace shop sysctl-injector.dev/inject=enabled\n"},
+		"without a policy":        {"defaultPolicy: false", "There is no default policy"},
+		"on OpenShift":            {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
+		"with an image of theirs": {"initContainer: {image: registry.example.com/busybox}", "image: registry.example.com/busybox\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			output, problem, err := helm(t, test.set, "install", release, chart, "--namespace", elsewhere, "--dry-run=client", "-f", "-")
+			if err != nil {
+				t.Fatalf("%v\n%s", err, problem)
+			}
+			_, notes, _ := strings.Cut(output, "\nNOTES:\n")
+			if !strings.Contains(notes, test.says) {
+				t.Errorf("the notes do not say %q:\n%s", test.says, notes)
+			}
+			checkSample(t, notes)
+			for _, match := range command.FindAllStringSubmatch(notes, -1) {
+				if !known[match[0]] {
+					known[match[0]] = true
+					checkCommand(t, match[1], match[2])
+				}
+			}
+		})
+	}
+}
+
+// A command of the notes has a line of its own. What it is piped to is not looked at.
+var command = regexp.MustCompile(`(?m)^(?:  )?(sysctl-injector|kubectl) ([^|<\n]*)`)
+
+func checkCommand(t *testing.T, program, line string) {
+	t.Helper()
+	args := append(strings.Fields(strings.ReplaceAll(line, "'", "")), "--help")
+	if program == "kubectl" {
+		if err := kubectl(t.Context(), suite.Cluster(t), args...); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	var problem strings.Builder
+	if code := app.Run(args, strings.NewReader(""), io.Discard, &problem); code != 0 {
+		t.Errorf("%s %s: exit code %d, %s", program, line, code, problem.String())
+	}
+}
+
+// checkSample holds the pod of the notes to what the namespace is held to there. It stands at the margin: a shell takes an
+// indented end of a document for a part of it.
+func checkSample(t *testing.T, notes string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(notes, "<<'EOF'\n")
+	sample, _, found := strings.Cut(rest, "\nEOF\n")
+	if !found {
+		t.Fatalf("the notes have no sample:\n%s", notes)
+	}
+	var pod corev1.Pod
+	convert(t, decode(t, sample)[0], &pod)
+	if pod.Annotations[v1alpha1.SysctlsAnnotation] == "" {
+		t.Error("the sample asks for nothing")
+	}
+	checkRestricted(t, pod.ObjectMeta, pod.Spec)
+}

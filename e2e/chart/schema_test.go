@@ -1,0 +1,95 @@
+package chart_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+)
+
+// A typing error in a value, or a value that cannot work, is an error that names it.
+func TestSchemaRefuses(t *testing.T) {
+	for set, path := range map[string]string{
+		"replica: 2":                             "additional properties 'replica'",
+		"image: {repo: x}":                       "additional properties 'repo'",
+		"guard: {enable: false}":                 "additional properties 'enable'",
+		"networkPolicy: {apiServer: {cidr: []}}": "additional properties 'cidr'",
+		"metrics: {serviceMonitor: {enabled: true, label: {}}}":                   "additional properties 'label'",
+		"tolerations: [{keys: x}]":                                                "additional properties 'keys'",
+		"resources: {limit: {}}":                                                  "additional properties 'limit'",
+		"imagePullSecrets: [registry]":                                            "/imagePullSecrets/0",
+		"replicas: 0":                                                             "/replicas",
+		"replicas: two":                                                           "/replicas",
+		"image: {tag: 'a b'}":                                                     "/image/tag",
+		"image: {digest: latest}":                                                 "/image/digest",
+		"initContainer: {image: ''}":                                              "/initContainer/image",
+		`initContainer: {image: "busybox'"}`:                                      "/initContainer/image",
+		`initContainer: {image: 'busybox"] + ["x'}`:                               "/initContainer/image",
+		`initContainer: {image: 'busybox\'}`:                                      "/initContainer/image",
+		`initContainer: {image: "busybox:1\nx"}`:                                  "/initContainer/image",
+		`initContainer: {image: "busybox:1\n"}`:                                   "/initContainer/image",
+		"initContainer: {image: busyb\u043ex}":                                    "/initContainer/image",
+		"initContainer: {pullPolicy: Sometimes}":                                  "/initContainer/pullPolicy",
+		"initContainer: {pullSecrets: ['a,b']}":                                   "/initContainer/pullSecrets/0",
+		"initContainer: {cpu: lots}":                                              "/initContainer/cpu",
+		"initContainer: {memory: ''}":                                             "/initContainer/memory",
+		"guestHandlers: [Kata]":                                                   "/guestHandlers/0",
+		`guestHandlers: ['kata","x']`:                                             "/guestHandlers/0",
+		"guestHandlers: [kata, kata]":                                             "/guestHandlers",
+		"guestHandlers: ['kata,runc']":                                            "/guestHandlers/0",
+		"grants: {mode: none}":                                                    "/grants/mode",
+		"grants: {backend: psp}":                                                  "/grants/backend",
+		"grants: {gracePeriod: an hour}":                                          "/grants/gracePeriod",
+		`guard: {previousImages: ['busybox"']}`:                                   "/guard/previousImages/0",
+		"guard: {enabled: 'yes please'}":                                          "/guard/enabled",
+		"certificates: {source: vault}":                                           "/certificates/source",
+		"certificates: {source: existing-secret}":                                 "/certificates/existingSecret",
+		"certificates: {source: existing-secret, existingSecret: x}":              "/certificates/caBundle",
+		"certificates: {source: self-managed, existingSecret: x}":                 "/certificates/existingSecret",
+		"certificates: {source: existing-secret, existingSecret: x, caBundle: -}": "/certificates/caBundle",
+		"webhook: {timeoutSeconds: 1}":                                            "/webhook/timeoutSeconds",
+		"webhook: {failurePolicy: Ignore}":                                        "additional properties 'failurePolicy'",
+		"logLevel: info":                                                          "/logLevel",
+		"shutdownDelaySeconds: 5s":                                                "/shutdownDelaySeconds",
+		"priorityClassName: 'a b'":                                                "/priorityClassName",
+		"topologySpread: {whenUnsatisfiable: Never}":                              "/topologySpread/whenUnsatisfiable",
+		"podLabels: {team: 'a b'}":                                                "/podLabels/team",
+		"podAnnotations: {'a b': c}":                                              "'a b' does not match pattern",
+		"networkPolicy: {apiServer: {cidrs: [10.0.0.1]}}":                         "/networkPolicy/apiServer/cidrs/0",
+		"networkPolicy: {apiServer: {ports: []}}":                                 "/networkPolicy/apiServer/ports",
+	} {
+		t.Run(set, func(t *testing.T) {
+			_, problem, err := helm(t, set, "template", release, chart, "-f", "-")
+			if err == nil {
+				t.Fatal("is rendered")
+			}
+			if !strings.Contains(problem, "values don't meet the specifications of the schema") || !strings.Contains(problem, path) {
+				t.Errorf("helm says\n%s\nwant %s in it", problem, path)
+			}
+		})
+	}
+}
+
+// Helm hands a chart that another depends on a key more.
+func TestInAnotherChart(t *testing.T) {
+	umbrella := t.TempDir()
+	if err := os.CopyFS(filepath.Join(umbrella, "charts", release), os.DirFS(chart)); err != nil {
+		t.Fatal(err)
+	}
+	content := "apiVersion: v2\nname: platform\nversion: 1.0.0\n"
+	if err := os.WriteFile(filepath.Join(umbrella, "Chart.yaml"), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set := "{global: {region: eu}, sysctl-injector: {replicas: 3}}"
+	output, problem, err := helm(t, set, "template", "platform", umbrella, "--namespace", namespace, "-f", "-")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, problem)
+	}
+	var deployment appsv1.Deployment
+	convert(t, find(t, decode(t, output), "Deployment", release), &deployment)
+	if *deployment.Spec.Replicas != 3 {
+		t.Errorf("its value does not arrive: %d replicas", *deployment.Spec.Replicas)
+	}
+}

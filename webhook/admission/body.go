@@ -29,7 +29,8 @@ func (b *buffers) giveBack() {
 	}
 }
 
-// readBody reads a body, at once where its size is declared.
+// readBody reads a body, at once where its size is declared. A large one is read as it comes: whoever declares a size, and sends
+// nothing, is not to hold as much memory.
 func (b *buffers) readBody(w http.ResponseWriter, r *http.Request) (err error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -38,7 +39,7 @@ func (b *buffers) readBody(w http.ResponseWriter, r *http.Request) (err error) {
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", media)}
 	}
-	if 0 <= r.ContentLength && r.ContentLength <= MaxBodyBytes {
+	if 0 <= r.ContentLength && r.ContentLength <= maxKept {
 		b.body = slices.Grow(b.body[:0], int(r.ContentLength))[:r.ContentLength]
 		_, err = io.ReadFull(r.Body, b.body)
 	} else {

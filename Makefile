@@ -3,6 +3,12 @@ MODULE  := github.com/sysctl-injector/sysctl-injector
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 IMAGE   ?= sysctl-injector:$(or $(VERSION),dev)
 
+# What else a release tells of the sources. Where there is no git, give all three.
+REVISION          ?= $(shell git rev-parse HEAD 2>/dev/null)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+RELEASE            = go run ./deploy/release --version=$(VERSION) --revision=$(REVISION) --source-date-epoch=$(SOURCE_DATE_EPOCH) \
+                     $(if $(PLATFORMS),--platforms=$(PLATFORMS))
+
 # The same flags for all that is built here, so that one compilation serves it all.
 BUILD   := -trimpath -ldflags "-s -w -X $(MODULE)/cmd/sysctl-injector/app.version=$(VERSION)"
 STATIC  := CGO_ENABLED=0
@@ -33,6 +39,10 @@ build: ## Build bin/sysctl-injector
 demo: build ## Show what it does, with the real server on loopback
 	@$(STATIC) go run -trimpath ./e2e/demo
 
+.PHONY: demo-cluster
+demo-cluster: ## Show what it does to pods that run, on a node of its own (root on Linux)
+	@$(STATIC) go run -trimpath ./e2e/demo/cluster
+
 .PHONY: lint
 lint: ## Run the linters
 	$(GOLANGCI_LINT) run
@@ -46,35 +56,61 @@ generate: ## Regenerate the API types' deep copies and CRDs
 	go generate ./webhook/api/...
 
 .PHONY: image
-image: ## Build the container image
-	docker build --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+image: ## Build the container image with docker
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --tag $(IMAGE) .
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin
+	rm -rf bin dist
+
+##@ Release
+
+.PHONY: image-tarball
+image-tarball: ## Build the same image, for amd64 and arm64, without an engine, into bin/image
+	rm -rf bin/image
+	$(RELEASE) --image-only --output=bin/image
+
+.PHONY: release
+release: ## Write binaries, image, SBOMs, chart, install.yaml and checksums into dist
+	rm -rf dist
+	$(RELEASE)
+
+.PHONY: release-check
+release-check: ## Make the release in dist again, with nothing compiled beforehand, and compare
+	again=$$(mktemp -d) && trap 'rm -rf "$$again"' EXIT && \
+	GOCACHE=$$again/cache $(RELEASE) --output=$$again/dist && diff dist/SHA256SUMS $$again/dist/SHA256SUMS
 
 ##@ Tests
 
 .PHONY: test
-test: test-unit fuzz-smoke test-api test-node ## Run every test
+test: test-unit fuzz-smoke test-api test-node test-install ## Run every test
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no cluster
-	go test $(RACE) ./cmd/... ./webhook/... ./templates/...
+	go test $(RACE) ./cmd/... ./webhook/... ./templates/... ./deploy/...
 
 .PHONY: test-api
 test-api: ## Run the tests against a real API server and etcd; the first run builds Kubernetes
 	go run ./e2e/cluster/run build
-	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $$(go list ./e2e/... | grep -v /e2e/node)
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $$(go list ./e2e/... | grep -v -e /e2e/node -e /e2e/install)
 
 # A machine that cannot run a node says what it lacks; CI has to have it.
+define on-node
+	@if lacks=$$(go run ./e2e/cluster/run can-node 2>&1) || [ -n "$$CI" ]; then \
+		SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $(1); \
+	else \
+		printf '\n*** NOT RUN: the tests in %s, on a real node.\n%s\n\n' '$(lastword $(1))' "$$lacks"; \
+	fi
+endef
+
 .PHONY: test-node
 test-node: ## Run the tests on a real node: kubelet, containerd, runc (root on Linux)
-	@if lacks=$$(go run ./e2e/cluster/run can-node 2>&1) || [ -n "$$CI" ]; then \
-		SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m ./e2e/node; \
-	else \
-		printf '\n*** NOT RUN: the tests on a real node.\n%s\n\n' "$$lacks"; \
-	fi
+	$(call on-node,./e2e/node)
+
+.PHONY: test-install
+test-install: ## Install, upgrade and disturb it on a real node, with helm and cert-manager, and count what that costs
+	@go run ./e2e/cluster/run build
+	$(call on-node,-v ./e2e/install)
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (60s)
@@ -88,17 +124,36 @@ fuzz: ## Fuzz each target for FUZZTIME (60s)
 fuzz-smoke: ## Fuzz each target for a few seconds
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SMOKE)
 
+# Each of these prints what it measures, and renews its figures in docs/benchmarks.md.
+DOCS ?= --docs=docs
+
 .PHONY: bench
-bench: ## Run the benchmarks
-	go test -run='^$$' -bench=. -benchmem ./cmd/... ./webhook/...
+bench: ## Measure what a request costs the server, beside a bare HTTPS server and controller-runtime's way
+	go run ./e2e/bench/request $(DOCS)
+
+.PHONY: bench-go
+bench-go: ## Run the Go benchmarks, for benchstat
+	go test -run='^$$' -bench=. -benchmem -count=$(or $(COUNT),1) ./cmd/... ./webhook/...
+
+.PHONY: bench-compare
+bench-compare: ## Compare the speed with that of another revision: BASE=v1.2.3, and REQUEST=1 for requests besides
+	go run ./e2e/bench/compare --base=$(or $(BASE),$(error say what to compare with: make bench-compare BASE=main)) $(if $(REQUEST),--request)
 
 .PHONY: bench-admission
 bench-admission: ## Measure what an admission costs a real API server, beside a MutatingAdmissionPolicy
-	go run ./e2e/bench
+	go run ./e2e/bench/admission $(DOCS)
+
+.PHONY: bench-growth
+bench-growth: ## Measure how the cost of a decision grows with pods, policies, grants and namespaces
+	go run ./e2e/bench/growth $(DOCS)
 
 .PHONY: bench-memory
 bench-memory: ## Measure the server's memory and start, with few pods and with many
-	go run ./e2e/bench/memory
+	go run ./e2e/bench/memory $(DOCS)
+
+.PHONY: bench-node
+bench-node: ## Measure what injection adds to a pod's start on a real node, and where the time goes (root on Linux)
+	go run ./e2e/bench/node $(DOCS)
 
 .PHONY: fuzz-guard
 fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random pods

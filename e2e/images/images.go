@@ -4,22 +4,21 @@ package images
 
 import (
 	"archive/tar"
-	"bytes"
 	"debug/elf"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/sysctl-injector/sysctl-injector/deploy/release/image"
 )
 
 // Names of the images.
@@ -46,7 +45,7 @@ func Write(path string) error {
 		return fmt.Errorf("build the busybox image: %w", err)
 	}
 	images := map[name.Tag]v1.Image{}
-	for _, image := range []struct {
+	for _, wanted := range []struct {
 		name   string
 		config v1.Config
 	}{
@@ -55,12 +54,12 @@ func Write(path string) error {
 		{App, v1.Config{Entrypoint: []string{"sh", "-c", "exec httpd -f -p " + AppPort + " -h /www"}}},
 		{Pause, v1.Config{Entrypoint: []string{"sleep", "infinity"}}},
 	} {
-		tag, err := name.NewTag(image.name, name.StrictValidation)
+		tag, err := name.NewTag(wanted.name, name.StrictValidation)
 		if err != nil {
 			return err
 		}
-		image.config.Env = []string{"PATH=/bin"}
-		if images[tag], err = mutate.Config(base, image.config); err != nil {
+		wanted.config.Env = []string{"PATH=/bin"}
+		if images[tag], err = mutate.Config(base, wanted.config); err != nil {
 			return err
 		}
 	}
@@ -77,17 +76,15 @@ func busybox(program string) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(content)), nil
-	}, tarball.WithMediaType(types.DockerLayer))
+	layer, err := image.Layer(content)
 	if err != nil {
 		return nil, err
 	}
-	image, err := mutate.AppendLayers(empty.Image, layer)
+	base, err := mutate.AppendLayers(empty.Image, layer)
 	if err != nil {
 		return nil, err
 	}
-	return withPlatform(image)
+	return withPlatform(base)
 }
 
 // files is the layer, uncompressed.
@@ -96,30 +93,22 @@ func files(program string, links []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var content bytes.Buffer
-	archive := tar.NewWriter(&content)
-	add := func(header tar.Header, data string) {
-		header.Size = int64(len(data))
-		if err == nil {
-			err = archive.WriteHeader(&header)
-		}
-		if err == nil {
-			_, err = archive.Write([]byte(data))
-		}
-	}
+	entry := func(header tar.Header) image.Entry { return image.Entry{Header: header} }
+	var entries []image.Entry
 	for _, dir := range []string{"bin/", "dev/", "etc/", "proc/", "sys/", "www/"} {
-		add(tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}, "")
+		entries = append(entries, entry(tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}))
 	}
-	add(tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}, "")
-	add(tar.Header{Typeflag: tar.TypeReg, Name: "etc/passwd", Mode: 0o644}, "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
-	add(tar.Header{Typeflag: tar.TypeReg, Name: "www/healthz", Mode: 0o644}, "ok\n")
-	add(tar.Header{Typeflag: tar.TypeReg, Name: "bin/busybox", Mode: 0o755}, string(binary))
+	entries = append(entries,
+		entry(tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}),
+		image.File("etc/passwd", 0o644, []byte("root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")),
+		image.File("www/healthz", 0o644, []byte("ok\n")),
+		image.File("bin/busybox", 0o755, binary))
 	for _, link := range links {
 		if link != "busybox" {
-			add(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + link, Linkname: "busybox", Mode: 0o777}, "")
+			entries = append(entries, entry(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + link, Linkname: "busybox", Mode: 0o777}))
 		}
 	}
-	return content.Bytes(), errors.Join(err, archive.Close())
+	return image.Tar(time.Time{}, entries...)
 }
 
 // findBusybox finds a busybox that needs no libraries, which an image of one file does not have.
@@ -133,21 +122,19 @@ func findBusybox() (string, error) {
 		return "", fmt.Errorf("read %s: %w", path, err)
 	}
 	defer file.Close()
-	for _, segment := range file.Progs {
-		if segment.Type == elf.PT_INTERP {
-			return "", fmt.Errorf("%s is not linked statically: install the package busybox-static", path)
-		}
+	if err := image.CheckStatic(file); err != nil {
+		return "", fmt.Errorf("%s: %w: install the package busybox-static", path, err)
 	}
 	return path, nil
 }
 
 // withPlatform says what the image runs on, as containerd ignores one that it cannot place.
-func withPlatform(image v1.Image) (v1.Image, error) {
-	config, err := image.ConfigFile()
+func withPlatform(base v1.Image) (v1.Image, error) {
+	config, err := base.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", runtime.GOARCH
-	return mutate.ConfigFile(image, config)
+	return mutate.ConfigFile(base, config)
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
 
@@ -151,6 +152,6 @@ func (b *bench) addRestarted(ctx context.Context, name string) error {
 		}
 		all, started = append(all, f), append(started, elapsed)
 	}
-	b.states = append(b.states, state{name, medians(all), median(started)})
+	b.states = append(b.states, state{name, medians(all), report.Median(started)})
 	return nil
 }

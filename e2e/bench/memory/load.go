@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -196,11 +196,7 @@ func (b *bench) measureLatency(ctx context.Context) (latency, error) {
 	}
 	added := func(suffix string) float64 { return after[durationMetric+suffix] - before[durationMetric+suffix] }
 	return latency{
-		plain: median(durations[plainNamespace]), injected: median(durations[loadNamespace]),
+		plain: report.Median(durations[plainNamespace]), injected: report.Median(durations[loadNamespace]),
 		own: time.Duration(added("_sum") / added("_count") * float64(time.Second)),
 	}, nil
-}
-
-func median[T int64 | float64 | time.Duration](values []T) T {
-	return slices.Sorted(slices.Values(values))[(len(values)-1)/2]
 }

@@ -10,15 +10,20 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
 
-type options struct{ namespaces, pods, admissions, restarts int }
+type options struct {
+	namespaces, pods, admissions, restarts int
+	docs                                   string
+}
 
 // longest bounds a run, should the cluster stop answering.
 const longest = 20 * time.Minute
@@ -47,6 +52,7 @@ func newCommand() *cobra.Command {
 	cmd.Flags().IntVar(&o.pods, "pods", 20, "pods in each of them")
 	cmd.Flags().IntVar(&o.admissions, "admissions", 2000, "admissions of the load")
 	cmd.Flags().IntVar(&o.restarts, "restarts", 3, "starts of which the median is shown")
+	cmd.Flags().StringVar(&o.docs, "docs", "", "directory of the documentation whose figures are to be renewed")
 	return cmd
 }
 
@@ -58,6 +64,10 @@ func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
 		if flag.value < 1 || flag.value > flag.most {
 			return fmt.Errorf("--%s is from 1 to %d", flag.name, flag.most)
 		}
+	}
+	machine, err := report.ThisMachine(runtime.Version(), runtime.NumCPU())
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
@@ -78,7 +88,10 @@ func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
 	if err := b.run(ctx); err != nil {
 		return fmt.Errorf("%w; the end of the server's log:\n%s", err, tail(installed.Server().Log()))
 	}
-	return b.print(out, c.Version())
+	if err := b.print(out, c.Version()); err != nil || o.docs == "" {
+		return err
+	}
+	return b.report(machine, c.Version()).Write(o.docs)
 }
 
 // tail is enough of a log to see what went wrong: each admission has a line in it.

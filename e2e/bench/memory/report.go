@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"text/tabwriter"
 	"time"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 )
 
 // medians takes the middle of each figure on its own.
@@ -15,44 +17,38 @@ func medians(all []figures) figures {
 		for _, f := range all {
 			values = append(values, figure(f))
 		}
-		return median(values)
+		return report.Median(values)
 	}
 	return figures{
-		resident:  of(func(f figures) float64 { return f.resident }),
-		peak:      of(func(f figures) float64 { return f.peak }),
-		heap:      of(func(f figures) float64 { return f.heap }),
-		processor: of(func(f figures) float64 { return f.processor }),
+		Memory: process.Memory{
+			Resident:  of(func(f figures) float64 { return f.Resident }),
+			Peak:      of(func(f figures) float64 { return f.Peak }),
+			Allocated: of(func(f figures) float64 { return f.Allocated }),
+			File:      of(func(f figures) float64 { return f.File }),
+		},
+		Heap:      of(func(f figures) float64 { return f.Heap }),
+		Processor: of(func(f figures) float64 { return f.Processor }),
 	}
 }
 
-// print writes both tables, with everything beside the empty cluster.
-func (b *bench) print(out io.Writer, version string) error {
-	total := b.namespaces * b.pods
-	fmt.Fprintf(out, "\nKubernetes %s, %s, %d processors\n\n", version, runtime.Version(), runtime.NumCPU())
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(table, "state\tresident\tratio\theap in use\thighest resident\tstart to ready\tprocessor until idle\t\n")
+// memoryTable has everything beside the empty cluster.
+func (b *bench) memoryTable() report.Table {
+	table := report.Table{{"state", "resident", "ratio", "allocated", "of files", "heap in use", "highest resident", "start to ready", "processor until idle"}}
 	for _, s := range b.states {
 		started, processor := "-", "-"
 		if s.started > 0 {
-			started, processor = fmt.Sprintf("%d ms", s.started.Milliseconds()), fmt.Sprintf("%.2f s", s.figures.processor)
+			started, processor = fmt.Sprintf("%d ms", s.started.Milliseconds()), fmt.Sprintf("%.2f s", s.figures.Processor)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%.2f\t%s\t%s\t%s\t%s\t\n", s.name, megabytes(s.figures.resident),
-			s.figures.resident/b.states[emptyRow].figures.resident, megabytes(s.figures.heap), megabytes(s.figures.peak), started, processor)
+		f := s.figures
+		table.Add(s.name, report.Mebibytes(f.Resident), fmt.Sprintf("%.2f", f.Resident/b.states[emptyRow].figures.Resident),
+			report.Mebibytes(f.Allocated), report.Mebibytes(f.File), report.Mebibytes(f.Heap), report.Mebibytes(f.Peak), started, processor)
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	before, last := b.states[othersRow].figures, b.states[len(b.states)-1].figures
-	fmt.Fprintf(out, "\n%d pods that are not injected : none, the same server = %.2f (resident)\n", total,
-		b.states[othersRunningRow].figures.resident/b.states[loadRow].figures.resident)
-	fmt.Fprintf(out, "each injected pod, with its part of the namespaces and grants = %.1f KiB (resident, after a start)\n",
-		(last.resident-before.resident)/1024/float64(total))
-	fmt.Fprintf(out, "%d namespaces of each sort. All injected pods were created through the webhook, which made their %d role bindings.\n"+
-		"Created in %.0f s (not injected) and %.0f s (injected), %d at a time; %d tried again.\n\n",
-		b.namespaces, b.grants, b.othersElapsed.Seconds(), b.ourElapsed.Seconds(), concurrency, b.again.Load())
+	return table
+}
 
-	table = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(table, "a dry-run creation, p50\tempty cluster\twith all pods\tratio\t\n")
+// latencyTable is what a creation takes on the empty cluster and on the full one.
+func (b *bench) latencyTable() report.Table {
+	table := report.Table{{"a dry-run creation, p50", "empty cluster", "with all pods", "ratio"}}
 	for _, row := range []struct {
 		name        string
 		first, last time.Duration
@@ -62,13 +58,41 @@ func (b *bench) print(out io.Writer, version string) error {
 		{"what the webhook adds", b.first.injected - b.first.plain, b.last.injected - b.last.plain},
 		{"of it in the server (mean)", b.first.own, b.last.own},
 	} {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%.2f\t\n", row.name, milliseconds(row.first), milliseconds(row.last), float64(row.last)/float64(row.first))
+		table.Add(row.name, report.Milliseconds(row.first), report.Milliseconds(row.last), fmt.Sprintf("%.2f", float64(row.last)/float64(row.first)))
 	}
-	return table.Flush()
+	return table
 }
 
-func megabytes(bytes float64) string { return fmt.Sprintf("%.1f MiB", bytes/(1<<20)) }
+// remarks are what the tables come to.
+func (b *bench) remarks() string {
+	total := b.namespaces * b.pods
+	before, last := b.states[othersRow].figures, b.states[len(b.states)-1].figures
+	return fmt.Sprintf("%d pods that are not injected : none, the same server = %.2f (resident)\n\n"+
+		"each injected pod, with its part of the namespaces and grants = %.1f KiB (resident, after a start)\n\n"+
+		"%d namespaces of each sort. All injected pods were created through the webhook, which made their %d role bindings: "+
+		"in %.0f s (not injected) and %.0f s (injected), %d at a time; %d tried again.\n",
+		total, b.states[othersRunningRow].figures.Resident/b.states[loadRow].figures.Resident, (last.Resident-before.Resident)/1024/float64(total),
+		b.namespaces, b.grants, b.othersElapsed.Seconds(), b.ourElapsed.Seconds(), concurrency, b.again.Load())
+}
 
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.3f ms", float64(d)/float64(time.Millisecond))
+// print writes both tables.
+func (b *bench) print(out io.Writer, version string) error {
+	fmt.Fprintf(out, "\nKubernetes %s, %s, %d processors\n\n", version, runtime.Version(), runtime.NumCPU())
+	if err := b.memoryTable().Print(out); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s\n", b.remarks())
+	return b.latencyTable().Print(out)
+}
+
+func (b *bench) report(machine report.Machine, version string) report.Report {
+	states := map[string]any{}
+	for _, s := range b.states {
+		states[s.name] = map[string]any{"figures": s.figures, "started": s.started}
+	}
+	return report.Report{
+		Name: "memory", Machine: machine,
+		Section: fmt.Sprintf("Kubernetes %s.\n\n%s\n%s\n%s", version, b.memoryTable().Markdown(), b.remarks(), b.latencyTable().Markdown()),
+		Figures: map[string]any{"kubernetes": version, "states": states, "grants": b.grants},
+	}
 }

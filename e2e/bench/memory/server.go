@@ -2,14 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
 
@@ -25,16 +19,18 @@ import (
 type server struct {
 	installed *installation.Installation
 	client    *kubernetes.Clientset
-	http      *http.Client
+	cluster   *cluster.Cluster
 }
 
 // figures are what a server takes of the machine: bytes, and seconds of processor time since its start.
-type figures struct{ resident, peak, heap, processor float64 }
+type figures struct {
+	process.Memory
+	Heap      float64 `json:"heap"`
+	Processor float64 `json:"processor"`
+}
 
 func newServer(c *cluster.Cluster, installed *installation.Installation, client *kubernetes.Clientset) *server {
-	return &server{installed: installed, client: client, http: &http.Client{
-		Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true}, Timeout: 10 * time.Second,
-	}}
+	return &server{installed: installed, client: client, cluster: c}
 }
 
 // restart ends the server as a kubelet does and starts another. It returns how long that one took to be ready.
@@ -99,34 +95,15 @@ func (s *server) whenIdle(ctx context.Context) (figures, error) {
 	if err != nil {
 		return figures{}, fmt.Errorf("wait until the server has nothing to do: %w", err)
 	}
-	f := figures{heap: metrics["go_memstats_heap_inuse_bytes"], processor: metrics["process_cpu_seconds_total"]}
-	if f.resident, f.peak, err = s.memory(); err != nil {
-		return figures{}, err
-	}
-	return f, nil
+	memory, err := s.memory()
+	return figures{Memory: memory, Heap: metrics["go_memstats_heap_inuse_bytes"], Processor: metrics["process_cpu_seconds_total"]}, err
 }
 
 // metrics are the server's, but for those with labels.
 func (s *server) metrics(ctx context.Context) (map[string]float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.installed.Server().Observe+"/metrics", http.NoBody)
+	values, err := process.Metrics(ctx, s.cluster.Dial, s.installed.Server().Observe)
 	if err != nil {
 		return nil, err
-	}
-	response, err := s.http.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("read the server's metrics: %w", err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		return nil, errors.Join(fmt.Errorf("read the server's metrics: %s", response.Status), err)
-	}
-	values := map[string]float64{}
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if number, err := strconv.ParseFloat(value, 64); err == nil && !strings.ContainsAny(name, "#{") {
-			values[name] = number
-		}
 	}
 	for _, name := range []string{"process_cpu_seconds_total", "go_memstats_heap_inuse_bytes", durationMetric + "_sum", durationMetric + "_count"} {
 		if _, there := values[name]; !there {
@@ -136,49 +113,11 @@ func (s *server) metrics(ctx context.Context) (map[string]float64, error) {
 	return values, nil
 }
 
-// memory is what the kernel says of the process: VmRSS and VmHWM, its highest.
-func (s *server) memory() (resident, peak float64, err error) {
-	dir, err := s.process()
+// memory is what the kernel says of the process. Its program lies in a directory of this run's own.
+func (s *server) memory() (process.Memory, error) {
+	p, err := process.Find(s.installed.Program)
 	if err != nil {
-		return 0, 0, err
+		return process.Memory{}, err
 	}
-	status, err := os.ReadFile(filepath.Join(dir, "status"))
-	if err != nil {
-		return 0, 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		var kilobytes float64
-		name, value, _ := strings.Cut(line, ":")
-		if _, err := fmt.Sscanf(value, "%f kB", &kilobytes); err != nil {
-			continue
-		}
-		switch name {
-		case "VmRSS":
-			resident = kilobytes * 1024
-		case "VmHWM":
-			peak = kilobytes * 1024
-		}
-	}
-	if resident == 0 || peak == 0 {
-		return 0, 0, fmt.Errorf("%s/status has no VmRSS or no VmHWM", dir)
-	}
-	return resident, peak, nil
-}
-
-// process finds the server in /proc by its program, which lies in a directory of this run's own.
-func (s *server) process() (string, error) {
-	program, err := filepath.EvalSymlinks(s.installed.Program)
-	if err != nil {
-		return "", err
-	}
-	programs, err := filepath.Glob("/proc/[0-9]*/exe")
-	if err != nil {
-		return "", err
-	}
-	for _, link := range programs {
-		if target, err := os.Readlink(link); err == nil && target == program {
-			return filepath.Dir(link), nil
-		}
-	}
-	return "", fmt.Errorf("no process runs %s", program)
+	return p.Memory()
 }

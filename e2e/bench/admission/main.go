@@ -1,4 +1,4 @@
-// Command bench measures what an admission costs a real API server: with no webhook, with sysctl-injector, and with a
+// Command admission measures what an admission costs a real API server: with no webhook, with sysctl-injector, and with a
 // MutatingAdmissionPolicy that does the same injection. All are measured in one run, in turns, on one cluster.
 package main
 
@@ -9,14 +9,19 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
 
-type options struct{ rounds, pods, warmUp int }
+type options struct {
+	rounds, pods, warmUp int
+	docs                 string
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -30,7 +35,7 @@ func main() {
 func newCommand() *cobra.Command {
 	o := options{}
 	cmd := &cobra.Command{
-		Use:          "bench",
+		Use:          "admission",
 		Short:        "Measure what an admission costs a real API server",
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
@@ -39,8 +44,9 @@ func newCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&o.rounds, "rounds", 6, "how often each case has its turn")
-	cmd.Flags().IntVar(&o.pods, "pods", 100, "pods in a turn")
+	cmd.Flags().IntVar(&o.pods, "pods", 150, "pods in a turn")
 	cmd.Flags().IntVar(&o.warmUp, "warm-up", 20, "pods before a turn that do not count")
+	cmd.Flags().StringVar(&o.docs, "docs", "", "directory of the documentation whose figures are to be renewed")
 	return cmd
 }
 
@@ -48,6 +54,10 @@ func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
 	const most = 1000
 	if o.rounds < 1 || o.pods < 1 || o.rounds > most || o.pods > most || o.warmUp < 0 || o.warmUp > most {
 		return fmt.Errorf("--rounds and --pods are from 1 to %d, --warm-up is at most that", most)
+	}
+	machine, err := report.ThisMachine(runtime.Version(), runtime.NumCPU())
+	if err != nil {
+		return err
 	}
 	c, err := cluster.Start(ctx, cluster.Config{Progress: progress})
 	if err != nil {
@@ -74,5 +84,8 @@ func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
 			}
 		}
 	}
-	return b.print(out)
+	if err := b.print(out); err != nil || o.docs == "" {
+		return err
+	}
+	return b.report(machine, c.Version()).Write(o.docs)
 }

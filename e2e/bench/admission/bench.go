@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +32,9 @@ import (
 //go:embed policy.yaml
 var policyYAML []byte
 
+// clientCounts are how many create pods at a time.
+var clientCounts = []int{1, 16}
+
 // mutator is what changes pods while a case has its turn.
 type mutator int
 
@@ -47,6 +52,11 @@ type turn struct {
 	annotated bool
 	metric    metric // of the API server, for the mutator's part
 
+	measured map[int]*measured // by the number of clients
+}
+
+// measured is what so many clients saw.
+type measured struct {
 	durations []time.Duration // of each creation
 	cost      cost            // by the metric
 }
@@ -64,6 +74,7 @@ type bench struct {
 func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error) {
 	config := c.RESTConfig()
 	config.WarningHandler = rest.NoWarnings{}
+	config.QPS = -1
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
@@ -83,6 +94,9 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 		{name: "webhook, annotated", mutator: webhook, namespace: "bench-webhook", annotated: true, metric: webhookMetric},
 		{name: "webhook, no annotation", mutator: webhook, namespace: "bench-webhook", metric: webhookMetric},
 		{name: "webhook, not opted in", mutator: webhook, namespace: "bench-nobody", annotated: true, metric: webhookMetric},
+	}
+	for _, t := range b.turns {
+		t.measured = map[int]*measured{}
 	}
 	for name, labels := range map[string]map[string]string{
 		"bench-nobody":  nil,
@@ -214,33 +228,57 @@ func newPod(annotated bool) *corev1.Pod {
 	return pod
 }
 
-// take gives a case its turn.
+// take gives a case its turn, with one number of clients after the other.
 func (b *bench) take(ctx context.Context, t *turn) error {
 	if err := b.enable(ctx, t.mutator); err != nil {
 		return err
 	}
-	pods := b.client.CoreV1().Pods(t.namespace)
+	for _, clients := range clientCounts {
+		if _, err := b.create(ctx, t, clients, b.warmUp); err != nil {
+			return err
+		}
+		before, err := t.metric.read(ctx, b.client)
+		if err != nil {
+			return err
+		}
+		durations, err := b.create(ctx, t, clients, b.pods)
+		if err != nil {
+			return err
+		}
+		after, err := t.metric.read(ctx, b.client)
+		if err != nil {
+			return err
+		}
+		if t.measured[clients] == nil {
+			t.measured[clients] = &measured{}
+		}
+		m := t.measured[clients]
+		m.durations, m.cost = append(m.durations, durations...), m.cost.plus(after.minus(before))
+		err = b.client.CoreV1().Pods(t.namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create has clients create so many pods, and returns how long each took.
+func (b *bench) create(ctx context.Context, t *turn, clients, count int) ([]time.Duration, error) {
+	durations := make([]time.Duration, count)
 	pod := newPod(t.annotated)
-	for range b.warmUp {
-		if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
-			return err
-		}
+	var next atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for range clients {
+		group.Go(func() error {
+			for n := int(next.Add(1)) - 1; n < count; n = int(next.Add(1)) - 1 {
+				start := time.Now()
+				if _, err := b.client.CoreV1().Pods(t.namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+					return err
+				}
+				durations[n] = time.Since(start)
+			}
+			return nil
+		})
 	}
-	before, err := t.metric.read(ctx, b.client)
-	if err != nil {
-		return err
-	}
-	for range b.pods {
-		start := time.Now()
-		if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
-			return err
-		}
-		t.durations = append(t.durations, time.Since(start))
-	}
-	after, err := t.metric.read(ctx, b.client)
-	if err != nil {
-		return err
-	}
-	t.cost = t.cost.plus(after.minus(before))
-	return pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}, metav1.ListOptions{})
+	return durations, group.Wait()
 }

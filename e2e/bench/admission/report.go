@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
+)
+
+// metric is a histogram of the API server; what is counted of it carries a label.
+type metric struct{ name, label string }
+
+var (
+	webhookMetric = metric{"apiserver_admission_webhook_admission_duration_seconds", `name="pods.sysctl-injector.dev"`}
+	policyMetric  = metric{"apiserver_mutating_admission_policy_check_duration_seconds", `policy="bench"`}
+)
+
+// cost is what a histogram has added up.
+type cost struct{ seconds, calls float64 }
+
+func (c cost) plus(d cost) cost  { return cost{c.seconds + d.seconds, c.calls + d.calls} }
+func (c cost) minus(d cost) cost { return cost{c.seconds - d.seconds, c.calls - d.calls} }
+
+// read asks the API server.
+func (m metric) read(ctx context.Context, client *kubernetes.Clientset) (cost, error) {
+	if m.name == "" {
+		return cost{}, nil
+	}
+	text, err := client.RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return cost{}, fmt.Errorf("read the API server's metrics: %w", err)
+	}
+	var total cost
+	for line := range strings.Lines(string(text)) {
+		for suffix, sum := range map[string]*float64{"_sum{": &total.seconds, "_count{": &total.calls} {
+			if strings.HasPrefix(line, m.name+suffix) && strings.Contains(line, m.label) {
+				value, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' ')+1:]), 64)
+				if err != nil {
+					return cost{}, fmt.Errorf("read the API server's metrics: %w", err)
+				}
+				*sum += value
+			}
+		}
+	}
+	return total, nil
+}
+
+// The cases that are compared, by their place.
+const (
+	nobodyTurn = iota
+	policyTurn
+	webhookTurn
+	plainTurn
+	notOptedInTurn
+)
+
+// table sets everything beside the case without a webhook.
+func (b *bench) table(clients int) report.Table {
+	table := report.Table{{"clients: " + strconv.Itoa(clients), "pods", "create p50", "p99", "p50 beside none", "ratio", "calls a pod", "mean of a call"}}
+	none := b.p50(nobodyTurn, clients)
+	for n, t := range b.turns {
+		m := t.measured[clients]
+		calls, mean := "-", "-"
+		if t.metric.name != "" {
+			calls = fmt.Sprintf("%.2f", m.cost.calls/float64(len(m.durations)))
+		}
+		if m.cost.calls > 0 {
+			mean = report.Milliseconds(m.cost.mean())
+		}
+		p50 := b.p50(n, clients)
+		table.Add(t.name, strconv.Itoa(len(m.durations)), report.Milliseconds(p50), report.Milliseconds(report.Percentile(m.durations, 99)),
+			fmt.Sprintf("%+.2f ms", float64(p50-none)/float64(time.Millisecond)), fmt.Sprintf("%.2f", float64(p50)/float64(none)), calls, mean)
+	}
+	return table
+}
+
+func (c cost) mean() time.Duration { return time.Duration(c.seconds / c.calls * float64(time.Second)) }
+
+func (b *bench) p50(turn, clients int) time.Duration {
+	return report.Median(b.turns[turn].measured[clients].durations)
+}
+
+// comparison is the line that says what the tables come to.
+func (b *bench) comparison(clients int) string {
+	none, policy, webhook := b.p50(nobodyTurn, clients), b.p50(policyTurn, clients), b.p50(webhookTurn, clients)
+	return fmt.Sprintf("clients: %d; webhook : MutatingAdmissionPolicy = %.2f (p50 of a creation), %.2f (what each adds to it)",
+		clients, float64(webhook)/float64(policy), float64(webhook-none)/float64(policy-none))
+}
+
+// print writes the tables, and fails where the API server has called the webhook for a namespace that is not opted in.
+func (b *bench) print(out io.Writer) error {
+	for _, clients := range clientCounts {
+		fmt.Fprintln(out)
+		if err := b.table(clients).Print(out); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(out)
+	for _, clients := range clientCounts {
+		fmt.Fprintln(out, b.comparison(clients))
+		if calls := b.turns[notOptedInTurn].measured[clients].cost.calls; calls != 0 {
+			return fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is not opted in", calls)
+		}
+	}
+	_, err := fmt.Fprintf(out, "A call is one of the webhook (%s) or one check of the policy (%s).\n", webhookMetric.name, policyMetric.name)
+	return err
+}
+
+func (b *bench) report(machine report.Machine, version string) report.Report {
+	var section strings.Builder
+	fmt.Fprintf(&section, "Kubernetes %s.\n\n![p50 of a pod's creation](images/bench-admission.svg)\n\n", version)
+	chart := report.Chart{Title: "p50 of a pod's creation", YName: "ms"}
+	figures := map[string]any{"kubernetes": version}
+	for _, clients := range clientCounts {
+		fmt.Fprintf(&section, "%s\n%s\n\n", b.table(clients).Markdown(), b.comparison(clients))
+		chart.Groups = append(chart.Groups, fmt.Sprintf("clients: %d", clients))
+	}
+	for n, t := range b.turns {
+		series := report.Series{Name: t.name}
+		for _, clients := range clientCounts {
+			m := t.measured[clients]
+			series.Y = append(series.Y, float64(b.p50(n, clients))/float64(time.Millisecond))
+			figures[fmt.Sprintf("%s, clients: %d", t.name, clients)] = map[string]any{
+				"pods": len(m.durations), "p50": b.p50(n, clients), "p99": report.Percentile(m.durations, 99), "calls": m.cost.calls, "seconds": m.cost.seconds,
+			}
+		}
+		chart.Series = append(chart.Series, series)
+	}
+	return report.Report{
+		Name: "admission", Machine: machine, Section: section.String(), Figures: figures, Charts: map[string]report.Chart{"bench-admission": chart},
+	}
+}

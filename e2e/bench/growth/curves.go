@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// curve is a cost over one number, of which all others stay as they are.
+type curve struct {
+	name, title, file string
+	points            []int
+	world             func(x int) (*world, error)
+}
+
+var curves = []curve{
+	{"bytes of the pod", "A pod's size", "size", []int{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}, func(x int) (*world, error) {
+		return newWorld(pods{size: x}, clusterSize{})
+	}},
+	{"sysctls", "Sysctls in the annotation", "sysctls", []int{1, 2, 4, 8, 16}, func(x int) (*world, error) {
+		return newWorld(pods{sysctls: x}, clusterSize{})
+	}},
+	{"policies", "SysctlPolicies, of which the last one allows", "policies", []int{1, 10, 100, 1000}, func(x int) (*world, error) {
+		return newWorld(pods{}, clusterSize{policies: x})
+	}},
+	{"grants", "Grants in force, in a thousand namespaces", "grants", []int{0, 100, 1000, 10_000, 50_000}, func(x int) (*world, error) {
+		return newWorld(pods{accounts: x}, clusterSize{namespaces: 1000})
+	}},
+	{"namespaces", "Namespaces that are opted in", "namespaces", []int{10, 100, 1000, 10_000}, func(x int) (*world, error) {
+		return newWorld(pods{}, clusterSize{namespaces: x})
+	}},
+}
+
+// pods are those that are asked about, in turn.
+type pods struct {
+	size, sysctls int
+	accounts      int // service accounts with grants, whose pods take turns
+}
+
+// clusterSize is what a cluster holds.
+type clusterSize struct{ policies, namespaces int }
+
+// body is a review of one pod, as the API server sends it.
+func (p pods) body(namespace, account string) string {
+	var sysctls strings.Builder
+	for n := range max(p.sysctls, 1) {
+		fmt.Fprintf(&sysctls, "net.ipv4.conf.eth%d.rp_filter = 2\n", n)
+	}
+	text, err := json.Marshal(sysctls.String())
+	if err != nil {
+		panic(err) // a string always encodes
+	}
+	var env []string
+	for size := 900; size < p.size; size += len(env[len(env)-1]) + 1 {
+		env = append(env, fmt.Sprintf(`{"name":"SETTING_%05d","value":"a value of \"setting\" %[1]d, with some text to it"}`, len(env)))
+	}
+	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002",`+
+		`"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"namespace":%q,"operation":"CREATE",`+
+		`"userInfo":{"username":"admin","groups":["system:authenticated"]},"object":{"kind":"Pod","apiVersion":"v1","metadata":{"generateName":"web-",`+
+		`"annotations":{"sysctl-injector.dev/sysctls":%s}},"spec":{"serviceAccountName":%q,"containers":[{"name":"web","image":"nginx","env":[%s]}]}},`+
+		`"oldObject":null,"dryRun":false,"options":{"kind":"CreateOptions","apiVersion":"meta.k8s.io/v1"}}}`, namespace, text, account, strings.Join(env, ","))
+}

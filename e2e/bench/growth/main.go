@@ -1,0 +1,128 @@
+// Command growth measures how the cost of a decision grows with what is asked and with what a cluster holds. It runs the real
+// handler in this process, without a network, over caches of the kind that the server fills from an API server: tens of thousands
+// of objects are there at once, which an API server would take many minutes to create.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
+)
+
+type options struct {
+	rounds int
+	turn   time.Duration
+	docs   string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := newCommand().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func newCommand() *cobra.Command {
+	o := options{}
+	cmd := &cobra.Command{
+		Use:          "growth",
+		Short:        "Measure how the cost of a decision grows",
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().IntVar(&o.rounds, "rounds", 5, "how often each point is measured")
+	cmd.Flags().DurationVar(&o.turn, "turn", 200*time.Millisecond, "how long that takes")
+	cmd.Flags().StringVar(&o.docs, "docs", "", "directory of the documentation whose figures are to be renewed")
+	return cmd
+}
+
+func (o options) run(ctx context.Context, out, progress io.Writer) error {
+	if o.rounds < 1 || o.rounds > 100 || o.turn < time.Millisecond || o.turn > time.Minute {
+		return fmt.Errorf("--rounds is from 1 to 100, --turn from 1ms to 1m")
+	}
+	machine, err := report.ThisMachine(runtime.Version(), runtime.NumCPU())
+	if err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(1)
+	r := report.Report{Name: "growth", Machine: machine, Charts: map[string]report.Chart{}}
+	figures := map[string]map[string]time.Duration{}
+	for _, c := range curves {
+		fmt.Fprintln(progress, c.name)
+		table := report.Table{{c.name, "CPU of a request", "beside the first"}}
+		chart := report.Chart{Title: c.title, XName: c.name, YName: "µs", Series: []report.Series{{Name: "processor time of a request"}}}
+		figures[c.name] = map[string]time.Duration{}
+		var first time.Duration
+		for _, x := range c.points {
+			w, err := c.world(x)
+			if err != nil {
+				return fmt.Errorf("%s %d: %w", c.name, x, err)
+			}
+			cost, err := o.measure(ctx, w)
+			if err != nil {
+				return fmt.Errorf("%s %d: %w", c.name, x, err)
+			}
+			if first == 0 {
+				first = cost
+			}
+			table.Add(fmt.Sprint(x), report.Microseconds(cost), fmt.Sprintf("%.2f", float64(cost)/float64(first)))
+			chart.X = append(chart.X, float64(x))
+			chart.Series[0].Y = append(chart.Series[0].Y, float64(cost)/float64(time.Microsecond))
+			figures[c.name][fmt.Sprint(x)] = cost
+		}
+		fmt.Fprintln(out)
+		if err := table.Print(out); err != nil {
+			return err
+		}
+		r.Charts["bench-growth-"+c.file] = chart
+		r.Section += fmt.Sprintf("![%s](images/bench-growth-%s.svg)\n\n%s\n", c.title, c.file, table.Markdown())
+	}
+	r.Figures = figures
+	if o.docs == "" {
+		return nil
+	}
+	return r.Write(o.docs)
+}
+
+// measure returns the processor time of one request: the median of the rounds.
+func (o options) measure(ctx context.Context, w *world) (time.Duration, error) {
+	this := process.Process(os.Getpid())
+	for range w.bodies { // that every need has been found to be met
+		if err := w.ask(ctx); err != nil {
+			return 0, err
+		}
+	}
+	var costs []time.Duration
+	for range o.rounds {
+		before, err := this.CPU()
+		if err != nil {
+			return 0, err
+		}
+		count := 0
+		for start := time.Now(); time.Since(start) < o.turn; count++ {
+			if err := w.ask(ctx); err != nil {
+				return 0, err
+			}
+		}
+		after, err := this.CPU()
+		if err != nil {
+			return 0, err
+		}
+		costs = append(costs, (after-before)/time.Duration(count))
+	}
+	return report.Median(costs), nil
+}

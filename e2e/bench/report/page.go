@@ -1,0 +1,105 @@
+// Package report writes down what was measured: a section of a Markdown page, figures as JSON beside it, and charts.
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Report is what one command has to say.
+type Report struct {
+	// Name names the page's section, the file of figures and the charts.
+	Name    string
+	Machine Machine
+	// Figures are everything that was measured, for JSON.
+	Figures any
+	// Section is Markdown: what the page shows.
+	Section string
+	Charts  map[string]Chart // by file name, without its ending
+}
+
+// Write regenerates the section of docs/benchmarks.md, docs/benchmarks/NAME.json and docs/images/CHART.svg. The page keeps what
+// people have written around the section.
+func (r Report) Write(docs string) error {
+	page := filepath.Join(docs, "benchmarks.md")
+	old, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	renewed, err := replaceSection(string(old), r.Name, fmt.Sprintf("%s\n\n%s", r.Machine, strings.TrimSpace(r.Section)))
+	if err != nil {
+		return fmt.Errorf("%s: %w", page, err)
+	}
+	encoded, err := json.MarshalIndent(map[string]any{"machine": r.Machine, "figures": r.Figures}, "", "\t")
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{
+		page: []byte(renewed),
+		filepath.Join(docs, "benchmarks", r.Name+".json"): append(encoded, '\n'),
+	}
+	for name, chart := range r.Charts {
+		files[filepath.Join(docs, "images", name+".svg")] = chart.SVG()
+	}
+	var errs []error
+	for path, content := range files {
+		errs = append(errs, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644))
+	}
+	return errors.Join(errs...)
+}
+
+func replaceSection(page, name, section string) (string, error) {
+	begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->\n"
+	before, rest, found := strings.Cut(page, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return "", fmt.Errorf("has no lines %q and %q for the figures to go between", strings.TrimSpace(begin), strings.TrimSpace(end))
+	}
+	return before + begin + section + "\n" + end + after, nil
+}
+
+// Machine is where and when it was measured.
+type Machine struct {
+	Date       string `json:"date"`
+	Processor  string `json:"processor"`
+	Processors int    `json:"processors"`
+	Kernel     string `json:"kernel"`
+	Go         string `json:"go"`
+	Load       string `json:"load"` // average of the last minute, before
+}
+
+// ThisMachine is called before anything is measured.
+func ThisMachine(goVersion string, processors int) (Machine, error) {
+	m := Machine{Date: time.Now().Format("2 January 2006"), Processors: processors, Go: goVersion}
+	cpu, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return m, err
+	}
+	for line := range bytes.Lines(cpu) {
+		if name, value, _ := strings.Cut(string(line), ":"); strings.TrimSpace(name) == "model name" {
+			m.Processor = strings.TrimSpace(value)
+			break
+		}
+	}
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return m, err
+	}
+	m.Kernel, _, _ = strings.Cut(strings.TrimSpace(string(release)), "-")
+	load, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return m, err
+	}
+	m.Load, _, _ = strings.Cut(string(load), " ")
+	return m, nil
+}
+
+func (m Machine) String() string {
+	return fmt.Sprintf("*%s; %d processors (%s), Linux %s, %s; load average before: %s.*", m.Date, m.Processors, m.Processor, m.Kernel, m.Go, m.Load)
+}

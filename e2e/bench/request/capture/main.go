@@ -1,0 +1,187 @@
+// Command capture has a real API server send AdmissionReviews to a webhook of its own, and keeps them as they come: the bodies
+// that the benchmarks send.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+const (
+	namespace = "bench"
+	name      = "capture"
+	directory = "e2e/bench/request/testdata" // from the root of the checkout
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	c, err := cluster.Start(ctx, cluster.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	client, err := kubernetes.NewForConfig(c.RESTConfig())
+	if err != nil {
+		return err
+	}
+	if err := prepare(ctx, client); err != nil {
+		return err
+	}
+	reviews, err := listen(ctx, c, client)
+	if err != nil {
+		return err
+	}
+	for _, size := range []string{"small", "large"} {
+		for _, kind := range []string{"annotated", "plain"} {
+			review, err := capture(ctx, client, reviews, newPod(size == "large", kind == "annotated"))
+			if err != nil {
+				return err
+			}
+			path := filepath.Join(directory, size+"-"+kind+".json")
+			if err := os.WriteFile(path, review, 0o600); err != nil {
+				return err
+			}
+			fmt.Printf("%s: %d bytes\n", path, len(review)) //nolint:forbidigo // that is what the command prints
+		}
+	}
+	return nil
+}
+
+func prepare(ctx context.Context, client *kubernetes.Clientset) error {
+	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: namespace, Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// listen makes the API server call this process before it creates pods, as it calls the webhook that is shipped. What it sends
+// comes out of the channel.
+func listen(ctx context.Context, c *cluster.Cluster, client *kubernetes.Clientset) (<-chan []byte, error) {
+	certificate, err := c.ServingCertificate(name + "." + namespace + ".svc")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(certificate.Cert, certificate.Key)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := c.Listen("tcp", net.JoinHostPort(c.Address().String(), "0"))
+	if err != nil {
+		return nil, err
+	}
+	reviews := make(chan []byte, 16)
+	server := &http.Server{
+		ReadHeaderTimeout: time.Minute,
+		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err == nil {
+				reviews <- body
+			}
+			http.Error(w, "only listens", http.StatusInternalServerError) // which is ignored
+		}),
+	}
+	go func() { _ = server.ServeTLS(listener, "", "") }()
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	if err := templates.Decode(templates.Install, "install/webhook.yaml", configuration); err != nil {
+		return nil, err
+	}
+	target, err := clustertest.Expose(ctx, c, namespace, name, int32(listener.Addr().(*net.TCPAddr).Port), "/")
+	if err != nil {
+		return nil, err
+	}
+	target.CABundle = certificate.CA
+	configuration.Webhooks[0].ClientConfig = target
+	configuration.Webhooks[0].FailurePolicy = ptr.To(admissionregistrationv1.Ignore)
+	_, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{})
+	return reviews, err
+}
+
+// capture creates a pod until the API server asks about it: it learns of a webhook a moment after it is configured.
+func capture(ctx context.Context, client *kubernetes.Clientset, reviews <-chan []byte, pod *corev1.Pod) (review []byte, err error) {
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		if _, err := client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+			return false, err
+		}
+		select {
+		case review = <-reviews:
+			return true, nil
+		default:
+			return false, nil
+		}
+	})
+	return review, err
+}
+
+// newPod is a pod as a Deployment makes it. A large one has the environment of an application that is configured by it.
+func newPod(large, annotated bool) *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: "web-5d69f9bd4c-", Labels: map[string]string{"app.kubernetes.io/name": "web", "pod-template-hash": "5d69f9bd4c"},
+			Annotations: map[string]string{"example.com/checksum": strings.Repeat("0123456789abcdef", 4)},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d69f9bd4c", UID: "705ab4f5-6393-11e8-b7cc-42010a800002", Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+			}},
+		},
+		Spec: corev1.PodSpec{
+			SchedulerName: "nobody",
+			Containers: []corev1.Container{{
+				Name: "web", Image: "nginx:1.29", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
+				SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				},
+			}},
+		},
+	}
+	if annotated {
+		pod.Annotations[v1alpha1.SysctlsAnnotation] = "net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"
+	}
+	if large {
+		for n := range 420 {
+			pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env, corev1.EnvVar{
+				Name: fmt.Sprintf("SETTING_%04d", n), Value: fmt.Sprintf("a value of \"setting\" %d, with some text to it", n),
+			})
+		}
+	}
+	return pod
+}

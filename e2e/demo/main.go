@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/demo/narrator"
 )
 
 const (
@@ -39,9 +41,9 @@ func main() {
 
 func run(ctx context.Context, out io.Writer) (err error) {
 	started := time.Now()
-	n := &narrator{out: out, colors: wantsColors(out)}
+	n := narrator.New(out)
 
-	n.step("The server starts, without a cluster, with a certificate made just now")
+	n.Step("The server starts, without a cluster, with a certificate made just now")
 	s, err := startServer(ctx)
 	if err != nil {
 		return err
@@ -51,40 +53,40 @@ func run(ctx context.Context, out io.Writer) (err error) {
 			err = fmt.Errorf("%w\n%s", err, s.kill())
 		}
 	}()
-	n.command(append(s.command.Args[:3:3], "--tls-cert-file=…"))
-	n.say("It is ready at %s after %d ms.", s.url, time.Since(started).Milliseconds())
+	n.Command(append(s.command.Args[:3:3], "--tls-cert-file=…"))
+	n.Say("It is ready at %s after %d ms.", s.url, time.Since(started).Milliseconds())
 
-	n.step("A pod of %s is created", sample)
+	n.Step("A pod of %s is created", sample)
 	review, err := admit(ctx, n, s)
 	if err != nil {
 		return err
 	}
 
-	n.step("A pod that would change its node is refused")
+	n.Step("A pod that would change its node is refused")
 	if err := refuse(ctx, n, s); err != nil {
 		return err
 	}
 
-	n.step("The companion: the grants that go with the pod, and nothing beyond them")
+	n.Step("The companion: the grants that go with the pod, and nothing beyond them")
 	if err := companion(ctx, n); err != nil {
 		return err
 	}
 
-	n.step("%d more requests, one after the other", requests)
+	n.Step("%d more requests, one after the other", requests)
 	if err := measure(ctx, n, s, review); err != nil {
 		return err
 	}
 
-	n.step("The server is told to stop")
+	n.Step("The server is told to stop")
 	if err := s.stop(); err != nil {
 		return err
 	}
-	n.say("It has, with exit code 0. Everything was as expected.")
+	n.Say("It has, with exit code 0. Everything was as expected.")
 	return nil
 }
 
 // admit sends the sample's pod through the webhook and shows it before and after. It returns the review that it sent.
-func admit(ctx context.Context, n *narrator, s *server) ([]byte, error) {
+func admit(ctx context.Context, n *narrator.Narrator, s *server) ([]byte, error) {
 	daemonSet, err := readObject(sample, "DaemonSet")
 	if err != nil {
 		return nil, err
@@ -108,13 +110,13 @@ func admit(ctx context.Context, n *narrator, s *server) ([]byte, error) {
 	if err := after.expectInjected(before); err != nil {
 		return nil, err
 	}
-	n.say("The API server asks the webhook about it, and applies the JSON Patch that it gets for an answer:\n")
-	n.diff(before.yaml(), after.yaml())
+	n.Say("The API server asks the webhook about it, and applies the JSON Patch that it gets for an answer:\n")
+	n.Diff(before.yaml(), after.yaml())
 	return review, nil
 }
 
 // refuse asks for the sample of a pod with a kernel of its own, but on the kernel of the node.
-func refuse(ctx context.Context, n *narrator, s *server) error {
+func refuse(ctx context.Context, n *narrator.Narrator, s *server) error {
 	pod, err := readObject(guest, "Pod")
 	if err != nil {
 		return err
@@ -131,13 +133,13 @@ func refuse(ctx context.Context, n *narrator, s *server) error {
 	if response.Allowed || !strings.Contains(response.Result.Message, "NodeLevel") {
 		return fmt.Errorf("a pod that sets vm.max_map_count on a shared kernel is not refused for that: %+v", response)
 	}
-	n.say("It is that of %s without its RuntimeClass, so it shares the node's kernel:\n", guest)
-	n.problem(fmt.Sprintf("Error from server (%s): admission webhook %q denied the request: %s",
+	n.Say("It is that of %s without its RuntimeClass, so it shares the node's kernel:\n", guest)
+	n.Problem(fmt.Sprintf("Error from server (%s): admission webhook %q denied the request: %s",
 		response.Result.Reason, webhookName, response.Result.Message))
 	return nil
 }
 
-func companion(ctx context.Context, n *narrator) error {
+func companion(ctx context.Context, n *narrator.Narrator) error {
 	command := exec.CommandContext(ctx, binary, "companion", "-f", sample)
 	command.Stderr = os.Stderr
 	grants, err := command.Output()
@@ -150,13 +152,13 @@ func companion(ctx context.Context, n *narrator) error {
 			return fmt.Errorf("the companion does not grant %s:\n%s", name, grants)
 		}
 	}
-	n.command(command.Args)
-	n.quote(string(grants))
+	n.Command(command.Args)
+	n.Quote(string(grants))
 	return nil
 }
 
 // measure tells how long a request takes from end to end, on a connection that is kept open as the API server keeps it.
-func measure(ctx context.Context, n *narrator, s *server, review []byte) error {
+func measure(ctx context.Context, n *narrator.Narrator, s *server, review []byte) error {
 	took := make([]time.Duration, requests)
 	for i := range took {
 		begin := time.Now()
@@ -170,7 +172,7 @@ func measure(ctx context.Context, n *narrator, s *server, review []byte) error {
 		}
 	}
 	slices.Sort(took)
-	n.say("From sending to having read the answer: median %d µs, the slowest %d µs.",
+	n.Say("From sending to having read the answer: median %d µs, the slowest %d µs.",
 		took[requests/2].Microseconds(), took[requests-1].Microseconds())
 	return nil
 }

@@ -13,9 +13,10 @@ import (
 
 func TestOrdinaryPodCannotSetSysctls(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	// Not even as root, which the default standard lets it be.
+	namespace := makeNamespace(t, guardedAt("baseline"))
 	keepsHost(t, "vm.max_map_count", "net.ipv4.tcp_keepalive_intvl")
-	pod := run(t, namespace, newPod("ordinary", ""))
+	pod := run(t, namespace, newPod("ordinary", "", plain))
 	for _, assignment := range []string{"vm.max_map_count=65540", "net.ipv4.tcp_keepalive_intvl=70"} {
 		wantReadOnly(t, pod, app, assignment)
 	}
@@ -26,7 +27,7 @@ func TestPrivilegedPodChangesItsOwnNetworkNamespace(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
 	keepsHost(t, "net.ipv4.tcp_keepalive_intvl")
-	pod := run(t, namespace, newPod("privileged", "", func(pod *corev1.Pod) {
+	pod := run(t, namespace, newPod("privileged", "", plain, func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].SecurityContext.Privileged = ptr.To(true)
 	}))
 	if output, err := inside(t, pod, app, "sysctl", "-w", "net.ipv4.tcp_keepalive_intvl=70"); err != nil {

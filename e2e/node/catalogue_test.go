@@ -1,19 +1,15 @@
 package node_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -45,13 +41,20 @@ func TestEverySysctlOfTheCatalogue(t *testing.T) {
 		t.Logf("NOT SET, as new namespaces neither show them nor take a value: %q", missing(names, found))
 	}
 	pods := map[*corev1.Pod][]assignment{}
-	for group := range slices.Chunk(found, most) {
-		var lines []string
-		for _, a := range group {
-			lines = append(lines, a.name+" = "+a.value)
+	fill := func(namespace string, assignments []assignment, tweaks ...func(*corev1.Pod)) {
+		for group := range slices.Chunk(assignments, most) {
+			var lines []string
+			for _, a := range group {
+				lines = append(lines, a.name+" = "+a.value)
+			}
+			pods[create(t, namespace, newPod(fmt.Sprintf("group-%d", len(pods)), strings.Join(lines, "\n"), tweaks...))] = group
 		}
-		pods[createAgain(t, namespace, newPod(fmt.Sprintf("group-%d", len(pods)), strings.Join(lines, "\n")))] = group
 	}
+	open, secret := forEveryone(t, reader, found)
+	fill(namespace, open)
+	// "restricted" has no root.
+	t.Logf("read by root, in a namespace held to baseline: %q", secret)
+	fill(makeNamespace(t, guardedAt("baseline")), secret, plain)
 	read := map[string]string{}
 	for pod, group := range pods {
 		pod = awaitPod(t, pod, "to be ready", ready)
@@ -79,26 +82,6 @@ func TestEverySysctlOfTheCatalogue(t *testing.T) {
 	}
 }
 
-// createAgain makes a pod, and tries again while its grants are not in force in time, as a controller does.
-func createAgain(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
-	t.Helper()
-	began := time.Now()
-	var created *corev1.Pod
-	awaitAnswer(t, "pod "+pod.Name+" to be granted what it asks for", func(ctx context.Context) (string, bool) {
-		var err error
-		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
-		if err != nil && !strings.Contains(err.Error(), admission.ReasonGrantFailed) {
-			t.Fatal(err)
-		}
-		if err != nil {
-			t.Logf("pod %s is refused after %.1f s: %v", pod.Name, time.Since(began).Seconds(), err)
-		}
-		return fmt.Sprint(err), err == nil
-	})
-	t.Logf("pod %s was admitted after %d ms", pod.Name, time.Since(began).Milliseconds())
-	return created
-}
-
 func missing(names []string, found []assignment) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		return slices.ContainsFunc(found, func(a assignment) bool { return a.name == name })
@@ -116,11 +99,32 @@ func settable(entry sysctl.Entry) bool {
 	return (entry.Scope == sysctl.Network || entry.Scope == sysctl.IPC) && entry.HostOnly == nil && entry.Forbidden == nil
 }
 
+// forEveryone divides sysctls into those that everyone may read and those that only root may.
+func forEveryone(t *testing.T, pod *corev1.Pod, all []assignment) (open, secret []assignment) {
+	t.Helper()
+	readable := namesIn(t, pod, "-perm", "-0004")
+	for _, a := range all {
+		if slices.Contains(readable, a.name) {
+			open = append(open, a)
+		} else {
+			secret = append(secret, a)
+		}
+	}
+	return open, secret
+}
+
 // offeredIn lists the sysctls that a pod has and that its root may read and write, by the names that the project gives them. Of
 // interfaces only the defaults are in it: what one interface has, each has. net.ipv4.route.flush, which nobody may read, is not.
 func offeredIn(t *testing.T, pod *corev1.Pod) []string {
 	t.Helper()
-	listed, err := inside(t, pod, app, "find", "/proc/sys/net", "/proc/sys/kernel", "/proc/sys/fs/mqueue", "-type", "f", "-perm", "-0600")
+	return namesIn(t, pod, "-perm", "-0600")
+}
+
+// namesIn lists the sysctls of a pod's namespaces for which `find` has the tests given.
+func namesIn(t *testing.T, pod *corev1.Pod, tests ...string) []string {
+	t.Helper()
+	args := append([]string{"find", "/proc/sys/net", "/proc/sys/kernel", "/proc/sys/fs/mqueue", "-type", "f"}, tests...)
+	listed, err := inside(t, pod, app, args...)
 	if err != nil {
 		t.Fatalf("list /proc/sys in a pod: %v: %s", err, listed)
 	}

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,21 +13,34 @@ import (
 
 // A sysctl that the kernel does not take: the app never starts, and the termination message has busybox's own words. It names
 // a key that does not exist, and goes on with the next. A value that the kernel refuses ends it, and its words do not say whose
-// value that was: it is the first that is not among those reported as set, which come in the annotation's order.
+// value that was: it is the first that is neither reported as set nor named in an error.
 func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ sysctls, want string }{
+	for name, test := range map[string]struct{ sysctls, want, culprit string }{
 		"a name that does not exist": {
 			"net.core.somaxconn = 1024\nnet.ipv4.no_such_thing = 1\nnet.ipv4.tcp_fin_timeout = 30",
 			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = 30\nsysctl: error: 'net.ipv4.no_such_thing' is an unknown key\n",
+			"net.ipv4.no_such_thing",
 		},
 		"a value that is no number": {
 			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = many\nnet.ipv4.tcp_keepalive_time = 600",
 			"net.core.somaxconn = 1024\nsysctl: write error: Invalid argument\n",
+			"net.ipv4.tcp_fin_timeout",
 		},
-		"a value out of its range": {
-			"net.ipv4.ip_local_port_range = 1 99999",
+		"a value out of its range, the first": {
+			"net.ipv4.ip_local_port_range = 1 99999\nnet.core.somaxconn = 1024",
 			"sysctl: write error: Invalid argument\n",
+			"net.ipv4.ip_local_port_range",
+		},
+		"a value out of its range, the last of several": {
+			"net.core.somaxconn = 1024\nnet.ipv4.ip_local_port_range = 32768 65535\nnet.ipv4.tcp_keepalive_time = 600\nnet.ipv4.tcp_syncookies = 300",
+			"net.core.somaxconn = 1024\nnet.ipv4.ip_local_port_range = 32768 65535\nnet.ipv4.tcp_keepalive_time = 600\nsysctl: write error: Invalid argument\n",
+			"net.ipv4.tcp_syncookies",
+		},
+		"a name that does not exist, and then a value": {
+			"net.ipv4.no_such_thing = 1\nnet.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = many",
+			"net.core.somaxconn = 1024\nsysctl: error: 'net.ipv4.no_such_thing' is an unknown key\nsysctl: write error: Invalid argument\n",
+			"net.ipv4.no_such_thing net.ipv4.tcp_fin_timeout",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,8 +66,36 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 					t.Errorf("kubectl describe does not show %q:\n%s", strings.TrimSpace(line), described)
 				}
 			}
+			if found := culprits(described); found != test.culprit {
+				t.Errorf("whoever reads kubectl describe as the docs say finds %q at fault, want %q:\n%s", found, test.culprit, described)
+			}
 		})
 	}
+}
+
+// described finds what `kubectl describe` shows of the injected container: its arguments, one a line, and its message.
+var described = regexp.MustCompile(`(?s)  ` + v1alpha1.ContainerName + `:\n.*?\n    Args:\n(.*?)\n    State:.*?\n      Message: (.*?)\n +Exit Code:`)
+
+// culprits reads `kubectl describe` as docs/troubleshooting.md says: the names at fault are those that an error names, and,
+// where a value was refused, the first that is neither in an error nor reported as set.
+func culprits(text string) string {
+	found := described.FindStringSubmatch(text)
+	if found == nil {
+		return ""
+	}
+	args, message := found[1], found[2]
+	var wrong []string
+	refused := strings.Contains(message, "write error")
+	for arg := range strings.Lines(args) {
+		name, value, _ := strings.Cut(strings.TrimSpace(arg), "=")
+		switch {
+		case strings.Contains(message, "'"+name+"'"):
+			wrong = append(wrong, name)
+		case refused && !strings.Contains(message, name+" = "+value):
+			return strings.Join(append(wrong, name), " ") // nothing after it was tried
+		}
+	}
+	return strings.Join(wrong, " ")
 }
 
 // lines sorts what was said: what is set goes to one stream and what is wrong to another, and the runtime merges them.

@@ -18,35 +18,25 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/guest/handler"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // Pods with a kernel of their own: user-mode Linux, which is a Linux kernel but an ordinary process of the node (e2e/guest).
-
-// guestHandler is what the node's containerd calls the runtime of such pods.
-const guestHandler = "uml"
 
 // errNoGuest says why there are no such pods; nil where there are.
 var errNoGuest error
 
 // addGuests gives the suite's node the runtime. What it returns removes the program.
 func addGuests(config *cluster.Config) (remove func()) {
-	if _, errNoGuest = exec.LookPath("linux.uml"); errNoGuest != nil {
-		errNoGuest = fmt.Errorf("no user-mode Linux (`apt-get install user-mode-linux` on Debian and Ubuntu): %w", errNoGuest)
-		return func() {}
-	}
 	dir, err := os.MkdirTemp("", "guest-")
 	if err != nil {
 		errNoGuest = err
 		return func() {}
 	}
-	program := filepath.Join(dir, "guest")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "github.com/sysctl-injector/sysctl-injector/e2e/guest")
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0") // the guest has no libraries of its own
-	if output, err := cmd.CombinedOutput(); err != nil {
-		errNoGuest = errors.Join(fmt.Errorf("build the guests' runtime: %w", err), errors.New(string(output)))
-	} else {
-		config.Runtimes = map[string]string{guestHandler: program}
+	program, err := handler.Build(context.Background(), dir)
+	if errNoGuest = err; err == nil {
+		config.Runtimes = map[string]string{handler.Name: program}
 	}
 	return func() { _ = os.RemoveAll(dir) }
 }
@@ -66,7 +56,7 @@ func requireGuests(t *testing.T) {
 // guestClass is a RuntimeClass whose pods have a kernel of their own, and says so.
 func guestClass(name string) *nodev1.RuntimeClass {
 	labels := map[string]string{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}
-	return &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Handler: guestHandler}
+	return &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Handler: handler.Name}
 }
 
 // makeClass makes a class for one test: it belongs to no namespace.
@@ -209,7 +199,7 @@ func TestClassNamedLikeKata(t *testing.T) {
 		}
 	})
 	t.Run("on a guest's passes", func(t *testing.T) {
-		class.Handler, class.Labels = guestHandler, guestClass(class.Name).Labels
+		class.Handler, class.Labels = handler.Name, guestClass(class.Name).Labels
 		makeClass(t, class)
 		pod := runGuest(t, namespace, pod)
 		wantValues(t, pod, pod.Spec.Containers[0].Name, "vm.max_map_count = 64000", "kernel.shm_rmid_forced = 0")
@@ -232,5 +222,6 @@ func decodeKataSample(t *testing.T) (*nodev1.RuntimeClass, *corev1.Pod) {
 	if err := errors.Join(yaml.UnmarshalStrict([]byte(documents[0]), &class), yaml.UnmarshalStrict([]byte(documents[1]), &pod)); err != nil {
 		t.Fatal(err)
 	}
+	restrict(&pod.Spec)
 	return &class, &pod
 }

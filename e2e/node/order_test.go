@@ -19,7 +19,8 @@ func TestSysctlsHoldBeforeInitContainersAndSidecars(t *testing.T) {
 	writes := func(name, then string) corev1.Container {
 		return corev1.Container{
 			Name: name, Image: images.Busybox, VolumeMounts: mounts,
-			Command: []string{"sh", "-c", "sysctl -n net.core.somaxconn >" + notes + "/" + name + then},
+			Command:         []string{"sh", "-c", "sysctl -n net.core.somaxconn >" + notes + "/" + name + then},
+			SecurityContext: restrictedContainer(),
 		}
 	}
 	sidecar := writes("sidecar", "; exec sleep infinity")

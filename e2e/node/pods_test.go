@@ -11,37 +11,67 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/images"
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // app is the name of the container that a test looks into.
 const app = "app"
 
-// newPod is an ordinary pod that asks for the sysctls given, or for nothing.
+// newPod is a pod as the strictest standard wants it, that asks for the sysctls given, or for nothing.
 func newPod(name, sysctls string, tweaks ...func(*corev1.Pod)) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: ptr.To(int64(0)),
-			Containers:                    []corev1.Container{{Name: app, Image: images.App, SecurityContext: &corev1.SecurityContext{}}},
+			Containers:                    []corev1.Container{{Name: app, Image: images.App}},
 		},
 	}
 	if sysctls != "" {
 		pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: sysctls}
 	}
+	restrict(&pod.Spec)
 	for _, tweak := range tweaks {
 		tweak(pod)
 	}
 	return pod
 }
 
-// create makes a pod that must be admitted.
+// restrict gives a pod of one container what the strictest Pod Security Standard demands.
+func restrict(spec *corev1.PodSpec) {
+	if spec.SecurityContext == nil {
+		spec.SecurityContext = &corev1.PodSecurityContext{}
+	}
+	spec.SecurityContext.RunAsNonRoot, spec.SecurityContext.RunAsUser = ptr.To(true), ptr.To(int64(1000))
+	spec.SecurityContext.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+	spec.Containers[0].SecurityContext = restrictedContainer()
+}
+
+func restrictedContainer() *corev1.SecurityContext {
+	return &corev1.SecurityContext{AllowPrivilegeEscalation: ptr.To(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
+}
+
+// plain is a pod that says nothing of its security: its app is root in its container.
+func plain(pod *corev1.Pod) {
+	pod.Spec.SecurityContext = &corev1.PodSecurityContext{}
+	pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{}
+}
+
+// create makes a pod that must be admitted. As a controller does, it tries again where the pod's grants are not in force in time.
 func create(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
-	created, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var created *corev1.Pod
+	awaitAnswer(t, "pod "+pod.Name+" to be granted what it asks for", func(ctx context.Context) (string, bool) {
+		var err error
+		if created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{}); err == nil {
+			return "", true
+		}
+		if !strings.Contains(err.Error(), admission.ReasonGrantFailed) {
+			t.Fatal(err)
+		}
+		t.Logf("pod %s is refused at first: %v", pod.Name, err)
+		return err.Error(), false
+	})
 	return created
 }
 

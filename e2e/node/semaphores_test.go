@@ -21,7 +21,7 @@ const semaphores = "10000 1024000000 500 32000"
 // native asks the kubelet for a sysctl.
 func native(name, value string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) {
-		pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: name, Value: value}}}
+		pod.Spec.SecurityContext.Sysctls = append(pod.Spec.SecurityContext.Sysctls, corev1.Sysctl{Name: name, Value: value})
 	}
 }
 
@@ -33,6 +33,7 @@ func TestSemaphoresOfTheSample(t *testing.T) {
 	decodeSample(t, "semaphores-pod.yaml", &pod)
 	container := &pod.Spec.Containers[0]
 	container.Image = images.App
+	restrict(&pod.Spec)
 	running := run(t, namespace, &pod)
 	wantValues(t, running, container.Name, "kernel.sem = "+semaphores)
 	wantUnprivileged(t, running, container.Name, ordinary(t))
@@ -95,13 +96,14 @@ func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
 	}
 }
 
-// What the kubelet's flag does, on the one node that has it.
+// What the kubelet's flag does, on the one node that has it: the pod of the Kata Containers guide, and one of the flag's pattern.
 func TestUnsafeSysctlThatTheKubeletAllows(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
-	keepsHost(t, "kernel.msgmax")
-	pod := run(t, namespace, newPod("native", "", native("kernel.msgmax", "16384")))
-	wantValues(t, pod, app, "kernel.msgmax = 16384")
+	keepsHost(t, "kernel.msgmax", "kernel.shm_rmid_forced")
+	pod := run(t, namespace, newPod("native", "",
+		native("kernel.shm_rmid_forced", "0"), native("net.ipv4.route.min_pmtu", "1024"), native("kernel.msgmax", "16384")))
+	wantValues(t, pod, app, "kernel.shm_rmid_forced = 0", "net.ipv4.route.min_pmtu = 1024", "kernel.msgmax = 16384")
 }
 
 // deploy makes a Deployment of two pods like the one given, and removes it when the test ends.

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 
@@ -39,22 +40,25 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct {
-		prepare func(*testing.T, string)
-		tweak   func(*corev1.Pod)
-		names   []string
+		prepare  func(*testing.T, string)
+		tweak    func(*corev1.Pod)
+		standard string // of the guard; empty means "restricted", which asks for the first ones all at once
 	}{
-		"runAsNonRoot for the pod": {tweak: func(pod *corev1.Pod) {
+		"runAsNonRoot for the pod": {standard: "baseline", tweak: func(pod *corev1.Pod) {
+			plain(pod)
 			pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(int64(1000)), RunAsGroup: ptr.To(int64(1000))}
 		}},
-		"the runtime's seccomp profile for the pod": {tweak: func(pod *corev1.Pod) {
-			pod.Spec.SecurityContext = &corev1.PodSecurityContext{SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
+		"the runtime's seccomp profile for the pod": {standard: "baseline", tweak: func(pod *corev1.Pod) {
+			plain(pod)
+			pod.Spec.SecurityContext.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 		}},
+		"no privilege escalation and no capabilities": {standard: "baseline", tweak: func(pod *corev1.Pod) {
+			plain(pod)
+			pod.Spec.Containers[0].SecurityContext = restrictedContainer()
+		}},
+		"nothing said of security": {standard: "baseline", tweak: plain},
 		"a read-only root file system": {tweak: func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem = ptr.To(true)
-		}},
-		"no privilege escalation and no capabilities": {tweak: func(pod *corev1.Pod) {
-			pod.Spec.Containers[0].SecurityContext.AllowPrivilegeEscalation = ptr.To(false)
-			pod.Spec.Containers[0].SecurityContext.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
 		}},
 		"a ResourceQuota": {prepare: quota, tweak: func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Resources = corev1.ResourceRequirements{Requests: someMemory, Limits: someMemory}
@@ -65,7 +69,7 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			namespace := makeNamespace(t, optedIn())
+			namespace := makeNamespace(t, guardedAt(cmp.Or(test.standard, "restricted")))
 			keepsHost(t, "net.core.somaxconn")
 			if test.prepare != nil {
 				test.prepare(t, namespace)

@@ -70,9 +70,11 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	return nil
 }
 
-// optedIn are the labels of a namespace that is opted in.
-func optedIn() map[string]string {
-	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+// optedIn are the labels of a namespace that is opted in, and held to the strictest standard by the guard.
+func optedIn() map[string]string { return guardedAt("restricted") }
+
+func guardedAt(standard string) map[string]string {
+	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: standard}
 }
 
 // makeNamespace makes a namespace and waits for the service account without which no pod can be made there.

@@ -1,4 +1,5 @@
-package main
+// Package narrator tells a person what a demonstration does, as it does it.
+package narrator
 
 import (
 	"fmt"
@@ -18,12 +19,15 @@ const (
 	reset = "\x1b[0m"
 )
 
-// narrator tells a person what happens, in numbered steps.
-type narrator struct {
+// Narrator tells what happens, in numbered steps.
+type Narrator struct {
 	out    io.Writer
 	colors bool
 	steps  int
 }
+
+// New narrates to out, in colors where that is for a person at a terminal who wants them.
+func New(out io.Writer) *Narrator { return &Narrator{out: out, colors: wantsColors(out)} }
 
 // wantsColors tells whether out is for a person at a terminal who wants colors (https://no-color.org).
 func wantsColors(out io.Writer) bool {
@@ -31,30 +35,35 @@ func wantsColors(out io.Writer) bool {
 	return isFile && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
 }
 
-func (n *narrator) step(format string, args ...any) {
+// Step begins a step.
+func (n *Narrator) Step(format string, args ...any) {
 	n.steps++
 	fmt.Fprintf(n.out, "\n%s\n", n.painted(bold, fmt.Sprintf("%d. %s", n.steps, fmt.Sprintf(format, args...))))
 }
 
-func (n *narrator) say(format string, args ...any) {
+// Say writes a line of its text.
+func (n *Narrator) Say(format string, args ...any) {
 	fmt.Fprintf(n.out, "   "+format+"\n", args...)
 }
 
-func (n *narrator) command(args []string) {
+// Command shows a command as a person would type it.
+func (n *Narrator) Command(args []string) {
 	fmt.Fprintf(n.out, "   $ %s\n", strings.Join(args, " "))
 }
 
-func (n *narrator) problem(text string) { n.quote(n.painted(red, text)) }
+// Problem quotes an error.
+func (n *Narrator) Problem(text string) { n.Quote(n.painted(red, text)) }
 
-func (n *narrator) quote(text string) {
+// Quote shows a text that a program wrote.
+func (n *Narrator) Quote(text string) {
 	for line := range strings.Lines(strings.TrimSuffix(text, "\n")) {
 		fmt.Fprint(n.out, "   | "+line)
 	}
 	fmt.Fprintln(n.out)
 }
 
-// diff shows what was added and removed. Where lines are left out it shows no numbers: nobody looks them up in a pod.
-func (n *narrator) diff(before, after string) {
+// Diff shows what was added and removed. Where lines are left out it shows no numbers: nobody looks them up in a pod.
+func (n *Narrator) Diff(before, after string) {
 	var painted strings.Builder
 	unified, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
 		FromFile: "before", ToFile: "after", A: difflib.SplitLines(before), B: difflib.SplitLines(after), Context: 3,
@@ -74,10 +83,10 @@ func (n *narrator) diff(before, after string) {
 		}
 		painted.WriteString(n.painted(color, strings.TrimSuffix(line, "\n")) + "\n")
 	}
-	n.quote(painted.String())
+	n.Quote(painted.String())
 }
 
-func (n *narrator) painted(color, text string) string {
+func (n *Narrator) painted(color, text string) string {
 	if !n.colors || color == "" {
 		return text
 	}

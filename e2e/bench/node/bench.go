@@ -1,0 +1,216 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+const patience = time.Minute
+
+type bench struct {
+	cluster *cluster.Cluster
+	client  *kubernetes.Clientset
+	kinds   []*kind
+	events  *os.File // containerd's
+	alone   alone
+}
+
+func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
+	config := c.RESTConfig()
+	config.WarningHandler = rest.NoWarnings{}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{cluster: c, client: client}
+	for name, labels := range map[string]map[string]string{
+		guarded: {v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "restricted"},
+		open:    nil,
+	} {
+		if err := b.makeNamespace(ctx, name, labels); err != nil {
+			return nil, err
+		}
+	}
+	rendered, err := b.rendered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.kinds = kinds(rendered)
+	return b, nil
+}
+
+func (b *bench) makeNamespace(ctx context.Context, name string, labels map[string]string) error {
+	_, err := b.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	return until(ctx, "the service account of namespace "+name, func(ctx context.Context) (bool, error) {
+		_, err := b.client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+func until(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {
+	if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, condition); err != nil {
+		return fmt.Errorf("wait for %s: %w", what, err)
+	}
+	return nil
+}
+
+// rendered is the container that the webhook injects, without what the API server adds.
+func (b *bench) rendered(ctx context.Context) (*corev1.Container, error) {
+	pod := newPod()
+	pod.GenerateName = "first-" // which also has the grants made
+	annotated(pod)
+	created, err := b.client.CoreV1().Pods(guarded).Create(ctx, pod, metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if len(created.Spec.InitContainers) != 1 {
+		return nil, fmt.Errorf("a pod has %d init containers instead of the injected one", len(created.Spec.InitContainers))
+	}
+	container := created.Spec.InitContainers[0]
+	container.VolumeMounts = nil
+	return &container, b.clear(ctx, guarded)
+}
+
+// clear deletes all pods of a namespace and waits until they are gone.
+func (b *bench) clear(ctx context.Context, namespace string) error {
+	pods := b.client.CoreV1().Pods(namespace)
+	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}, metav1.ListOptions{}); err != nil {
+		return err
+	}
+	return until(ctx, "the end of the pods of "+namespace, func(ctx context.Context) (bool, error) {
+		left, err := pods.List(ctx, metav1.ListOptions{})
+		return err == nil && len(left.Items) == 0, err
+	})
+}
+
+// measure starts the pods, one at a time, each kind in its turn, and then reads what the node has logged of them.
+func (b *bench) measure(ctx context.Context, rounds int, progress io.Writer) (err error) {
+	if err := b.follow(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	// The first round is for the caches, and does not count.
+	for round := range rounds + 1 {
+		if round > 0 {
+			fmt.Fprintf(progress, "round %d of %d, after %s\n", round, rounds, time.Since(began).Round(time.Second))
+		}
+		for turn := range b.kinds {
+			number := (turn + round) % len(b.kinds)
+			kind := b.kinds[number]
+			// The kubelet looks at its containers once a second. A pause that is another each time keeps the pods from
+			// falling into step with that.
+			pause := math.Mod(float64(round*len(b.kinds)+turn)*math.Phi, 1)
+			if err := sleep(ctx, time.Duration(pause*float64(time.Second))); err != nil {
+				return err
+			}
+			t, err := b.start(ctx, kind, fmt.Sprintf("k%d-%d", number, round))
+			if err != nil {
+				return fmt.Errorf("%s: %w", kind.name, err)
+			}
+			if round > 0 {
+				kind.timelines = append(kind.timelines, t)
+			}
+		}
+		if err := errors.Join(b.clear(ctx, guarded), b.clear(ctx, open)); err != nil {
+			return err
+		}
+	}
+	if err := b.readLogs(); err != nil {
+		return err
+	}
+	b.alone, err = measureAlone(rounds)
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// follow has containerd's events written to a file, until the end of the node.
+func (b *bench) follow(ctx context.Context) (err error) {
+	if b.events, err = os.CreateTemp("", "events-*"); err != nil {
+		return err
+	}
+	// It needs no name, and is gone when the last who has it open ends.
+	if err := os.Remove(b.events.Name()); err != nil {
+		return err
+	}
+	command := b.cluster.NodeCommand(ctx, "ctr", "--namespace=k8s.io", "events")
+	command.Stdout = b.events
+	return command.Start()
+}
+
+// start makes a pod and waits until the API server says that its app runs.
+func (b *bench) start(ctx context.Context, kind *kind, name string) (timeline, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	pods := b.client.CoreV1().Pods(kind.namespace)
+	pod := newPod()
+	pod.Name = name
+	kind.tweak(pod)
+	// From whatever version the API server has at hand: the pod is not there yet.
+	watcher, err := pods.Watch(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(), ResourceVersion: "0",
+	})
+	if err != nil {
+		return timeline{}, err
+	}
+	defer watcher.Stop()
+	t := timeline{pod: kind.namespace + "/" + name, create: time.Now()}
+	if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+		return t, err
+	}
+	t.created = time.Now()
+	for event := range watcher.ResultChan() {
+		if event.Type == watch.Error {
+			return t, fmt.Errorf("watch pod %s: %w", t.pod, apierrors.FromObject(event.Object))
+		}
+		found, isPod := event.Object.(*corev1.Pod)
+		if !isPod || len(found.Status.ContainerStatuses) == 0 || found.Status.ContainerStatuses[0].State.Running == nil {
+			continue
+		}
+		t.known = time.Now()
+		t.app.id = containerID(found.Status.ContainerStatuses[0])
+		for _, status := range found.Status.InitContainerStatuses {
+			t.init.id = containerID(status)
+		}
+		return t, nil
+	}
+	return t, fmt.Errorf("pod %s does not run after %s", t.pod, patience)
+}
+
+func containerID(status corev1.ContainerStatus) string {
+	return strings.TrimPrefix(status.ContainerID, "containerd://")
+}

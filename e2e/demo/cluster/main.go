@@ -1,0 +1,76 @@
+// Command cluster shows what sysctl-injector does to pods that really run: it starts a cluster with a node, and walks from a
+// sysctl that nobody may set to one that holds in an app without any privilege. It is a check too: anything that is not as
+// expected ends it with exit code 1. All that it starts ends with it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/demo/narrator"
+	"github.com/sysctl-injector/sysctl-injector/e2e/guest/handler"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "\nNot as expected:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer) (err error) {
+	// What takes minutes the first time is no part of the story.
+	if err := cluster.NodeSupported(); err != nil {
+		return err
+	}
+	if _, err := cluster.EnsureBinaries(ctx, os.Stderr); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "demo-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	config := cluster.Config{Node: true}
+	noGuest := ""
+	switch program, err := handler.Build(ctx, dir); {
+	case err == nil:
+		config.Runtimes = map[string]string{handler.Name: program}
+	case errors.Is(err, exec.ErrNotFound):
+		noGuest = err.Error()
+	default:
+		return err
+	}
+
+	n := narrator.New(out)
+	n.Step("A cluster with a node starts, in namespaces of its own on this machine")
+	started := time.Now()
+	c, err := cluster.Start(ctx, config)
+	if err != nil {
+		return err
+	}
+	s := &story{Narrator: n, cluster: c, noGuest: noGuest}
+	defer func() { err = errors.Join(err, s.end()) }() // if it has not come to its end below
+	n.Say("Kubernetes %s on %s/%s is ready after %.1f s.", c.Version(), runtime.GOOS, runtime.GOARCH, time.Since(started).Seconds())
+	if err := s.tell(ctx); err != nil {
+		return err
+	}
+	n.Step("The cluster ends")
+	if err := s.end(); err != nil {
+		return err
+	}
+	n.Say("Nothing of it is left. All was as expected, in %.0f s.", time.Since(started).Seconds())
+	return nil
+}

@@ -1,0 +1,117 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// With a CPU limit of 1m the injected container lives so long that a person can get into it, and it is privileged. Here it is
+// caught while it runs and held, so that this does not depend on who is faster. Without the guard it is open; with it, it is not.
+func TestLiveInjectedContainer(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		labels map[string]string
+		somax  string // by which its process is known
+		try    func(*testing.T, *corev1.Pod)
+	}{
+		"is open without the guard": {guardedAt("privileged"), "3001", func(t *testing.T, pod *corev1.Pod) {
+			found, err := inside(t, pod, v1alpha1.ContainerName, "grep", "CapEff", "/proc/1/status")
+			if err != nil || !strings.HasPrefix(found, "CapEff:") || strings.HasSuffix(found, "\t0000000000000000") {
+				t.Errorf("exec into the running container: %v: %s, want to be inside a privileged one", err, found)
+			}
+		}},
+		"is closed by the guard": {guardedAt("restricted"), "3002", func(t *testing.T, pod *corev1.Pod) {
+			wantRefused(t, pod.Namespace, pod.Name)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			namespace := makeNamespace(t, test.labels)
+			keepsHost(t, "net.core.somaxconn")
+			pod, held := holdInit(t, namespace, test.somax)
+			defer held.release(t)
+			eventually(t, "the container's process to stand still", func(context.Context) (bool, error) { return held.runs(), nil })
+			test.try(t, pod)
+			if !held.runs() {
+				t.Error("the container ended meanwhile: nothing was shown of a live one")
+			}
+			held.release(t)
+			pod = awaitPod(t, pod, "to be ready", ready)
+			wantValues(t, pod, app, "net.core.somaxconn = "+test.somax)
+		})
+	}
+}
+
+// holdInit makes pods, slow ones, until the injected container of one is caught as it begins to run. The first is, unless
+// this test is kept from running for longer than such a container takes to begin.
+func holdInit(t *testing.T, namespace, somax string) (*corev1.Pod, *held) {
+	t.Helper()
+	for attempt := range 5 {
+		pod := slowPod(t, namespace, fmt.Sprintf("slow-%d", attempt), "net.core.somaxconn = "+somax)
+		looks := 0
+		over := func() bool {
+			if looks++; looks%100 > 0 {
+				return false // to ask the API server takes longer
+			}
+			found, err := client.CoreV1().Pods(namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
+			return err != nil || ready(found)
+		}
+		if held := holdAtExec(t, string(pod.UID), over, "sysctl", "-w", "net.core.somaxconn="+somax); held != nil {
+			t.Logf("caught the container of pod %s", pod.Name)
+			return pod, held
+		}
+	}
+	t.Fatal("no injected container was caught as it began to run")
+	return nil, nil
+}
+
+// slowPod is injected offline, by the same code and the flag that the server has too, and its grants are printed by the program.
+func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
+	t.Helper()
+	limits := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
+	pod := newPod(name, sysctls, func(pod *corev1.Pod) {
+		pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+		pod.Namespace = namespace
+		pod.Spec.Containers[0].Resources.Limits = limits // else the injected container has none
+	})
+	content, err := yaml.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "pod.yaml")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"companion", "-f", file}, {"inject", "-f", file, "--init-cpu=1m"}} {
+		output, err := suite.Cluster(t).Command(t.Context(), installed.Program, args...).Output()
+		if err != nil {
+			t.Fatalf("sysctl-injector %q: %v", args, err)
+		}
+		awaitAnswer(t, "kubectl apply of what `sysctl-injector "+args[0]+"` prints", func(ctx context.Context) (string, bool) {
+			apply := suite.Cluster(t).Command(ctx, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-")
+			apply.Stdin = bytes.NewReader(output)
+			answer, err := apply.CombinedOutput()
+			return string(answer), err == nil // the guard hears of a grant a moment later
+		})
+	}
+	created, err := client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if init := created.Spec.InitContainers[0]; init.Name != v1alpha1.ContainerName || init.Resources.Limits.Cpu().MilliValue() != 1 {
+		t.Fatalf("the first init container is %+v, want the injected one with a CPU limit of 1m", init)
+	}
+	return created
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -18,22 +17,16 @@ func (c *Cluster) Signal(part string, signal os.Signal) error {
 	return c.processes[i].cmd.Process.Signal(signal)
 }
 
-// Restart ends a part as an administrator would, starts it again, and returns when it is ready. Nothing else may be started in
-// the cluster at the same time, on the node least of all.
+// Restart kills a part, starts it again, and returns when it is ready. Nothing else may be started in the cluster at the same
+// time, on the node least of all.
 func (c *Cluster) Restart(ctx context.Context, part string) error {
 	i, err := c.find(part)
 	if err != nil {
 		return err
 	}
 	former := c.processes[i]
-	if err := former.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("end %s: %w", part, err)
-	}
-	select {
-	case <-former.exited:
-	case <-ctx.Done():
-		return fmt.Errorf("%s does not end: %w", part, context.Cause(ctx))
-	}
+	former.kill()
+	<-former.exited
 	process, err := c.launch(former.part)
 	if err != nil {
 		return err

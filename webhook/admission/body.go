@@ -39,6 +39,9 @@ func (b *buffers) readBody(w http.ResponseWriter, r *http.Request) (err error) {
 	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", media)}
 	}
+	if r.ContentLength > MaxBodyBytes {
+		return tooLarge(MaxBodyBytes)
+	}
 	if 0 <= r.ContentLength && r.ContentLength <= maxKept {
 		b.body = slices.Grow(b.body[:0], int(r.ContentLength))[:r.ContentLength]
 		_, err = io.ReadFull(r.Body, b.body)
@@ -47,12 +50,16 @@ func (b *buffers) readBody(w http.ResponseWriter, r *http.Request) (err error) {
 		_, err = whole.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
 		b.body = whole.Bytes()
 	}
-	var tooLarge *http.MaxBytesError
+	var limit *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit)}
+	case errors.As(err, &limit):
+		return tooLarge(limit.Limit)
 	case err != nil:
 		return &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
 	}
 	return nil
+}
+
+func tooLarge(limit int64) error {
+	return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit)}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -267,6 +268,18 @@ func TestRejectsWhatIsNoReview(t *testing.T) {
 				t.Errorf("got %d %q, want %d %q", recorder.Code, got, test.status, test.message)
 			}
 		})
+	}
+}
+
+// A size that is not declared shows only as the body is read.
+func TestBodyOfUnknownSize(t *testing.T) {
+	body := io.MultiReader(strings.NewReader(strings.Repeat(" ", MaxBodyBytes+1)))
+	request := httptest.NewRequest(http.MethodPost, MutatePath, body)
+	request.Header.Set("Content-Type", "application/json")
+	recorder := httptest.NewRecorder()
+	newFixture(t).handler.ServeHTTP(recorder, request)
+	if recorder.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %d %q, want %d", recorder.Code, recorder.Body, http.StatusRequestEntityTooLarge)
 	}
 }
 

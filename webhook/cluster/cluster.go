@@ -94,6 +94,9 @@ func New(config Config) (*Cluster, error) {
 		LeaderElection:                      config.LeaderElectionNamespace != "",
 		LeaderElectionResourceLockInterface: lease,
 		LeaderElectionReleaseOnCancel:       true,
+		// Who cannot renew the Lease for the deadline ends. The restart of an API server must not be the end of a server too.
+		LeaseDuration: new(time.Minute),
+		RenewDeadline: new(40 * time.Second),
 		// Liveness, readiness and metrics have a listener of their own, with a cluster or without.
 		HealthProbeBindAddress: "0",
 		Metrics:                metricsserver.Options{BindAddress: "0"},

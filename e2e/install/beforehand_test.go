@@ -1,0 +1,60 @@
+package install_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The chart may be there before cert-manager is: it heals by itself.
+func TestInstallBeforeCertManager(t *testing.T) {
+	uninstalled(t)
+	if err := certManager.stop(); err != nil {
+		t.Fatal(err)
+	}
+	// They would outlive an earlier installation.
+	for _, name := range []string{program + "-tls", program + "-ca"} {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: name}}
+		if err := objects.Delete(t.Context(), secret); client.IgnoreNotFound(err) != nil {
+			t.Fatal(err)
+		}
+	}
+	install(t, system, former)
+	// Meanwhile a server runs, is not ready, and says why.
+	eventually(t, "a server to say what it waits for", func(context.Context) error {
+		output, err := command(t, "kubectl", "logs", "-n", system, "deployment/"+program)
+		if err == nil && !strings.Contains(output, "does cert-manager run?") {
+			err = errors.New(output)
+		}
+		return err
+	})
+	for _, pod := range servers(t, system) {
+		if podReady(&pod) {
+			t.Errorf("server %s is ready without a certificate", pod.Name)
+		}
+	}
+	certManager.start(t)
+	serving(t, system, former)
+	certificate := &cmapi.Certificate{}
+	get(t, client.ObjectKey{Namespace: system, Name: program}, certificate)
+	if !slices.ContainsFunc(certificate.Status.Conditions, func(c cmapi.CertificateCondition) bool {
+		return c.Type == cmapi.CertificateConditionReady && c.Status == cmmeta.ConditionTrue
+	}) {
+		t.Errorf("the Certificate's conditions are %v, want it to be Ready", certificate.Status.Conditions)
+	}
+	webhook := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	get(t, client.ObjectKey{Name: program}, webhook)
+	if len(webhook.Webhooks[0].ClientConfig.CABundle) == 0 {
+		t.Error("the webhook configuration has no caBundle")
+	}
+	wantValue(t, "healed")
+}

@@ -17,16 +17,15 @@ type buffers struct{ body, answer []byte }
 
 var pool = sync.Pool{New: func() any { return &buffers{} }}
 
-// maxKept is the largest buffer that is kept: of most pods, but not of the few that are as large as may be.
-const maxKept = 128 << 10
+// takenAtOnce is the largest body that memory is taken for as soon as its size is declared: enough for most pods.
+const takenAtOnce = 128 << 10
 
 func takeBuffers() *buffers { return pool.Get().(*buffers) }
 
+// giveBack keeps large buffers too: for a garbage collector they are the dearest. Those that nobody uses it frees by itself.
 func (b *buffers) giveBack() {
-	if cap(b.body) <= maxKept && cap(b.answer) <= maxKept {
-		b.body, b.answer = b.body[:0], b.answer[:0]
-		pool.Put(b)
-	}
+	b.body, b.answer = b.body[:0], b.answer[:0]
+	pool.Put(b)
 }
 
 // readBody reads a body, at once where its size is declared. A large one is read as it comes: whoever declares a size, and sends
@@ -42,7 +41,7 @@ func (b *buffers) readBody(w http.ResponseWriter, r *http.Request) (err error) {
 	if r.ContentLength > MaxBodyBytes {
 		return tooLarge(MaxBodyBytes)
 	}
-	if 0 <= r.ContentLength && r.ContentLength <= maxKept {
+	if 0 <= r.ContentLength && r.ContentLength <= takenAtOnce {
 		b.body = slices.Grow(b.body[:0], int(r.ContentLength))[:r.ContentLength]
 		_, err = io.ReadFull(r.Body, b.body)
 	} else {

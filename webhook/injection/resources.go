@@ -54,7 +54,7 @@ func readQuantity(into *container, c *scan.Cursor) {
 
 // readContainers reads a list of containers. Of one that bears the reserved name it keeps the whole.
 func readContainers(list *[]container, c *scan.Cursor) {
-	c.Each(func(int) {
+	c.Each(func() {
 		var read container
 		start := c.Mark()
 		containerFields.Read(&read, c)

@@ -42,7 +42,7 @@ var mountFields = scan.Fields[mount]{
 }
 
 func readTokenMount(into *container, c *scan.Cursor) {
-	c.Each(func(int) {
+	c.Each(func() {
 		var m mount
 		mountFields.Read(&m, c)
 		if m.path == tokenMountPath {

@@ -151,8 +151,8 @@ func (c *Cursor) Map(visit func(key []byte)) {
 	}
 }
 
-// Each calls visit for each item of a list of objects, with its index; visit reads the item. Of any other value it complains.
-func (c *Cursor) Each(visit func(index int)) {
+// Each calls visit for each object of a list, which visit reads. Of any other value, in the list or instead of it, it complains.
+func (c *Cursor) Each(visit func()) {
 	if c.peek() != '[' {
 		c.mustBe("a list")
 		return
@@ -161,7 +161,7 @@ func (c *Cursor) Each(visit func(index int)) {
 	for m := c.enter(); c.next(&m); index++ {
 		c.path = append(c.path, step{index: index})
 		if c.peek() == '{' {
-			visit(index)
+			visit()
 		} else {
 			c.mustBe("an object")
 		}

@@ -82,9 +82,9 @@ func Raw[T any](of func(*T) *string) Reader[T] {
 func List[T, Item any](of func(*T) *[]Item, fields Fields[Item]) Reader[T] {
 	return func(into *T, c *Cursor) {
 		items := of(into)
-		c.Each(func(index int) {
+		c.Each(func() {
 			*items = append(*items, *new(Item))
-			fields.Read(&(*items)[index], c)
+			fields.Read(&(*items)[len(*items)-1], c)
 		})
 	}
 }

@@ -48,6 +48,8 @@ func TestRead(t *testing.T) {
 			"name must be a string, not a number\non must be true or false, not a string\ninner.name must be a string, not a list\nitems[1] must be an object, not a number"},
 		{"refuses what is no object", `[]`, document{}, "must be an object, not a list"},
 		{"refuses a list of what is no object", `{"items":[null]}`, document{}, "items[0] must be an object, not null"},
+		{"reads on behind an item that is no object", `{"items":[1,{"name":2},null,{"name":"a"}]}`, document{},
+			"items[0] must be an object, not a number\nitems[1].name must be a string, not a number\nitems[2] must be an object, not null"},
 		{"refuses what is no list", `{"items":{}}`, document{}, "items must be a list, not an object"},
 	}
 	for _, test := range tests {

@@ -26,23 +26,23 @@ type review struct {
 
 type resource struct{ group, version, resource string }
 
-var reviewFields = scan.Fields[review]{
+var readFields = scan.Object(scan.Fields[review]{
 	"apiVersion": scan.Text(func(r *review) *string { return &r.apiVersion }, "admission.k8s.io/v1"),
 	"kind":       scan.Text(func(r *review) *string { return &r.kind }, "AdmissionReview"),
-	"request": scan.Fields[review]{
+	"request": scan.Object(scan.Fields[review]{
 		"uid": scan.Text(func(r *review) *string { return &r.uid }),
-		"resource": scan.Fields[review]{
+		"resource": scan.Object(scan.Fields[review]{
 			"group":    scan.Text(func(r *review) *string { return &r.resource.group }, ""),
 			"version":  scan.Text(func(r *review) *string { return &r.resource.version }, "v1"),
 			"resource": scan.Text(func(r *review) *string { return &r.resource.resource }, "pods"),
-		}.Read,
+		}),
 		"subResource": scan.Text(func(r *review) *string { return &r.subResource }),
 		"operation":   scan.Text(func(r *review) *string { return &r.operation }, "CREATE"),
 		"namespace":   scan.Text(func(r *review) *string { return &r.namespace }),
 		"dryRun":      scan.Boolean(func(r *review) *bool { return &r.dryRun }),
 		"object":      readPod,
-	}.Read,
-}
+	}),
+})
 
 var podReader = injection.PodReader(func(r *review) **injection.Pod { return &r.pod })
 
@@ -63,7 +63,7 @@ func (e misdirectedError) Error() string {
 // error says that there is none to answer.
 func readReview(body []byte) (*review, error) {
 	r := &review{}
-	if err := scan.Read(body, r, reviewFields); err != nil {
+	if err := scan.Read(body, r, readFields); err != nil {
 		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
 	}
 	if want := admissionv1.SchemeGroupVersion.String(); r.apiVersion != want || r.kind != "AdmissionReview" {

@@ -72,7 +72,7 @@ type volume struct {
 // ReadPod finds in a pod's JSON what the decision needs. It keeps no part of raw.
 func ReadPod(raw []byte) (*Pod, error) {
 	pod := newPod()
-	if err := scan.Read(raw, pod, podFields); err != nil {
+	if err := scan.Read(raw, pod, readPod); err != nil {
 		return nil, err
 	}
 	return pod, nil
@@ -82,7 +82,7 @@ func ReadPod(raw []byte) (*Pod, error) {
 func PodReader[T any](of func(*T) **Pod) scan.Reader[T] {
 	return func(into *T, c *scan.Cursor) {
 		pod := newPod()
-		podFields.Read(pod, c)
+		readPod(pod, c)
 		*of(into) = pod
 	}
 }
@@ -101,44 +101,42 @@ func (p *Pod) ServiceAccount() string {
 // Requested tells whether the pod asks for anything.
 func (p *Pod) Requested() bool { return p.sysctls != nil || p.profiles != nil }
 
-var podFields = scan.Fields[Pod]{
-	"metadata": metadataFields.Read,
+var readPod = scan.Object(scan.Fields[Pod]{
+	"metadata": readMetadata,
 	"spec": func(p *Pod, c *scan.Cursor) {
 		p.hasSpec = true
-		specFields.Read(p, c)
+		readSpec(p, c)
 	},
-}
+})
 
-var metadataFields = scan.Fields[Pod]{
+var readMetadata = scan.Object(scan.Fields[Pod]{
 	"name":            scan.Text(func(p *Pod) *string { return &p.name }),
 	"generateName":    scan.Text(func(p *Pod) *string { return &p.generateName }),
 	"namespace":       scan.Text(func(p *Pod) *string { return &p.Namespace }),
 	"annotations":     readAnnotations,
 	"labels":          readLabels,
 	"ownerReferences": readOwners,
-}
+})
 
-var specFields = scan.Fields[Pod]{
+var readSpec = scan.Object(scan.Fields[Pod]{
 	"serviceAccountName": scan.Text(func(p *Pod) *string { return &p.serviceAccountName }, "default"),
 	"serviceAccount":     scan.Text(func(p *Pod) *string { return &p.deprecatedServiceAccount }, "default"),
 	"runtimeClassName":   scan.Text(func(p *Pod) *string { return &p.RuntimeClass }),
 	"hostNetwork":        scan.Boolean(func(p *Pod) *bool { return &p.hostNetwork }),
 	"hostIPC":            scan.Boolean(func(p *Pod) *bool { return &p.hostIPC }),
 	"hostUsers":          scan.Boolean(func(p *Pod) *bool { return &p.hostUsers }),
-	"os":                 scan.Fields[Pod]{"name": scan.Text(func(p *Pod) *string { return &p.os })}.Read,
-	"securityContext": scan.Fields[Pod]{"sysctls": scan.List(func(p *Pod) *[]nativeSysctl { return &p.native }, scan.Fields[nativeSysctl]{
+	"os":                 scan.Object(scan.Fields[Pod]{"name": scan.Text(func(p *Pod) *string { return &p.os })}),
+	"securityContext": scan.Object(scan.Fields[Pod]{"sysctls": scan.List(func(p *Pod) *[]nativeSysctl { return &p.native }, scan.Fields[nativeSysctl]{
 		"name":  scan.Text(func(s *nativeSysctl) *string { return &s.name }),
 		"value": scan.Text(func(s *nativeSysctl) *string { return &s.value }),
-	})}.Read,
+	})}),
 	"resources": func(p *Pod, c *scan.Cursor) {
 		p.hasPodResources = true
 		c.Skip()
 	},
 	"imagePullSecrets": func(p *Pod, c *scan.Cursor) {
 		p.hasPullSecrets = true
-		scan.List(func(p *Pod) *[]pullSecret { return &p.pullSecrets }, scan.Fields[pullSecret]{
-			"name": scan.Text(func(s *pullSecret) *string { return &s.name }),
-		})(p, c)
+		readPullSecrets(p, c)
 	},
 	"initContainers": func(p *Pod, c *scan.Cursor) {
 		p.hasInitContainers = true
@@ -153,7 +151,11 @@ var specFields = scan.Fields[Pod]{
 			c.Skip()
 		},
 	}),
-}
+})
+
+var readPullSecrets = scan.List(func(p *Pod) *[]pullSecret { return &p.pullSecrets }, scan.Fields[pullSecret]{
+	"name": scan.Text(func(s *pullSecret) *string { return &s.name }),
+})
 
 func readAnnotations(p *Pod, c *scan.Cursor) {
 	p.hasAnnotations = true
@@ -211,7 +213,7 @@ func (p *Pod) readKeys(kind string, c *scan.Cursor, read func(key string, value 
 // readOwners reads the controller among the owners.
 func readOwners(p *Pod, c *scan.Cursor) {
 	var owners []owner
-	scan.List(func(o *[]owner) *[]owner { return o }, ownerFields)(&owners, c)
+	readEachOwner(&owners, c)
 	for _, o := range owners {
 		if o.controller {
 			p.Owner = o.Owner
@@ -224,10 +226,10 @@ type owner struct {
 	controller bool
 }
 
-var ownerFields = scan.Fields[owner]{
+var readEachOwner = scan.List(func(o *[]owner) *[]owner { return o }, scan.Fields[owner]{
 	"apiVersion": scan.Text(func(o *owner) *string { return &o.APIVersion }),
 	"kind":       scan.Text(func(o *owner) *string { return &o.Kind }),
 	"name":       scan.Text(func(o *owner) *string { return &o.Name }),
 	"uid":        scan.Text(func(o *owner) *string { return &o.UID }),
 	"controller": scan.Boolean(func(o *owner) *bool { return &o.controller }),
-}
+})

@@ -32,18 +32,16 @@ func (p *Pod) statesResources() bool {
 	return false
 }
 
-var containerFields = scan.Fields[container]{
+var readContainer = scan.Object(scan.Fields[container]{
 	"name":         scan.Text(func(c *container) *string { return &c.name }),
 	"volumeMounts": readTokenMount,
-	"resources": scan.Fields[container]{
+	"resources": scan.Object(scan.Fields[container]{
 		"requests": readQuantities,
 		"limits":   readQuantities,
-	}.Read,
-}
+	}),
+})
 
-var quantityFields = scan.Fields[container]{"cpu": readQuantity, "memory": readQuantity}
-
-func readQuantities(into *container, c *scan.Cursor) { quantityFields.Read(into, c) }
+var readQuantities = scan.Object(scan.Fields[container]{"cpu": readQuantity, "memory": readQuantity})
 
 // readQuantity tells whether a quantity is above zero. One that cannot be read counts too: the API server will refuse it.
 func readQuantity(into *container, c *scan.Cursor) {
@@ -57,7 +55,7 @@ func readContainers(list *[]container, c *scan.Cursor) {
 	c.Each(func() {
 		var read container
 		start := c.Mark()
-		containerFields.Read(&read, c)
+		readContainer(&read, c)
 		if read.name == v1alpha1.ContainerName {
 			read.raw = c.Since(start)
 		}

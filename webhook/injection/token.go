@@ -36,15 +36,15 @@ func (p *Pod) isTokenMount(mount corev1.VolumeMount) bool {
 
 type mount struct{ name, path string }
 
-var mountFields = scan.Fields[mount]{
+var readMount = scan.Object(scan.Fields[mount]{
 	"name":      scan.Text(func(m *mount) *string { return &m.name }),
 	"mountPath": scan.Text(func(m *mount) *string { return &m.path }, tokenMountPath),
-}
+})
 
 func readTokenMount(into *container, c *scan.Cursor) {
 	c.Each(func() {
 		var m mount
-		mountFields.Read(&m, c)
+		readMount(&m, c)
 		if m.path == tokenMountPath {
 			into.tokenVolume = m.name
 		}

@@ -30,7 +30,8 @@ type Cursor struct {
 	text  []byte
 	at    int
 	depth int
-	path  []step // to the value that is being read
+	path  []step   // to the value that is being read
+	steps [16]step // of the path, while it is no longer than most
 	// high has a high bit set if a string may have a byte beyond ASCII.
 	high uint64
 	// broken is why the text is no JSON; problems are what is wrong with fields of it.
@@ -38,27 +39,40 @@ type Cursor struct {
 	problems []error
 }
 
-// step is one of a path's: the name of a field, the key of a map or the index in a list.
+// step is one of a path's: where in the text the name of a field or the key of a map is, or else the index in a list.
 type step struct {
-	name  []byte
-	key   bool
-	index int // where there is no name
+	kind stepKind
+	at   int
 }
+
+type stepKind byte
+
+const (
+	fieldStep stepKind = iota
+	keyStep
+	indexStep
+)
 
 // Path is where the value that is being read stands: "spec.containers[0].name".
 func (c *Cursor) Path() string {
 	var path strings.Builder
 	for _, s := range c.path {
-		switch {
-		case s.name == nil:
-			path.WriteString("[" + strconv.Itoa(s.index) + "]")
-		case s.key:
-			path.WriteString("[" + string(s.name) + "]")
-		default:
-			path.WriteString("." + string(s.name))
+		switch s.kind {
+		case fieldStep:
+			path.WriteString("." + c.nameAt(s.at))
+		case keyStep:
+			path.WriteString("[" + c.nameAt(s.at) + "]")
+		case indexStep:
+			path.WriteString("[" + strconv.Itoa(s.at) + "]")
 		}
 	}
 	return strings.TrimPrefix(path.String(), ".")
+}
+
+// nameAt reads a name again.
+func (c *Cursor) nameAt(at int) string {
+	again := Cursor{text: c.text, at: at}
+	return string(again.string())
 }
 
 // Complain notes what is wrong with the value that is being read. All problems come at once, at the end.
@@ -144,8 +158,8 @@ func (c *Cursor) Map(visit func(key []byte)) {
 		return
 	}
 	for m := c.enter(); c.next(&m); {
+		c.path = append(c.path, step{keyStep, c.at})
 		key := c.name()
-		c.path = append(c.path, step{name: key, key: true})
 		visit(key)
 		c.path = c.path[:len(c.path)-1]
 	}
@@ -159,7 +173,7 @@ func (c *Cursor) Each(visit func()) {
 	}
 	index := 0
 	for m := c.enter(); c.next(&m); index++ {
-		c.path = append(c.path, step{index: index})
+		c.path = append(c.path, step{indexStep, index})
 		if c.peek() == '{' {
 			visit()
 		} else {
@@ -177,13 +191,13 @@ type members struct {
 
 // enter goes into an object or a list, at whose opening bracket the cursor is.
 func (c *Cursor) enter() members {
-	closing := c.text[c.at] + 2 // in ASCII, '}' comes two after '{', and ']' two after '['
+	opening := c.text[c.at]
 	if c.depth++; c.depth > MaxDepth {
 		c.fail(errTooDeep)
 	} else {
 		c.at++
 	}
-	return members{closing: closing}
+	return members{closing: closing(opening)}
 }
 
 // next goes to the next member, or behind the closing bracket when there is none.
@@ -210,9 +224,6 @@ func (c *Cursor) next(m *members) bool {
 // name reads a member's name and the colon behind it.
 func (c *Cursor) name() []byte {
 	name := c.string()
-	if name == nil {
-		name = []byte{} // so that it is told from an index
-	}
 	if c.peek() != ':' {
 		c.fail(errBroken)
 		return name

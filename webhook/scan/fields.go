@@ -1,8 +1,8 @@
 package scan
 
 import (
-	"bytes"
 	"errors"
+	"maps"
 	"slices"
 	"unicode/utf8"
 )
@@ -13,11 +13,12 @@ type Reader[T any] func(into *T, c *Cursor)
 // Fields says what to do with the fields of a JSON object, by their names. All others are passed over.
 type Fields[T any] map[string]Reader[T]
 
-// Read reads a whole document, which has to be an object. All that is wrong with its fields comes at once.
-func Read[T any](text []byte, into *T, fields Fields[T]) error {
+// Read reads a whole document. All that is wrong with its fields comes at once.
+func Read[T any](text []byte, into *T, document Reader[T]) error {
 	const highs = 0x8080808080808080
-	c := &Cursor{text: text, path: make([]step, 0, 16)}
-	fields.Read(into, c)
+	c := &Cursor{text: text}
+	c.path = c.steps[:0]
+	document(into, c)
 	if c.peek() != 0 || c.at < len(c.text) {
 		c.fail(errBroken)
 	}
@@ -31,35 +32,49 @@ func Read[T any](text []byte, into *T, fields Fields[T]) error {
 	return errors.Join(c.problems...)
 }
 
-// Read reads an object. A null, for the object or for a field, is as if it were absent, as in the API's own decoding.
-func (f Fields[T]) Read(into *T, c *Cursor) {
-	if c.Null() {
-		return
+// maxFields of one object that can be told apart.
+const maxFields = 64
+
+// Object reads an object. A null, for the object or for a field, is as if it were absent, as in the API's own decoding.
+func Object[T any](fields Fields[T]) Reader[T] {
+	names := slices.Sorted(maps.Keys(fields))
+	if len(names) > maxFields {
+		panic("scan: an object has too many fields")
 	}
-	if c.peek() != '{' {
-		c.mustBe("an object")
-		return
+	readers := make([]Reader[T], len(names))
+	for i, name := range names {
+		readers[i] = fields[name]
 	}
-	seen := make([][]byte, 0, 16)
-	for m := c.enter(); c.next(&m); {
-		name := c.name()
-		read, known := f[string(name)]
-		if !known {
-			c.Skip()
-			continue
+	return func(into *T, c *Cursor) {
+		if c.Null() {
+			return
 		}
-		c.path = append(c.path, step{name: name})
-		switch {
-		case slices.ContainsFunc(seen, func(before []byte) bool { return bytes.Equal(before, name) }):
-			c.Complain("stands there twice")
-			c.Skip()
-		case c.Null():
-			seen = append(seen, name)
-		default:
-			seen = append(seen, name)
-			read(into, c)
+		if c.peek() != '{' {
+			c.mustBe("an object")
+			return
 		}
-		c.path = c.path[:len(c.path)-1]
+		var seen uint64 // a bit for each of the names
+		for m := c.enter(); c.next(&m); {
+			here := step{fieldStep, c.at}
+			name := c.name()
+			// They are so few, and of such different lengths, that to look it up in a map would take longer.
+			field := slices.IndexFunc(names, func(known string) bool { return known == string(name) })
+			if field < 0 {
+				c.Skip()
+				continue
+			}
+			c.path = append(c.path, here)
+			switch {
+			case seen>>field&1 == 1:
+				c.Complain("stands there twice")
+				c.Skip()
+			case c.Null():
+			default:
+				readers[field](into, c)
+			}
+			seen |= 1 << field
+			c.path = c.path[:len(c.path)-1]
+		}
 	}
 }
 
@@ -80,11 +95,12 @@ func Raw[T any](of func(*T) *string) Reader[T] {
 
 // List reads each object of a list into an item of its own.
 func List[T, Item any](of func(*T) *[]Item, fields Fields[Item]) Reader[T] {
+	item := Object(fields)
 	return func(into *T, c *Cursor) {
 		items := of(into)
 		c.Each(func() {
 			*items = append(*items, *new(Item))
-			fields.Read(&(*items)[len(*items)-1], c)
+			item(&(*items)[len(*items)-1], c)
 		})
 	}
 }

@@ -24,7 +24,7 @@ type item struct{ Name, Rest string }
 var documentFields = Fields[document]{
 	"name":  Text(func(d *document) *string { return &d.Name }),
 	"on":    Boolean(func(d *document) *bool { return &d.On }),
-	"inner": Fields[document]{"name": Text(func(d *document) *string { return &d.Inner.Name })}.Read,
+	"inner": Object(Fields[document]{"name": Text(func(d *document) *string { return &d.Inner.Name })}),
 	"items": List(func(d *document) *[]item { return &d.Items }, Fields[item]{
 		"name": Text(func(i *item) *string { return &i.Name }),
 		"rest": Raw(func(i *item) *string { return &i.Rest }),
@@ -55,7 +55,7 @@ func TestRead(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var got document
-			err := Read([]byte(test.text), &got, documentFields)
+			err := Read([]byte(test.text), &got, Object(documentFields))
 			if problem := errorText(err); problem != test.problem {
 				t.Fatalf("got error %q, want %q", problem, test.problem)
 			}
@@ -87,7 +87,7 @@ func TestReadsWholeDocumentsOnly(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := errorText(Read([]byte(test.text), &document{}, documentFields)); got != test.want {
+			if got := errorText(Read([]byte(test.text), &document{}, Object(documentFields))); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -97,10 +97,10 @@ func TestReadsWholeDocumentsOnly(t *testing.T) {
 func TestSeparate(t *testing.T) {
 	var apart error
 	var got document
-	err := Read([]byte(`{"on":1,"inner":{"name":2}}`), &got, Fields[document]{
+	err := Read([]byte(`{"on":1,"inner":{"name":2}}`), &got, Object(Fields[document]{
 		"on":    documentFields["on"],
 		"inner": func(d *document, c *Cursor) { apart = c.Separate(func() { documentFields["inner"](d, c) }) },
-	})
+	}))
 	if errorText(err) != "on must be true or false, not a number" || errorText(apart) != "name must be a string, not a number" {
 		t.Errorf("got %v, apart %v", err, apart)
 	}
@@ -117,7 +117,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var got document
-		err := Read([]byte(text), &got, documentFields)
+		err := Read([]byte(text), &got, Object(documentFields))
 		broken := err != nil && (errors.Is(err, errBroken) || errors.Is(err, errTooDeep) || errors.Is(err, errNotUTF8))
 		valid := json.Valid([]byte(text))
 		if broken == valid && !errors.Is(err, errTooDeep) && utf8.ValidString(text) {

@@ -9,7 +9,8 @@ import (
 // pod is read by it alone.
 func (c *Cursor) skip() {
 	text, at, depth, high := c.text, c.at, c.depth, c.high
-	var objects [MaxDepth/64 + 1]uint64 // a bit for each level: whether it is an object, or else a list
+	var objects [MaxDepth + 1]bool // whether a level is an object, or else a list
+	object := false                // whether the present one is
 value:
 	if at = pastBlanks(text, at); at == len(text) {
 		c.fail(errBroken)
@@ -23,18 +24,16 @@ value:
 			c.fail(errTooDeep)
 			return
 		}
+		object = opening == '{'
+		objects[depth] = object
 		at = pastBlanks(text, at+1)
-		if at < len(text) && text[at] == opening+2 { // in ASCII, '}' comes two after '{', and ']' two after '['
-			at++
-			depth--
+		if at < len(text) && text[at] == closing(opening) {
 			break
 		}
-		objects[depth/64] &^= 1 << (depth % 64)
-		if opening == '[' {
-			goto value
+		if object {
+			goto name
 		}
-		objects[depth/64] |= 1 << (depth % 64)
-		goto name
+		goto value
 	case 't':
 		at = literalEnd(text, at, "true")
 	case 'f':
@@ -48,17 +47,17 @@ value:
 		if at = pastBlanks(text, at); at == len(text) {
 			break
 		}
-		object := objects[depth/64]>>(depth%64)&1 == 1
-		switch next := text[at]; {
+		next := text[at]
+		at++
+		switch {
 		case next == ',' && object:
-			at = pastBlanks(text, at+1)
+			at = pastBlanks(text, at)
 			goto name
 		case next == ',':
-			at++
 			goto value
 		case next == '}' && object, next == ']' && !object:
-			at++
 			depth--
+			object = objects[depth]
 		default:
 			at = -1
 		}
@@ -80,6 +79,9 @@ name:
 	}
 	c.fail(errBroken)
 }
+
+// closing returns the bracket that closes what the other one opens.
+func closing(opening byte) byte { return opening + 2 } // in ASCII, '}' comes two after '{', and ']' two after '['
 
 func pastBlanks(text []byte, at int) int {
 	for at < len(text) && text[at] <= ' ' && (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t') {
@@ -146,40 +148,41 @@ func digitsEnd(text []byte, at int) int {
 // beyond ASCII. Most of a pod is the inside of strings: eight bytes at a time make the whole scan about twice as fast.
 func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint64) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for at++; ; {
-		for at+8 <= len(text) {
+	for at++; at < len(text); {
+		b := text[at]
+		if at+8 <= len(text) {
 			word := binary.LittleEndian.Uint64(text[at:])
 			high |= word
-			// A byte's high bit is set where the byte is zero after the exclusive or, or below 0x20. A borrow can set one above a true
-			// hit by mistake, never below: the lowest is right.
-			quote, backslash := word^(ones*'"'), word^(ones*'\\')
-			hits := (((quote - ones) &^ quote) | ((backslash - ones) &^ backslash) | ((word - ones*' ') &^ word)) & highs
-			if hits != 0 {
-				at += bits.TrailingZeros64(hits) / 8
-				break
+			// A byte's high bit is set where the byte is below 0x21 or zero after the exclusive or: quotes, which become 0x02, and control
+			// characters in the one, backslashes in the other. A borrow can set one above a true hit by mistake, never below: the lowest is right.
+			quote, backslash := word^(ones*('"'^' ')), word^(ones*'\\')
+			hits := (((quote - ones*0x21) &^ quote) | ((backslash - ones) &^ backslash)) & highs
+			if hits == 0 {
+				at += 8
+				continue
 			}
-			at += 8
+			first := bits.TrailingZeros64(hits) &^ 7
+			at += first / 8
+			b = byte(word >> first)
 		}
-		for ; at < len(text); at++ { // the last bytes of the text, or the one that was found
-			b := text[at]
-			high |= uint64(b)
-			if b == '"' {
-				return at + 1, escaped, high
+		high |= uint64(b)
+		switch {
+		case b == '"':
+			return at + 1, escaped, high
+		case b == '\\':
+			length := escapeLength(text[at:])
+			if length == 0 {
+				return -1, escaped, high
 			}
-			if b == '\\' || b < ' ' {
-				break
-			}
-		}
-		if at == len(text) || text[at] < ' ' {
+			escaped = true
+			at += length
+		case b < ' ':
 			return -1, escaped, high
+		default: // among the last bytes of the text
+			at++
 		}
-		escaped = true
-		length := escapeLength(text[at:])
-		if length == 0 {
-			return -1, escaped, high
-		}
-		at += length
 	}
+	return -1, escaped, high
 }
 
 // escapeLength returns the length of the escape that the text begins with; 0 where it is none.

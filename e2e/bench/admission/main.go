@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
@@ -24,38 +22,21 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := newCommand().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		os.Exit(1)
-	}
-}
-
-func newCommand() *cobra.Command {
 	o := options{}
-	cmd := &cobra.Command{
-		Use:          "admission",
-		Short:        "Measure what an admission costs a real API server",
-		Args:         cobra.NoArgs,
-		SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
-	}
+	cmd := &cobra.Command{Use: "admission", Short: "Measure what an admission costs a real API server"}
 	cmd.Flags().IntVar(&o.rounds, "rounds", 6, "how often each case has its turn")
 	cmd.Flags().IntVar(&o.pods, "pods", 150, "pods in a turn")
 	cmd.Flags().IntVar(&o.warmUp, "warm-up", 20, "pods before a turn that do not count")
-	cmd.Flags().StringVar(&o.docs, "docs", "", "directory of the documentation whose figures are to be renewed")
-	return cmd
+	command.AddDocs(cmd, &o.docs)
+	command.Main(cmd, o.run)
 }
 
-func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
 	const most = 1000
 	if o.rounds < 1 || o.pods < 1 || o.rounds > most || o.pods > most || o.warmUp < 0 || o.warmUp > most {
 		return fmt.Errorf("--rounds and --pods are from 1 to %d, --warm-up is at most that", most)
 	}
-	machine, err := report.ThisMachine(runtime.Version(), runtime.NumCPU())
+	machine, err := report.ThisMachine()
 	if err != nil {
 		return err
 	}
@@ -69,7 +50,7 @@ func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, installed.Remove()) }()
-	b, err := newBench(ctx, c, o)
+	b, err := newBench(ctx, c, *o)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
 )
 
 // benchstat is pinned, as what it prints is what people compare.
@@ -27,34 +28,17 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := newCommand().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		os.Exit(1)
-	}
-}
-
-func newCommand() *cobra.Command {
 	o := options{}
-	cmd := &cobra.Command{
-		Use:          "compare",
-		Short:        "Compare the speed of this checkout with that of another revision",
-		Args:         cobra.NoArgs,
-		SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
-	}
+	cmd := &cobra.Command{Use: "compare", Short: "Compare the speed of this checkout with that of another revision"}
 	cmd.Flags().StringVar(&o.base, "base", "", "git revision to compare with")
 	cmd.Flags().IntVar(&o.rounds, "rounds", 6, "how often each is run; benchstat needs six to tell a difference from noise")
 	cmd.Flags().StringVar(&o.time, "time", "200ms", "of each benchmark, as go test takes it")
 	cmd.Flags().BoolVar(&o.request, "request", false, "have both programs take turns in the benchmark of requests besides")
 	_ = cmd.MarkFlagRequired("base") // the flag is defined above
-	return cmd
+	command.Main(cmd, o.run)
 }
 
-func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
 	if o.rounds < 1 || o.rounds > 100 {
 		return errors.New("--rounds is from 1 to 100")
 	}
@@ -81,7 +65,7 @@ func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
 }
 
 // benchmarks runs those of both in turns, so that both see the same machine.
-func (o options) benchmarks(ctx context.Context, dir, base string, out, progress io.Writer) error {
+func (o *options) benchmarks(ctx context.Context, dir, base string, out, progress io.Writer) error {
 	var results []string
 	sides := map[string]string{"base": base, "this": ""}
 	for round := range o.rounds {
@@ -98,7 +82,7 @@ func (o options) benchmarks(ctx context.Context, dir, base string, out, progress
 	return run(ctx, "", out, progress, "go", append([]string{"run", benchstat}, results...)...)
 }
 
-func (o options) measure(ctx context.Context, checkout, path string, progress io.Writer) (err error) {
+func (o *options) measure(ctx context.Context, checkout, path string, progress io.Writer) (err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 )
@@ -25,36 +25,19 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := newCommand().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		os.Exit(1)
-	}
-}
-
-func newCommand() *cobra.Command {
 	o := options{}
-	cmd := &cobra.Command{
-		Use:          "growth",
-		Short:        "Measure how the cost of a decision grows",
-		Args:         cobra.NoArgs,
-		SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
-	}
+	cmd := &cobra.Command{Use: "growth", Short: "Measure how the cost of a decision grows"}
 	cmd.Flags().IntVar(&o.rounds, "rounds", 5, "how often each point is measured")
 	cmd.Flags().DurationVar(&o.turn, "turn", 200*time.Millisecond, "how long that takes")
-	cmd.Flags().StringVar(&o.docs, "docs", "", "directory of the documentation whose figures are to be renewed")
-	return cmd
+	command.AddDocs(cmd, &o.docs)
+	command.Main(cmd, o.run)
 }
 
-func (o options) run(ctx context.Context, out, progress io.Writer) error {
+func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	if o.rounds < 1 || o.rounds > 100 || o.turn < time.Millisecond || o.turn > time.Minute {
 		return fmt.Errorf("--rounds is from 1 to 100, --turn from 1ms to 1m")
 	}
-	machine, err := report.ThisMachine(runtime.Version(), runtime.NumCPU())
+	machine, err := report.ThisMachine()
 	if err != nil {
 		return err
 	}
@@ -99,7 +82,7 @@ func (o options) run(ctx context.Context, out, progress io.Writer) error {
 }
 
 // measure returns the processor time of one request: the median of the rounds.
-func (o options) measure(ctx context.Context, w *world) (time.Duration, error) {
+func (o *options) measure(ctx context.Context, w *world) (time.Duration, error) {
 	this := process.Process(os.Getpid())
 	for range w.bodies { // that every need has been found to be met
 		if err := w.ask(ctx); err != nil {

@@ -8,14 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
@@ -29,34 +27,17 @@ type options struct {
 const longest = 20 * time.Minute
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := newCommand().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		os.Exit(1)
-	}
-}
-
-func newCommand() *cobra.Command {
 	o := options{}
-	cmd := &cobra.Command{
-		Use:          "memory",
-		Short:        "Measure the server's memory and its start, with few pods and with many",
-		Args:         cobra.NoArgs,
-		SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
-	}
+	cmd := &cobra.Command{Use: "memory", Short: "Measure the server's memory and its start, with few pods and with many"}
 	cmd.Flags().IntVar(&o.namespaces, "namespaces", 500, "namespaces that are not opted in, and as many that are")
 	cmd.Flags().IntVar(&o.pods, "pods", 20, "pods in each of them")
 	cmd.Flags().IntVar(&o.admissions, "admissions", 2000, "admissions of the load")
 	cmd.Flags().IntVar(&o.restarts, "restarts", 3, "starts of which the median is shown")
-	cmd.Flags().StringVar(&o.docs, "docs", "", "directory of the documentation whose figures are to be renewed")
-	return cmd
+	command.AddDocs(cmd, &o.docs)
+	command.Main(cmd, o.run)
 }
 
-func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
 	for _, flag := range []struct {
 		name        string
 		value, most int
@@ -65,7 +46,7 @@ func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
 			return fmt.Errorf("--%s is from 1 to %d", flag.name, flag.most)
 		}
 	}
-	machine, err := report.ThisMachine(runtime.Version(), runtime.NumCPU())
+	machine, err := report.ThisMachine()
 	if err != nil {
 		return err
 	}
@@ -81,7 +62,7 @@ func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, installed.Remove()) }()
-	b, err := newBench(c, installed, o, progress)
+	b, err := newBench(c, installed, *o, progress)
 	if err != nil {
 		return err
 	}

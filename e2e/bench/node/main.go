@@ -10,14 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
@@ -25,40 +23,27 @@ import (
 // longest bounds a run, should the node stop answering.
 const longest = time.Hour
 
+type options struct {
+	pods int
+	docs string
+}
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := newCommand().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		os.Exit(1)
-	}
+	o := options{}
+	cmd := &cobra.Command{Use: "node", Short: "Measure what injection adds to a pod's start on a real node"}
+	cmd.Flags().IntVar(&o.pods, "pods", 30, "pods of each case")
+	command.AddDocs(cmd, &o.docs)
+	command.Main(cmd, o.run)
 }
 
-func newCommand() *cobra.Command {
-	var pods int
-	var docs string
-	cmd := &cobra.Command{
-		Use:          "node",
-		Short:        "Measure what injection adds to a pod's start on a real node",
-		Args:         cobra.NoArgs,
-		SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			const most = 1000
-			if pods < 1 || pods > most {
-				return fmt.Errorf("--pods is from 1 to %d", most)
-			}
-			return run(cmd.Context(), pods, docs, cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
+func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
+	const most = 1000
+	if o.pods < 1 || o.pods > most {
+		return fmt.Errorf("--pods is from 1 to %d", most)
 	}
-	cmd.Flags().IntVar(&pods, "pods", 30, "pods of each case")
-	cmd.Flags().StringVar(&docs, "docs", "", "directory of the documentation whose figures are to be renewed")
-	return cmd
-}
-
-func run(ctx context.Context, pods int, docs string, out, progress io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	machine, err := report.ThisMachine(runtime.Version(), runtime.NumCPU())
+	machine, err := report.ThisMachine()
 	if err != nil {
 		return err
 	}
@@ -80,11 +65,11 @@ func run(ctx context.Context, pods int, docs string, out, progress io.Writer) (e
 	if err != nil {
 		return err
 	}
-	if err := b.measure(ctx, pods, progress); err != nil {
+	if err := b.measure(ctx, o.pods, progress); err != nil {
 		return err
 	}
-	if err := b.print(out); err != nil || docs == "" {
+	if err := b.print(out); err != nil || o.docs == "" {
 		return err
 	}
-	return b.report(machine, c.Version()).Write(docs)
+	return b.report(machine, c.Version()).Write(o.docs)
 }

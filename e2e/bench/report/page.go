@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -75,8 +76,8 @@ type Machine struct {
 }
 
 // ThisMachine is called before anything is measured.
-func ThisMachine(goVersion string, processors int) (Machine, error) {
-	m := Machine{Date: time.Now().Format("2 January 2006"), Processors: processors, Go: goVersion}
+func ThisMachine() (Machine, error) {
+	m := Machine{Date: time.Now().Format("2 January 2006"), Processors: runtime.NumCPU(), Go: runtime.Version()}
 	cpu, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return m, err

@@ -8,13 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/request/load"
 )
@@ -27,49 +26,32 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := newCommand().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		os.Exit(1)
-	}
-}
-
-func newCommand() *cobra.Command {
 	o := options{}
-	cmd := &cobra.Command{
-		Use:          "request",
-		Short:        "Measure what one admission request costs the server",
-		Args:         cobra.NoArgs,
-		SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
-	}
+	cmd := &cobra.Command{Use: "request", Short: "Measure what one admission request costs the server"}
 	cmd.Flags().IntVar(&o.rounds, "rounds", 5, "how often each case has its turn")
 	cmd.Flags().DurationVar(&o.turn, "turn", 800*time.Millisecond, "how long a turn takes")
-	cmd.Flags().StringVar(&o.docs, "docs", "", "directory of the documentation whose figures are to be renewed")
+	command.AddDocs(cmd, &o.docs)
 	cmd.Flags().StringVar(&o.program, "other", "", "another build of the program, which takes turns with this checkout's")
 	cmd.AddCommand(&cobra.Command{
 		Use: "load", Hidden: true, Args: cobra.NoArgs, SilenceUsage: true,
 		Short: "Send requests, as the standard input says",
 		RunE:  func(cmd *cobra.Command, _ []string) error { return load.Serve(cmd.InOrStdin(), cmd.OutOrStdout()) },
 	})
-	return cmd
+	command.Main(cmd, o.run)
 }
 
-func (o options) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
 	if o.rounds < 3 || o.rounds > 100 || o.turn < 100*time.Millisecond || o.turn > time.Minute {
 		return errors.New("--rounds is from 3 to 100, --turn from 100ms to a minute")
 	}
 	if runtime.NumCPU() < 2 {
 		return errors.New("needs two processors: one for the server, one for the requests")
 	}
-	machine, err := report.ThisMachine(runtime.Version(), runtime.NumCPU())
+	machine, err := report.ThisMachine()
 	if err != nil {
 		return err
 	}
-	b, err := start(ctx, o, progress)
+	b, err := start(ctx, *o, progress)
 	defer func() { err = errors.Join(err, b.stop()) }()
 	if err != nil {
 		return err

@@ -11,11 +11,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
@@ -37,16 +38,10 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	command.Main(&cobra.Command{Use: "capture", Short: "Renew the bodies that the benchmarks send"}, run)
 }
 
-func run(ctx context.Context) (err error) {
+func run(ctx context.Context, out, _ io.Writer) (err error) {
 	c, err := cluster.Start(ctx, cluster.Config{})
 	if err != nil {
 		return err
@@ -73,7 +68,7 @@ func run(ctx context.Context) (err error) {
 			if err := os.WriteFile(path, review, 0o600); err != nil {
 				return err
 			}
-			fmt.Printf("%s: %d bytes\n", path, len(review)) //nolint:forbidigo // that is what the command prints
+			fmt.Fprintf(out, "%s: %d bytes\n", path, len(review))
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -68,7 +69,9 @@ func TestNeverInTheSystemsNamespaces(t *testing.T) {
 	// Labels reach the API server's own cache in the order in which they were set: when it knows the last, it knows all.
 	awaitInjection(t, control)
 	for _, namespace := range []string{"kube-system", "sysctl-injector-system"} {
-		awaitServiceAccount(t, namespace)
+		if err := clustertest.AwaitServiceAccount(t.Context(), client, namespace, patience); err != nil {
+			t.Fatal(err)
+		}
 		newTerminal(t, namespace).must(manifest(t, newPod("web", "net.core.somaxconn = 32768")), "create", "-f", "-")
 		wantUntouched(t, getPod(t, namespace, "web"))
 	}

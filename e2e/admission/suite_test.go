@@ -14,7 +14,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -80,24 +79,11 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 		}
 		return r
 	}, strings.ToLower(t.Name())), "-")
-	namespace, err := client.CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name[:min(len(name), 50)] + "-", Labels: labels}}, metav1.CreateOptions{})
+	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: name[:min(len(name), 50)] + "-", Labels: labels}, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	awaitServiceAccount(t, namespace.Name)
-	return namespace.Name
-}
-
-func awaitServiceAccount(t *testing.T, namespace string) {
-	t.Helper()
-	eventually(t, "the default service account", func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return err == nil, err
-	})
+	return namespace
 }
 
 // eventually waits for what controllers do on their own.

@@ -19,6 +19,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 )
 
+const patience = 20 * time.Second
+
 var suite clustertest.Suite
 
 func TestMain(m *testing.M) {
@@ -41,7 +43,7 @@ func clientset(t *testing.T, c *cluster.Cluster) *kubernetes.Clientset {
 // eventually waits for something the controllers do on their own.
 func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 20*time.Second, true, condition)
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, condition)
 	if err != nil {
 		t.Fatalf("wait for %s: %v", what, err)
 	}
@@ -115,16 +117,11 @@ func TestControllersTurnADeploymentIntoAPod(t *testing.T) {
 // makeNamespace makes a namespace and waits for the service account without which no pod can be made there.
 func makeNamespace(t *testing.T, client *kubernetes.Clientset) string {
 	t.Helper()
-	namespace, err := client.CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "cluster-test-"}}, metav1.CreateOptions{})
+	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: "cluster-test-"}, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the default service account", func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().ServiceAccounts(namespace.Name).Get(ctx, "default", metav1.GetOptions{})
-		return err == nil, nil
-	})
-	return namespace.Name
+	return namespace
 }
 
 func TestCommandRunsTheClustersKubectl(t *testing.T) {

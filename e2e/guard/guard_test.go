@@ -40,6 +40,8 @@ var granted = []string{
 	"net.core.somaxconn", "net.ipv4.ip_local_port_range", "kernel.sem", "vm.max_map_count", "net.netfilter.nf_conntrack_max",
 }
 
+const patience = 30 * time.Second
+
 var suite = clustertest.Suite{Prepare: prepare}
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -203,7 +205,7 @@ func level(of labels) string {
 // eventually waits for something that the API server does on its own.
 func eventually(t testing.TB, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, condition); err != nil {
+	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, patience, true, condition); err != nil {
 		t.Fatalf("wait for %s: %v", what, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/pod-security-admission/api"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -216,10 +217,9 @@ func TestGuardLeavesTheSystemAlone(t *testing.T) {
 			}
 			// By the time that a namespace labelled later is held to its label, this one would be too.
 			newNamespace(t, held(api.LevelRestricted))
-			eventually(t, "the service account", func(ctx context.Context) (bool, error) {
-				_, err := admin.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-				return err == nil, nil
-			})
+			if err := clustertest.AwaitServiceAccount(t.Context(), admin, name, patience); err != nil {
+				t.Fatal(err)
+			}
 			if got := verdict(createIn(t, name, pod)); got != "" {
 				t.Error(got)
 			}

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -24,8 +23,11 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
+
+const patience = 30 * time.Second
 
 // policyYAML is a MutatingAdmissionPolicy and its binding.
 //
@@ -103,29 +105,15 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 		"bench-policy":  {"example.com/bench": "policy"},
 		"bench-webhook": {v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
 	} {
-		if err := b.makeNamespace(ctx, name, labels); err != nil {
+		if _, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels}, patience); err != nil {
 			return nil, err
 		}
 	}
 	return b, nil
 }
 
-func (b *bench) makeNamespace(ctx context.Context, name string, labels map[string]string) error {
-	_, err := b.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	return until(ctx, "the service account of namespace "+name, func(ctx context.Context) (bool, error) {
-		_, err := b.client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-}
-
 func until(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {
-	if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true, condition); err != nil {
+	if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, condition); err != nil {
 		return fmt.Errorf("wait for %s: %w", what, err)
 	}
 	return nil

@@ -9,12 +9,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -70,15 +69,8 @@ func (b *bench) makeNamespaces(ctx context.Context, names []string, labels map[s
 	}
 	// Controllers make the service accounts, in the order in which the namespaces came, more or less.
 	for _, name := range names {
-		err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-			_, err := b.client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-			if apierrors.IsNotFound(err) {
-				return false, nil
-			}
-			return err == nil, err
-		})
-		if err != nil {
-			return fmt.Errorf("wait for the service account of namespace %s: %w", name, err)
+		if err := clustertest.AwaitServiceAccount(ctx, b.client, name, time.Minute); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -48,7 +49,7 @@ func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
 		guarded: {v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "restricted"},
 		open:    nil,
 	} {
-		if err := b.makeNamespace(ctx, name, labels); err != nil {
+		if _, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels}, patience); err != nil {
 			return nil, err
 		}
 	}
@@ -58,20 +59,6 @@ func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
 	}
 	b.kinds = kinds(rendered)
 	return b, nil
-}
-
-func (b *bench) makeNamespace(ctx context.Context, name string, labels map[string]string) error {
-	_, err := b.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	return until(ctx, "the service account of namespace "+name, func(ctx context.Context) (bool, error) {
-		_, err := b.client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return err == nil, err
-	})
 }
 
 func until(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {

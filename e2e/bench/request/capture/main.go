@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
@@ -51,7 +50,8 @@ func run(ctx context.Context, out, _ io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := prepare(ctx, client); err != nil {
+	meta := metav1.ObjectMeta{Name: namespace, Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}
+	if _, err := clustertest.MakeNamespace(ctx, client, meta, time.Minute); err != nil {
 		return err
 	}
 	reviews, err := listen(ctx, c, client)
@@ -72,22 +72,6 @@ func run(ctx context.Context, out, _ io.Writer) (err error) {
 		}
 	}
 	return nil
-}
-
-func prepare(ctx context.Context, client *kubernetes.Clientset) error {
-	_, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: namespace, Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
-	}}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return err == nil, err
-	})
 }
 
 // listen makes the API server call this process before it creates pods, as it calls the webhook that is shipped. What it sends

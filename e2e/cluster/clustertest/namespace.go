@@ -1,0 +1,35 @@
+package clustertest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// MakeNamespace makes a namespace in which pods can be made, and returns its name.
+func MakeNamespace(ctx context.Context, clientset kubernetes.Interface, meta metav1.ObjectMeta, patience time.Duration) (string, error) {
+	namespace, err := clientset.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: meta}, metav1.CreateOptions{})
+	if err != nil {
+		return "", err
+	}
+	return namespace.Name, AwaitServiceAccount(ctx, clientset, namespace.Name, patience)
+}
+
+// AwaitServiceAccount waits for the default service account, without which no pod can be made in a namespace. The controller
+// that makes it is in no hurry.
+func AwaitServiceAccount(ctx context.Context, clientset kubernetes.Interface, namespace string, patience time.Duration) error {
+	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		_, err := clientset.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
+		return err == nil, client.IgnoreNotFound(err)
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the default service account of namespace %s: %w", namespace, err)
+	}
+	return nil
+}

@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/workload"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -129,7 +129,7 @@ func (b *bench) sameInjection(ctx context.Context) error {
 		if err := b.enable(ctx, turn.mutator); err != nil {
 			return err
 		}
-		pod, err := b.client.CoreV1().Pods(turn.namespace).Create(ctx, newPod(turn.annotated), dryRun)
+		pod, err := b.client.CoreV1().Pods(turn.namespace).Create(ctx, workload.NewPod(turn.annotated), dryRun)
 		if err != nil {
 			return fmt.Errorf("%s: %w", turn.name, err)
 		}
@@ -178,7 +178,7 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 		// The API server learns of it a moment later.
 		var last error
 		err := until(ctx, "the API server to take up the change", func(ctx context.Context) (bool, error) {
-			pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, newPod(true), dryRun)
+			pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, workload.NewPod(true), dryRun)
 			if ctx.Err() == nil {
 				last = err
 			}
@@ -189,31 +189,6 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 		}
 	}
 	return nil
-}
-
-// newPod is of the size that small pods have.
-func newPod(annotated bool) *corev1.Pod {
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: "web-", Labels: map[string]string{"app.kubernetes.io/name": "web", "pod-template-hash": "5d69f9bd4c"},
-			Annotations: map[string]string{"example.com/checksum": strings.Repeat("0123456789abcdef", 4)},
-		},
-		Spec: corev1.PodSpec{
-			SchedulerName: "nobody", // so that no scheduler is at work beside
-			Containers: []corev1.Container{{
-				Name: "web", Image: "nginx:1.29",
-				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
-				Env:   []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
-				SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-				},
-			}},
-		},
-	}
-	if annotated {
-		pod.Annotations[v1alpha1.SysctlsAnnotation] = "net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"
-	}
-	return pod
 }
 
 // take gives a case its turn, with one number of clients after the other.
@@ -253,7 +228,7 @@ func (b *bench) take(ctx context.Context, t *turn) error {
 // create has clients create so many pods, and returns how long each took.
 func (b *bench) create(ctx context.Context, t *turn, clients, count int) ([]time.Duration, error) {
 	durations := make([]time.Duration, count)
-	pod := newPod(t.annotated)
+	pod := workload.NewPod(t.annotated)
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range clients {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/workload"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
 
@@ -123,7 +124,7 @@ func (b *bench) ours(ctx context.Context) (err error) {
 	if b.grants, err = b.countGrants(ctx); err != nil {
 		return err
 	}
-	if want := b.namespaces * len(sysctls); b.grants != want {
+	if want := b.namespaces * len(workload.Sysctls); b.grants != want {
 		return fmt.Errorf("there are %d role bindings, and the pods need %d", b.grants, want)
 	}
 	b.last, err = b.measureLatency(ctx)

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/workload"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -26,33 +25,8 @@ const (
 
 var (
 	optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
-	sysctls = []string{"net.core.somaxconn = 32768", "net.ipv4.ip_local_port_range = 32768 65535"}
 	dryRun  = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 )
-
-// newPod is of the size that small pods have. Whether it is injected is its namespace's business.
-func newPod() *corev1.Pod {
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: "web-", Labels: map[string]string{"app.kubernetes.io/name": "web", "pod-template-hash": "5d69f9bd4c"},
-			Annotations: map[string]string{
-				"example.com/checksum":     strings.Repeat("0123456789abcdef", 4),
-				v1alpha1.SysctlsAnnotation: strings.Join(sysctls, "\n"),
-			},
-		},
-		Spec: corev1.PodSpec{
-			SchedulerName: "nobody", // so that no scheduler is at work beside
-			Containers: []corev1.Container{{
-				Name: "web", Image: "nginx:1.29",
-				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
-				Env:   []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
-				SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-				},
-			}},
-		},
-	}
-}
 
 // makeNamespaces returns when pods can be created in them.
 func (b *bench) makeNamespaces(ctx context.Context, names []string, labels map[string]string) error {
@@ -107,7 +81,7 @@ func (b *bench) createPod(ctx context.Context, namespace string, injected bool) 
 	const attempts = 4 // where the machine is busy, the API server may not wait long enough for an answer
 	var errs []error
 	for range attempts {
-		pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, newPod(), metav1.CreateOptions{})
+		pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, workload.NewPod(true), metav1.CreateOptions{})
 		if err == nil {
 			return isInjected(pod, injected)
 		}
@@ -132,7 +106,7 @@ func (b *bench) admit(ctx context.Context, count int) error {
 	group.SetLimit(concurrency)
 	for range count {
 		group.Go(func() error {
-			pod, err := b.client.CoreV1().Pods(loadNamespace).Create(ctx, newPod(), dryRun)
+			pod, err := b.client.CoreV1().Pods(loadNamespace).Create(ctx, workload.NewPod(true), dryRun)
 			if err != nil {
 				return err
 			}
@@ -172,7 +146,7 @@ func (b *bench) measureLatency(ctx context.Context) (latency, error) {
 		}
 		for _, namespace := range []string{plainNamespace, loadNamespace} {
 			start := time.Now()
-			pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, newPod(), dryRun)
+			pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, workload.NewPod(true), dryRun)
 			if err != nil {
 				return latency{}, err
 			}

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +23,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/workload"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
@@ -134,27 +134,11 @@ func capture(ctx context.Context, client *kubernetes.Clientset, reviews <-chan [
 
 // newPod is a pod as a Deployment makes it. A large one has the environment of an application that is configured by it.
 func newPod(large, annotated bool) *corev1.Pod {
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: "web-5d69f9bd4c-", Labels: map[string]string{"app.kubernetes.io/name": "web", "pod-template-hash": "5d69f9bd4c"},
-			Annotations: map[string]string{"example.com/checksum": strings.Repeat("0123456789abcdef", 4)},
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d69f9bd4c", UID: "705ab4f5-6393-11e8-b7cc-42010a800002", Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
-			}},
-		},
-		Spec: corev1.PodSpec{
-			SchedulerName: "nobody",
-			Containers: []corev1.Container{{
-				Name: "web", Image: "nginx:1.29", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
-				SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-				},
-			}},
-		},
-	}
-	if annotated {
-		pod.Annotations[v1alpha1.SysctlsAnnotation] = "net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"
-	}
+	pod := workload.NewPod(annotated)
+	pod.GenerateName, pod.Spec.Containers[0].Env = "web-5d69f9bd4c-", nil
+	pod.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d69f9bd4c", UID: "705ab4f5-6393-11e8-b7cc-42010a800002", Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+	}}
 	if large {
 		for n := range 420 {
 			pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env, corev1.EnvVar{

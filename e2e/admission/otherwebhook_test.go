@@ -2,9 +2,7 @@ package admission_test
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -41,35 +39,16 @@ type otherWebhook struct {
 // install returns once the API server calls the webhook.
 func (o otherWebhook) install(t *testing.T, namespace string) {
 	t.Helper()
-	c := suite.Cluster(t)
 	var calls atomic.Int64
 	name := o.position + "-" + namespace
-	certificate, err := c.ServingCertificate("other." + namespace + ".svc")
+	target, stop, err := clustertest.Serve(t.Context(), suite.Cluster(t), namespace, "other", "/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		o.answer(w, r)
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := tls.X509KeyPair(certificate.Cert, certificate.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := c.Listen("tcp", net.JoinHostPort(c.Address().String(), "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			calls.Add(1)
-			o.answer(w, r)
-		}),
-	}
-	go func() { _ = server.ServeTLS(listener, "", "") }()
-	t.Cleanup(func() { _ = server.Close() })
-	target, err := clustertest.Expose(t.Context(), c, namespace, "other", int32(listener.Addr().(*net.TCPAddr).Port), "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target.CABundle = certificate.CA
+	t.Cleanup(stop)
 	configurations := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	_, err = configurations.Create(t.Context(), &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: name},

@@ -2,9 +2,7 @@ package cluster_test
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -30,12 +28,11 @@ func checkWebhook(t *testing.T, c *cluster.Cluster) {
 	client := clientset(t, c)
 	namespace := makeNamespace(t, client)
 	const refusal = "refused by the test's webhook"
-	port := serveRefusals(t, c, "refuser."+namespace+".svc", refusal)
-	target, err := clustertest.Expose(t.Context(), c, namespace, "refuser", port, "/refuse")
+	target, stop, err := clustertest.Serve(t.Context(), c, namespace, "refuser", "/refuse", refuse(refusal))
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.CABundle = serverCA(t, c)
+	t.Cleanup(stop)
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: namespace},
 		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
@@ -66,43 +63,15 @@ func checkWebhook(t *testing.T, c *cluster.Cluster) {
 	})
 }
 
-func serverCA(t *testing.T, c *cluster.Cluster) []byte {
-	t.Helper()
-	certificate, err := c.ServingCertificate("any.example.com")
-	if err != nil {
-		t.Fatal(err)
+// refuse refuses everything.
+func refuse(message string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var review admissionv1.AdmissionReview
+		if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Result: &metav1.Status{Message: message}}
+		_ = json.NewEncoder(w).Encode(review)
 	}
-	return certificate.CA
-}
-
-// serveRefusals serves a webhook that refuses everything, and returns its port.
-func serveRefusals(t *testing.T, c *cluster.Cluster, name, message string) int32 {
-	t.Helper()
-	certificate, err := c.ServingCertificate(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.X509KeyPair(certificate.Cert, certificate.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := c.Listen("tcp", net.JoinHostPort(c.Address().String(), "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}},
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			var review admissionv1.AdmissionReview
-			if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
-				http.Error(w, err.Error(), http.StatusBadRequest)
-				return
-			}
-			review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Result: &metav1.Status{Message: message}}
-			_ = json.NewEncoder(w).Encode(review)
-		}),
-	}
-	go func() { _ = server.ServeTLS(listener, "", "") }()
-	t.Cleanup(func() { _ = server.Close() })
-	return int32(listener.Addr().(*net.TCPAddr).Port)
 }

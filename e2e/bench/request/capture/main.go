@@ -4,11 +4,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -77,39 +75,20 @@ func run(ctx context.Context, out, _ io.Writer) (err error) {
 // listen makes the API server call this process before it creates pods, as it calls the webhook that is shipped. What it sends
 // comes out of the channel.
 func listen(ctx context.Context, c *cluster.Cluster, client *kubernetes.Clientset) (<-chan []byte, error) {
-	certificate, err := c.ServingCertificate(name + "." + namespace + ".svc")
-	if err != nil {
-		return nil, err
-	}
-	pair, err := tls.X509KeyPair(certificate.Cert, certificate.Key)
-	if err != nil {
-		return nil, err
-	}
-	listener, err := c.Listen("tcp", net.JoinHostPort(c.Address().String(), "0"))
-	if err != nil {
-		return nil, err
-	}
 	reviews := make(chan []byte, 16)
-	server := &http.Server{
-		ReadHeaderTimeout: time.Minute,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13},
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if body, err := io.ReadAll(r.Body); err == nil {
-				reviews <- body
-			}
-			http.Error(w, "only listens", http.StatusInternalServerError) // which is ignored
-		}),
+	target, _, err := clustertest.Serve(ctx, c, namespace, name, "/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err == nil {
+			reviews <- body
+		}
+		http.Error(w, "only listens", http.StatusInternalServerError) // which is ignored
+	}))
+	if err != nil {
+		return nil, err
 	}
-	go func() { _ = server.ServeTLS(listener, "", "") }()
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	if err := templates.Decode(templates.Install, "install/webhook.yaml", configuration); err != nil {
 		return nil, err
 	}
-	target, err := clustertest.Expose(ctx, c, namespace, name, int32(listener.Addr().(*net.TCPAddr).Port), "/")
-	if err != nil {
-		return nil, err
-	}
-	target.CABundle = certificate.CA
 	configuration.Webhooks[0].ClientConfig = target
 	configuration.Webhooks[0].FailurePolicy = ptr.To(admissionregistrationv1.Ignore)
 	_, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{})

@@ -66,7 +66,12 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if serving, err = c.ServingCertificate(installation.Name + "." + installation.Namespace + ".svc"); err != nil {
 		return err
 	}
-	if program, err = build(ctx); err != nil {
+	dir, err := os.MkdirTemp("", "grants-*")
+	if err != nil {
+		return err
+	}
+	program = filepath.Join(dir, installation.Name)
+	if err := installation.Build(ctx, program); err != nil {
 		return err
 	}
 	if err := admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: installation.Namespace}}); err != nil {
@@ -110,20 +115,6 @@ func shipped(tree fs.FS) (string, error) {
 		return err
 	})
 	return all.String(), err
-}
-
-func build(ctx context.Context) (string, error) {
-	dir, err := os.MkdirTemp("", "grants-*")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, installation.Name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector")
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, output)
-	}
-	return path, nil
 }
 
 // addAccount makes a service account for a server, and binds it to a ClusterRole.

@@ -19,7 +19,7 @@ var versions = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 // Config is what decides the result, besides the sources.
 type Config struct {
-	Source   string // folder of the module
+	Source   string // folder of the module, or in it; the current one where it is empty
 	Version  string
 	Platform v1.Platform
 }

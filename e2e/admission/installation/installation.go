@@ -81,7 +81,7 @@ func (i *Installation) install(ctx context.Context, config Config) (err error) {
 	if i.client, err = kubernetes.NewForConfig(i.cluster.RESTConfig()); err != nil {
 		return err
 	}
-	if err := build(ctx, i.Program); err != nil {
+	if err := Build(ctx, i.Program); err != nil {
 		return err
 	}
 	if err := i.apply(ctx, config); err != nil {

@@ -3,16 +3,19 @@ package installation
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/deploy/release/binary"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
 
@@ -170,13 +173,7 @@ func (s *Server) port() int32 {
 	return int32(number)
 }
 
-// build builds the program as a release is built.
-func build(ctx context.Context, path string) error {
-	const module = "github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector"
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -X "+module+"/app.version="+Version, "-o", path, module)
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return errors.Join(fmt.Errorf("build %s: %w", module, err), errors.New(string(output)))
-	}
-	return nil
+// Build builds the program as a release has it.
+func Build(ctx context.Context, path string) error {
+	return binary.Config{Version: Version, Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}.Build(ctx, path)
 }

@@ -4,13 +4,9 @@ package main
 
 import (
 	"crypto/tls"
-	"flag"
-	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -18,28 +14,18 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/request/observe"
 )
 
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { observe.Main(serve) }
 
-func run() error {
-	address := flag.String("bind-address", "127.0.0.1:0", "of HTTPS")
-	observeAddress := flag.String("observe-bind-address", "127.0.0.1:0", "of /metrics")
-	certFile, keyFile := flag.String("tls-cert-file", "", ""), flag.String("tls-private-key-file", "", "")
-	flag.Parse()
-	certificate, err := tls.LoadX509KeyPair(*certFile, *keyFile)
+func serve(s *observe.Server) error {
+	certificate, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", *address)
+	listener, err := net.Listen("tcp", s.Address)
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	if err := observe.Start(*observeAddress, listener.Addr(), log); err != nil {
+	if err := s.Observe(listener.Addr()); err != nil {
 		return err
 	}
 	server := &http.Server{Handler: echo(), ReadHeaderTimeout: time.Minute, TLSConfig: &tls.Config{

@@ -1,18 +1,41 @@
-// Package observe serves of a program what the webhook serves of itself too: how much it has allocated.
+// Package observe is what the servers beside the webhook have in common with it: flags, and what they serve of themselves.
 package observe
 
 import (
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"time"
 )
 
-// Start serves /metrics, and then logs both addresses as the webhook does.
-func Start(address string, webhook net.Addr, log *slog.Logger) error {
-	listener, err := net.Listen("tcp", address)
+// Server is what the flags say.
+type Server struct {
+	Address, CertFile, KeyFile, observe string
+
+	Log *slog.Logger
+}
+
+// Main reads the flags and serves.
+func Main(serve func(*Server) error) {
+	s := &Server{Log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}
+	flag.StringVar(&s.Address, "bind-address", "127.0.0.1:0", "of HTTPS")
+	flag.StringVar(&s.observe, "observe-bind-address", "127.0.0.1:0", "of /metrics")
+	flag.StringVar(&s.CertFile, "tls-cert-file", "", "")
+	flag.StringVar(&s.KeyFile, "tls-private-key-file", "", "in the same directory")
+	flag.Parse()
+	if err := serve(s); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// Observe serves how much the program has allocated as /metrics, and then logs both addresses as the webhook does.
+func (s *Server) Observe(webhook net.Addr) error {
+	listener, err := net.Listen("tcp", s.observe)
 	if err != nil {
 		return err
 	}
@@ -24,7 +47,7 @@ func Start(address string, webhook net.Addr, log *slog.Logger) error {
 	})
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
-	go func() { log.Error("Serves no longer", "cause", server.Serve(listener)) }()
-	log.Info("Serves", "webhook", webhook.String(), "observe", listener.Addr().String())
+	go func() { s.Log.Error("Serves no longer", "cause", server.Serve(listener)) }()
+	s.Log.Info("Serves", "webhook", webhook.String(), "observe", listener.Addr().String())
 	return nil
 }

@@ -7,11 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -31,38 +28,30 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	version := flag.String("version", "", "told in a pod's status")
+	observe.Main(func(s *observe.Server) error { return serve(s, *version) })
 }
 
-func run() error {
-	address := flag.String("bind-address", "127.0.0.1:0", "of HTTPS")
-	observeAddress := flag.String("observe-bind-address", "127.0.0.1:0", "of /metrics")
-	certFile, keyFile := flag.String("tls-cert-file", "", ""), flag.String("tls-private-key-file", "", "in the same directory")
-	version := flag.String("version", "", "told in a pod's status")
-	flag.Parse()
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
+func serve(s *observe.Server, version string) error {
+	ctrl.SetLogger(logr.FromSlogHandler(s.Log.Handler()))
 	scheme := runtime.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {
 		return err
 	}
-	injector := &injector{decoder: admission.NewDecoder(scheme), version: *version}
+	injector := &injector{decoder: admission.NewDecoder(scheme), version: version}
 	if err := yaml.UnmarshalStrict(templates.Container, &injector.container); err != nil {
 		return err
 	}
-	free, err := freeAddress(*address)
+	free, err := freeAddress(s.Address)
 	if err != nil {
 		return err
 	}
 	server := webhook.NewServer(webhook.Options{
 		Host: free.IP.String(), Port: free.Port,
-		CertDir: filepath.Dir(*certFile), CertName: filepath.Base(*certFile), KeyName: filepath.Base(*keyFile),
+		CertDir: filepath.Dir(s.CertFile), CertName: filepath.Base(s.CertFile), KeyName: filepath.Base(s.KeyFile),
 	})
 	server.Register("/mutate-pods", &webhook.Admission{Handler: injector})
-	if err := observe.Start(*observeAddress, free, log); err != nil {
+	if err := s.Observe(free); err != nil {
 		return err
 	}
 	return server.Start(ctrl.SetupSignalHandler())

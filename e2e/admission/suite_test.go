@@ -6,10 +6,8 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -38,19 +36,12 @@ const (
 )
 
 var (
-	suite     = clustertest.Suite{Prepare: prepare, Finish: finish}
+	suite     = clustertest.Suite{Parallel: 8, Prepare: prepare, Finish: finish}
 	installed *installation.Installation
 	client    *kubernetes.Clientset
 )
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of a test's time is spent waiting for controllers.
-	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set("8")
-	}
-	os.Exit(suite.Run(m))
-}
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	config := c.RESTConfig()
@@ -73,13 +64,7 @@ var optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	suite.Cluster(t)
-	name := strings.Trim(strings.Map(func(r rune) rune {
-		if r < 'a' || r > 'z' {
-			return '-'
-		}
-		return r
-	}, strings.ToLower(t.Name())), "-")
-	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: name[:min(len(name), 50)] + "-", Labels: labels}, patience)
+	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ package node_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,20 +33,16 @@ const (
 var (
 	suite = clustertest.Suite{
 		// The kubelet's flag as the Kata Containers guide has it: with it, and on this node alone, pods set these by themselves.
-		Config:  cluster.Config{Node: true, KubeletArgs: []string{"--allowed-unsafe-sysctls=kernel.msg*,net.ipv4.route.min_pmtu"}},
-		Prepare: prepare,
-		Finish:  func(*cluster.Cluster) error { return installed.Remove() },
+		Config:   cluster.Config{Node: true, KubeletArgs: []string{"--allowed-unsafe-sysctls=kernel.msg*,net.ipv4.route.min_pmtu"}},
+		Parallel: 8, // most of a test's time is spent waiting for the kubelet
+		Prepare:  prepare,
+		Finish:   func(*cluster.Cluster) error { return installed.Remove() },
 	}
 	installed *installation.Installation
 	client    *kubernetes.Clientset
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	// Most of a test's time is spent waiting for the kubelet.
-	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set("8")
-	}
 	remove := addGuests(&suite.Config)
 	code := suite.Run(m)
 	remove()
@@ -81,13 +76,7 @@ func guardedAt(standard string) map[string]string {
 func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	suite.Cluster(t)
-	name := strings.Trim(strings.Map(func(r rune) rune {
-		if r < 'a' || r > 'z' {
-			return '-'
-		}
-		return r
-	}, strings.ToLower(t.Name())), "-")
-	return makeNamed(t, metav1.ObjectMeta{GenerateName: strings.Trim(name[:min(len(name), 50)], "-") + "-", Labels: labels})
+	return makeNamed(t, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels})
 }
 
 func makeNamed(t *testing.T, meta metav1.ObjectMeta) string {

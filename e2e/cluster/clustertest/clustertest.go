@@ -4,8 +4,10 @@ package clustertest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -80,6 +82,8 @@ func require(t testing.TB, config cluster.Config) {
 //	func TestSomething(t *testing.T) { c := suite.Cluster(t); … }
 type Suite struct {
 	Config cluster.Config
+	// Parallel, if set, is how many tests run at a time where no -parallel says: most of their time may be spent waiting.
+	Parallel int
 	// Prepare, if set, runs once on the fresh cluster: it installs what every test needs.
 	Prepare func(context.Context, *cluster.Cluster) error
 	// Finish, if set, runs after the last test, with the cluster still up. Its error fails the run.
@@ -111,6 +115,10 @@ func (s *Suite) start() {
 
 // Run runs the package's tests and stops the cluster, if one was started. It returns the exit code.
 func (s *Suite) Run(m *testing.M) int {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); s.Parallel > 0 && parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set(strconv.Itoa(s.Parallel))
+	}
 	code := m.Run()
 	if s.cluster == nil {
 		return code

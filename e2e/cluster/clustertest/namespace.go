@@ -3,6 +3,8 @@ package clustertest
 import (
 	"context"
 	"fmt"
+	"strings"
+	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +13,18 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
+
+// GenerateName begins the names of a test's namespaces with the test's own.
+func GenerateName(t testing.TB) string {
+	t.Helper()
+	name := strings.Map(func(r rune) rune {
+		if r < 'a' || r > 'z' {
+			return '-'
+		}
+		return r
+	}, strings.ToLower(t.Name()))
+	return strings.Trim(name[:min(len(name), 50)], "-") + "-"
+}
 
 // MakeNamespace makes a namespace in which pods can be made, and returns its name.
 func MakeNamespace(ctx context.Context, clientset kubernetes.Interface, meta metav1.ObjectMeta, patience time.Duration) (string, error) {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,10 +20,12 @@ type Policy struct {
 	name            string
 	namespaces      labels.Selector
 	serviceAccounts []string
+	requires        [][]requirement // for the index
 	rules           []allowRule
 }
 
 type allowRule struct {
+	policy   *Policy
 	patterns []sysctl.Pattern
 	kernels  []v1alpha1.Kernel
 	min, max *int64
@@ -42,6 +43,7 @@ func CompilePolicy(policy *v1alpha1.SysctlPolicy) (*Policy, field.ErrorList) {
 	for i, rule := range policy.Spec.Allow {
 		compiled, ruleErrs := compileRule(rule, spec.Child("allow").Index(i))
 		errs = append(errs, ruleErrs...)
+		compiled.policy = p
 		p.rules = append(p.rules, compiled)
 	}
 	if len(errs) > 0 {
@@ -52,6 +54,7 @@ func CompilePolicy(policy *v1alpha1.SysctlPolicy) (*Policy, field.ErrorList) {
 		return nil, field.ErrorList{field.Invalid(spec.Child("namespaceSelector"), "", err.Error())}
 	}
 	p.namespaces = selector
+	p.requires = requirementsOf(p)
 	return p, nil
 }
 
@@ -77,41 +80,40 @@ func compileRule(rule v1alpha1.AllowRule, path *field.Path) (allowRule, field.Er
 	return allowRule{patterns: patterns, kernels: rule.Kernels, min: rule.Min, max: rule.Max, oneOf: oneOf}, errs
 }
 
-// nearness tells how close a policy came to allowing something; a greater one is closer.
+// nearness tells how close a rule came to allowing something; a greater one is closer.
 type nearness int
 
 const (
-	_           nearness = iota // does not select the pod, or does not name the sysctl
+	elsewhere   nearness = iota // does not select the pod, or does not name the sysctl
 	otherKernel                 // names it, for the other kind of kernel
 	outOfBounds                 // names it, with bounds that the value breaks
 	allowed
 )
 
-type verdict struct {
-	nearness nearness
-	lacks    string // the policy's name and what it allows instead, where it names the sysctl
+// judge tells how close a rule comes to allowing something.
+func (r *allowRule) judge(facts Facts, wanted sysctl.Assignment) nearness {
+	switch {
+	case !r.policy.selects(facts) || !r.names(wanted.Name):
+		return elsewhere
+	case !r.on(facts.Kernel):
+		return otherKernel
+	case !r.lists(wanted.Value) || r.stray(wanted.Value) != "":
+		return outOfBounds
+	default:
+		return allowed
+	}
 }
 
-func (p *Policy) allows(facts Facts, wanted sysctl.Assignment) verdict {
-	var best verdict
-	if !p.selects(facts) {
-		return best
+// lacks says what a rule that names a sysctl, and does not allow it, allows instead.
+func (r *allowRule) lacks(facts Facts, value string) string {
+	switch {
+	case !r.on(facts.Kernel):
+		return fmt.Sprintf("it on a %s kernel only", joined(r.kernels))
+	case !r.lists(value):
+		return fmt.Sprintf("only the values %s", quoted(r.oneOf))
+	default:
+		return fmt.Sprintf("only whole numbers %s, not %q", r.bounds(), r.stray(value))
 	}
-	for _, r := range p.rules {
-		if !r.names(wanted.Name) {
-			continue
-		}
-		v := verdict{nearness: allowed}
-		if !r.on(facts.Kernel) {
-			v = verdict{otherKernel, fmt.Sprintf("SysctlPolicy %q, allows it on a %s kernel only", p.name, joined(r.kernels))}
-		} else if bound := r.broken(wanted.Value); bound != "" {
-			v = verdict{outOfBounds, fmt.Sprintf("SysctlPolicy %q, allows %s", p.name, bound)}
-		}
-		if v.nearness > best.nearness {
-			best = v
-		}
-	}
-	return best
 }
 
 func (p *Policy) selects(facts Facts) bool {
@@ -119,40 +121,57 @@ func (p *Policy) selects(facts Facts) bool {
 		p.namespaces.Matches(labels.Set(facts.NamespaceLabels))
 }
 
-func (r allowRule) names(name string) bool {
+func (r *allowRule) names(name string) bool {
 	return slices.ContainsFunc(r.patterns, func(p sysctl.Pattern) bool { return p.Matches(name) })
 }
 
-func (r allowRule) on(kernel v1alpha1.Kernel) bool {
+func (r *allowRule) on(kernel v1alpha1.Kernel) bool {
 	return len(r.kernels) == 0 || slices.Contains(r.kernels, kernel)
 }
 
-// broken says which bound a value breaks; "" when it keeps them all.
-func (r allowRule) broken(value string) string {
-	if len(r.oneOf) > 0 && !slices.Contains(r.oneOf, value) {
-		return fmt.Sprintf("only the values %s", quoted(r.oneOf))
-	}
+func (r *allowRule) lists(value string) bool {
+	return len(r.oneOf) == 0 || slices.Contains(r.oneOf, value)
+}
+
+// stray returns the first field of a value that is not within the bounds; "" when all are.
+func (r *allowRule) stray(value string) string {
 	if r.min == nil && r.max == nil {
 		return ""
 	}
 	for f := range strings.FieldsSeq(value) {
 		if !r.within(f) {
-			return fmt.Sprintf("only whole numbers %s, not %q", r.bounds(), f)
+			return f
 		}
 	}
 	return ""
 }
 
-// within tells whether a field of a value is a whole number in the bounds. Some are beyond 64 bits with a sign (kernel.shmmax).
-// Only the plain spelling counts: the kernel reads 0100 as 64.
-func (r allowRule) within(f string) bool {
-	number, ok := new(big.Int).SetString(f, 10)
-	return ok && number.String() == f &&
-		(r.min == nil || number.Cmp(big.NewInt(*r.min)) >= 0) &&
-		(r.max == nil || number.Cmp(big.NewInt(*r.max)) <= 0)
+// within tells whether a field of a value is a whole number in the bounds.
+func (r *allowRule) within(f string) bool {
+	if !plain(f) {
+		return false
+	}
+	number, err := strconv.ParseInt(f, 10, 64)
+	switch {
+	case err == nil:
+		return (r.min == nil || number >= *r.min) && (r.max == nil || number <= *r.max)
+	case number < 0: // beyond 64 bits with a sign (kernel.shmmax is), and so beyond every bound on that side
+		return r.min == nil
+	default:
+		return r.max == nil
+	}
 }
 
-func (r allowRule) bounds() string {
+// plain tells a whole number in the only spelling that counts: the kernel reads 0100 as 64.
+func plain(f string) bool {
+	digits := strings.TrimPrefix(f, "-")
+	if digits == "" || digits[0] == '0' {
+		return f == "0"
+	}
+	return !strings.ContainsFunc(digits, func(c rune) bool { return c < '0' || c > '9' })
+}
+
+func (r *allowRule) bounds() string {
 	switch {
 	case r.max == nil:
 		return fmt.Sprintf("from %d", *r.min)

@@ -42,19 +42,21 @@ func (s *Set) Evaluate(facts Facts, settings []Setting) []Refusal {
 	if len(refusals) > 0 {
 		return refusals
 	}
+	var few [8]*drawer // mostly enough, and then on the stack
+	drawers := s.index.open(facts, few[:0])
 	for _, setting := range settings {
-		if refusal := s.evaluate(facts, setting); refusal != nil {
+		if refusal := s.evaluate(facts, setting, drawers); refusal != nil {
 			refusals = append(refusals, *refusal)
 		}
 	}
 	return refusals
 }
 
-func (s *Set) evaluate(facts Facts, setting Setting) *Refusal {
+func (s *Set) evaluate(facts Facts, setting Setting, drawers []*drawer) *Refusal {
 	if reason, message := Refused(facts, sysctl.Lookup(setting.Name)); reason != "" {
 		return &Refusal{reason, setting.forbidden("%s", message)}
 	}
-	return s.allow(facts, setting)
+	return s.allow(facts, setting, drawers)
 }
 
 // Refused tells by which rule a pod may not set a sysctl, whatever a policy says, and why; reason is empty where none applies.

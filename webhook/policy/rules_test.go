@@ -44,11 +44,11 @@ func podSecurityEnforces(level string) func(*Facts) {
 }
 
 // asks returns the settings of a pod's own lines.
-func asks(t *testing.T, lines string) []Setting {
-	t.Helper()
+func asks(tb testing.TB, lines string) []Setting {
+	tb.Helper()
 	settings, errs := NewSet(nil, nil).Settings(Request{Sysctls: &lines, SysctlsPath: sysctlsPath})
 	if len(errs) > 0 {
-		t.Fatal(errs.ToAggregate())
+		tb.Fatal(errs.ToAggregate())
 	}
 	return settings
 }

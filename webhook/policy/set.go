@@ -13,7 +13,7 @@ import (
 // Set is the SysctlPolicies and SysctlProfiles of a cluster at one moment, compiled. It never changes, so that any number
 // of requests may read it at once.
 type Set struct {
-	policies     []*Policy // by name
+	index        *index
 	profiles     map[string]*Profile
 	profileNames []string // in order, for messages
 }
@@ -24,10 +24,11 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	for _, p := range policies {
 		policyOf[p.name] = p
 	}
-	s := &Set{profiles: make(map[string]*Profile, len(profiles))}
+	ordered := make([]*Policy, 0, len(policyOf))
 	for _, name := range slices.Sorted(maps.Keys(policyOf)) {
-		s.policies = append(s.policies, policyOf[name])
+		ordered = append(ordered, policyOf[name])
 	}
+	s := &Set{index: newIndex(ordered), profiles: make(map[string]*Profile, len(profiles))}
 	for _, p := range profiles {
 		s.profiles[p.name] = p
 	}
@@ -35,24 +36,28 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	return s
 }
 
-// allow asks the policies, and says of the one that came nearest what it lacks.
-func (s *Set) allow(facts Facts, setting Setting) *Refusal {
-	if len(s.policies) == 0 {
+// allow asks the policies, and says of the one that came nearest what it lacks: of two that are as near, the first.
+func (s *Set) allow(facts Facts, setting Setting, drawers []*drawer) *Refusal {
+	rules := s.index.rules
+	if len(rules) == 0 {
 		return &Refusal{ReasonNoPolicy, setting.forbidden("is not allowed: there is no SysctlPolicy, so nothing is; " +
 			"an administrator can create one")}
 	}
-	var best verdict
-	for _, p := range s.policies {
-		switch v := p.allows(facts, setting.Assignment); {
-		case v.nearness == allowed:
+	nearest, at := elsewhere, 0
+	consider := func(place int) bool {
+		if n := rules[place].judge(facts, setting.Assignment); n > nearest || n == nearest && place < at {
+			nearest, at = n, place
+		}
+		return nearest < allowed
+	}
+	for _, d := range drawers {
+		if !d.each(setting.Name, consider) {
 			return nil
-		case v.nearness > best.nearness:
-			best = v
 		}
 	}
 	message := fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace %q", facts.ServiceAccount, facts.Namespace)
-	if best.lacks != "" {
-		message += ": the nearest one, " + best.lacks
+	if nearest > elsewhere {
+		message += fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", rules[at].policy.name, rules[at].lacks(facts, setting.Value))
 	}
 	return &Refusal{ReasonNotAllowed, setting.forbidden("%s; an administrator can allow it in a SysctlPolicy", message)}
 }
@@ -60,12 +65,16 @@ func (s *Set) allow(facts Facts, setting Setting) *Refusal {
 // Allowing returns the names of the policies that allow some value of a sysctl to a pod, in order.
 func (s *Set) Allowing(facts Facts, name string) []string {
 	var names []string
-	for _, p := range s.policies {
-		if p.selects(facts) && slices.ContainsFunc(p.rules, func(r allowRule) bool { return r.names(name) && r.on(facts.Kernel) }) {
-			names = append(names, p.name)
-		}
+	for _, d := range s.index.open(facts, nil) {
+		d.each(name, func(place int) bool {
+			if r := s.index.rules[place]; r.policy.selects(facts) && r.names(name) && r.on(facts.Kernel) {
+				names = append(names, r.policy.name)
+			}
+			return true
+		})
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func parsePatterns(names []string, path *field.Path) ([]sysctl.Pattern, field.ErrorList) {

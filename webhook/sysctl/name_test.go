@@ -110,6 +110,9 @@ func TestPattern(t *testing.T) {
 		if pattern.String() != test.text {
 			t.Errorf("ParsePattern(%q) reads as %q, want %q", test.pattern, pattern, test.text)
 		}
+		if prefix, ok := pattern.Prefix(); ok != strings.HasSuffix(test.text, "*") || ok && prefix+"*" != test.text {
+			t.Errorf("ParsePattern(%q) has the prefix %q, %t", test.pattern, prefix, ok)
+		}
 		for _, name := range test.matches {
 			if !pattern.Matches(name) {
 				t.Errorf("%q does not match %q", test.pattern, name)

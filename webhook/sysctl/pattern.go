@@ -45,6 +45,14 @@ func (p Pattern) Matches(name string) bool {
 	return p.text != "" && name == p.text
 }
 
+// Prefix returns what the names that a pattern matches begin with; ok is false for an exact name.
+func (p Pattern) Prefix() (prefix string, ok bool) {
+	if !p.prefix {
+		return "", false
+	}
+	return p.text, true
+}
+
 // String returns the pattern in dot form, with its "*".
 func (p Pattern) String() string {
 	if p.prefix {

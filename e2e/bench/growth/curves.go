@@ -20,8 +20,11 @@ var curves = []curve{
 	{"sysctls", "Sysctls in the annotation", "sysctls", []int{1, 2, 4, 8, 16}, func(x int) (*world, error) {
 		return newWorld(pods{sysctls: x}, clusterSize{})
 	}},
-	{"policies", "SysctlPolicies, of which the last one allows", "policies", []int{1, 10, 100, 1000}, func(x int) (*world, error) {
+	{"policies", "SysctlPolicies, each for another namespace", "policies", []int{1, 10, 100, 1000}, func(x int) (*world, error) {
 		return newWorld(pods{}, clusterSize{policies: x})
+	}},
+	{"policies of one namespace", "SysctlPolicies of one namespace, each for another sysctl", "policies-names", []int{1, 10, 100, 1000}, func(x int) (*world, error) {
+		return newWorld(pods{}, clusterSize{policies: x, oneNamespace: true})
 	}},
 	{"grants", "Grants in force, in a thousand namespaces", "grants", []int{0, 100, 1000, 10_000, 50_000}, func(x int) (*world, error) {
 		return newWorld(pods{accounts: x}, clusterSize{namespaces: 1000})
@@ -38,7 +41,10 @@ type pods struct {
 }
 
 // clusterSize is what a cluster holds.
-type clusterSize struct{ policies, namespaces int }
+type clusterSize struct {
+	policies, namespaces int
+	oneNamespace         bool // whether all policies are for the pod's, and differ in the sysctls that they name
+}
 
 // body is a review of one pod, as the API server sends it.
 func (p pods) body(namespace, account string) string {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,8 +42,9 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 	}
 	namespaces := max(size.namespaces, 1)
 	for n := range namespaces {
+		name := fmt.Sprintf("shop-%d", n)
 		object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
-			Name: fmt.Sprintf("shop-%d", n), Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
+			Name: name, Labels: map[string]string{corev1.LabelMetadataName: name, v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
 		}}
 		if err := held.namespaces.Add(object); err != nil {
 			return nil, err
@@ -61,7 +63,7 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 		}
 		w.bodies = append(w.bodies, []byte(p.body(need.Namespace, need.ServiceAccount)))
 	}
-	rules, err := newRules(max(size.policies, 1))
+	rules, err := newRules(size)
 	if err != nil {
 		return nil, err
 	}
@@ -81,16 +83,21 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 	return w, err
 }
 
-// newRules makes policies for other namespaces, and a last one for all.
-func newRules(count int) (*policy.Set, error) {
+// newRules makes policies for other namespaces, or for other sysctls, and a last one that allows.
+func newRules(size clusterSize) (*policy.Set, error) {
 	var policies []*policy.Policy
+	count := max(size.policies, 1)
 	for n := range count {
 		object := &v1alpha1.SysctlPolicy{
 			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("policy-%04d", n)},
 			Spec:       v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.*"}}}},
 		}
-		if n < count-1 {
-			object.Spec.NamespaceSelector.MatchLabels = map[string]string{"example.com/team": fmt.Sprint(n)}
+		switch {
+		case n == count-1:
+		case size.oneNamespace:
+			object.Spec.Allow[0].Names = []string{fmt.Sprintf("net.ipv4.neigh.eth%d.*", n)}
+		default:
+			object.Spec.NamespaceSelector.MatchLabels = map[string]string{corev1.LabelMetadataName: fmt.Sprintf("other-%d", n)}
 		}
 		compiled, errs := policy.CompilePolicy(object)
 		if len(errs) > 0 {

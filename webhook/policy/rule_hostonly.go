@@ -2,8 +2,8 @@ package policy
 
 import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 
-// hostOnly refuses the net.* names that a pod's own network namespace does not have, or has read-only: `sysctl -w` could
-// only fail there, and the pod would never start. Which they are, and how that was found, is in the catalogue.
+// hostOnly refuses the net.* names that a pod's own network namespace does not have, has read-only, or never takes a value
+// for: `sysctl -w` could only fail there, and the pod would never start. Which they are, and how that was found, is in the catalogue.
 var hostOnly = rule{
 	reason:  "HostOnly",
 	applies: func(pod Facts, s sysctl.Entry) bool { return s.HostOnly != nil && shared(pod) },

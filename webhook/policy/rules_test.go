@@ -165,6 +165,11 @@ func TestRules(t *testing.T) {
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv4.tcp_available_congestion_control cannot be set: it is read-only on every node; " +
 				"remove it from the pod, and leave it to the node's administrator"},
 		}},
+		{"refuses what no kernel lets be written", nil, "net.ipv6.conf.all.stable_secret = 2001:db8::1", []refusal{
+			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv6.conf.all.stable_secret cannot be set: every kernel refuses it, and takes " +
+				"net.ipv6.conf.default.stable_secret in its place; remove it from the pod, and leave it to the node's administrator"},
+		}},
+		{"allows the secret of new interfaces, and of one", nil, "net.ipv6.conf.default.stable_secret = 2001:db8::1\nnet.ipv6.conf.eth0.stable_secret = 2001:db8::1", nil},
 		{"allows in a guest kernel what only the first network namespace has", guest, "net.core.netdev_max_backlog = 5000", nil},
 
 		{

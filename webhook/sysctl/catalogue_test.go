@@ -36,6 +36,12 @@ func TestLookup(t *testing.T) {
 		{"net.netfilter.nf_hooks_lwtunnel", Entry{Scope: Network, HostOnly: &Note{
 			"is not isolated: writing it in a pod switches the whole node, until it reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c",
 		}}},
+		{"net.ipv6.conf.all.stable_secret", Entry{Scope: Network, HostOnly: &Note{
+			"cannot be set: every kernel refuses it, and takes net.ipv6.conf.default.stable_secret in its place",
+			"Linux Documentation/networking/ip-sysctl.rst (stable_secret)",
+		}}},
+		{"net.ipv6.conf.default.stable_secret", Entry{Scope: Network}},
+		{"net.ipv6.conf.eth0.stable_secret", Entry{Scope: Network}},
 		{"kernel.core_pattern", Entry{Scope: Node, Forbidden: &Note{
 			"names a program that the node runs as root at every crash", "Linux Documentation/admin-guide/sysctl/kernel.rst",
 		}}},

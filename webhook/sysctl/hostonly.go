@@ -39,7 +39,7 @@ func seenHostOnly() []row {
 }
 
 // readHostOnly are names that were read in the kernel's source: of modules that the generator's kernel lacks, and of files that
-// a new network namespace has, writable, but does not isolate. A later row wins over a seen one of the same name.
+// a new network namespace has, writable by their mode, but does not isolate or never takes a value for. A later row wins over a seen one of the same name.
 var readHostOnly = []row{
 	// Its handler turns a static key of the whole kernel, in every namespace, and never back.
 	{"net.netfilter.nf_hooks_lwtunnel", "is not isolated: writing it in a pod switches the whole node, until it reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c"},
@@ -52,6 +52,12 @@ var readHostOnly = []row{
 	{
 		"net.netfilter.nf_conntrack_expect_max", "belongs to the node: it is read-only in a pod's own network namespace, and an older kernel would change it for the whole node",
 		"Linux net/netfilter/nf_conntrack_standalone.c; kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster",
+	},
+
+	// Its mode says that root may write it.
+	{
+		"net.ipv6.conf.all.stable_secret", "cannot be set: every kernel refuses it, and takes net.ipv6.conf.default.stable_secret in its place",
+		"Linux Documentation/networking/ip-sysctl.rst (stable_secret)",
 	},
 
 	{"net.ipv4.vs.debug_level", reasons[readOnly], "Linux net/netfilter/ipvs/ip_vs_ctl.c (commit 174c37627894)"},

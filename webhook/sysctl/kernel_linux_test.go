@@ -27,12 +27,55 @@ func TestNetworkNamesAgainstTheKernel(t *testing.T) {
 		if strings.Contains(name, ".mc_forwarding") { // read-only in every namespace, and per interface
 			continue
 		}
+		if strings.HasSuffix(name, ".stable_secret") { // whose mode does not tell: see the next test
+			continue
+		}
 		entry := Lookup(name)
 		switch writable := mode.Perm()&0o200 != 0; {
 		case entry.HostOnly == nil && !writable:
 			t.Errorf("%s is read-only in a new network namespace, and the catalogue does not know: run go generate ./webhook/sysctl", name)
 		case entry.HostOnly != nil && writable && !strings.HasPrefix(entry.HostOnly.Reason, "is not isolated"):
 			t.Errorf("%s is writable in a new network namespace: the catalogue says it %s: run go generate ./webhook/sysctl", name, entry.HostOnly.Reason)
+		}
+	}
+}
+
+// TestStableSecretsAgainstTheKernel sets every stable_secret of a new network namespace, and reads it back.
+func TestStableSecretsAgainstTheKernel(t *testing.T) {
+	const secret = "2001:0db8:0000:0000:0000:0000:0000:0001"
+	settable := map[string]bool{}
+	within(t, syscall.CLONE_NEWNET, func() error {
+		paths, err := filepath.Glob("/proc/sys/net/ipv6/conf/*/stable_secret")
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			switch err := os.WriteFile(path, []byte(secret), 0); {
+			case errors.Is(err, syscall.EIO):
+				settable[filepath.Base(filepath.Dir(path))] = false
+				continue
+			case err != nil:
+				return err
+			}
+			now, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			settable[filepath.Base(filepath.Dir(path))] = strings.TrimSpace(string(now)) == secret
+		}
+		return nil
+	})
+	if len(settable) == 0 {
+		t.Skip("NOT RUN: this kernel has no IPv6")
+	}
+	for _, of := range []string{"all", "default", "lo"} {
+		if _, found := settable[of]; !found {
+			t.Errorf("%s has no stable_secret", of)
+		}
+	}
+	for of, can := range settable {
+		if entry := Lookup("net.ipv6.conf." + of + ".stable_secret"); (entry.HostOnly == nil) != can {
+			t.Errorf("%s can be set: %t; the catalogue says %+v", entry.Name, can, entry.HostOnly)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"log/slog"
+	"time"
 )
 
 // Keys of the structured log, the same in every line.
@@ -28,16 +29,21 @@ func (h *Handler) log(ctx context.Context, d decision) {
 	if !h.Log.Enabled(ctx, level) {
 		return
 	}
-	attributes := append(make([]slog.Attr, 0, 8), slog.String(keyNamespace, d.namespace), slog.String(keyReason, d.reason))
+	message := "Admits the pod"
+	if d.refused {
+		message = "Refuses the pod"
+	}
+	// Made here, and not by the Logger, which would look up on the stack who calls it.
+	line := slog.NewRecord(time.Now(), level, message, 0)
+	line.AddAttrs(slog.String(keyNamespace, d.namespace), slog.String(keyReason, d.reason))
 	if d.pod != nil {
-		attributes = append(attributes, slog.String(keyPod, d.pod.Name()), slog.String(keyServiceAccount, d.pod.ServiceAccount()))
+		line.AddAttrs(slog.String(keyPod, d.pod.Name()), slog.String(keyServiceAccount, d.pod.ServiceAccount()))
 		if d.pod.Owner.Kind != "" {
-			attributes = append(attributes, slog.String(keyOwnerKind, d.pod.Owner.Kind), slog.String(keyOwner, d.pod.Owner.Name))
+			line.AddAttrs(slog.String(keyOwnerKind, d.pod.Owner.Kind), slog.String(keyOwner, d.pod.Owner.Name))
 		}
 	}
 	if d.refused {
-		h.Log.LogAttrs(ctx, level, "Refuses the pod", append(attributes, slog.String(keyMessage, d.response.Result.Message))...)
-		return
+		line.AddAttrs(slog.String(keyMessage, d.response.Result.Message))
 	}
-	h.Log.LogAttrs(ctx, level, "Admits the pod", attributes...)
+	_ = h.Log.Handler().Handle(ctx, line) // as the Logger, which has nobody to tell either
 }

@@ -40,12 +40,13 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 
 func (m *Metrics) decided(reason string) { m.requests.WithLabelValues(reason).Inc() }
 
-// inFlight counts a request from now until the function that it returns is called.
-func (m *Metrics) inFlight() func() {
-	start := time.Now()
+// begins counts a request from now until it ends.
+func (m *Metrics) begins() (at time.Time) {
 	m.current.Inc()
-	return func() {
-		m.current.Dec()
-		m.latency.Observe(time.Since(start).Seconds())
-	}
+	return time.Now()
+}
+
+func (m *Metrics) ends(begun time.Time) {
+	m.current.Dec()
+	m.latency.Observe(time.Since(begun).Seconds())
 }

@@ -22,7 +22,7 @@ type decision struct {
 	refused   bool
 	namespace string
 	pod       *injection.Pod
-	response  admissionv1.AdmissionResponse // of a refusal
+	response  *admissionv1.AdmissionResponse // of a refusal
 
 	// Of an admission.
 	uid      string
@@ -46,7 +46,7 @@ func refusal(r *review, reason string, code int32, message string) decision {
 	}
 	return decision{
 		reason: reason, refused: true, namespace: r.namespace, pod: r.pod,
-		response: admissionv1.AdmissionResponse{
+		response: &admissionv1.AdmissionResponse{
 			UID:              types.UID(r.uid),
 			Result:           &metav1.Status{Status: metav1.StatusFailure, Message: message, Reason: statusReasons[code], Code: code},
 			AuditAnnotations: map[string]string{"reason": reason},

@@ -10,6 +10,12 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
+// What a review says that it is (k8s.io/api/admission/v1).
+const (
+	apiVersion = "admission.k8s.io/v1"
+	kind       = "AdmissionReview"
+)
+
 // review is what the handler needs of an AdmissionReview.
 type review struct {
 	apiVersion, kind string
@@ -27,8 +33,8 @@ type review struct {
 type resource struct{ group, version, resource string }
 
 var readFields = scan.Object(scan.Fields[review]{
-	"apiVersion": scan.Text(func(r *review) *string { return &r.apiVersion }, "admission.k8s.io/v1"),
-	"kind":       scan.Text(func(r *review) *string { return &r.kind }, "AdmissionReview"),
+	"apiVersion": scan.Text(func(r *review) *string { return &r.apiVersion }, apiVersion),
+	"kind":       scan.Text(func(r *review) *string { return &r.kind }, kind),
 	"request": scan.Object(scan.Fields[review]{
 		"uid": scan.Text(func(r *review) *string { return &r.uid }),
 		"resource": scan.Object(scan.Fields[review]{
@@ -66,8 +72,8 @@ func readReview(body []byte) (*review, error) {
 	if err := scan.Read(body, r, readFields); err != nil {
 		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
 	}
-	if want := admissionv1.SchemeGroupVersion.String(); r.apiVersion != want || r.kind != "AdmissionReview" {
-		return nil, fmt.Errorf("not an AdmissionReview that this webhook reads (apiVersion %s): it says apiVersion %.64q, kind %.64q", want, r.apiVersion, r.kind)
+	if r.apiVersion != apiVersion || r.kind != kind {
+		return nil, fmt.Errorf("not an AdmissionReview that this webhook reads (apiVersion %s): it says apiVersion %.64q, kind %.64q", apiVersion, r.apiVersion, r.kind)
 	}
 	if r.uid == "" {
 		return nil, errors.New("not an AdmissionReview: it has no request.uid")

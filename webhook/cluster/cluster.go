@@ -212,11 +212,16 @@ func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.Runtim
 	return class, nil
 }
 
+// askTimeout bounds how long the API server is asked for an object: an admission waits for two at the most.
+const askTimeout = 500 * time.Millisecond
+
 // get reads from the cache, and what is not there from the API server: it may be a moment ahead of the cache.
 func (c *Cluster) get(ctx context.Context, name string, into client.Object) error {
 	key := client.ObjectKey{Name: name}
 	err := c.manager.GetCache().Get(ctx, key, into)
 	if apierrors.IsNotFound(err) {
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
 		err = c.manager.GetAPIReader().Get(ctx, key, into)
 	}
 	return err

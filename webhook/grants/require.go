@@ -42,6 +42,8 @@ func (r *Requirer) Ensure(ctx context.Context, need Need) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	required := accesses(need, objects)
 	allowed := make([]bool, len(required))
 	group, ctx := errgroup.WithContext(ctx)

@@ -50,24 +50,20 @@ func encode(container corev1.Container) encoded {
 	return encoded{before, after}
 }
 
-// encode is render, as JSON, with the mount of the service account's token besides.
-func (i *Injector) encode(pod *Pod, args []string) json.RawMessage {
+// encode is render, as JSON between two brackets, with the mount of the service account's token besides.
+func (i *Injector) encode(pod *Pod, opening string, args []string, closing string) json.RawMessage {
+	container := i.bare
 	if pod.statesResources() {
-		return i.stated.with(args, pod.tokenMount())
+		container = i.stated
 	}
-	return i.bare.with(args, pod.tokenMount())
-}
-
-// with returns the whole, as JSON; mount may be nil.
-func (e encoded) with(args []string, mount *corev1.VolumeMount) json.RawMessage {
-	whole := make([]byte, 0, 1024)
-	whole = append(whole, e.before...)
-	whole = jsontext.AppendStrings(whole, args)
-	if mount != nil {
-		whole = append(append(whole, `,"volumeMounts":[`...), mustMarshal(mount)...)
-		whole = append(whole, ']')
+	text := make(json.RawMessage, 0, len(container.before)+len(container.after)+512)
+	text = append(append(text, opening...), container.before...)
+	text = jsontext.AppendStrings(text, args)
+	if volume := pod.tokenVolume(); volume != "" {
+		text = jsontext.AppendString(append(text, `,"volumeMounts":[{"name":`...), volume)
+		text = append(text, `,"readOnly":true,"mountPath":"`+tokenMountPath+`"}]`...)
 	}
-	return append(whole, e.after...)
+	return append(append(text, container.after...), closing...)
 }
 
 // reserved is a container of the pod that bears the injected container's name.

@@ -84,13 +84,16 @@ type Injector struct {
 
 // Inject decides on one pod by the policies and profiles of rules.
 func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
-	metadata := child(place.Template, "metadata")
-	optedOut, invalid := pod.optedOut(metadata)
+	at := ofPod
+	if place.Template != nil {
+		at = pathsIn(place.Template)
+	}
+	optedOut, invalid := pod.optedOut(at.metadata)
 	if invalid != nil {
 		return refused(*invalid)
 	}
 	if !optedOut {
-		if refusals := pod.misplacedKeys(metadata); len(refusals) > 0 {
+		if refusals := pod.misplacedKeys(at.metadata); len(refusals) > 0 {
 			return refused(refusals...)
 		}
 	}
@@ -101,8 +104,7 @@ func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
 		return Refused(ReasonUnreadablePod, field.Required(child(place.Template, "spec"), "a pod that asks for sysctls needs its spec"))
 	}
 	settings, errs := rules.Settings(policy.Request{
-		Sysctls: pod.sysctls, SysctlsPath: metadata.Child("annotations").Key(v1alpha1.SysctlsAnnotation),
-		Profiles: pod.profiles, ProfilesPath: metadata.Child("annotations").Key(v1alpha1.ProfilesAnnotation),
+		Sysctls: pod.sysctls, SysctlsPath: at.sysctls, Profiles: pod.profiles, ProfilesPath: at.profiles,
 	})
 	if len(errs) > 0 {
 		return refused(invalidAnnotations(errs)...)
@@ -249,6 +251,18 @@ func invalidAnnotations(errs field.ErrorList) []policy.Refusal {
 		refusals[n] = policy.Refusal{Reason: policy.ReasonInvalidAnnotation, Err: err}
 	}
 	return refusals
+}
+
+// paths are where the metadata of a pod is, and the annotations by which it asks for sysctls.
+type paths struct{ metadata, sysctls, profiles *field.Path }
+
+// ofPod are those of a pod that is no template. They are made once, and not for every pod.
+var ofPod = pathsIn(nil)
+
+func pathsIn(template *field.Path) paths {
+	metadata := child(template, "metadata")
+	annotations := metadata.Child("annotations")
+	return paths{metadata, annotations.Key(v1alpha1.SysctlsAnnotation), annotations.Key(v1alpha1.ProfilesAnnotation)}
 }
 
 // child is path.Child, also for the nil path of a pod.

@@ -19,14 +19,16 @@ import (
 func (i *Injector) operations(pod *Pod, args []string, present *reserved, status string) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, 0, 4)
 	if pod.injected != "true" {
-		ops = append(ops, addKey("/metadata/labels", pod.hasLabels, v1alpha1.InjectedLabel, "true"))
+		ops = append(ops, injectedLabel.add(pod.hasLabels, "true"))
 	}
 	if pod.status == nil || *pod.status != status {
-		ops = append(ops, addKey("/metadata/annotations", pod.hasAnnotations, v1alpha1.StatusAnnotation, status))
+		ops = append(ops, statusAnnotation.add(pod.hasAnnotations, status))
 	}
 	switch {
+	case present == nil && pod.hasInitContainers:
+		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers/0", i.encode(pod, "", args, "")))
 	case present == nil:
-		ops = append(ops, prepend("/spec/initContainers", pod.hasInitContainers, i.encode(pod, args)))
+		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers", i.encode(pod, "[", args, "]")))
 	case present.index > 0:
 		// Another webhook put its own init container in front since. Ours goes back to where its settings hold for that one too.
 		ops = append(ops,
@@ -56,23 +58,26 @@ func (i *Injector) addPullSecrets(pod *Pod) []jsonpatch.Operation {
 	return ops
 }
 
-// addKey sets a key of a map of strings, and makes the map where the pod has none. What is added is encoded here: to find out by
-// reflection what it is would cost as much again.
-func addKey(path string, exists bool, key, value string) jsonpatch.Operation {
-	if exists {
-		return jsonpatch.NewOperation("add", path+"/"+escape(key), json.RawMessage(jsontext.AppendString(nil, value)))
-	}
-	entry := jsontext.AppendString([]byte{'{'}, key)
-	entry = jsontext.AppendString(append(entry, ':'), value)
-	return jsonpatch.NewOperation("add", path, json.RawMessage(append(entry, '}')))
-}
+// entry is one of a map of strings: where the map is, where the entry is in it, and the entry's key.
+type entry struct{ mapPath, path, key string }
 
-// prepend puts an item in front of a list, and makes the list where the pod has none.
-func prepend(path string, exists bool, item json.RawMessage) jsonpatch.Operation {
-	if !exists {
-		return jsonpatch.NewOperation("add", path, append(append(json.RawMessage{'['}, item...), ']'))
+var (
+	injectedLabel    = newEntry("/metadata/labels", v1alpha1.InjectedLabel)
+	statusAnnotation = newEntry("/metadata/annotations", v1alpha1.StatusAnnotation)
+)
+
+func newEntry(mapPath, key string) entry { return entry{mapPath, mapPath + "/" + escape(key), key} }
+
+// add sets the entry, and makes the map where the pod has none. What is added is encoded here: to find out by reflection what it
+// is would cost as much again.
+func (e entry) add(mapExists bool, value string) jsonpatch.Operation {
+	encoded := make(json.RawMessage, 0, len(e.key)+len(value)+64)
+	if mapExists {
+		return jsonpatch.NewOperation("add", e.path, json.RawMessage(jsontext.AppendString(encoded, value)))
 	}
-	return jsonpatch.NewOperation("add", path+"/0", item)
+	encoded = jsontext.AppendString(append(encoded, '{'), e.key)
+	encoded = jsontext.AppendString(append(encoded, ':'), value)
+	return jsonpatch.NewOperation("add", e.mapPath, append(encoded, '}'))
 }
 
 // escape writes a key as a JSON Pointer's reference token (RFC 6901, section 3).

@@ -17,15 +17,15 @@ const (
 	tokenVolumePrefix = "kube-api-access-"
 )
 
-// tokenMount is the mount that the API server would add to the injected container after the webhook has; nil where it would
-// not. Added at once, it leaves the API server nothing to add, and so no reason to call the webhook a second time.
-func (p *Pod) tokenMount() *corev1.VolumeMount {
+// tokenVolume is the volume that the API server would mount in the injected container after the webhook has added it; "" where it
+// would mount none. Mounted at once, it leaves the API server nothing to add, and so no reason to call the webhook a second time.
+func (p *Pod) tokenVolume() string {
 	for _, c := range p.containers {
 		if strings.HasPrefix(c.tokenVolume, tokenVolumePrefix) && slices.Contains(p.volumes, volume{c.tokenVolume, true}) {
-			return &corev1.VolumeMount{Name: c.tokenVolume, ReadOnly: true, MountPath: tokenMountPath}
+			return c.tokenVolume
 		}
 	}
-	return nil
+	return ""
 }
 
 // isTokenMount tells whether a mount is that of the token, and no more.

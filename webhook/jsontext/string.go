@@ -3,17 +3,21 @@ package jsontext
 
 import "encoding/json"
 
-// AppendString appends a string in quotes. One that needs escapes, or is not ASCII, is left to encoding/json.
+// AppendString appends a string in quotes. One with control characters, or beyond ASCII, is left to encoding/json.
 func AppendString(to []byte, text string) []byte {
+	start, rest := len(to), 0
+	to = append(to, '"')
 	for i := range len(text) {
-		if b := text[i]; b < ' ' || b > '~' || b == '"' || b == '\\' {
+		switch b := text[i]; {
+		case b < ' ' || b > '~':
 			encoded, _ := json.Marshal(text) // a string always encodes
-			return append(to, encoded...)
+			return append(to[:start], encoded...)
+		case b == '"' || b == '\\':
+			to = append(append(to, text[rest:i]...), '\\')
+			rest = i
 		}
 	}
-	to = append(to, '"')
-	to = append(to, text...)
-	return append(to, '"')
+	return append(append(to, text[rest:]...), '"')
 }
 
 // AppendStrings appends a list of strings.

@@ -79,7 +79,8 @@ func New(config Config) (*Cluster, error) {
 		return nil, err
 	}
 	manager, err := ctrl.NewManager(unthrottled, ctrl.Options{
-		Scheme: scheme,
+		Scheme:         scheme,
+		MapperProvider: newMapper,
 		Cache: cache.Options{
 			ByObject: map[client.Object]cache.ByObject{
 				namespaceMetadata():   {Label: optedIn, Transform: keepLabels},

@@ -41,7 +41,7 @@ func (r *rules) watch(ctx context.Context, informers cache.Informers) error {
 	for _, object := range []client.Object{&v1alpha1.SysctlPolicy{}, &v1alpha1.SysctlProfile{}} {
 		informer, err := informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 		if err != nil {
-			return fmt.Errorf("watch %T (are the CustomResourceDefinitions installed?): %w", object, err)
+			return fmt.Errorf("watch %T: %w", object, err)
 		}
 		registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 			AddFunc:    func(object any) { r.take(object, false) },

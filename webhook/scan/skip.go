@@ -149,7 +149,6 @@ func digitsEnd(text []byte, at int) int {
 func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint64) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for at++; at < len(text); {
-		b := text[at]
 		if at+8 <= len(text) {
 			word := binary.LittleEndian.Uint64(text[at:])
 			high |= word
@@ -161,10 +160,9 @@ func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint6
 				at += 8
 				continue
 			}
-			first := bits.TrailingZeros64(hits) &^ 7
-			at += first / 8
-			b = byte(word >> first)
+			at += bits.TrailingZeros64(hits) / 8
 		}
+		b := text[at]
 		high |= uint64(b)
 		switch {
 		case b == '"':

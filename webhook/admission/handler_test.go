@@ -193,6 +193,8 @@ func TestRefuses(t *testing.T) {
 				`an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
 		{"a pod that cannot be read", reviewOf(`{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":1}},"spec":{"hostNetwork":"yes"}}`), nil, 400, "BadRequest",
 			"UnreadablePod: metadata.annotations[sysctl-injector.dev/sysctls] must be a string, not a number\nspec.hostNetwork must be true or false, not a string"},
+		{"a pod with an annotation that stands there twice", reviewOf(`{"metadata":{"annotations":{"sysctl-injector.dev/inject":"false","sysctl-injector.dev\/inject":"true"}},"spec":{}}`), nil, 400, "BadRequest",
+			"UnreadablePod: metadata.annotations[sysctl-injector.dev/inject] stands there twice"},
 		{"another resource", strings.Replace(reviewOf(plainPod), `"resource":"pods"}`, `"resource":"deployments"}`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "deployments", version "v1"`)},
 		{"a resource of another group", strings.Replace(reviewOf(plainPod), `"resource":{"group":""`, `"resource":{"group":"metrics.k8s.io"`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "pods.metrics.k8s.io", version "v1"`)},
 		{"a subresource", strings.Replace(reviewOf(plainPod), `"operation"`, `"subResource":"ephemeralcontainers","operation"`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "pods/ephemeralcontainers", version "v1"`)},

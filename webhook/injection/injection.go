@@ -226,7 +226,7 @@ func (i *Injector) facts(pod *Pod, place Place) policy.Facts {
 		HostIPC:         pod.hostIPC,
 		UserNamespace:   !pod.hostUsers,
 		Windows:         pod.os == string(corev1.Windows),
-		Mirror:          pod.mirror,
+		Mirror:          pod.mirror != nil,
 		Kernel:          policy.KernelOf(place.RuntimeClass, i.guestHandlers),
 		RuntimeClass:    pod.RuntimeClass,
 	}

@@ -18,7 +18,7 @@ import (
 // comparing two pods: that would cost more than all the rest of an admission.
 func (i *Injector) operations(pod *Pod, args []string, present *reserved, status string) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, 0, 4)
-	if pod.injected != "true" {
+	if pod.injected == nil || *pod.injected != "true" {
 		ops = append(ops, injectedLabel.add(pod.hasLabels, "true"))
 	}
 	if pod.status == nil || *pod.status != status {

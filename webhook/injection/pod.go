@@ -3,7 +3,6 @@ package injection
 import (
 	"bytes"
 	"cmp"
-	"slices"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
@@ -22,11 +21,10 @@ type Pod struct {
 	name, generateName                           string
 	serviceAccountName, deprecatedServiceAccount string
 
-	sysctls, profiles, inject, status *string // annotations; nil where absent
-	injected                          string  // label
-	misplaced                         []misplacedKey
-	hasAnnotations, hasLabels         bool
-	mirror                            bool
+	sysctls, profiles, inject, status, mirror *string // annotations; nil where absent
+	injected                                  *string // label
+	misplaced                                 []misplacedKey
+	hasAnnotations, hasLabels                 bool
 
 	hasSpec              bool
 	hostNetwork, hostIPC bool
@@ -159,66 +157,61 @@ var readPullSecrets = scan.List(func(p *Pod) *[]pullSecret { return &p.pullSecre
 
 func readAnnotations(p *Pod, c *scan.Cursor) {
 	p.hasAnnotations = true
-	p.readKeys("annotations", c, func(key string, value *string) bool {
-		switch key {
+	p.readKeys("annotations", c, func(key []byte) **string {
+		switch string(key) {
 		case v1alpha1.SysctlsAnnotation:
-			p.sysctls = value
+			return &p.sysctls
 		case v1alpha1.ProfilesAnnotation:
-			p.profiles = value
+			return &p.profiles
 		case v1alpha1.InjectAnnotation:
-			p.inject = value
+			return &p.inject
 		case v1alpha1.StatusAnnotation:
-			p.status = value
+			return &p.status
 		case mirrorAnnotation:
-			p.mirror = true
-		default:
-			return false
+			return &p.mirror
 		}
-		return true
+		return nil
 	})
 }
 
 func readLabels(p *Pod, c *scan.Cursor) {
 	p.hasLabels = true
-	p.readKeys("labels", c, func(key string, value *string) bool {
-		if key == v1alpha1.InjectedLabel {
-			p.injected = *value
-			return true
+	p.readKeys("labels", c, func(key []byte) **string {
+		if string(key) == v1alpha1.InjectedLabel {
+			return &p.injected
 		}
-		return false
+		return nil
 	})
 }
 
-// readKeys hands the entries of a map of strings to read, and notes those of the project's prefix that it does not know.
-func (p *Pod) readKeys(kind string, c *scan.Cursor, read func(key string, value *string) (known bool)) {
-	var seen []string
+// readKeys reads those entries of a map of strings that have a field of their own, and notes others of the project's prefix.
+func (p *Pod) readKeys(kind string, c *scan.Cursor, fieldOf func(key []byte) **string) {
 	c.Map(func(name []byte) {
-		ours := bytes.HasPrefix(name, []byte(v1alpha1.GroupName+"/"))
-		if !ours && string(name) != mirrorAnnotation {
+		switch into := fieldOf(name); {
+		case into != nil:
+			if *into != nil {
+				c.Complain("stands there twice")
+			}
+			value := c.Text()
+			*into = &value
+		case bytes.HasPrefix(name, []byte(v1alpha1.GroupName+"/")):
+			p.misplaced = append(p.misplaced, misplacedKey{kind, string(name)})
+			c.Text()
+		default:
 			c.Skip()
-			return
-		}
-		key := string(name)
-		if slices.Contains(seen, key) {
-			c.Complain("stands there twice")
-		}
-		seen = append(seen, key)
-		value := c.Text()
-		if known := read(key, &value); ours && !known {
-			p.misplaced = append(p.misplaced, misplacedKey{kind, key})
 		}
 	})
 }
 
 // readOwners reads the controller among the owners.
 func readOwners(p *Pod, c *scan.Cursor) {
-	var owners []owner
-	readEachOwner(&owners, c)
-	for _, o := range owners {
-		if o.controller {
-			p.Owner = o.Owner
+	c.Each(func() {
+		var read owner
+		readOwner(&read, c)
+		if read.controller {
+			p.Owner = read.Owner
 		}
-	}
+	})
 }
 
 type owner struct {
@@ -226,9 +219,9 @@ type owner struct {
 	controller bool
 }
 
-var readEachOwner = scan.List(func(o *[]owner) *[]owner { return o }, scan.Fields[owner]{
-	"apiVersion": scan.Text(func(o *owner) *string { return &o.APIVersion }),
-	"kind":       scan.Text(func(o *owner) *string { return &o.Kind }),
+var readOwner = scan.Object(scan.Fields[owner]{
+	"apiVersion": scan.Text(func(o *owner) *string { return &o.APIVersion }, "apps/v1", "batch/v1"),
+	"kind":       scan.Text(func(o *owner) *string { return &o.Kind }, "ReplicaSet", "StatefulSet", "DaemonSet", "Job"),
 	"name":       scan.Text(func(o *owner) *string { return &o.Name }),
 	"uid":        scan.Text(func(o *owner) *string { return &o.UID }),
 	"controller": scan.Boolean(func(o *owner) *bool { return &o.controller }),

@@ -53,12 +53,12 @@ func readQuantity(into *container, c *scan.Cursor) {
 // readContainers reads a list of containers. Of one that bears the reserved name it keeps the whole.
 func readContainers(list *[]container, c *scan.Cursor) {
 	c.Each(func() {
-		var read container
+		*list = append(*list, container{})
+		read := &(*list)[len(*list)-1]
 		start := c.Mark()
-		readContainer(&read, c)
+		readContainer(read, c)
 		if read.name == v1alpha1.ContainerName {
 			read.raw = c.Since(start)
 		}
-		*list = append(*list, read)
 	})
 }

@@ -175,7 +175,19 @@ func (c *Cluster) Start(ctx context.Context) error {
 			close(c.synced)
 		}
 	}()
-	return c.manager.Start(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- c.manager.Start(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case <-c.synced:
+		return <-ended
+	default: // controller-runtime would wait for the caches all the same, be it for ever; nothing else runs yet that has to end
+		return nil
+	}
 }
 
 // Ready says why the cluster is not known yet; nil when it is.

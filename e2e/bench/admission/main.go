@@ -24,7 +24,7 @@ type options struct {
 func main() {
 	o := options{}
 	cmd := &cobra.Command{Use: "admission", Short: "Measure what an admission costs a real API server"}
-	cmd.Flags().IntVar(&o.rounds, "rounds", 6, "how often each case has its turn")
+	cmd.Flags().IntVar(&o.rounds, "rounds", 14, "how often each case has its turn")
 	cmd.Flags().IntVar(&o.pods, "pods", 150, "pods in a turn")
 	cmd.Flags().IntVar(&o.warmUp, "warm-up", 20, "pods before a turn that do not count")
 	command.AddDocs(cmd, &o.docs)

@@ -76,7 +76,7 @@ release: ## Write binaries, image, SBOMs, chart, install.yaml and checksums into
 	$(RELEASE)
 
 .PHONY: release-check
-release-check: ## Make the release in dist again, with nothing compiled beforehand, and compare
+release-check: release ## Make the release in dist, and again, with nothing compiled beforehand, and compare
 	again=$$(mktemp -d) && trap 'rm -rf "$$again"' EXIT && \
 	GOCACHE=$$again/cache $(RELEASE) --output=$$again/dist && diff dist/SHA256SUMS $$again/dist/SHA256SUMS
 

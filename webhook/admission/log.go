@@ -22,19 +22,14 @@ const (
 
 // log writes one line for each decision. What is in the pod, beyond who it is, is never logged.
 func (h *Handler) log(ctx context.Context, d decision) {
-	level := slog.LevelInfo
+	// Records are made here, and not by the Logger, which would look up on the stack who calls it.
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "Admits the pod", 0)
 	if d.refused {
-		level = slog.LevelWarn
+		line = slog.NewRecord(time.Now(), slog.LevelWarn, "Refuses the pod", 0)
 	}
-	if !h.Log.Enabled(ctx, level) {
+	if !h.Log.Enabled(ctx, line.Level) {
 		return
 	}
-	message := "Admits the pod"
-	if d.refused {
-		message = "Refuses the pod"
-	}
-	// Made here, and not by the Logger, which would look up on the stack who calls it.
-	line := slog.NewRecord(time.Now(), level, message, 0)
 	line.AddAttrs(slog.String(keyNamespace, d.namespace), slog.String(keyReason, d.reason))
 	if d.pod != nil {
 		line.AddAttrs(slog.String(keyPod, d.pod.Name()), slog.String(keyServiceAccount, d.pod.ServiceAccount()))

@@ -13,11 +13,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -74,8 +74,8 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 // eventually waits for what controllers do on their own.
 func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), pace, patience, true, condition); err != nil {
-		t.Fatalf("wait for %s: %v", what, err)
+	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 )
@@ -43,9 +43,8 @@ func clientset(t *testing.T, c *cluster.Cluster) *kubernetes.Clientset {
 // eventually waits for something the controllers do on their own.
 func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true, condition)
-	if err != nil {
-		t.Fatalf("wait for %s: %v", what, err)
+	if err := await.Condition(t.Context(), what, 50*time.Millisecond, patience, condition); err != nil {
+		t.Fatal(err)
 	}
 }
 

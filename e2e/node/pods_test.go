@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/images"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -86,7 +87,7 @@ func run(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 func awaitPod(t *testing.T, pod *corev1.Pod, what string, condition func(*corev1.Pod) bool) *corev1.Pod {
 	t.Helper()
 	var found *corev1.Pod
-	err := await(t.Context(), func(ctx context.Context) (_ bool, err error) {
+	err := await.Condition(t.Context(), "pod "+pod.Name+" "+what, pace, patience, func(ctx context.Context) (_ bool, err error) {
 		if found, err = client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{}); err != nil {
 			return false, err
 		}
@@ -94,7 +95,7 @@ func awaitPod(t *testing.T, pod *corev1.Pod, what string, condition func(*corev1
 	})
 	if err != nil {
 		described, _ := command(t, "kubectl", "describe", "pod", "-n", pod.Namespace, pod.Name)
-		t.Fatalf("wait for pod %s %s: %v\n%s", pod.Name, what, err, described)
+		t.Fatalf("%v\n%s", err, described)
 	}
 	return found
 }

@@ -15,11 +15,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -97,29 +97,17 @@ func makeNamed(t *testing.T, meta metav1.ObjectMeta) string {
 // eventually waits for what happens on its own. What it waits for tells why it has not come about yet.
 func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := await(t.Context(), condition); err != nil {
-		t.Fatalf("wait for %s: %v", what, err)
+	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // awaitAnswer waits for an answer of the API server that depends on what it has in its caches.
 func awaitAnswer(t *testing.T, what string, ask func(context.Context) (answer string, wanted bool)) {
 	t.Helper()
-	last := "none"
-	err := await(t.Context(), func(ctx context.Context) (bool, error) {
-		answer, wanted := ask(ctx)
-		if ctx.Err() == nil {
-			last = answer
-		}
-		return wanted, nil
-	})
-	if err != nil {
-		t.Fatalf("wait for %s: %v (the last answer: %s)", what, err, last)
+	if err := await.Answer(t.Context(), what, pace, patience, ask); err != nil {
+		t.Fatal(err)
 	}
-}
-
-func await(ctx context.Context, condition func(context.Context) (bool, error)) error {
-	return wait.PollUntilContextTimeout(ctx, pace, patience, true, condition)
 }
 
 // command runs a program in the cluster's network and returns its output, with errors in it.

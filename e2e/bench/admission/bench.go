@@ -14,13 +14,13 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/workload"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
@@ -112,13 +112,6 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 	return b, nil
 }
 
-func until(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {
-	if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, condition); err != nil {
-		return fmt.Errorf("wait for %s: %w", what, err)
-	}
-	return nil
-}
-
 // sameInjection makes sure that what is compared does the same.
 func (b *bench) sameInjection(ctx context.Context) error {
 	pods := map[mutator]*corev1.Pod{}
@@ -177,7 +170,7 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 	for mutator, namespace := range map[mutator]string{webhook: "bench-webhook", policy: "bench-policy"} {
 		// The API server learns of it a moment later.
 		var last error
-		err := until(ctx, "the API server to take up the change", func(ctx context.Context) (bool, error) {
+		err := await.Condition(ctx, "the API server to take up the change", 20*time.Millisecond, patience, func(ctx context.Context) (bool, error) {
 			pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, workload.NewPod(true), dryRun)
 			if ctx.Err() == nil {
 				last = err

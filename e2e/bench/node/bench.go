@@ -16,12 +16,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -61,13 +61,6 @@ func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
 	return b, nil
 }
 
-func until(ctx context.Context, what string, condition func(context.Context) (bool, error)) error {
-	if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, condition); err != nil {
-		return fmt.Errorf("wait for %s: %w", what, err)
-	}
-	return nil
-}
-
 // rendered is the container that the webhook injects, without what the API server adds.
 func (b *bench) rendered(ctx context.Context) (*corev1.Container, error) {
 	pod := newPod()
@@ -91,7 +84,7 @@ func (b *bench) clear(ctx context.Context, namespace string) error {
 	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}, metav1.ListOptions{}); err != nil {
 		return err
 	}
-	return until(ctx, "the end of the pods of "+namespace, func(ctx context.Context) (bool, error) {
+	return await.Condition(ctx, "the end of the pods of "+namespace, 20*time.Millisecond, patience, func(ctx context.Context) (bool, error) {
 		left, err := pods.List(ctx, metav1.ListOptions{})
 		return err == nil && len(left.Items) == 0, err
 	})

@@ -2,16 +2,16 @@ package clustertest
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 )
 
 // GenerateName begins the names of a test's namespaces with the test's own.
@@ -38,12 +38,8 @@ func MakeNamespace(ctx context.Context, clientset kubernetes.Interface, meta met
 // AwaitServiceAccount waits for the default service account, without which no pod can be made in a namespace. The controller
 // that makes it is in no hurry.
 func AwaitServiceAccount(ctx context.Context, clientset kubernetes.Interface, namespace string, patience time.Duration) error {
-	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	return await.Condition(ctx, "the default service account of namespace "+namespace, 20*time.Millisecond, patience, func(ctx context.Context) (bool, error) {
 		_, err := clientset.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
 		return err == nil, client.IgnoreNotFound(err)
 	})
-	if err != nil {
-		return fmt.Errorf("wait for the default service account of namespace %s: %w", namespace, err)
-	}
-	return nil
 }

@@ -6,8 +6,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -74,22 +72,6 @@ func shown(args []string) []string {
 		typed[i] = arg
 	}
 	return typed
-}
-
-// until waits for what happens on its own.
-func until(ctx context.Context, what string, condition func(context.Context) (answer string, wanted bool)) error {
-	last := "none"
-	err := wait.PollUntilContextTimeout(ctx, pace, patience, true, func(ctx context.Context) (bool, error) {
-		answer, wanted := condition(ctx)
-		if ctx.Err() == nil {
-			last = answer
-		}
-		return wanted, nil
-	})
-	if err != nil {
-		return fmt.Errorf("wait for %s: %w (the last answer: %s)", what, err, last)
-	}
-	return nil
 }
 
 // hostValue is this machine's, whose kernel the node has too.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/demo/narrator"
 )
@@ -85,7 +86,7 @@ func (s *story) ordinary(ctx context.Context) error {
 
 // account waits for the service account without which no pod can be made.
 func (s *story) account(ctx context.Context, namespace string) error {
-	return until(ctx, "the service account of namespace "+namespace, func(ctx context.Context) (string, bool) {
+	return await.Answer(ctx, "the service account of namespace "+namespace, pace, patience, func(ctx context.Context) (string, bool) {
 		output, err := s.output(ctx, "kubectl", "-n", namespace, "get", "serviceaccount", "default")
 		return output, err == nil
 	})
@@ -109,7 +110,7 @@ func (s *story) native(ctx context.Context) error {
 	}
 	pods := []string{"kubectl", "-n", "native", "get", "pods"}
 	const storm = 5
-	err := until(ctx, fmt.Sprintf("%d failed pods", storm), func(ctx context.Context) (string, bool) {
+	err := await.Answer(ctx, fmt.Sprintf("%d failed pods", storm), pace, patience, func(ctx context.Context) (string, bool) {
 		output, _ := s.output(ctx, pods...)
 		return output, strings.Count(output, "SysctlForbidden") >= storm
 	})
@@ -207,7 +208,7 @@ func (s *story) guest(ctx context.Context) error {
 	}
 	// The API server's guard hears of the class a moment later.
 	apply := []string{"kubectl", "apply", "-f", manifests + "search-guest.yaml"}
-	err := until(ctx, "the guard to know the RuntimeClass", func(ctx context.Context) (string, bool) {
+	err := await.Answer(ctx, "the guard to know the RuntimeClass", pace, patience, func(ctx context.Context) (string, bool) {
 		output, err := s.output(ctx, apply...)
 		if err == nil {
 			s.Command(apply)

@@ -8,10 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/demo/narrator"
@@ -29,15 +27,7 @@ const (
 // asked is what the sample's annotation asks for, as arguments of sysctl -w.
 var asked = []string{"net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535"}
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "\nNot as expected:", err)
-		os.Exit(1)
-	}
-}
+func main() { narrator.Main(run) }
 
 func run(ctx context.Context, out io.Writer) (err error) {
 	started := time.Now()

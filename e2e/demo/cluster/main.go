@@ -6,13 +6,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
@@ -20,15 +17,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/guest/handler"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "\nNot as expected:", err)
-		os.Exit(1)
-	}
-}
+func main() { narrator.Main(run) }
 
 func run(ctx context.Context, out io.Writer) (err error) {
 	// What takes minutes the first time is no part of the story.

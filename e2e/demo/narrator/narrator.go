@@ -2,10 +2,13 @@
 package narrator
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/pmezard/go-difflib/difflib"
 	"golang.org/x/term"
@@ -24,6 +27,18 @@ type Narrator struct {
 	out    io.Writer
 	colors bool
 	steps  int
+}
+
+// Main is a demonstration as a program: it runs until its end, or until a signal ends ctx. Anything that is not as expected ends it with
+// exit code 1.
+func Main(run func(ctx context.Context, out io.Writer) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "\nNot as expected:", err)
+		os.Exit(1)
+	}
 }
 
 // New narrates to out, in colors where that is for a person at a terminal who wants them.

@@ -25,37 +25,27 @@ const pause = 5 * time.Second
 func TestAvailability(t *testing.T) {
 	installed(t)
 	l := startLoad(t)
-	// What an administrator or a platform does in daily operation costs no pod.
 	for _, disturbance := range []struct {
 		name string
 		do   func(*testing.T)
+		want func(*testing.T, tally)
 	}{
-		{"nothing happens", func(t *testing.T) { l.flows(t, settled) }},
-		{"the servers are rolled", rollServers},
-		{"the node is drained of them, one by one", drainServers},
-		{"the leader ends", endLeader},
-		{"cert-manager renews the certificate", func(t *testing.T) { renew(t, program) }},
-		{"cert-manager renews the CA, then the certificate", func(t *testing.T) { renew(t, program+"-ca"); renew(t, program) }},
+		// What an administrator or a platform does in daily operation costs no pod.
+		{"nothing happens", func(t *testing.T) { l.flows(t, settled) }, wantNone},
+		{"the servers are rolled", rollServers, wantNone},
+		{"the node is drained of them, one by one", drainServers, wantNone},
+		{"the leader ends", endLeader, wantNone},
+		{"cert-manager renews the certificate", func(t *testing.T) { renew(t, program) }, wantNone},
+		{"cert-manager renews the CA, then the certificate", func(t *testing.T) { renew(t, program+"-ca"); renew(t, program) }, wantNone},
+		// What breaks may cost pods, but never their sysctls: a pod is refused, and its controller tries again.
+		{"the leader is killed", killLeader, wantInjected},
+		{"the API server restarts", restartAPIServer, wantInjected},
+		{"etcd pauses for 5 s", pauseEtcd, wantInjected},
 	} {
 		t.Run(disturbance.name, func(t *testing.T) {
 			counted := l.during(t, func() { disturbance.do(t) })
 			report(disturbance.name, counted)
-			wantNone(t, counted)
-		})
-	}
-	// What breaks may cost pods, but never their sysctls: a pod is refused, and its controller tries again.
-	for _, disturbance := range []struct {
-		name string
-		do   func(*testing.T)
-	}{
-		{"the leader is killed", killLeader},
-		{"the API server restarts", restartAPIServer},
-		{"etcd pauses for 5 s", pauseEtcd},
-	} {
-		t.Run(disturbance.name, func(t *testing.T) {
-			counted := l.during(t, func() { disturbance.do(t) })
-			report(disturbance.name, counted)
-			wantInjected(t, counted)
+			disturbance.want(t, counted)
 		})
 	}
 	t.Run("bad traffic", func(t *testing.T) {

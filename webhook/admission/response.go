@@ -67,7 +67,7 @@ func answer(r *review, outcome injection.Outcome) decision {
 // append writes the AdmissionReview that answers. An admission is written by hand, since it is on the path of every pod, and what
 // encoding/json makes of the same is its test; a refusal is left to encoding/json.
 func (d *decision) append(to []byte) ([]byte, error) {
-	const head = `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":`
+	const head = `{"kind":"` + kind + `","apiVersion":"` + apiVersion + `","response":`
 	to = append(to, head...)
 	if d.refused {
 		encoded, err := json.Marshal(d.response)

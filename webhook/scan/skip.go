@@ -152,7 +152,7 @@ func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint6
 		if at+8 <= len(text) {
 			word := binary.LittleEndian.Uint64(text[at:])
 			high |= word
-			// A byte's high bit is set where the byte is below 0x21 or zero after the exclusive or: quotes, which become 0x02, and control
+			// A byte's high bit is set where the byte is below 0x21 or zero after the exclusive or: quotes, which become 0x20, and control
 			// characters in the one, backslashes in the other. A borrow can set one above a true hit by mistake, never below: the lowest is right.
 			quote, backslash := word^(ones*('"'^' ')), word^(ones*'\\')
 			hits := (((quote - ones*0x21) &^ quote) | ((backslash - ones) &^ backslash)) & highs

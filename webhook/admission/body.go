@@ -2,13 +2,14 @@ package admission
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/valyala/fasthttp"
 )
 
 // buffers hold a request's body and the answer to it, one after another for many requests: what a garbage collector has to do for
@@ -30,35 +31,33 @@ func (b *buffers) giveBack() {
 
 // readBody reads a body, at once where its size is declared. A large one is read as it comes: whoever declares a size, and sends
 // nothing, is not to hold as much memory.
-func (b *buffers) readBody(w http.ResponseWriter, r *http.Request) (err error) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
+func (b *buffers) readBody(request *fasthttp.Request) (err error) {
+	if !request.Header.IsPost() {
 		return &httpError{http.StatusMethodNotAllowed, "send an AdmissionReview by POST"}
 	}
-	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
+	if media, _, _ := strings.Cut(string(request.Header.ContentType()), ";"); !strings.EqualFold(strings.TrimSpace(media), "application/json") {
 		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", media)}
 	}
-	if r.ContentLength > MaxBodyBytes {
-		return tooLarge(MaxBodyBytes)
-	}
-	if 0 <= r.ContentLength && r.ContentLength <= takenAtOnce {
-		b.body = slices.Grow(b.body[:0], int(r.ContentLength))[:r.ContentLength]
-		_, err = io.ReadFull(r.Body, b.body)
-	} else {
-		whole := bytes.NewBuffer(b.body[:0])
-		_, err = whole.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
+	size, stream := request.Header.ContentLength(), request.BodyStream() // a size below 0 is not declared
+	switch {
+	case stream == nil: // no body at all
+	case size > MaxBodyBytes:
+		return errTooLarge
+	case 0 <= size && size <= takenAtOnce:
+		b.body = slices.Grow(b.body, size)[:size]
+		_, err = io.ReadFull(stream, b.body)
+	default:
+		whole := bytes.NewBuffer(b.body)
+		_, err = whole.ReadFrom(io.LimitReader(stream, MaxBodyBytes+1))
 		b.body = whole.Bytes()
 	}
-	var limit *http.MaxBytesError
 	switch {
-	case errors.As(err, &limit):
-		return tooLarge(limit.Limit)
 	case err != nil:
 		return &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
+	case len(b.body) > MaxBodyBytes:
+		return errTooLarge
 	}
 	return nil
 }
 
-func tooLarge(limit int64) error {
-	return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit)}
-}
+var errTooLarge = &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)}

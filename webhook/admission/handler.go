@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
@@ -71,8 +70,14 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Handler decides on pods: POST /mutate-pods.
-type Handler struct{ Config }
+// Handler decides on pods.
+type Handler struct {
+	Config
+	after chan func() // what is left to do for requests that are answered
+}
+
+// maxAfter bounds how much of it there may be. A request more waits.
+const maxAfter = 256
 
 // New returns a Handler, or says which field of config is missing.
 func New(config Config) (*Handler, error) {
@@ -84,55 +89,46 @@ func New(config Config) (*Handler, error) {
 			return nil, fmt.Errorf("admission: %s is required", name)
 		}
 	}
-	return &Handler{config}, nil
+	h := &Handler{Config: config, after: make(chan func(), maxAfter)}
+	go func() {
+		for do := range h.after {
+			do()
+		}
+	}()
+	return h, nil
 }
 
-// ServeHTTP answers every review that can be answered with status 200, be the pod admitted or refused; any other status
-// says that the body was no such review. The API server refuses the pod then too (failurePolicy: Fail).
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b := takeBuffers()
-	defer b.giveBack()
-	review, decided, err := h.answer(w, r, b)
-	if err != nil {
-		h.fail(w, err)
-		return
-	}
-	// Whoever waits for the pod need not wait for what is left to do.
-	if flusher, ok := w.(http.Flusher); ok {
-		flusher.Flush()
-	}
-	h.log(r.Context(), decided)
-	h.tell(review, decided)
+// Flush returns once nothing is left to do for the requests that have been answered.
+func (h *Handler) Flush() {
+	done := make(chan struct{})
+	h.after <- func() { close(done) }
+	<-done
 }
 
-// answer reads a review, decides on it and writes the answer.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, b *buffers) (*review, decision, error) {
-	defer h.Metrics.ends(h.Metrics.begins())
-	if err := b.readBody(w, r); err != nil {
-		return nil, decision{}, err
-	}
-	review, err := readReview(b.body)
+// Answer reads the review in body, decides on its pod, and appends the answer to to. Every review that can be answered is, be the pod
+// admitted or refused. What is left to do once the answer is out, nobody who waits for the pod need wait for: after does it. An error
+// says that the body is no review; the API server refuses the pod then too (failurePolicy: Fail). Nothing refers to body any more.
+func (h *Handler) Answer(ctx context.Context, body, to []byte) (answer []byte, after func(), err error) {
+	review, err := readReview(body)
 	var decided decision
 	var misdirected misdirectedError
 	switch {
 	case err == nil:
-		decided = h.decide(r.Context(), review)
+		decided = h.decide(ctx, review)
 	case errors.As(err, &misdirected):
 		decided = refuse(review, ReasonMisdirected, http.StatusBadRequest, misdirected.Error())
 	default:
-		return nil, decision{}, &httpError{http.StatusBadRequest, err.Error()}
+		return nil, nil, &httpError{http.StatusBadRequest, err.Error()}
 	}
-	if b.answer, err = decided.append(b.answer); err != nil {
-		return nil, decision{}, err
+	if answer, err = decided.append(to); err != nil {
+		return nil, nil, err
 	}
 	h.Metrics.decided(decided.reason)
-	w.Header()["Content-Type"] = jsonType
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(b.answer))}
-	_, _ = w.Write(b.answer) // the API server may have gone: there is nobody left to tell
-	return review, decided, nil
+	return answer, func() {
+		h.log(ctx, decided)
+		h.tell(review, decided)
+	}, nil
 }
-
-var jsonType = []string{"application/json"}
 
 // tell hands on that the pod was refused. A dry run leaves no trace.
 func (h *Handler) tell(review *review, d decision) {
@@ -219,8 +215,8 @@ func (h *Handler) refuseGrant(ctx context.Context, review *review, err error) de
 }
 
 func (h *Handler) refusePanic(ctx context.Context, review *review, cause any, stack []byte) decision {
-	h.Log.ErrorContext(ctx, "Recovers from a panic", keyCause, fmt.Sprint(cause), keyStack, string(stack))
-	return refuse(review, ReasonPanic, http.StatusInternalServerError, "sysctl-injector met an error of its own; its log says more")
+	h.logPanic(ctx, cause, stack)
+	return refuse(review, ReasonPanic, http.StatusInternalServerError, ownError)
 }
 
 // place finds out where the pod is to run: its namespace is the request's, since its own is still empty.
@@ -236,23 +232,4 @@ func (h *Handler) place(ctx context.Context, pod *injection.Pod, namespace strin
 		}
 	}
 	return place, nil
-}
-
-// httpError is a request that is no AdmissionReview, and the status that says so.
-type httpError struct {
-	status  int
-	message string
-}
-
-func (e *httpError) Error() string { return e.message }
-
-func (h *Handler) fail(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
-	var e *httpError
-	if errors.As(err, &e) {
-		status = e.status
-	}
-	h.Metrics.decided("HTTP" + fmt.Sprint(status))
-	h.Log.Warn("Rejects a request that is no AdmissionReview", keyStatus, status, keyCause, err.Error())
-	http.Error(w, err.Error(), status)
 }

@@ -9,12 +9,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
 	admissionv1 "k8s.io/api/admission/v1"
 	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -83,12 +83,19 @@ func newFixture(t testing.TB) *fixture {
 	return f
 }
 
-func (f *fixture) post(body string) *httptest.ResponseRecorder {
-	request := httptest.NewRequest(http.MethodPost, MutatePath, strings.NewReader(body))
-	request.Header.Set("Content-Type", "application/json")
-	recorder := httptest.NewRecorder()
-	f.handler.ServeHTTP(recorder, request)
-	return recorder
+func (f *fixture) post(body string) *fasthttp.Response {
+	return f.send(http.MethodPost, "application/json", strings.NewReader(body), len(body))
+}
+
+// send sends a body of a size, which is below 0 where it is not declared.
+func (f *fixture) send(method, contentType string, body io.Reader, size int) *fasthttp.Response {
+	var c fasthttp.RequestCtx
+	c.Request.Header.SetMethod(method)
+	c.Request.Header.SetContentType(contentType)
+	c.Request.SetBodyStream(body, size)
+	f.handler.Handle(&c)
+	f.handler.Flush()
+	return &c.Response
 }
 
 // counted are the requests counted so far, by reason.
@@ -124,17 +131,17 @@ const (
 		`"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d4","controller":true}]},"spec":{"serviceAccountName":"psp-user","containers":[{"name":"web","image":"nginx"}]}}`
 )
 
-func decode(t *testing.T, recorder *httptest.ResponseRecorder) *admissionv1.AdmissionResponse {
+func decode(t *testing.T, answer *fasthttp.Response) *admissionv1.AdmissionResponse {
 	t.Helper()
-	if recorder.Code != http.StatusOK || recorder.Header().Get("Content-Type") != "application/json" {
-		t.Fatalf("status %d, %s: %s", recorder.Code, recorder.Header().Get("Content-Type"), recorder.Body)
+	if answer.StatusCode() != http.StatusOK || string(answer.Header.ContentType()) != "application/json" {
+		t.Fatalf("status %d, %s: %s", answer.StatusCode(), answer.Header.ContentType(), answer.Body())
 	}
 	var review admissionv1.AdmissionReview
-	if err := json.Unmarshal(recorder.Body.Bytes(), &review); err != nil {
+	if err := json.Unmarshal(answer.Body(), &review); err != nil {
 		t.Fatal(err)
 	}
 	if review.APIVersion != "admission.k8s.io/v1" || review.Kind != "AdmissionReview" || review.Response.UID != "705ab4f5-6393-11e8-b7cc-42010a800002" {
-		t.Errorf("got %s", recorder.Body)
+		t.Errorf("got %s", answer.Body())
 	}
 	return review.Response
 }
@@ -260,14 +267,9 @@ func TestRejectsWhatIsNoReview(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			request := httptest.NewRequest(test.method, MutatePath, strings.NewReader(test.body))
-			if test.contentType != "" {
-				request.Header.Set("Content-Type", test.contentType)
-			}
-			recorder := httptest.NewRecorder()
-			newFixture(t).handler.ServeHTTP(recorder, request)
-			if got := strings.TrimSpace(recorder.Body.String()); recorder.Code != test.status || got != test.message {
-				t.Errorf("got %d %q, want %d %q", recorder.Code, got, test.status, test.message)
+			answer := newFixture(t).send(test.method, test.contentType, strings.NewReader(test.body), len(test.body))
+			if got := string(answer.Body()); answer.StatusCode() != test.status || got != test.message {
+				t.Errorf("got %d %q, want %d %q", answer.StatusCode(), got, test.status, test.message)
 			}
 		})
 	}
@@ -275,13 +277,22 @@ func TestRejectsWhatIsNoReview(t *testing.T) {
 
 // A size that is not declared shows only as the body is read.
 func TestBodyOfUnknownSize(t *testing.T) {
-	body := io.MultiReader(strings.NewReader(strings.Repeat(" ", MaxBodyBytes+1)))
-	request := httptest.NewRequest(http.MethodPost, MutatePath, body)
-	request.Header.Set("Content-Type", "application/json")
-	recorder := httptest.NewRecorder()
-	newFixture(t).handler.ServeHTTP(recorder, request)
-	if recorder.Code != http.StatusRequestEntityTooLarge {
-		t.Errorf("got %d %q, want %d", recorder.Code, recorder.Body, http.StatusRequestEntityTooLarge)
+	answer := newFixture(t).send(http.MethodPost, "application/json", strings.NewReader(strings.Repeat(" ", MaxBodyBytes+1)), -1)
+	if answer.StatusCode() != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %d %q, want %d", answer.StatusCode(), answer.Body(), http.StatusRequestEntityTooLarge)
+	}
+}
+
+type panickingReader struct{}
+
+func (panickingReader) Read([]byte) (int, error) { panic("a bug") }
+
+// A panic before there is a review to answer must not end the process.
+func TestRejectsWhatMakesItPanic(t *testing.T) {
+	f := newFixture(t)
+	answer := f.send(http.MethodPost, "application/json", panickingReader{}, -1)
+	if got := string(answer.Body()); answer.StatusCode() != http.StatusInternalServerError || got != ownError || !strings.Contains(f.log.String(), `"cause":"a bug"`) {
+		t.Errorf("got %d %q, log:\n%s", answer.StatusCode(), got, f.log)
 	}
 }
 
@@ -307,15 +318,15 @@ func FuzzBody(f *testing.F) {
 	fixture := newFixture(f)
 	f.Fuzz(func(t *testing.T, body string) {
 		fixture.log.Reset()
-		recorder := fixture.post(body)
-		if recorder.Code >= http.StatusInternalServerError || strings.Contains(recorder.Body.String(), `"reason":"Panic"`) {
-			t.Fatalf("status %d: %s\n%s", recorder.Code, recorder.Body, fixture.log)
+		answer := fixture.post(body)
+		if answer.StatusCode() >= http.StatusInternalServerError || bytes.Contains(answer.Body(), []byte(`"reason":"Panic"`)) {
+			t.Fatalf("status %d: %s\n%s", answer.StatusCode(), answer.Body(), fixture.log)
 		}
-		if recorder.Code != http.StatusOK {
+		if answer.StatusCode() != http.StatusOK {
 			return
 		}
 		var answered admissionv1.AdmissionReview
-		if err := json.Unmarshal(recorder.Body.Bytes(), &answered); err != nil {
+		if err := json.Unmarshal(answer.Body(), &answered); err != nil {
 			t.Fatalf("the answer is no JSON: %v", err)
 		}
 		var asked struct {

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -41,4 +42,11 @@ func (h *Handler) log(ctx context.Context, d decision) {
 		line.AddAttrs(slog.String(keyMessage, d.response.Result.Message))
 	}
 	_ = h.Log.Handler().Handle(ctx, line) // as the Logger, which has nobody to tell either
+}
+
+// ownError is what is answered where the log says more.
+const ownError = "sysctl-injector met an error of its own; its log says more"
+
+func (h *Handler) logPanic(ctx context.Context, cause any, stack []byte) {
+	h.Log.ErrorContext(ctx, "Recovers from a panic", keyCause, fmt.Sprint(cause), keyStack, string(stack))
 }

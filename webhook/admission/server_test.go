@@ -10,12 +10,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
+
+	"github.com/valyala/fasthttp"
 )
 
 // listening serves handler, and returns its address, a client that trusts it, and what stops it and waits until it has.
-func listening(t testing.TB, handler http.Handler) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
+func listening(t testing.TB, handler fasthttp.RequestHandler) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
 	t.Helper()
 	authority := httptest.NewUnstartedServer(nil)
 	authority.StartTLS()
@@ -43,11 +46,11 @@ func listening(t testing.TB, handler http.Handler) (address string, client *http
 
 func TestServeLetsRequestsInFlightFinish(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	address, client, stop, stopped := listening(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	address, client, stop, stopped := listening(t, func(c *fasthttp.RequestCtx) {
 		close(entered)
 		<-leave
-		fmt.Fprint(w, "done")
-	}))
+		c.SetBodyString("done")
+	})
 	answer := make(chan string, 1)
 	go func() {
 		response, err := client.Post("https://"+address+MutatePath, "application/json", strings.NewReader("{}"))
@@ -57,7 +60,7 @@ func TestServeLetsRequestsInFlightFinish(t *testing.T) {
 		}
 		defer func() { _ = response.Body.Close() }()
 		body, _ := io.ReadAll(response.Body)
-		answer <- fmt.Sprintf("%s %s", response.Proto, body)
+		answer <- fmt.Sprintf("%s %s, close: %v", response.Proto, body, response.Close)
 	}()
 	<-entered
 	stop()
@@ -67,7 +70,7 @@ func TestServeLetsRequestsInFlightFinish(t *testing.T) {
 	default:
 	}
 	close(leave)
-	if got := <-answer; got != "HTTP/1.1 done" {
+	if got := <-answer; got != "HTTP/1.1 done, close: true" {
 		t.Errorf("got %q", got)
 	}
 	if err := <-stopped; err != nil {
@@ -76,7 +79,7 @@ func TestServeLetsRequestsInFlightFinish(t *testing.T) {
 }
 
 func TestServeAnswersNothingElse(t *testing.T) {
-	address, client, _, _ := listening(t, http.NotFoundHandler())
+	address, client, _, _ := listening(t, func(*fasthttp.RequestCtx) { t.Error("is called") })
 	response, err := client.Get("https://" + address + "/")
 	if err != nil {
 		t.Fatal(err)
@@ -87,8 +90,44 @@ func TestServeAnswersNothingElse(t *testing.T) {
 	}
 }
 
+func TestServeKeepsConnections(t *testing.T) {
+	address, client, _, _ := listening(t, newFixture(t).handler.Handle)
+	for n, body := range []string{reviewOf(plainPod), "no review", reviewOf(annotatedPod)} {
+		var reused bool
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+MutatePath+"?timeout=5s", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if reused != (n > 0) || response.Close {
+			t.Errorf("request %d: connection reused: %v, to be closed: %v", n, reused, response.Close)
+		}
+	}
+}
+
+func TestServeRefusesLongHeaders(t *testing.T) {
+	address, client, _, _ := listening(t, func(*fasthttp.RequestCtx) { t.Error("is called") })
+	response, err := client.Post("https://"+address+MutatePath, strings.Repeat("a", maxHeaderBytes), strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("got %s", response.Status)
+	}
+}
+
 func TestServeRefusesOldTLS(t *testing.T) {
-	address, client, _, _ := listening(t, http.NotFoundHandler())
+	address, client, _, _ := listening(t, func(*fasthttp.RequestCtx) { t.Error("is called") })
 	config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	connection, err := tls.Dial("tcp", address, config)

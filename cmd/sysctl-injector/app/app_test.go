@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -139,13 +137,13 @@ func admit(t *testing.T, content []byte, template manifest.Template) []byte {
 	}
 	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},`+
 		`"operation":"CREATE","namespace":"shop","object":%s}}`, template.Pod)
-	request := httptest.NewRequest(http.MethodPost, admission.MutatePath, strings.NewReader(body))
-	request.Header.Set("Content-Type", "application/json")
-	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, request)
+	answer, _, err := handler.Answer(t.Context(), []byte(body), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var review admissionv1.AdmissionReview
-	if err := json.Unmarshal(recorder.Body.Bytes(), &review); err != nil || !review.Response.Allowed {
-		t.Fatalf("status %d: %s", recorder.Code, recorder.Body)
+	if err := json.Unmarshal(answer, &review); err != nil || !review.Response.Allowed {
+		t.Fatalf("%s", answer)
 	}
 	if review.Response.Patch == nil {
 		return template.Pod

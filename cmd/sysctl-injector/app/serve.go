@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -162,7 +161,7 @@ type part struct {
 }
 
 // serve runs the webhook and its parts until ctx ends or one of them fails.
-func (o *serveOptions) serve(ctx context.Context, handler http.Handler, certificate getCertificate, parts []part, registry *prometheus.Registry, log *slog.Logger) error {
+func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, certificate getCertificate, parts []part, registry *prometheus.Registry, log *slog.Logger) error {
 	webhook, err := net.Listen("tcp", o.bindAddress)
 	if err != nil {
 		return fmt.Errorf("--bind-address: %w", err)
@@ -177,8 +176,9 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, certific
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		defer end()
+		defer handler.Flush()
 		return admission.Serve(ctx, admission.ServerConfig{
-			Listener: webhook, GetCertificate: certificate, Handler: handler, ShutdownDelay: o.shutdownDelay, Log: log,
+			Listener: webhook, GetCertificate: certificate, Handler: handler.Handle, ShutdownDelay: o.shutdownDelay, Log: log,
 		})
 	})
 	checks := []check{{name: "shutdown", ready: func() error { return context.Cause(ctx) }}}

@@ -40,8 +40,8 @@ const (
 
 // Serve answers HTTPS on the listener until ctx ends, and then lets the requests in flight finish.
 //
-// The server is fasthttp's. net/http's listens, while a request is answered, for whether the client goes away, which nobody
-// here asks; with what else that costs, a request takes a fifth longer (docs/benchmarks.md).
+// The server is fasthttp's. That of net/http listens, while a request is answered, for whether the client goes away, which nobody here
+// asks; with what else it does, a small pod costs a sixth more (docs/benchmarks.md).
 func Serve(ctx context.Context, config ServerConfig) error {
 	server := &fasthttp.Server{
 		Handler:        onlyMutate(closeWhenEnding(ctx, config.Handler)),

@@ -28,7 +28,7 @@ type options struct {
 func main() {
 	o := options{}
 	cmd := &cobra.Command{Use: "request", Short: "Measure what one admission request costs the server"}
-	cmd.Flags().IntVar(&o.rounds, "rounds", 5, "how often each case has its turn")
+	cmd.Flags().IntVar(&o.rounds, "rounds", 9, "how often each case has its turn")
 	cmd.Flags().DurationVar(&o.turn, "turn", 800*time.Millisecond, "how long a turn takes")
 	command.AddDocs(cmd, &o.docs)
 	cmd.Flags().StringVar(&o.program, "other", "", "another build of the program, which takes turns with this checkout's")

@@ -39,23 +39,8 @@ const (
 )
 
 // Serve answers HTTPS on the listener until ctx ends, and then lets the requests in flight finish.
-//
-// The server is fasthttp's. That of net/http listens, while a request is answered, for whether the client goes away, which nobody here
-// asks; with what else it does, a small pod costs a sixth more (docs/benchmarks.md).
 func Serve(ctx context.Context, config ServerConfig) error {
-	server := &fasthttp.Server{
-		Handler:        onlyMutate(closeWhenEnding(ctx, config.Handler)),
-		ReadTimeout:    readTimeout,
-		WriteTimeout:   writeTimeout,
-		IdleTimeout:    idleTimeout,
-		ReadBufferSize: maxHeaderBytes,
-		// The handler reads the body, and says how much memory it is given. A form's files would be written to the disk before.
-		StreamRequestBody:            true,
-		DisablePreParseMultipartForm: true,
-		NoDefaultServerHeader:        true,
-		SecureErrorLogMessage:        true,
-		Logger:                       slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug), // a client's broken handshake is no error of ours
-	}
+	server := newServer(ctx, config.Handler, config.Log)
 	listener := tls.NewListener(config.Listener, &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: config.GetCertificate,
@@ -74,6 +59,24 @@ func Serve(ctx context.Context, config ServerConfig) error {
 		return err
 	}
 	return <-drained
+}
+
+// newServer makes a server of fasthttp's. That of net/http listens, while a request is answered, for whether the client goes away, which
+// nobody here asks; with what else it does, a small pod costs a sixth more (docs/benchmarks.md).
+func newServer(ctx context.Context, handler fasthttp.RequestHandler, log *slog.Logger) *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:        onlyMutate(closeWhenEnding(ctx, handler)),
+		ReadTimeout:    readTimeout,
+		WriteTimeout:   writeTimeout,
+		IdleTimeout:    idleTimeout,
+		ReadBufferSize: maxHeaderBytes,
+		// The handler reads the body, and says how much memory it is given. A form's files would be written to the disk before.
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		SecureErrorLogMessage:        true,
+		Logger:                       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // a client's broken handshake is no error of ours
+	}
 }
 
 // onlyMutate answers no other path.

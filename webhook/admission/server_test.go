@@ -13,6 +13,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -138,4 +139,44 @@ func TestServeRefusesOldTLS(t *testing.T) {
 	if !strings.Contains(err.Error(), "protocol version") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// received is a connection on which all that a client sends is there already, and to which no answer matters.
+type received struct {
+	net.Conn
+	sent *strings.Reader
+}
+
+func (r *received) Read(p []byte) (int, error)     { return r.sent.Read(p) }
+func (*received) Write(p []byte) (int, error)      { return len(p), nil }
+func (*received) Close() error                     { return nil }
+func (*received) SetReadDeadline(time.Time) error  { return nil }
+func (*received) SetWriteDeadline(time.Time) error { return nil }
+
+// FuzzConnection sends any bytes, from which TLS has been taken off. The handler's own recovery does not reach the HTTP server, in which
+// a panic would be the end of the process.
+func FuzzConnection(f *testing.F) {
+	const head = "POST /mutate-pods?timeout=5s HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\n"
+	review := reviewOf(annotatedPod)
+	whole := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(review), review)
+	for _, seed := range []string{
+		whole, whole + whole, whole[:len(whole)-9],
+		fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\nTrailer: a\r\n\r\n", head, len(review), review),
+		fmt.Sprintf("%sExpect: 100-continue\r\nContent-Length: %d\r\n\r\n%s", head, len(review), review),
+		head + "Content-Length: 99999999\r\n\r\n{", head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET / HTTP/1.0\r\n\r\n", "HEAD /mutate-pods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"POST http://a:b@c/%2e%2e/mutate-pods HTTP/1.1\r\nHost: c\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 9\r\n\r\n--x\r\n\r\na\r\n--x--",
+	} {
+		f.Add(seed)
+	}
+	fixture := newFixture(f)
+	server := newServer(f.Context(), fixture.handler.Handle, slog.New(slog.DiscardHandler))
+	f.Fuzz(func(t *testing.T, sent string) {
+		fixture.log.Reset()
+		_ = server.ServeConn(&received{sent: strings.NewReader(sent)}) // what was wrong with what was sent
+		fixture.handler.Flush()
+		if strings.Contains(fixture.log.String(), `"msg":"Recovers from a panic"`) {
+			t.Fatalf("panics: %s", fixture.log)
+		}
+	})
 }

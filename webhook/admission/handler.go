@@ -92,10 +92,20 @@ func New(config Config) (*Handler, error) {
 	h := &Handler{Config: config, after: make(chan func(), maxAfter)}
 	go func() {
 		for do := range h.after {
-			do()
+			h.recovered(do)
 		}
 	}()
 	return h, nil
+}
+
+// recovered runs do, whose panic would else end the process.
+func (h *Handler) recovered(do func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.logPanic(context.Background(), cause, debug.Stack())
+		}
+	}()
+	do()
 }
 
 // Flush returns once nothing is left to do for the requests that have been answered.

@@ -43,6 +43,19 @@ func TestRefusedIsTold(t *testing.T) {
 	}
 }
 
+// The pod is answered by then, and those after it still are.
+func TestSurvivesAPanicOfWhoIsTold(t *testing.T) {
+	f := newFixture(t)
+	f.handler.Refused = func(Refusal) { panic("a bug") }
+	for range 2 {
+		f.log.Reset()
+		f.post(reviewOf("null"))
+		if !strings.Contains(f.log.String(), `"cause":"a bug"`) {
+			t.Errorf("log:\n%s", f.log)
+		}
+	}
+}
+
 // panicking is a Granter in one of whose goroutines there was a panic.
 type panicking struct{}
 

@@ -65,7 +65,7 @@ func Serve(ctx context.Context, config ServerConfig) error {
 // nobody here asks; with what else it does, a small pod costs a sixth more (docs/benchmarks.md).
 func newServer(ctx context.Context, handler fasthttp.RequestHandler, log *slog.Logger) *fasthttp.Server {
 	return &fasthttp.Server{
-		Handler:        onlyMutate(closeWhenEnding(ctx, handler)),
+		Handler:        closeWhenEnding(ctx, onlyMutate(handler)),
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,

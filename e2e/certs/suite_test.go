@@ -15,12 +15,12 @@ import (
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 )
@@ -101,8 +101,8 @@ func kubectl(t *testing.T, input string, args ...string) {
 // eventually waits for what happens on its own. State says how things are where that is never so.
 func eventually(t *testing.T, what string, state func() string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), pace, patience, true, condition); err != nil {
-		t.Fatalf("wait for %s: %v; %s", what, err, state())
+	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
+		t.Fatalf("%v; %s", err, state())
 	}
 }
 

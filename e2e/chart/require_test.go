@@ -12,10 +12,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -61,7 +61,7 @@ func TestRequireHasEnough(t *testing.T) {
 	if err := admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(role), client.FieldOwner("test"), client.ForceOwnership); err != nil {
 		t.Fatal(err)
 	}
-	err = wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+	err = await.Condition(t.Context(), "the authorizer to know", 20*time.Millisecond, 30*time.Second, func(ctx context.Context) (bool, error) {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 			User:               installation.User,
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Group: rbacv1.GroupName, Resource: "clusterroles", Verb: "create"},
@@ -70,7 +70,7 @@ func TestRequireHasEnough(t *testing.T) {
 		return !review.Status.Allowed, err
 	})
 	if err != nil {
-		t.Fatalf("wait for the authorizer to know: %v", err)
+		t.Fatal(err)
 	}
 	if err := installed.Restart(t.Context()); err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func TestLeader(t *testing.T) {
 	writer := func() string {
 		t.Helper()
 		generation++
-		await(t, "the policy to tell its state", policy, func(p *v1alpha1.SysctlPolicy) bool {
+		awaitObject(t, "the policy to tell its state", policy, func(p *v1alpha1.SysctlPolicy) bool {
 			return len(p.Status.Conditions) == 1 && p.Status.Conditions[0].ObservedGeneration == int64(generation)
 		})
 		var writers []string

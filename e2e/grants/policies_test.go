@@ -44,7 +44,7 @@ func awaitAnswer(t *testing.T, pod *corev1.Pod, want string) {
 // awaitReady waits until a policy or profile says whether it counts, and compares what it says.
 func awaitReady(t *testing.T, object client.Object, conditions *[]metav1.Condition, status metav1.ConditionStatus, message string) {
 	t.Helper()
-	await(t, object.GetName()+" to tell its state", object, func(object client.Object) bool {
+	awaitObject(t, object.GetName()+" to tell its state", object, func(object client.Object) bool {
 		ready := meta.FindStatusCondition(*conditions, v1alpha1.ConditionReady)
 		return ready != nil && ready.ObservedGeneration == object.GetGeneration() && ready.Status == status && ready.Message == message
 	})

@@ -73,10 +73,10 @@ func TestRepair(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			must(t, test.spoil(t.Context()))
-			await(t, "the RoleBinding to be restored", binding(namespace, "default", sysctl), func(b *rbacv1.RoleBinding) bool {
+			awaitObject(t, "the RoleBinding to be restored", binding(namespace, "default", sysctl), func(b *rbacv1.RoleBinding) bool {
 				return cmp.Equal(b.RoleRef, wantedBinding.RoleRef) && cmp.Equal(b.Subjects, wantedBinding.Subjects)
 			})
-			await(t, "the ClusterRole to be restored", role(sysctl), func(r *rbacv1.ClusterRole) bool {
+			awaitObject(t, "the ClusterRole to be restored", role(sysctl), func(r *rbacv1.ClusterRole) bool {
 				return cmp.Equal(r.Rules, wantedRole.Rules) && r.AggregationRule == nil
 			})
 		})
@@ -93,7 +93,7 @@ func TestRepairGoesOn(t *testing.T) {
 	must(t, admin.Patch(t.Context(), taken, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"labels": null}, "subjects": null}`))))
 	s.awaitLog(t, `"level":"ERROR"`, `RoleBinding \"`+namespace+`/sysctl-injector:net.core.somaxconn:default\"`+leftAsItIs)
 	must(t, admin.Delete(t.Context(), binding(namespace, "default", "net.ipv4.tcp_retries2")))
-	await(t, "the other RoleBinding to be restored", binding(namespace, "default", "net.ipv4.tcp_retries2"), func(*rbacv1.RoleBinding) bool { return true })
+	awaitObject(t, "the other RoleBinding to be restored", binding(namespace, "default", "net.ipv4.tcp_retries2"), func(*rbacv1.RoleBinding) bool { return true })
 	found := taken.DeepCopy()
 	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(found), found))
 	if found.ResourceVersion != taken.ResourceVersion {

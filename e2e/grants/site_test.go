@@ -47,7 +47,7 @@ func newSite(t *testing.T, config serverConfig) *site {
 	s.config.address = s.webhook
 
 	// The server has now done all that it does without a pod.
-	await(t, "the policy to be read", &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, func(p *v1alpha1.SysctlPolicy) bool {
+	awaitObject(t, "the policy to be read", &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, func(p *v1alpha1.SysctlPolicy) bool {
 		return meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady)
 	})
 
@@ -90,7 +90,7 @@ func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
 	for _, account := range serviceAccounts {
 		must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: account}}))
 	}
-	await(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
+	awaitObject(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
 	return name
 }
 

@@ -19,12 +19,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
@@ -138,8 +138,8 @@ func user(account string) string {
 // eventually waits for what happens on its own.
 func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), pace, patience, true, condition); err != nil {
-		t.Fatalf("wait for %s: %v", what, err)
+	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -152,8 +152,8 @@ func awaitGone(t *testing.T, object client.Object) {
 	})
 }
 
-// await waits until an object is there and as wanted.
-func await[T client.Object](t *testing.T, what string, object T, wanted func(T) bool) {
+// awaitObject waits until an object is there and as wanted.
+func awaitObject[T client.Object](t *testing.T, what string, object T, wanted func(T) bool) {
 	t.Helper()
 	eventually(t, what, func(ctx context.Context) (bool, error) {
 		err := admin.Get(ctx, client.ObjectKeyFromObject(object), object)

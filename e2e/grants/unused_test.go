@@ -118,7 +118,7 @@ func TestCountSurvivesRestart(t *testing.T) {
 	log := newAudit(t)
 	s.server = start(t, s.config)
 	awaitGone(t, over)
-	await(t, "the count of a binding in use to end", binding(namespace, "default", "net.core.somaxconn"), func(b *rbacv1.RoleBinding) bool {
+	awaitObject(t, "the count of a binding in use to end", binding(namespace, "default", "net.core.somaxconn"), func(b *rbacv1.RoleBinding) bool {
 		return b.UID == needed.UID && len(b.Annotations) == 0
 	})
 	s.restart(t)

@@ -16,12 +16,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
@@ -104,16 +104,12 @@ func optedIn() map[string]string {
 // eventually waits for what happens on its own. What it waits for tells why it has not come about yet.
 func eventually(t *testing.T, what string, condition func(context.Context) error) {
 	t.Helper()
-	var last error
-	err := wait.PollUntilContextTimeout(t.Context(), pace, patience, true, func(ctx context.Context) (bool, error) {
+	err := await.Answer(t.Context(), what, pace, patience, func(ctx context.Context) (string, bool) {
 		err := condition(ctx)
-		if err != nil && ctx.Err() == nil {
-			last = err
-		}
-		return err == nil, nil
+		return fmt.Sprint(err), err == nil
 	})
 	if err != nil {
-		t.Fatalf("wait for %s: %v: %v\n%s", what, err, last, certManager.output())
+		t.Fatalf("%v\n%s", err, certManager.output())
 	}
 }
 

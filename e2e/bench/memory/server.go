@@ -6,11 +6,11 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
@@ -52,12 +52,12 @@ func (s *server) restart(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	elapsed := time.Since(start)
-	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err = await.Condition(ctx, "the server to lead", 100*time.Millisecond, time.Minute, func(ctx context.Context) (bool, error) {
 		now, err := s.leader(ctx)
 		return now != "" && now != before, err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("wait until the server leads: %w", err)
+		return 0, err
 	}
 	return elapsed, nil
 }
@@ -80,7 +80,7 @@ func (s *server) whenIdle(ctx context.Context) (figures, error) {
 	)
 	var metrics map[string]float64
 	calm, used := 0, -1.0
-	err := wait.PollUntilContextTimeout(ctx, pause, 2*time.Minute, true, func(ctx context.Context) (done bool, err error) {
+	err := await.Condition(ctx, "the server to have nothing to do", pause, 2*time.Minute, func(ctx context.Context) (done bool, err error) {
 		if metrics, err = s.metrics(ctx); err != nil {
 			return false, err
 		}
@@ -93,7 +93,7 @@ func (s *server) whenIdle(ctx context.Context) (figures, error) {
 		return calm == still, nil
 	})
 	if err != nil {
-		return figures{}, fmt.Errorf("wait until the server has nothing to do: %w", err)
+		return figures{}, err
 	}
 	memory, err := s.memory()
 	return figures{Memory: memory, Heap: metrics["go_memstats_heap_inuse_bytes"], Processor: metrics["process_cpu_seconds_total"]}, err

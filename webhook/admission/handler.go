@@ -3,7 +3,6 @@ package admission
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -52,7 +52,7 @@ type Granter interface {
 // Refusal is what is known of a pod that was refused.
 type Refusal struct {
 	Namespace       string
-	Owner           injection.Owner // empty where no controller made the pod
+	Owner           pod.Owner // empty where no controller made the pod
 	Reason, Message string
 }
 
@@ -173,15 +173,15 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 }
 
 // outcome takes the decision on a pod, and does nothing about it.
-func (h *Handler) outcome(ctx context.Context, pod *injection.Pod, namespace string) (injection.Outcome, error) {
+func (h *Handler) outcome(ctx context.Context, p *pod.Pod, namespace string) (injection.Outcome, error) {
 	place := injection.Place{Namespace: namespace}
-	if pod.Requested() { // where it is to run decides on nothing else
+	if p.AsksForSysctls() { // where it is to run decides on nothing else
 		var err error
-		if place, err = h.place(ctx, pod, namespace); err != nil {
+		if place, err = h.place(ctx, p, namespace); err != nil {
 			return injection.Outcome{}, err
 		}
 	}
-	outcome := h.Injector.Inject(pod, place, h.Rules())
+	outcome := h.Injector.Inject(p, place, h.Rules())
 	if len(outcome.Sysctls) > 0 && place.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
 		return injection.Refused(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not opted in; "+
 			"an administrator can run: kubectl label namespace %[1]s %s=%s", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))), nil
@@ -192,15 +192,11 @@ func (h *Handler) outcome(ctx context.Context, pod *injection.Pod, namespace str
 // Need returns what a pod that lives needs to be granted by the rules now in force, be it created anew; nil where that is
 // nothing.
 func (h *Handler) Need(ctx context.Context, live *corev1.Pod) (*grants.Need, error) {
-	raw, err := json.Marshal(live)
+	p, err := pod.FromTyped(live)
 	if err != nil {
 		return nil, err
 	}
-	pod, err := injection.ReadPod(raw)
-	if err != nil {
-		return nil, err
-	}
-	outcome, err := h.outcome(ctx, pod, live.Namespace)
+	outcome, err := h.outcome(ctx, p, live.Namespace)
 	return outcome.Need, err
 }
 
@@ -230,15 +226,15 @@ func (h *Handler) refusePanic(ctx context.Context, review *review, cause any, st
 }
 
 // place finds out where the pod is to run: its namespace is the request's, since its own is still empty.
-func (h *Handler) place(ctx context.Context, pod *injection.Pod, namespace string) (injection.Place, error) {
+func (h *Handler) place(ctx context.Context, p *pod.Pod, namespace string) (injection.Place, error) {
 	place := injection.Place{Namespace: namespace}
 	var err error
 	if place.NamespaceLabels, err = h.Cluster.NamespaceLabels(ctx, namespace); err != nil {
 		return place, fmt.Errorf("read namespace %q: %w", namespace, err)
 	}
-	if pod.RuntimeClass != "" {
-		if place.RuntimeClass, err = h.Cluster.RuntimeClass(ctx, pod.RuntimeClass); err != nil {
-			return place, fmt.Errorf("read RuntimeClass %q: %w", pod.RuntimeClass, err)
+	if p.RuntimeClass != "" {
+		if place.RuntimeClass, err = h.Cluster.RuntimeClass(ctx, p.RuntimeClass); err != nil {
+			return place, fmt.Errorf("read RuntimeClass %q: %w", p.RuntimeClass, err)
 		}
 	}
 	return place, nil

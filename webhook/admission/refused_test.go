@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
-	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
 // Who is told of refusals learns which controller's pod it was, and why. A dry run, and a pod that is admitted, are not told.
@@ -23,7 +23,7 @@ func TestRefusedIsTold(t *testing.T) {
 		want       []Refusal
 	}{
 		{"a pod of a controller", reviewOf(onTheHost), []Refusal{{
-			Namespace: "shop", Owner: injection.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "5d4"}, Reason: "HostNetwork", Message: message,
+			Namespace: "shop", Owner: pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "5d4"}, Reason: "HostNetwork", Message: message,
 		}}},
 		{"a review without a pod", reviewOf("null"), []Refusal{{Namespace: "shop", Reason: "Misdirected", Message: "Misdirected: this webhook decides on the creation of pods only, " +
 			"and was asked about a pod without a namespace or without an object; correct the rules of the MutatingWebhookConfiguration"}}},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -21,7 +22,7 @@ type decision struct {
 	reason    string
 	refused   bool
 	namespace string
-	pod       *injection.Pod
+	pod       *pod.Pod
 	response  *admissionv1.AdmissionResponse // of a refusal
 
 	// Of an admission.

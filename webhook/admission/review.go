@@ -6,7 +6,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
@@ -26,8 +26,8 @@ type review struct {
 	operation   string
 	namespace   string
 	dryRun      bool
-	pod         *injection.Pod // nil where the review has no object
-	podErr      error          // what is wrong with it
+	pod         *pod.Pod // nil where the review has no object
+	podErr      error    // what is wrong with it
 }
 
 type resource struct{ group, version, resource string }
@@ -50,7 +50,7 @@ var readFields = scan.Object(scan.Fields[review]{
 	}),
 })
 
-var podReader = injection.PodReader(func(r *review) **injection.Pod { return &r.pod })
+var podReader = pod.Reader(func(r *review) **pod.Pod { return &r.pod })
 
 // readPod reads the pod in the same pass. What is wrong with it is no fault of the review, which can be answered.
 func readPod(r *review, c *scan.Cursor) {

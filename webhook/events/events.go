@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
-	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
 const (
@@ -94,7 +94,7 @@ func (r *Recorder) Refused(refusal admission.Refusal) {
 	}
 }
 
-func isBetween(owner injection.Owner) bool {
+func isBetween(owner pod.Owner) bool {
 	for _, kind := range between {
 		if owner.APIVersion == kind.GroupVersion().String() && owner.Kind == kind.Kind {
 			return true

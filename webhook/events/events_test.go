@@ -26,7 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
-	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
 // The suite against a real API server shows what a person sees. Here is what takes an answer that it does not give at will.
@@ -86,17 +86,17 @@ func TestLookUp(t *testing.T) {
 		&appsv1.ReplicaSet{ObjectMeta: elsewhere}, &appsv1.ReplicaSet{ObjectMeta: alone},
 		&batchv1.Job{ObjectMeta: under("nightly-29", metav1.OwnerReference{APIVersion: "batch/v1", Kind: "CronJob", Name: "nightly", UID: "2"})},
 	)
-	replicaSet := func(name, uid string) injection.Owner {
-		return injection.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, UID: uid}
+	replicaSet := func(name, uid string) pod.Owner {
+		return pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, UID: uid}
 	}
 	for _, test := range []struct {
 		name                 string
 		namespace            string
-		owner                injection.Owner
+		owner                pod.Owner
 		controller, workload *corev1.ObjectReference // nil where there is nowhere to tell
 	}{
 		{"a Deployment's", "shop", replicaSet("web-5d4", "1"), reference("apps/v1", "ReplicaSet", "web-5d4", "1"), reference("apps/v1", "Deployment", "web", "2")},
-		{"a CronJob's", "shop", injection.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"},
+		{"a CronJob's", "shop", pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"},
 			reference("batch/v1", "Job", "nightly-29", "1"), reference("batch/v1", "CronJob", "nightly", "2")},
 		{"of a kind of somebody's own", "shop", replicaSet("roll-5d4", "1"), reference("apps/v1", "ReplicaSet", "roll-5d4", "1"), reference("example.com/v1", "Rollout", "roll", "2")},
 		{"a ReplicaSet's without a workload above", "shop", replicaSet("alone", "1"), nil, nil},
@@ -119,7 +119,7 @@ func TestLookUp(t *testing.T) {
 
 // What cannot be found out is counted and logged, not told wrongly.
 func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
-	owner := injection.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "1"}
+	owner := pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "1"}
 	for _, test := range []struct {
 		name  string
 		tweak func(*Recorder)
@@ -154,12 +154,12 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 // The handler never waits: what cannot be taken note of is counted.
 func TestRefusedDropsWhatIsTooMuch(t *testing.T) {
 	r, _ := newRecorder(t)
-	job := admission.Refusal{Namespace: "shop", Owner: injection.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"}}
+	job := admission.Refusal{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"}}
 	others := []admission.Refusal{
 		{Namespace: "shop"},
-		{Namespace: "shop", Owner: injection.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "1"}},
-		{Namespace: "shop", Owner: injection.Owner{APIVersion: "example.com/v1", Kind: "Job", Name: "nightly-29", UID: "1"}},
-		{Namespace: "shop", Owner: injection.Owner{APIVersion: "batch/v1", Kind: "Job", Name: strings.Repeat("n", maxIdentity), UID: "1"}},
+		{Namespace: "shop", Owner: pod.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "1"}},
+		{Namespace: "shop", Owner: pod.Owner{APIVersion: "example.com/v1", Kind: "Job", Name: "nightly-29", UID: "1"}},
+		{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: strings.Repeat("n", maxIdentity), UID: "1"}},
 	}
 	for range waiting + 3 {
 		r.Refused(job)

@@ -12,14 +12,15 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 // render fills the container for a pod that asks for what args set.
-func (i *Injector) render(pod *Pod, args []string) corev1.Container {
+func (i *Injector) render(p *pod.Pod, args []string) corev1.Container {
 	container := i.container
 	container.Args = args
-	if !pod.statesResources() {
+	if !p.NeedsResources() {
 		container.Resources = corev1.ResourceRequirements{}
 	}
 	return container
@@ -51,17 +52,17 @@ func encode(container corev1.Container) encoded {
 }
 
 // encode is render, as JSON between two brackets, with the mount of the service account's token besides.
-func (i *Injector) encode(pod *Pod, opening string, args []string, closing string) json.RawMessage {
+func (i *Injector) encode(p *pod.Pod, opening string, args []string, closing string) json.RawMessage {
 	container := i.bare
-	if pod.statesResources() {
+	if p.NeedsResources() {
 		container = i.stated
 	}
 	text := make(json.RawMessage, 0, len(container.before)+len(container.after)+512)
 	text = append(append(text, opening...), container.before...)
 	text = jsontext.AppendStrings(text, args)
-	if volume := pod.tokenVolume(); volume != "" {
+	if volume := p.TokenVolume(); volume != "" {
 		text = jsontext.AppendString(append(text, `,"volumeMounts":[{"name":`...), volume)
-		text = append(text, `,"readOnly":true,"mountPath":"`+tokenMountPath+`"}]`...)
+		text = append(text, `,"readOnly":true,"mountPath":"`+pod.TokenMountPath+`"}]`...)
 	}
 	return append(append(text, container.after...), closing...)
 }
@@ -74,15 +75,15 @@ type reserved struct {
 }
 
 // reservedContainers finds every container under the reserved name, wherever it is.
-func (p *Pod) reservedContainers() []reserved {
+func reservedContainers(p *pod.Pod) []reserved {
 	var found []reserved
 	for _, l := range []struct {
 		list  string
-		items []container
-	}{{"initContainers", p.initContainers}, {"containers", p.containers}, {"ephemeralContainers", p.ephemeral}} {
+		items []pod.Container
+	}{{"initContainers", p.InitContainers}, {"containers", p.Containers}, {"ephemeralContainers", p.EphemeralContainers}} {
 		for index, c := range l.items {
-			if c.name == v1alpha1.ContainerName {
-				found = append(found, reserved{l.list, index, c.raw})
+			if c.Name == v1alpha1.ContainerName {
+				found = append(found, reserved{l.list, index, c.JSON})
 			}
 		}
 	}
@@ -92,7 +93,7 @@ func (p *Pod) reservedContainers() []reserved {
 // difference names the fields in which a container of the pod is not the one that would be rendered; none when it is. Not
 // counted is what the API server adds by itself: defaults, a LimitRange's resources, and the mount of the service account's
 // token.
-func (p *Pod) difference(raw string, rendered corev1.Container) []string {
+func difference(p *pod.Pod, raw string, rendered corev1.Container) []string {
 	var found corev1.Container
 	if strict, err := utiljson.UnmarshalStrict([]byte(raw), &found); err != nil || len(strict) > 0 {
 		return []string{"a field that is not of a container"}
@@ -103,7 +104,7 @@ func (p *Pod) difference(raw string, rendered corev1.Container) []string {
 	if sc := found.SecurityContext; sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount {
 		sc.ProcMount = nil
 	}
-	if len(found.VolumeMounts) == 1 && p.isTokenMount(found.VolumeMounts[0]) {
+	if len(found.VolumeMounts) == 1 && p.IsTokenMount(found.VolumeMounts[0]) {
 		found.VolumeMounts = nil
 	}
 	if len(found.Resources.Claims) == 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -83,61 +84,62 @@ type Injector struct {
 }
 
 // Inject decides on one pod by the policies and profiles of rules.
-func (i *Injector) Inject(pod *Pod, place Place, rules *policy.Set) Outcome {
+func (i *Injector) Inject(p *pod.Pod, place Place, rules *policy.Set) Outcome {
 	at := ofPod
 	if place.Template != nil {
 		at = pathsIn(place.Template)
 	}
-	optedOut, invalid := pod.optedOut(at.metadata)
+	out, invalid := optedOut(p, at.metadata)
 	if invalid != nil {
 		return refused(*invalid)
 	}
-	if !optedOut {
-		if refusals := pod.misplacedKeys(at.metadata); len(refusals) > 0 {
+	if !out {
+		if refusals := unknownKeys(p, at.metadata); len(refusals) > 0 {
 			return refused(refusals...)
 		}
 	}
-	if optedOut || !pod.Requested() {
-		return pod.leaveAlone(optedOut, place)
+	if out || !p.AsksForSysctls() {
+		return skip(p, out, place)
 	}
-	if !pod.hasSpec {
+	if !p.HasSpec {
 		return Refused(ReasonUnreadablePod, field.Required(child(place.Template, "spec"), "a pod that asks for sysctls needs its spec"))
 	}
 	settings, errs := rules.Settings(policy.Request{
-		Sysctls: pod.sysctls, SysctlsPath: at.sysctls, Profiles: pod.profiles, ProfilesPath: at.profiles,
+		Sysctls: p.Annotation(v1alpha1.SysctlsAnnotation), SysctlsPath: at.sysctls,
+		Profiles: p.Annotation(v1alpha1.ProfilesAnnotation), ProfilesPath: at.profiles,
 	})
 	if len(errs) > 0 {
 		return refused(invalidAnnotations(errs)...)
 	}
-	facts := i.facts(pod, place)
-	refusals := append(rules.Evaluate(facts, settings), pod.nativeConflicts(settings)...)
+	facts := i.facts(p, place)
+	refusals := append(rules.Evaluate(facts, settings), nativeConflicts(p, settings)...)
 	if len(refusals) > 0 {
 		return refused(refusals...)
 	}
-	return i.inject(pod, place, facts, settings)
+	return i.inject(p, place, facts, settings)
 }
 
-func (i *Injector) inject(pod *Pod, place Place, facts policy.Facts, settings []policy.Setting) Outcome {
+func (i *Injector) inject(p *pod.Pod, place Place, facts policy.Facts, settings []policy.Setting) Outcome {
 	args := arguments(settings)
-	present, refusals := pod.present(func() corev1.Container { return i.render(pod, args) }, place)
+	found, refusals := present(p, func() corev1.Container { return i.render(p, args) }, place)
 	if len(refusals) > 0 {
 		return refused(refusals...)
 	}
 	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(facts, settings), Need: need(facts, settings)}
-	if present != nil {
+	if found != nil {
 		outcome.Reason = ReasonAlreadyInjected
 	}
 	outcome.Sysctls = make([]sysctl.Assignment, 0, len(settings))
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
 	}
-	outcome.Operations = i.operations(pod, args, present, Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}.encode())
+	outcome.Operations = i.operations(p, args, found, Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}.encode())
 	return outcome
 }
 
-// leaveAlone is for a pod that asks for nothing: not even a container under the reserved name may pass with it.
-func (p *Pod) leaveAlone(optedOut bool, place Place) Outcome {
-	if _, refusals := p.present(nil, place); len(refusals) > 0 {
+// skip is for a pod that asks for nothing: it may not have a container with the reserved name either.
+func skip(p *pod.Pod, optedOut bool, place Place) Outcome {
+	if _, refusals := present(p, nil, place); len(refusals) > 0 {
 		return refused(refusals...)
 	}
 	if optedOut {
@@ -148,10 +150,10 @@ func (p *Pod) leaveAlone(optedOut bool, place Place) Outcome {
 
 // present finds the injected container in a pod that already has it. Anything else under its name is refused; all of it is
 // where rendered is nil, and the pod has nothing to set.
-func (p *Pod) present(rendered func() corev1.Container, place Place) (*reserved, []policy.Refusal) {
-	found := p.reservedContainers()
+func present(p *pod.Pod, rendered func() corev1.Container, place Place) (*reserved, []policy.Refusal) {
+	found := reservedContainers(p)
 	if len(found) == 1 && found[0].list == "initContainers" && rendered != nil {
-		differing := p.difference(found[0].raw, rendered())
+		differing := difference(p, found[0].raw, rendered())
 		if len(differing) == 0 {
 			return &found[0], nil
 		}
@@ -170,27 +172,19 @@ func reservedName(r reserved, place Place, why string) policy.Refusal {
 		"; remove the container: it is added where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
 }
 
-func (p *Pod) misplacedKeys(metadata *field.Path) []policy.Refusal {
-	refusals := make([]policy.Refusal, len(p.misplaced))
-	for n, key := range p.misplaced {
-		refusals[n] = key.refuse(metadata)
-	}
-	return refusals
-}
-
 // nativeConflicts refuses a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would be
 // lost without a word.
-func (p *Pod) nativeConflicts(settings []policy.Setting) []policy.Refusal {
+func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Refusal {
 	var refusals []policy.Refusal
-	for _, native := range p.native {
-		name, err := sysctl.ParseName(native.name)
+	for _, native := range p.NativeSysctls {
+		name, err := sysctl.ParseName(native.Name)
 		if err != nil {
 			continue // the API server refuses it
 		}
 		for _, setting := range settings {
-			if setting.Name == name && setting.Value != strings.Join(strings.Fields(native.value), " ") {
+			if setting.Name == name && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
 				refusals = append(refusals, policy.Refusal{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
-					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.value))})
+					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.Value))})
 			}
 		}
 	}
@@ -207,28 +201,28 @@ func need(facts policy.Facts, settings []policy.Setting) *grants.Need {
 }
 
 // UnsafeNativeSysctls returns the sysctls of securityContext.sysctls that Kubernetes counts unsafe, in dot form.
-func (p *Pod) UnsafeNativeSysctls() []string {
+func UnsafeNativeSysctls(p *pod.Pod) []string {
 	var names []string
-	for _, native := range p.native {
-		if name, err := sysctl.ParseName(native.name); err == nil && sysctl.Lookup(name).SafeSince == "" {
+	for _, native := range p.NativeSysctls {
+		if name, err := sysctl.ParseName(native.Name); err == nil && sysctl.Lookup(name).SafeSince == "" {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-func (i *Injector) facts(pod *Pod, place Place) policy.Facts {
+func (i *Injector) facts(p *pod.Pod, place Place) policy.Facts {
 	facts := policy.Facts{
 		Namespace:       place.Namespace,
 		NamespaceLabels: place.NamespaceLabels,
-		ServiceAccount:  pod.ServiceAccount(),
-		HostNetwork:     pod.hostNetwork,
-		HostIPC:         pod.hostIPC,
-		UserNamespace:   !pod.hostUsers,
-		Windows:         pod.os == string(corev1.Windows),
-		Mirror:          pod.mirror != nil,
+		ServiceAccount:  p.ServiceAccount(),
+		HostNetwork:     p.HostNetwork,
+		HostIPC:         p.HostIPC,
+		UserNamespace:   !p.HostUsers,
+		Windows:         p.OS == string(corev1.Windows),
+		Mirror:          p.Mirror,
 		Kernel:          policy.KernelOf(place.RuntimeClass, i.guestHandlers),
-		RuntimeClass:    pod.RuntimeClass,
+		RuntimeClass:    p.RuntimeClass,
 	}
 	if place.RuntimeClass != nil {
 		facts.Handler = place.RuntimeClass.Handler

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -81,11 +82,11 @@ func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod, err := ReadPod([]byte(raw))
+	p, err := pod.Decode([]byte(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return injector.Inject(pod, Place{Namespace: "shop", RuntimeClass: w.runtimeClass}, w.rules(t))
+	return injector.Inject(p, Place{Namespace: "shop", RuntimeClass: w.runtimeClass}, w.rules(t))
 }
 
 // injected is the container that the valid world's pod is given.
@@ -231,13 +232,13 @@ func TestRefusesAChangedContainer(t *testing.T) {
 		{"terminationMessagePath", func(c *corev1.Container) { c.TerminationMessagePath = "/etc/passwd" }},
 		{"terminationMessagePolicy", func(c *corev1.Container) { c.TerminationMessagePolicy = corev1.TerminationMessageReadFile }},
 		{"volumeMounts", func(c *corev1.Container) {
-			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: tokenMountPath, ReadOnly: true, SubPath: "x"}}
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: pod.TokenMountPath, ReadOnly: true, SubPath: "x"}}
 		}},
 		{"volumeMounts", func(c *corev1.Container) {
-			c.VolumeMounts = []corev1.VolumeMount{{Name: "host", MountPath: tokenMountPath, ReadOnly: true}}
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "host", MountPath: pod.TokenMountPath, ReadOnly: true}}
 		}},
 		{"volumeMounts", func(c *corev1.Container) {
-			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: tokenMountPath}}
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: pod.TokenMountPath}}
 		}},
 	}
 	for _, test := range tests {

@@ -2,6 +2,8 @@ package injection
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,11 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// podKeys are the keys that a pod may carry, and where.
-var podKeys = []struct{ kind, key string }{
+type podKey struct{ kind, key string }
+
+// podKeys are the keys that a pod may have, and where.
+var podKeys = []podKey{
 	{"annotations", v1alpha1.SysctlsAnnotation},
 	{"annotations", v1alpha1.ProfilesAnnotation},
 	{"annotations", v1alpha1.InjectAnnotation},
@@ -21,15 +26,31 @@ var podKeys = []struct{ kind, key string }{
 	{"labels", v1alpha1.InjectedLabel},
 }
 
-// refuse says what the person who wrote a key probably meant: a key that is not understood is a parameter not set.
-func (k misplacedKey) refuse(metadata *field.Path) policy.Refusal {
-	path := metadata.Child(k.kind).Key(k.key)
+// unknownKeys rejects annotations and labels with the project's prefix that mean nothing where they are.
+func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Refusal {
+	var refusals []policy.Refusal
+	for _, m := range []struct {
+		kind    string
+		entries map[string]string
+	}{{"annotations", p.Annotations}, {"labels", p.Labels}} {
+		for _, key := range slices.Sorted(maps.Keys(m.entries)) {
+			if !slices.Contains(podKeys, podKey{m.kind, key}) {
+				refusals = append(refusals, unknownKey(m.kind, key, metadata))
+			}
+		}
+	}
+	return refusals
+}
+
+// unknownKey says what the person who wrote a key probably meant: a key that is not understood is a parameter not set.
+func unknownKey(kind, key string, metadata *field.Path) policy.Refusal {
+	path := metadata.Child(kind).Key(key)
 	nearest := podKeys[0]
 	for _, known := range podKeys {
-		if known.key == k.key {
+		if known.key == key {
 			return policy.Refusal{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("this is a key of %s; move it there", metadata.Child(known.kind)))}
 		}
-		if levenshtein.ComputeDistance(known.key, k.key) < levenshtein.ComputeDistance(nearest.key, k.key) {
+		if levenshtein.ComputeDistance(known.key, key) < levenshtein.ComputeDistance(nearest.key, key) {
 			nearest = known
 		}
 	}
@@ -37,17 +58,18 @@ func (k misplacedKey) refuse(metadata *field.Path) policy.Refusal {
 }
 
 // optedOut reads the annotation sysctl-injector.dev/inject.
-func (p *Pod) optedOut(metadata *field.Path) (bool, *policy.Refusal) {
-	if p.inject == nil {
+func optedOut(p *pod.Pod, metadata *field.Path) (bool, *policy.Refusal) {
+	inject, ok := p.Annotations[v1alpha1.InjectAnnotation]
+	if !ok {
 		return false, nil
 	}
-	switch strings.TrimSpace(*p.inject) {
+	switch strings.TrimSpace(inject) {
 	case "true":
 		return false, nil
 	case "false":
 		return true, nil
 	}
 	path := metadata.Child("annotations").Key(v1alpha1.InjectAnnotation)
-	return false, &policy.Refusal{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, *p.inject,
+	return false, &policy.Refusal{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, inject,
 		[]string{strconv.FormatBool(true), strconv.FormatBool(false)})}
 }

@@ -11,44 +11,45 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
 // operations returns the JSON Patch (RFC 6902) that puts the container in front of the pod's init containers, with the label and
 // the status that tell of it. A pod that has all of it already gets none. The operations are written by hand rather than by
 // comparing two pods: that would cost more than all the rest of an admission.
-func (i *Injector) operations(pod *Pod, args []string, present *reserved, status string) []jsonpatch.Operation {
+func (i *Injector) operations(p *pod.Pod, args []string, present *reserved, status string) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, 0, 4)
-	if pod.injected == nil || *pod.injected != "true" {
-		ops = append(ops, injectedLabel.add(pod.hasLabels, "true"))
+	if p.Labels[v1alpha1.InjectedLabel] != "true" {
+		ops = append(ops, injectedLabel.add(p.HasLabels, "true"))
 	}
-	if pod.status == nil || *pod.status != status {
-		ops = append(ops, statusAnnotation.add(pod.hasAnnotations, status))
+	if p.Annotations[v1alpha1.StatusAnnotation] != status {
+		ops = append(ops, statusAnnotation.add(p.HasAnnotations, status))
 	}
 	switch {
-	case present == nil && pod.hasInitContainers:
-		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers/0", i.encode(pod, "", args, "")))
+	case present == nil && p.HasInitContainers:
+		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers/0", i.encode(p, "", args, "")))
 	case present == nil:
-		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers", i.encode(pod, "[", args, "]")))
+		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers", i.encode(p, "[", args, "]")))
 	case present.index > 0:
 		// Another webhook put its own init container in front since. Ours goes back to where its settings hold for that one too.
 		ops = append(ops,
 			jsonpatch.NewOperation("remove", "/spec/initContainers/"+strconv.Itoa(present.index), nil),
 			jsonpatch.NewOperation("add", "/spec/initContainers/0", json.RawMessage(present.raw)))
 	}
-	return append(ops, i.addPullSecrets(pod)...)
+	return append(ops, i.addPullSecrets(p)...)
 }
 
-func (i *Injector) addPullSecrets(pod *Pod) []jsonpatch.Operation {
+func (i *Injector) addPullSecrets(p *pod.Pod) []jsonpatch.Operation {
 	var missing []corev1.LocalObjectReference
 	for _, name := range i.pullSecrets {
-		if !slices.Contains(pod.pullSecrets, pullSecret{name}) {
+		if !slices.Contains(p.PullSecrets, name) {
 			missing = append(missing, corev1.LocalObjectReference{Name: name})
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	if !pod.hasPullSecrets {
+	if !p.HasPullSecrets {
 		return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/spec/imagePullSecrets", missing)}
 	}
 	ops := make([]jsonpatch.Operation, len(missing))

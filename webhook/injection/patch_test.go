@@ -24,6 +24,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -137,7 +138,7 @@ func TestLeavesADefaultedContainerAlone(t *testing.T) {
 	container := injected()
 	container.TerminationMessagePath = corev1.TerminationMessagePathDefault
 	container.SecurityContext.ProcMount = ptr.To(corev1.DefaultProcMount)
-	container.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access-x7x2p", ReadOnly: true, MountPath: tokenMountPath}}
+	container.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access-x7x2p", ReadOnly: true, MountPath: pod.TokenMountPath}}
 	container.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")} // of a LimitRange
 	w.pod.Spec.InitContainers = []corev1.Container{container}
 	w.pod.Spec.Volumes = []corev1.Volume{{Name: "kube-api-access-x7x2p", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}}
@@ -225,7 +226,7 @@ func mutateTyped(pod corev1.Pod) corev1.Pod {
 
 // The API server need not add the mount of the token then, nor call the webhook again for having added it.
 func TestMountsTheTokenAsTheAPIServerWould(t *testing.T) {
-	token := corev1.VolumeMount{Name: "kube-api-access-x7x2p", ReadOnly: true, MountPath: tokenMountPath}
+	token := corev1.VolumeMount{Name: "kube-api-access-x7x2p", ReadOnly: true, MountPath: pod.TokenMountPath}
 	projected := corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}
 	tests := []struct {
 		name   string
@@ -234,7 +235,7 @@ func TestMountsTheTokenAsTheAPIServerWould(t *testing.T) {
 		want   []corev1.VolumeMount
 	}{
 		{"as the other containers have it", token, corev1.Volume{Name: token.Name, VolumeSource: projected}, []corev1.VolumeMount{token}},
-		{"not another volume at its place", corev1.VolumeMount{Name: "mine", MountPath: tokenMountPath}, corev1.Volume{Name: "mine", VolumeSource: projected}, nil},
+		{"not another volume at its place", corev1.VolumeMount{Name: "mine", MountPath: pod.TokenMountPath}, corev1.Volume{Name: "mine", VolumeSource: projected}, nil},
 		{"not a volume of another kind under its name", token, corev1.Volume{Name: token.Name, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}, nil},
 		{"not the volume at another place", corev1.VolumeMount{Name: token.Name, MountPath: "/token"}, corev1.Volume{Name: token.Name, VolumeSource: projected}, nil},
 	}

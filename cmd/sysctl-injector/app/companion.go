@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -102,7 +103,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 			if outcome.Need != nil {
 				need = *outcome.Need
 			}
-			need.NativeSysctls = pod.UnsafeNativeSysctls()
+			need.NativeSysctls = injection.UnsafeNativeSysctls(pod)
 			needs = append(needs, need)
 			return nil, nil
 		})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
 type injectOptions struct {
@@ -141,18 +142,18 @@ func (o *workloadOptions) read(in io.Reader) (*workloads, error) {
 }
 
 // decide is the webhook's own decision, on a pod template. A refusal is an error that says where it stands.
-func (w *workloads) decide(t manifest.Template) (*injection.Pod, injection.Outcome, error) {
-	pod, outcome, err := w.outcome(t)
+func (w *workloads) decide(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
+	p, outcome, err := w.outcome(t)
 	if err != nil {
 		return nil, injection.Outcome{}, fmt.Errorf("line %d: %s %q: %w", t.Line, t.Kind, t.Name, err)
 	}
-	return pod, outcome, nil
+	return p, outcome, nil
 }
 
 func (w *workloads) namespaceOf(t manifest.Template) string { return cmp.Or(t.Namespace, w.namespace) }
 
-func (w *workloads) outcome(t manifest.Template) (*injection.Pod, injection.Outcome, error) {
-	pod, err := injection.ReadPod(t.Pod)
+func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
+	p, err := pod.Decode(t.Pod)
 	if err != nil {
 		return nil, injection.Outcome{}, err
 	}
@@ -161,12 +162,12 @@ func (w *workloads) outcome(t manifest.Template) (*injection.Pod, injection.Outc
 	if place.NamespaceLabels, err = w.objects.NamespaceLabels(ctx, place.Namespace); err != nil {
 		return nil, injection.Outcome{}, err
 	}
-	if place.RuntimeClass, err = w.objects.RuntimeClass(ctx, pod.RuntimeClass); err != nil {
+	if place.RuntimeClass, err = w.objects.RuntimeClass(ctx, p.RuntimeClass); err != nil {
 		return nil, injection.Outcome{}, err
 	}
-	outcome := w.injector.Inject(pod, place, w.objects.rules())
+	outcome := w.injector.Inject(p, place, w.objects.rules())
 	if outcome.IsRefused() {
-		return pod, outcome, errors.New(strings.ReplaceAll(outcome.Message(), "\n", "\n  "))
+		return p, outcome, errors.New(strings.ReplaceAll(outcome.Message(), "\n", "\n  "))
 	}
-	return pod, outcome, nil
+	return p, outcome, nil
 }

@@ -1,0 +1,91 @@
+// Package pod holds the few facts about a pod that a decision needs. Decode finds them in a pod's JSON in one pass, without
+// decoding the rest; FromTyped takes them from a typed pod. A test compares the two.
+package pod
+
+import (
+	"cmp"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// mirrorAnnotation marks the mirror pod that a kubelet creates for a static pod (k8s.io/api/core/v1, MirrorPodAnnotationKey).
+const mirrorAnnotation = "kubernetes.io/config.mirror"
+
+// prefix is that of all the project's keys.
+const prefix = v1alpha1.GroupName + "/"
+
+// Pod is what a decision and its patch need from a pod.
+type Pod struct {
+	Namespace    string // metadata.namespace; empty in admission, where the request has it
+	RuntimeClass string
+	Owner        Owner
+
+	name, generateName                           string
+	serviceAccountName, deprecatedServiceAccount string
+
+	// Annotations and Labels are those with the project's prefix. The pod may have others.
+	Annotations, Labels       map[string]string
+	HasAnnotations, HasLabels bool // whether the pod has any at all
+	Mirror                    bool // a static pod's mirror
+
+	HasSpec              bool
+	HostNetwork, HostIPC bool
+	HostUsers            bool
+	OS                   string
+	NativeSysctls        []Sysctl // spec.securityContext.sysctls
+	HasResources         bool     // spec.resources
+	PullSecrets          []string
+	HasPullSecrets       bool
+
+	HasInitContainers                               bool
+	InitContainers, Containers, EphemeralContainers []Container
+	Volumes                                         []Volume
+}
+
+// Owner is the controller that created the pod; its fields are empty where a person did.
+type Owner struct{ APIVersion, Kind, Name, UID string }
+
+// Sysctl is an entry of spec.securityContext.sysctls.
+type Sysctl struct{ Name, Value string }
+
+// Container is what matters of one of the pod's containers.
+type Container struct {
+	Name         string
+	TokenVolume  string // the volume that it mounts at TokenMountPath
+	HasResources bool   // CPU or memory, above zero
+	JSON         string // the container itself, if it has the reserved name; otherwise empty
+}
+
+// Volume is what matters of one of the pod's volumes.
+type Volume struct {
+	Name      string
+	Projected bool
+}
+
+// newPod returns a pod with the API's defaults.
+func newPod() *Pod { return &Pod{HostUsers: true} }
+
+// Name is the pod's name, or the one that the API server generates its name from.
+func (p *Pod) Name() string { return cmp.Or(p.name, p.generateName) }
+
+// ServiceAccount is "default" if the pod names none. The API server keeps spec.serviceAccount equal to serviceAccountName; a
+// manifest may have only the former.
+func (p *Pod) ServiceAccount() string {
+	return cmp.Or(p.serviceAccountName, p.deprecatedServiceAccount, "default")
+}
+
+// Annotation returns the value of an annotation with the project's prefix; nil if the pod does not have it.
+func (p *Pod) Annotation(key string) *string {
+	value, ok := p.Annotations[key]
+	if !ok {
+		return nil
+	}
+	return &value
+}
+
+// AsksForSysctls tells whether the pod asks for anything.
+func (p *Pod) AsksForSysctls() bool {
+	_, sysctls := p.Annotations[v1alpha1.SysctlsAnnotation]
+	_, profiles := p.Annotations[v1alpha1.ProfilesAnnotation]
+	return sysctls || profiles
+}

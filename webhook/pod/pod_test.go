@@ -1,0 +1,102 @@
+package pod
+
+import (
+	"encoding/json"
+	"math/rand"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/apitesting/fuzzer"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metafuzzer "k8s.io/apimachinery/pkg/apis/meta/fuzzer"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// full is a pod in which everything that a Pod holds is set.
+func full() *corev1.Pod {
+	requests := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}
+	token := corev1.VolumeMount{Name: "kube-api-access-x7x2p", ReadOnly: true, MountPath: TokenMountPath}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "web-1", GenerateName: "web-",
+			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1", mirrorAnnotation: "x", "example.com/other": "x"},
+			Labels:      map[string]string{v1alpha1.InjectedLabel: "true", "app": "web"},
+			OwnerReferences: []metav1.OwnerReference{
+				{APIVersion: "v1", Kind: "Node", Name: "node"},
+				{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "1", Controller: new(true)},
+			},
+		},
+		Spec: corev1.PodSpec{
+			ServiceAccountName: "web", DeprecatedServiceAccount: "web", RuntimeClassName: new("kata"),
+			HostNetwork: true, HostIPC: true, HostUsers: new(false), OS: &corev1.PodOS{Name: corev1.Linux},
+			SecurityContext:     &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.ipv4.tcp_syncookies", Value: "1"}}},
+			Resources:           &corev1.ResourceRequirements{},
+			ImagePullSecrets:    []corev1.LocalObjectReference{{Name: "mirror"}},
+			InitContainers:      []corev1.Container{{Name: v1alpha1.ContainerName, Image: "busybox"}},
+			Containers:          []corev1.Container{{Name: "web", Resources: corev1.ResourceRequirements{Requests: requests}, VolumeMounts: []corev1.VolumeMount{token}}},
+			EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug"}}},
+			Volumes:             []corev1.Volume{{Name: token.Name, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}},
+		},
+	}
+}
+
+// checkBoth compares what is found in a pod's JSON with what is taken from the typed pod.
+func checkBoth(t *testing.T, typed *corev1.Pod) *Pod {
+	t.Helper()
+	raw, err := json.Marshal(typed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := FromTyped(typed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(decoded, taken, cmp.AllowUnexported(Pod{})); diff != "" {
+		t.Fatalf("(-Decode +FromTyped):\n%s", diff)
+	}
+	return taken
+}
+
+func TestFromTypedFindsWhatDecodeFinds(t *testing.T) {
+	checkBoth(t, &corev1.Pod{})
+	found := checkBoth(t, full())
+	want := &Pod{
+		Namespace: "shop", RuntimeClass: "kata", Owner: Owner{"apps/v1", "ReplicaSet", "web", "1"},
+		name: "web-1", generateName: "web-", serviceAccountName: "web", deprecatedServiceAccount: "web",
+		Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1"}, HasAnnotations: true,
+		Labels: map[string]string{v1alpha1.InjectedLabel: "true"}, HasLabels: true, Mirror: true,
+		HasSpec: true, HostNetwork: true, HostIPC: true, HostUsers: false, OS: "linux",
+		NativeSysctls: []Sysctl{{"net.ipv4.tcp_syncookies", "1"}}, HasResources: true, PullSecrets: []string{"mirror"}, HasPullSecrets: true,
+		HasInitContainers: true, InitContainers: []Container{{Name: v1alpha1.ContainerName, JSON: `{"name":"sysctl-injector","image":"busybox","resources":{}}`}},
+		Containers:          []Container{{Name: "web", TokenVolume: "kube-api-access-x7x2p", HasResources: true}},
+		EphemeralContainers: []Container{{Name: "debug"}},
+		Volumes:             []Volume{{"kube-api-access-x7x2p", true}},
+	}
+	if diff := cmp.Diff(want, found, cmp.AllowUnexported(Pod{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFromTypedFindsWhatDecodeFindsInRandomPods(t *testing.T) {
+	seed := time.Now().UnixNano()
+	t.Logf("seed %d", seed)
+	filler := fuzzer.FuzzerFor(metafuzzer.Funcs, rand.NewSource(seed), serializer.NewCodecFactory(clientscheme.Scheme))
+	for range 1000 {
+		typed := full()
+		filler.Fill(&typed.Spec)
+		if len(typed.Spec.InitContainers) > 0 {
+			typed.Spec.InitContainers[0].Name = v1alpha1.ContainerName
+		}
+		checkBoth(t, typed)
+	}
+}

@@ -39,7 +39,7 @@ func BenchmarkHandle(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
 				f.log.Reset()
-				if answer := f.post(body); answer.StatusCode() != http.StatusOK {
+				if answer := f.post(body); answer.Code != http.StatusOK {
 					b.Fatal(answer)
 				}
 			}
@@ -57,7 +57,7 @@ func BenchmarkServe(b *testing.B) {
 		b.Run("body="+name, func(b *testing.B) {
 			f := newFixture(b)
 			f.handler.Log = slog.New(slog.DiscardHandler)
-			address, client, _, _ := listening(b, f.handler.Handle)
+			address, client, _, _ := listening(b, f.handler)
 			b.ReportAllocs()
 			for b.Loop() {
 				response, err := client.Post("https://"+address+MutatePath, "application/json", bytes.NewReader(body))
@@ -83,15 +83,13 @@ func BenchmarkStages(b *testing.B) {
 		}
 		f := newFixture(b)
 		d := f.handler.decide(b.Context(), r)
-		var text []byte
 		for _, stage := range []struct {
 			name string
 			run  func() error
 		}{
 			{"scan", func() error { _, err := readReview(body); return err }},
 			{"decide", func() error { _, err := f.handler.outcome(b.Context(), r.pod, r.namespace); return err }},
-			{"patch", func() (err error) { text, err = appendPatch(text[:0], d.patch); return err }},
-			{"response", func() (err error) { text, err = d.append(text[:0]); return err }},
+			{"response", func() error { _, err := d.encode(); return err }},
 		} {
 			b.Run("stage="+stage.name+"/size="+size.name, func(b *testing.B) {
 				b.ReportAllocs()

@@ -2,6 +2,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,10 +21,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// MaxBodyBytes is the largest body that is read: the API server's own limit for a request (3 MiB, k8s.io/apiserver
-// pkg/server, DefaultMaxRequestBodyBytes) with the review around it.
-const MaxBodyBytes = 3<<20 + 64<<10
-
 // Reasons of refusals that are not a decision on the pod itself.
 const (
 	ReasonMisdirected         = "Misdirected"
@@ -34,8 +31,7 @@ const (
 	ReasonPanic               = "Panic"
 )
 
-// Cluster tells where a pod is to run. The API server waits 5 s for a decision. Whatever a decision waits for therefore has its own
-// bound, and they add up to less: a person is then told what took so long.
+// Cluster tells where a pod is to run. Its methods return when ctx ends, which is before the API server stops waiting.
 type Cluster interface {
 	// NamespaceLabels returns a namespace's labels.
 	NamespaceLabels(ctx context.Context, name string) (map[string]string, error)
@@ -56,7 +52,7 @@ type Refusal struct {
 	Reason, Message string
 }
 
-// Config is what a Handler works with. Every field but Granter and Refused is required.
+// Config is what a Handler works with. Every field but Granter, Refused and BodyBytes is required.
 type Config struct {
 	Injector *injection.Injector
 	Cluster  Cluster
@@ -66,18 +62,23 @@ type Config struct {
 	Granter Granter
 	// Refused, if set, is told of every pod that was refused in earnest, not in a dry run. It returns at once.
 	Refused func(Refusal)
-	Metrics *Metrics
-	Log     *slog.Logger
+	// BodyBytes bounds the memory of all bodies in flight; 0 is 64 MiB.
+	BodyBytes int64
+	Metrics   *Metrics
+	Log       *slog.Logger
 }
+
+// MinBudgetBytes is the least memory for bodies with which every request can be read. More than MaxBudgetBytes gains nothing.
+const (
+	MinBudgetBytes = 2 * MaxBodyBytes
+	MaxBudgetBytes = 64 << 20
+)
 
 // Handler decides on pods.
 type Handler struct {
 	Config
-	after chan func() // what is left to do for requests that are answered
+	bodies *budget
 }
-
-// maxAfter bounds how much of it there may be. A request more waits.
-const maxAfter = 256
 
 // New returns a Handler, or says which field of config is missing.
 func New(config Config) (*Handler, error) {
@@ -89,65 +90,41 @@ func New(config Config) (*Handler, error) {
 			return nil, fmt.Errorf("admission: %s is required", name)
 		}
 	}
-	h := &Handler{Config: config, after: make(chan func(), maxAfter)}
-	go func() {
-		for do := range h.after {
-			h.recovered(do)
-		}
-	}()
-	return h, nil
+	config.BodyBytes = cmp.Or(config.BodyBytes, MaxBudgetBytes)
+	if config.BodyBytes < MinBudgetBytes {
+		return nil, fmt.Errorf("admission: BodyBytes: %d is below %d, so some requests could never be read", config.BodyBytes, MinBudgetBytes)
+	}
+	return &Handler{Config: config, bodies: newBudget(config.BodyBytes)}, nil
 }
 
-// recovered runs do, whose panic would else end the process.
-func (h *Handler) recovered(do func()) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			h.logPanic(context.Background(), cause, debug.Stack())
-		}
-	}()
-	do()
-}
-
-// Flush returns once nothing is left to do for the requests that have been answered.
-func (h *Handler) Flush() {
-	done := make(chan struct{})
-	h.after <- func() { close(done) }
-	<-done
-}
-
-// Answer reads the review in body, decides on its pod, and appends the answer to to. Every review that can be answered is, be the pod
-// admitted or refused. What is left to do once the answer is out, nobody who waits for the pod need wait for: after does it. An error
-// says that the body is no review; the API server refuses the pod then too (failurePolicy: Fail). Nothing refers to body any more.
-func (h *Handler) Answer(ctx context.Context, body, to []byte) (answer []byte, after func(), err error) {
+// Answer decides on the pod of the AdmissionReview in body, and returns the review that answers. It answers every review that can be
+// read. An error says that body is not a review.
+func (h *Handler) Answer(ctx context.Context, body []byte) ([]byte, error) {
 	review, err := readReview(body)
-	var decided decision
+	var d decision
 	var misdirected misdirectedError
 	switch {
 	case err == nil:
-		decided = h.decide(ctx, review)
+		d = h.decide(ctx, review)
 	case errors.As(err, &misdirected):
-		decided = refuse(review, ReasonMisdirected, http.StatusBadRequest, misdirected.Error())
+		d = refuse(review, ReasonMisdirected, http.StatusBadRequest, misdirected.Error())
 	default:
-		return nil, nil, &httpError{http.StatusBadRequest, err.Error()}
+		return nil, &httpError{http.StatusBadRequest, err.Error()}
 	}
-	if answer, err = decided.append(to); err != nil {
-		return nil, nil, err
-	}
-	h.Metrics.decided(decided.reason)
-	return answer, func() {
-		h.log(ctx, decided)
-		h.tell(review, decided)
-	}, nil
+	h.Metrics.decided(d.reason)
+	h.log(ctx, review, d)
+	h.report(review, d)
+	return d.encode()
 }
 
-// tell hands on that the pod was refused. A dry run leaves no trace.
-func (h *Handler) tell(review *review, d decision) {
-	if h.Refused == nil || !d.refused || review.dryRun {
+// report passes on that the pod was rejected. A dry run leaves no trace.
+func (h *Handler) report(review *review, d decision) {
+	if h.Refused == nil || d.Allowed || review.dryRun {
 		return
 	}
-	refusal := Refusal{Namespace: d.namespace, Reason: d.reason, Message: d.response.Result.Message}
-	if d.pod != nil {
-		refusal.Owner = d.pod.Owner
+	refusal := Refusal{Namespace: review.namespace, Reason: d.reason, Message: d.Result.Message}
+	if review.pod != nil {
+		refusal.Owner = review.pod.Owner
 	}
 	h.Refused(refusal)
 }
@@ -169,7 +146,13 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	if err := h.grant(ctx, review, outcome); err != nil {
 		return h.refuseGrant(ctx, review, err)
 	}
-	return answer(review, outcome)
+	if outcome.IsRefused() {
+		return refusal(review, outcome.Reason, http.StatusForbidden, outcome.Message())
+	}
+	if d, err = admit(review, outcome); err != nil {
+		return h.refusePanic(ctx, review, err, nil)
+	}
+	return d
 }
 
 // outcome takes the decision on a pod, and does nothing about it.

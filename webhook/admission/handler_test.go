@@ -9,12 +9,15 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/valyala/fasthttp"
 	admissionv1 "k8s.io/api/admission/v1"
 	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,9 +34,14 @@ type cluster struct {
 	classes map[string]*nodev1.RuntimeClass
 	err     error
 	panics  bool
+	waits   bool // until ctx ends, as a cache that is not filled yet
 }
 
-func (c *cluster) NamespaceLabels(context.Context, string) (map[string]string, error) {
+func (c *cluster) NamespaceLabels(ctx context.Context, _ string) (map[string]string, error) {
+	if c.waits {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if c.panics {
 		panic("a bug")
 	}
@@ -48,7 +56,7 @@ type fixture struct {
 	cluster *cluster
 	handler *Handler
 	metrics *prometheus.Registry
-	log     *bytes.Buffer
+	log     *lockedBuffer
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -71,11 +79,11 @@ func newFixture(t testing.TB) *fixture {
 			classes: map[string]*nodev1.RuntimeClass{"vm": {Handler: "kata"}},
 		},
 		metrics: prometheus.NewRegistry(),
-		log:     &bytes.Buffer{},
+		log:     &lockedBuffer{},
 	}
 	f.handler, err = New(Config{
 		Injector: injector, Cluster: f.cluster, Rules: func() *policy.Set { return rules },
-		Metrics: NewMetrics(f.metrics), Log: slog.New(slog.NewJSONHandler(f.log, nil)),
+		BodyBytes: testBodyBytes, Metrics: NewMetrics(f.metrics), Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,19 +91,45 @@ func newFixture(t testing.TB) *fixture {
 	return f
 }
 
-func (f *fixture) post(body string) *fasthttp.Response {
+// testBodyBytes is the memory that a test's handler has for bodies.
+const testBodyBytes = 2 * MinBudgetBytes
+
+// lockedBuffer is a log that a server and a test use at once.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+func (b *lockedBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buffer.Reset()
+}
+
+func (f *fixture) post(body string) *httptest.ResponseRecorder {
 	return f.send(http.MethodPost, "application/json", strings.NewReader(body), len(body))
 }
 
-// send sends a body of a size, which is below 0 where it is not declared.
-func (f *fixture) send(method, contentType string, body io.Reader, size int) *fasthttp.Response {
-	var c fasthttp.RequestCtx
-	c.Request.Header.SetMethod(method)
-	c.Request.Header.SetContentType(contentType)
-	c.Request.SetBodyStream(body, size)
-	f.handler.Handle(&c)
-	f.handler.Flush()
-	return &c.Response
+// send sends a body of a size, which is below 0 if it is not declared.
+func (f *fixture) send(method, contentType string, body io.Reader, size int) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(method, MutatePath+"?timeout=5s", body)
+	request.Header.Set("Content-Type", contentType)
+	request.ContentLength = int64(size)
+	answer := httptest.NewRecorder()
+	f.handler.ServeHTTP(answer, request)
+	return answer
 }
 
 // counted are the requests counted so far, by reason.
@@ -131,17 +165,17 @@ const (
 		`"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d4","controller":true}]},"spec":{"serviceAccountName":"psp-user","containers":[{"name":"web","image":"nginx"}]}}`
 )
 
-func decode(t *testing.T, answer *fasthttp.Response) *admissionv1.AdmissionResponse {
+func decode(t *testing.T, answer *httptest.ResponseRecorder) *admissionv1.AdmissionResponse {
 	t.Helper()
-	if answer.StatusCode() != http.StatusOK || string(answer.Header.ContentType()) != "application/json" {
-		t.Fatalf("status %d, %s: %s", answer.StatusCode(), answer.Header.ContentType(), answer.Body())
+	if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != "application/json" {
+		t.Fatalf("status %d, %s: %s", answer.Code, answer.Header().Get("Content-Type"), answer.Body)
 	}
 	var review admissionv1.AdmissionReview
-	if err := json.Unmarshal(answer.Body(), &review); err != nil {
+	if err := json.Unmarshal(answer.Body.Bytes(), &review); err != nil {
 		t.Fatal(err)
 	}
 	if review.APIVersion != "admission.k8s.io/v1" || review.Kind != "AdmissionReview" || review.Response.UID != "705ab4f5-6393-11e8-b7cc-42010a800002" {
-		t.Errorf("got %s", answer.Body())
+		t.Errorf("got %s", answer.Body)
 	}
 	return review.Response
 }
@@ -164,12 +198,12 @@ func TestInjects(t *testing.T) {
 		t.Errorf("audit annotations (-want +got):\n%s", diff)
 	}
 	var line map[string]any
-	if err := json.Unmarshal(f.log.Bytes(), &line); err != nil {
+	if err := json.Unmarshal([]byte(f.log.String()), &line); err != nil {
 		t.Fatal(err)
 	}
 	delete(line, "time")
 	if diff := cmp.Diff(map[string]any{
-		"level": "INFO", "msg": "Admits the pod", "namespace": "shop", "pod": "web-", "serviceAccount": "psp-user", "reason": "Injected", "ownerKind": "ReplicaSet", "owner": "web-5d4",
+		"level": "INFO", "msg": "Admitted pod", "namespace": "shop", "pod": "web-", "serviceAccount": "psp-user", "reason": "Injected", "ownerKind": "ReplicaSet", "owner": "web-5d4",
 	}, line); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
@@ -263,13 +297,15 @@ func TestRejectsWhatIsNoReview(t *testing.T) {
 			`not an AdmissionReview that this webhook reads (apiVersion admission.k8s.io/v1): it says apiVersion "admission.k8s.io/v1beta1", kind "AdmissionReview"`},
 		{"a review without a request", http.MethodPost, "application/json", `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}`, 400, "not an AdmissionReview: it has no request.uid"},
 		{"hostile nesting", http.MethodPost, "application/json", strings.Repeat(`{"a":`, 1<<19), 400, "not an AdmissionReview: its JSON nests too deep"},
+		{"a UID that is too long", http.MethodPost, "application/json", strings.Replace(reviewOf(plainPod), `"uid":"`, `"uid":"`+strings.Repeat("7", maxUID), 1), 400,
+			"not an AdmissionReview: its request.uid is longer than 128 bytes"},
 		{"a body over the limit", http.MethodPost, "application/json", strings.Repeat(" ", MaxBodyBytes+1), 413, fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			answer := newFixture(t).send(test.method, test.contentType, strings.NewReader(test.body), len(test.body))
-			if got := string(answer.Body()); answer.StatusCode() != test.status || got != test.message {
-				t.Errorf("got %d %q, want %d %q", answer.StatusCode(), got, test.status, test.message)
+			if got := strings.TrimSpace(answer.Body.String()); answer.Code != test.status || got != test.message {
+				t.Errorf("got %d %q, want %d %q", answer.Code, got, test.status, test.message)
 			}
 		})
 	}
@@ -278,9 +314,33 @@ func TestRejectsWhatIsNoReview(t *testing.T) {
 // A size that is not declared shows only as the body is read.
 func TestBodyOfUnknownSize(t *testing.T) {
 	answer := newFixture(t).send(http.MethodPost, "application/json", strings.NewReader(strings.Repeat(" ", MaxBodyBytes+1)), -1)
-	if answer.StatusCode() != http.StatusRequestEntityTooLarge {
-		t.Errorf("got %d %q, want %d", answer.StatusCode(), answer.Body(), http.StatusRequestEntityTooLarge)
+	if answer.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %d %q, want %d", answer.Code, answer.Body, http.StatusRequestEntityTooLarge)
 	}
+}
+
+// A decision that has to wait ends before the API server stops waiting for it, so the person is told the cause.
+func TestAnswersWithinTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for query, want := range map[string]time.Duration{
+			"?timeout=1s": 900 * time.Millisecond, "?timeout=5s": 4500 * time.Millisecond, "?timeout=10s": 9500 * time.Millisecond,
+			"": 9500 * time.Millisecond, "?timeout=10m": 29500 * time.Millisecond,
+		} {
+			f := newFixture(t)
+			f.cluster.waits = true
+			request := httptest.NewRequest(http.MethodPost, MutatePath+query, strings.NewReader(reviewOf(annotatedPod)))
+			request.Header.Set("Content-Type", "application/json")
+			answer, begun := httptest.NewRecorder(), time.Now()
+			f.handler.ServeHTTP(answer, request)
+			response := decode(t, answer)
+			if took := time.Since(begun); took != want {
+				t.Errorf("%q: takes %s, want %s", query, took, want)
+			}
+			if want := `ClusterUnavailable: read namespace "shop": context deadline exceeded`; response.Result.Message != want {
+				t.Errorf("%q: got %q, want %q", query, response.Result.Message, want)
+			}
+		}
+	})
 }
 
 type panickingReader struct{}
@@ -291,8 +351,8 @@ func (panickingReader) Read([]byte) (int, error) { panic("a bug") }
 func TestRejectsWhatMakesItPanic(t *testing.T) {
 	f := newFixture(t)
 	answer := f.send(http.MethodPost, "application/json", panickingReader{}, -1)
-	if got := string(answer.Body()); answer.StatusCode() != http.StatusInternalServerError || got != ownError || !strings.Contains(f.log.String(), `"cause":"a bug"`) {
-		t.Errorf("got %d %q, log:\n%s", answer.StatusCode(), got, f.log)
+	if got := strings.TrimSpace(answer.Body.String()); answer.Code != http.StatusInternalServerError || got != ownError || !strings.Contains(f.log.String(), `"cause":"a bug"`) {
+		t.Errorf("got %d %q, log:\n%s", answer.Code, got, f.log)
 	}
 }
 
@@ -319,14 +379,14 @@ func FuzzBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		fixture.log.Reset()
 		answer := fixture.post(body)
-		if answer.StatusCode() >= http.StatusInternalServerError || bytes.Contains(answer.Body(), []byte(`"reason":"Panic"`)) {
-			t.Fatalf("status %d: %s\n%s", answer.StatusCode(), answer.Body(), fixture.log)
+		if answer.Code >= http.StatusInternalServerError || bytes.Contains(answer.Body.Bytes(), []byte(`"reason":"Panic"`)) {
+			t.Fatalf("status %d: %s\n%s", answer.Code, answer.Body, fixture.log)
 		}
-		if answer.StatusCode() != http.StatusOK {
+		if answer.Code != http.StatusOK {
 			return
 		}
 		var answered admissionv1.AdmissionReview
-		if err := json.Unmarshal(answer.Body(), &answered); err != nil {
+		if err := json.Unmarshal(answer.Body.Bytes(), &answered); err != nil {
 			t.Fatalf("the answer is no JSON: %v", err)
 		}
 		var asked struct {

@@ -4,40 +4,129 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"mime"
 	"net/http"
+	"os"
 	"runtime/debug"
-
-	"github.com/valyala/fasthttp"
+	"strconv"
+	"time"
 )
 
-// Handle answers POST with an AdmissionReview: with status 200 what Answer answers, and with any other status why it does not.
-// What a decision waits for has bounds of its own, and does not end with the connection.
-func (h *Handler) Handle(c *fasthttp.RequestCtx) {
+// MaxBodyBytes is the largest body that is read: the API server's own limit for a request (3 MiB, k8s.io/apiserver
+// pkg/server, DefaultMaxRequestBodyBytes) with the review around it.
+const MaxBodyBytes = 3<<20 + 64<<10
+
+const (
+	// defaultTimeout and maxTimeout are those of a MutatingWebhookConfiguration.
+	defaultTimeout = 10 * time.Second
+	maxTimeout     = 30 * time.Second
+	// maxReserve bounds the part of the timeout that is left for the answer to reach the API server.
+	maxReserve = 500 * time.Millisecond
+)
+
+// ServeHTTP answers POST with an AdmissionReview: with status 200 and another review, or with any other status and the reason why
+// there is none. The API server rejects the pod then, too (failurePolicy: Fail).
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.Metrics.ends(h.Metrics.begins())
-	b := takeBuffers()
-	defer b.giveBack()
-	defer func() {
-		if cause := recover(); cause != nil { // or else the process would end
-			h.logPanic(context.Background(), cause, debug.Stack())
-			h.fail(c, errors.New(ownError))
-		}
-	}()
-	if err := b.readBody(&c.Request); err != nil {
-		h.fail(c, err)
-		return
-	}
-	answer, after, err := h.Answer(context.Background(), b.body, b.answer)
+	answer, err := h.serve(w, r)
 	if err != nil {
-		h.fail(c, err)
+		h.fail(w, err)
 		return
 	}
-	b.answer = answer
-	c.SetContentType("application/json")
-	c.SetBody(answer) // a copy
-	h.after <- after  // it waits for nothing but its turn, and so need not be waited for
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(answer) // the client may be gone
 }
 
-// httpError is a request that is no AdmissionReview, and the status that says so.
+// serve never panics: net/http would close the connection without an answer.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer []byte, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.logPanic(r.Context(), cause, debug.Stack())
+			err = errors.New(ownError)
+		}
+	}()
+	timeout, err := decisionTimeout(r)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	body, release, err := h.readBody(ctx, w, r)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return h.Answer(ctx, body)
+}
+
+// decisionTimeout returns how long a decision may take. The API server says how long it waits ("?timeout=5s"); a part of that is left
+// for the answer, so that a person is told what took so long.
+func decisionTimeout(r *http.Request) (time.Duration, error) {
+	timeout := defaultTimeout
+	if text := r.URL.Query().Get("timeout"); text != "" {
+		var err error
+		if timeout, err = time.ParseDuration(text); err != nil || timeout <= 0 {
+			return 0, &httpError{http.StatusBadRequest, fmt.Sprintf("timeout must be a duration above 0, not %.32q", text)}
+		}
+	}
+	timeout = min(timeout, maxTimeout)
+	return timeout - min(timeout/10, maxReserve), nil
+}
+
+// readBody reads the body of a request. Its memory counts against the budget until it is released.
+func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
+	if r.Method != http.MethodPost {
+		return nil, nil, &httpError{http.StatusMethodNotAllowed, "send an AdmissionReview by POST"}
+	}
+	contentType := r.Header.Get("Content-Type")
+	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
+		return nil, nil, &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", contentType)}
+	}
+	if r.ContentLength > MaxBodyBytes {
+		return nil, nil, errTooLarge
+	}
+	cost := r.ContentLength
+	if cost < 0 { // not declared; io.ReadAll takes up to twice as much
+		cost = 2 * MaxBodyBytes
+	}
+	connection := http.NewResponseController(w)
+	mine, ok := h.bodies.take(ctx, cost, func() { _ = connection.SetReadDeadline(time.Unix(1, 0)) })
+	if !ok {
+		return nil, nil, errBusy
+	}
+	body, err = read(http.MaxBytesReader(w, r.Body, MaxBodyBytes), r.ContentLength)
+	var tooLarge *http.MaxBytesError
+	switch complete := h.bodies.read(mine); {
+	case !complete:
+		err = errBusy
+	case errors.As(err, &tooLarge):
+		err = errTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = &httpError{http.StatusRequestTimeout, fmt.Sprintf("the body did not arrive within %s", readTimeout)}
+	case err != nil:
+		err = &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
+	default:
+		_ = connection.SetReadDeadline(time.Time{}) // it was for the body; the decision has a deadline of its own
+		return body, func() { h.bodies.release(mine) }, nil
+	}
+	h.bodies.release(mine)
+	return nil, nil, err
+}
+
+// read reads a body whose size is declared, or below 0.
+func read(from io.Reader, size int64) ([]byte, error) {
+	if size < 0 {
+		return io.ReadAll(from)
+	}
+	body := make([]byte, size)
+	_, err := io.ReadFull(from, body)
+	return body, err
+}
+
+// httpError says that a request cannot be answered by a review, and with what status instead.
 type httpError struct {
 	status  int
 	message string
@@ -45,16 +134,26 @@ type httpError struct {
 
 func (e *httpError) Error() string { return e.message }
 
-func (h *Handler) fail(c *fasthttp.RequestCtx, err error) {
+var (
+	errTooLarge = &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)}
+	errBusy     = &httpError{http.StatusServiceUnavailable, "too many large requests at once; try again"}
+)
+
+// fail answers with an error, and closes the connection: an API server has no reason to send such a request.
+func (h *Handler) fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	var e *httpError
 	if errors.As(err, &e) {
 		status = e.status
 	}
-	h.Metrics.decided("HTTP" + fmt.Sprint(status))
-	h.Log.Warn("Rejects a request that is no AdmissionReview", keyStatus, status, keyCause, err.Error())
-	c.Error(err.Error(), status)
-	if status == http.StatusMethodNotAllowed {
-		c.Response.Header.Set("Allow", http.MethodPost)
+	h.Metrics.decided("HTTP" + strconv.Itoa(status))
+	h.Log.Warn("Rejected a request that cannot be answered", keyStatus, status, keyCause, cut(err.Error(), maxMessage))
+	w.Header().Set("Connection", "close")
+	switch status {
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodPost)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1") // client-go tries again
 	}
+	http.Error(w, cut(err.Error(), maxMessage), status)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 )
 
 // Keys of the structured log, the same in every line.
@@ -21,32 +20,28 @@ const (
 	keyStack          = "stack"
 )
 
-// log writes one line for each decision. What is in the pod, beyond who it is, is never logged.
-func (h *Handler) log(ctx context.Context, d decision) {
-	// Records are made here, and not by the Logger, which would look up on the stack who calls it.
-	line := slog.NewRecord(time.Now(), slog.LevelInfo, "Admits the pod", 0)
-	if d.refused {
-		line = slog.NewRecord(time.Now(), slog.LevelWarn, "Refuses the pod", 0)
+// log writes one line for each decision. It names the pod, and shows nothing of what is in it.
+func (h *Handler) log(ctx context.Context, r *review, d decision) {
+	level, message := slog.LevelInfo, "Admitted pod"
+	if !d.Allowed {
+		level, message = slog.LevelWarn, "Rejected pod"
 	}
-	if !h.Log.Enabled(ctx, line.Level) {
-		return
-	}
-	line.AddAttrs(slog.String(keyNamespace, d.namespace), slog.String(keyReason, d.reason))
-	if d.pod != nil {
-		line.AddAttrs(slog.String(keyPod, d.pod.Name()), slog.String(keyServiceAccount, d.pod.ServiceAccount()))
-		if d.pod.Owner.Kind != "" {
-			line.AddAttrs(slog.String(keyOwnerKind, d.pod.Owner.Kind), slog.String(keyOwner, d.pod.Owner.Name))
+	attrs := []slog.Attr{slog.String(keyNamespace, cut(r.namespace, maxName)), slog.String(keyReason, d.reason)}
+	if r.pod != nil {
+		attrs = append(attrs, slog.String(keyPod, cut(r.pod.Name(), maxName)), slog.String(keyServiceAccount, cut(r.pod.ServiceAccount(), maxName)))
+		if r.pod.Owner.Kind != "" {
+			attrs = append(attrs, slog.String(keyOwnerKind, cut(r.pod.Owner.Kind, maxName)), slog.String(keyOwner, cut(r.pod.Owner.Name, maxName)))
 		}
 	}
-	if d.refused {
-		line.AddAttrs(slog.String(keyMessage, d.response.Result.Message))
+	if !d.Allowed {
+		attrs = append(attrs, slog.String(keyMessage, d.Result.Message))
 	}
-	_ = h.Log.Handler().Handle(ctx, line) // as the Logger, which has nobody to tell either
+	h.Log.LogAttrs(ctx, level, message, attrs...)
 }
 
 // ownError is what is answered where the log says more.
 const ownError = "sysctl-injector met an error of its own; its log says more"
 
 func (h *Handler) logPanic(ctx context.Context, cause any, stack []byte) {
-	h.Log.ErrorContext(ctx, "Recovers from a panic", keyCause, fmt.Sprint(cause), keyStack, string(stack))
+	h.Log.ErrorContext(ctx, "Recovered from a panic", keyCause, fmt.Sprint(cause), keyStack, string(stack))
 }

@@ -43,7 +43,7 @@ func TestRefusedIsTold(t *testing.T) {
 	}
 }
 
-// The pod is answered by then, and those after it still are.
+// The pod is rejected either way, and the pods after it are still answered.
 func TestSurvivesAPanicOfWhoIsTold(t *testing.T) {
 	f := newFixture(t)
 	f.handler.Refused = func(Refusal) { panic("a bug") }
@@ -77,7 +77,7 @@ func TestRefusesWhereGrantsPanic(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(line, "time")
-	if diff := cmp.Diff(map[string]any{"level": "ERROR", "msg": "Recovers from a panic", "cause": "a bug", "stack": "where it was"}, line); diff != "" {
+	if diff := cmp.Diff(map[string]any{"level": "ERROR", "msg": "Recovered from a panic", "cause": "a bug", "stack": "where it was"}, line); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 	if counted := f.counted(t)["Panic"]; counted != 1 {

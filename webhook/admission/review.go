@@ -78,6 +78,9 @@ func readReview(body []byte) (*review, error) {
 	if r.uid == "" {
 		return nil, errors.New("not an AdmissionReview: it has no request.uid")
 	}
+	if len(r.uid) > maxUID {
+		return nil, fmt.Errorf("not an AdmissionReview: its request.uid is longer than %d bytes", maxUID)
+	}
 	return r, r.misdirected()
 }
 

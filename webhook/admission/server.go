@@ -3,100 +3,105 @@ package admission
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
-	"github.com/valyala/fasthttp"
+	"golang.org/x/net/netutil"
 )
 
 // MutatePath is where pods are decided upon.
 const MutatePath = "/mutate-pods"
 
-// ServerConfig is what a Server listens with. Every field but ShutdownDelay is required.
+// ServerConfig is what a Server listens with. Every field but ShutdownDelay and GetClientCAs is required.
 type ServerConfig struct {
 	Listener       net.Listener
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	Handler        fasthttp.RequestHandler
-	// ShutdownDelay is how long the server still takes new connections once it has been told to stop, for those who send
-	// requests to learn that it does.
+	// GetClientCAs, if set, returns the CAs of which a client must have a certificate.
+	GetClientCAs ClientCAs
+	Handler      http.Handler
+	// ShutdownDelay is how long the server still accepts connections after ctx ends, so that clients have time to learn of it.
 	ShutdownDelay time.Duration
 	Log           *slog.Logger
 }
 
-// How long a client may take. The API server gives a webhook 30 s at the most, and by our own configuration 5 s.
 const (
-	readTimeout = 10 * time.Second
-	// On a connection's first request both count from the handshake on; who sent too slowly can still be told so.
-	writeTimeout = 2 * readTimeout
-	// The API server closes idle connections after 90 s (net/http's DefaultTransport). Who closes first must not be the
-	// server, or a request that is just on its way is lost.
+	// readTimeout bounds the TLS handshake, and the headers and body of each request. An API server sends all of them at once.
+	readTimeout = 5 * time.Second
+	// writeTimeout counts from the end of the headers. It is longer than the body and the decision take together.
+	writeTimeout = readTimeout + maxTimeout + 5*time.Second
+	// The API server closes idle connections after 90 s (net/http's DefaultTransport). It has to be the first to close: a request that
+	// is on its way to a closed connection is lost.
 	idleTimeout = 3 * time.Minute
-	// A request in flight ends within this time: the API server does not wait longer either.
-	drainTimeout   = 30 * time.Second
+	// drainTimeout bounds how long requests in flight may take at the end. The API server waits no longer for a decision.
+	drainTimeout   = maxTimeout
 	maxHeaderBytes = 8 << 10
+	// maxConnections bounds the memory that connections take. More of them wait to be accepted. An API server has at most one
+	// connection for each request in flight.
+	maxConnections = 2048
 )
 
 // Serve answers HTTPS on the listener until ctx ends, and then lets the requests in flight finish.
 func Serve(ctx context.Context, config ServerConfig) error {
-	server := newServer(ctx, config.Handler, config.Log)
-	listener := tls.NewListener(config.Listener, &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: config.GetCertificate,
-		// HTTP/1.1: with one request at a time on each of the API server's connections, HTTP/2 only adds cost.
-		NextProtos: []string{"http/1.1"},
-	})
+	server := newServer(ctx, config)
 	drained := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
 		time.Sleep(config.ShutdownDelay)
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
-		drained <- server.ShutdownWithContext(stop)
+		drained <- server.Shutdown(stop)
 	}()
-	if err := server.Serve(listener); err != nil {
+	if err := server.ServeTLS(netutil.LimitListener(config.Listener, maxConnections), "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-drained
 }
 
-// newServer makes a server of fasthttp's. That of net/http listens, while a request is answered, for whether the client goes away, which
-// nobody here asks; with what else it does, a small pod costs a sixth more (docs/benchmarks.md).
-func newServer(ctx context.Context, handler fasthttp.RequestHandler, log *slog.Logger) *fasthttp.Server {
-	return &fasthttp.Server{
-		Handler:        closeWhenEnding(ctx, onlyMutate(handler)),
+func newServer(ctx context.Context, config ServerConfig) *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle(MutatePath, config.Handler)
+	server := &http.Server{
+		Handler:        closeWhenEnding(ctx, mux),
+		TLSConfig:      &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: config.GetCertificate},
+		Protocols:      new(http.Protocols),
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
-		ReadBufferSize: maxHeaderBytes,
-		// The handler reads the body, and says how much memory it is given. A form's files would be written to the disk before.
-		StreamRequestBody:            true,
-		DisablePreParseMultipartForm: true,
-		NoDefaultServerHeader:        true,
-		SecureErrorLogMessage:        true,
-		Logger:                       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // a client's broken handshake is no error of ours
+		MaxHeaderBytes: maxHeaderBytes,
+		// A client that breaks off its handshake is no error of the server.
+		ErrorLog: slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug),
 	}
+	// The API server sends one request at a time on each connection, so HTTP/2 would only add cost.
+	server.Protocols.SetHTTP1(true)
+	if config.GetClientCAs != nil {
+		config.GetClientCAs.require(server.TLSConfig)
+	}
+	return server
 }
 
-// onlyMutate answers no other path.
-func onlyMutate(handler fasthttp.RequestHandler) fasthttp.RequestHandler {
-	return func(c *fasthttp.RequestCtx) {
-		if string(c.Path()) != MutatePath {
-			c.Error("404 page not found", http.StatusNotFound)
-			return
-		}
-		handler(c)
-	}
+// closeWhenEnding answers with "Connection: close" once ctx has ended, so that a client opens its next connection elsewhere. A
+// server that closes idle connections without notice loses the requests that are on their way.
+func closeWhenEnding(ctx context.Context, handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(&closingWriter{w, ctx}, r)
+	})
 }
 
-// closeWhenEnding answers with "Connection: close" once ctx has ended, so that who sends opens its next connection elsewhere. If
-// the server closed idle connections by itself in the end, a request could be just on its way, and be lost.
-func closeWhenEnding(ctx context.Context, handler fasthttp.RequestHandler) fasthttp.RequestHandler {
-	return func(c *fasthttp.RequestCtx) {
-		handler(c)
-		if ctx.Err() != nil {
-			c.SetConnectionClose()
-		}
-	}
+type closingWriter struct {
+	http.ResponseWriter
+	serving context.Context //nolint:containedctx // of the server, not of the request
 }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *closingWriter) WriteHeader(status int) {
+	if w.serving.Err() != nil {
+		w.Header().Set("Connection", "close")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *closingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

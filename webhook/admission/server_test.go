@@ -2,28 +2,39 @@ package admission
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // listening serves handler, and returns its address, a client that trusts it, and what stops it and waits until it has.
-func listening(t testing.TB, handler fasthttp.RequestHandler) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
+func listening(t testing.TB, handler http.Handler) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
 	t.Helper()
 	authority := httptest.NewUnstartedServer(nil)
 	authority.StartTLS()
 	t.Cleanup(authority.Close)
+	return listeningAs(t, authority, ServerConfig{Handler: handler})
+}
+
+// listeningAs is listening with the certificate of authority, and with more of the config.
+func listeningAs(t testing.TB, authority *httptest.Server, config ServerConfig) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -32,12 +43,9 @@ func listening(t testing.TB, handler fasthttp.RequestHandler) (address string, c
 	t.Cleanup(stop)
 	stopped = make(chan error, 1)
 	go func() {
-		stopped <- Serve(ctx, ServerConfig{
-			Listener:       listener,
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &authority.TLS.Certificates[0], nil },
-			Handler:        handler,
-			Log:            slog.New(slog.DiscardHandler),
-		})
+		config.Listener, config.Log = listener, slog.New(slog.DiscardHandler)
+		config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &authority.TLS.Certificates[0], nil }
+		stopped <- Serve(ctx, config)
 	}()
 	roots := x509.NewCertPool()
 	roots.AddCert(authority.Certificate())
@@ -47,11 +55,12 @@ func listening(t testing.TB, handler fasthttp.RequestHandler) (address string, c
 
 func TestServeLetsRequestsInFlightFinish(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	address, client, stop, stopped := listening(t, func(c *fasthttp.RequestCtx) {
+	address, client, stop, stopped := listening(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(entered)
 		<-leave
-		c.SetBodyString("done")
-	})
+		w.WriteHeader(http.StatusOK)
+		_, _ = io.WriteString(w, "done")
+	}))
 	answer := make(chan string, 1)
 	go func() {
 		response, err := client.Post("https://"+address+MutatePath, "application/json", strings.NewReader("{}"))
@@ -79,8 +88,36 @@ func TestServeLetsRequestsInFlightFinish(t *testing.T) {
 	}
 }
 
+// dial opens a connection as the client would.
+func dial(t *testing.T, address string, client *http.Client) net.Conn {
+	t.Helper()
+	conn, err := tls.Dial("tcp", address, client.Transport.(*http.Transport).TLSClientConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// await returns when a condition holds. The test's own time limit ends the wait.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for !holds() {
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("no %s", what)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// uncalled is a handler that no request reaches.
+func uncalled(t *testing.T) http.Handler {
+	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("is called") })
+}
+
 func TestServeAnswersNothingElse(t *testing.T) {
-	address, client, _, _ := listening(t, func(*fasthttp.RequestCtx) { t.Error("is called") })
+	address, client, _, _ := listening(t, uncalled(t))
 	response, err := client.Get("https://" + address + "/")
 	if err != nil {
 		t.Fatal(err)
@@ -92,8 +129,8 @@ func TestServeAnswersNothingElse(t *testing.T) {
 }
 
 func TestServeKeepsConnections(t *testing.T) {
-	address, client, _, _ := listening(t, newFixture(t).handler.Handle)
-	for n, body := range []string{reviewOf(plainPod), "no review", reviewOf(annotatedPod)} {
+	address, client, _, _ := listening(t, newFixture(t).handler)
+	for n, body := range []string{reviewOf(plainPod), reviewOf("null"), reviewOf(annotatedPod)} {
 		var reused bool
 		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+MutatePath+"?timeout=5s", strings.NewReader(body))
@@ -116,8 +153,8 @@ func TestServeKeepsConnections(t *testing.T) {
 }
 
 func TestServeRefusesLongHeaders(t *testing.T) {
-	address, client, _, _ := listening(t, func(*fasthttp.RequestCtx) { t.Error("is called") })
-	response, err := client.Post("https://"+address+MutatePath, strings.Repeat("a", maxHeaderBytes), strings.NewReader("{}"))
+	address, client, _, _ := listening(t, uncalled(t))
+	response, err := client.Post("https://"+address+MutatePath, strings.Repeat("a", 2*maxHeaderBytes), strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +165,7 @@ func TestServeRefusesLongHeaders(t *testing.T) {
 }
 
 func TestServeRefusesOldTLS(t *testing.T) {
-	address, client, _, _ := listening(t, func(*fasthttp.RequestCtx) { t.Error("is called") })
+	address, client, _, _ := listening(t, uncalled(t))
 	config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	connection, err := tls.Dial("tcp", address, config)
@@ -141,20 +178,96 @@ func TestServeRefusesOldTLS(t *testing.T) {
 	}
 }
 
-// received is a connection on which all that a client sends is there already, and to which no answer matters.
+// With client CAs, only a client that has a certificate from one of them is served. CAs that appear later count from then on.
+func TestServeVerifiesClients(t *testing.T) {
+	authority := httptest.NewUnstartedServer(nil)
+	authority.StartTLS()
+	t.Cleanup(authority.Close)
+	var pool atomic.Pointer[x509.CertPool]
+	address, client, _, _ := listeningAs(t, authority, ServerConfig{
+		Handler: http.NotFoundHandler(),
+		GetClientCAs: func() (*x509.CertPool, error) {
+			if p := pool.Load(); p != nil {
+				return p, nil
+			}
+			return nil, errors.New("not read yet")
+		},
+	})
+	config := client.Transport.(*http.Transport).TLSClientConfig
+	get := func() error {
+		response, err := client.Get("https://" + address + "/")
+		if err == nil {
+			err = response.Body.Close()
+		}
+		return err
+	}
+	if err := get(); err == nil {
+		t.Error("serves before there are client CAs")
+	}
+	certificate, ca := clientCertificate(t)
+	pool.Store(ca)
+	if err := get(); err == nil || !strings.Contains(err.Error(), "certificate required") {
+		t.Errorf("a client without a certificate gets %v", err)
+	}
+	config.Certificates = []tls.Certificate{certificate}
+	if err := get(); err != nil {
+		t.Errorf("a client with a certificate gets %v", err)
+	}
+}
+
+// clientCertificate returns a client's certificate, and the CA that it verifies under: itself.
+func clientCertificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true, IsCA: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}, pool
+}
+
+// received is a connection on which the client has sent everything already, and to which no answer matters.
 type received struct {
 	net.Conn
 	sent *strings.Reader
+	done chan struct{}
+	once sync.Once
 }
 
 func (r *received) Read(p []byte) (int, error)     { return r.sent.Read(p) }
 func (*received) Write(p []byte) (int, error)      { return len(p), nil }
-func (*received) Close() error                     { return nil }
+func (*received) SetDeadline(time.Time) error      { return nil }
 func (*received) SetReadDeadline(time.Time) error  { return nil }
 func (*received) SetWriteDeadline(time.Time) error { return nil }
+func (*received) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (*received) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 
-// FuzzConnection sends any bytes, from which TLS has been taken off. The handler's own recovery does not reach the HTTP server, in which
-// a panic would be the end of the process.
+func (r *received) Close() error {
+	r.once.Do(func() { close(r.done) })
+	return nil
+}
+
+// connections is a listener for connections that a test makes.
+type connections chan net.Conn
+
+func (c connections) Accept() (net.Conn, error) { return <-c, nil }
+func (connections) Close() error                { return nil }
+func (connections) Addr() net.Addr              { return &net.TCPAddr{} }
+
+// FuzzConnection sends any bytes, as they come out of TLS. Each connection ends, and none with a panic.
 func FuzzConnection(f *testing.F) {
 	const head = "POST /mutate-pods?timeout=5s HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\n"
 	review := reviewOf(annotatedPod)
@@ -170,13 +283,23 @@ func FuzzConnection(f *testing.F) {
 		f.Add(seed)
 	}
 	fixture := newFixture(f)
-	server := newServer(f.Context(), fixture.handler.Handle, slog.New(slog.DiscardHandler))
+	var problems lockedBuffer
+	server := newServer(f.Context(), ServerConfig{Handler: fixture.handler, Log: slog.New(slog.NewJSONHandler(&problems, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	listener := make(connections)
+	go func() { _ = server.Serve(listener) }() // until the process ends
 	f.Fuzz(func(t *testing.T, sent string) {
 		fixture.log.Reset()
-		_ = server.ServeConn(&received{sent: strings.NewReader(sent)}) // what was wrong with what was sent
-		fixture.handler.Flush()
-		if strings.Contains(fixture.log.String(), `"msg":"Recovers from a panic"`) {
-			t.Fatalf("panics: %s", fixture.log)
+		conn := &received{sent: strings.NewReader(sent), done: make(chan struct{})}
+		listener <- conn
+		<-conn.done
+		for _, log := range []string{fixture.log.String(), problems.String()} {
+			if strings.Contains(log, "panic") {
+				t.Fatalf("panics: %s", log)
+			}
 		}
+		if !fixture.handler.bodies.free.TryAcquire(testBodyBytes) {
+			t.Fatal("a body's memory has not been given back")
+		}
+		fixture.handler.bodies.free.Release(testBodyBytes)
 	})
 }

@@ -137,10 +137,8 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 func (c *Cluster) RepairGrants(ctx context.Context, need func(context.Context, *corev1.Pod) (*grants.Need, error), grace time.Duration) error {
 	repairer, err := grants.NewRepairer(grants.RepairConfig{Granter: c.granter, Grace: grace, Need: func(ctx context.Context, pod *corev1.Pod) (*grants.Need, error) {
 		// Before the first policies have been read, no pod would seem to need anything.
-		select {
-		case <-c.synced:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := c.wait(ctx); err != nil {
+			return nil, err
 		}
 		// Anyone may label a pod as injected, anywhere.
 		if optedIn, err := c.isOptedIn(ctx, pod.Namespace); !optedIn {
@@ -196,13 +194,28 @@ func (c *Cluster) Ready() error {
 	case <-c.synced:
 		return nil
 	default:
-		return errors.New("the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet")
+		return errNotSynced
+	}
+}
+
+var errNotSynced = errors.New("the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet")
+
+// wait returns when the caches are filled, or with errNotSynced when ctx ends before that.
+func (c *Cluster) wait(ctx context.Context) error {
+	select {
+	case <-c.synced:
+		return nil
+	case <-ctx.Done():
+		return errNotSynced
 	}
 }
 
 // NamespaceLabels returns a namespace's labels. The cache holds the namespaces that are opted in; only for others, which the
 // API server does not ask about but by mistake, or before the cache has heard of the label, the API server is asked.
 func (c *Cluster) NamespaceLabels(ctx context.Context, name string) (map[string]string, error) {
+	if err := c.wait(ctx); err != nil { // a decision reads the namespace first, and the policies then
+		return nil, err
+	}
 	namespace := namespaceMetadata()
 	if err := c.get(ctx, name, namespace); err != nil {
 		return nil, client.IgnoreNotFound(err)

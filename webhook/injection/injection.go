@@ -60,7 +60,10 @@ type Outcome struct {
 // IsRefused tells whether the pod may not be admitted.
 func (o Outcome) IsRefused() bool { return len(o.Refusals) > 0 }
 
-// Message tells a person why the pod is refused: every reason, and what to do about it.
+// maxRefusals bounds what is said about a pod: it could be made of nothing but mistakes.
+const maxRefusals = 20
+
+// Message tells a person why the pod is refused: every reason, and what to do about it. A pod with very many mistakes gets the first.
 func (o Outcome) Message() string {
 	if len(o.Refusals) == 1 {
 		return o.Refusals[0].Reason + ": " + o.Refusals[0].Err.Error()
@@ -160,7 +163,7 @@ func present(p *pod.Pod, rendered func() corev1.Container, place Place) (*reserv
 		return nil, []policy.Refusal{reservedName(found[0], place, "it is not what the pod's annotations ask for: it differs in "+strings.Join(differing, ", "))}
 	}
 	var refusals []policy.Refusal
-	for _, r := range found {
+	for _, r := range found[:min(len(found), maxRefusals)] {
 		refusals = append(refusals, reservedName(r, place, "the name is kept for the init container that sysctl-injector adds"))
 	}
 	return nil, refusals
@@ -182,7 +185,7 @@ func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Refusal {
 			continue // the API server refuses it
 		}
 		for _, setting := range settings {
-			if setting.Name == name && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
+			if len(refusals) < maxRefusals && setting.Name == name && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
 				refusals = append(refusals, policy.Refusal{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
 					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.Value))})
 			}

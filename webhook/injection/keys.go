@@ -26,6 +26,9 @@ var podKeys = []podKey{
 	{"labels", v1alpha1.InjectedLabel},
 }
 
+// maxKey is the length of the longest key that the API allows: a prefix, a slash and a name.
+const maxKey = 253 + 1 + 63
+
 // unknownKeys rejects annotations and labels with the project's prefix that mean nothing where they are.
 func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Refusal {
 	var refusals []policy.Refusal
@@ -34,7 +37,7 @@ func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Refusal {
 		entries map[string]string
 	}{{"annotations", p.Annotations}, {"labels", p.Labels}} {
 		for _, key := range slices.Sorted(maps.Keys(m.entries)) {
-			if !slices.Contains(podKeys, podKey{m.kind, key}) {
+			if len(refusals) < maxRefusals && !slices.Contains(podKeys, podKey{m.kind, key}) {
 				refusals = append(refusals, unknownKey(m.kind, key, metadata))
 			}
 		}
@@ -44,6 +47,7 @@ func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Refusal {
 
 // unknownKey says what the person who wrote a key probably meant: a key that is not understood is a parameter not set.
 func unknownKey(kind, key string, metadata *field.Path) policy.Refusal {
+	key = key[:min(len(key), maxKey)] // the API server rejects a longer one
 	path := metadata.Child(kind).Key(key)
 	nearest := podKeys[0]
 	for _, known := range podKeys {

@@ -4,6 +4,10 @@
 // the API server compares them, with regard to case.
 //
 // What it returns is a copy: the text may be overwritten once it has been read.
+//
+// It is here because a decode costs a multiple: 0.2 ms more for a small pod, 4 ms more for one of 60 KB, on the path of every pod.
+// encoding/json/v2's jsontext reads tokens without decoding, with the same checks. It replaces this package once the project's Go has
+// it outside GOEXPERIMENT.
 package scan
 
 import (
@@ -22,6 +26,7 @@ var (
 	errBroken  = errors.New("its JSON is cut short or otherwise broken")
 	errTooDeep = errors.New("its JSON nests too deep")
 	errNotUTF8 = errors.New("its text is not UTF-8")
+	errMore    = errors.New("and more")
 )
 
 // Cursor reads JSON from front to back. Every method that reads a value leaves the cursor behind it. From the first broken byte
@@ -75,8 +80,16 @@ func (c *Cursor) nameAt(at int) string {
 	return string(again.string())
 }
 
-// Complain notes what is wrong with the value that is being read. All problems come at once, at the end.
+// maxProblems bounds what is said about a document: it could be made of nothing but problems.
+const maxProblems = 20
+
+// Complain notes what is wrong with the value that is being read. All problems come at once, at the end; after the first maxProblems,
+// no more than that there are more.
 func (c *Cursor) Complain(format string, args ...any) {
+	if len(c.problems) >= maxProblems {
+		c.problems = append(c.problems[:maxProblems], errMore)
+		return
+	}
 	c.problems = append(c.problems, errors.New(strings.TrimSpace(c.Path()+" "+fmt.Sprintf(format, args...))))
 }
 
@@ -165,7 +178,12 @@ func (c *Cursor) Map(visit func(key []byte)) {
 	}
 }
 
-// Each calls visit for each object of a list, which visit reads. Of any other value, in the list or instead of it, it complains.
+// maxItems bounds the lists that are read. A pod that etcd can hold has fewer containers, volumes or sysctls; what is kept of each may
+// be larger than its JSON.
+const maxItems = 10_000
+
+// Each calls visit for each object of a list, which visit reads. Of any other value, in the list or instead of it, and of a list that
+// is too long, it complains.
 func (c *Cursor) Each(visit func()) {
 	if c.peek() != '[' {
 		c.mustBe("a list")
@@ -173,6 +191,12 @@ func (c *Cursor) Each(visit func()) {
 	}
 	index := 0
 	for m := c.enter(); c.next(&m); index++ {
+		if index >= maxItems {
+			if c.skip(); index == maxItems && c.broken == nil {
+				c.Complain("has more than %d entries", maxItems)
+			}
+			continue
+		}
 		c.path = append(c.path, step{indexStep, index})
 		if c.peek() == '{' {
 			visit()

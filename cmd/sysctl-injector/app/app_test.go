@@ -137,7 +137,7 @@ func admit(t *testing.T, content []byte, template manifest.Template) []byte {
 	}
 	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},`+
 		`"operation":"CREATE","namespace":"shop","object":%s}}`, template.Pod)
-	answer, _, err := handler.Answer(t.Context(), []byte(body), nil)
+	answer, err := handler.Answer(t.Context(), []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}

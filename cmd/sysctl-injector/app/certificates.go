@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/certs"
 )
 
@@ -24,6 +25,8 @@ type certificateOptions struct {
 	certFile, keyFile string
 	// certificate names the cert-manager Certificate that the files come from; empty where there is none.
 	certificate string
+	// clientCAFile holds the CAs of which clients must have a certificate; empty if they need none.
+	clientCAFile string
 }
 
 func (o *certificateOptions) addFlags(cmd *cobra.Command) {
@@ -33,6 +36,7 @@ func (o *certificateOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; taken up again when it changes")
 	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
 	flags.StringVar(&o.certificate, "certificate", "", "cert-manager Certificate in --namespace that the files come from, whose state /readyz?verbose and /metrics tell")
+	flags.StringVar(&o.clientCAFile, "client-ca-file", "", "CAs in PEM; only clients with a certificate from one of them are served. Read again when it changes")
 }
 
 // validate says which options do not go together.
@@ -52,8 +56,25 @@ func (o *certificateOptions) validate(namespace string, standalone bool) error {
 
 type getCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
-// open returns what is served, and the parts that see to it. Config is nil without a cluster.
-func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (getCertificate, []part, error) {
+// tlsMaterial is what a TLS handshake needs.
+type tlsMaterial struct {
+	certificate getCertificate
+	clientCAs   admission.ClientCAs // nil if clients need no certificate
+}
+
+// open returns what the handshakes need, and the parts that keep it up to date. Config is nil without a cluster.
+func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (tlsMaterial, []part, error) {
+	certificate, parts, err := o.openCertificate(config, namespace, registry, log)
+	if err != nil || o.clientCAFile == "" {
+		return tlsMaterial{certificate: certificate}, parts, err
+	}
+	cas := certs.NewClientCAs(o.clientCAFile, log)
+	parts = append(parts, part{name: "client-ca", start: cas.Start, ready: cas.Ready, remark: cas.Remark})
+	return tlsMaterial{certificate, cas.Pool}, parts, nil
+}
+
+// openCertificate returns the certificate that is served, and the parts that keep it up to date. Config is nil without a cluster.
+func (o *certificateOptions) openCertificate(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (getCertificate, []part, error) {
 	const name = "certificate"
 	if o.source == selfManagedCertificate {
 		managed, err := certs.NewSelfManaged(config, namespace, log)

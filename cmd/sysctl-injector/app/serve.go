@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -83,7 +84,7 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	config := admission.Config{Injector: injector, Metrics: admission.NewMetrics(registry), Log: log}
+	config := admission.Config{Injector: injector, BodyBytes: bodyBytes(limitMemory(log)), Metrics: admission.NewMetrics(registry), Log: log}
 	rest, err := o.rest()
 	if err != nil {
 		return err
@@ -92,7 +93,7 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	certificate, parts, err := o.open(rest, o.namespace, registry, log)
+	served, parts, err := o.open(rest, o.namespace, registry, log)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	return o.serve(cmd.Context(), handler, certificate, parts, registry, log)
+	return o.serve(cmd.Context(), handler, served, parts, registry, log)
 }
 
 // rest says how the cluster is reached; nil without one.
@@ -161,7 +162,7 @@ type part struct {
 }
 
 // serve runs the webhook and its parts until ctx ends or one of them fails.
-func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, certificate getCertificate, parts []part, registry *prometheus.Registry, log *slog.Logger) error {
+func (o *serveOptions) serve(ctx context.Context, handler http.Handler, served tlsMaterial, parts []part, registry *prometheus.Registry, log *slog.Logger) error {
 	webhook, err := net.Listen("tcp", o.bindAddress)
 	if err != nil {
 		return fmt.Errorf("--bind-address: %w", err)
@@ -170,15 +171,14 @@ func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, ce
 	if err != nil {
 		return errors.Join(fmt.Errorf("--observe-bind-address: %w", err), webhook.Close())
 	}
-	log.Info("Serves", "webhook", webhook.Addr().String(), "observe", observe.Addr().String(), "version", buildVersion(), "standalone", o.standalone)
+	log.Info("Serving", "webhook", webhook.Addr().String(), "observe", observe.Addr().String(), "version", buildVersion(), "standalone", o.standalone)
 	group, ctx := errgroup.WithContext(ctx)
 	// What the webhook needs outlives it: requests are still answered while it drains.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		defer end()
-		defer handler.Flush()
 		return admission.Serve(ctx, admission.ServerConfig{
-			Listener: webhook, GetCertificate: certificate, Handler: handler.Handle, ShutdownDelay: o.shutdownDelay, Log: log,
+			Listener: webhook, GetCertificate: served.certificate, GetClientCAs: served.clientCAs, Handler: handler, ShutdownDelay: o.shutdownDelay, Log: log,
 		})
 	})
 	checks := []check{{name: "shutdown", ready: func() error { return context.Cause(ctx) }}}
@@ -189,6 +189,6 @@ func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, ce
 	registry.MustRegister(newReadiness(checks))
 	group.Go(func() error { return observeServe(life, observe, registry, checks) })
 	err = group.Wait()
-	log.Info("Has stopped")
+	log.Info("Stopped")
 	return err
 }

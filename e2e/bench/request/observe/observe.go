@@ -47,7 +47,7 @@ func (s *Server) Observe(webhook net.Addr) error {
 	})
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
-	go func() { s.Log.Error("Serves no longer", "cause", server.Serve(listener)) }()
-	s.Log.Info("Serves", "webhook", webhook.String(), "observe", listener.Addr().String())
+	go func() { s.Log.Error("Stopped", "cause", server.Serve(listener)) }()
+	s.Log.Info("Serving", "webhook", webhook.String(), "observe", listener.Addr().String())
 	return nil
 }

@@ -1,0 +1,103 @@
+package admission
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+func TestBudget(t *testing.T) {
+	unwanted := func() { t.Error("is aborted") }
+	t.Run("the oldest reads give way", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBudget(10)
+			var aborted []string
+			take := func(name string, bytes int64) *share {
+				s, ok := b.take(t.Context(), bytes, func() { aborted = append(aborted, name) })
+				if !ok {
+					t.Fatalf("%s gets no share", name)
+				}
+				return s
+			}
+			first, second := take("first", 5), take("second", 5)
+			released := make(chan struct{})
+			go func() {
+				synctest.Wait() // until the third waits for memory
+				b.release(first)
+				close(released)
+			}()
+			third := take("third", 5)
+			<-released
+			if fmt.Sprint(aborted) != "[first]" || b.read(first) || !b.read(second) || !b.read(third) {
+				t.Errorf("aborted: %v", aborted)
+			}
+		})
+	})
+	t.Run("a body that is complete keeps its share", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBudget(10)
+			s, _ := b.take(t.Context(), 10, unwanted)
+			if !b.read(s) {
+				t.Error("is evicted")
+			}
+			if _, ok := b.take(t.Context(), 1, unwanted); ok {
+				t.Error("there is memory for another")
+			}
+			b.release(s)
+			if _, ok := b.take(t.Context(), 10, unwanted); !ok {
+				t.Error("there is no memory after the release")
+			}
+		})
+	})
+}
+
+// open sends the head of a request with a declared size, and a first part of its body.
+func open(t *testing.T, address string, client *http.Client, size int) (answer *bufio.Reader, send func(string)) {
+	t.Helper()
+	conn := dial(t, address, client)
+	send = func(text string) {
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Error(err)
+		}
+	}
+	send(fmt.Sprintf("POST %s?timeout=5s HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", MutatePath, size))
+	return bufio.NewReader(conn), send
+}
+
+// Bodies that never end fill the memory for bodies. They give way to one that is sent at once.
+func TestServeInSpiteOfBodiesThatStop(t *testing.T) {
+	f := newFixture(t)
+	address, client, _, _ := listening(t, f.handler)
+	var stopped []*bufio.Reader
+	for range testBodyBytes / MaxBodyBytes {
+		answer, send := open(t, address, client, MaxBodyBytes)
+		send(strings.Repeat(" ", 1<<20))
+		stopped = append(stopped, answer)
+	}
+	await(t, "all bodies being read", func() bool {
+		f.handler.bodies.mu.Lock()
+		defer f.handler.bodies.mu.Unlock()
+		return f.handler.bodies.reading.Len() == len(stopped)
+	})
+	body := reviewOf(grown(1 << 20))
+	response, err := client.Post("https://"+address+MutatePath+"?timeout=5s", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("got %s", response.Status)
+	}
+	first, err := http.ReadResponse(stopped[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Body.Close()
+	if first.StatusCode != http.StatusServiceUnavailable || first.Header.Get("Retry-After") == "" || !first.Close {
+		t.Errorf("the first body that stopped is answered with %s %v", first.Status, first.Header)
+	}
+}

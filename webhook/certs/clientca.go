@@ -1,0 +1,87 @@
+package certs
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// ClientCAs are the CAs in a PEM file, under which clients' certificates are verified. They are read again when the file changes. A
+// file that becomes unreadable leaves the former CAs in force.
+type ClientCAs struct {
+	file string
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	content []byte
+	pool    *x509.CertPool
+	problem error
+}
+
+// NewClientCAs returns CAs that Start has yet to read.
+func NewClientCAs(file string, log *slog.Logger) *ClientCAs {
+	return &ClientCAs{file: file, log: log, problem: errors.New("not read yet")}
+}
+
+// Start reads the file again and again until ctx ends.
+func (c *ClientCAs) Start(ctx context.Context) error {
+	wait.UntilWithContext(ctx, func(context.Context) { c.look() }, lookInterval)
+	return nil
+}
+
+// look reads the file.
+func (c *ClientCAs) look() {
+	content, err := os.ReadFile(c.file)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && c.pool != nil && bytes.Equal(content, c.content) {
+		c.problem = nil
+		return
+	}
+	pool := x509.NewCertPool()
+	if err == nil && !pool.AppendCertsFromPEM(content) {
+		err = fmt.Errorf("%s has no certificate in PEM", c.file)
+	}
+	if err != nil {
+		if c.problem == nil || c.problem.Error() != err.Error() {
+			c.log.Warn("Client CAs unreadable", "cause", err.Error(), "ready", c.pool != nil)
+		}
+		c.problem = err
+		return
+	}
+	c.content, c.pool, c.problem = content, pool, nil
+	c.log.Info("Client CAs read", "file", c.file)
+}
+
+// Pool returns the CAs, or an error while there are none.
+func (c *ClientCAs) Pool() (*x509.CertPool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pool == nil {
+		return nil, fmt.Errorf("no client CAs: %w", c.problem)
+	}
+	return c.pool, nil
+}
+
+// Ready returns why no client can be verified; nil if clients can.
+func (c *ClientCAs) Ready() error {
+	_, err := c.Pool()
+	return err
+}
+
+// Remark returns what is wrong with the file while former CAs are in force.
+func (c *ClientCAs) Remark() (text string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pool == nil || c.problem == nil {
+		return "", true
+	}
+	return fmt.Sprintf("client CAs: %s; the former CAs stay in force", c.problem), false
+}

@@ -35,6 +35,7 @@ var rows = []struct{ value, set, rendered string }{
 	{"certificates.existingSecret", existing, "secretName: site-tls"},
 	{"certificates.caBundle", existing, "caBundle: Cg=="},
 	{"webhook.timeoutSeconds", "webhook: {timeoutSeconds: 10}", "timeoutSeconds: 10"},
+	{"webhook.clientCAConfigMap", "webhook: {clientCAConfigMap: api-servers}", "--client-ca-file=/etc/sysctl-injector/client-ca/ca.crt"},
 	{"webhook.annotations", "webhook: {annotations: {admissions.enforcer/disabled: 'true'}}", `admissions.enforcer/disabled: "true"`},
 	{"logLevel", "logLevel: WARN", "--log-level=WARN"},
 	{"shutdownDelaySeconds", "shutdownDelaySeconds: 20", "--shutdown-delay=20s"},

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -40,5 +41,15 @@ func TestEndsBeforeItsCachesAreFilled(t *testing.T) {
 	}
 	if c.Ready() == nil {
 		t.Error("is ready, and knows nothing")
+	}
+}
+
+// A decision that comes before the caches are filled ends with its context, and says what it waited for.
+func TestWaitsForTheCachesNoLongerThanAsked(t *testing.T) {
+	c := &Cluster{synced: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.NamespaceLabels(ctx, "shop"); !errors.Is(err, errNotSynced) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -22,6 +22,8 @@ func TestLookup(t *testing.T) {
 	}{
 		{"net.core.somaxconn", Entry{Scope: Network}},
 		{"net.ipv4.tcp_rmem", Entry{Scope: Network, NamespacedSince: "4.15", SafeSince: "1.32"}},
+		{"net.ipv4.tcp_slow_start_after_idle", Entry{Scope: Network, NamespacedSince: "4.15", SafeSince: "1.37"}},
+		{"net.ipv4.tcp_notsent_lowat", Entry{Scope: Network, NamespacedSince: "4.6", SafeSince: "1.37"}},
 		{"kernel.shm_rmid_forced", Entry{Scope: IPC, SafeSince: "1.4"}},
 		{"net.core.netdev_max_backlog", Entry{Scope: Network, HostOnly: &Note{
 			"belongs to the node: a pod's own network namespace does not have it", "compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c",
@@ -144,7 +146,7 @@ func TestTablesAreSound(t *testing.T) {
 // TestSafeSinceAgreesWithPodSecurityAdmission asks Pod Security admission, release by release, for a verdict on a pod with each known
 // name. It came with Kubernetes 1.22, and its "1.0" is the list of that time, so earlier releases cannot be told apart there.
 func TestSafeSinceAgreesWithPodSecurityAdmission(t *testing.T) {
-	const oldest, newest = 22, 36 // newest is the release of the module in go.mod
+	const oldest, newest = 22, 37 // newest is the release of the module in go.mod
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -159,8 +161,8 @@ func TestSafeSinceAgreesWithPodSecurityAdmission(t *testing.T) {
 			}
 		}
 	}
-	if safe := slices.DeleteFunc(slices.Collect(Known()), func(e Entry) bool { return e.SafeSince == "" }); len(safe) != 12 {
-		t.Errorf("%d safe names, 12 in Kubernetes 1.%d", len(safe), newest)
+	if safe := slices.DeleteFunc(slices.Collect(Known()), func(e Entry) bool { return e.SafeSince == "" }); len(safe) != 14 {
+		t.Errorf("%d safe names, 14 in Kubernetes 1.%d", len(safe), newest)
 	}
 }
 

@@ -45,6 +45,14 @@ var safeSince = []release{
 			"net.ipv4.tcp_wmem",
 		},
 	},
+	{
+		version: "1.37",
+		source:  "k8s.io/pod-security-admission policy/check_sysctls.go; kubernetes/kubernetes pkg/kubelet/sysctl/safe_sysctls.go",
+		names: []string{
+			"net.ipv4.tcp_notsent_lowat",
+			"net.ipv4.tcp_slow_start_after_idle",
+		},
+	},
 }
 
 // namespacedSince are names that each network namespace has a copy of only since a Linux release that some node may not have yet.

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+func newRenderCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "render",
+		Short: "Print objects that the project ships, for a version of Kubernetes",
+		Args:  knownCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newRenderGuardCommand())
+	return cmd
+}
+
+type renderGuardOptions struct {
+	config         guard.Config
+	image          string
+	previousImages []string
+	output         string
+}
+
+func newRenderGuardCommand() *cobra.Command {
+	o := &renderGuardOptions{}
+	cmd := &cobra.Command{
+		Use:   "guard",
+		Short: "Print the guard for a version of Kubernetes",
+		Long: `Print the guard: the ValidatingAdmissionPolicies that hold every container except the injected one to a Pod Security Standard,
+and their bindings.
+
+The standards differ between versions of Kubernetes: 1.37, for example, allows two more sysctls at baseline. The guard for a
+version agrees with the Pod Security of an API server of that version. The chart does the same for the cluster that it is
+installed in.`,
+		Example: `  sysctl-injector render guard --kubernetes-version 1.35 | kubectl apply -f -`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.config.KubernetesVersion, "kubernetes-version", "",
+		"version of the cluster's API servers, 1.31 or later (default: the newest that is known)")
+	flags.StringVar(&o.image, "init-image", injection.DefaultImage(), "image of the injected container")
+	flags.StringSliceVar(&o.previousImages, "previous-init-image", nil, "image that injected pods may still have (repeatable)")
+	flags.StringSliceVar(&o.config.GuestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
+		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
+	addOutputFlag(cmd, &o.output, outputYAML, outputYAML)
+	return cmd
+}
+
+func (o *renderGuardOptions) run(cmd *cobra.Command) error {
+	o.config.Images = append([]string{o.image}, o.previousImages...)
+	objects, err := guard.Render(o.config)
+	if err != nil {
+		return usageError{err}
+	}
+	manifest, err := guard.Manifest(objects)
+	if err != nil {
+		return err
+	}
+	_, err = cmd.OutOrStdout().Write(manifest)
+	return err
+}

@@ -16,7 +16,7 @@
 //	privileged                   none, and nothing else of the guard either
 //	anything else                restricted, and refusals say so: a typing error must not open a namespace
 //
-// The standards are those of the latest version, whatever the cluster's own: of Kubernetes 1.35 and later.
+// The standards are those of the cluster's own Kubernetes version, as with Pod Security's "latest": standards.go has what differs.
 //
 // # The injected container
 //
@@ -69,6 +69,9 @@ type Config struct {
 	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own. RuntimeClasses labelled
 	// sysctl-injector.dev/kernel=guest need not be among them.
 	GuestHandlers []string
+	// KubernetesVersion is the cluster's: "1.35", or as an API server reports it ("v1.35.4-eks-1a2b3c"). The guard has the
+	// standards of that version; of the newest that it knows where the cluster is newer, or if this is empty.
+	KubernetesVersion string
 }
 
 func (c Config) validate() error {
@@ -87,6 +90,9 @@ func (c Config) validate() error {
 			errs = append(errs, field.Invalid(handlers.Index(i), handler, problem))
 		}
 	}
+	if _, err := parseMinor(c.KubernetesVersion); err != nil {
+		errs = append(errs, field.Invalid(field.NewPath("KubernetesVersion"), c.KubernetesVersion, err.Error()))
+	}
 	return errs.ToAggregate()
 }
 
@@ -95,7 +101,11 @@ func Render(config Config) ([]client.Object, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	literals, err := literalsOf(config)
+	kubernetes, err := parseMinor(config.KubernetesVersion)
+	if err != nil {
+		return nil, err
+	}
+	literals, err := literalsOf(config, kubernetes)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +114,8 @@ func Render(config Config) ([]client.Object, error) {
 		name  string
 		parts []part
 	}{
-		{"baseline", append(shared("container.yaml", "standard.yaml"), judge(baseline)...)},
-		{"restricted", append(shared("container.yaml", "standard.yaml"), judge(restricted)...)},
+		{"baseline", append(shared("container.yaml", "standard.yaml"), judge(baseline, kubernetes)...)},
+		{"restricted", append(shared("container.yaml", "standard.yaml"), judge(restricted, kubernetes)...)},
 		{"kernel", shared("container.yaml")},
 		{"exec", nil},
 	} {
@@ -177,11 +187,15 @@ func shared(files ...string) []part {
 	return parts
 }
 
-// judge adds the checks of a standard, the list of all they object to, and a validation for each grant.
-func judge(checks []string) []part {
+// judge adds the checks of a standard, the list of all violations that those of the version find, and a validation for each grant.
+// The variables of a check are there in every version, so that versions differ in the values of variables only.
+func judge(checks []row, kubernetes minor) []part {
+	checks = slices.Concat(ours, checks)
 	var files, results []string
-	for _, check := range slices.Concat(ours, checks) {
+	for _, check := range at(newest, checks) {
 		files = append(files, "checks/"+check+".yaml")
+	}
+	for _, check := range at(kubernetes, checks) {
 		results = append(results, "variables."+check)
 	}
 	return append(shared(files...), func(spec *admissionregistrationv1.ValidatingAdmissionPolicySpec) error {

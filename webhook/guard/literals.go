@@ -21,7 +21,7 @@ const argument = `^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+=[A-Za-z0-9_,:./+-]+( [A-Za-z0-9
 var differs = []string{"name", "image", "imagePullPolicy", "args", "resources", "securityContext"}
 
 // literalsOf returns the CEL literals, by the names of the variables that they fill in.
-func literalsOf(config Config) (map[string]string, error) {
+func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	var container map[string]any
 	if err := yaml.Unmarshal(templates.Container, &container); err != nil {
 		return nil, fmt.Errorf("decode template container.yaml: %w", err)
@@ -40,6 +40,10 @@ func literalsOf(config Config) (map[string]string, error) {
 		"limits":        map[string]any{"arguments": sysctl.MaxAssignments, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength},
 		"places":        places(100),
 		"guestHandlers": append([]string{}, config.GuestHandlers...),
+
+		"safeSysctls":               safeSysctls(kubernetes),
+		"restrictedVolumes_allowed": at(kubernetes, restrictedVolumes),
+		"trustsUserNamespaces":      kubernetes >= userNamespacesTrusted,
 	} {
 		literal, err := literalOf(value)
 		if err != nil {

@@ -63,7 +63,7 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newServeCommand(), newInjectCommand(), newCompanionCommand(), newExplainCommand(), newEnrollCommand(), newUnenrollCommand(),
-		newVersionCommand())
+		newRenderCommand(), newVersionCommand())
 	root.InitDefaultCompletionCmd()
 	wrapArgs(root)
 	return root

@@ -121,7 +121,7 @@ func (g generator) podSecurity(spec *corev1.PodSpec) {
 	sc.SeccompProfile = pick(g, sc.SeccompProfile, sc.SeccompProfile, g.seccomp())
 	sc.AppArmorProfile = pick(g, nil, nil, g.appArmor())
 	sc.SELinuxOptions = pick(g, nil, nil, nil, g.seLinux())
-	for _, name := range []string{"kernel.shm_rmid_forced", "net.ipv4.tcp_rmem", "net.ipv4.ip_local_port_range", "net.core.somaxconn", "kernel.sem"} {
+	for _, name := range []string{"kernel.shm_rmid_forced", "net.ipv4.tcp_rmem", "net.ipv4.tcp_notsent_lowat", "net.ipv4.ip_local_port_range", "net.core.somaxconn", "kernel.sem"} {
 		if g.in(25) && !spec.HostNetwork && !spec.HostIPC {
 			sc.Sysctls = append(sc.Sysctls, corev1.Sysctl{Name: name, Value: "1"})
 		}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/pod-security-admission/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,10 +25,31 @@ func install(ctx context.Context, c *cluster.Cluster, images ...string) error {
 	if err != nil {
 		return err
 	}
-	objects, err := guard.Render(guard.Config{Images: images, GuestHandlers: policy.DefaultGuestHandlers()})
+	server, err := serverVersion(c)
 	if err != nil {
 		return err
 	}
+	objects, err := guard.Render(guard.Config{Images: images, GuestHandlers: policy.DefaultGuestHandlers(), KubernetesVersion: server})
+	if err != nil {
+		return err
+	}
+	return applyObjects(ctx, admin, objects)
+}
+
+// serverVersion asks the API server for its version. The guard is rendered for it.
+func serverVersion(c *cluster.Cluster) (string, error) {
+	admin, err := kubernetes.NewForConfig(c.RESTConfig())
+	if err != nil {
+		return "", err
+	}
+	info, err := admin.Discovery().ServerVersion()
+	if err != nil {
+		return "", err
+	}
+	return info.GitVersion, nil
+}
+
+func applyObjects(ctx context.Context, admin client.Client, objects []client.Object) error {
 	for _, object := range objects {
 		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/pod-security-admission/api"
 	upstream "k8s.io/pod-security-admission/test"
@@ -14,15 +15,22 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// TestGuardUpstream runs the test of Pod Security admission itself, with the guard in the place of what it tests: in the namespaces
-// for the latest version, since that is the guard's. The others are left to Pod Security admission, and show that the
-// test runs as upstream means it.
+// TestGuardUpstream runs Pod Security admission's own test, with the guard in its place in the namespaces for the API server's
+// version or a later one, which Pod Security takes for the same. The other namespaces are left to Pod Security: they show that
+// the test runs as upstream means it.
 func TestGuardUpstream(t *testing.T) {
 	admin := clientset(t)
+	text, err := serverVersion(suite.Cluster(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := version.MustParseGeneric(text)
+	emulated := api.MajorMinorVersion(int(server.Major()), int(server.Minor()))
 	upstream.Run(t, upstream.Options{
-		ClientConfig: unlimited(suite.Cluster(t)),
+		ClientConfig:     unlimited(suite.Cluster(t)),
+		EmulationVersion: &emulated,
 		CreateNamespace: func(_ kubernetes.Interface, name string, of map[string]string) (*corev1.Namespace, error) {
-			if of[api.EnforceVersionLabel] == "v1.35" {
+			if server.Minor() <= version.MustParseGeneric(of[api.EnforceVersionLabel]).Minor() {
 				of[v1alpha1.EnforceLabel] = of[api.EnforceLevelLabel]
 				of[api.EnforceLevelLabel] = string(api.LevelPrivileged)
 			}

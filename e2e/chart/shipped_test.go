@@ -8,10 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -65,27 +64,40 @@ func TestGuardOfAnInstallation(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rendered, err := guard.Render(test.config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var want []*unstructured.Unstructured
-			for _, object := range rendered {
-				content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-				if err != nil {
-					t.Fatal(err)
-				}
-				raw, err := yaml.Marshal(content)
-				if err != nil {
-					t.Fatal(err)
-				}
-				want = append(want, decode(t, strings.ReplaceAll(string(raw), namespace, elsewhere))...)
-			}
-			if diff := cmp.Diff(ofGuard(want), ofGuard(decode(t, render(t, elsewhere, test.set)))); diff != "" {
+			if diff := cmp.Diff(guardOf(t, test.config), ofGuard(decode(t, render(t, elsewhere, test.set)))); diff != "" {
 				t.Errorf("guard (-webhook/guard +chart):\n%s", diff)
 			}
 		})
 	}
+}
+
+// The guard has the standards of the cluster's version.
+func TestGuardOfEachVersion(t *testing.T) {
+	for _, version := range []string{
+		"v1.31.0", "v1.31.14-eks-1a2b3c", "v1.32.10", "v1.33.6-gke.1079000", "v1.34.0-alpha.1", "v1.34.4+k3s1", "v1.35.4", "v1.36.3", "v1.37.0-rc.0", "v1.37.2", "v1.38.0",
+	} {
+		t.Run(version, func(t *testing.T) {
+			config := guard.Config{Images: []string{injection.DefaultImage()}, GuestHandlers: policy.DefaultGuestHandlers(), KubernetesVersion: version}
+			got := ofGuard(decode(t, render(t, elsewhere, "", "--kube-version", version)))
+			if diff := cmp.Diff(guardOf(t, config), got); diff != "" {
+				t.Errorf("guard (-webhook/guard +chart):\n%s", diff)
+			}
+		})
+	}
+}
+
+// guardOf returns the guard as webhook/guard renders it, in the other namespace.
+func guardOf(t *testing.T, config guard.Config) map[string]any {
+	t.Helper()
+	objects, err := guard.Render(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := guard.Manifest(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ofGuard(decode(t, strings.ReplaceAll(string(manifest), namespace, elsewhere)))
 }
 
 // The rest of what is shipped comes out as it is, with the release's labels, and its namespace.

@@ -97,7 +97,7 @@ func (r *allowRule) judge(facts Facts, wanted sysctl.Assignment) nearness {
 		return elsewhere
 	case !r.on(facts.Kernel):
 		return otherKernel
-	case !r.lists(wanted.Value) || r.stray(wanted.Value) != "":
+	case !r.lists(wanted.Value) || r.stray(wanted.Value) != "" || r.loads(facts, wanted) != "":
 		return outOfBounds
 	default:
 		return allowed
@@ -105,12 +105,16 @@ func (r *allowRule) judge(facts Facts, wanted sysctl.Assignment) nearness {
 }
 
 // lacks says what a rule that names a sysctl, and does not allow it, allows instead.
-func (r *allowRule) lacks(facts Facts, value string) string {
+func (r *allowRule) lacks(facts Facts, wanted sysctl.Assignment) string {
+	value := wanted.Value
 	switch {
 	case !r.on(facts.Kernel):
 		return fmt.Sprintf("it on a %s kernel only", joined(r.kernels))
 	case !r.lists(value):
 		return fmt.Sprintf("only the values %s", quoted(r.oneOf))
+	case r.stray(value) == "":
+		return fmt.Sprintf("only the values %s, since another one makes the node load a kernel module (%s), unless oneOf lists it",
+			quoted(sysctl.CongestionControls), r.loads(facts, wanted))
 	default:
 		return fmt.Sprintf("only whole numbers %s, not %q", r.bounds(), r.stray(value))
 	}
@@ -131,6 +135,14 @@ func (r *allowRule) on(kernel v1alpha1.Kernel) bool {
 
 func (r *allowRule) lists(value string) bool {
 	return len(r.oneOf) == 0 || slices.Contains(r.oneOf, value)
+}
+
+// loads returns the kernel module that a value may load on the node, unless the rule lists the value or the pod has its own kernel.
+func (r *allowRule) loads(facts Facts, wanted sysctl.Assignment) string {
+	if len(r.oneOf) > 0 || !shared(facts) {
+		return ""
+	}
+	return sysctl.LoadsModule(wanted.Name, wanted.Value)
 }
 
 // stray returns the first field of a value that is not within the bounds; "" when all are.

@@ -121,6 +121,10 @@ func TestRulesOfAPolicy(t *testing.T) {
 
 		{"allows one of the values", oneOf("cubic", "bbr"), "net.ipv4.tcp_congestion_control = bbr", ""},
 		{"refuses another value", oneOf("cubic", "bbr"), "net.ipv4.tcp_congestion_control = reno", nearest + `only the values "cubic", "bbr"`},
+		{"allows a usual congestion control without a list", allow("net.*"), "net.ipv4.tcp_congestion_control = cubic", ""},
+		{"refuses a congestion control that loads a kernel module", allow("net.*"), "net.ipv4.tcp_congestion_control = diag",
+			nearest + `only the values "bbr", "cubic", "reno", since another one makes the node load a kernel module (tcp_diag), unless oneOf lists it`},
+		{"allows a congestion control that loads a kernel module where it is listed", oneOf("dctcp"), "net.ipv4.tcp_congestion_control = dctcp", ""},
 		{"folds blanks in the value and in the policy", oneOf("  4096   131072\t33554432 "), "net.ipv4.tcp_rmem = 4096\t131072  33554432", ""},
 		{"compares a value as a whole", oneOf("32768 65535"), "net.ipv4.ip_local_port_range = 32768", nearest + `only the values "32768 65535"`},
 		{"wants one of the values and the bounds", v1alpha1.AllowRule{Names: []string{"net.*"}, OneOf: []string{"5", "50"}, Min: new(int64(10))}, "net.core.somaxconn = 5", nearest + `only whole numbers from 10, not "5"`},
@@ -198,4 +202,12 @@ func TestCompilePolicyErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A guest's modules are the guest's own.
+func TestGuestsMayLoadModules(t *testing.T) {
+	guest := ordinary()
+	guest.Kernel = v1alpha1.GuestKernel
+	set := NewSet([]*Policy{compiled(t, "test", allow("net.*"))}, nil)
+	compare(t, set.Evaluate(guest, asks(t, "net.ipv4.tcp_congestion_control = htcp")), nil)
 }

@@ -57,7 +57,7 @@ func (s *Set) allow(facts Facts, setting Setting, drawers []*drawer) *Refusal {
 	}
 	message := fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace %q", facts.ServiceAccount, facts.Namespace)
 	if nearest > elsewhere {
-		message += fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", rules[at].policy.name, rules[at].lacks(facts, setting.Value))
+		message += fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", rules[at].policy.name, rules[at].lacks(facts, setting.Assignment))
 	}
 	return &Refusal{ReasonNotAllowed, setting.forbidden("%s; an administrator can allow it in a SysctlPolicy", message)}
 }

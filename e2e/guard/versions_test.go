@@ -118,6 +118,8 @@ func installBeside(t *testing.T, version string) {
 			continue
 		}
 		policy.Name += "-" + version
+		// Without the reason why the namespace is held to the standard: these have no label that says it.
+		policy.Spec.Validations[0].MessageExpression = `'violates PodSecurity "` + level + `:latest": ' + variables.violations.join(', ')`
 		beside = append(beside, policy, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingAdmissionPolicyBinding"},
 			ObjectMeta: metav1.ObjectMeta{Name: policy.Name},

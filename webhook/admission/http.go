@@ -59,6 +59,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer []byte, 
 		return nil, err
 	}
 	defer release()
+	complete(ctx)
 	return h.Answer(ctx, body)
 }
 

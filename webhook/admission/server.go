@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // MutatePath is where pods are decided upon.
@@ -38,8 +36,7 @@ const (
 	// drainTimeout bounds how long requests in flight may take at the end. The API server waits no longer for a decision.
 	drainTimeout   = maxTimeout
 	maxHeaderBytes = 8 << 10
-	// maxConnections bounds the memory that connections take. More of them wait to be accepted. An API server has at most one
-	// connection for each request in flight.
+	// maxConnections bounds the memory that connections take. An API server has at most one for each request in flight.
 	maxConnections = 2048
 )
 
@@ -54,7 +51,7 @@ func Serve(ctx context.Context, config ServerConfig) error {
 		defer cancel()
 		drained <- server.Shutdown(stop)
 	}()
-	if err := server.ServeTLS(netutil.LimitListener(config.Listener, maxConnections), "", ""); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.ServeTLS(config.Listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-drained
@@ -63,6 +60,7 @@ func Serve(ctx context.Context, config ServerConfig) error {
 func newServer(ctx context.Context, config ServerConfig) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle(MutatePath, config.Handler)
+	open := newConnections(maxConnections)
 	server := &http.Server{
 		Handler:        closeWhenEnding(ctx, mux),
 		TLSConfig:      &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: config.GetCertificate},
@@ -71,6 +69,8 @@ func newServer(ctx context.Context, config ServerConfig) *http.Server {
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
+		ConnState:      open.track,
+		ConnContext:    open.withConn,
 		// A client that breaks off its handshake is no error of the server.
 		ErrorLog: slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug),
 	}

@@ -260,12 +260,12 @@ func (r *received) Close() error {
 	return nil
 }
 
-// connections is a listener for connections that a test makes.
-type connections chan net.Conn
+// accepting is a listener for connections that a test makes.
+type accepting chan net.Conn
 
-func (c connections) Accept() (net.Conn, error) { return <-c, nil }
-func (connections) Close() error                { return nil }
-func (connections) Addr() net.Addr              { return &net.TCPAddr{} }
+func (c accepting) Accept() (net.Conn, error) { return <-c, nil }
+func (accepting) Close() error                { return nil }
+func (accepting) Addr() net.Addr              { return &net.TCPAddr{} }
 
 // FuzzConnection sends any bytes, as they come out of TLS. Each connection ends, and none with a panic.
 func FuzzConnection(f *testing.F) {
@@ -285,7 +285,7 @@ func FuzzConnection(f *testing.F) {
 	fixture := newFixture(f)
 	var problems lockedBuffer
 	server := newServer(f.Context(), ServerConfig{Handler: fixture.handler, Log: slog.New(slog.NewJSONHandler(&problems, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	listener := make(connections)
+	listener := make(accepting)
 	go func() { _ = server.Serve(listener) }() // until the process ends
 	f.Fuzz(func(t *testing.T, sent string) {
 		fixture.log.Reset()

@@ -8,16 +8,18 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestBudget(t *testing.T) {
-	unwanted := func() { t.Error("is aborted") }
+	unwanted := func(time.Time) { t.Error("has to give way") }
 	t.Run("the oldest reads give way", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBudget(10)
-			var aborted []string
+			var limited []string
+			start := time.Now()
 			take := func(name string, bytes int64) *share {
-				s, ok := b.take(t.Context(), bytes, func() { aborted = append(aborted, name) })
+				s, ok := b.take(t.Context(), bytes, func(end time.Time) { limited = append(limited, fmt.Sprint(name, " ", end.Sub(start))) })
 				if !ok {
 					t.Fatalf("%s gets no share", name)
 				}
@@ -32,8 +34,8 @@ func TestBudget(t *testing.T) {
 			}()
 			third := take("third", 5)
 			<-released
-			if fmt.Sprint(aborted) != "[first]" || b.read(first) || !b.read(second) || !b.read(third) {
-				t.Errorf("aborted: %v", aborted)
+			if fmt.Sprint(limited) != "[first 500ms]" || !b.read(first) || b.read(second) || b.read(third) {
+				t.Errorf("limited: %v", limited)
 			}
 		})
 	})
@@ -41,7 +43,7 @@ func TestBudget(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBudget(10)
 			s, _ := b.take(t.Context(), 10, unwanted)
-			if !b.read(s) {
+			if b.read(s) {
 				t.Error("is evicted")
 			}
 			if _, ok := b.take(t.Context(), 1, unwanted); ok {
@@ -73,17 +75,17 @@ func TestServeInSpiteOfBodiesThatStop(t *testing.T) {
 	f := newFixture(t)
 	address, client, _, _ := listening(t, f.handler)
 	var stopped []*bufio.Reader
-	for range testBodyBytes / MaxBodyBytes {
+	for range testBodyBytes * 3 / 4 / MaxBodyBytes {
 		answer, send := open(t, address, client, MaxBodyBytes)
 		send(strings.Repeat(" ", 1<<20))
 		stopped = append(stopped, answer)
 	}
 	await(t, "all bodies being read", func() bool {
-		f.handler.bodies.mu.Lock()
-		defer f.handler.bodies.mu.Unlock()
-		return f.handler.bodies.reading.Len() == len(stopped)
+		f.handler.bodies.large.mu.Lock()
+		defer f.handler.bodies.large.mu.Unlock()
+		return f.handler.bodies.large.reading.Len() == len(stopped)
 	})
-	body := reviewOf(grown(1 << 20))
+	body := reviewOf(grown(2 << 20)) // more than the others leave
 	response, err := client.Post("https://"+address+MutatePath+"?timeout=5s", "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

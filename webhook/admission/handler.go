@@ -70,14 +70,14 @@ type Config struct {
 
 // MinBudgetBytes is the least memory for bodies with which every request can be read. More than MaxBudgetBytes gains nothing.
 const (
-	MinBudgetBytes = 2 * MaxBodyBytes
+	MinBudgetBytes = 3 * MaxBodyBytes
 	MaxBudgetBytes = 64 << 20
 )
 
 // Handler decides on pods.
 type Handler struct {
 	Config
-	bodies *budget
+	bodies budgets
 }
 
 // New returns a Handler, or says which field of config is missing.
@@ -94,7 +94,7 @@ func New(config Config) (*Handler, error) {
 	if config.BodyBytes < MinBudgetBytes {
 		return nil, fmt.Errorf("admission: BodyBytes: %d is below %d, so some requests could never be read", config.BodyBytes, MinBudgetBytes)
 	}
-	return &Handler{Config: config, bodies: newBudget(config.BodyBytes)}, nil
+	return &Handler{Config: config, bodies: newBudgets(config.BodyBytes)}, nil
 }
 
 // Answer decides on the pod of the AdmissionReview in body, and returns the review that answers. It answers every review that can be

@@ -94,14 +94,15 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.R
 		cost = 2 * MaxBodyBytes
 	}
 	connection := http.NewResponseController(w)
-	mine, ok := h.bodies.take(ctx, cost, func() { _ = connection.SetReadDeadline(time.Unix(1, 0)) })
+	budget := h.bodies.of(cost)
+	mine, ok := budget.take(ctx, cost, func(end time.Time) { _ = connection.SetReadDeadline(end) })
 	if !ok {
 		return nil, nil, errBusy
 	}
 	body, err = read(http.MaxBytesReader(w, r.Body, MaxBodyBytes), r.ContentLength)
 	var tooLarge *http.MaxBytesError
-	switch complete := h.bodies.read(mine); {
-	case !complete:
+	switch evicted := budget.read(mine); {
+	case evicted && errors.Is(err, os.ErrDeadlineExceeded):
 		err = errBusy
 	case errors.As(err, &tooLarge):
 		err = errTooLarge
@@ -111,9 +112,9 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.R
 		err = &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
 	default:
 		_ = connection.SetReadDeadline(time.Time{}) // it was for the body; the decision has a deadline of its own
-		return body, func() { h.bodies.release(mine) }, nil
+		return body, func() { budget.release(mine) }, nil
 	}
-	h.bodies.release(mine)
+	budget.release(mine)
 	return nil, nil, err
 }
 

@@ -19,8 +19,14 @@ import (
 	"k8s.io/client-go/rest"
 )
 
+// VersionVariable is the environment variable that chooses the Kubernetes version of every Config that has none.
+const VersionVariable = "SYSCTL_INJECTOR_KUBERNETES"
+
 // Config says how a cluster is started. The zero value is a good one.
 type Config struct {
+	// Kubernetes is a minor version that e2e/kubernetes has a module for: "1.31". Empty means the one that VersionVariable
+	// names, or the newest.
+	Kubernetes string
 	// Dir receives the kubeconfig, keys and logs, and keeps the logs after Stop. No other running cluster may use it.
 	// Empty means a temporary directory, which Stop removes.
 	Dir string
@@ -70,9 +76,7 @@ func (c Config) complete() (Config, error) {
 	if c.StartTimeout == 0 {
 		c.StartTimeout = 90 * time.Second
 	}
-	if c.Progress == nil {
-		c.Progress = os.Stderr
-	}
+	c.Progress = c.progress()
 	if c.Dir != "" {
 		dir, err := filepath.Abs(c.Dir)
 		if err != nil {
@@ -81,6 +85,13 @@ func (c Config) complete() (Config, error) {
 		c.Dir = dir
 	}
 	return c, nil
+}
+
+func (c Config) progress() io.Writer {
+	if c.Progress == nil {
+		return os.Stderr
+	}
+	return c.Progress
 }
 
 // Cluster is a running control plane. Its processes die with the process that started it.
@@ -114,7 +125,7 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	binaries, err := EnsureBinaries(ctx, config.Progress)
+	binaries, err := EnsureBinaries(ctx, config)
 	if err != nil {
 		return nil, err
 	}

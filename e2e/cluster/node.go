@@ -140,7 +140,7 @@ func (c *Cluster) machine() part {
 	return part{
 		name: machineName,
 		path: "sh",
-		args: []string{script, c.node.files, c.binaries.Dir, c.node.plugins},
+		args: []string{script, c.node.files, c.binaries.Dir, c.node.plugins, c.binaries.Containerd, c.binaries.Runc},
 		command: func(path string, args []string) *exec.Cmd {
 			return inNewNamespaces(c.network.command(context.Background(), path, args))
 		},

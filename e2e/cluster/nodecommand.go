@@ -8,13 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
 // NodeCommand prepares a program that runs on the node: `ctr` finds its containerd there, and process ids are the node's own.
 // The node's end is the program's end too.
 func (c *Cluster) NodeCommand(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := c.enterNode(ctx, name, args)
-	cmd.Env = withoutProxies(os.Environ())
+	cmd.Env = withoutProxies(cmd.Env)
 	dieWithParent(cmd)
 	return cmd
 }
@@ -38,8 +40,13 @@ func (c *Cluster) onNode(path string, args []string) *exec.Cmd {
 // outside, takes only its own end to heart.
 func (c *Cluster) enterNode(ctx context.Context, path string, args []string) *exec.Cmd {
 	entering := []string{"--target=" + c.machineID(), "--mount", "--pid", "--net", "--", path}
-	return exec.CommandContext(ctx, "nsenter", append(entering, args...)...)
+	cmd := exec.CommandContext(ctx, "nsenter", append(entering, args...)...)
+	cmd.Env = append(os.Environ(), "PATH="+nodePath+os.Getenv("PATH"))
+	return cmd
 }
+
+// nodePath puts the container runtime that was built before the machine's own. containerd finds its shim and runc there.
+const nodePath = "/run/programs/containerd:/run/programs/runc:"
 
 func (c *Cluster) machineID() string {
 	for _, process := range c.processes {
@@ -59,8 +66,8 @@ func nodeFS() fs.FS {
 	return sub
 }
 
-// nodePackages brings on Debian and Ubuntu what a node needs.
-const nodePackages = "apt-get install containerd runc containernetworking-plugins busybox-static iptables"
+// nodePackages brings on Debian and Ubuntu what a node needs, and what building runc needs.
+const nodePackages = "apt-get install containernetworking-plugins busybox-static iptables gcc libseccomp-dev pkg-config"
 
 // NodeSupported says why this machine cannot run a node; nil when it seems that it can.
 func NodeSupported() error {
@@ -71,7 +78,7 @@ func NodeSupported() error {
 		return fmt.Errorf("a node needs root, and this is user %d", os.Geteuid())
 	}
 	var missing []error
-	for _, program := range []string{"containerd", "containerd-shim-runc-v2", "ctr", "runc", "iptables", "busybox", "nsenter", "mount"} {
+	for _, program := range []string{"iptables", "busybox", "nsenter", "mount"} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, err)
 		}
@@ -79,11 +86,31 @@ func NodeSupported() error {
 	if _, err := findPlugins(); err != nil {
 		missing = append(missing, err)
 	}
-	if len(missing) > 0 {
+	missing = append(missing, runcSupported())
+	if errors.Join(missing...) != nil {
 		return fmt.Errorf("a node lacks programs (`%s` on Debian and Ubuntu): %w", nodePackages, errors.Join(missing...))
 	}
 	if len(cgroupHierarchies()) == 0 {
 		return errors.New("a node needs cgroups, and none are mounted at " + cgroupMount)
+	}
+	return nil
+}
+
+// runcSupported says why runc cannot be built here; nil if it can or if it is built already.
+func runcSupported() error {
+	if _, err := tools.Find("runc"); !errors.Is(err, tools.ErrNotBuilt) {
+		return err
+	}
+	var missing []error
+	for _, program := range []string{"gcc", "pkg-config"} {
+		_, err := exec.LookPath(program)
+		missing = append(missing, err)
+	}
+	if err := errors.Join(missing...); err != nil {
+		return err
+	}
+	if output, err := exec.Command("pkg-config", "--exists", "--print-errors", "libseccomp").CombinedOutput(); err != nil {
+		return fmt.Errorf("find libseccomp: %w: %s", err, strings.TrimSpace(string(output)))
 	}
 	return nil
 }

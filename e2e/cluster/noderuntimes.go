@@ -19,11 +19,11 @@ const containerdFile = "containerd.toml"
 // runtimeSettings make a handler of an OCI runtime. A privileged container gets none of the machine's devices: what a runtime
 // like this has of its own would not know them.
 const runtimeSettings = `
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.%[1]s]
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.%[1]s]
   runtime_type = "io.containerd.runc.v2"
   privileged_without_host_devices = true
 
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.%[1]s.options]
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.%[1]s.options]
   BinaryName = "/run/node/` + runtimesDir + `/%[1]s"
 `
 

@@ -43,7 +43,7 @@ func serveGuest() error {
 			return err
 		}
 	}
-	if err := os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
+	if err := os.Setenv("PATH", machineDir+"/run/programs/runc:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
 		return err
 	}
 	line, err := os.OpenFile(serialLine, os.O_RDWR|unix.O_NOCTTY, 0)

@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// Kubernetes is the module whose programs say their own version to each other.
+// Kubernetes is the folder that has a module for each version of Kubernetes: kubernetes/1.37.
 const Kubernetes = "kubernetes"
 
 // build is one way to build a module's tools; dir carries a hash of everything that decides the result.
@@ -25,7 +25,19 @@ type build struct {
 	module  string
 	tools   []string // the programs
 	flags   []string
+	cgo     bool
 	dir     string
+}
+
+// special lists the modules that need more than the flags that all of them get.
+var special = map[string]struct {
+	tags string
+	cgo  bool
+}{
+	// Without the tag, promtool contains the service discovery clients of every cloud.
+	"prometheus": {tags: "remove_all_sd"},
+	// Without libseccomp, every container with a seccomp profile fails.
+	"runc": {tags: "seccomp", cgo: true},
 }
 
 func plan(name string) (build, error) {
@@ -50,14 +62,14 @@ func plan(name string) (build, error) {
 		b.tools = append(b.tools, path.Base(tool.Path))
 	}
 	linker := "-s -w"
-	if name == Kubernetes {
+	if strings.HasPrefix(name, Kubernetes+"/") {
 		linker += versionFlags(b.version)
 	}
 	b.flags = []string{"-trimpath", "-ldflags=" + linker}
-	if name == "prometheus" {
-		// Else promtool brings the clients of every cloud, to look for targets there.
-		b.flags = append(b.flags, "-tags=remove_all_sd")
+	if tags := special[name].tags; tags != "" {
+		b.flags = append(b.flags, "-tags="+tags)
 	}
+	b.cgo = special[name].cgo
 	sum := sha256.New()
 	fmt.Fprintln(sum, b.flags, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if err := addSources(sum, module); err != nil {
@@ -119,7 +131,7 @@ func (f moduleFile) version() string {
 	}
 	direct := ""
 	for _, required := range f.Require {
-		if strings.HasPrefix(f.Tool[0].Path, required.Path+"/") {
+		if f.Tool[0].Path == required.Path || strings.HasPrefix(f.Tool[0].Path, required.Path+"/") {
 			return required.Version
 		}
 		if direct == "" && !required.Indirect {
@@ -175,7 +187,11 @@ func (b build) run(ctx context.Context, p *progress) error {
 	args := append([]string{"build", "-v", "-o", partial + string(filepath.Separator)}, b.flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, "tool")...)
 	cmd.Dir = b.module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly")
+	cgo := "CGO_ENABLED=0"
+	if b.cgo {
+		cgo = "CGO_ENABLED=1"
+	}
+	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", "GOFLAGS=-mod=readonly")
 	dieWithParent(cmd)
 	if err := p.watchBuild(cmd); err != nil {
 		return err

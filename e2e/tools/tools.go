@@ -1,20 +1,24 @@
-// Package tools builds the programs that the suites run and that are no part of the project: Kubernetes, helm, cert-manager.
-// Each has a nested module e2e/NAME whose go.mod is the one place that states versions, and whose `tool` lines say what to
-// build. What was built is kept in the user's cache directory, so that every checkout shares it.
+// Package tools builds the programs that the suites run and that are not part of the project: Kubernetes, containerd, helm.
+// Each is a nested module e2e/NAME or, for a version of Kubernetes, e2e/kubernetes/MINOR. Its go.mod is the one place that
+// states versions, and its `tool` lines list what to build. The programs are kept in the user's cache directory, so that
+// all checkouts share them.
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // Tools are the programs of one module.
 type Tools struct {
-	Version string // of what is built: "v1.36.3"
+	Version string // of what is built: "v1.37.2"
 	Dir     string // holds the programs, named as the last part of their packages' paths
 	Module  string // directory of the nested module
 }
@@ -22,9 +26,19 @@ type Tools struct {
 // Path is where a program lies.
 func (t Tools) Path(program string) string { return filepath.Join(t.Dir, program) }
 
-// Names are the modules there are.
-func Names() ([]string, error) {
-	found, err := modules("*")
+// Names are the names of the modules, but for those of Kubernetes.
+func Names() ([]string, error) { return names("*") }
+
+// KubernetesVersions are the minor versions of Kubernetes that have a module, oldest first: "1.31".
+func KubernetesVersions() ([]string, error) {
+	found, err := names(Kubernetes + "/*")
+	slices.SortFunc(found, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) })
+	return found, err
+}
+
+// names are the last parts of the folders that hold modules.
+func names(pattern string) ([]string, error) {
+	found, err := modules(pattern)
 	for i := range found {
 		found[i] = filepath.Base(found[i])
 	}

@@ -3,6 +3,7 @@ package tools
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,6 +13,13 @@ func TestPlan(t *testing.T) {
 	names, err := Names()
 	if err != nil {
 		t.Fatal(err)
+	}
+	versions, err := KubernetesVersions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range versions {
+		names = append(names, Kubernetes+"/"+version)
 	}
 	for _, name := range names {
 		b, err := plan(name)
@@ -57,5 +65,22 @@ func TestPlanFollowsWhatIsBuilt(t *testing.T) {
 	}
 	if _, err := own.find(); err == nil || !strings.Contains(err.Error(), "it v1.2.3 is not built yet") {
 		t.Errorf("find() = %v, want it to say that it is not built yet", err)
+	}
+}
+
+func TestKubernetesVersionsAreInOrder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, version := range []string{"1.9", "1.31", "1.100", "1.4"} {
+		dir := filepath.Join("e2e", Kubernetes, version)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "go.mod"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := KubernetesVersions()
+	if want := []string{"1.4", "1.9", "1.31", "1.100"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("KubernetesVersions() = %v, %v, want %v", got, err, want)
 	}
 }

@@ -38,10 +38,15 @@ func Start(t testing.TB, config cluster.Config) *cluster.Cluster {
 // Require skips a test that cannot have a cluster without a long build. When the suites are wanted it never skips.
 func Require(t testing.TB) {
 	t.Helper()
+	requireBuilt(t, cluster.Config{})
+}
+
+func requireBuilt(t testing.TB, config cluster.Config) {
+	t.Helper()
 	if os.Getenv(Wanted) == "1" {
 		return
 	}
-	_, err := cluster.FindBinaries()
+	_, err := cluster.FindBinaries(config)
 	if errors.Is(err, tools.ErrNotBuilt) {
 		t.Skipf("SKIPPED, nothing was tested against a real cluster: %v. `make test-api` builds them (about ten minutes, once)", err)
 	}
@@ -53,7 +58,7 @@ func Require(t testing.TB) {
 // RequireNode skips a test on a machine that cannot run a node. In CI, where nobody would notice, it fails there.
 func RequireNode(t testing.TB) {
 	t.Helper()
-	Require(t)
+	requireBuilt(t, cluster.Config{Node: true})
 	switch err := cluster.NodeSupported(); {
 	case err == nil:
 	case os.Getenv("CI") != "":
@@ -70,7 +75,7 @@ func require(t testing.TB, config cluster.Config) {
 		RequireNode(t)
 		return
 	}
-	Require(t)
+	requireBuilt(t, config)
 }
 
 // Suite is one cluster for all tests of a package, started by the first that asks.

@@ -2,7 +2,7 @@
 # process there, and every mount goes with the last of them. What programs keep in fixed places lies in memory, in mounts
 # that nobody outside sees. All paths that the node's programs are given are inside these mounts.
 set -eu
-files=$1 kubernetes=$2 plugins=$3
+files=$1 kubernetes=$2 plugins=$3 containerd=$4 runc=$5
 
 mount -n --make-rprivate /
 mount -n -t proc proc /proc
@@ -11,10 +11,12 @@ mount -n -t proc proc /proc
 aside=$files/run
 mkdir "$aside"
 mount -n -t tmpfs tmpfs "$aside"
-mkdir "$aside/node" "$aside/kubernetes" "$aside/cni"
+mkdir -p "$aside/node" "$aside/kubernetes" "$aside/cni" "$aside/programs/containerd" "$aside/programs/runc" "$aside/proc"
 mount -n --bind "$files" "$aside/node"
 mount -n --bind "$kubernetes" "$aside/kubernetes"
 mount -n --bind "$plugins" "$aside/cni"
+mount -n --bind "$containerd" "$aside/programs/containerd"
+mount -n --bind "$runc" "$aside/programs/runc"
 mount -n --move "$aside" /run
 mount -n -t tmpfs tmpfs /var/lib
 mount -n -t tmpfs tmpfs /var/log
@@ -23,6 +25,10 @@ mount -n -t tmpfs tmpfs /var/log
 while read -r path; do
 	mount -n --bind "/run/node/tunables/$path" "/proc/sys/$path"
 done </run/node/tunables.txt
+
+# In a user namespace, the kernel allows a new procfs only if the mount namespace shows one that nothing covers. The mounts
+# above cover parts of the one at /proc.
+mount -n -t proc proc /run/proc
 
 : >/run/node/ready
 sleep infinity &

@@ -51,6 +51,10 @@ func newRoot() *cobra.Command {
 	add(&cobra.Command{Use: "can-node", Short: "Say whether this machine can run a node, or what it lacks"}, func(*cobra.Command, string) error {
 		return cluster.NodeSupported()
 	})
-	add(&cobra.Command{Use: "build", Short: "Build what the suites run into the user's cache directory, if need be"}, build)
+	root.AddCommand(&cobra.Command{
+		Use:   "build [MODULE...]",
+		Short: "Build what the suites run, or some of the modules below e2e/ (kubernetes/1.31), into the user's cache directory",
+		RunE:  build,
+	})
 	return root
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,16 +16,14 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// build builds all that the suites run. Kubernetes is first, as nothing goes without it.
-func build(cmd *cobra.Command, _ string) error {
-	binaries, err := cluster.EnsureBinaries(cmd.Context(), cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "etcd is %s\n", binaries.Etcd)
-	names, err := tools.Names()
-	if err != nil {
-		return err
+// build builds the named modules below e2e/, or everything that the suites run on this machine: Kubernetes first, since
+// nothing works without it.
+func build(cmd *cobra.Command, names []string) error {
+	if len(names) == 0 {
+		var err error
+		if names, err = everything(cmd); err != nil {
+			return err
+		}
 	}
 	for _, name := range names {
 		built, err := tools.Ensure(cmd.Context(), name, cmd.ErrOrStderr())
@@ -33,6 +33,23 @@ func build(cmd *cobra.Command, _ string) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s %s is in %s\n", name, built.Version, built.Dir)
 	}
 	return nil
+}
+
+// everything returns the modules to build, and says which ones it leaves out.
+func everything(cmd *cobra.Command) ([]string, error) {
+	versions, err := tools.KubernetesVersions()
+	if err != nil {
+		return nil, err
+	}
+	names, err := tools.Names()
+	if err != nil {
+		return nil, err
+	}
+	if lacks := cluster.NodeSupported(); lacks != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s are not built: %v\n", strings.Join(cluster.NodeTools, " and "), lacks)
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(cluster.NodeTools, name) })
+	}
+	return append([]string{tools.Kubernetes + "/" + versions[len(versions)-1]}, names...), nil
 }
 
 // up leaves a supervisor behind, a process like a test's that owns the cluster: what it leaves is one process to end,
@@ -52,7 +69,7 @@ func up(cmd *cobra.Command, dir string, node bool) error {
 		}
 	}
 	// Here and not in the supervisor: this terminal is where someone waits.
-	if _, err := cluster.EnsureBinaries(cmd.Context(), cmd.ErrOrStderr()); err != nil {
+	if _, err := cluster.EnsureBinaries(cmd.Context(), cluster.Config{Node: node, Progress: cmd.ErrOrStderr()}); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {

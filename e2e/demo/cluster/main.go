@@ -24,7 +24,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	if err := cluster.NodeSupported(); err != nil {
 		return err
 	}
-	if _, err := cluster.EnsureBinaries(ctx, os.Stderr); err != nil {
+	if _, err := cluster.EnsureBinaries(ctx, cluster.Config{Node: true}); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "demo-*")

@@ -108,6 +108,10 @@ type Cluster struct {
 	config    *rest.Config // the administrator's
 	admin     *http.Client
 	stopping  sync.Once
+
+	// Of a cluster that Connect found.
+	kubeconfig string
+	before     map[inventoryKey]bool // its objects, before the suite
 }
 
 // Start builds what is missing, starts the control plane and returns when it is ready. ctx bounds the start alone: the
@@ -178,6 +182,9 @@ func (c *Cluster) Stop() error {
 }
 
 func (c *Cluster) stop() error {
+	if c.kubeconfig != "" {
+		return errors.Join(c.restore(context.Background()), c.removeTemporary())
+	}
 	for i := len(c.processes) - 1; i >= 0; i-- {
 		c.processes[i].kill()
 	}
@@ -197,12 +204,15 @@ func (c *Cluster) stop() error {
 			first = err
 		}
 	}
+	return errors.Join(first, c.removeTemporary())
+}
+
+func (c *Cluster) removeTemporary() error {
+	var errs []error
 	for _, path := range c.temporary {
-		if err := os.RemoveAll(path); err != nil && first == nil {
-			first = err
-		}
+		errs = append(errs, os.RemoveAll(path))
 	}
-	return first
+	return errors.Join(errs...)
 }
 
 // Version is the Kubernetes version that runs.
@@ -216,7 +226,12 @@ func (c *Cluster) Dir() string { return c.dir }
 
 // Kubeconfig is the path of an administrator's kubeconfig. Only processes inside the cluster's network can use it:
 // those that Command makes.
-func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, kubeconfigFile) }
+func (c *Cluster) Kubeconfig() string {
+	if c.kubeconfig != "" {
+		return c.kubeconfig
+	}
+	return filepath.Join(c.dir, kubeconfigFile)
+}
 
 // LogPath is the log of one part: "etcd", "kube-apiserver", "kube-controller-manager" or "kube-scheduler", and with a node
 // "node", "containerd" or "kubelet".

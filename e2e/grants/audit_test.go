@@ -16,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 )
 
 // call is a line of the API server's audit log (k8s.io/apiserver pkg/apis/audit/v1, Event).
@@ -48,6 +50,7 @@ type audit struct{ start int64 }
 // newAudit begins now: what the API server has answered so far is not among it.
 func newAudit(t *testing.T) *audit {
 	t.Helper()
+	clustertest.RequireOwn(t, "it reads the API server's audit log")
 	a := &audit{}
 	a.start = a.catchUp(t)
 	return a

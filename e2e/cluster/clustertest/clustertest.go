@@ -22,6 +22,7 @@ const Wanted = "SYSCTL_INJECTOR_E2E"
 // Start starts a cluster for one test and stops it when the test ends.
 func Start(t testing.TB, config cluster.Config) *cluster.Cluster {
 	t.Helper()
+	RequireOwn(t, "it starts a cluster of its own")
 	require(t, config)
 	c, err := cluster.Start(t.Context(), config)
 	if err != nil {
@@ -55,6 +56,14 @@ func requireBuilt(t testing.TB, config cluster.Config) {
 	}
 }
 
+// RequireOwn skips a test that cannot run on a cluster that somebody else started, and says why.
+func RequireOwn(t testing.TB, why string) {
+	t.Helper()
+	if cluster.External() {
+		t.Skipf("NOT RUN on the cluster of %s: %s", cluster.KubeconfigVariable, why)
+	}
+}
+
 // RequireNode skips a test on a machine that cannot run a node. In CI, where nobody would notice, it fails there.
 func RequireNode(t testing.TB) {
 	t.Helper()
@@ -71,6 +80,9 @@ func RequireNode(t testing.TB) {
 // require asks for what a configuration needs.
 func require(t testing.TB, config cluster.Config) {
 	t.Helper()
+	if cluster.External() {
+		return
+	}
 	if config.Node {
 		RequireNode(t)
 		return
@@ -102,6 +114,9 @@ type Suite struct {
 // Cluster is the suite's cluster, ready.
 func (s *Suite) Cluster(t testing.TB) *cluster.Cluster {
 	t.Helper()
+	if s.own() {
+		RequireOwn(t, "the suite needs a node or flags of its own")
+	}
 	require(t, s.Config)
 	s.once.Do(s.start)
 	if s.err != nil {
@@ -113,9 +128,20 @@ func (s *Suite) Cluster(t testing.TB) *cluster.Cluster {
 func (s *Suite) start() {
 	// Not a test's context: the cluster outlives the test that happens to come first.
 	ctx := context.Background()
-	if s.cluster, s.err = cluster.Start(ctx, s.Config); s.err == nil && s.Prepare != nil {
+	if cluster.External() {
+		s.cluster, s.err = cluster.Connect(ctx)
+	} else {
+		s.cluster, s.err = cluster.Start(ctx, s.Config)
+	}
+	if s.err == nil && s.Prepare != nil {
 		s.err = s.Prepare(ctx, s.cluster)
 	}
+}
+
+// own reports whether only a cluster that the suite starts itself is as the suite wants it.
+func (s *Suite) own() bool {
+	c := s.Config
+	return c.Node || len(c.APIServerArgs)+len(c.ControllerManagerArgs)+len(c.SchedulerArgs) > 0
 }
 
 // Run runs the package's tests and stops the cluster, if one was started. It returns the exit code.

@@ -83,7 +83,7 @@ release-check: release ## Make the release in dist, and again, with nothing comp
 ##@ Tests
 
 .PHONY: test
-test: test-unit fuzz-smoke test-api test-node test-install ## Run every test
+test: test-unit fuzz-smoke test-api test-node test-install test-oldest ## Run every test
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no cluster
@@ -111,6 +111,15 @@ test-node: ## Run the tests on a real node: kubelet, containerd, runc (root on L
 test-install: ## Install, upgrade and disturb it on a real node, with helm and cert-manager, and count what that costs
 	@go run ./e2e/cluster/run build
 	$(call on-node,-v ./e2e/install)
+
+# On the oldest version that is supported, without touching the page.
+.PHONY: test-oldest
+test-oldest: ## Run the suites that depend on the Kubernetes version against the oldest one
+	go run ./e2e/versions --oldest
+
+.PHONY: test-versions
+test-versions: ## Run them against each version, or VERSIONS="1.31 1.34", and renew docs/compatibility.md
+	go run ./e2e/versions --page=docs/compatibility.md $(VERSIONS)
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (60s)

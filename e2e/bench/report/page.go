@@ -33,7 +33,7 @@ func (r Report) Write(docs string) error {
 	if err != nil {
 		return err
 	}
-	renewed, err := replaceSection(string(old), r.Name, fmt.Sprintf("%s\n\n%s", r.Machine, strings.TrimSpace(r.Section)))
+	renewed, err := ReplaceSection(string(old), r.Name, fmt.Sprintf("%s\n\n%s", r.Machine, strings.TrimSpace(r.Section)))
 	if err != nil {
 		return fmt.Errorf("%s: %w", page, err)
 	}
@@ -55,14 +55,26 @@ func (r Report) Write(docs string) error {
 	return errors.Join(errs...)
 }
 
-func replaceSection(page, name, section string) (string, error) {
+// ReplaceSection replaces what a page has between the two lines that mark a section.
+func ReplaceSection(page, name, section string) (string, error) {
+	before, _, after, err := cut(page, name)
+	return before + section + "\n" + after, err
+}
+
+// Section returns what a page has between the two lines that mark a section.
+func Section(page, name string) (string, error) {
+	_, section, _, err := cut(page, name)
+	return section, err
+}
+
+func cut(page, name string) (before, section, after string, err error) {
 	begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->\n"
-	before, rest, found := strings.Cut(page, begin)
-	_, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		return "", fmt.Errorf("has no lines %q and %q for the figures to go between", strings.TrimSpace(begin), strings.TrimSpace(end))
+	start := strings.Index(page, begin) + len(begin)
+	length := strings.Index(page[start:], end)
+	if !strings.Contains(page, begin) || length < 0 {
+		return "", "", "", fmt.Errorf("has no lines %q and %q around a section", strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
-	return before + begin + section + "\n" + end + after, nil
+	return page[:start], page[start : start+length], page[start+length:], nil
 }
 
 // Machine is where and when it was measured.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,8 +64,14 @@ func readyCondition(generation int64, errs field.ErrorList) metav1.Condition {
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRead, Message: "in force", ObservedGeneration: generation,
 	}
 	if len(errs) > 0 {
-		message := errs.ToAggregate().Error()
-		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, v1alpha1.ReasonInvalid, message[:min(len(message), maxMessage)]
+		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
+		condition.Message = truncate(errs.ToAggregate().Error(), maxMessage)
 	}
 	return condition
+}
+
+// truncate shortens a message to at most limit bytes of valid UTF-8. The API server replaces any other byte, so the stored message
+// would differ from the computed one and be written again on each event, without end.
+func truncate(message string, limit int) string {
+	return strings.ToValidUTF8(message[:min(len(message), limit)], "")
 }

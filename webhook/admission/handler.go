@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -172,14 +171,14 @@ func (h *Handler) outcome(ctx context.Context, p *pod.Pod, namespace string) (in
 	return outcome, nil
 }
 
-// Need returns what a pod that lives needs to be granted by the rules now in force, be it created anew; nil where that is
-// nothing.
-func (h *Handler) Need(ctx context.Context, live *corev1.Pod) (*grants.Need, error) {
-	p, err := pod.FromTyped(live)
+// Need returns what a live pod, given as JSON, needs to be granted by the rules now in force; nil where it needs nothing, or would
+// be refused. It reads the pod as an admission does, and so decides on the same fields.
+func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*grants.Need, error) {
+	p, err := pod.Decode(live)
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := h.outcome(ctx, p, live.Namespace)
+	outcome, err := h.outcome(ctx, p, namespace)
 	return outcome.Need, err
 }
 

@@ -54,6 +54,7 @@ const (
 // Cluster answers from its caches, once Ready.
 type Cluster struct {
 	manager ctrl.Manager
+	lister  *lister
 	rules   *rules
 	granter *grants.Granter // nil with RequireGrants
 	events  *events.Recorder
@@ -70,7 +71,6 @@ func New(config Config) (*Cluster, error) {
 	}
 	optedIn := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
-	injected := labels.SelectorFromSet(labels.Set{v1alpha1.InjectedLabel: "true"})
 	unthrottled := rest.CopyConfig(config.REST)
 	unthrottled.QPS = -1 // the API server's own fairness is enough: client-go's 5 calls a second would make pods wait
 	unthrottled.Wrap(newHeard(config.Registry).wrap)
@@ -86,9 +86,10 @@ func New(config Config) (*Cluster, error) {
 				namespaceMetadata():   {Label: optedIn, Transform: keepLabels},
 				&rbacv1.ClusterRole{}: managed,
 				&rbacv1.RoleBinding{}: managed,
-				&corev1.Pod{}:         {Label: injected, Transform: keepNeeds},
 			},
 			DefaultTransform: cache.TransformStripManagedFields(),
+			// Start begins every watch. Another kind would be cached as a whole by the first read of it.
+			ReaderFailOnMissingInformer: true,
 			// Nobody here changes what the caches hold.
 			DefaultUnsafeDisableDeepCopy: new(true),
 		},
@@ -108,7 +109,11 @@ func New(config Config) (*Cluster, error) {
 	if err := addStatusControllers(manager); err != nil {
 		return nil, err
 	}
-	c := &Cluster{manager: manager, rules: newRules(), config: config, synced: make(chan struct{})}
+	lister, err := newLister(unthrottled)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{manager: manager, lister: lister, rules: newRules(), config: config, synced: make(chan struct{})}
 	if err := c.addEvents(unthrottled); err != nil {
 		return nil, err
 	}
@@ -133,23 +138,29 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 	return required.Ensure(ctx, need)
 }
 
-// RepairGrants has the leader keep the grants as the live pods need them. Need says what one needs by the rules in force.
-func (c *Cluster) RepairGrants(ctx context.Context, need func(context.Context, *corev1.Pod) (*grants.Need, error), grace time.Duration) error {
-	repairer, err := grants.NewRepairer(grants.RepairConfig{Granter: c.granter, Grace: grace, Need: func(ctx context.Context, pod *corev1.Pod) (*grants.Need, error) {
-		// Before the first policies have been read, no pod would seem to need anything.
-		if err := c.wait(ctx); err != nil {
-			return nil, err
-		}
-		// Anyone may label a pod as injected, anywhere.
-		if optedIn, err := c.isOptedIn(ctx, pod.Namespace); !optedIn {
-			return nil, err
-		}
-		return need(ctx, pod)
-	}})
+// ManageGrants has the leader reconcile the grants with what the live pods need. Need returns what a pod, given as JSON, needs by the
+// rules in force; nil where it needs nothing.
+func (c *Cluster) ManageGrants(ctx context.Context, need func(ctx context.Context, namespace string, pod []byte) (*grants.Need, error), grace time.Duration) error {
+	controller, err := grants.NewController(grants.ControllerConfig{
+		Granter: c.granter, Grace: grace, IsOptedIn: c.isOptedIn, EachRoleRef: c.lister.eachRoleRef,
+		EachNeed: func(ctx context.Context, namespace string, add func(grants.Need)) error {
+			// Before the policies are read, no pod would seem to need anything.
+			if err := c.wait(ctx); err != nil {
+				return err
+			}
+			return c.lister.eachLivePod(ctx, namespace, func(pod []byte) error {
+				found, err := need(ctx, namespace, pod)
+				if found != nil {
+					add(*found)
+				}
+				return err
+			})
+		},
+	})
 	if err != nil {
 		return err
 	}
-	return repairer.SetupWithManager(ctx, c.manager)
+	return controller.SetupWithManager(ctx, c.manager)
 }
 
 // Start fills the caches and keeps them up to date until ctx ends.

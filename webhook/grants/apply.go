@@ -18,8 +18,8 @@ import (
 // fieldOwner of everything that is applied.
 const fieldOwner = client.FieldOwner(v1alpha1.ManagedBy)
 
-// cached returns the object as the cache holds it; nil where the cache does not, or holds another than is wanted, or where the
-// kind is not cached.
+// cached returns the object as the cache holds it. It returns nil where the cache does not hold the object, or holds another than is
+// wanted, or one that is marked as unused, or where the kind is not cached.
 func (g *Granter) cached(ctx context.Context, wanted client.Object) (client.Object, error) {
 	var found client.Object
 	switch wanted.(type) {
@@ -35,7 +35,7 @@ func (g *Granter) cached(ctx context.Context, wanted client.Object) (client.Obje
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("read %s from the cache: %w", describe(wanted), err)
-	case !same(found, wanted):
+	case !same(found, wanted), isMarked(found):
 		return nil, nil
 	}
 	return found, nil
@@ -99,6 +99,8 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 	case found.Object["aggregationRule"] != nil:
 		// What is applied has none, and so would leave this one: a controller fills in the rules by it, again and again.
 		err = g.replace(ctx, found, "aggregates other roles")
+	case isMarked(found):
+		err = g.unmark(ctx, found)
 	}
 	if client.IgnoreNotFound(err) != nil {
 		return err

@@ -63,7 +63,7 @@ func New(config Config) (*Granter, error) {
 	return &Granter{Config: config, now: time.Now, inForce: map[string]map[string]bool{}}, nil
 }
 
-// Watch forgets what is in force whenever one of our objects goes, or grants something else.
+// Watch forgets what is in force whenever one of our objects goes, grants something else, or is marked as unused.
 func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 	for _, object := range []client.Object{&rbacv1.ClusterRole{}, &rbacv1.RoleBinding{}} {
 		informer, err := informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
@@ -71,11 +71,7 @@ func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
 		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			UpdateFunc: func(before, after any) {
-				if before, after := before.(client.Object), after.(client.Object); !same(before, after) {
-					g.forget(after.GetNamespace())
-				}
-			},
+			UpdateFunc: func(before, after any) { g.updated(before.(client.Object), after.(client.Object)) },
 			DeleteFunc: func(object any) {
 				if last, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 					object = last.Obj
@@ -88,6 +84,13 @@ func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 		}
 	}
 	return nil
+}
+
+// updated forgets what an object that has changed may no longer grant.
+func (g *Granter) updated(before, after client.Object) {
+	if !same(before, after) || isMarked(after) {
+		g.forget(after.GetNamespace())
+	}
 }
 
 // Ensure returns once the need's grants exist and the API server's authorizer knows of them. Where that is so already, it makes

@@ -105,7 +105,7 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 		parts = append(parts, part{name: "caches", start: known.Start, ready: known.Ready})
 	}
 	if known != nil && o.grants == string(cluster.GenerateGrants) {
-		if err := known.RepairGrants(cmd.Context(), handler.Need, o.gracePeriod); err != nil {
+		if err := known.ManageGrants(cmd.Context(), handler.Need, o.gracePeriod); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ func ofGuard(objects []*unstructured.Unstructured) map[string]any {
 	found := map[string]any{}
 	for _, object := range objects {
 		kind, name := object.GetKind(), object.GetName()
-		if strings.HasPrefix(kind, "ValidatingAdmissionPolicy") && name != "sysctl-injector-own-writes" {
+		if strings.HasPrefix(kind, "ValidatingAdmissionPolicy") && !strings.HasPrefix(name, "sysctl-injector-own-") {
 			object.SetLabels(nil)
 			delete(object.Object, "status")
 			unstructured.RemoveNestedField(object.Object, "metadata", "creationTimestamp")

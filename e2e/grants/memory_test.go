@@ -1,19 +1,21 @@
 package grants_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -52,7 +54,11 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 	// With this label the server looks at them: each asks for a sysctl that a policy allows.
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"labels": {"`+v1alpha1.InjectLabel+`": "`+v1alpha1.InjectEnabled+`"}}}`))
 	must(t, admin.Patch(t.Context(), namespaceObject(namespace), patch))
-	awaitObject(t, "the grant of the pods", binding(namespace, "default", "net.core.somaxconn"), func(b *rbacv1.RoleBinding) bool { return len(b.Subjects) == 1 })
+	granted := binding(namespace, "default", "net.core.somaxconn")
+	must(t, await.Condition(t.Context(), "the grant of the pods", pace, 5*time.Minute, func(ctx context.Context) (bool, error) {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(granted), granted)
+		return err == nil, client.IgnoreNotFound(err)
+	}))
 	if listed := listedPods(t, log, namespace); listed < 2 {
 		t.Errorf("%d pods are listed in %d pages", pods, listed)
 	}

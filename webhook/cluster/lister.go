@@ -32,6 +32,7 @@ func newLister(config *rest.Config) (*lister, error) {
 	config = rest.CopyConfig(config)
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion() // for errors
 	config.ContentType, config.AcceptContentTypes = "application/json", "application/json"
+	config.DisableCompression = true // which costs the API server more than the bytes cost the network
 	client, err := rest.UnversionedRESTClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)

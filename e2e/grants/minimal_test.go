@@ -209,7 +209,7 @@ func (m *minimal) keepsUnusedRole(t *testing.T, r right) {
 	old.Labels = ours
 	old.Annotations = map[string]string{unusedSince: "2020-01-01T00:00:00Z"}
 	must(t, admin.Create(t.Context(), old))
-	m.awaitLog(t, old.Name, "list cluster role bindings: clusterrolebindings.rbac.authorization.k8s.io is forbidden: "+logged(r.denied()))
+	m.awaitLog(t, "list clusterrolebindings: clusterrolebindings.rbac.authorization.k8s.io is forbidden: "+logged(r.denied()))
 	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(old), old))
 }
 

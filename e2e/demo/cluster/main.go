@@ -37,7 +37,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	switch program, err := handler.Build(ctx, dir); {
 	case err == nil:
 		config.Runtimes = map[string]string{handler.Name: program}
-	case errors.Is(err, exec.ErrNotFound):
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, handler.ErrProcessor):
 		noGuest = err.Error()
 	default:
 		return err

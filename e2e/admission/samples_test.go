@@ -28,7 +28,6 @@ func TestSamples(t *testing.T) {
 	if err != nil || len(files) != len(tests) {
 		t.Fatalf("%s holds %v (%v), and %d are tested", dir, files, err, len(tests))
 	}
-	makeNode(t)
 	for file, test := range tests {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()

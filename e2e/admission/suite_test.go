@@ -39,6 +39,7 @@ var (
 	suite     = clustertest.Suite{Parallel: 8, Prepare: prepare, Finish: finish}
 	installed *installation.Installation
 	client    *kubernetes.Clientset
+	node      *readyNode
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -49,12 +50,15 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if client, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
+	if node, err = startNode(ctx); err != nil {
+		return err
+	}
 	installed, err = installation.Install(ctx, c, installation.Config{Objects: policies, Args: []string{"--init-image=" + initImage}})
 	return err
 }
 
 func finish(c *cluster.Cluster) error {
-	return errors.Join(checkPermissions(c), installed.Remove())
+	return errors.Join(node.remove(context.Background()), checkPermissions(c), installed.Remove())
 }
 
 // optedIn are the labels of a namespace that is opted in.

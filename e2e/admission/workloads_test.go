@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -43,7 +42,6 @@ func TestControllersPodsAreInjected(t *testing.T) {
 		{"ReplicaSet", "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: %[1]s}\nspec:" + selector},
 		{"Job", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: %[1]s}\nspec:\n  template:" + template + "      restartPolicy: Never\n"},
 	}
-	makeNode(t)
 	namespace := makeNamespace(t, optedIn)
 	for _, test := range tests {
 		t.Run(test.kind, func(t *testing.T) {
@@ -56,24 +54,6 @@ func TestControllersPodsAreInjected(t *testing.T) {
 				t.Error("the pod has no controller")
 			}
 		})
-	}
-}
-
-// makeNode makes the object of a node, for which DaemonSets make pods. Nobody is behind it, and nothing else goes there.
-func makeNode(t *testing.T) {
-	t.Helper()
-	suite.Cluster(t)
-	node, err := client.CoreV1().Nodes().Create(t.Context(), &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "nobody-", Labels: map[string]string{"kubernetes.io/os": "linux"}},
-		Spec:       corev1.NodeSpec{Unschedulable: true},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.CoreV1().Nodes().Delete(context.Background(), node.Name, metav1.DeleteOptions{}) })
-	// A new node is tainted as not ready until the controller of nodes has looked at it, and so long has no DaemonSet's pod.
-	if _, err := client.CoreV1().Nodes().Patch(t.Context(), node.Name, types.MergePatchType, []byte(`{"spec":{"taints":null}}`), metav1.PatchOptions{}); err != nil {
-		t.Fatal(err)
 	}
 }
 

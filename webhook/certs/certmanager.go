@@ -33,7 +33,7 @@ func NewCertificate(config *rest.Config, namespace, name string, log *slog.Logge
 	scheme := runtime.NewScheme()
 	scheme.AddKnownTypes(certmanagerv1.SchemeGroupVersion, &certmanagerv1.Certificate{}, &certmanagerv1.CertificateList{})
 	metav1.AddToGroupVersion(scheme, certmanagerv1.SchemeGroupVersion)
-	reader, err := newClient(config, scheme, map[client.Object]meta.RESTScope{&certmanagerv1.Certificate{}: meta.RESTScopeNamespace})
+	reader, err := newClient(config, scheme, scopedKind{&certmanagerv1.Certificate{}, meta.RESTScopeNamespace})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,9 @@ import (
 
 // Files serves the certificate of two PEM files, and takes up a new one when they change. Files that are missing or do not
 // fit together are no reason to end: the certificate may come a little later than the server.
+//
+// controller-runtime's certwatcher does not fit: it fails where the files are not there yet, serves certificates that have
+// expired, never serves a corrected chain of the same leaf, and reports errors in its log alone, not in /readyz.
 type Files struct {
 	serving
 	certFile, keyFile string

@@ -186,6 +186,43 @@ func TestTakesUpACertificateWhenItsTimeComes(t *testing.T) {
 	}
 }
 
+// The leaf is the same, and clients that know the root alone need the intermediate certificate.
+func TestServesACorrectedChain(t *testing.T) {
+	m, at, log := mount{t.TempDir()}, newClock(), &logbook{}
+	files := newFiles(t, m, log)
+	files.now = at.now
+	leaf := newPair(t, "good", at.Add(-time.Hour), at.Add(time.Hour))
+	intermediate := newPair(t, "intermediate", at.Add(-time.Hour), at.Add(time.Hour))
+	for _, chain := range []struct {
+		name  string
+		certs []pair
+	}{
+		{"without the intermediate certificate", []pair{leaf}},
+		{"with it", []pair{leaf, intermediate}},
+		{"with another", []pair{leaf, newPair(t, "other", at.Add(-time.Hour), at.Add(time.Hour))}},
+	} {
+		var content []byte
+		var want [][]byte
+		for _, certificate := range chain.certs {
+			content = append(content, certificate.cert...)
+			want = append(want, certificate.parse(t).Certificate[0])
+		}
+		m.write(t, map[string][]byte{"tls.crt": content, "tls.key": leaf.key})
+		files.look()
+		files.look() // nothing new
+		certificate, err := files.GetCertificate(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, certificate.Certificate); diff != "" {
+			t.Errorf("%s: the chain that is served (-want +got):\n%s", chain.name, diff)
+		}
+		if diff := cmp.Diff([]string{"Serves a new certificate"}, log.messages(t)); diff != "" {
+			t.Errorf("%s: the log (-want +got):\n%s", chain.name, diff)
+		}
+	}
+}
+
 // All the rest by itself: what comes late, and what changes.
 func TestLooksAtTheFilesAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,16 +15,22 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// scopedKind is a kind, by an empty object of it, and whether its objects are in namespaces.
+type scopedKind struct {
+	object client.Object
+	scope  meta.RESTScope
+}
+
 // newClient returns a client that knows the kinds given, and does not ask the API server which there are: a kind whose definition
 // is not there yet is an error of each call, not of the client.
-func newClient(config *rest.Config, scheme *runtime.Scheme, kinds map[client.Object]meta.RESTScope) (client.WithWatch, error) {
+func newClient(config *rest.Config, scheme *runtime.Scheme, kinds ...scopedKind) (client.WithWatch, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
-	for kind, scope := range kinds {
-		found, _, err := scheme.ObjectKinds(kind)
+	for _, kind := range kinds {
+		found, _, err := scheme.ObjectKinds(kind.object)
 		if err != nil {
 			return nil, err
 		}
-		mapper.Add(found[0], scope)
+		mapper.Add(found[0], kind.scope)
 	}
 	return client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: mapper})
 }

@@ -69,11 +69,10 @@ func NewSelfManaged(config *rest.Config, namespace string, log *slog.Logger) (*S
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	kinds := map[client.Object]meta.RESTScope{
-		&corev1.Secret{}: meta.RESTScopeNamespace,
-		&admissionregistrationv1.MutatingWebhookConfiguration{}: meta.RESTScopeRoot,
-	}
-	both, err := newClient(config, scheme, kinds)
+	both, err := newClient(config, scheme,
+		scopedKind{&corev1.Secret{}, meta.RESTScopeNamespace},
+		scopedKind{&admissionregistrationv1.MutatingWebhookConfiguration{}, meta.RESTScopeRoot},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +208,7 @@ func (s *SelfManaged) choose(certificate *tls.Certificate) (again time.Duration)
 		return checkInterval
 	}
 	now := s.now()
-	if s.next == nil || !s.next.Leaf.Equal(certificate.Leaf) {
+	if !sameChain(s.next, certificate) {
 		s.next, s.since = certificate, now
 	}
 	if remains := settleTime - now.Sub(s.since); remains > 0 && s.Ready() == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -93,10 +94,15 @@ func (s *serving) serve(certificate *tls.Certificate) {
 	s.log.Info("Serves a new certificate", "serial", fmt.Sprintf("%x", certificate.Leaf.SerialNumber), "expires", certificate.Leaf.NotAfter.Format(time.RFC3339))
 }
 
-// serves tells whether a certificate is the one that is served.
+// serves reports whether a certificate is the one that is served, with the same chain.
 func (s *serving) serves(certificate *tls.Certificate) bool {
-	served := s.certificate.Load()
-	return served != nil && bytes.Equal(served.Leaf.Raw, certificate.Leaf.Raw)
+	return sameChain(s.certificate.Load(), certificate)
+}
+
+// sameChain reports whether a client is sent the same with both. Comparing the leaf alone is not enough: a chain is corrected by
+// adding an intermediate certificate to the same leaf.
+func sameChain(a, b *tls.Certificate) bool {
+	return a != nil && b != nil && slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
 }
 
 // timely says, to follow a certificate's name, why it is not valid at a time; nil when it is.

@@ -66,13 +66,20 @@ type Recorder struct {
 	limit flowcontrol.RateLimiter
 }
 
-// New returns a Recorder, or says which field of config is missing.
+// New returns a Recorder, or names the first field of config that is missing.
 func New(config Config) (*Recorder, error) {
-	for name, missing := range map[string]bool{
-		"Reader": config.Reader == nil, "Sink": config.Sink == nil, "IsOptedIn": config.IsOptedIn == nil, "Metrics": config.Metrics == nil, "Log": config.Log == nil,
+	for _, field := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Reader", config.Reader == nil},
+		{"Sink", config.Sink == nil},
+		{"IsOptedIn", config.IsOptedIn == nil},
+		{"Metrics", config.Metrics == nil},
+		{"Log", config.Log == nil},
 	} {
-		if missing {
-			return nil, fmt.Errorf("events: %s is required", name)
+		if field.missing {
+			return nil, fmt.Errorf("events: %s is required", field.name)
 		}
 	}
 	return &Recorder{config, make(chan admission.Refusal, waiting), flowcontrol.NewTokenBucketRateLimiter(perSecond, atOnce)}, nil

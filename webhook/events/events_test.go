@@ -226,11 +226,28 @@ func TestSinkCounts(t *testing.T) {
 	}
 }
 
-func TestConfigIsRequired(t *testing.T) {
+func TestNewNamesTheFirstMissingField(t *testing.T) {
 	r, _ := newRecorder(t)
-	config := r.Config
-	config.Sink = nil
-	if _, err := New(config); err == nil || err.Error() != "events: Sink is required" {
-		t.Errorf("got %v", err)
+	config := Config{}
+	for _, step := range []struct {
+		missing string
+		add     func()
+	}{
+		{"Reader", func() { config.Reader = r.Reader }},
+		{"Sink", func() { config.Sink = r.Sink }},
+		{"IsOptedIn", func() { config.IsOptedIn = r.IsOptedIn }},
+		{"Metrics", func() { config.Metrics = r.Metrics }},
+		{"Log", func() { config.Log = r.Log }},
+	} {
+		want := "events: " + step.missing + " is required"
+		for range 20 { // the same each time
+			if _, err := New(config); err == nil || err.Error() != want {
+				t.Fatalf("got %v, want %s", err, want)
+			}
+		}
+		step.add()
+	}
+	if _, err := New(config); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -30,6 +31,8 @@ type Config struct {
 	// Dir receives the kubeconfig, keys and logs, and keeps the logs after Stop. No other running cluster may use it.
 	// Empty means a temporary directory, which Stop removes.
 	Dir string
+	// LogDir receives the logs, and keeps them after Stop. Empty means Dir/logs.
+	LogDir string
 	// Further flags, which win over the package's own: "--feature-gates=Some=true".
 	APIServerArgs         []string
 	ControllerManagerArgs []string
@@ -77,12 +80,18 @@ func (c Config) complete() (Config, error) {
 		c.StartTimeout = 90 * time.Second
 	}
 	c.Progress = c.progress()
-	if c.Dir != "" {
-		dir, err := filepath.Abs(c.Dir)
-		if err != nil {
-			return c, fmt.Errorf("Dir: %w", err)
+	for _, dir := range []struct {
+		field string
+		path  *string
+	}{{"Dir", &c.Dir}, {"LogDir", &c.LogDir}} {
+		if *dir.path == "" {
+			continue
 		}
-		c.Dir = dir
+		absolute, err := filepath.Abs(*dir.path)
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", dir.field, err)
+		}
+		*dir.path = absolute
 	}
 	return c, nil
 }
@@ -98,6 +107,7 @@ func (c Config) progress() io.Writer {
 type Cluster struct {
 	binaries  Binaries
 	dir       string
+	logs      string   // a directory
 	temporary []string // removed by Stop
 	ports     ports
 	network   network
@@ -173,8 +183,8 @@ func (c *Cluster) start(ctx context.Context, config Config) error {
 	return nil
 }
 
-// Stop ends every process of the cluster and removes what Start made, but for the logs in a Config.Dir. A second call
-// does nothing.
+// Stop ends every process of the cluster and removes what Start made, but for the logs in a Config.Dir or Config.LogDir. A
+// second call does nothing.
 func (c *Cluster) Stop() error {
 	var err error
 	c.stopping.Do(func() { err = c.stop() })
@@ -221,7 +231,7 @@ func (c *Cluster) Version() string { return c.binaries.Version }
 // Binaries are the programs the cluster was started from; kubectl is among them.
 func (c *Cluster) Binaries() Binaries { return c.binaries }
 
-// Dir holds the kubeconfig, the keys and the logs.
+// Dir holds the kubeconfig, the keys and, without a Config.LogDir, the logs.
 func (c *Cluster) Dir() string { return c.dir }
 
 // Kubeconfig is the path of an administrator's kubeconfig. Only processes inside the cluster's network can use it:
@@ -235,7 +245,17 @@ func (c *Cluster) Kubeconfig() string {
 
 // LogPath is the log of one part: "etcd", "kube-apiserver", "kube-controller-manager" or "kube-scheduler", and with a node
 // "node", "containerd" or "kubelet".
-func (c *Cluster) LogPath(part string) string { return filepath.Join(c.dir, "logs", part+".log") }
+func (c *Cluster) LogPath(part string) string { return filepath.Join(c.logs, part+".log") }
+
+// CreateLog creates one more log for a program that runs beside the cluster's own: NAME-1.log, NAME-2.log and so on.
+func (c *Cluster) CreateLog(name string) (*os.File, error) {
+	for n := 1; ; n++ {
+		file, err := os.OpenFile(c.LogPath(fmt.Sprintf("%s-%d", name, n)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			return file, err
+		}
+	}
+}
 
 // AuditLogPath is where the API server writes a JSON line for each call: all writes, and reads by anyone but the
 // control plane itself.

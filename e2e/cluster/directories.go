@@ -11,7 +11,6 @@ import (
 type files struct {
 	scratch string // temporary; its base name is unique to the cluster and names its owner
 	pki     string
-	logs    string
 	etcd    string
 	node    string // what the node's programs read
 }
@@ -35,10 +34,13 @@ func (c *Cluster) makeDirectories(config Config) (files, error) {
 		c.dir = config.Dir
 		c.temporary = append(c.temporary, credentialPaths(c.dir)...)
 	}
+	c.logs = filepath.Join(c.dir, "logs")
+	if config.LogDir != "" {
+		c.logs = config.LogDir
+	}
 	f := files{
 		scratch: scratch,
 		pki:     filepath.Join(c.dir, pkiDir),
-		logs:    filepath.Join(c.dir, "logs"),
 		etcd:    filepath.Join(scratch, "etcd"),
 		node:    filepath.Join(scratch, "node"),
 	}
@@ -47,7 +49,7 @@ func (c *Cluster) makeDirectories(config Config) (files, error) {
 		f.etcd = filepath.Join(inMemory, filepath.Base(scratch))
 		c.temporary = append(c.temporary, f.etcd)
 	}
-	for _, dir := range []string{c.dir, f.pki, f.logs, f.etcd} {
+	for _, dir := range []string{c.dir, f.pki, c.logs, f.etcd} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return files{}, err
 		}

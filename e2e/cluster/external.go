@@ -31,9 +31,9 @@ const (
 func External() bool { return os.Getenv(KubeconfigVariable) != "" }
 
 // Connect connects to the cluster that the environment names. Its control plane is not ours: it has no logs here, and no
-// parts to restart. Stop removes the objects that were not there before.
-func Connect(ctx context.Context) (*Cluster, error) {
-	c := &Cluster{kubeconfig: os.Getenv(KubeconfigVariable)}
+// parts to restart. Stop removes the objects that were not there before. LogDir is for the logs of programs beside it.
+func Connect(ctx context.Context, config Config) (*Cluster, error) {
+	c := &Cluster{kubeconfig: os.Getenv(KubeconfigVariable), logs: config.LogDir}
 	if err := c.connect(ctx); err != nil {
 		return nil, fmt.Errorf("connect to the cluster of %s: %w", KubeconfigVariable, errors.Join(err, c.removeTemporary()))
 	}
@@ -79,6 +79,7 @@ func (c *Cluster) connect(ctx context.Context) (err error) {
 		return err
 	}
 	c.temporary = []string{c.dir}
+	c.logs = cmp.Or(c.logs, c.dir)
 	c.before, err = c.inventory(ctx)
 	if err == nil && c.before[inventoryKey{"namespaces", systemNamespace}] {
 		err = fmt.Errorf("namespace %s exists: the suites do not touch an installation", systemNamespace)

@@ -58,6 +58,19 @@ func mine(t *testing.T) []string {
 	return found
 }
 
+// awaitProcessesEnd waits for the end of a cluster's processes.
+func awaitProcessesEnd(t *testing.T, name string) {
+	t.Helper()
+	eventually(t, "the end of the processes", func(context.Context) (bool, error) {
+		for _, what := range remains(t, name) {
+			if strings.HasPrefix(what, "/proc/") {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+}
+
 // parts is how many processes a control plane has.
 const parts = 4
 
@@ -208,14 +221,7 @@ func TestNothingOutlivesAnOwnerThatIsKilled(t *testing.T) {
 		t.Fatalf("the test does not see all of a running cluster: %q", found)
 	}
 	killOwner(t, owner)
-	eventually(t, "the end of the processes", func(context.Context) (bool, error) {
-		for _, what := range remains(t, name) {
-			if strings.HasPrefix(what, "/proc/") {
-				return false, nil
-			}
-		}
-		return true, nil
-	})
+	awaitProcessesEnd(t, name)
 	cluster.RemoveStale()
 	if found := remains(t, name); len(found) > 0 {
 		t.Errorf("after RemoveStale there is still %q", found)

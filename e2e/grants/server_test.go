@@ -3,6 +3,7 @@ package grants_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -62,11 +63,14 @@ func launch(t *testing.T, config serverConfig) *server {
 	}, config.args...)
 	// Not the test's context: it ends before the clean-up does.
 	s := &server{cluster: c, command: c.Command(context.WithoutCancel(t.Context()), program, args...), exited: make(chan struct{})}
-	s.command.Stderr = &s.log
+	file, err := c.CreateLog(installation.Name)
+	must(t, err)
+	s.command.Stderr = io.MultiWriter(&s.log, file)
 	s.command.Env = append(s.command.Environ(), config.env...)
 	must(t, s.command.Start())
 	go func() {
 		_ = s.command.Wait()
+		_ = file.Close()
 		close(s.exited)
 	}()
 	t.Cleanup(func() {

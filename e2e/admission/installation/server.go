@@ -3,6 +3,7 @@ package installation
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -68,12 +69,17 @@ func (i *Installation) start(ctx context.Context, webhookPort, observePort strin
 	args = append(args, further...)
 	// Not the caller's context: the server outlives the test that starts it.
 	s := &Server{cluster: i.cluster, command: i.cluster.Command(context.WithoutCancel(ctx), i.Program, args...), exited: make(chan struct{})}
-	s.command.Stderr = &s.log
+	file, err := i.cluster.CreateLog(Name)
+	if err != nil {
+		return nil, err
+	}
+	s.command.Stderr = io.MultiWriter(&s.log, file)
 	if err := s.command.Start(); err != nil {
-		return nil, fmt.Errorf("start the server: %w", err)
+		return nil, errors.Join(fmt.Errorf("start the server: %w", err), file.Close())
 	}
 	go func() {
 		s.err = s.command.Wait()
+		_ = file.Close()
 		close(s.exited)
 	}()
 	i.mu.Lock()

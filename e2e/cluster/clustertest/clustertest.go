@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,11 +20,16 @@ import (
 // built when they are absent, and what cannot run fails. Without it, it is skipped.
 const Wanted = "SYSCTL_INJECTOR_E2E"
 
-// Start starts a cluster for one test and stops it when the test ends.
+// Start starts a cluster for one test and stops it when the test ends. The logs stay if the test fails.
 func Start(t testing.TB, config cluster.Config) *cluster.Cluster {
 	t.Helper()
 	RequireOwn(t, "it starts a cluster of its own")
 	require(t, config)
+	logs, err := makeLogs(strings.Trim(GenerateName(t), "-"), &config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { logs.close(t.Failed()) })
 	c, err := cluster.Start(t.Context(), config)
 	if err != nil {
 		t.Fatalf("start a cluster: %v", err)
@@ -90,7 +96,7 @@ func require(t testing.TB, config cluster.Config) {
 	requireBuilt(t, config)
 }
 
-// Suite is one cluster for all tests of a package, started by the first that asks.
+// Suite is one cluster for all tests of a package, started by the first that asks. Its logs stay if the suite fails.
 //
 //	var suite clustertest.Suite
 //
@@ -107,6 +113,7 @@ type Suite struct {
 	Finish func(*cluster.Cluster) error
 
 	once    sync.Once
+	logs    logs
 	cluster *cluster.Cluster
 	err     error
 }
@@ -128,8 +135,11 @@ func (s *Suite) Cluster(t testing.TB) *cluster.Cluster {
 func (s *Suite) start() {
 	// Not a test's context: the cluster outlives the test that happens to come first.
 	ctx := context.Background()
+	if s.logs, s.err = makeLogs(suiteName(), &s.Config); s.err != nil {
+		return
+	}
 	if cluster.External() {
-		s.cluster, s.err = cluster.Connect(ctx)
+		s.cluster, s.err = cluster.Connect(ctx, s.Config)
 	} else {
 		s.cluster, s.err = cluster.Start(ctx, s.Config)
 	}
@@ -151,18 +161,27 @@ func (s *Suite) Run(m *testing.M) int {
 		_ = parallel.Value.Set(strconv.Itoa(s.Parallel))
 	}
 	code := m.Run()
-	if s.cluster == nil {
-		return code
+	if err := s.end(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
 	}
+	s.logs.close(code != 0)
+	return code
+}
+
+// end finishes the suite and stops its cluster, if one was started.
+func (s *Suite) end() error {
+	if s.cluster == nil {
+		return nil
+	}
+	var errs []error
 	if s.Finish != nil && s.err == nil {
 		if err := s.Finish(s.cluster); err != nil {
-			fmt.Fprintln(os.Stderr, "finish the suite:", err)
-			code = max(code, 1)
+			errs = append(errs, fmt.Errorf("finish the suite: %w", err))
 		}
 	}
 	if err := s.cluster.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop the suite's cluster:", err)
-		return max(code, 1)
+		errs = append(errs, fmt.Errorf("stop the suite's cluster: %w", err))
 	}
-	return code
+	return errors.Join(errs...)
 }

@@ -23,6 +23,8 @@ const (
 	webhookFile = "install/webhook.yaml"
 	// siteLabel on a namespace says which test's server decides on its pods.
 	siteLabel = "example.com/site"
+	// denied begins the API server's message about a refused pod.
+	denied = `admission webhook "pods.sysctl-injector.dev" denied the request: `
 )
 
 // ours are the labels of what the server writes.
@@ -136,12 +138,24 @@ func create(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 // refuses creates a pod that is to be refused, and compares the whole message.
 func refuses(t *testing.T, pod *corev1.Pod, want string) {
 	t.Helper()
-	want = `admission webhook "pods.sysctl-injector.dev" denied the request: ` + want
+	want = denied + want
 	switch err := admin.Create(t.Context(), pod); {
 	case err == nil:
 		t.Errorf("the pod is admitted, and was to be refused: %s", want)
 	case err.Error() != want:
 		t.Errorf("the pod is refused by\n%s\nwant\n%s", err, want)
+	}
+}
+
+// refusesFor creates a pod that is to be refused, and compares the beginning of the message and the cause in it. What the HTTP
+// client adds to the cause depends on whether it had to try again.
+func refusesFor(t *testing.T, pod *corev1.Pod, beginning, cause string) {
+	t.Helper()
+	switch err := admin.Create(t.Context(), pod); {
+	case err == nil:
+		t.Errorf("the pod is admitted, and was to be refused: %s", beginning)
+	case !strings.HasPrefix(err.Error(), denied+beginning), !strings.Contains(err.Error(), cause):
+		t.Errorf("the pod is refused by\n%s\nwant\n%s … %s", err, denied+beginning, cause)
 	}
 }
 

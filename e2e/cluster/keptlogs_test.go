@@ -34,6 +34,7 @@ func TestLogsStayIfASuiteFails(t *testing.T) {
 		ending.end(t)
 		return
 	}
+	clustertest.RequireOwn(t, "it runs suites with clusters of their own")
 	clustertest.Require(t)
 	for name, ending := range endings {
 		t.Run(name, func(t *testing.T) {

@@ -90,20 +90,21 @@ func (c *Cluster) connect(ctx context.Context) (err error) {
 // systemNamespace is where sysctl-injector is installed.
 const systemNamespace = "sysctl-injector-system"
 
-// findKubectl prefers the person's own kubectl, which fits their cluster.
+// findKubectl prefers the kubectl that the suites build, since tests expect its messages.
 func findKubectl() (string, error) {
-	if path, err := exec.LookPath("kubectl"); err == nil {
-		return filepath.Abs(path)
-	}
 	version, err := Config{}.kubernetes()
 	if err != nil {
 		return "", err
 	}
 	built, err := tools.Find(tools.Kubernetes + "/" + version)
-	if err != nil {
-		return "", fmt.Errorf("find kubectl: it is not in PATH, and %w", err)
+	if err == nil {
+		return built.Path("kubectl"), nil
 	}
-	return built.Path("kubectl"), nil
+	path, lookErr := exec.LookPath("kubectl")
+	if lookErr != nil {
+		return "", fmt.Errorf("find kubectl: %w, and %w", err, lookErr)
+	}
+	return filepath.Abs(path)
 }
 
 // reachable is the network of the machine, at an address that an API server elsewhere can call.

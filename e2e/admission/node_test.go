@@ -40,6 +40,7 @@ func startNode(ctx context.Context) (*readyNode, error) {
 	node.Status.Conditions = []corev1.NodeCondition{{
 		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", LastHeartbeatTime: now, LastTransitionTime: now,
 	}}
+	node.ResourceVersion = "" // a controller may have tainted the node since
 	if _, err := client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{}); err != nil {
 		return nil, fmt.Errorf("set the conditions of node %s: %w", node.Name, err)
 	}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/component-helpers/node/util/sysctl"
 
@@ -20,7 +21,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/images"
 )
 
-// runPod makes a pod on a cluster's node and waits until it runs.
+// runPod makes a pod on a cluster's node and waits until its program runs. Without the probe the pod would be Ready while its
+// shell has not started the program yet.
 func runPod(ctx context.Context, c *cluster.Cluster) error {
 	client, err := kubernetes.NewForConfig(c.RESTConfig())
 	if err != nil {
@@ -28,7 +30,10 @@ func runPod(ctx context.Context, c *cluster.Cluster) error {
 	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "running"},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: images.App}}},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: images.App, ReadinessProbe: &corev1.Probe{
+			ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.Parse(images.AppPort)}},
+			PeriodSeconds: 1,
+		}}}},
 	}
 	if _, err := client.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		return err

@@ -20,12 +20,10 @@ type Policy struct {
 	name            string
 	namespaces      labels.Selector
 	serviceAccounts []string
-	requires        [][]requirement // for the index
 	rules           []allowRule
 }
 
 type allowRule struct {
-	policy   *Policy
 	patterns []sysctl.Pattern
 	kernels  []v1alpha1.Kernel
 	min, max *int64
@@ -43,7 +41,6 @@ func CompilePolicy(policy *v1alpha1.SysctlPolicy) (*Policy, field.ErrorList) {
 	for i, rule := range policy.Spec.Allow {
 		compiled, ruleErrs := compileRule(rule, spec.Child("allow").Index(i))
 		errs = append(errs, ruleErrs...)
-		compiled.policy = p
 		p.rules = append(p.rules, compiled)
 	}
 	if len(errs) > 0 {
@@ -54,7 +51,6 @@ func CompilePolicy(policy *v1alpha1.SysctlPolicy) (*Policy, field.ErrorList) {
 		return nil, field.ErrorList{field.Invalid(spec.Child("namespaceSelector"), "", err.Error())}
 	}
 	p.namespaces = selector
-	p.requires = requirementsOf(p)
 	return p, nil
 }
 
@@ -80,43 +76,43 @@ func compileRule(rule v1alpha1.AllowRule, path *field.Path) (allowRule, field.Er
 	return allowRule{patterns: patterns, kernels: rule.Kernels, min: rule.Min, max: rule.Max, oneOf: oneOf}, errs
 }
 
-// nearness tells how close a rule came to allowing something; a greater one is closer.
-type nearness int
+// match tells how close a rule of a policy that selects the pod comes to allowing a sysctl; a greater one is closer.
+type match int
 
 const (
-	elsewhere   nearness = iota // does not select the pod, or does not name the sysctl
-	otherKernel                 // names it, for the other kind of kernel
-	outOfBounds                 // names it, with bounds that the value breaks
+	noMatch     match = iota // does not name the sysctl
+	otherKernel              // names it, for the other kind of kernel
+	outOfBounds              // names it, with bounds that the value breaks
 	allowed
 )
 
-// judge tells how close a rule comes to allowing something.
-func (r *allowRule) judge(facts Facts, wanted sysctl.Assignment) nearness {
+// match tells how close a rule comes to allowing a sysctl.
+func (r *allowRule) match(facts Facts, wanted sysctl.Assignment) match {
 	switch {
-	case !r.policy.selects(facts) || !r.names(wanted.Name):
-		return elsewhere
+	case !r.names(wanted.Name):
+		return noMatch
 	case !r.on(facts.Kernel):
 		return otherKernel
-	case !r.lists(wanted.Value) || r.stray(wanted.Value) != "" || r.loads(facts, wanted) != "":
+	case !r.lists(wanted.Value) || r.firstOutOfBounds(wanted.Value) != "" || r.loads(facts, wanted) != "":
 		return outOfBounds
 	default:
 		return allowed
 	}
 }
 
-// lacks says what a rule that names a sysctl, and does not allow it, allows instead.
-func (r *allowRule) lacks(facts Facts, wanted sysctl.Assignment) string {
+// alternative says what a rule that names a sysctl, and does not allow it, allows instead.
+func (r *allowRule) alternative(facts Facts, wanted sysctl.Assignment) string {
 	value := wanted.Value
 	switch {
 	case !r.on(facts.Kernel):
 		return fmt.Sprintf("it on a %s kernel only", joined(r.kernels))
 	case !r.lists(value):
 		return fmt.Sprintf("only the values %s", quoted(r.oneOf))
-	case r.stray(value) == "":
+	case r.firstOutOfBounds(value) == "":
 		return fmt.Sprintf("only the values %s, since another one makes the node load a kernel module (%s), unless oneOf lists it",
 			quoted(sysctl.CongestionControls), r.loads(facts, wanted))
 	default:
-		return fmt.Sprintf("only whole numbers %s, not %q", r.bounds(), r.stray(value))
+		return fmt.Sprintf("only whole numbers %s, not %q", r.bounds(), r.firstOutOfBounds(value))
 	}
 }
 
@@ -145,8 +141,8 @@ func (r *allowRule) loads(facts Facts, wanted sysctl.Assignment) string {
 	return sysctl.LoadsModule(wanted.Name, wanted.Value)
 }
 
-// stray returns the first field of a value that is not within the bounds; "" when all are.
-func (r *allowRule) stray(value string) string {
+// firstOutOfBounds returns the first field of a value that is not within the bounds; "" if all are.
+func (r *allowRule) firstOutOfBounds(value string) string {
 	if r.min == nil && r.max == nil {
 		return ""
 	}
@@ -160,7 +156,7 @@ func (r *allowRule) stray(value string) string {
 
 // within tells whether a field of a value is a whole number in the bounds.
 func (r *allowRule) within(f string) bool {
-	if !plain(f) {
+	if !isWholeNumber(f) {
 		return false
 	}
 	number, err := strconv.ParseInt(f, 10, 64)
@@ -174,8 +170,8 @@ func (r *allowRule) within(f string) bool {
 	}
 }
 
-// plain tells a whole number in the only spelling that counts: the kernel reads 0100 as 64.
-func plain(f string) bool {
+// isWholeNumber tells whether f is a whole number in decimal, without leading zeros: the kernel reads 0100 as 64.
+func isWholeNumber(f string) bool {
 	digits := strings.TrimPrefix(f, "-")
 	if digits == "" || digits[0] == '0' {
 		return f == "0"

@@ -42,21 +42,23 @@ func (s *Set) Evaluate(facts Facts, settings []Setting) []Refusal {
 	if len(refusals) > 0 {
 		return refusals
 	}
-	var few [8]*drawer // mostly enough, and then on the stack
-	drawers := s.index.open(facts, few[:0])
+	selected := s.selecting(facts)
 	for _, setting := range settings {
-		if refusal := s.evaluate(facts, setting, drawers); refusal != nil {
+		if refusal := s.evaluate(facts, setting, selected); refusal != nil {
 			refusals = append(refusals, *refusal)
 		}
 	}
 	return refusals
 }
 
-func (s *Set) evaluate(facts Facts, setting Setting, drawers []*drawer) *Refusal {
+func (s *Set) evaluate(facts Facts, setting Setting, selected []*Policy) *Refusal {
 	if reason, message := Refused(facts, sysctl.Lookup(setting.Name)); reason != "" {
 		return &Refusal{reason, setting.forbidden("%s", message)}
 	}
-	return s.allow(facts, setting, drawers)
+	if reason, message := s.allow(selected, facts, setting.Assignment); reason != "" {
+		return &Refusal{reason, setting.forbidden("%s", message)}
+	}
+	return nil
 }
 
 // Refused tells by which rule a pod may not set a sysctl, whatever a policy says, and why; reason is empty where none applies.

@@ -13,7 +13,7 @@ import (
 // Set is the SysctlPolicies and SysctlProfiles of a cluster at one moment, compiled. It never changes, so that any number
 // of requests may read it at once.
 type Set struct {
-	index        *index
+	policies     []*Policy // by name
 	profiles     map[string]*Profile
 	profileNames []string // in order, for messages
 }
@@ -24,11 +24,10 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	for _, p := range policies {
 		policyOf[p.name] = p
 	}
-	ordered := make([]*Policy, 0, len(policyOf))
+	s := &Set{profiles: make(map[string]*Profile, len(profiles))}
 	for _, name := range slices.Sorted(maps.Keys(policyOf)) {
-		ordered = append(ordered, policyOf[name])
+		s.policies = append(s.policies, policyOf[name])
 	}
-	s := &Set{index: newIndex(ordered), profiles: make(map[string]*Profile, len(profiles))}
 	for _, p := range profiles {
 		s.profiles[p.name] = p
 	}
@@ -36,45 +35,51 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	return s
 }
 
-// allow asks the policies, and says of the one that came nearest what it lacks: of two that are as near, the first.
-func (s *Set) allow(facts Facts, setting Setting, drawers []*drawer) *Refusal {
-	rules := s.index.rules
-	if len(rules) == 0 {
-		return &Refusal{ReasonNoPolicy, setting.forbidden("is not allowed: there is no SysctlPolicy, so nothing is; " +
-			"an administrator can create one")}
-	}
-	nearest, at := elsewhere, 0
-	consider := func(place int) bool {
-		if n := rules[place].judge(facts, setting.Assignment); n > nearest || n == nearest && place < at {
-			nearest, at = n, place
-		}
-		return nearest < allowed
-	}
-	for _, d := range drawers {
-		if !d.each(setting.Name, consider) {
-			return nil
+// selecting returns the policies that select a pod, by name.
+func (s *Set) selecting(facts Facts) []*Policy {
+	var selected []*Policy
+	for _, p := range s.policies {
+		if p.selects(facts) {
+			selected = append(selected, p)
 		}
 	}
-	message := fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace %q", facts.ServiceAccount, facts.Namespace)
-	if nearest > elsewhere {
-		message += fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", rules[at].policy.name, rules[at].lacks(facts, setting.Assignment))
+	return selected
+}
+
+// allow asks the policies that select the pod. If none allows the sysctl, the message names the one that comes nearest; of two
+// that are as near, the first.
+func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (reason, message string) {
+	if len(s.policies) == 0 {
+		return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one"
 	}
-	return &Refusal{ReasonNotAllowed, setting.forbidden("%s; an administrator can allow it in a SysctlPolicy", message)}
+	nearest, instead := noMatch, func() string { return "" }
+	for _, p := range selected {
+		for i := range p.rules {
+			r := &p.rules[i]
+			switch m := r.match(facts, wanted); {
+			case m == allowed:
+				return "", ""
+			case m > nearest:
+				nearest = m
+				instead = func() string {
+					return fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", p.name, r.alternative(facts, wanted))
+				}
+			}
+		}
+	}
+	return ReasonNotAllowed, fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace %q%s; "+
+		"an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead())
 }
 
 // Allowing returns the names of the policies that allow some value of a sysctl to a pod, in order.
 func (s *Set) Allowing(facts Facts, name string) []string {
 	var names []string
-	for _, d := range s.index.open(facts, nil) {
-		d.each(name, func(place int) bool {
-			if r := s.index.rules[place]; r.policy.selects(facts) && r.names(name) && r.on(facts.Kernel) {
-				names = append(names, r.policy.name)
-			}
-			return true
-		})
+	for _, p := range s.selecting(facts) {
+		if slices.ContainsFunc(p.rules, func(r allowRule) bool { return r.names(name) && r.on(facts.Kernel) }) {
+			names = append(names, p.name)
+		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
 func parsePatterns(names []string, path *field.Path) ([]sysctl.Pattern, field.ErrorList) {

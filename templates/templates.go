@@ -10,10 +10,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Container is the injected init container, a v1 Container.
+// Forms holds the injected init container, a v1 Container, in each of its forms.
 //
-//go:embed container.yaml
-var Container []byte
+//go:embed forms/*.yaml
+var Forms embed.FS
 
 // Policies and Profiles hold the built-in SysctlPolicy and SysctlProfile objects, a file each.
 var (

@@ -118,7 +118,7 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 			}
 			for kernel, reasons := range map[v1alpha1.Kernel][]string{v1alpha1.SharedKernel: want.shared, v1alpha1.GuestKernel: nil} {
 				var found []string
-				for _, refusal := range set.Evaluate(policy.Facts{Namespace: "shop", ServiceAccount: "default", Kernel: kernel}, settings) {
+				for _, refusal := range set.Evaluate(policy.Facts{Namespace: "shop", ServiceAccount: "default", Kernel: kernel}, settings, nil) {
 					found = append(found, refusal.Reason)
 				}
 				if diff := cmp.Diff(reasons, found); diff != "" {
@@ -129,10 +129,10 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 	}
 }
 
-// The whole container is compared: whatever is added to it needs a second thought, since the guard admits it everywhere.
+// The whole container is compared: any addition needs a second thought, since the guard admits it everywhere.
 func TestContainerIsExactlyThis(t *testing.T) {
 	var found corev1.Container
-	if err := yaml.UnmarshalStrict(templates.Container, &found); err != nil {
+	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &found); err != nil {
 		t.Fatal(err)
 	}
 	small := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}

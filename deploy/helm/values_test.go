@@ -104,7 +104,7 @@ var free = []string{"resources", "metrics.dashboard.labels"}
 
 func TestDefaultsAreTheProgramsOwn(t *testing.T) {
 	var container corev1.Container
-	if err := yaml.UnmarshalStrict(templates.Container, &container); err != nil {
+	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &container); err != nil {
 		t.Fatal(err)
 	}
 	var handlers []any

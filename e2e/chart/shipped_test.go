@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
-	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -77,7 +77,7 @@ func TestGuardOfEachVersion(t *testing.T) {
 		"v1.31.0", "v1.31.14-eks-1a2b3c", "v1.32.10", "v1.33.6-gke.1079000", "v1.34.0-alpha.1", "v1.34.4+k3s1", "v1.35.4", "v1.36.3", "v1.37.0-rc.0", "v1.37.2", "v1.38.0",
 	} {
 		t.Run(version, func(t *testing.T) {
-			config := guard.Config{Images: []string{injection.DefaultImage()}, GuestHandlers: policy.DefaultGuestHandlers(), KubernetesVersion: version}
+			config := guard.Config{Images: []string{form.DefaultImage()}, GuestHandlers: policy.DefaultGuestHandlers(), KubernetesVersion: version}
 			got := ofGuard(decode(t, render(t, elsewhere, "", "--kube-version", version)))
 			if diff := cmp.Diff(guardOf(t, config), got); diff != "" {
 				t.Errorf("guard (-webhook/guard +chart):\n%s", diff)

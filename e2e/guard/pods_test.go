@@ -41,7 +41,7 @@ func plainContainer(name string) corev1.Container {
 // ours is the injected container, as the webhook writes it into a pod without resources.
 func ours(args ...string) corev1.Container {
 	var container corev1.Container
-	if err := yaml.UnmarshalStrict(templates.Container, &container); err != nil {
+	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &container); err != nil {
 		panic(err) // the template is embedded, and a test reads it
 	}
 	container.Image = currentImage

@@ -145,7 +145,7 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	if err := h.grant(ctx, review, outcome); err != nil {
 		return h.refuseGrant(ctx, review, err)
 	}
-	if outcome.IsRefused() {
+	if outcome.IsDenied() {
 		return refusal(review, outcome.Reason, http.StatusForbidden, outcome.Message())
 	}
 	if d, err = admit(review, outcome); err != nil {
@@ -156,16 +156,16 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 
 // outcome takes the decision on a pod, and does nothing about it.
 func (h *Handler) outcome(ctx context.Context, p *pod.Pod, namespace string) (injection.Outcome, error) {
-	place := injection.Place{Namespace: namespace}
+	target := injection.Target{Namespace: namespace}
 	if p.AsksForSysctls() { // where it is to run decides on nothing else
 		var err error
-		if place, err = h.place(ctx, p, namespace); err != nil {
+		if target, err = h.target(ctx, p, namespace); err != nil {
 			return injection.Outcome{}, err
 		}
 	}
-	outcome := h.Injector.Inject(p, place, h.Rules())
-	if len(outcome.Sysctls) > 0 && place.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
-		return injection.Refused(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not opted in; "+
+	outcome := h.Injector.Inject(p, target, h.Rules())
+	if len(outcome.Sysctls) > 0 && target.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
+		return injection.Denied(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not opted in; "+
 			"an administrator can run: kubectl label namespace %[1]s %s=%s", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))), nil
 	}
 	return outcome, nil
@@ -179,15 +179,15 @@ func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*gra
 		return nil, err
 	}
 	outcome, err := h.outcome(ctx, p, namespace)
-	return outcome.Need, err
+	return outcome.Grant, err
 }
 
 // grant has the pod's needs granted before it is admitted. A dry run leaves no trace.
 func (h *Handler) grant(ctx context.Context, review *review, outcome injection.Outcome) error {
-	if h.Granter == nil || outcome.Need == nil || review.dryRun {
+	if h.Granter == nil || outcome.Grant == nil || review.dryRun {
 		return nil
 	}
-	return h.Granter.Ensure(ctx, *outcome.Need)
+	return h.Granter.Ensure(ctx, *outcome.Grant)
 }
 
 func (h *Handler) refuseGrant(ctx context.Context, review *review, err error) decision {
@@ -207,17 +207,17 @@ func (h *Handler) refusePanic(ctx context.Context, review *review, cause any, st
 	return refuse(review, ReasonPanic, http.StatusInternalServerError, ownError)
 }
 
-// place finds out where the pod is to run: its namespace is the request's, since its own is still empty.
-func (h *Handler) place(ctx context.Context, p *pod.Pod, namespace string) (injection.Place, error) {
-	place := injection.Place{Namespace: namespace}
+// target finds out where the pod is to run: its namespace is the request's, since its own is still empty.
+func (h *Handler) target(ctx context.Context, p *pod.Pod, namespace string) (injection.Target, error) {
+	target := injection.Target{Namespace: namespace}
 	var err error
-	if place.NamespaceLabels, err = h.Cluster.NamespaceLabels(ctx, namespace); err != nil {
-		return place, fmt.Errorf("read namespace %q: %w", namespace, err)
+	if target.NamespaceLabels, err = h.Cluster.NamespaceLabels(ctx, namespace); err != nil {
+		return target, fmt.Errorf("read namespace %q: %w", namespace, err)
 	}
 	if p.RuntimeClass != "" {
-		if place.RuntimeClass, err = h.Cluster.RuntimeClass(ctx, p.RuntimeClass); err != nil {
-			return place, fmt.Errorf("read RuntimeClass %q: %w", p.RuntimeClass, err)
+		if target.RuntimeClass, err = h.Cluster.RuntimeClass(ctx, p.RuntimeClass); err != nil {
+			return target, fmt.Errorf("read RuntimeClass %q: %w", p.RuntimeClass, err)
 		}
 	}
-	return place, nil
+	return target, nil
 }

@@ -142,9 +142,9 @@ func (c *Controller) wanted(ctx context.Context, namespace string) ([]client.Obj
 	seen := map[string]bool{}
 	var needs []Need
 	err := c.EachNeed(ctx, namespace, func(need Need) {
-		if id := need.id(); !seen[id] {
+		if id := idOf(need); !seen[id] {
 			seen[id] = true
-			needs = append(needs, need.clone())
+			needs = append(needs, clone(need))
 		}
 	})
 	if err != nil {

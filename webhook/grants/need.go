@@ -2,25 +2,22 @@
 // that it asks for, and what else a cluster's own admission needs to let the injected container pass.
 package grants
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
 
 // Need is what a pod's service account has to be granted.
-type Need struct {
-	Namespace      string
-	ServiceAccount string
-	// Sysctls are set by the injected container, and so are what the guard asks for.
-	Sysctls []string
-	// NativeSysctls are the unsafe ones in the pod's own securityContext.sysctls. Only a PodSecurityPolicy asks for them.
-	NativeSysctls []string
-}
+type Need = policy.Grant
 
-// id is the same for needs that differ in nothing.
-func (n Need) id() string {
+// idOf is the same for needs that differ in nothing.
+func idOf(n Need) string {
 	return strings.Join([]string{n.Namespace, n.ServiceAccount, strings.Join(n.Sysctls, " "), strings.Join(n.NativeSysctls, " ")}, "/")
 }
 
 // clone copies the texts of a need too: they may be parts of a large annotation, which they would keep in memory.
-func (n Need) clone() Need {
+func clone(n Need) Need {
 	return Need{
 		Namespace: strings.Clone(n.Namespace), ServiceAccount: strings.Clone(n.ServiceAccount),
 		Sysctls: cloneAll(n.Sysctls), NativeSysctls: cloneAll(n.NativeSysctls),

@@ -271,7 +271,7 @@ func TestUnusedRoles(t *testing.T) {
 // What is kept of a need holds on to no annotation.
 func TestNeedIsCloned(t *testing.T) {
 	need := Need{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn"}, NativeSysctls: []string{"kernel.sem"}}
-	clone := need.clone()
+	copied := clone(need)
 	if diff := cmp.Diff(need, clone); diff != "" {
 		t.Errorf("the clone (-want +got):\n%s", diff)
 	}

@@ -20,7 +20,7 @@
 //
 // # The injected container
 //
-// It is known by all that it has, not by its name, and all of that comes from templates/container.yaml: the fields that are
+// It is known by all that it has, not by its name, and all of that comes from templates/forms: the fields that are
 // the same in every pod are compared, for the others see templates/guard/standard.yaml. Any other container of that name is
 // refused, and held to the standard besides, so that the message tells both.
 //

@@ -12,15 +12,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/pod-security-admission/api"
 	podsecurity "k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	"github.com/sysctl-injector/sysctl-injector/templates"
 	guardtemplates "github.com/sysctl-injector/sysctl-injector/templates/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -31,7 +30,7 @@ const (
 	manifest = "../../deploy/guard.yaml"
 	versions = "../../deploy/helm/sysctl-injector/files/guard-versions.yaml"
 
-	header = `# Generated from templates/guard, templates/container.yaml and webhook/sysctl by
+	header = `# Generated from templates/guard, templates/forms and webhook/sysctl by
 # ` + "`go test ./webhook/guard -update`" + `: do not edit.
 # For Kubernetes 1.37; ` + "`sysctl-injector render guard --kubernetes-version 1.35`" + ` prints the guard for another version.
 # The comments in webhook/guard/guard.go say what the policies do, and where they apply.
@@ -42,15 +41,7 @@ const (
 )
 
 // config is what an installation has that changes nothing.
-var config = Config{Images: []string{defaultImage()}, GuestHandlers: policy.DefaultGuestHandlers()}
-
-func defaultImage() string {
-	var container corev1.Container
-	if err := yaml.UnmarshalStrict(templates.Container, &container); err != nil {
-		panic(err)
-	}
-	return container.Image
-}
+var config = Config{Images: []string{form.DefaultImage()}, GuestHandlers: policy.DefaultGuestHandlers()}
 
 func TestManifest(t *testing.T) {
 	objects, err := Render(config)
@@ -172,6 +163,31 @@ func TestRenderNamesTheFieldAtFault(t *testing.T) {
 	}
 	if _, err := Render(Config{Images: []string{"busybox"}}); err != nil {
 		t.Errorf("does not do without handlers: %v", err)
+	}
+}
+
+// With several shapes, one variable picks what the container is compared with.
+func TestPickOf(t *testing.T) {
+	shape := func(name, user string) form.Shape {
+		return form.Shape{Forms: []string{name}, Container: map[string]any{"user": user}}
+	}
+	user := func(container map[string]any) any { return container["user"] }
+	for _, test := range []struct {
+		name   string
+		shapes []form.Shape
+		want   string
+	}{
+		{"one shape needs no choice", []form.Shape{shape("a", "x")}, `"x"`},
+		{"of two, the last is for all others", []form.Shape{shape("a", "x"), shape("b", "y")}, "variables.form == 0 ? \"x\"\n: \"y\""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, err := pickOf(test.shapes, user); err != nil || got != test.want {
+				t.Errorf("got %q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+	if _, err := pickOf(nil, user); err == nil {
+		t.Error("no shape at all is an error")
 	}
 }
 

@@ -2,14 +2,14 @@ package guard
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
-	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -20,22 +20,29 @@ const argument = `^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+=[A-Za-z0-9_,:./+-]+( [A-Za-z0-9
 // differs are the fields of the container that are not the same in every pod. The guard has expressions for each of them.
 var differs = []string{"name", "image", "imagePullPolicy", "args", "resources", "securityContext"}
 
-// literalsOf returns the CEL literals, by the names of the variables that they fill in.
+// literalsOf returns the expressions that fill in variables, by the variables' names.
 func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
-	var container map[string]any
-	if err := yaml.Unmarshal(templates.Container, &container); err != nil {
-		return nil, fmt.Errorf("decode template container.yaml: %w", err)
+	shapes, err := form.Shapes()
+	if err != nil {
+		return nil, err
 	}
-	fixed := maps.Clone(container)
-	maps.DeleteFunc(fixed, func(name string, _ any) bool { return slices.Contains(differs, name) })
-
-	literals := map[string]string{}
+	fixed, err := pickOf(shapes, func(container map[string]any) any {
+		fixed := maps.Clone(container)
+		maps.DeleteFunc(fixed, func(name string, _ any) bool { return slices.Contains(differs, name) })
+		return fixed
+	})
+	if err != nil {
+		return nil, err
+	}
+	privileges, err := pickOf(shapes, func(container map[string]any) any { return container["securityContext"] })
+	if err != nil {
+		return nil, err
+	}
+	literals := map[string]string{"fixed": fixed, "privileges": privileges, "nodeNames": nodeNames()}
 	for name, value := range map[string]any{
-		"reserved":      container["name"],
+		"reserved":      v1alpha1.ContainerName,
 		"hostOnly":      hostOnly(),
 		"images":        config.Images,
-		"fixed":         fixed,
-		"privileges":    container["securityContext"],
 		"argument":      argument,
 		"limits":        map[string]any{"arguments": sysctl.MaxAssignments, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength},
 		"places":        places(100),
@@ -53,6 +60,54 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	}
 	return literals, nil
 }
+
+// pickOf returns the expression for one part of a container's shape. Of several shapes, the variable "form" says which one counts:
+// CEL evaluates that one only, so that the costs of the forms do not add up.
+func pickOf(shapes []form.Shape, part func(container map[string]any) any) (string, error) {
+	expression := ""
+	for i, shape := range shapes {
+		literal, err := literalOf(part(shape.Container))
+		if err != nil {
+			return "", fmt.Errorf("the shape of form %q: %w", shape.Forms[0], err)
+		}
+		if i == len(shapes)-1 {
+			return expression + literal, nil
+		}
+		expression += fmt.Sprintf("variables.form == %d ? %s\n: ", i, literal)
+	}
+	return "", errors.New("there is no form")
+}
+
+// nodeNames returns the expression for the names that no namespace isolates, from the scopes of package sysctl.
+func nodeNames() string {
+	terms := []string{}
+	for _, pattern := range sysctl.Namespaced() {
+		if prefix, ok := pattern.Prefix(); ok {
+			terms = append(terms, "!n.startsWith('"+prefix+"')")
+		} else {
+			terms = append(terms, "n != '"+pattern.String()+"'")
+		}
+	}
+	expression := "variables.names.filter(n, "
+	line := len(expression)
+	for i, term := range terms {
+		switch {
+		case i == 0:
+		case line+len(" && ")+len(term) > maxLine:
+			expression += "\n&& "
+			line = len("&& ")
+		default:
+			expression += " && "
+			line += len(" && ")
+		}
+		expression += term
+		line += len(term)
+	}
+	return expression + ")"
+}
+
+// maxLine is how long a line of a generated expression may be, for those who read the manifest.
+const maxLine = 120
 
 // hostOnly returns the names of network scope that are not for a pod on a shared kernel. Patterns are left out: they
 // are of names that no pod's network namespace has, so that setting one can only fail.

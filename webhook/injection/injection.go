@@ -1,5 +1,5 @@
-// Package injection decides what is done with one pod, and how: refused, left alone, or given an init container that sets
-// its sysctls. It is pure: everything it needs is handed in, and its answer is plain data.
+// Package injection decides on one pod: denied, skipped, or given an init container that sets its sysctls. It is pure: the
+// facts are passed in, and the outcome is plain data.
 package injection
 
 import (
@@ -13,13 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
-	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// Reasons of an Outcome that is no refusal.
+// Reasons of an Outcome that admits the pod.
 const (
 	ReasonInjected        = "Injected"
 	ReasonAlreadyInjected = "AlreadyInjected"
@@ -27,7 +27,7 @@ const (
 	ReasonOptedOut        = "OptedOut"
 )
 
-// Reasons of a refusal that is not a rule's.
+// Reasons of a denial that are not a rule's.
 const (
 	ReasonUnreadablePod  = "UnreadablePod"
 	ReasonUnknownKey     = "UnknownKey"
@@ -35,8 +35,8 @@ const (
 	ReasonNativeConflict = "NativeConflict"
 )
 
-// Place is where a pod is to run.
-type Place struct {
+// Target is where a pod is to run.
+type Target struct {
 	Namespace       string
 	NamespaceLabels map[string]string
 	RuntimeClass    *nodev1.RuntimeClass // that the pod names; nil where it names none, or one that does not exist
@@ -46,31 +46,31 @@ type Place struct {
 
 // Outcome is the decision on one pod.
 type Outcome struct {
-	// Reason is short and stable: of the first refusal, or else what was done.
-	Reason   string
-	Refusals []policy.Refusal
+	// Reason is short and stable: of the first violation, or otherwise what was done.
+	Reason     string
+	Violations []policy.Violation
 
 	Operations []jsonpatch.Operation
 	Warnings   []string
 	Sysctls    []sysctl.Assignment
-	// Need is what has to be granted before the pod may be admitted; nil where nothing is.
-	Need *grants.Need
+	// Grant is what the pod's service account needs before the pod may be admitted; nil if it needs nothing.
+	Grant *policy.Grant
 }
 
-// IsRefused tells whether the pod may not be admitted.
-func (o Outcome) IsRefused() bool { return len(o.Refusals) > 0 }
+// IsDenied tells whether the pod may not be admitted.
+func (o Outcome) IsDenied() bool { return len(o.Violations) > 0 }
 
-// maxRefusals bounds what is said about a pod: it could be made of nothing but mistakes.
-const maxRefusals = 20
+// maxViolations bounds what is said about a pod: it could be made of nothing but mistakes.
+const maxViolations = 20
 
-// Message tells a person why the pod is refused: every reason, and what to do about it. A pod with very many mistakes gets the first.
+// Message tells a person why the pod is denied: every reason, and what to do about it. A pod with very many mistakes gets the first.
 func (o Outcome) Message() string {
-	if len(o.Refusals) == 1 {
-		return o.Refusals[0].Reason + ": " + o.Refusals[0].Err.Error()
+	if len(o.Violations) == 1 {
+		return o.Violations[0].Reason + ": " + o.Violations[0].Err.Error()
 	}
-	lines := make([]string, 0, 1+len(o.Refusals))
-	lines = append(lines, fmt.Sprintf("%d problems:", len(o.Refusals)))
-	for _, r := range o.Refusals {
+	lines := make([]string, 0, 1+len(o.Violations))
+	lines = append(lines, fmt.Sprintf("%d problems:", len(o.Violations)))
+	for _, r := range o.Violations {
 		lines = append(lines, "- "+r.Reason+": "+r.Err.Error())
 	}
 	return strings.Join(lines, "\n")
@@ -78,57 +78,62 @@ func (o Outcome) Message() string {
 
 // Injector makes decisions. It never changes once made, so that any number of requests may use it at once.
 type Injector struct {
-	container corev1.Container
-	// The same as JSON, for pods that state no resources and for those that do.
-	bare, stated  encoded
+	forms         *form.Forms
 	pullSecrets   []string
 	guestHandlers sets.Set[string]
 	version       string
 }
 
 // Inject decides on one pod by the policies and profiles of rules.
-func (i *Injector) Inject(p *pod.Pod, place Place, rules *policy.Set) Outcome {
+func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome {
 	at := ofPod
-	if place.Template != nil {
-		at = pathsIn(place.Template)
+	if target.Template != nil {
+		at = pathsIn(target.Template)
 	}
 	out, invalid := optedOut(p, at.metadata)
 	if invalid != nil {
-		return refused(*invalid)
+		return denied(*invalid)
 	}
 	if !out {
-		if refusals := unknownKeys(p, at.metadata); len(refusals) > 0 {
-			return refused(refusals...)
+		if violations := unknownKeys(p, at.metadata); len(violations) > 0 {
+			return denied(violations...)
 		}
 	}
 	if out || !p.AsksForSysctls() {
-		return skip(p, out, place)
+		return skip(p, out, target)
 	}
 	if !p.HasSpec {
-		return Refused(ReasonUnreadablePod, field.Required(child(place.Template, "spec"), "a pod that asks for sysctls needs its spec"))
+		return Denied(ReasonUnreadablePod, field.Required(child(target.Template, "spec"), "a pod that asks for sysctls needs its spec"))
 	}
 	settings, errs := rules.Settings(policy.Request{
 		Sysctls: p.Annotation(v1alpha1.SysctlsAnnotation), SysctlsPath: at.sysctls,
 		Profiles: p.Annotation(v1alpha1.ProfilesAnnotation), ProfilesPath: at.profiles,
 	})
 	if len(errs) > 0 {
-		return refused(invalidAnnotations(errs)...)
+		return denied(invalidAnnotations(errs)...)
 	}
-	facts := i.facts(p, place)
-	refusals := append(rules.Evaluate(facts, settings), nativeConflicts(p, settings)...)
-	if len(refusals) > 0 {
-		return refused(refusals...)
+	facts := i.facts(p, target)
+	f := i.forms.For(facts)
+	violations := f.Check(facts, settings)
+	if len(violations) == 0 {
+		violations = rules.Evaluate(facts, settings, f.Rules)
 	}
-	return i.inject(p, place, facts, settings)
+	if violations = append(violations, nativeConflicts(p, settings)...); len(violations) > 0 {
+		return denied(violations...)
+	}
+	return i.inject(p, f, target, facts, settings)
 }
 
-func (i *Injector) inject(p *pod.Pod, place Place, facts policy.Facts, settings []policy.Setting) Outcome {
+func (i *Injector) inject(p *pod.Pod, f *form.Form, target Target, facts policy.Facts, settings []policy.Setting) Outcome {
 	args := arguments(settings)
-	found, refusals := present(p, func() corev1.Container { return i.render(p, args) }, place)
-	if len(refusals) > 0 {
-		return refused(refusals...)
+	found, violations := present(p, func() corev1.Container { return f.Render(p, args) }, target)
+	if len(violations) > 0 {
+		return denied(violations...)
 	}
-	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(facts, settings), Need: need(facts, settings)}
+	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(facts, settings)}
+	if f.NeedsGrant {
+		outcome.Grant = policy.GrantFor(facts, settings)
+	}
 	if found != nil {
 		outcome.Reason = ReasonAlreadyInjected
 	}
@@ -136,14 +141,14 @@ func (i *Injector) inject(p *pod.Pod, place Place, facts policy.Facts, settings 
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
 	}
-	outcome.Operations = i.operations(p, args, found, Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}.encode())
+	outcome.Operations = i.operations(p, f, args, found, Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}.encode())
 	return outcome
 }
 
 // skip is for a pod that asks for nothing: it may not have a container with the reserved name either.
-func skip(p *pod.Pod, optedOut bool, place Place) Outcome {
-	if _, refusals := present(p, nil, place); len(refusals) > 0 {
-		return refused(refusals...)
+func skip(p *pod.Pod, optedOut bool, target Target) Outcome {
+	if _, violations := present(p, nil, target); len(violations) > 0 {
+		return denied(violations...)
 	}
 	if optedOut {
 		return Outcome{Reason: ReasonOptedOut}
@@ -151,56 +156,55 @@ func skip(p *pod.Pod, optedOut bool, place Place) Outcome {
 	return Outcome{Reason: ReasonNotRequested}
 }
 
-// present finds the injected container in a pod that already has it. Anything else under its name is refused; all of it is
-// where rendered is nil, and the pod has nothing to set.
-func present(p *pod.Pod, rendered func() corev1.Container, place Place) (*reserved, []policy.Refusal) {
+// present finds the injected container in a pod that already has it. Anything else with its name is denied; so is all of it
+// if rendered is nil, since the pod then has nothing to set.
+func present(p *pod.Pod, rendered func() corev1.Container, target Target) (*reserved, []policy.Violation) {
 	found := reservedContainers(p)
 	if len(found) == 1 && found[0].list == "initContainers" && rendered != nil {
 		differing := difference(p, found[0].raw, rendered())
 		if len(differing) == 0 {
 			return &found[0], nil
 		}
-		return nil, []policy.Refusal{reservedName(found[0], place, "it is not what the pod's annotations ask for: it differs in "+strings.Join(differing, ", "))}
+		return nil, []policy.Violation{reservedName(found[0], target, "it is not what the pod's annotations ask for: it differs in "+strings.Join(differing, ", "))}
 	}
-	var refusals []policy.Refusal
-	for _, r := range found[:min(len(found), maxRefusals)] {
-		refusals = append(refusals, reservedName(r, place, "the name is kept for the init container that sysctl-injector adds"))
+	var violations []policy.Violation
+	for _, r := range found[:min(len(found), maxViolations)] {
+		violations = append(violations, reservedName(r, target, "the name is kept for the init container that sysctl-injector adds"))
 	}
-	return nil, refusals
+	return nil, violations
 }
 
-func reservedName(r reserved, place Place, why string) policy.Refusal {
-	path := child(place.Template, "spec").Child(r.list).Index(r.index).Child("name")
-	return policy.Refusal{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName, why+
+func reservedName(r reserved, target Target, why string) policy.Violation {
+	path := child(target.Template, "spec").Child(r.list).Index(r.index).Child("name")
+	return policy.Violation{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName, why+
 		"; remove the container: it is added where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
 }
 
-// nativeConflicts refuses a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would be
+// nativeConflicts rejects a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would be
 // lost without a word.
-func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Refusal {
-	var refusals []policy.Refusal
+func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
+	var violations []policy.Violation
 	for _, native := range p.NativeSysctls {
 		name, err := sysctl.ParseName(native.Name)
 		if err != nil {
-			continue // the API server refuses it
+			continue // the API server rejects it
 		}
 		for _, setting := range settings {
-			if len(refusals) < maxRefusals && setting.Name == name && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
-				refusals = append(refusals, policy.Refusal{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
+			if len(violations) < maxViolations && setting.Name == name && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
+				violations = append(violations, policy.Violation{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
 					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.Value))})
 			}
 		}
 	}
-	return refusals
+	return violations
 }
 
-// need is what the pod's service account has to be granted.
-func need(facts policy.Facts, settings []policy.Setting) *grants.Need {
-	names := make([]string, len(settings))
+func arguments(settings []policy.Setting) []string {
+	args := make([]string, len(settings))
 	for n, setting := range settings {
-		names[n] = setting.Name
+		args[n] = setting.String()
 	}
-	return &grants.Need{Namespace: facts.Namespace, ServiceAccount: facts.ServiceAccount, Sysctls: names}
+	return args
 }
 
 // UnsafeNativeSysctls returns the sysctls of securityContext.sysctls that Kubernetes counts unsafe, in dot form.
@@ -214,40 +218,40 @@ func UnsafeNativeSysctls(p *pod.Pod) []string {
 	return names
 }
 
-func (i *Injector) facts(p *pod.Pod, place Place) policy.Facts {
+func (i *Injector) facts(p *pod.Pod, target Target) policy.Facts {
 	facts := policy.Facts{
-		Namespace:       place.Namespace,
-		NamespaceLabels: place.NamespaceLabels,
+		Namespace:       target.Namespace,
+		NamespaceLabels: target.NamespaceLabels,
 		ServiceAccount:  p.ServiceAccount(),
 		HostNetwork:     p.HostNetwork,
 		HostIPC:         p.HostIPC,
 		UserNamespace:   !p.HostUsers,
 		Windows:         p.OS == string(corev1.Windows),
 		Mirror:          p.Mirror,
-		Kernel:          policy.KernelOf(place.RuntimeClass, i.guestHandlers),
+		Kernel:          policy.KernelOf(target.RuntimeClass, i.guestHandlers),
 		RuntimeClass:    p.RuntimeClass,
 	}
-	if place.RuntimeClass != nil {
-		facts.Handler = place.RuntimeClass.Handler
+	if target.RuntimeClass != nil {
+		facts.Handler = target.RuntimeClass.Handler
 	}
 	return facts
 }
 
-// Refused is the outcome of a decision that is taken elsewhere.
-func Refused(reason string, err *field.Error) Outcome {
-	return refused(policy.Refusal{Reason: reason, Err: err})
+// Denied is the outcome of a decision that is taken elsewhere.
+func Denied(reason string, err *field.Error) Outcome {
+	return denied(policy.Violation{Reason: reason, Err: err})
 }
 
-func refused(refusals ...policy.Refusal) Outcome {
-	return Outcome{Reason: refusals[0].Reason, Refusals: refusals}
+func denied(violations ...policy.Violation) Outcome {
+	return Outcome{Reason: violations[0].Reason, Violations: violations}
 }
 
-func invalidAnnotations(errs field.ErrorList) []policy.Refusal {
-	refusals := make([]policy.Refusal, len(errs))
+func invalidAnnotations(errs field.ErrorList) []policy.Violation {
+	violations := make([]policy.Violation, len(errs))
 	for n, err := range errs {
-		refusals[n] = policy.Refusal{Reason: policy.ReasonInvalidAnnotation, Err: err}
+		violations[n] = policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: err}
 	}
-	return refusals
+	return violations
 }
 
 // paths are where the metadata of a pod is, and the annotations by which it asks for sysctls.

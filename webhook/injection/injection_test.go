@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
@@ -86,7 +87,7 @@ func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return injector.Inject(p, Place{Namespace: "shop", RuntimeClass: w.runtimeClass}, w.rules(t))
+	return injector.Inject(p, Target{Namespace: "shop", RuntimeClass: w.runtimeClass}, w.rules(t))
 }
 
 // injected is the container that the valid world's pod is given.
@@ -196,13 +197,13 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("reason %q, want %q", outcome.Reason, test.reason)
 			}
 			want := test.message
-			if len(outcome.Refusals) == 1 {
+			if len(outcome.Violations) == 1 {
 				want = test.reason + ": " + want
 			}
 			if diff := cmp.Diff(want, outcome.Message()); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
-			if len(outcome.Operations) > 0 || outcome.Need != nil {
+			if len(outcome.Operations) > 0 || outcome.Grant != nil {
 				t.Error("a refused pod must not be changed, nor anything granted")
 			}
 		})
@@ -280,9 +281,9 @@ func TestConfigErrors(t *testing.T) {
 		config Config
 		want   string
 	}{
-		{"refuses an unknown pull policy", Config{PullPolicy: "Sometimes"}, `PullPolicy: "Sometimes" is not one of Always, IfNotPresent, Never`},
+		{"refuses an unknown pull policy", Config{Config: form.Config{PullPolicy: "Sometimes"}}, `PullPolicy: "Sometimes" is not one of Always, IfNotPresent, Never`},
 		{"refuses a secret that cannot exist", Config{PullSecrets: []string{"A B"}}, `PullSecrets: "A B": a lowercase RFC 1123 subdomain must consist of`},
-		{"refuses CPU below zero", Config{CPU: resource.MustParse("-1")}, `CPU: -1 is below zero`},
+		{"refuses CPU below zero", Config{Config: form.Config{CPU: resource.MustParse("-1")}}, `CPU: -1 is below zero`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -30,39 +30,39 @@ var podKeys = []podKey{
 const maxKey = 253 + 1 + 63
 
 // unknownKeys rejects annotations and labels with the project's prefix that mean nothing where they are.
-func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Refusal {
-	var refusals []policy.Refusal
+func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Violation {
+	var violations []policy.Violation
 	for _, m := range []struct {
 		kind    string
 		entries map[string]string
 	}{{"annotations", p.Annotations}, {"labels", p.Labels}} {
 		for _, key := range slices.Sorted(maps.Keys(m.entries)) {
-			if len(refusals) < maxRefusals && !slices.Contains(podKeys, podKey{m.kind, key}) {
-				refusals = append(refusals, unknownKey(m.kind, key, metadata))
+			if len(violations) < maxViolations && !slices.Contains(podKeys, podKey{m.kind, key}) {
+				violations = append(violations, unknownKey(m.kind, key, metadata))
 			}
 		}
 	}
-	return refusals
+	return violations
 }
 
 // unknownKey says what the person who wrote a key probably meant: a key that is not understood is a parameter not set.
-func unknownKey(kind, key string, metadata *field.Path) policy.Refusal {
+func unknownKey(kind, key string, metadata *field.Path) policy.Violation {
 	key = key[:min(len(key), maxKey)] // the API server rejects a longer one
 	path := metadata.Child(kind).Key(key)
 	nearest := podKeys[0]
 	for _, known := range podKeys {
 		if known.key == key {
-			return policy.Refusal{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("this is a key of %s; move it there", metadata.Child(known.kind)))}
+			return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("this is a key of %s; move it there", metadata.Child(known.kind)))}
 		}
 		if levenshtein.ComputeDistance(known.key, key) < levenshtein.ComputeDistance(nearest.key, key) {
 			nearest = known
 		}
 	}
-	return policy.Refusal{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("no such key; did you mean %s?", metadata.Child(nearest.kind).Key(nearest.key)))}
+	return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("no such key; did you mean %s?", metadata.Child(nearest.kind).Key(nearest.key)))}
 }
 
 // optedOut reads the annotation sysctl-injector.dev/inject.
-func optedOut(p *pod.Pod, metadata *field.Path) (bool, *policy.Refusal) {
+func optedOut(p *pod.Pod, metadata *field.Path) (bool, *policy.Violation) {
 	inject, ok := p.Annotations[v1alpha1.InjectAnnotation]
 	if !ok {
 		return false, nil
@@ -74,6 +74,6 @@ func optedOut(p *pod.Pod, metadata *field.Path) (bool, *policy.Refusal) {
 		return true, nil
 	}
 	path := metadata.Child("annotations").Key(v1alpha1.InjectAnnotation)
-	return false, &policy.Refusal{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, inject,
+	return false, &policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, inject,
 		[]string{strconv.FormatBool(true), strconv.FormatBool(false)})}
 }

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
@@ -17,7 +18,7 @@ import (
 // operations returns the JSON Patch (RFC 6902) that puts the container in front of the pod's init containers, with the label and
 // the status that tell of it. A pod that has all of it already gets none. The operations are written by hand rather than by
 // comparing two pods: that would cost more than all the rest of an admission.
-func (i *Injector) operations(p *pod.Pod, args []string, present *reserved, status string) []jsonpatch.Operation {
+func (i *Injector) operations(p *pod.Pod, f *form.Form, args []string, present *reserved, status string) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, 0, 4)
 	if p.Labels[v1alpha1.InjectedLabel] != "true" {
 		ops = append(ops, injectedLabel.add(p.HasLabels, "true"))
@@ -27,9 +28,9 @@ func (i *Injector) operations(p *pod.Pod, args []string, present *reserved, stat
 	}
 	switch {
 	case present == nil && p.HasInitContainers:
-		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers/0", i.encode(p, "", args, "")))
+		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers/0", f.Encode(p, args)))
 	case present == nil:
-		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers", i.encode(p, "[", args, "]")))
+		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers", json.RawMessage(slices.Concat([]byte("["), f.Encode(p, args), []byte("]")))))
 	case present.index > 0:
 		// Another webhook put its own init container in front since. Ours goes back to where its settings hold for that one too.
 		ops = append(ops,

@@ -24,6 +24,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
@@ -31,7 +32,7 @@ import (
 // apply applies an outcome's operations to a pod by a library that knows nothing of this package.
 func apply(t testing.TB, pod corev1.Pod, outcome Outcome) corev1.Pod {
 	t.Helper()
-	if outcome.IsRefused() {
+	if outcome.IsDenied() {
 		t.Fatalf("refused: %s", outcome.Message())
 	}
 	raw := mustMarshal(pod)
@@ -162,7 +163,8 @@ func TestConfiguredContainer(t *testing.T) {
 	w.pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "own"}}
 	w.pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
 	patched := apply(t, w.pod, w.decide(t, Config{
-		Image: "mirror.example/busybox@sha256:0123", PullPolicy: corev1.PullAlways, PullSecrets: []string{"mirror", "own"}, Memory: resource.MustParse("64Mi"),
+		Config:      form.Config{Image: "mirror.example/busybox@sha256:0123", PullPolicy: corev1.PullAlways, Memory: resource.MustParse("64Mi")},
+		PullSecrets: []string{"mirror", "own"},
 	}))
 	want := injected()
 	want.Image, want.ImagePullPolicy = "mirror.example/busybox@sha256:0123", corev1.PullAlways

@@ -47,18 +47,18 @@ func BenchmarkEvaluate(b *testing.B) {
 	facts := ordinary()
 	facts.NamespaceLabels = map[string]string{
 		"kubernetes.io/metadata.name": "shop", "kind": "shop", "team": "a",
-		v1alpha1.InjectLabel: v1alpha1.InjectEnabled, podSecurityLabel: "privileged",
+		v1alpha1.InjectLabel: v1alpha1.InjectEnabled, "pod-security.kubernetes.io/enforce": "privileged",
 	}
 	for _, sort := range sorts {
 		for _, count := range []int{1, 10, 100, 1000} {
 			set := NewSet(many(b, sort.tweak, count), nil)
-			for refused, value := range []string{"30", "0"} {
+			for rejected, value := range []string{"30", "0"} {
 				settings := asks(b, lines+value)
-				b.Run(fmt.Sprintf("sort=%s/policies=%d/refused=%d", sort.name, count, refused), func(b *testing.B) {
+				b.Run(fmt.Sprintf("sort=%s/policies=%d/refused=%d", sort.name, count, rejected), func(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
-						if refusals := set.Evaluate(facts, settings); len(refusals) != refused {
-							b.Fatal(refusals)
+						if violations := set.Evaluate(facts, settings, nil); len(violations) != rejected {
+							b.Fatal(violations)
 						}
 					}
 				})

@@ -47,8 +47,8 @@ func (s Setting) forbidden(format string, args ...any) *field.Error {
 	return field.Forbidden(s.Path, s.where()+": "+s.Name+" "+fmt.Sprintf(format, args...))
 }
 
-// Refusal is one reason why a pod may not have what it asks for.
-type Refusal struct {
+// Violation is one reason why a pod may not have what it asks for.
+type Violation struct {
 	// Reason is a short, stable word in CamelCase, for metrics and tests.
 	Reason string
 	// Err says to a person where the mistake is and what to do about it.

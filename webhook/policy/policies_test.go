@@ -58,15 +58,15 @@ func TestPolicySelectsPods(t *testing.T) {
 			if len(errs) > 0 {
 				t.Fatal(errs.ToAggregate())
 			}
-			var want []refusal
+			var want []violation
 			var allowing []string
 			if test.allowed {
 				allowing = []string{"test"}
 			} else {
-				want = []refusal{{"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed + askFor}}
+				want = []violation{{"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed + askFor}}
 			}
 			set := NewSet([]*Policy{p}, nil)
-			compare(t, set.Evaluate(ordinary(), asks(t, "net.core.somaxconn = 512")), want)
+			compare(t, set.Evaluate(ordinary(), asks(t, "net.core.somaxconn = 512"), nil), want)
 			if diff := cmp.Diff(allowing, set.Allowing(ordinary(), "net.core.somaxconn")); diff != "" {
 				t.Errorf("Allowing (-want +got):\n%s", diff)
 			}
@@ -131,11 +131,11 @@ func TestRulesOfAPolicy(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			settings := asks(t, test.line)
-			var want []refusal
+			var want []violation
 			if test.want != "" {
-				want = []refusal{{"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: " + settings[0].Name + " " + test.want + askFor}}
+				want = []violation{{"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: " + settings[0].Name + " " + test.want + askFor}}
 			}
-			compare(t, NewSet([]*Policy{compiled(t, "test", test.rule)}, nil).Evaluate(ordinary(), settings), want)
+			compare(t, NewSet([]*Policy{compiled(t, "test", test.rule)}, nil).Evaluate(ordinary(), settings, nil), want)
 		})
 	}
 }

@@ -185,7 +185,7 @@ func TestARefusalNamesTheProfileAndItsLine(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
-	compare(t, set.Evaluate(ordinary(), settings), []refusal{
+	compare(t, set.Evaluate(ordinary(), settings, nil), []violation{
 		{"NodeLevel", atProfiles + `Forbidden: profile "search", line 2: vm.max_map_count ` + noClass},
 	})
 }

@@ -2,12 +2,12 @@ package policy
 
 import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 
-// hostIPC refuses the IPC names for a pod in the node's IPC namespace, where they would change the node. The API server
+// hostIPC rejects the IPC names for a pod in the node's IPC namespace, where they would change the node. The API server
 // refuses the same in securityContext.sysctls (k8s.io/kubernetes pkg/apis/core/validation, validateSysctls).
-var hostIPC = rule{
-	reason: "HostIPC",
-	applies: func(pod Facts, s sysctl.Entry) bool {
+var hostIPC = Rule{
+	Reason: "HostIPC",
+	Applies: func(pod Facts, s sysctl.Entry) bool {
 		return pod.HostIPC && shared(pod) && s.Scope == sysctl.IPC
 	},
-	message: says("would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl"),
+	Message: Text("would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl"),
 }

@@ -2,12 +2,12 @@ package policy
 
 import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 
-// neverOnSharedKernel refuses names that run code on the node or stop it, on a kernel that other pods share. It comes
+// neverOnSharedKernel rejects names that run code on the node or stop it, on a kernel that other pods share. It comes
 // before nodeLevel, whose advice would not fit them.
-var neverOnSharedKernel = rule{
-	reason:  "NeverOnSharedKernel",
-	applies: func(pod Facts, s sysctl.Entry) bool { return s.Forbidden != nil && shared(pod) },
-	message: func(_ Facts, s sysctl.Entry) string {
+var neverOnSharedKernel = Rule{
+	Reason:  "NeverOnSharedKernel",
+	Applies: func(pod Facts, s sysctl.Entry) bool { return s.Forbidden != nil && shared(pod) },
+	Message: func(_ Facts, s sysctl.Entry) string {
 		return "is never set on a kernel that other pods share, whatever a policy says: it " + s.Forbidden.Reason
 	},
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// nodeLevel refuses names that belong to no namespace on a kernel that other pods share.
+// nodeLevel rejects names that belong to no namespace on a kernel that other pods share.
 //
 //	kernel   allowed
 //	Shared   net.* and the IPC names (kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.*)
 //	Guest    every name
-var nodeLevel = rule{
-	reason:  "NodeLevel",
-	applies: func(pod Facts, s sysctl.Entry) bool { return shared(pod) && s.Scope == sysctl.Node },
-	message: func(pod Facts, _ sysctl.Entry) string {
+var nodeLevel = Rule{
+	Reason:  "NodeLevel",
+	Applies: func(pod Facts, s sysctl.Entry) bool { return shared(pod) && s.Scope == sysctl.Node },
+	Message: func(pod Facts, _ sysctl.Entry) string {
 		return "is node-level: it would change the node and every pod on it. " + guestAdvice(pod)
 	},
 }

@@ -1,72 +1,52 @@
 package policy
 
 import (
-	"k8s.io/apimachinery/pkg/util/validation/field"
-
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// podRule refuses every sysctl of a pod.
-type podRule struct {
-	reason  string
-	applies func(Facts) bool
-	message func(Facts) string
+// Rule rejects one sysctl of a pod.
+type Rule struct {
+	Reason  string
+	Applies func(Facts, sysctl.Entry) bool
+	// Message completes a sentence that begins with the sysctl's name.
+	Message func(Facts, sysctl.Entry) string
 }
 
-// rule refuses one sysctl of a pod.
-type rule struct {
-	reason  string
-	applies func(Facts, sysctl.Entry) bool
-	// message completes a sentence that begins with the sysctl's name.
-	message func(Facts, sysctl.Entry) string
-}
+// The rules that hold whatever a SysctlPolicy says, and whatever form sets the sysctl. The first one that applies is reported.
+var rules = []Rule{neverOnSharedKernel, nodeLevel, hostNetwork, hostIPC, hostOnly}
 
-// The rules that hold whatever a policy says. For each sysctl the first one that applies is told.
-var (
-	podRules = []podRule{windows, mirrorPod, podSecurity}
-	rules    = []rule{neverOnSharedKernel, userNamespace, nodeLevel, hostNetwork, hostIPC, hostOnly}
-)
-
-// Evaluate returns every reason why a pod may not set what it asks for, in the order in which it asks; none when it may.
-func (s *Set) Evaluate(facts Facts, settings []Setting) []Refusal {
-	if len(settings) == 0 {
-		return nil
-	}
-	var refusals []Refusal
-	for _, r := range podRules {
-		if r.applies(facts) {
-			refusals = append(refusals, Refusal{r.reason, field.Forbidden(settings[0].Path, r.message(facts))})
-		}
-	}
-	if len(refusals) > 0 {
-		return refusals
-	}
+// Evaluate returns every reason why a pod may not set what it asks for, in the order in which it asks; none if it may. The rules
+// of the form that would set them come before the rules above, and the SysctlPolicies last.
+func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation {
+	var violations []Violation
 	selected := s.selecting(facts)
 	for _, setting := range settings {
-		if refusal := s.evaluate(facts, setting, selected); refusal != nil {
-			refusals = append(refusals, *refusal)
+		entry := sysctl.Lookup(setting.Name)
+		reason, message := check(form, facts, entry)
+		if reason == "" {
+			reason, message = Check(facts, entry)
+		}
+		if reason == "" {
+			reason, message = s.allow(selected, facts, setting.Assignment)
+		}
+		if reason != "" {
+			violations = append(violations, Violation{reason, setting.forbidden("%s", message)})
 		}
 	}
-	return refusals
+	return violations
 }
 
-func (s *Set) evaluate(facts Facts, setting Setting, selected []*Policy) *Refusal {
-	if reason, message := Refused(facts, sysctl.Lookup(setting.Name)); reason != "" {
-		return &Refusal{reason, setting.forbidden("%s", message)}
-	}
-	if reason, message := s.allow(selected, facts, setting.Assignment); reason != "" {
-		return &Refusal{reason, setting.forbidden("%s", message)}
-	}
-	return nil
-}
-
-// Refused tells by which rule a pod may not set a sysctl, whatever a policy says, and why; reason is empty where none applies.
+// Check tells by which rule a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty if none applies.
 // The message completes a sentence that begins with the sysctl's name.
-func Refused(facts Facts, entry sysctl.Entry) (reason, message string) {
+func Check(facts Facts, entry sysctl.Entry) (reason, message string) {
+	return check(rules, facts, entry)
+}
+
+func check(rules []Rule, facts Facts, entry sysctl.Entry) (reason, message string) {
 	for _, r := range rules {
-		if r.applies(facts, entry) {
-			return r.reason, r.message(facts, entry)
+		if r.Applies(facts, entry) {
+			return r.Reason, r.Message(facts, entry)
 		}
 	}
 	return "", ""
@@ -74,6 +54,7 @@ func Refused(facts Facts, entry sysctl.Entry) (reason, message string) {
 
 func shared(facts Facts) bool { return facts.Kernel != v1alpha1.GuestKernel }
 
-func says(text string) func(Facts, sysctl.Entry) string {
-	return func(Facts, sysctl.Entry) string { return text }
+// Text is a message that is the same for every pod and sysctl.
+func Text(message string) func(Facts, sysctl.Entry) string {
+	return func(Facts, sysctl.Entry) string { return message }
 }

@@ -20,27 +20,23 @@ const (
 	atProfiles = "metadata.annotations[sysctl-injector.dev/profiles]: "
 )
 
-// refusal is a Refusal as a test compares it.
-type refusal struct{ Reason, Message string }
+// violation is a Violation as a test compares it.
+type violation struct{ Reason, Message string }
 
-func compare(t *testing.T, got []Refusal, want []refusal) {
+func compare(t *testing.T, got []Violation, want []violation) {
 	t.Helper()
-	var found []refusal
+	var found []violation
 	for _, r := range got {
-		found = append(found, refusal{r.Reason, r.Err.Error()})
+		found = append(found, violation{r.Reason, r.Err.Error()})
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
-		t.Errorf("refusals (-want +got):\n%s", diff)
+		t.Errorf("violations (-want +got):\n%s", diff)
 	}
 }
 
 // ordinary is a pod as most are, on the node's kernel and with namespaces of its own.
 func ordinary() Facts {
 	return Facts{Namespace: "shop", NamespaceLabels: map[string]string{"team": "a"}, ServiceAccount: "web", Kernel: v1alpha1.SharedKernel}
-}
-
-func podSecurityEnforces(level string) func(*Facts) {
-	return func(f *Facts) { f.NamespaceLabels = map[string]string{"pod-security.kubernetes.io/enforce": level} }
 }
 
 // asks returns the settings of a pod's own lines.
@@ -68,104 +64,68 @@ func TestRules(t *testing.T) {
 		name  string
 		tweak func(*Facts)
 		lines string
-		want  []refusal
+		want  []violation
 	}{
 		{"allows net.* in the pod's own network namespace", nil, "net.core.somaxconn = 512", nil},
 		{"allows an IPC name in the pod's own IPC namespace", nil, "kernel.sem = 10000 1024000000 500 32000", nil},
-		{"allows nothing asked for", func(f *Facts) { f.Windows = true }, "", nil},
+		{"allows nothing asked for", nil, "", nil},
 
-		{"refuses a pod for Windows once, whatever it asks for", func(f *Facts) { f.Windows = true }, "vm.swappiness = 1\nvm.overcommit_memory = 1", []refusal{
-			{"Windows", atSysctls + "Forbidden: the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; remove the annotation"},
-		}},
-		{"refuses a static pod's mirror", func(f *Facts) { f.Mirror = true }, "net.core.somaxconn = 512", []refusal{
-			{"MirrorPod", atSysctls + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; " +
-				"put the init container into that file, for instance with `sysctl-injector inject -f`"},
-		}},
-		{"refuses both of a mirror for Windows, in the order of the rules", func(f *Facts) { f.Windows, f.Mirror = true, true }, "net.core.somaxconn = 512", []refusal{
-			{"Windows", atSysctls + "Forbidden: the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; remove the annotation"},
-			{"MirrorPod", atSysctls + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; " +
-				"put the init container into that file, for instance with `sysctl-injector inject -f`"},
-		}},
-		{"refuses a pod that Pod Security admission would refuse, and names the way out", podSecurityEnforces("baseline"), "net.core.somaxconn = 512", []refusal{
-			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which refuses the privileged init container that would set them; ` +
-				`an administrator can open it for that container alone: sysctl-injector enroll shop --enforce baseline`},
-		}},
-		{"takes an unknown Pod Security level for restricted, as its admission does", podSecurityEnforces("strict"), "net.core.somaxconn = 512", []refusal{
-			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "strict", which refuses the privileged init container that would set them; ` +
-				`an administrator can open it for that container alone: sysctl-injector enroll shop --enforce restricted`},
-		}},
-		{"allows what Pod Security admission lets pass", podSecurityEnforces("privileged"), "net.core.somaxconn = 512", nil},
-
-		{"refuses what runs code on a shared kernel, with a message of its own", nil, "kernel.core_pattern = core", []refusal{
+		{"refuses what runs code on a shared kernel, with a message of its own", nil, "kernel.core_pattern = core", []violation{
 			{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, whatever a policy says: " +
 				"it names a program that the node runs as root at every crash"},
 		}},
-		{"refuses what stops a shared kernel, by a pattern of the catalogue", nil, "kernel.panic_on_oops = 1", []refusal{
+		{"refuses what stops a shared kernel, by a pattern of the catalogue", nil, "kernel.panic_on_oops = 1", []violation{
 			{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.panic_on_oops is never set on a kernel that other pods share, whatever a policy says: " +
 				"it decides when the node panics, and whether it reboots then"},
 		}},
-		{"tells what runs code before the user namespace", func(f *Facts) { f.UserNamespace = true }, "kernel.modprobe = /bin/true", []refusal{
-			{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.modprobe is never set on a kernel that other pods share, whatever a policy says: " +
-				"it names the program that the node runs as root to load a kernel module"},
-		}},
 		{"allows what runs code in a guest kernel, which is the pod's own", guest, "kernel.core_pattern = core", nil},
 
-		{"refuses a node-level name in a user namespace, before it is told node-level", func(f *Facts) { f.UserNamespace = true }, "vm.swappiness = 1", []refusal{
-			{"UserNamespace", atSysctls + "Forbidden: line 1: vm.swappiness is node-level, and the pod runs in a user namespace (hostUsers: false), whose root may not write it; " +
-				"remove hostUsers: false, or the sysctl"},
-		}},
-		{"refuses a node-level name in a guest kernel's user namespace", func(f *Facts) { guest(f); f.UserNamespace = true }, "vm.swappiness = 1", []refusal{
-			{"UserNamespace", atSysctls + "Forbidden: line 1: vm.swappiness is node-level, and the pod runs in a user namespace (hostUsers: false), whose root may not write it; " +
-				"remove hostUsers: false, or the sysctl"},
-		}},
-		{"allows net.* and IPC names in a user namespace", func(f *Facts) { f.UserNamespace = true }, "net.core.somaxconn = 512\nkernel.sem = 1 2 3 4", nil},
-
-		{"refuses a node-level name on a shared kernel", nil, "vm.max_map_count = 262144", []refusal{
+		{"refuses a node-level name on a shared kernel", nil, "vm.max_map_count = 262144", []violation{
 			{"NodeLevel", atSysctls + "Forbidden: line 1: vm.max_map_count " + noClass},
 		}},
-		{"refuses kernel.sem_next_id, which only looks like an IPC name", nil, "kernel.sem_next_id = 1", []refusal{
+		{"refuses kernel.sem_next_id, which only looks like an IPC name", nil, "kernel.sem_next_id = 1", []violation{
 			{"NodeLevel", atSysctls + "Forbidden: line 1: kernel.sem_next_id " + noClass},
 		}},
-		{"says of a node-level name that the RuntimeClass does not exist", func(f *Facts) { f.RuntimeClass = "kata" }, "vm.swappiness = 1", []refusal{
+		{"says of a node-level name that the RuntimeClass does not exist", func(f *Facts) { f.RuntimeClass = "kata" }, "vm.swappiness = 1", []violation{
 			{"NodeLevel", atSysctls + `Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. The pod's RuntimeClass "kata" does not exist; ` +
 				"an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"},
 		}},
-		{"says of a node-level name why the RuntimeClass is no guest's", func(f *Facts) { f.RuntimeClass, f.Handler = "kata-qemu", "runc" }, "vm.swappiness = 1", []refusal{
+		{"says of a node-level name why the RuntimeClass is no guest's", func(f *Facts) { f.RuntimeClass, f.Handler = "kata-qemu", "runc" }, "vm.swappiness = 1", []violation{
 			{"NodeLevel", atSysctls + `Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. The pod's RuntimeClass "kata-qemu" is not known ` +
 				`to give its pods a kernel of their own: its handler "runc" is not among --guest-handlers, and it has no label sysctl-injector.dev/kernel=guest; ` +
 				"an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"},
 		}},
-		{"refuses a node-level name where the kernel is not known", func(f *Facts) { f.Kernel = "" }, "vm.swappiness = 1", []refusal{
+		{"refuses a node-level name where the kernel is not known", func(f *Facts) { f.Kernel = "" }, "vm.swappiness = 1", []violation{
 			{"NodeLevel", atSysctls + "Forbidden: line 1: vm.swappiness " + noClass},
 		}},
 		{"allows a node-level name in a guest kernel", guest, "vm.max_map_count = 262144", nil},
 
-		{"refuses net.* on the host network", func(f *Facts) { f.HostNetwork = true }, "net.core.somaxconn = 512", []refusal{
+		{"refuses net.* on the host network", func(f *Facts) { f.HostNetwork = true }, "net.core.somaxconn = 512", []violation{
 			{"HostNetwork", atSysctls + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); " +
 				"remove hostNetwork, or the sysctl"},
 		}},
-		{"tells the host network before what no pod's network has", func(f *Facts) { f.HostNetwork = true }, "net.ipv4.tcp_mem = 1 2 3", []refusal{
+		{"tells the host network before what no pod's network has", func(f *Facts) { f.HostNetwork = true }, "net.ipv4.tcp_mem = 1 2 3", []violation{
 			{"HostNetwork", atSysctls + "Forbidden: line 1: net.ipv4.tcp_mem would change the node: the pod shares the node's network namespace (hostNetwork: true); " +
 				"remove hostNetwork, or the sysctl"},
 		}},
 		{"allows IPC names on the host network", func(f *Facts) { f.HostNetwork = true }, "fs.mqueue.msg_max = 20", nil},
 		{"allows net.* on the host network in a guest kernel", func(f *Facts) { guest(f); f.HostNetwork = true }, "net.core.somaxconn = 512", nil},
 
-		{"refuses an IPC name in the host's IPC namespace", func(f *Facts) { f.HostIPC = true }, "kernel.shmmax = 65536", []refusal{
+		{"refuses an IPC name in the host's IPC namespace", func(f *Facts) { f.HostIPC = true }, "kernel.shmmax = 65536", []violation{
 			{"HostIPC", atSysctls + "Forbidden: line 1: kernel.shmmax would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl"},
 		}},
 		{"allows net.* in the host's IPC namespace", func(f *Facts) { f.HostIPC = true }, "net.core.somaxconn = 512", nil},
 		{"allows IPC names in the host's IPC namespace in a guest kernel", func(f *Facts) { guest(f); f.HostIPC = true }, "kernel.shmmax = 65536", nil},
 
-		{"refuses what a pod's network namespace does not have", nil, "net.core.netdev_max_backlog = 5000", []refusal{
+		{"refuses what a pod's network namespace does not have", nil, "net.core.netdev_max_backlog = 5000", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own network namespace does not have it; " +
 				"remove it from the pod, and leave it to the node's administrator"},
 		}},
-		{"refuses what is read-only everywhere", nil, "net.ipv4.tcp_available_congestion_control = bbr", []refusal{
+		{"refuses what is read-only everywhere", nil, "net.ipv4.tcp_available_congestion_control = bbr", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv4.tcp_available_congestion_control cannot be set: it is read-only on every node; " +
 				"remove it from the pod, and leave it to the node's administrator"},
 		}},
-		{"refuses what no kernel lets be written", nil, "net.ipv6.conf.all.stable_secret = 2001:db8::1", []refusal{
+		{"refuses what no kernel lets be written", nil, "net.ipv6.conf.all.stable_secret = 2001:db8::1", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv6.conf.all.stable_secret cannot be set: every kernel refuses it, and takes " +
 				"net.ipv6.conf.default.stable_secret in its place; remove it from the pod, and leave it to the node's administrator"},
 		}},
@@ -176,7 +136,7 @@ func TestRules(t *testing.T) {
 			"tells several problems at once, in the order of the lines",
 			func(f *Facts) { f.HostNetwork, f.HostIPC = true, true },
 			"# a comment counts as a line\nvm.swappiness = 1\nkernel.sem = 1 2 3 4\n\nnet.core.somaxconn = 512\nkernel.sysrq = 1",
-			[]refusal{
+			[]violation{
 				{"NodeLevel", atSysctls + "Forbidden: line 2: vm.swappiness " + noClass},
 				{"HostIPC", atSysctls + "Forbidden: line 3: kernel.sem would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl"},
 				{"HostNetwork", atSysctls + "Forbidden: line 5: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); " +
@@ -195,16 +155,16 @@ func TestRules(t *testing.T) {
 			if test.lines != "" {
 				settings = asks(t, test.lines)
 			}
-			compare(t, everything(t).Evaluate(facts, settings), test.want)
+			compare(t, everything(t).Evaluate(facts, settings, nil), test.want)
 		})
 	}
 }
 
-func TestRefusedTellsOneSysctlWithoutAPod(t *testing.T) {
-	if reason, message := Refused(Facts{Kernel: v1alpha1.SharedKernel}, sysctl.Lookup("vm.swappiness")); reason != "NodeLevel" || message != noClass {
+func TestCheckOfOneSysctlWithoutAPod(t *testing.T) {
+	if reason, message := Check(Facts{Kernel: v1alpha1.SharedKernel}, sysctl.Lookup("vm.swappiness")); reason != "NodeLevel" || message != noClass {
 		t.Errorf("vm.swappiness: %q, %q", reason, message)
 	}
-	if reason, message := Refused(Facts{Kernel: v1alpha1.SharedKernel}, sysctl.Lookup("net.core.somaxconn")); reason != "" || message != "" {
+	if reason, message := Check(Facts{Kernel: v1alpha1.SharedKernel}, sysctl.Lookup("net.core.somaxconn")); reason != "" || message != "" {
 		t.Errorf("net.core.somaxconn: %q, %q", reason, message)
 	}
 }
@@ -212,11 +172,8 @@ func TestRefusedTellsOneSysctlWithoutAPod(t *testing.T) {
 func TestEveryRuleHasAReasonOfItsOwn(t *testing.T) {
 	seen := map[string]bool{ReasonInvalidAnnotation: true, ReasonNoPolicy: true, ReasonNotAllowed: true}
 	var reasons []string
-	for _, r := range podRules {
-		reasons = append(reasons, r.reason)
-	}
 	for _, r := range rules {
-		reasons = append(reasons, r.reason)
+		reasons = append(reasons, r.Reason)
 	}
 	for _, reason := range reasons {
 		if reason == "" || seen[reason] {

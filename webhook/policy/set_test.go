@@ -16,21 +16,21 @@ func TestPoliciesTogether(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		policies []*Policy
-		want     []refusal
+		want     []violation
 	}{
-		{"allow nothing where there are none", nil, []refusal{
+		{"allow nothing where there are none", nil, []violation{
 			{"NoPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one"},
 			{"NoPolicy", atSysctls + "Forbidden: line 2: kernel.sem is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one"},
 		}},
 		{"allow a pod when each allows one of its two sysctls", []*Policy{compiled(t, "net", allow("net.*")), compiled(t, "ipc", allow("kernel.sem"))}, nil},
 		{"allow a pod when two rules of one policy do", []*Policy{compiled(t, "both", allow("net.*"), allow("kernel.sem"))}, nil},
-		{"refuse what only one of the sysctls lacks", []*Policy{compiled(t, "net", allow("net.*")), compiled(t, "shm", allow("kernel.shm*"))}, []refusal{
+		{"refuse what only one of the sysctls lacks", []*Policy{compiled(t, "net", allow("net.*")), compiled(t, "shm", allow("kernel.shm*"))}, []violation{
 			{"NotAllowedByPolicy", atSysctls + "Forbidden: line 2: kernel.sem " + notAllowed + askFor},
 		}},
 		{
 			"name the one that breaks a bound, before one for another kernel",
 			[]*Policy{compiled(t, "a-guests", onGuests), compiled(t, "few", upTo(100, "net.*")), compiled(t, "ipc", allow("kernel.sem"))},
-			[]refusal{{
+			[]violation{{
 				"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed +
 					`: the nearest one, SysctlPolicy "few", allows only whole numbers up to 100, not "512"` + askFor,
 			}},
@@ -38,7 +38,7 @@ func TestPoliciesTogether(t *testing.T) {
 		{
 			"name the first of two that are as near",
 			[]*Policy{compiled(t, "c", upTo(200, "net.*")), compiled(t, "b", upTo(100, "net.*")), compiled(t, "ipc", allow("kernel.sem"))},
-			[]refusal{{
+			[]violation{{
 				"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed +
 					`: the nearest one, SysctlPolicy "b", allows only whole numbers up to 100, not "512"` + askFor,
 			}},
@@ -46,7 +46,7 @@ func TestPoliciesTogether(t *testing.T) {
 		{
 			"quote the first rule of a policy of two that are as near",
 			[]*Policy{compiled(t, "two", upTo(200, "net.*"), upTo(100, "net.core.*"), allow("kernel.sem"))},
-			[]refusal{{
+			[]violation{{
 				"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed +
 					`: the nearest one, SysctlPolicy "two", allows only whole numbers up to 200, not "512"` + askFor,
 			}},
@@ -58,7 +58,7 @@ func TestPoliciesTogether(t *testing.T) {
 		{
 			"do not let one rule's value stand for another rule's name",
 			[]*Policy{compiled(t, "two", upTo(100, "net.*"), allow("kernel.sem", "kernel.shm*"))},
-			[]refusal{{
+			[]violation{{
 				"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed +
 					`: the nearest one, SysctlPolicy "two", allows only whole numbers up to 100, not "512"` + askFor,
 			}},
@@ -66,7 +66,7 @@ func TestPoliciesTogether(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			settings := asks(t, "net.core.somaxconn = 512\nkernel.sem = 10000 1024000000 500 32000")
-			compare(t, NewSet(test.policies, nil).Evaluate(ordinary(), settings), test.want)
+			compare(t, NewSet(test.policies, nil).Evaluate(ordinary(), settings, nil), test.want)
 		})
 	}
 }
@@ -76,7 +76,7 @@ func TestNewSetKeepsTheLaterOfTwoWithOneName(t *testing.T) {
 		[]*Policy{compiled(t, "default", allow("net.*")), compiled(t, "another", allow("fs.mqueue.*")), compiled(t, "default", allow("kernel.sem"))},
 		[]*Profile{profile(t, "nginx", "net.core.somaxconn = 1"), profile(t, "nginx", "net.core.somaxconn = 2")},
 	)
-	compare(t, set.Evaluate(ordinary(), asks(t, "net.core.somaxconn = 512\nkernel.sem = 1 2 3 4")), []refusal{
+	compare(t, set.Evaluate(ordinary(), asks(t, "net.core.somaxconn = 512\nkernel.sem = 1 2 3 4"), nil), []violation{
 		{"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed + askFor},
 	})
 	settings, errs := set.Settings(Request{Profiles: new("nginx"), ProfilesPath: profilesPath})

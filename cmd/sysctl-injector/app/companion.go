@@ -100,8 +100,8 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 				return nil, err
 			}
 			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: pod.ServiceAccount()}
-			if outcome.Need != nil {
-				need = *outcome.Need
+			if outcome.Grant != nil {
+				need = *outcome.Grant
 			}
 			need.NativeSysctls = injection.UnsafeNativeSysctls(pod)
 			needs = append(needs, need)

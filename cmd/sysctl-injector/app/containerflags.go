@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
@@ -19,7 +20,7 @@ type containerOptions struct {
 
 func (o *containerOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.image, "init-image", injection.DefaultImage(), "busybox image of the init container; may be pinned by a digest")
+	flags.StringVar(&o.image, "init-image", form.DefaultImage(), "busybox image of the init container; may be pinned by a digest")
 	flags.StringVar(&o.pullPolicy, "init-image-pull-policy", "IfNotPresent", "Always, IfNotPresent or Never")
 	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil, "name of a Secret, in the pods' namespaces, for pulling the image (repeatable)")
 	flags.StringVar(&o.cpu, "init-cpu", "", "CPU that the init container requests, in pods that state resources (default: the template's, 100m)")
@@ -30,8 +31,8 @@ func (o *containerOptions) addFlags(cmd *cobra.Command) {
 
 func (o *containerOptions) injector() (*injection.Injector, error) {
 	config := injection.Config{
-		Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy), PullSecrets: o.pullSecrets,
-		GuestHandlers: o.guestHandlers, Version: buildVersion(),
+		Config:      form.Config{Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy)},
+		PullSecrets: o.pullSecrets, GuestHandlers: o.guestHandlers, Version: buildVersion(),
 	}
 	for _, q := range []struct {
 		flag, text string

@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
-	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 )
 
 // Values of --dry-run, as kubectl has them.
@@ -177,7 +177,7 @@ func (o *enrollOptions) enroll(ctx context.Context, cmd *cobra.Command, cluster 
 
 // guardIsInstalled is asked before Pod Security admission is told to step aside: without the guard nothing would take its place.
 func guardIsInstalled(ctx context.Context, cluster client.Client) error {
-	objects, err := guard.Render(guard.Config{Images: []string{injection.DefaultImage()}})
+	objects, err := guard.Render(guard.Config{Images: []string{form.DefaultImage()}})
 	if err != nil {
 		return err
 	}

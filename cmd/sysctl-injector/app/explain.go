@@ -99,7 +99,7 @@ func explain(rules *policy.Set, facts policy.Facts, entry sysctl.Entry) Explanat
 	}
 	for kernel, verdict := range map[v1alpha1.Kernel]*Verdict{v1alpha1.SharedKernel: &e.Shared, v1alpha1.GuestKernel: &e.Guest} {
 		facts.Kernel = kernel
-		if verdict.Reason, verdict.Message = policy.Refused(facts, entry); verdict.Reason != "" {
+		if verdict.Reason, verdict.Message = policy.Check(facts, entry); verdict.Reason != "" {
 			continue
 		}
 		verdict.Policies = rules.Allowing(facts, entry.Name)

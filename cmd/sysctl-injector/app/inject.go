@@ -157,16 +157,16 @@ func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, e
 	if err != nil {
 		return nil, injection.Outcome{}, err
 	}
-	place := injection.Place{Namespace: w.namespaceOf(t), Template: t.Path}
+	target := injection.Target{Namespace: w.namespaceOf(t), Template: t.Path}
 	ctx := context.Background()
-	if place.NamespaceLabels, err = w.objects.NamespaceLabels(ctx, place.Namespace); err != nil {
+	if target.NamespaceLabels, err = w.objects.NamespaceLabels(ctx, target.Namespace); err != nil {
 		return nil, injection.Outcome{}, err
 	}
-	if place.RuntimeClass, err = w.objects.RuntimeClass(ctx, p.RuntimeClass); err != nil {
+	if target.RuntimeClass, err = w.objects.RuntimeClass(ctx, p.RuntimeClass); err != nil {
 		return nil, injection.Outcome{}, err
 	}
-	outcome := w.injector.Inject(p, place, w.objects.rules())
-	if outcome.IsRefused() {
+	outcome := w.injector.Inject(p, target, w.objects.rules())
+	if outcome.IsDenied() {
 		return p, outcome, errors.New(strings.ReplaceAll(outcome.Message(), "\n", "\n  "))
 	}
 	return p, outcome, nil

@@ -3,8 +3,8 @@ package app
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
-	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -44,7 +44,7 @@ installed in.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.config.KubernetesVersion, "kubernetes-version", "",
 		"version of the cluster's API servers, 1.31 or later (default: the newest that is known)")
-	flags.StringVar(&o.image, "init-image", injection.DefaultImage(), "image of the injected container")
+	flags.StringVar(&o.image, "init-image", form.DefaultImage(), "image of the injected container")
 	flags.StringSliceVar(&o.previousImages, "previous-init-image", nil, "image that injected pods may still have (repeatable)")
 	flags.StringSliceVar(&o.config.GuestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")

@@ -39,7 +39,7 @@ func serve(s *observe.Server, version string) error {
 		return err
 	}
 	injector := &injector{decoder: admission.NewDecoder(scheme), version: version}
-	if err := yaml.UnmarshalStrict(templates.Container, &injector.container); err != nil {
+	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &injector.container); err != nil {
 		return err
 	}
 	free, err := freeAddress(s.Address)

@@ -4,68 +4,14 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	utiljson "sigs.k8s.io/json"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
-	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
-	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
-
-// render fills the container for a pod that asks for what args set.
-func (i *Injector) render(p *pod.Pod, args []string) corev1.Container {
-	container := i.container
-	container.Args = args
-	if !p.NeedsResources() {
-		container.Resources = corev1.ResourceRequirements{}
-	}
-	return container
-}
-
-func arguments(settings []policy.Setting) []string {
-	args := make([]string, len(settings))
-	for n, setting := range settings {
-		args[n] = setting.String()
-	}
-	return args
-}
-
-// encoded is the container as JSON, but for its arguments: they go between the two parts. It is encoded once, since that costs
-// more than all the rest of a decision.
-type encoded struct{ before, after string }
-
-// encode leaves out empty resources, which the API's own encoding always writes.
-func encode(container corev1.Container) encoded {
-	const args = `["an argument"]`
-	container.Args = []string{"an argument"}
-	text := string(mustMarshal(container))
-	text = strings.Replace(text, `"resources":{},`, "", 1)
-	before, after, found := strings.Cut(text, args)
-	if !found {
-		panic("the encoding of a container has no arguments")
-	}
-	return encoded{before, after}
-}
-
-// encode is render, as JSON between two brackets, with the mount of the service account's token besides.
-func (i *Injector) encode(p *pod.Pod, opening string, args []string, closing string) json.RawMessage {
-	container := i.bare
-	if p.NeedsResources() {
-		container = i.stated
-	}
-	text := make(json.RawMessage, 0, len(container.before)+len(container.after)+512)
-	text = append(append(text, opening...), container.before...)
-	text = jsontext.AppendStrings(text, args)
-	if volume := p.TokenVolume(); volume != "" {
-		text = jsontext.AppendString(append(text, `,"volumeMounts":[{"name":`...), volume)
-		text = append(text, `,"readOnly":true,"mountPath":"`+pod.TokenMountPath+`"}]`...)
-	}
-	return append(append(text, container.after...), closing...)
-}
 
 // reserved is a container of the pod that bears the injected container's name.
 type reserved struct {

@@ -1,0 +1,48 @@
+package form
+
+import (
+	"fmt"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// Level is a Pod Security Standard. A greater one is stricter.
+type Level int
+
+// The Pod Security Standards (k8s.io/pod-security-admission/api).
+const (
+	Privileged Level = iota
+	Baseline
+	Restricted
+)
+
+// podSecurityLabel is Pod Security admission's (k8s.io/pod-security-admission/api, EnforceLevelLabel).
+const podSecurityLabel = "pod-security.kubernetes.io/enforce"
+
+// isRejectedBy tells whether Pod Security admission rejects a container of a level in a namespace with this label. It runs after
+// the webhook, knows no exception for one container, and would reject the pod.
+//
+//	label                  standard
+//	absent, privileged     Privileged
+//	baseline               Baseline
+//	anything else          Restricted, as Pod Security admission takes it
+func (l Level) isRejectedBy(label string) bool {
+	switch label {
+	case "", "privileged":
+		return false
+	case "baseline":
+		return l < Baseline
+	default:
+		return l < Restricted
+	}
+}
+
+func podSecurityMessage(pod policy.Facts) string {
+	label := pod.NamespaceLabels[podSecurityLabel]
+	enforce := "restricted"
+	if label == "baseline" {
+		enforce = label
+	}
+	return fmt.Sprintf("namespace %q is held to Pod Security %q, which refuses the privileged init container that would set them; "+
+		"an administrator can open it for that container alone: sysctl-injector enroll %[1]s --enforce %[3]s", pod.Namespace, label, enforce)
+}

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
-	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 const (
@@ -85,12 +83,9 @@ func New(config Config) (*Recorder, error) {
 	return &Recorder{config, make(chan admission.Refusal, waiting), flowcontrol.NewTokenBucketRateLimiter(perSecond, atOnce)}, nil
 }
 
-// between are the controllers of pods that mostly have a workload above them.
-var between = []schema.GroupVersionKind{appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), batchv1.SchemeGroupVersion.WithKind("Job")}
-
 // Refused takes note of a refusal, if there may be somewhere to tell of it. It never waits.
 func (r *Recorder) Refused(refusal admission.Refusal) {
-	if !isBetween(refusal.Owner) || len(refusal.Namespace)+len(refusal.Owner.Name)+len(refusal.Owner.UID) > maxIdentity {
+	if !workload.HasOwner(refusal.Owner.APIVersion, refusal.Owner.Kind) || len(refusal.Namespace)+len(refusal.Owner.Name)+len(refusal.Owner.UID) > maxIdentity {
 		return
 	}
 	refusal.Message = note(refusal.Message)
@@ -99,15 +94,6 @@ func (r *Recorder) Refused(refusal admission.Refusal) {
 	default:
 		r.Metrics.count(dropped)
 	}
-}
-
-func isBetween(owner pod.Owner) bool {
-	for _, kind := range between {
-		if owner.APIVersion == kind.GroupVersion().String() && owner.Kind == kind.Kind {
-			return true
-		}
-	}
-	return false
 }
 
 // note shortens a message to what the API allows, by whole characters.

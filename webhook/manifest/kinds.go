@@ -7,26 +7,9 @@ import (
 
 	"github.com/tidwall/gjson"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
-
-// workload says where objects of a kind keep their pod template.
-type workload struct {
-	kind   string
-	groups []string // a kind of the same name in another group is somebody else's
-	path   []string
-}
-
-var workloads = []workload{
-	{"Pod", []string{""}, nil},
-	{"PodTemplate", []string{""}, []string{"template"}},
-	{"ReplicationController", []string{""}, []string{"spec", "template"}},
-	{"Deployment", []string{"apps", "extensions"}, []string{"spec", "template"}},
-	{"ReplicaSet", []string{"apps", "extensions"}, []string{"spec", "template"}},
-	{"DaemonSet", []string{"apps", "extensions"}, []string{"spec", "template"}},
-	{"StatefulSet", []string{"apps"}, []string{"spec", "template"}},
-	{"Job", []string{"batch", "extensions"}, []string{"spec", "template"}},
-	{"CronJob", []string{"batch"}, []string{"spec", "jobTemplate", "spec", "template"}},
-}
 
 // object is an Object and where its document keeps it.
 type object struct {
@@ -34,19 +17,13 @@ type object struct {
 	path []string
 }
 
-// template returns the path of the object's pod template within the object; false where it has none.
+// template returns the path of the object's pod template within the object; false if it has none.
 func (o object) template() ([]string, bool) {
-	group := ""
-	if g, _, ok := strings.Cut(o.APIVersion, "/"); ok {
-		group = g
-	}
-	i := slices.IndexFunc(workloads, func(w workload) bool {
-		return w.kind == o.Kind && o.APIVersion != "" && slices.Contains(w.groups, group)
-	})
-	if i < 0 || !at(o.JSON, workloads[i].path).IsObject() {
+	kind := workload.Find(o.APIVersion, o.Kind)
+	if kind == nil || !at(o.JSON, kind.Path).IsObject() {
 		return nil, false
 	}
-	return workloads[i].path, true
+	return kind.Path, true
 }
 
 // objects returns the document's object, or the items of the list that it is.

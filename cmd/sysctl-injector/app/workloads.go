@@ -10,12 +10,14 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 // clientOptions name the cluster, as kubectl does.
@@ -51,47 +53,24 @@ func workloadsOf(ctx context.Context, cluster client.Client, namespace string) (
 			found = append(found, enrollment.Workload{Kind: kind, Name: object.GetName(), Metadata: template.ObjectMeta, Spec: template.Spec})
 		}
 	}
-	var (
-		deployments  appsv1.DeploymentList
-		statefulSets appsv1.StatefulSetList
-		daemonSets   appsv1.DaemonSetList
-		replicaSets  appsv1.ReplicaSetList
-		cronJobs     batchv1.CronJobList
-		jobs         batchv1.JobList
-		controllers  corev1.ReplicationControllerList
-		pods         corev1.PodList
-	)
-	for _, list := range []client.ObjectList{&deployments, &statefulSets, &daemonSets, &replicaSets, &cronJobs, &jobs, &controllers, &pods} {
+	for _, kind := range workload.Kinds {
+		if kind.NewList == nil {
+			continue
+		}
+		list := kind.NewList()
 		if err := cluster.List(ctx, list, client.InNamespace(namespace)); err != nil {
 			return nil, fmt.Errorf("list the workloads: %w", err)
 		}
-	}
-	for i := range deployments.Items {
-		add("Deployment", &deployments.Items[i], deployments.Items[i].Spec.Template)
-	}
-	for i := range statefulSets.Items {
-		add("StatefulSet", &statefulSets.Items[i], statefulSets.Items[i].Spec.Template)
-	}
-	for i := range daemonSets.Items {
-		add("DaemonSet", &daemonSets.Items[i], daemonSets.Items[i].Spec.Template)
-	}
-	for i := range replicaSets.Items {
-		add("ReplicaSet", &replicaSets.Items[i], replicaSets.Items[i].Spec.Template)
-	}
-	for i := range cronJobs.Items {
-		add("CronJob", &cronJobs.Items[i], cronJobs.Items[i].Spec.JobTemplate.Spec.Template)
-	}
-	for i := range jobs.Items {
-		add("Job", &jobs.Items[i], jobs.Items[i].Spec.Template)
-	}
-	for i := range controllers.Items {
-		if template := controllers.Items[i].Spec.Template; template != nil {
-			add("ReplicationController", &controllers.Items[i], *template)
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			object, err := meta.Accessor(item)
+			if template := kind.PodTemplate(item); err == nil && template != nil {
+				add(kind.Kind, object, *template)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list the workloads: %w", err)
 		}
-	}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		add("Pod", pod, corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec})
 	}
 	return found, nil
 }

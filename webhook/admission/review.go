@@ -54,7 +54,7 @@ var podReader = pod.Reader(func(r *review) **pod.Pod { return &r.pod })
 
 // readPod reads the pod in the same pass. What is wrong with it is no fault of the review, which can be answered.
 func readPod(r *review, c *scan.Cursor) {
-	r.podErr = c.Separate(func() { podReader(r, c) })
+	r.podErr = c.Isolate(func() { podReader(r, c) })
 }
 
 // misdirectedError says that a review is about something that this webhook does not decide on.

@@ -112,7 +112,7 @@ func Render(config Config) ([]client.Object, error) {
 	var objects []client.Object
 	for _, build := range []struct {
 		name  string
-		parts []part
+		parts []addition
 	}{
 		{"baseline", append(shared("container.yaml", "standard.yaml"), judge(baseline, kubernetes)...)},
 		{"restricted", append(shared("container.yaml", "standard.yaml"), judge(restricted, kubernetes)...)},
@@ -135,10 +135,10 @@ func Render(config Config) ([]client.Object, error) {
 	return objects, nil
 }
 
-// part adds to a policy what others have too.
-type part func(*admissionregistrationv1.ValidatingAdmissionPolicySpec) error
+// addition adds to a policy what several policies share.
+type addition func(*admissionregistrationv1.ValidatingAdmissionPolicySpec) error
 
-func renderPolicy(name string, parts []part, literals map[string]string) (*admissionregistrationv1.ValidatingAdmissionPolicy, error) {
+func renderPolicy(name string, parts []addition, literals map[string]string) (*admissionregistrationv1.ValidatingAdmissionPolicy, error) {
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
 	if err := templates.Decode(guardtemplates.Files, "policies/"+name+".yaml", policy); err != nil {
 		return nil, err
@@ -172,8 +172,8 @@ func renderPolicy(name string, parts []part, literals map[string]string) (*admis
 }
 
 // shared adds the variables of files.
-func shared(files ...string) []part {
-	var parts []part
+func shared(files ...string) []addition {
+	var parts []addition
 	for _, file := range files {
 		parts = append(parts, func(spec *admissionregistrationv1.ValidatingAdmissionPolicySpec) error {
 			var variables []admissionregistrationv1.Variable
@@ -189,7 +189,7 @@ func shared(files ...string) []part {
 
 // judge adds the checks of a standard, the list of all violations that those of the version find, and a validation for each grant.
 // The variables of a check are there in every version, so that versions differ in the values of variables only.
-func judge(checks []row, kubernetes minor) []part {
+func judge(checks []row, kubernetes minor) []addition {
 	checks = slices.Concat(ours, checks)
 	var files, results []string
 	for _, check := range at(newest, checks) {

@@ -121,7 +121,7 @@ func readOurs(into *map[string]string, c *scan.Cursor, other func(key []byte)) {
 		}
 		key := string(name)
 		if _, twice := (*into)[key]; twice {
-			c.Complain("stands there twice")
+			c.Errorf("stands there twice")
 		}
 		if *into == nil {
 			*into = map[string]string{}

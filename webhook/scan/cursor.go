@@ -83,9 +83,9 @@ func (c *Cursor) nameAt(at int) string {
 // maxProblems bounds what is said about a document: it could be made of nothing but problems.
 const maxProblems = 20
 
-// Complain notes what is wrong with the value that is being read. All problems come at once, at the end; after the first maxProblems,
+// Errorf records what is wrong with the value that is being read. All problems come at once, at the end; after the first maxProblems,
 // no more than that there are more.
-func (c *Cursor) Complain(format string, args ...any) {
+func (c *Cursor) Errorf(format string, args ...any) {
 	if len(c.problems) >= maxProblems {
 		c.problems = append(c.problems[:maxProblems], errMore)
 		return
@@ -93,8 +93,8 @@ func (c *Cursor) Complain(format string, args ...any) {
 	c.problems = append(c.problems, errors.New(strings.TrimSpace(c.Path()+" "+fmt.Sprintf(format, args...))))
 }
 
-// Separate returns what read complains about, apart from all other problems, and with paths that begin where it begins.
-func (c *Cursor) Separate(read func()) error {
+// Isolate returns the errors of read, apart from all other problems, and with paths that begin where it begins.
+func (c *Cursor) Isolate(read func()) error {
 	problems, path := c.problems, c.path
 	c.problems, c.path = nil, c.path[len(c.path):]
 	read()
@@ -103,7 +103,7 @@ func (c *Cursor) Separate(read func()) error {
 	return apart
 }
 
-// Text reads a string. Of any other value it complains. Of a string that is expected no copy need be made.
+// Text reads a string. Any other value is an error. Of a string that is expected no copy need be made.
 func (c *Cursor) Text(expected ...string) string {
 	if c.peek() != '"' {
 		c.mustBe("a string")
@@ -118,7 +118,7 @@ func (c *Cursor) Text(expected ...string) string {
 	return string(text)
 }
 
-// Boolean reads true or false. Of any other value it complains.
+// Boolean reads true or false. Any other value is an error.
 func (c *Cursor) Boolean() bool {
 	switch c.peek() {
 	case 't':
@@ -163,8 +163,8 @@ func (c *Cursor) Null() bool {
 	return true
 }
 
-// Map calls visit for each entry of a map, with its key; visit reads the value, and copies the key to keep it. Of any other value
-// it complains.
+// Map calls visit for each entry of a map, with its key; visit reads the value, and copies the key to keep it. Any other
+// value is an error.
 func (c *Cursor) Map(visit func(key []byte)) {
 	if c.peek() != '{' {
 		c.mustBe("an object")
@@ -182,8 +182,8 @@ func (c *Cursor) Map(visit func(key []byte)) {
 // be larger than its JSON.
 const maxItems = 10_000
 
-// Each calls visit for each object of a list, which visit reads. Of any other value, in the list or instead of it, and of a list that
-// is too long, it complains.
+// Each calls visit for each object of a list, which visit reads. Any other value, in the list or in its place, and a list that
+// is too long, are errors.
 func (c *Cursor) Each(visit func()) {
 	if c.peek() != '[' {
 		c.mustBe("a list")
@@ -193,7 +193,7 @@ func (c *Cursor) Each(visit func()) {
 	for m := c.enter(); c.next(&m); index++ {
 		if index >= maxItems {
 			if c.skip(); index == maxItems && c.broken == nil {
-				c.Complain("has more than %d entries", maxItems)
+				c.Errorf("has more than %d entries", maxItems)
 			}
 			continue
 		}
@@ -256,7 +256,7 @@ func (c *Cursor) name() []byte {
 	return name
 }
 
-// mustBe complains of a value's type, and passes it over.
+// mustBe reports that a value is of the wrong type, and skips it.
 func (c *Cursor) mustBe(what string) {
 	kind := map[byte]string{'"': "a string", '{': "an object", '[': "a list", 't': "true", 'f': "false", 'n': "null"}[c.peek()]
 	if kind == "" {
@@ -264,7 +264,7 @@ func (c *Cursor) mustBe(what string) {
 	}
 	c.skip()
 	if c.broken == nil {
-		c.Complain("must be %s, not %s", what, kind)
+		c.Errorf("must be %s, not %s", what, kind)
 	}
 }
 

@@ -66,7 +66,7 @@ func Object[T any](fields Fields[T]) Reader[T] {
 			c.path = append(c.path, here)
 			switch {
 			case seen>>field&1 == 1:
-				c.Complain("stands there twice")
+				c.Errorf("stands there twice")
 				c.Skip()
 			case c.Null():
 			default:

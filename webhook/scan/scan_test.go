@@ -99,7 +99,7 @@ func TestSeparate(t *testing.T) {
 	var got document
 	err := Read([]byte(`{"on":1,"inner":{"name":2}}`), &got, Object(Fields[document]{
 		"on":    documentFields["on"],
-		"inner": func(d *document, c *Cursor) { apart = c.Separate(func() { documentFields["inner"](d, c) }) },
+		"inner": func(d *document, c *Cursor) { apart = c.Isolate(func() { documentFields["inner"](d, c) }) },
 	}))
 	if errorText(err) != "on must be true or false, not a number" || errorText(apart) != "name must be a string, not a number" {
 		t.Errorf("got %v, apart %v", err, apart)

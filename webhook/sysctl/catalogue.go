@@ -73,7 +73,7 @@ func Known() iter.Seq[Entry] {
 
 // The tables, indexed once. Nothing changes them.
 var (
-	hostOnly  = index(slices.Concat(seenHostOnly(), readHostOnly))
+	hostOnly  = index(slices.Concat(observedHostOnly(), readHostOnly))
 	forbidden = index(neverShared)
 	releases  = struct{ namespaced, safe map[string]string }{
 		namespaced: byName(namespacedSince),

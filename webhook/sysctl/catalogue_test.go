@@ -116,7 +116,7 @@ func TestTablesAreSound(t *testing.T) {
 			t.Errorf("%s is forbidden for a shared kernel, but namespaced", e.Name)
 		}
 	}
-	rows := slices.Concat(seenHostOnly(), readHostOnly, neverShared)
+	rows := slices.Concat(observedHostOnly(), readHostOnly, neverShared)
 	for _, r := range rows {
 		if r.reason == "" || r.source == "" {
 			t.Errorf("%s lacks its reason or source", r.names)

@@ -2,44 +2,44 @@ package sysctl
 
 //go:generate go run gen_hostonly.go
 
-// presence is what became of a file below /proc/sys/net in a new network namespace.
-type presence int
+// fileState is what became of a file below /proc/sys/net in a new network namespace.
+type fileState int
 
 const (
-	absent   presence = iota // it is not there
-	readOnly                 // it was writable in the first namespace
-	readable                 // it is read-only in the first namespace too
+	absent   fileState = iota // it is not there
+	readOnly                  // it was writable in the first namespace
+	readable                  // it is read-only in the first namespace too
 )
 
-// seen is a row of the generated table. names is a pattern when a whole directory is absent.
-type seen struct {
-	names    string
-	presence presence
-	file     string // where the kernel registers it; "" when not traced
+// observed is a row of the generated table. names is a pattern when a whole directory is absent.
+type observed struct {
+	names string
+	state fileState
+	file  string // where the kernel registers it; "" when not traced
 }
 
 // reasons are sentence fragments to follow the name.
-var reasons = map[presence]string{
+var reasons = map[fileState]string{
 	absent:   "belongs to the node: a pod's own network namespace does not have it",
 	readOnly: "belongs to the node: it is read-only in a pod's own network namespace",
 	readable: "cannot be set: it is read-only on every node",
 }
 
-// seenHostOnly turns what the generator saw into rows.
-func seenHostOnly() []row {
-	rows := make([]row, 0, len(seenInNewNamespace))
-	for _, s := range seenInNewNamespace {
-		source := "compared on Linux " + seenOnRelease
+// observedHostOnly turns what the generator saw into rows.
+func observedHostOnly() []row {
+	rows := make([]row, 0, len(observedRows))
+	for _, s := range observedRows {
+		source := "compared on Linux " + observedOnRelease
 		if s.file != "" {
 			source += "; Linux " + s.file
 		}
-		rows = append(rows, row{s.names, reasons[s.presence], source})
+		rows = append(rows, row{s.names, reasons[s.state], source})
 	}
 	return rows
 }
 
 // readHostOnly are names that were read in the kernel's source: of modules that the generator's kernel lacks, and of files that
-// a new network namespace has, writable by their mode, but does not isolate or never takes a value for. A later row wins over a seen one of the same name.
+// a new network namespace has, writable by their mode, but does not isolate or never takes a value for. A later row wins over an observed one of the same name.
 var readHostOnly = []row{
 	// Its handler turns a static key of the whole kernel, in every namespace, and never back.
 	{"net.netfilter.nf_hooks_lwtunnel", "is not isolated: writing it in a pod switches the whole node, until it reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c"},

@@ -2,9 +2,9 @@
 
 package sysctl
 
-const seenOnRelease = "6.18.44"
+const observedOnRelease = "6.18.44"
 
-var seenInNewNamespace = []seen{
+var observedRows = []observed{
 	{"net.core.bpf_jit_enable", absent, "net/core/sysctl_net_core.c"},
 	{"net.core.bpf_jit_harden", absent, "net/core/sysctl_net_core.c"},
 	{"net.core.bpf_jit_kallsyms", absent, "net/core/sysctl_net_core.c"},

@@ -19,8 +19,8 @@ import (
 // must be writable, and what is host-only must not be. Names that a smaller kernel lacks are passed over.
 func TestNetworkNamesAgainstTheKernel(t *testing.T) {
 	running := strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease"))
-	if version.MustParseGeneric(running).LessThan(version.MustParseGeneric(seenOnRelease)) {
-		t.Skipf("NOT RUN: Linux %s is older than %s, which the catalogue describes", running, seenOnRelease)
+	if version.MustParseGeneric(running).LessThan(version.MustParseGeneric(observedOnRelease)) {
+		t.Skipf("NOT RUN: Linux %s is older than %s, which the catalogue describes", running, observedOnRelease)
 	}
 	files := listIn(t, syscall.CLONE_NEWNET, "/proc/sys/net")
 	for name, mode := range files {

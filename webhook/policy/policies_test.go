@@ -209,5 +209,5 @@ func TestGuestsMayLoadModules(t *testing.T) {
 	guest := ordinary()
 	guest.Kernel = v1alpha1.GuestKernel
 	set := NewSet([]*Policy{compiled(t, "test", allow("net.*"))}, nil)
-	compare(t, set.Evaluate(guest, asks(t, "net.ipv4.tcp_congestion_control = htcp")), nil)
+	compare(t, set.Evaluate(guest, asks(t, "net.ipv4.tcp_congestion_control = htcp"), nil), nil)
 }

@@ -3,8 +3,8 @@ package grants
 import (
 	"context"
 	"fmt"
+	"sync"
 
-	"golang.org/x/sync/errgroup"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,28 +52,51 @@ func same(a, b client.Object) bool {
 	return false
 }
 
-// applyAll applies objects, all of a rank at once: what they refer to is of a lower one.
+// applyAll applies objects, all of one rank at a time: an object refers only to objects of lower ranks.
+// Of several errors it returns the one of the first object, so the message does not depend on timing.
 func (g *Granter) applyAll(ctx context.Context, objects []client.Object) error {
 	for len(objects) > 0 {
-		group, groupCtx := errgroup.WithContext(ctx)
-		same := 0
-		for same < len(objects) && rank(objects[same]) == rank(objects[0]) {
-			object := objects[same]
-			group.Go(func() error { return g.applyOnce(groupCtx, object) })
-			same++
+		n := 1
+		for n < len(objects) && rank(objects[n]) == rank(objects[0]) {
+			n++
 		}
-		if err := group.Wait(); err != nil {
+		errs := make([]error, n)
+		var group sync.WaitGroup
+		for i, object := range objects[:n] {
+			group.Go(func() { errs[i] = g.applyOnce(ctx, object) })
+		}
+		group.Wait()
+		if err := firstOf(errs); err != nil {
 			return err
 		}
-		objects = objects[same:]
+		objects = objects[n:]
 	}
 	return nil
 }
 
-// applyOnce applies an object, once for all who want it at the same time.
+func firstOf(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyOnce applies an object, once for all callers that want it at the same time. The call belongs to none of them: it has its
+// own timeout, and goes on if the caller that started it fails. Each caller waits only as long as its own context allows.
 func (g *Granter) applyOnce(ctx context.Context, object client.Object) error {
-	_, err, _ := g.objects.Do(key(object), func() (any, error) { return nil, recovered(func() error { return g.apply(ctx, object) })() })
-	return err
+	done := g.objects.DoChan(key(object), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+		defer cancel()
+		return nil, recovered(func() error { return g.apply(ctx, object) })()
+	})
+	select {
+	case result := <-done:
+		return result.Err
+	case <-ctx.Done():
+		return fmt.Errorf("apply %s: %w", describe(object), ctx.Err())
+	}
 }
 
 // apply writes an object by server-side apply. One of its name that does not carry our label is not ours, and stays as it is.

@@ -100,6 +100,8 @@ func (g *Granter) Ensure(ctx context.Context, need Need) error {
 	if g.isInForce(need.Namespace, needKey) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	done := g.needs.DoChan(need.Namespace+"/"+needKey, func() (any, error) {
 		// Others who wait for the same may outlive the request that happens to come first.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)

@@ -18,9 +18,9 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ sysctls, want, culprit string }{
 		"a name that does not exist": {
-			"net.core.somaxconn = 1024\nnet.ipv4.no_such_thing = 1\nnet.ipv4.tcp_fin_timeout = 30",
-			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = 30\nsysctl: error: 'net.ipv4.no_such_thing' is an unknown key\n",
-			"net.ipv4.no_such_thing",
+			"net.core.somaxconn = 1024\nnet.ipv4.tcp_tw_recycle = 1\nnet.ipv4.tcp_fin_timeout = 30",
+			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = 30\nsysctl: error: 'net.ipv4.tcp_tw_recycle' is an unknown key\n",
+			"net.ipv4.tcp_tw_recycle",
 		},
 		"a value that is no number": {
 			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = many\nnet.ipv4.tcp_keepalive_time = 600",
@@ -38,9 +38,9 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 			"net.ipv4.tcp_syncookies",
 		},
 		"a name that does not exist, and then a value": {
-			"net.ipv4.no_such_thing = 1\nnet.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = many",
-			"net.core.somaxconn = 1024\nsysctl: error: 'net.ipv4.no_such_thing' is an unknown key\nsysctl: write error: Invalid argument\n",
-			"net.ipv4.no_such_thing net.ipv4.tcp_fin_timeout",
+			"net.ipv4.tcp_tw_recycle = 1\nnet.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = many",
+			"net.core.somaxconn = 1024\nsysctl: error: 'net.ipv4.tcp_tw_recycle' is an unknown key\nsysctl: write error: Invalid argument\n",
+			"net.ipv4.tcp_tw_recycle net.ipv4.tcp_fin_timeout",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func lines(message string) string {
 func TestAppWaitsWhileItsSysctlsFail(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
-	pod := create(t, namespace, newPod("unset", "net.ipv4.no_such_thing = 1"))
+	pod := create(t, namespace, newPod("unset", "net.ipv4.tcp_tw_recycle = 1"))
 	pod = awaitPod(t, pod, "to have tried twice", func(pod *corev1.Pod) bool {
 		return len(pod.Status.InitContainerStatuses) > 0 && pod.Status.InitContainerStatuses[0].RestartCount > 0
 	})

@@ -30,6 +30,9 @@ func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation
 		if reason == "" {
 			reason, message = s.allow(selected, facts, setting.Assignment)
 		}
+		if reason == "" {
+			reason, message = s.unknownName(setting.Name)
+		}
 		if reason != "" {
 			violations = append(violations, Violation{reason, setting.forbidden("%s", message)})
 		}

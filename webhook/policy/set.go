@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -13,7 +14,8 @@ import (
 // Set is the SysctlPolicies and SysctlProfiles of a cluster at one moment, compiled. It never changes, so that any number
 // of requests may read it at once.
 type Set struct {
-	policies     []*Policy // by name
+	policies     []*Policy        // by name
+	exactNames   sets.Set[string] // that policies spell out
 	profiles     map[string]*Profile
 	profileNames []string // in order, for messages
 }
@@ -28,6 +30,7 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	for _, name := range slices.Sorted(maps.Keys(policyOf)) {
 		s.policies = append(s.policies, policyOf[name])
 	}
+	s.exactNames = namedExactly(s.policies)
 	for _, p := range profiles {
 		s.profiles[p.name] = p
 	}
@@ -73,6 +76,9 @@ func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (
 
 // Allowing returns the names of the policies that allow some value of a sysctl to a pod, in order.
 func (s *Set) Allowing(facts Facts, name string) []string {
+	if !s.isGrantable(name) {
+		return nil
+	}
 	var names []string
 	for _, p := range s.selecting(facts) {
 		if slices.ContainsFunc(p.rules, func(r allowRule) bool { return r.names(name) && r.on(facts.Kernel) }) {

@@ -27,6 +27,8 @@ var rows = []struct{ value, set, rendered string }{
 	{"grants.mode", "grants: {mode: require}", "--grants=require"},
 	{"grants.backend", "grants: {backend: scc}", "--grants-backend=scc"},
 	{"grants.gracePeriod", "grants: {gracePeriod: 24h30m}", "--grants-grace-period=24h30m"},
+	{"grants.maxSysctls", "grants: {maxSysctls: 100}", "--grants-max-sysctls=100"},
+	{"grants.maxPerMinute", "grants: {maxPerMinute: 300}", "--grants-max-per-minute=300"},
 	{"guard.enabled", "guard: {enabled: false}", ""},
 	{"guard.previousImages", "guard: {previousImages: ['docker.io/library/busybox:1.35']}", `["docker.io/library/busybox:1.36","docker.io/library/busybox:1.35"]`},
 	{"defaultPolicy", "defaultPolicy: false", ""},

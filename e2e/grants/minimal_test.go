@@ -44,6 +44,7 @@ func TestRoleIsMinimal(t *testing.T) {
 	setRights(t, right{})
 	s := newSite(t, serverConfig{account: reduced, args: []string{"--grants-grace-period=1s"}})
 	m := &minimal{s, s.namespace(t)}
+	allowSysctlsOf(t, rights(t))
 
 	rows := map[right]func(*minimal, *testing.T, right){
 		{"", "namespaces", "get"}:                                  (*minimal).refusesForeignNamespace,
@@ -70,6 +71,7 @@ func TestRoleIsMinimal(t *testing.T) {
 		{rbacv1.GroupName, "rolebindings", "create"}:               (*minimal).refusesPod,
 		{rbacv1.GroupName, "rolebindings", "patch"}:                (*minimal).refusesPod,
 		{rbacv1.GroupName, "rolebindings", "delete"}:               (*minimal).refusesPod,
+		{"", "serviceaccounts", "get"}:                             (*minimal).refusesPod,
 		{"", "pods", "list"}:                                       (*minimal).listsNoPods,
 		{rbacv1.GroupName, "clusterrolebindings", "list"}:          (*minimal).keepsUnusedRole,
 		{"authorization.k8s.io", "subjectaccessreviews", "create"}: (*minimal).refusesPod,
@@ -165,6 +167,20 @@ func (r right) sysctl() string {
 	return "net.ipv4.conf." + r.verb + "_" + r.resource + ".forwarding"
 }
 
+// allowSysctlsOf allows what newPod asks for in refusesPod. No kernel has these names, so a policy has to spell them out.
+func allowSysctlsOf(t *testing.T, rights []right) {
+	t.Helper()
+	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "rights"}}
+	for _, r := range rights {
+		if !strings.Contains(r.resource, "/") {
+			policy.Spec.Allow = append(policy.Spec.Allow, v1alpha1.AllowRule{Names: []string{r.sysctl()}})
+		}
+	}
+	must(t, admin.Create(t.Context(), policy))
+	t.Cleanup(func() { must(t, admin.Delete(context.WithoutCancel(t.Context()), policy)) })
+	awaitReady(t, policy, &policy.Status.Conditions, metav1.ConditionTrue, "in force")
+}
+
 // refusesPod: the grant cannot be applied, or not be found to be in force. The person learns why.
 func (m *minimal) refusesPod(t *testing.T, r right) {
 	role, binding := role(r.sysctl()), binding(m.namespace, "default", r.sysctl())
@@ -193,6 +209,8 @@ func (m *minimal) refusesPod(t *testing.T, r right) {
 		binding.Labels, binding.RoleRef = ours, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"}
 		must(t, admin.Create(t.Context(), binding))
 		want = "delete " + bindingKind + ", which refers to another role: " + forbidden
+	case "get serviceaccounts":
+		want = fmt.Sprintf(`read service account "default" in namespace %q: serviceaccounts "default" is forbidden: %s in the namespace %[1]q`, m.namespace, r.denied())
 	case "create subjectaccessreviews":
 		want = fmt.Sprintf(`ask whether service account "default" in namespace %q may use sysctls.sysctl-injector.dev %q: subjectaccessreviews.authorization.k8s.io is forbidden: %s at the cluster scope`,
 			m.namespace, r.sysctl(), r.denied())

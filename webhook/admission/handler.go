@@ -192,8 +192,11 @@ func (h *Handler) grant(ctx context.Context, review *review, outcome injection.O
 
 func (h *Handler) refuseGrant(ctx context.Context, review *review, err error) decision {
 	var missing *grants.MissingError
+	var rejected *grants.RejectedError
 	var panicked *grants.PanicError
 	switch {
+	case errors.As(err, &rejected):
+		return refuse(review, rejected.Reason, http.StatusForbidden, rejected.Message)
 	case errors.As(err, &missing):
 		return refuse(review, ReasonNotGranted, http.StatusForbidden, missing.Error())
 	case errors.As(err, &panicked):

@@ -36,6 +36,8 @@ type Config struct {
 	// Grants says what is done about grants; Backend for which kind of admission.
 	Grants  GrantMode
 	Backend grants.Backend
+	// Limits bound what GenerateGrants creates.
+	Limits grants.Limits
 	// Registry takes the metrics.
 	Registry prometheus.Registerer
 	Log      *slog.Logger
@@ -122,7 +124,8 @@ func New(config Config) (*Cluster, error) {
 		return c, nil
 	case GenerateGrants:
 		c.granter, err = grants.New(grants.Config{
-			Backend: config.Backend, Client: manager.GetClient(), Reader: manager.GetAPIReader(), Metrics: grants.NewMetrics(config.Registry),
+			Backend: config.Backend, Client: manager.GetClient(), Reader: manager.GetAPIReader(),
+			Limits: config.Limits, Metrics: grants.NewMetrics(config.Registry),
 		})
 		return c, err
 	}

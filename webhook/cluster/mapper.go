@@ -36,6 +36,7 @@ func newMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	}
 	for _, kind := range []schema.GroupVersionKind{
 		corev1.SchemeGroupVersion.WithKind("Pod"),
+		corev1.SchemeGroupVersion.WithKind("ServiceAccount"),
 		rbacv1.SchemeGroupVersion.WithKind("RoleBinding"),
 		appsv1.SchemeGroupVersion.WithKind("ReplicaSet"),
 		batchv1.SchemeGroupVersion.WithKind("Job"),

@@ -22,7 +22,7 @@ func TestMapperKnowsWhatTheServerMayUse(t *testing.T) {
 	if err := templates.Decode(templates.Install, "install/clusterrole.yaml", role); err != nil {
 		t.Fatal(err)
 	}
-	namespaced := []string{"jobs", "pods", "replicasets", "rolebindings"}
+	namespaced := []string{"jobs", "pods", "replicasets", "rolebindings", "serviceaccounts"}
 	// Those are written by a client of their own, and those are no objects.
 	elsewhere := []string{"events", "sysctls"}
 	for _, rule := range role.Rules {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,10 +16,9 @@ import (
 )
 
 const (
-	// timeout bounds what a pod's admission waits for its grants. The API server waits for the webhook 5 s in all.
+	// timeout bounds how long a pod's admission waits for its grants. The API server waits 5 s for the webhook.
 	timeout = 3 * time.Second
-	// settleAge is how old a grant must be to count as known to every API server without asking: they hear of it by their own
-	// watches, within milliseconds.
+	// settleAge is how old a grant must be to count as known to every API server without asking. Their watches take milliseconds.
 	settleAge = 10 * time.Second
 )
 
@@ -31,21 +29,18 @@ type Config struct {
 	Client client.Client
 	// Reader reads from the API server.
 	Reader  client.Reader
+	Limits  Limits
 	Metrics *Metrics
 }
 
-// Granter sees to it that a pod's service account has what the pod needs before the pod is admitted.
+// Granter grants a pod's service account what the pod needs, before the pod is admitted.
 type Granter struct {
 	Config
 	now func() time.Time
 
 	needs, objects singleflight.Group
-
-	mu sync.Mutex
-	// inForce holds, by namespace, the needs that are met: for those no call is made.
-	inForce map[string]map[string]bool
-	// forgotten counts what was forgotten: what was found before that may no longer be so.
-	forgotten uint64
+	settled        *settled
+	usage          *usage
 }
 
 // New returns a Granter, or says which field of config is missing.
@@ -60,10 +55,13 @@ func New(config Config) (*Granter, error) {
 	case config.Metrics == nil:
 		return nil, errors.New("grants: Metrics is required")
 	}
-	return &Granter{Config: config, now: time.Now, inForce: map[string]map[string]bool{}}, nil
+	if err := config.Limits.validate(); err != nil {
+		return nil, err
+	}
+	return &Granter{Config: config, now: time.Now, settled: newSettled(), usage: newUsage(config.Limits)}, nil
 }
 
-// Watch forgets what is in force whenever one of our objects goes, grants something else, or is marked as unused.
+// Watch forgets what is settled whenever one of our objects is deleted, grants something else, or is marked as unused.
 func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 	for _, object := range []client.Object{&rbacv1.ClusterRole{}, &rbacv1.RoleBinding{}} {
 		informer, err := informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
@@ -76,7 +74,7 @@ func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 				if last, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 					object = last.Obj
 				}
-				g.forget(object.(client.Object).GetNamespace())
+				g.settled.forget(object.(client.Object).GetNamespace())
 			},
 		})
 		if err != nil {
@@ -89,27 +87,27 @@ func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 // updated forgets what an object that has changed may no longer grant.
 func (g *Granter) updated(before, after client.Object) {
 	if !same(before, after) || isMarked(after) {
-		g.forget(after.GetNamespace())
+		g.settled.forget(after.GetNamespace())
 	}
 }
 
-// Ensure returns once the need's grants exist and the API server's authorizer knows of them. Where that is so already, it makes
-// no call. Many pods with the same need are served by one.
+// Ensure returns when the need's grants exist and the API server's authorizer knows of them. If that is so already, it makes no
+// call. Many pods with the same need share one call. The error is a *RejectedError if the need may not be granted.
 func (g *Granter) Ensure(ctx context.Context, need Need) error {
-	needKey := need.ServiceAccount + "/" + strings.Join(need.Sysctls, "/")
-	if g.isInForce(need.Namespace, needKey) {
+	hash := hashOf(need)
+	if g.settled.has(need.Namespace, hash) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	done := g.needs.DoChan(need.Namespace+"/"+needKey, func() (any, error) {
-		// Others who wait for the same may outlive the request that happens to come first.
+	done := g.needs.DoChan(need.Namespace+"/"+string(hash[:]), func() (any, error) {
+		// Others that wait for the same may outlive the request that came first.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
-		before := g.forgottenSoFar()
+		generation := g.settled.currentGeneration()
 		err := recovered(func() error { return g.ensure(ctx, need) })()
 		if err == nil {
-			g.remember(need.Namespace, needKey, before)
+			g.settled.add(need.Namespace, hash, generation)
 		}
 		return nil, err
 	})
@@ -126,22 +124,12 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 	if err != nil {
 		return err
 	}
-	settled := true
-	var missing []client.Object
-	for _, object := range objects {
-		cached, err := g.cached(ctx, object)
-		switch {
-		case err != nil:
-			return err
-		case cached == nil:
-			settled = false
-			missing = append(missing, object)
-		case g.now().Sub(cached.GetCreationTimestamp().Time) < settleAge:
-			settled = false
-		}
+	missing, recent, err := g.lookUp(ctx, objects)
+	if err != nil || len(missing) == 0 && !recent {
+		return err
 	}
-	if settled {
-		return nil
+	if err := g.mayGrant(ctx, need, objects, missing); err != nil {
+		return err
 	}
 	if err := g.applyAll(ctx, missing); err != nil {
 		return err
@@ -149,48 +137,27 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 	return g.waitInForce(ctx, need, objects)
 }
 
-// waitInForce asks the authorizer, until it says yes to all.
+// lookUp returns the objects that the cache lacks, and whether one that it has is so recent that an API server may not know of it.
+func (g *Granter) lookUp(ctx context.Context, objects []client.Object) (missing []client.Object, recent bool, err error) {
+	for _, object := range objects {
+		cached, err := g.cached(ctx, object)
+		switch {
+		case err != nil:
+			return nil, false, err
+		case cached == nil:
+			missing = append(missing, object)
+		case g.now().Sub(cached.GetCreationTimestamp().Time) < settleAge:
+			recent = true
+		}
+	}
+	return missing, recent, nil
+}
+
+// waitInForce asks the authorizer until it allows everything.
 func (g *Granter) waitInForce(ctx context.Context, need Need, objects []client.Object) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, access := range accesses(need, objects) {
 		group.Go(recovered(func() error { return access.wait(ctx, g.Client) }))
 	}
 	return group.Wait()
-}
-
-func (g *Granter) isInForce(namespace, key string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.inForce[namespace][key]
-}
-
-func (g *Granter) forgottenSoFar() uint64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.forgotten
-}
-
-// remember takes note of a need that was found to be met, unless something has been forgotten since.
-func (g *Granter) remember(namespace, key string, forgottenBefore uint64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.forgotten != forgottenBefore {
-		return
-	}
-	if g.inForce[namespace] == nil {
-		g.inForce[namespace] = map[string]bool{}
-	}
-	g.inForce[namespace][key] = true
-}
-
-// forget is for a namespace, or for all where an object of none has changed.
-func (g *Granter) forget(namespace string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.forgotten++
-	if namespace == "" {
-		clear(g.inForce)
-		return
-	}
-	delete(g.inForce, namespace)
 }

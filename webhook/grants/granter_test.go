@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -31,8 +32,11 @@ type calls struct{ Reviews, Applies int }
 func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) (*Granter, *calls) {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := errors.Join(rbacv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
+	}
+	for _, account := range []client.ObjectKey{{Namespace: "jobs", Name: "default"}, {Namespace: "shop", Name: "web"}} {
+		objects = append(objects, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: account.Name}})
 	}
 	counted := &calls{}
 	var g *Granter
@@ -50,7 +54,7 @@ func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) 
 			return nil
 		},
 	}).Build()
-	g, err := New(Config{Backend: ValidatingAdmissionPolicy, Client: writer, Reader: writer, Metrics: NewMetrics(prometheus.NewRegistry())})
+	g, err := New(Config{Backend: ValidatingAdmissionPolicy, Client: writer, Reader: writer, Limits: DefaultLimits(), Metrics: NewMetrics(prometheus.NewRegistry())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +109,8 @@ func TestEnsureForgetsWhatGoesMeanwhile(t *testing.T) {
 		want    int // questions that two pods in a row lead to
 	}{
 		{"nothing goes", nil, 1},
-		{"a binding of the namespace goes", func(g *Granter) { g.forget(batch.Namespace) }, 2},
-		{"a role goes", func(g *Granter) { g.forget("") }, 2},
+		{"a binding of the namespace goes", func(g *Granter) { g.settled.forget(batch.Namespace) }, 2},
+		{"a role goes", func(g *Granter) { g.settled.forget("") }, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g, counted := newGranter(t, test.between, grantsOf(t, batch, 0)...)
@@ -119,26 +123,6 @@ func TestEnsureForgetsWhatGoesMeanwhile(t *testing.T) {
 				t.Errorf("%d questions, want %d", counted.Reviews, test.want)
 			}
 		})
-	}
-}
-
-// Forgetting concerns the namespace of a binding, and all namespaces where a role is concerned.
-func TestForget(t *testing.T) {
-	for _, test := range []struct {
-		forget      string
-		shop, other bool
-	}{
-		{"shop", false, true},
-		{"elsewhere", true, true},
-		{"", false, false},
-	} {
-		g, _ := newGranter(t, nil)
-		g.remember("shop", "x", 0)
-		g.remember("jobs", "x", 0)
-		g.forget(test.forget)
-		if shop, other := g.isInForce("shop", "x"), g.isInForce("jobs", "x"); shop != test.shop || other != test.other {
-			t.Errorf("after %q is forgotten, shop is known: %t, and jobs: %t", test.forget, shop, other)
-		}
 	}
 }
 

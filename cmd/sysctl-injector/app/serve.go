@@ -35,6 +35,7 @@ type serveOptions struct {
 	namespace       string
 	grants, backend string
 	gracePeriod     time.Duration
+	grantLimits     grants.Limits
 	bindAddress     string
 	observeAddress  string
 	shutdownDelay   time.Duration
@@ -65,6 +66,9 @@ in, and grants are not applied.`,
 	addChoiceFlag(cmd, &o.grants, "grants", "", "what to do about the grants that a pod needs: apply them, or refuse a pod without them", modes[0], modes...)
 	addBackendFlag(cmd, &o.backend, "grants-backend")
 	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour, "how long a grant that no live pod uses is kept")
+	limits := grants.DefaultLimits()
+	flags.IntVar(&o.grantLimits.Names, "grants-max-sysctls", limits.Names, "how many different sysctls may be granted in one namespace")
+	flags.IntVar(&o.grantLimits.PerMinute, "grants-max-per-minute", limits.PerMinute, "how many grants may be new in one namespace in a minute, by one server")
 	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
 	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080", "address of /livez, /readyz and /metrics (HTTP)")
 	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on after a signal to stop, while those who send requests learn of it")
@@ -144,6 +148,7 @@ func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *pr
 	}
 	known, err := cluster.New(cluster.Config{
 		REST: rest, LeaderElectionNamespace: o.namespace, Grants: cluster.GrantMode(o.grants), Backend: grants.Backend(o.backend),
+		Limits:   o.grantLimits,
 		Registry: registry, Log: config.Log,
 	})
 	if err != nil {

@@ -46,11 +46,17 @@ type clusterSize struct {
 	oneNamespace         bool // whether all policies are for the pod's, and differ in the sysctls that they name
 }
 
+// sysctlName is one of 16 that the catalogue knows.
+func sysctlName(n int) string {
+	interfaces, keys := []string{"all", "default", "lo", "eth0"}, []string{"rp_filter", "arp_ignore", "arp_announce", "arp_filter"}
+	return "net.ipv4.conf." + interfaces[n%4] + "." + keys[n/4]
+}
+
 // body is a review of one pod, as the API server sends it.
 func (p pods) body(namespace, account string) string {
 	var sysctls strings.Builder
 	for n := range max(p.sysctls, 1) {
-		fmt.Fprintf(&sysctls, "net.ipv4.conf.eth%d.rp_filter = 2\n", n)
+		fmt.Fprintln(&sysctls, sysctlName(n), "= 2")
 	}
 	text, err := json.Marshal(sysctls.String())
 	if err != nil {

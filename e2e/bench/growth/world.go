@@ -53,7 +53,7 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 	w := &world{}
 	need := grants.Need{}
 	for n := range max(p.sysctls, 1) {
-		need.Sysctls = append(need.Sysctls, fmt.Sprintf("net.ipv4.conf.eth%d.rp_filter", n))
+		need.Sysctls = append(need.Sysctls, sysctlName(n))
 	}
 	for n := range accounts {
 		need.Namespace, need.ServiceAccount = fmt.Sprintf("shop-%d", n%namespaces), fmt.Sprintf("account-%d", n)
@@ -71,7 +71,7 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	granter, err := grants.New(grants.Config{Backend: grants.ValidatingAdmissionPolicy, Client: held, Reader: held, Metrics: grants.NewMetrics(registry)})
+	granter, err := grants.New(grants.Config{Backend: grants.ValidatingAdmissionPolicy, Client: held, Reader: held, Limits: grants.DefaultLimits(), Metrics: grants.NewMetrics(registry)})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,187 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Limits bound what the pods of one namespace can have created. They count per server.
+type Limits struct {
+	// Names is how many sysctls may be granted in one namespace, to all its service accounts together.
+	Names int
+	// PerMinute is how many grants may be new in one namespace in one minute.
+	PerMinute int
+}
+
+// DefaultLimits are far above what a namespace of ordinary workloads needs.
+func DefaultLimits() Limits { return Limits{Names: 64, PerMinute: 120} }
+
+func (l Limits) validate() error {
+	if l.Names < 1 || l.PerMinute < 1 {
+		return errors.New("grants: Limits: Names and PerMinute must be above zero")
+	}
+	return nil
+}
+
+// callsPerSecond and callBurst bound the API calls that new grants lead to, in all namespaces together.
+const (
+	callsPerSecond = 100
+	callBurst      = 400
+)
+
+// Reasons of a RejectedError.
+const (
+	ReasonTooManySysctls   = "TooManySysctls"
+	ReasonTooManyGrants    = "TooManyGrants"
+	ReasonNoServiceAccount = "NoServiceAccount"
+)
+
+// RejectedError says why something is not granted, and what to do.
+type RejectedError struct{ Reason, Message string }
+
+func (e *RejectedError) Error() string { return e.Message }
+
+// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so most of a flood of pods or of
+// forged reviews leads to no API call.
+func (g *Granter) mayGrant(ctx context.Context, need Need, objects, missing []client.Object) error {
+	bindings, wanted := 0, sets.New[string]()
+	for _, object := range missing {
+		if binding, ok := object.(*rbacv1.RoleBinding); ok {
+			bindings++
+			wanted.Insert(binding.RoleRef.Name)
+		}
+	}
+	bound, err := g.boundRoles(ctx, need.Namespace)
+	if err != nil {
+		return err
+	}
+	if err := g.usage.add(g.now(), need.Namespace, bound, wanted, bindings); err != nil {
+		return err
+	}
+	// A read and a write for each missing object, a question for each role, and the service account.
+	if err := g.usage.waitForCalls(ctx, 1+2*len(missing)+len(objects)); err != nil {
+		return err
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return g.requireServiceAccount(ctx, need)
+}
+
+// boundRoles returns the names of the roles that our bindings in a namespace refer to, from the cache.
+func (g *Granter) boundRoles(ctx context.Context, namespace string) (sets.Set[string], error) {
+	bindings := &rbacv1.RoleBindingList{}
+	if err := g.Client.List(ctx, bindings, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("list the role bindings of namespace %q: %w", namespace, err)
+	}
+	roles := sets.New[string]()
+	for i := range bindings.Items {
+		roles.Insert(bindings.Items[i].RoleRef.Name)
+	}
+	return roles, nil
+}
+
+// requireServiceAccount keeps forged reviews from having grants made for service accounts that do not exist. The API server itself
+// admits no such pod.
+func (g *Granter) requireServiceAccount(ctx context.Context, need Need) error {
+	account := &metav1.PartialObjectMetadata{}
+	account.SetGroupVersionKind(serviceAccountKind)
+	switch err := g.Reader.Get(ctx, client.ObjectKey{Namespace: need.Namespace, Name: need.ServiceAccount}, account); {
+	case apierrors.IsNotFound(err):
+		return &RejectedError{ReasonNoServiceAccount, fmt.Sprintf("namespace %q has no service account %q, so nothing is granted to it; "+
+			"create the service account first", need.Namespace, need.ServiceAccount)}
+	case err != nil:
+		return fmt.Errorf("read service account %q in namespace %q: %w", need.ServiceAccount, need.Namespace, err)
+	}
+	return nil
+}
+
+// usage counts what namespaces have had granted lately.
+type usage struct {
+	limits Limits
+	calls  *rate.Limiter
+
+	mu          sync.Mutex
+	ofNamespace map[string]*namespaceUsage
+	swept       time.Time
+}
+
+type namespaceUsage struct {
+	grants *rate.Limiter
+	// names holds the roles that are being granted, which the cache may not show yet, and until when they count.
+	names map[string]time.Time
+}
+
+func newUsage(limits Limits) *usage {
+	return &usage{limits: limits, calls: rate.NewLimiter(callsPerSecond, callBurst), ofNamespace: map[string]*namespaceUsage{}}
+}
+
+// add counts n new grants in a namespace, of the roles wanted. bound are the roles that the cache shows to be bound there.
+// Without new grants it counts one: a pod that waits for recent grants leads to calls too.
+func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[string], n int) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	of := u.of(now, namespace)
+	of.expire(now)
+	inUse := bound.Union(sets.KeySet(of.names))
+	added := wanted.Difference(inUse)
+	if len(added) > 0 && len(inUse)+len(added) > u.limits.Names {
+		return &RejectedError{ReasonTooManySysctls, fmt.Sprintf("namespace %q has grants for %d different sysctls, and the pod needs %d more, but the limit is %d; "+
+			"delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls",
+			namespace, len(inUse), len(added), u.limits.Names)}
+	}
+	if !of.grants.AllowN(now, max(n, 1)) {
+		return &RejectedError{ReasonTooManyGrants, fmt.Sprintf("namespace %q has reached the limit of %d new grants per minute; "+
+			"try again in a minute, or ask an administrator to raise --grants-max-per-minute", namespace, u.limits.PerMinute)}
+	}
+	for name := range added {
+		of.names[name] = now.Add(settleAge)
+	}
+	return nil
+}
+
+// waitForCalls waits until n more API calls may be made.
+func (u *usage) waitForCalls(ctx context.Context, n int) error {
+	if u.calls.WaitN(ctx, min(n, callBurst)) == nil {
+		return nil
+	}
+	return &RejectedError{ReasonTooManyGrants, "too many pods of all namespaces need new grants at this moment; try again"}
+}
+
+// of returns a namespace's usage. Once a minute it drops the entries that have nothing left to count.
+func (u *usage) of(now time.Time, namespace string) *namespaceUsage {
+	if now.Sub(u.swept) > time.Minute {
+		u.swept = now
+		for name, of := range u.ofNamespace {
+			of.expire(now)
+			if len(of.names) == 0 && of.grants.TokensAt(now) >= float64(u.limits.PerMinute) {
+				delete(u.ofNamespace, name)
+			}
+		}
+	}
+	if u.ofNamespace[namespace] == nil {
+		u.ofNamespace[namespace] = &namespaceUsage{
+			grants: rate.NewLimiter(rate.Limit(float64(u.limits.PerMinute)/60), u.limits.PerMinute),
+			names:  map[string]time.Time{},
+		}
+	}
+	return u.ofNamespace[namespace]
+}
+
+func (of *namespaceUsage) expire(now time.Time) {
+	maps.DeleteFunc(of.names, func(_ string, until time.Time) bool { return now.After(until) })
+}
+
+var serviceAccountKind = corev1.SchemeGroupVersion.WithKind("ServiceAccount")

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
 // Files serves the certificate of two PEM files, and takes up a new one when they change. Files that are missing or do not
@@ -25,6 +26,9 @@ type Files struct {
 // lookInterval is how often the files are read. They are small, and reading them sees every way in which they may change: a
 // kubelet swaps a link far above them, and the number of inotify watches on a node is limited.
 const lookInterval = time.Second
+
+// maxFileSize is the largest file that is read, in bytes: that of the largest Secret.
+const maxFileSize = 1 << 20
 
 // NewFiles returns a source that has read nothing yet: Start does.
 func NewFiles(certFile, keyFile string, log *slog.Logger) (*Files, error) {
@@ -50,11 +54,11 @@ func (f *Files) look() {
 }
 
 func (f *Files) read() (*tls.Certificate, error) {
-	cert, err := os.ReadFile(f.certFile)
+	cert, err := regular.ReadFile(f.certFile, maxFileSize)
 	if err != nil {
 		return nil, err
 	}
-	key, err := os.ReadFile(f.keyFile)
+	key, err := regular.ReadFile(f.keyFile, maxFileSize)
 	if err != nil {
 		return nil, err
 	}

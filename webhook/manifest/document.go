@@ -15,8 +15,8 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// maxInput bounds what is read, in bytes. A cluster's whole state is smaller; a mistake such as a disk image is not.
-const maxInput = 64 << 20
+// MaxSize is the largest manifest that is read, in bytes. A cluster's whole state is smaller; a mistake such as a disk image is not.
+const MaxSize = 64 << 20
 
 // byteOrderMark may open a file. It is kept, and no parser sees it.
 const byteOrderMark = "\uFEFF"
@@ -38,8 +38,8 @@ type document struct {
 }
 
 func read(in []byte) (*stream, error) {
-	if len(in) > maxInput {
-		return nil, fmt.Errorf("the manifest has %d bytes, more than the %d that are read", len(in), maxInput)
+	if len(in) > MaxSize {
+		return nil, fmt.Errorf("the manifest has %d bytes, more than the %d that are read", len(in), MaxSize)
 	}
 	if !utf8.Valid(in) {
 		return nil, errors.New("the manifest is not UTF-8 text")

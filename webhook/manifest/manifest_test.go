@@ -97,7 +97,7 @@ func TestErrorsSayTheLineOfTheStream(t *testing.T) {
 		})
 	}
 	t.Run("more than is read", func(t *testing.T) {
-		if _, err := Rewrite(make([]byte, maxInput+1), inject); err == nil || err.Error() != "the manifest has 67108865 bytes, more than the 67108864 that are read" {
+		if _, err := Rewrite(make([]byte, MaxSize+1), inject); err == nil || err.Error() != "the manifest has 67108865 bytes, more than the 67108864 that are read" {
 			t.Errorf("got %v", err)
 		}
 	})

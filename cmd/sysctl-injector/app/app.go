@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -27,12 +24,13 @@ type usageError struct{ error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // Run runs the command line and returns its exit code.
+//
+// It leaves signals alone: they end the process wherever it waits, for a person, a file or a server. Only serve handles them.
 func Run(args []string, in io.Reader, out, errOut io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	out, errOut = forPeople(out), forPeople(errOut)
 	root := newCommand(in, out, errOut)
 	root.SetArgs(args)
-	command, err := root.ExecuteContextC(ctx)
+	command, err := root.ExecuteContextC(context.Background())
 	if err == nil {
 		return exitDone
 	}

@@ -25,8 +25,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// asProgram, in the environment, makes the test binary the command line itself.
+const asProgram = "SYSCTL_INJECTOR_TEST_AS_PROGRAM"
+
 func TestMain(m *testing.M) {
 	version = "v1.2.3"
+	if os.Getenv(asProgram) != "" {
+		os.Exit(Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	os.Exit(m.Run())
 }
 

@@ -88,12 +88,12 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 	if len(names) > 0 || o.serviceAccount != "" {
 		return nil, usagef("name either manifests (-f), or a service account (--serviceaccount) and its sysctls")
 	}
-	workloads, err := o.read(cmd.InOrStdin())
+	workloads, err := o.read(cmd)
 	if err != nil {
 		return nil, err
 	}
 	var needs []grants.Need
-	return needs, eachFile(workloads.files, func(f file) error {
+	err = eachFile(workloads.files, func(f file) error {
 		_, err := manifest.Rewrite(f.content, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			pod, outcome, err := workloads.decide(t)
 			if err != nil {
@@ -109,6 +109,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 		})
 		return err
 	})
+	return needs, err
 }
 
 func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {
@@ -116,9 +117,9 @@ func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {
 		return nil, usagef("name the manifests (-f), or a service account (--serviceaccount) and its sysctls")
 	}
 	var errs []error
-	for flag, value := range map[string]string{"namespace": o.namespace, "serviceaccount": o.serviceAccount} {
-		for _, problem := range validation.IsDNS1123Subdomain(value) {
-			errs = append(errs, fmt.Errorf("--%s: %q: %s", flag, value, problem))
+	for _, flag := range []struct{ name, value string }{{"namespace", o.namespace}, {"serviceaccount", o.serviceAccount}} {
+		for _, problem := range validation.IsDNS1123Subdomain(flag.value) {
+			errs = append(errs, fmt.Errorf("--%s: %q: %s", flag.name, flag.value, problem))
 		}
 	}
 	need := grants.Need{Namespace: o.namespace, ServiceAccount: o.serviceAccount}

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/pmezard/go-difflib/difflib"
+	"github.com/aymanbagabas/go-udiff"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
@@ -19,21 +19,18 @@ const (
 
 // printDiff writes a unified diff, in colors for a terminal.
 func printDiff(out io.Writer, name string, before, after []byte) error {
-	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		FromFile: name, ToFile: name, A: difflib.SplitLines(string(before)), B: difflib.SplitLines(string(after)), Context: 3,
-	})
-	if err != nil {
+	diff := udiff.Unified(name, name, string(before), string(after))
+	screen, isTerminal := out.(*terminal)
+	if !isTerminal || !screen.colored {
+		_, err := io.WriteString(out, diff)
 		return err
 	}
-	if colored(out) {
-		lines := strings.SplitAfter(diff, "\n")
-		for i, line := range lines {
-			lines[i] = colorOf(line) + line + reset
+	for line := range strings.Lines(diff) {
+		if err := screen.paint(colorOf(line), line); err != nil {
+			return err
 		}
-		diff = strings.Join(lines, "")
 	}
-	_, err = io.WriteString(out, diff)
-	return err
+	return nil
 }
 
 func colorOf(line string) string {

@@ -33,7 +33,9 @@ Every kind that holds pods is understood: Pod, Deployment, StatefulSet, DaemonSe
 ReplicationController, PodTemplate, lists of them, and a ResourceList, so that it can serve as a KRM function. Lines are only
 added: comments, order, quotes and blank lines stay. Running it twice changes nothing more.
 
-RuntimeClass and Namespace objects among the manifests count as those of the cluster.`,
+Without --policy, RuntimeClass and Namespace objects among the manifests count as those of the cluster. With --policy, the manifests
+are under review and do not decide on it: such objects count only in the files that --policy, --profile and --runtime-class name.
+A SysctlPolicy among the manifests never counts.`,
 		Example: `  sysctl-injector inject -f deployment.yaml | kubectl apply -f -
   sysctl-injector inject -f manifests/ -o diff`,
 		Args: cobra.NoArgs,
@@ -45,7 +47,7 @@ RuntimeClass and Namespace objects among the manifests count as those of the clu
 }
 
 func (o *injectOptions) run(cmd *cobra.Command) error {
-	workloads, err := o.read(cmd.InOrStdin())
+	workloads, err := o.read(cmd)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func (o *injectOptions) run(cmd *cobra.Command) error {
 		content, err := manifest.Rewrite(f.content, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			_, outcome, err := workloads.decide(t)
 			for _, warning := range outcome.Warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: line %d: %s %q: %s\n", f.name, t.Line, t.Kind, t.Name, warning)
+				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: line %d: %s %q: %s\n", f.name, t.Line, t.Kind, t.Name, oneLine(warning))
 			}
 			return outcome.Operations, err
 		})
@@ -120,7 +122,7 @@ type workloads struct {
 	objects   *objects
 }
 
-func (o *workloadOptions) read(in io.Reader) (*workloads, error) {
+func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
 	if len(o.files) == 0 {
 		return nil, usagef("name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input")
 	}
@@ -129,14 +131,17 @@ func (o *workloadOptions) read(in io.Reader) (*workloads, error) {
 	if w.injector, err = o.injector(); err != nil {
 		return nil, err
 	}
-	if w.objects, err = o.load(in); err != nil {
+	if w.objects, err = o.load(cmd.InOrStdin()); err != nil {
 		return nil, err
 	}
-	if w.files, err = readFiles(o.files, in); err != nil {
+	if w.files, err = readFiles(o.files, cmd.InOrStdin()); err != nil {
 		return nil, err
 	}
 	return w, eachFile(w.files, func(f file) error {
-		_, err := w.objects.add(f.content)
+		warnings, err := w.objects.addReviewed(f.content)
+		for _, warning := range warnings {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s\n", f.name, warning)
+		}
 		return err
 	})
 }

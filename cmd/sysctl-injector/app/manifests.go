@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
 // file is a manifest that a person named.
@@ -18,12 +21,16 @@ type file struct {
 
 var manifestExtensions = []string{".yaml", ".yml", ".json"}
 
+// maxManifests is how many bytes a command reads in all. One manifest has its own limit.
+const maxManifests = 8 * manifest.MaxSize
+
 // readFiles reads files, the manifests below directories, and standard input for "-", in the order in which they are named.
 func readFiles(names []string, in io.Reader) ([]file, error) {
 	var files []file
+	left := int64(maxManifests)
 	for _, name := range names {
 		if name == "-" {
-			content, err := io.ReadAll(in)
+			content, err := regular.ReadAll(in, manifest.MaxSize)
 			if err != nil {
 				return nil, fmt.Errorf("read standard input: %w", err)
 			}
@@ -35,11 +42,14 @@ func readFiles(names []string, in io.Reader) ([]file, error) {
 			return nil, err
 		}
 		for _, path := range below {
-			content, err := os.ReadFile(path)
+			content, err := regular.ReadFile(path, manifest.MaxSize)
 			if err != nil {
 				return nil, err
 			}
-			files = append(files, file{path, content})
+			if left -= int64(len(content)); left < 0 {
+				return nil, fmt.Errorf("%s: the manifests are larger than the limit of %d bytes in all", path, maxManifests)
+			}
+			files = append(files, file{oneLine(path), content})
 		}
 	}
 	return files, nil

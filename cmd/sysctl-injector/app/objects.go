@@ -36,6 +36,8 @@ func (o *objectOptions) addPolicyFlag(cmd *cobra.Command) {
 
 // objects stand in for a cluster: they are read once, from files.
 type objects struct {
+	// ownPolicies is set when the person names the policies, and so checks manifests against them.
+	ownPolicies    bool
 	policies       []*policy.Policy
 	profiles       []*policy.Profile
 	runtimeClasses map[string]*nodev1.RuntimeClass
@@ -43,7 +45,7 @@ type objects struct {
 }
 
 func (o objectOptions) load(in io.Reader) (*objects, error) {
-	loaded := &objects{runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
+	loaded := &objects{ownPolicies: len(o.policies) > 0, runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
 	builtIn := []fs.FS{templates.Profiles}
 	if len(o.policies) == 0 {
 		builtIn = append(builtIn, templates.Policies)
@@ -133,6 +135,59 @@ func (o *objects) addObject(object manifest.Object) (known bool, err error) {
 		return true, err
 	}
 	return false, nil
+}
+
+// addReviewed adds the objects of a manifest whose workloads are under review. They must not decide on their own review, so a
+// SysctlPolicy among them never counts, and where the person names policies, neither do the namespaces and RuntimeClasses that the
+// policies select by. The objects that the person named keep their names. Each object that does not count leads to a warning.
+func (o *objects) addReviewed(content []byte) (warnings []string, err error) {
+	found, err := manifest.Objects(content)
+	if err != nil {
+		return nil, err
+	}
+	reviewed := &objects{runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
+	var errs []error
+	for _, object := range found {
+		if _, err := reviewed.addObject(object); err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %s %q: %w", object.Line, object.Kind, object.Name, err))
+		}
+		if flag := o.flagFor(object); flag != "" {
+			warnings = append(warnings, fmt.Sprintf("line %d: %s %q does not count: it is among the manifests under review; name its file with %s if it should count",
+				object.Line, object.Kind, object.Name, flag))
+		}
+	}
+	// Of two profiles with one name, the later one counts: that is the one which the person named.
+	o.profiles = append(reviewed.profiles, o.profiles...)
+	if !o.ownPolicies {
+		addMissing(o.runtimeClasses, reviewed.runtimeClasses)
+		addMissing(o.namespaces, reviewed.namespaces)
+	}
+	return warnings, errors.Join(errs...)
+}
+
+// flagFor names the flag by which an object under review would count; "" where it counts, or is of another kind.
+func (o *objects) flagFor(object manifest.Object) string {
+	switch object.APIVersion + " " + object.Kind {
+	case v1alpha1.GroupVersion.String() + " SysctlPolicy":
+		return "--policy"
+	case nodev1.SchemeGroupVersion.String() + " RuntimeClass":
+		if o.ownPolicies && o.runtimeClasses[object.Name] == nil {
+			return "--runtime-class"
+		}
+	case corev1.SchemeGroupVersion.String() + " Namespace":
+		if _, known := o.namespaces[object.Name]; o.ownPolicies && !known {
+			return "--policy"
+		}
+	}
+	return ""
+}
+
+func addMissing[V any](to, from map[string]V) {
+	for name, value := range from {
+		if _, known := to[name]; !known {
+			to[name] = value
+		}
+	}
 }
 
 // rules returns the policies and profiles as the decision uses them.

@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
@@ -73,10 +71,4 @@ func printAs(out io.Writer, format string, value any) error {
 	}
 	_, err = out.Write(encoded)
 	return err
-}
-
-// colored tells whether out is for a person at a terminal who wants colors (https://no-color.org).
-func colored(out io.Writer) bool {
-	file, isFile := out.(*os.File)
-	return isFile && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
 }

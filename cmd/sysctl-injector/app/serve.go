@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -97,6 +100,9 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	// From here on there is something to end in order. Before, a signal ends the process.
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	served, parts, err := o.open(rest, o.namespace, registry, log)
 	if err != nil {
 		return err
@@ -109,11 +115,11 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 		parts = append(parts, part{name: "caches", start: known.Start, ready: known.Ready})
 	}
 	if known != nil && o.grants == string(cluster.GenerateGrants) {
-		if err := known.ManageGrants(cmd.Context(), handler.Need, o.gracePeriod); err != nil {
+		if err := known.ManageGrants(ctx, handler.Need, o.gracePeriod); err != nil {
 			return err
 		}
 	}
-	return o.serve(cmd.Context(), handler, served, parts, registry, log)
+	return o.serve(ctx, handler, served, parts, registry, log)
 }
 
 // rest says how the cluster is reached; nil without one.

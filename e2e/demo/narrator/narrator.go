@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/pmezard/go-difflib/difflib"
+	"github.com/aymanbagabas/go-udiff"
 	"golang.org/x/term"
 )
 
@@ -80,13 +80,7 @@ func (n *Narrator) Quote(text string) {
 // Diff shows what was added and removed. Where lines are left out it shows no numbers: nobody looks them up in a pod.
 func (n *Narrator) Diff(before, after string) {
 	var painted strings.Builder
-	unified, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		FromFile: "before", ToFile: "after", A: difflib.SplitLines(before), B: difflib.SplitLines(after), Context: 3,
-	})
-	if err != nil {
-		panic(err) // a strings.Builder takes everything
-	}
-	for line := range strings.Lines(unified) {
+	for line := range strings.Lines(udiff.Unified("before", "after", before, after)) {
 		color := ""
 		switch line[0] {
 		case '+':

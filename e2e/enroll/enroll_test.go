@@ -126,6 +126,14 @@ spec:
       containers: [{name: agent, image: agent}]
 `
 
+const fixIt = "fix the workloads, choose another --enforce, or add --yes"
+
+// notCovered is what enroll says of a guard that does not do its work.
+func notCovered(level, problem string) string {
+	return fmt.Sprintf("error: namespace \"shop\": the guard would not hold the other containers to %q, and nothing else would: %s; install the guard of this version (%s)\n",
+		level, problem, installation.Version)
+}
+
 func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p := person{t, suite.Cluster(t)}
 	p.must("", "kubectl", "create", "namespace", "shop")
@@ -137,26 +145,25 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.must("", "kubectl", "label", "namespace", "shop", "sysctl-injector.dev/inject-")
 
 	// Without the guard, nothing would take Pod Security's place.
-	p.says("", `error: namespace "shop": the guard is not installed, and nothing else would hold the other containers to a standard: `+
-		`validatingadmissionpolicies.admissionregistration.k8s.io "sysctl-injector-baseline" not found`+"\n", "", "sysctl-injector", "enroll", "shop")
+	p.says("", notCovered("restricted", `ValidatingAdmissionPolicy "sysctl-injector-restricted" is not installed`), "", "sysctl-injector", "enroll", "shop")
 	p.must("", "kubectl", "apply", "-f", guard)
 
 	// A workload that the standard would refuse is told, and the administrator asked.
 	p.must(agent, "kubectl", "apply", "-f", "-")
-	const told = "In namespace \"shop\", new pods of these would be refused by \"restricted\":\n" +
+	const told = "In namespace \"shop\", \"restricted\" would refuse new pods of these workloads:\n" +
 		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container \"agent\" must set securityContext.allowPrivilegeEscalation=false), " +
 		"unrestricted capabilities (container \"agent\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"agent\" must set " +
 		"securityContext.runAsNonRoot=true), seccompProfile (pod or container \"agent\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")\n"
-	p.says("", told+"Go on? [y/N] \nerror: namespace \"shop\": left as it is; mend the workloads, choose another --enforce, or give --yes\n", "", "sysctl-injector", "enroll", "shop", "--enforce", "restricted")
+	p.says("", told+"Continue? [y/N] \n"+`error: namespace "shop": nothing was changed; `+fixIt+"\n", "", "sysctl-injector", "enroll", "shop")
 	const changes = `  label pod-security.kubernetes.io/enforce: change "restricted" to "privileged"
   label sysctl-injector.dev/enforce: add "restricted"
   label sysctl-injector.dev/inject: add "enabled"
   annotation sysctl-injector.dev/former-enforce: add "restricted"
 `
-	p.says("namespace/shop enrolled (server dry run)\n"+changes, told, "", "sysctl-injector", "enroll", "shop", "--enforce", "restricted", "--dry-run", "server")
+	p.says("namespace/shop enrolled (server dry run)\n"+changes, told, "", "sysctl-injector", "enroll", "shop", "--dry-run", "server")
 	p.must("", "kubectl", "-n", "shop", "delete", "daemonset", "agent")
 	before := p.must("", "kubectl", "get", "namespace", "shop", "-o", "jsonpath={.metadata.labels}{.metadata.annotations}")
-	p.says("namespace/shop enrolled\n"+changes, "", "", "sysctl-injector", "enroll", "shop", "--enforce", "restricted")
+	p.says("namespace/shop enrolled\n"+changes, "", "", "sysctl-injector", "enroll", "shop")
 	p.says("namespace/shop unchanged\n", "", "", "sysctl-injector", "enroll", "shop", "--enforce", "restricted")
 
 	// The injected pod passes, one that is privileged by itself does not, nor one that falls short of restricted.
@@ -174,7 +181,8 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
   label sysctl-injector.dev/enforce: remove "restricted"
   label sysctl-injector.dev/inject: remove "enabled"
   annotation sysctl-injector.dev/former-enforce: remove "restricted"
-`, "", "", "sysctl-injector", "unenroll", "shop")
+`, "In namespace \"shop\", containers are held to \"restricted\" now; then Pod Security admission holds them to \"restricted\".\n",
+		"", "sysctl-injector", "unenroll", "shop")
 	if after := p.must("", "kubectl", "get", "namespace", "shop", "-o", "jsonpath={.metadata.labels}{.metadata.annotations}"); after != before {
 		t.Errorf("the namespace was\n%s\nand is\n%s", before, after)
 	}

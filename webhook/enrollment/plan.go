@@ -1,6 +1,6 @@
 // Package enrollment opens a namespace for the injected container and for nothing else: it plans the labels that hand the
-// namespace over from Pod Security admission, which knows no exception for one container, to the guard; and it tells which
-// workloads the guard would refuse.
+// namespace over from Pod Security admission, which knows no exception for one container, to the guard; it checks that the
+// installed guard takes over there; and it reports which workloads the guard would refuse.
 package enrollment
 
 import (
@@ -15,11 +15,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Levels are the standards that a namespace can be held to.
-func Levels() []string {
-	return []string{string(psaapi.LevelBaseline), string(psaapi.LevelRestricted), string(psaapi.LevelPrivileged)}
-}
-
 // Plan is what is to change in a namespace. All of it is one patch: there is no moment in which the namespace is held to nothing.
 type Plan struct {
 	namespace           *corev1.Namespace
@@ -33,7 +28,7 @@ func Enroll(namespace *corev1.Namespace, level string) Plan {
 		v1alpha1.EnforceLabel:    new(level),
 		psaapi.EnforceLevelLabel: new(string(psaapi.LevelPrivileged)),
 	}}
-	if _, enrolled := namespace.Annotations[v1alpha1.FormerEnforceAnnotation]; !enrolled {
+	if _, enrolled := former(namespace); !enrolled {
 		plan.annotations[v1alpha1.FormerEnforceAnnotation] = new(namespace.Labels[psaapi.EnforceLevelLabel])
 	}
 	return plan
@@ -46,15 +41,51 @@ func Unenroll(namespace *corev1.Namespace) Plan {
 		labels:      map[string]*string{v1alpha1.InjectLabel: nil, v1alpha1.EnforceLabel: nil},
 		annotations: map[string]*string{v1alpha1.FormerEnforceAnnotation: nil},
 	}
-	former, enrolled := namespace.Annotations[v1alpha1.FormerEnforceAnnotation]
-	switch {
-	case !enrolled: // somebody else has set the label, and knows what to
-	case former == "":
+	switch level, enrolled := former(namespace); {
+	case !enrolled: // somebody else set Pod Security's label
+	case level == "":
 		plan.labels[psaapi.EnforceLevelLabel] = nil
 	default:
-		plan.labels[psaapi.EnforceLevelLabel] = &former
+		plan.labels[psaapi.EnforceLevelLabel] = &level
 	}
 	return plan
+}
+
+// former returns Pod Security's level from before Enroll, "" if there was none. The annotation that keeps it counts only while the
+// labels are those that Enroll sets. Otherwise anyone who may annotate the namespace could have Unenroll lower its level.
+func former(namespace *corev1.Namespace) (level string, enrolled bool) {
+	level, noted := namespace.Annotations[v1alpha1.FormerEnforceAnnotation]
+	_, ours := namespace.Labels[v1alpha1.EnforceLabel]
+	_, err := psaapi.ParseLevel(level)
+	enrolled = noted && ours && namespace.Labels[psaapi.EnforceLevelLabel] == string(psaapi.LevelPrivileged) && (level == "" || err == nil)
+	return level, enrolled
+}
+
+// Labels returns the namespace's labels as they are after the change.
+func (p Plan) Labels() map[string]string {
+	labels := maps.Clone(p.namespace.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for key, value := range p.labels {
+		if value == nil {
+			delete(labels, key)
+		} else {
+			labels[key] = *value
+		}
+	}
+	return labels
+}
+
+// Handover says who holds the containers to which standard after the change, and whether that is weaker than now.
+func (p Plan) Handover() (text string, weaker bool) {
+	after := p.Labels()
+	now, then := inForce(p.namespace.Labels), inForce(after)
+	text = fmt.Sprintf("containers are held to %q now; then Pod Security admission holds them to %q", now, then)
+	if _, labelled := after[psaapi.EnforceLevelLabel]; !labelled {
+		text = fmt.Sprintf("containers are held to %q now; then Pod Security admission holds them to the cluster's default level", now)
+	}
+	return text, psaapi.CompareLevels(then, now) < 0
 }
 
 // Changes tells what the plan changes, a line each, in order; none where all is so already.

@@ -7,8 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	psaapi "k8s.io/pod-security-admission/api"
 	psapolicy "k8s.io/pod-security-admission/policy"
-
-	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // Workload is a pod, or something that makes pods of a template.
@@ -29,8 +27,8 @@ func (v Violation) String() string {
 }
 
 // Violations judges workloads by a standard as the guard does: with Pod Security admission's own checks, on every container but
-// the injected one.
-func Violations(workloads []Workload, level string) ([]Violation, error) {
+// the injected one, whose image is one of images.
+func Violations(workloads []Workload, level string, images []string) ([]Violation, error) {
 	parsed, err := psaapi.ParseLevel(level)
 	if err != nil {
 		return nil, err
@@ -39,10 +37,14 @@ func Violations(workloads []Workload, level string) ([]Violation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
 	}
+	ours, err := newInjected(images)
+	if err != nil {
+		return nil, err
+	}
 	var violations []Violation
 	for _, w := range workloads {
 		spec := w.Spec
-		if len(spec.InitContainers) > 0 && spec.InitContainers[0].Name == v1alpha1.ContainerName {
+		if len(spec.InitContainers) > 0 && ours.is(spec.InitContainers[0]) {
 			spec.InitContainers = spec.InitContainers[1:]
 		}
 		results := evaluator.EvaluatePod(psaapi.LevelVersion{Level: parsed, Version: psaapi.LatestVersion()}, &w.Metadata, &spec)

@@ -2,13 +2,18 @@ package app
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	psaapi "k8s.io/pod-security-admission/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,8 +30,8 @@ const (
 	dryRunServer = "server"
 )
 
-// planner plans the change of one namespace, and tells whether to carry it out.
-type planner func(context.Context, client.Client, *corev1.Namespace) (enrollment.Plan, bool, error)
+// planner plans the change of one namespace. An error leaves the namespace as it is.
+type planner func(context.Context, *terms, *corev1.Namespace) (enrollment.Plan, error)
 
 // enrollOptions are for both commands.
 type enrollOptions struct {
@@ -34,6 +39,14 @@ type enrollOptions struct {
 	enforce string
 	dryRun  string
 	yes     bool
+}
+
+// terms are what all namespaces of one command share: the cluster, and the person who answers.
+type terms struct {
+	cluster client.Client
+	// answers is one reader for all questions: a second one would miss what the first has read ahead.
+	answers   *bufio.Reader
+	questions io.Writer
 }
 
 func newEnrollCommand() *cobra.Command {
@@ -45,35 +58,35 @@ func newEnrollCommand() *cobra.Command {
 
 Pod Security admission knows no exception for one container: a namespace that it holds to baseline or restricted refuses the
 injected one. So the namespace's label is set to privileged, and the guard holds every other container to the standard that
---enforce names. All labels are set in one patch, so that there is no moment in between. The labels for warnings and audit stay.
+--enforce names; if absent, to the one that holds now. All labels are set in one patch, so that there is no moment in between. The
+labels for warnings and audit stay.
 
-Before, the workloads of the namespace are judged by that standard. Where some would be refused, they are told, and the command
-asks whether to go on.`,
+Before, the command checks that the installed guard is that of this version and takes over in the namespace, and judges the
+namespace's workloads by the standard. Where some would be refused, it shows them and asks whether to continue.`,
 		Example: `  sysctl-injector enroll shop --enforce restricted`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
-			return o.each(cmd, namespaces, func(ctx context.Context, c client.Client, namespace *corev1.Namespace) (enrollment.Plan, bool, error) {
-				return o.enroll(ctx, cmd, c, namespace)
-			})
+			return o.each(cmd, namespaces, o.enroll)
 		},
 	}
 	o.addFlags(cmd)
-	addChoiceFlag(cmd, &o.enforce, "enforce", "", "the standard for all other containers", string(psaapi.LevelBaseline), enrollment.Levels()...)
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "go on without asking")
+	addChoiceFlag(cmd, &o.enforce, "enforce", "", "the standard for all other containers, if it should change", "", enrollment.Levels()...)
 	return cmd
 }
 
 func newUnenrollCommand() *cobra.Command {
 	o := &enrollOptions{}
 	cmd := &cobra.Command{
-		Use:     "unenroll NAMESPACE...",
-		Short:   "Give namespaces back to Pod Security admission, as they were before enroll",
+		Use:   "unenroll NAMESPACE...",
+		Short: "Give namespaces back to Pod Security admission, as they were before enroll",
+		Long: `Give namespaces back to Pod Security admission, as they were before enroll.
+
+The command shows the standard that holds then. Where it is weaker than the one that holds now, the command asks whether to
+continue. If somebody changed the labels since enroll, the label of Pod Security admission stays as it is.`,
 		Example: `  sysctl-injector unenroll shop`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
-			return o.each(cmd, namespaces, func(_ context.Context, _ client.Client, namespace *corev1.Namespace) (enrollment.Plan, bool, error) {
-				return enrollment.Unenroll(namespace), true, nil
-			})
+			return o.each(cmd, namespaces, o.unenroll)
 		},
 	}
 	o.addFlags(cmd)
@@ -82,6 +95,7 @@ func newUnenrollCommand() *cobra.Command {
 
 func (o *enrollOptions) addFlags(cmd *cobra.Command) {
 	o.clientOptions.addFlags(cmd)
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "continue without asking")
 	addChoiceFlag(cmd, &o.dryRun, "dry-run", "", "show the change without making it, with the API server's verdict (server) or without", dryRunNone, dryRunNone, dryRunClient, dryRunServer)
 }
 
@@ -91,23 +105,24 @@ func (o *enrollOptions) each(cmd *cobra.Command, names []string, plan planner) e
 	if err != nil {
 		return err
 	}
+	shared := &terms{cluster: cluster, answers: bufio.NewReader(cmd.InOrStdin()), questions: cmd.ErrOrStderr()}
 	var errs []error
 	for _, name := range names {
-		if err := o.change(cmd, cluster, name, plan); err != nil {
+		if err := o.change(cmd, shared, name, plan); err != nil {
 			errs = append(errs, fmt.Errorf("namespace %q: %w", name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (o *enrollOptions) change(cmd *cobra.Command, cluster client.Client, name string, plan planner) error {
-	ctx := cmd.Context()
+func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, plan planner) error {
+	ctx, cluster := cmd.Context(), shared.cluster
 	namespace := &corev1.Namespace{}
 	if err := cluster.Get(ctx, client.ObjectKey{Name: name}, namespace); err != nil {
 		return err
 	}
-	planned, goOn, err := plan(ctx, cluster, namespace)
-	if err != nil || !goOn {
+	planned, err := plan(ctx, shared, namespace)
+	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
@@ -141,50 +156,89 @@ func (o *enrollOptions) change(cmd *cobra.Command, cluster client.Client, name s
 }
 
 // enroll is the planner of the command enroll.
-func (o *enrollOptions) enroll(ctx context.Context, cmd *cobra.Command, cluster client.Client, namespace *corev1.Namespace) (enrollment.Plan, bool, error) {
-	plan := enrollment.Enroll(namespace, o.enforce)
-	if o.enforce == string(psaapi.LevelPrivileged) {
-		return plan, true, nil
-	}
-	if err := guardIsInstalled(ctx, cluster); err != nil {
-		return plan, false, err
-	}
-	workloads, err := workloadsOf(ctx, cluster, namespace.Name)
-	if err != nil {
-		return plan, false, err
-	}
-	violations, err := enrollment.Violations(workloads, o.enforce)
-	if err != nil || len(violations) == 0 {
-		return plan, true, err
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "In namespace %q, new pods of these would be refused by %q:\n", namespace.Name, o.enforce)
-	for _, v := range violations {
-		fmt.Fprintln(cmd.ErrOrStderr(), "  "+v.String())
-	}
-	if o.yes || o.dryRun != dryRunNone {
-		return plan, true, nil
-	}
-	fmt.Fprint(cmd.ErrOrStderr(), "Go on? [y/N] ")
-	answer, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
-		return plan, true, nil
-	}
-	if err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr())
-	}
-	return plan, false, errors.New("left as it is; mend the workloads, choose another --enforce, or give --yes")
-}
-
-// guardIsInstalled is asked before Pod Security admission is told to step aside: without the guard nothing would take its place.
-func guardIsInstalled(ctx context.Context, cluster client.Client) error {
+func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *corev1.Namespace) (enrollment.Plan, error) {
+	level := cmp.Or(o.enforce, enrollment.CurrentLevel(namespace.Labels))
+	plan := enrollment.Enroll(namespace, level)
 	objects, err := guard.Render(guard.Config{Images: []string{form.DefaultImage()}})
 	if err != nil {
-		return err
+		return plan, err
 	}
-	for _, object := range objects {
-		if err := cluster.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
-			return fmt.Errorf("the guard is not installed, and nothing else would hold the other containers to a standard: %w", err)
+	rendered := enrollment.NewGuard(objects)
+	installed, err := installedGuard(ctx, shared.cluster)
+	if err != nil {
+		return plan, err
+	}
+	if slices.Contains(neverEnrolled, namespace.Name) || installed.Excludes(rendered, plan.Labels()) {
+		return plan, errors.New("neither the webhook nor the guard acts in this namespace, so it cannot be enrolled")
+	}
+	if level == string(psaapi.LevelPrivileged) {
+		return plan, nil
+	}
+	if err := installed.Covers(rendered, plan.Labels()); err != nil {
+		return plan, fmt.Errorf("the guard would not hold the other containers to %q, and nothing else would: %w; install the guard of this version (%s)",
+			level, err, buildVersion())
+	}
+	workloads, err := workloadsOf(ctx, shared.cluster, namespace.Name)
+	if err != nil {
+		return plan, err
+	}
+	violations, err := enrollment.Violations(workloads, level, installed.Images(rendered))
+	if err != nil || len(violations) == 0 {
+		return plan, err
+	}
+	fmt.Fprintf(shared.questions, "In namespace %q, %q would refuse new pods of these workloads:\n", namespace.Name, level)
+	for _, v := range violations {
+		fmt.Fprintln(shared.questions, "  "+oneLine(v.String()))
+	}
+	return plan, o.confirm(shared, "fix the workloads, choose another --enforce, or add --yes")
+}
+
+// unenroll is the planner of the command unenroll.
+func (o *enrollOptions) unenroll(_ context.Context, shared *terms, namespace *corev1.Namespace) (enrollment.Plan, error) {
+	plan := enrollment.Unenroll(namespace)
+	if len(plan.Changes()) == 0 {
+		return plan, nil
+	}
+	handover, weaker := plan.Handover()
+	fmt.Fprintf(shared.questions, "In namespace %q, %s.\n", namespace.Name, handover)
+	if !weaker {
+		return plan, nil
+	}
+	fmt.Fprintln(shared.questions, "That may be weaker.")
+	return plan, o.confirm(shared, "set the label "+psaapi.EnforceLevelLabel+" afterwards, and add --yes")
+}
+
+// confirm asks whether to continue, and returns an error that says what to do instead if the answer is not yes.
+func (o *enrollOptions) confirm(shared *terms, instead string) error {
+	if o.yes || o.dryRun != dryRunNone {
+		return nil
+	}
+	fmt.Fprint(shared.questions, "Continue? [y/N] ")
+	answer, err := shared.answers.ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		fmt.Fprintln(shared.questions) // nobody ended the line
+	}
+	return fmt.Errorf("nothing was changed; %s", instead)
+}
+
+// neverEnrolled are the namespaces that the guard excludes as shipped. They are rejected also where there is no guard.
+var neverEnrolled = []string{metav1.NamespaceSystem, "sysctl-injector-system"}
+
+// installedGuard reads the policies and bindings among which the guard is.
+func installedGuard(ctx context.Context, cluster client.Client) (enrollment.Guard, error) {
+	var policies admissionregistrationv1.ValidatingAdmissionPolicyList
+	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
+	for _, list := range []client.ObjectList{&policies, &bindings} {
+		if err := listAll(ctx, cluster, list); err != nil {
+			return enrollment.Guard{}, fmt.Errorf("read the guard: %w", err)
 		}
 	}
-	return nil
+	return enrollment.Guard{Policies: policies.Items, Bindings: bindings.Items}, nil
 }

@@ -13,7 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
@@ -45,20 +48,28 @@ func (o *clientOptions) client() (client.Client, error) {
 	return client.New(config, client.Options{Scheme: scheme})
 }
 
-// workloadsOf returns a namespace's workloads: of pods and sets that another workload made, only the maker.
+// workloadsOf returns a namespace's workloads: of pods and sets that another workload here made, only the maker. A pod that a custom
+// resource made counts: nobody else knows what the next one will be like.
 func workloadsOf(ctx context.Context, cluster client.Client, namespace string) ([]enrollment.Workload, error) {
-	var found []enrollment.Workload
+	type made struct {
+		workload enrollment.Workload
+		by       *metav1.OwnerReference
+	}
+	var all []made
+	listed := sets.New[types.UID]()
 	add := func(kind string, object metav1.Object, template corev1.PodTemplateSpec) {
-		if metav1.GetControllerOf(object) == nil {
-			found = append(found, enrollment.Workload{Kind: kind, Name: object.GetName(), Metadata: template.ObjectMeta, Spec: template.Spec})
-		}
+		listed.Insert(object.GetUID())
+		all = append(all, made{
+			enrollment.Workload{Kind: kind, Name: object.GetName(), Metadata: template.ObjectMeta, Spec: template.Spec},
+			metav1.GetControllerOf(object),
+		})
 	}
 	for _, kind := range workload.Kinds {
 		if kind.NewList == nil {
 			continue
 		}
 		list := kind.NewList()
-		if err := cluster.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := listAll(ctx, cluster, list, client.InNamespace(namespace)); err != nil {
 			return nil, fmt.Errorf("list the workloads: %w", err)
 		}
 		err := meta.EachListItem(list, func(item runtime.Object) error {
@@ -72,5 +83,35 @@ func workloadsOf(ctx context.Context, cluster client.Client, namespace string) (
 			return nil, fmt.Errorf("list the workloads: %w", err)
 		}
 	}
+	var found []enrollment.Workload
+	for _, m := range all {
+		if m.by == nil || !listed.Has(m.by.UID) {
+			found = append(found, m.workload)
+		}
+	}
 	return found, nil
+}
+
+// pageSize is how many objects one request lists, as with kubectl.
+const pageSize = 500
+
+// listAll fills a list in pages, so that no single answer of the API server is large.
+func listAll(ctx context.Context, cluster client.Client, into client.ObjectList, options ...client.ListOption) error {
+	var items []runtime.Object
+	pages := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {
+		list, ok := into.DeepCopyObject().(client.ObjectList)
+		if !ok {
+			return nil, fmt.Errorf("%T is no list", into)
+		}
+		err := cluster.List(ctx, list, append(options, client.Limit(page.Limit), client.Continue(page.Continue))...)
+		return list, err
+	})
+	pages.PageSize = pageSize
+	if err := pages.EachListItem(ctx, metav1.ListOptions{}, func(item runtime.Object) error {
+		items = append(items, item)
+		return nil
+	}); err != nil {
+		return err
+	}
+	return meta.SetList(into, items)
 }

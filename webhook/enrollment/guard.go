@@ -1,0 +1,204 @@
+package enrollment
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Guard is the policies and bindings that hold namespaces to a standard: those that an API server has, others among them, or
+// those that this version renders.
+type Guard struct {
+	Policies []admissionregistrationv1.ValidatingAdmissionPolicy
+	Bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding
+}
+
+// NewGuard sorts rendered objects.
+func NewGuard(objects []client.Object) Guard {
+	var g Guard
+	for _, object := range objects {
+		switch object := object.(type) {
+		case *admissionregistrationv1.ValidatingAdmissionPolicy:
+			g.Policies = append(g.Policies, *object)
+		case *admissionregistrationv1.ValidatingAdmissionPolicyBinding:
+			g.Bindings = append(g.Bindings, *object)
+		}
+	}
+	return g
+}
+
+// chosen are the variables that an administrator's configuration fills in. They differ between installations of one version.
+var chosen = []string{"images", "guestHandlers"}
+
+// Excludes reports whether a policy of the installed guard g leaves out a namespace with these labels, whatever its bindings select.
+func (g Guard) Excludes(rendered Guard, namespace map[string]string) bool {
+	return slices.ContainsFunc(rendered.Policies, func(want admissionregistrationv1.ValidatingAdmissionPolicy) bool {
+		p := g.policy(want.Name)
+		return p != nil && p.Spec.MatchConstraints != nil && !selects(p.Spec.MatchConstraints.NamespaceSelector, namespace)
+	})
+}
+
+func (g Guard) policy(name string) *admissionregistrationv1.ValidatingAdmissionPolicy {
+	for i := range g.Policies {
+		if g.Policies[i].Name == name {
+			return &g.Policies[i]
+		}
+	}
+	return nil
+}
+
+// Covers returns an error unless the installed guard g does in a namespace with these labels what the rendered guard would: the
+// same policies, bound so that they deny.
+func (g Guard) Covers(rendered Guard, namespace map[string]string) error {
+	for _, want := range rendered.Policies {
+		binding := rendered.bindingOf(want.Name, namespace)
+		if binding == nil {
+			continue // not for a namespace with these labels
+		}
+		have := g.policy(want.Name)
+		if have == nil {
+			return fmt.Errorf("ValidatingAdmissionPolicy %q is not installed", want.Name)
+		}
+		if fields := differences(*have, want); len(fields) > 0 {
+			return fmt.Errorf("ValidatingAdmissionPolicy %q is not that of this version: it differs in %s", want.Name, strings.Join(fields, ", "))
+		}
+		if err := g.denies(*binding, namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bindingOf returns the binding by which a policy holds in a namespace; nil if there is none.
+func (g Guard) bindingOf(policy string, namespace map[string]string) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+	for i, b := range g.Bindings {
+		if b.Spec.PolicyName == policy && b.Spec.MatchResources != nil && selects(b.Spec.MatchResources.NamespaceSelector, namespace) {
+			return &g.Bindings[i]
+		}
+	}
+	return nil
+}
+
+// denies looks for an installed binding that does at least what the rendered one does, and otherwise says what keeps the one with
+// its name from it.
+func (g Guard) denies(want admissionregistrationv1.ValidatingAdmissionPolicyBinding, namespace map[string]string) error {
+	problem := "is not installed"
+	for _, b := range g.Bindings {
+		if b.Spec.PolicyName != want.Spec.PolicyName && b.Name != want.Name {
+			continue
+		}
+		lacks := lacking(b.Spec, want.Spec, namespace)
+		if lacks == "" {
+			return nil
+		}
+		if b.Name == want.Name {
+			problem = lacks
+		}
+	}
+	return fmt.Errorf("ValidatingAdmissionPolicyBinding %q %s", want.Name, problem)
+}
+
+func lacking(have, want admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec, namespace map[string]string) string {
+	switch match := have.MatchResources; {
+	case have.PolicyName != want.PolicyName:
+		return fmt.Sprintf("is for policy %q", have.PolicyName)
+	case !slices.Contains(have.ValidationActions, admissionregistrationv1.Deny):
+		return fmt.Sprintf("does not deny: its validationActions are %v", have.ValidationActions)
+	case !apiequality.Semantic.DeepEqual(have.ParamRef, want.ParamRef):
+		return "has another paramRef"
+	case match != nil && !selects(match.NamespaceSelector, namespace):
+		return "does not select this namespace"
+	case match != nil && (!isEverything(match.ObjectSelector) || len(match.ResourceRules)+len(match.ExcludeResourceRules) > 0):
+		return "does not select everything in this namespace"
+	}
+	return ""
+}
+
+// differences names the fields of a policy's spec that are not as wanted. The API server's defaults are no difference, nor is the
+// choice of namespaces, which Excludes judges.
+func differences(have, want admissionregistrationv1.ValidatingAdmissionPolicy) []string {
+	a, b := normalized(have.Spec), normalized(want.Spec)
+	var fields []string
+	for _, f := range []struct {
+		name string
+		a, b any
+	}{
+		{"failurePolicy", a.FailurePolicy, b.FailurePolicy},
+		{"paramKind", a.ParamKind, b.ParamKind},
+		{"matchConstraints", a.MatchConstraints, b.MatchConstraints},
+		{"matchConditions", a.MatchConditions, b.MatchConditions},
+		{"variables", a.Variables, b.Variables},
+		{"validations", a.Validations, b.Validations},
+	} {
+		if !apiequality.Semantic.DeepEqual(f.a, f.b) {
+			fields = append(fields, f.name)
+		}
+	}
+	return fields
+}
+
+func normalized(spec admissionregistrationv1.ValidatingAdmissionPolicySpec) *admissionregistrationv1.ValidatingAdmissionPolicySpec {
+	s := spec.DeepCopy()
+	if s.FailurePolicy == nil {
+		s.FailurePolicy = new(admissionregistrationv1.Fail)
+	}
+	if m := s.MatchConstraints; m != nil {
+		m.NamespaceSelector = nil
+		if isEverything(m.ObjectSelector) {
+			m.ObjectSelector = nil
+		}
+		if m.MatchPolicy == nil {
+			m.MatchPolicy = new(admissionregistrationv1.Equivalent)
+		}
+		for i := range m.ResourceRules {
+			if m.ResourceRules[i].Scope == nil {
+				m.ResourceRules[i].Scope = new(admissionregistrationv1.AllScopes)
+			}
+		}
+	}
+	for i := range s.Variables {
+		if slices.Contains(chosen, s.Variables[i].Name) {
+			s.Variables[i].Expression = ""
+		}
+	}
+	return s
+}
+
+// Images returns the init images that the installed guard takes for ours.
+func (g Guard) Images(rendered Guard) []string {
+	var images []string
+	for _, want := range rendered.Policies {
+		have := g.policy(want.Name)
+		if have == nil {
+			continue
+		}
+		for _, v := range have.Spec.Variables {
+			var list []string
+			if v.Name == "images" && json.Unmarshal([]byte(v.Expression), &list) == nil {
+				images = append(images, list...)
+			}
+		}
+	}
+	slices.Sort(images)
+	return slices.Compact(images)
+}
+
+// selects reports whether a selector matches; one that cannot be read does not.
+func selects(selector *metav1.LabelSelector, namespace map[string]string) bool {
+	if selector == nil {
+		return true
+	}
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	return err == nil && parsed.Matches(labels.Set(namespace))
+}
+
+func isEverything(selector *metav1.LabelSelector) bool {
+	return selector == nil || len(selector.MatchLabels)+len(selector.MatchExpressions) == 0
+}

@@ -1,0 +1,71 @@
+package enrollment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// tokenPath is where the API server mounts the service account's token (k8s.io/kubernetes
+// plugin/pkg/admission/serviceaccount, DefaultAPITokenMountPath).
+const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// injected knows the injected container as the guard does: by all that it has, and not by its name.
+type injected struct {
+	template corev1.Container
+	images   []string
+}
+
+func newInjected(images []string) (*injected, error) {
+	i := &injected{images: images}
+	if err := yaml.UnmarshalStrict(templates.Container, &i.template); err != nil {
+		return nil, fmt.Errorf("decode template container.yaml: %w", err)
+	}
+	return i, nil
+}
+
+// is reports whether a container is the injected one.
+func (i *injected) is(container corev1.Container) bool {
+	if container.Name != v1alpha1.ContainerName || !i.hasImage(container.Image) || !areAssignments(container.Args) {
+		return false
+	}
+	c, want := *container.DeepCopy(), i.template
+	if c.TerminationMessagePath == corev1.TerminationMessagePathDefault {
+		c.TerminationMessagePath = want.TerminationMessagePath
+	}
+	if sc := c.SecurityContext; sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount {
+		sc.ProcMount = nil
+	}
+	if m := c.VolumeMounts; len(m) == 1 && m[0].MountPath == tokenPath && m[0].ReadOnly && m[0].SubPath == "" && m[0].SubPathExpr == "" {
+		c.VolumeMounts = nil
+	}
+	if len(c.Resources.Claims) == 0 {
+		c.Resources = want.Resources
+	}
+	c.Image, c.ImagePullPolicy, c.Args = want.Image, want.ImagePullPolicy, want.Args
+	return apiequality.Semantic.DeepEqual(c, want)
+}
+
+func (i *injected) hasImage(image string) bool {
+	return slices.ContainsFunc(i.images, func(ours string) bool {
+		return image == ours || strings.HasPrefix(image, ours+"@sha256:")
+	})
+}
+
+func areAssignments(args []string) bool {
+	for _, arg := range args {
+		name, value, found := strings.Cut(arg, "=")
+		if dotted, err := sysctl.ParseName(name); err != nil || dotted != name || !found || value == "" {
+			return false
+		}
+	}
+	return len(args) > 0
+}

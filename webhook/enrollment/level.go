@@ -1,0 +1,55 @@
+package enrollment
+
+import (
+	psaapi "k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// Levels are the standards that a namespace can be held to.
+func Levels() []string {
+	return []string{string(psaapi.LevelBaseline), string(psaapi.LevelRestricted), string(psaapi.LevelPrivileged)}
+}
+
+// CurrentLevel returns the standard that a namespace's labels hold its containers to. Without any label that is the cluster's
+// default, which a namespace does not show: baseline stands for it, as it does for the guard.
+func CurrentLevel(labels map[string]string) string {
+	if _, byPodSecurity := labels[psaapi.EnforceLevelLabel]; !byPodSecurity && !takesPart(labels) {
+		return string(psaapi.LevelBaseline)
+	}
+	return string(inForce(labels))
+}
+
+// inForce returns the stricter of the standards that Pod Security admission and the guard hold a namespace to.
+func inForce(labels map[string]string) psaapi.Level {
+	podSecurity, guard := psaapi.LevelPrivileged, psaapi.LevelPrivileged
+	if value, ok := labels[psaapi.EnforceLevelLabel]; ok {
+		podSecurity = levelOf(value)
+	}
+	if takesPart(labels) {
+		guard = psaapi.LevelBaseline
+	}
+	if value, ok := labels[v1alpha1.EnforceLabel]; ok {
+		guard = levelOf(value)
+	}
+	if psaapi.CompareLevels(podSecurity, guard) > 0 {
+		return podSecurity
+	}
+	return guard
+}
+
+// levelOf reads a label as Pod Security admission and the guard do: what is no level counts as the strictest.
+func levelOf(value string) psaapi.Level {
+	level, err := psaapi.ParseLevel(value)
+	if err != nil {
+		return psaapi.LevelRestricted
+	}
+	return level
+}
+
+// takesPart reports whether the guard's bindings select a namespace.
+func takesPart(labels map[string]string) bool {
+	_, inject := labels[v1alpha1.InjectLabel]
+	_, enforce := labels[v1alpha1.EnforceLabel]
+	return inject || enforce
+}

@@ -30,7 +30,7 @@ type Template struct {
 	Pod []byte
 }
 
-// Edit returns what to change in one template: RFC 6902 operations, "add" or "replace", with paths relative to the template.
+// Edit returns what to change in one template: RFC 6902 operations, "add", "replace" or "remove", with paths relative to the template.
 type Edit func(Template) ([]jsonpatch.Operation, error)
 
 // Object is one object of a manifest.
@@ -100,19 +100,14 @@ func (d *document) rewrite(edit Edit) (string, error) {
 	if equalJSON(want, d.json) {
 		return d.text, nil
 	}
-	t := newTree(d.root)
-	for _, op := range ops {
-		if err := t.apply(op); err != nil {
-			return "", fmt.Errorf("line %d: %s %s: %w", d.lineOf(nil), op.Operation, op.Path, err)
-		}
+	text, err := d.edited(ops)
+	if err == nil && !d.reads(text, want) {
+		err = errUneditable
 	}
-	if text, ok := d.splice(t); ok && d.reads(text, want) {
-		return text, nil
+	if err != nil {
+		return "", fmt.Errorf("line %d: %w", d.lineOf(nil), err)
 	}
-	if text, ok := d.reencode(t); ok && d.reads(text, want) {
-		return text, nil
-	}
-	return "", fmt.Errorf("line %d: this document cannot be edited without changing something else; write its pod template in block style, without anchors and merge keys", d.lineOf(nil))
+	return text, nil
 }
 
 // operations asks edit about each template and returns the answers with paths from the root of the document.

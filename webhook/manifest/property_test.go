@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidwall/gjson"
 	"gomodules.xyz/jsonpatch/v2"
 	kyaml "sigs.k8s.io/yaml"
 )
@@ -117,16 +118,21 @@ func (a *author) mappingOf(name string, entries []func()) {
 	a.mapping(entries...)
 }
 
+// anyPod returns a pod in a style that the seed decides, and whether it ends with a line end.
+func anyPod(seed uint64) (in string, ended bool) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	a := &author{Rand: random, unit: 2 + random.IntN(3), end: []string{"\n", "\n", "\r\n"}[random.IntN(3)]}
+	a.dash = []int{0, 2, a.unit}[random.IntN(3)]
+	in = a.pod()
+	if ended = a.IntN(4) > 0; !ended {
+		in = strings.TrimSuffix(in, a.end)
+	}
+	return in, ended
+}
+
 func TestPodsInAnyBlockStyleGetLinesAddedAndNothingElse(t *testing.T) {
 	for seed := range uint64(600) {
-		random := rand.New(rand.NewPCG(seed, 1))
-		a := &author{Rand: random, unit: 2 + random.IntN(3), end: []string{"\n", "\n", "\r\n"}[random.IntN(3)]}
-		a.dash = []int{0, 2, a.unit}[random.IntN(3)]
-		in := a.pod()
-		ended := a.IntN(4) > 0
-		if !ended {
-			in = strings.TrimSuffix(in, a.end)
-		}
+		in, ended := anyPod(seed)
 		var ops []jsonpatch.Operation
 		out, err := Rewrite([]byte(in), func(pod Template) ([]jsonpatch.Operation, error) {
 			var err error
@@ -147,4 +153,100 @@ func TestPodsInAnyBlockStyleGetLinesAddedAndNothingElse(t *testing.T) {
 			t.Errorf("seed %d: a line changed\n%s\n---\n%s", seed, in, out)
 		}
 	}
+}
+
+// paths returns the path of every value below one, and whether its entry can go by whole lines: it is neither the only one of its
+// collection nor written behind a dash.
+func paths(value gjson.Result, path string, found map[string]bool) {
+	if !value.IsArray() && !value.IsObject() {
+		return
+	}
+	i := 0
+	value.ForEach(func(key, child gjson.Result) bool {
+		name := strings.NewReplacer("~", "~0", "/", "~1").Replace(key.String())
+		if value.IsArray() {
+			name = fmt.Sprint(i)
+		}
+		i++
+		below := path + "/" + name
+		count := len(value.Map())
+		if value.IsArray() {
+			count = len(value.Array())
+		}
+		found[below] = count > 1 && (value.IsArray() || name != "name")
+		paths(child, below, found)
+		return true
+	})
+}
+
+func TestPodsInAnyBlockStyleLoseLinesAndNothingElse(t *testing.T) {
+	removed, byLines := 0, 0
+	for seed := range uint64(100) {
+		in, ended := anyPod(seed)
+		before, err := kyaml.YAMLToJSON([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]bool{}
+		paths(gjson.GetBytes(before, "spec"), "/spec", found)
+		paths(gjson.GetBytes(before, "metadata"), "/metadata", found)
+		for path, wholeLines := range found {
+			ops := []jsonpatch.Operation{jsonpatch.NewOperation("remove", path, nil)}
+			out := rewritten(t, seed, in, before, ops)
+			removed++
+			// What follows a block scalar can become a part of it, and then the document is encoded anew.
+			if wholeLines && ended && !strings.Contains(in, "|+") {
+				byLines++
+				if !onlyAdds(out, in) {
+					t.Errorf("seed %d: %s: a line changed\n%s\n---\n%s", seed, path, in, out)
+				}
+			}
+		}
+	}
+	if byLines < removed/5 {
+		t.Errorf("of %d entries only %d went by whole lines", removed, byLines)
+	}
+}
+
+func TestPodsInAnyBlockStyleGetValuesReplacedAndMoved(t *testing.T) {
+	for seed := range uint64(200) {
+		in, ended := anyPod(seed)
+		before, err := kyaml.YAMLToJSON([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		containers := len(gjson.GetBytes(before, "spec.containers").Array())
+		rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace", "/spec/containers", []container{first})})
+		rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace", "/metadata/annotations", map[string]string{"a": "b"})})
+		out := rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace", fmt.Sprintf("/spec/containers/%d", containers-1), first)})
+		moved := rewritten(t, seed, in, before, []jsonpatch.Operation{
+			jsonpatch.NewOperation("remove", fmt.Sprintf("/spec/containers/%d", containers-1), nil), jsonpatch.NewOperation("add", "/spec/containers/0", first),
+		})
+		if !ended || strings.Contains(in, "|+") {
+			continue
+		}
+		// The metadata is elsewhere, and stays line by line.
+		for _, out := range []string{out, moved} {
+			for line := range strings.Lines(in) {
+				if strings.Contains(line, "example.com/inject") && !strings.Contains(out, line) {
+					t.Errorf("seed %d: line %q changed\n%s\n---\n%s", seed, line, in, out)
+				}
+			}
+		}
+	}
+}
+
+// rewritten returns in with operations applied, and compares it with what a JSON Patch library makes of it.
+func rewritten(t *testing.T, seed uint64, in string, before []byte, ops []jsonpatch.Operation) string {
+	t.Helper()
+	out, err := Rewrite([]byte(in), func(Template) ([]jsonpatch.Operation, error) { return ops, nil })
+	if err != nil {
+		t.Fatalf("seed %d: %v: %v\n%s", seed, ops, err, in)
+	}
+	after, errAfter := kyaml.YAMLToJSON(out)
+	want, errWant := patched(before, ops)
+	if errAfter != nil || errWant != nil || !equalJSON(after, want) {
+		t.Fatalf("seed %d: %v: not what the patch makes of it\n%s\n---\n%s", seed, ops, in, out)
+	}
+	return string(out)
 }

@@ -40,6 +40,11 @@ func (d *document) splice(t *tree) (string, bool) {
 	if s.failed {
 		return "", false
 	}
+	return s.result()
+}
+
+// result returns the text with the cuts made; false if two of them overlap.
+func (s *splicer) result() (string, bool) {
 	slices.SortStableFunc(s.cuts, func(a, b cut) int { return cmp.Compare(a.from, b.from) })
 	var b strings.Builder
 	done := 0
@@ -47,10 +52,10 @@ func (d *document) splice(t *tree) (string, bool) {
 		if c.from < done {
 			return "", false
 		}
-		b.WriteString(d.text[done:c.from] + c.text)
+		b.WriteString(s.text[done:c.from] + c.text)
 		done = c.to
 	}
-	return b.String() + d.text[done:], true
+	return b.String() + s.text[done:], true
 }
 
 // block writes the new nodes below a collection in block style. above is the last line before the collection that is not its own,

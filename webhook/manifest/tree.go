@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 	"gomodules.xyz/jsonpatch/v2"
@@ -28,12 +27,9 @@ func newTree(root *yaml.Node) *tree {
 // apply carries out one operation.
 func (t *tree) apply(op jsonpatch.Operation) error {
 	if op.Operation != "add" && op.Operation != "replace" {
-		return errors.New("only add and replace are known")
+		return errors.New("only add, replace and remove are known")
 	}
-	names := strings.Split(op.Path, "/")[1:]
-	for i, name := range names {
-		names[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
-	}
+	names := namesOf(op.Path)
 	if len(names) == 0 {
 		return errors.New("cannot replace the whole document")
 	}

@@ -1,0 +1,144 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"gomodules.xyz/jsonpatch/v2"
+)
+
+// errUneditable is the answer where neither the text can be edited nor the document be encoded anew.
+var errUneditable = errors.New("this document cannot be edited without changing something else; " +
+	"write its pod template in block style, without anchors and merge keys")
+
+// edited returns the document's text with operations applied, in steps. Operations that only add are one step. Each other operation
+// is a step of its own, since it needs the positions of the text as it is then.
+func (d *document) edited(ops []jsonpatch.Operation) (string, error) {
+	now := d
+	for {
+		step, rest := now.nextStep(ops)
+		text, err := now.apply(step)
+		if err != nil || len(rest) == 0 {
+			return text, err
+		}
+		s, err := read([]byte(text))
+		if err != nil {
+			return "", err
+		}
+		if len(s.documents) != 1 {
+			return "", errUneditable
+		}
+		now, ops = s.documents[0], rest
+	}
+}
+
+// step is the next change of a text: additions, or one cut.
+type step struct {
+	ops []jsonpatch.Operation
+	cut *pointerTo
+}
+
+// pointerTo is the value that a step cuts out.
+type pointerTo struct {
+	names []string
+	empty bool // leave an empty collection in its place
+}
+
+// nextStep returns the first step of ops, and the operations that are left. To replace a collection, one step empties or removes the
+// old one, and the next step adds the new one.
+func (d *document) nextStep(ops []jsonpatch.Operation) (step, []jsonpatch.Operation) {
+	for i, op := range ops {
+		old, inSequence := d.collectionAt(op)
+		if op.Operation != "remove" && old == nil {
+			continue
+		}
+		if i > 0 {
+			return step{ops: ops[:i]}, ops[i:]
+		}
+		rest := ops[1:]
+		names := namesOf(op.Path)
+		first := jsonpatch.NewOperation("remove", op.Path, nil)
+		if op.Operation == "replace" {
+			rest = append([]jsonpatch.Operation{jsonpatch.NewOperation("add", op.Path, op.Value)}, rest...)
+			if !inSequence {
+				first = jsonpatch.NewOperation("replace", op.Path, emptyLike(old))
+				return step{[]jsonpatch.Operation{first}, &pointerTo{names, true}}, rest
+			}
+		}
+		return step{[]jsonpatch.Operation{first}, &pointerTo{names, false}}, rest
+	}
+	return step{ops: ops}, nil
+}
+
+// collectionAt returns the collection, not empty, that an operation replaces; nil if there is none.
+func (d *document) collectionAt(op jsonpatch.Operation) (old *yaml.Node, inSequence bool) {
+	if op.Operation != "replace" || d.root == nil {
+		return nil, false
+	}
+	n := resolve(d.root.Content[0])
+	for _, name := range namesOf(op.Path) {
+		i := childIndex(n, name)
+		if i < 0 {
+			return nil, false
+		}
+		inSequence = n.Kind == yaml.SequenceNode
+		n = resolve(n.Content[i])
+	}
+	if len(n.Content) == 0 {
+		return nil, false
+	}
+	return n, inSequence
+}
+
+func emptyLike(n *yaml.Node) any {
+	if n.Kind == yaml.SequenceNode {
+		return []any{}
+	}
+	return map[string]any{}
+}
+
+// apply carries out one step. The result is read back and compared.
+func (d *document) apply(s step) (string, error) {
+	want, err := patched(d.json, s.ops)
+	if err != nil {
+		return "", err
+	}
+	t := newTree(d.root)
+	splice := func() (string, bool) { return d.splice(t) }
+	if s.cut != nil {
+		entry, err := t.find(s.cut.names)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", s.ops[0].Operation, err)
+		}
+		text, ok := d.cutOut(t, s.cut.names, s.cut.empty)
+		entry.drop(s.cut.empty)
+		splice = func() (string, bool) { return text, ok }
+	} else {
+		for _, op := range s.ops {
+			if err := t.apply(op); err != nil {
+				return "", fmt.Errorf("%s %s: %w", op.Operation, op.Path, err)
+			}
+		}
+	}
+	if text, ok := splice(); ok && d.reads(text, want) {
+		return text, nil
+	}
+	text, ok := d.reencode(t)
+	for _, end := range []string{"", d.lineEnds("\n")} { // a block scalar at the end of a document needs the line end
+		if ok && d.reads(text+end, want) {
+			return text + end, nil
+		}
+	}
+	return "", errUneditable
+}
+
+// namesOf splits a JSON Pointer (RFC 6901).
+func namesOf(path string) []string {
+	names := strings.Split(path, "/")[1:]
+	for i, name := range names {
+		names[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
+	}
+	return names
+}

@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
 // ClientCAs are the CAs in a PEM file, under which clients' certificates are verified. They are read again when the file changes. A
@@ -38,7 +39,7 @@ func (c *ClientCAs) Start(ctx context.Context) error {
 
 // look reads the file.
 func (c *ClientCAs) look() {
-	content, err := os.ReadFile(c.file)
+	content, err := regular.ReadFile(c.file, maxFileSize)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil && c.pool != nil && bytes.Equal(content, c.content) {

@@ -7,10 +7,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	"sigs.k8s.io/yaml"
+	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -18,26 +18,35 @@ import (
 // plugin/pkg/admission/serviceaccount, DefaultAPITokenMountPath).
 const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// injected knows the injected container as the guard does: by all that it has, and not by its name.
+// injected recognises the injected container as the guard does: by its whole shape, and not by its name.
 type injected struct {
-	template corev1.Container
-	images   []string
+	shapes []corev1.Container
+	images []string
 }
 
 func newInjected(images []string) (*injected, error) {
-	i := &injected{images: images}
-	if err := yaml.UnmarshalStrict(templates.Container, &i.template); err != nil {
-		return nil, fmt.Errorf("decode template container.yaml: %w", err)
+	shapes, err := form.Shapes()
+	if err != nil {
+		return nil, err
+	}
+	i := &injected{shapes: make([]corev1.Container, len(shapes)), images: images}
+	for n, shape := range shapes {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(shape.Container, &i.shapes[n]); err != nil {
+			return nil, fmt.Errorf("read the template of %s: %w", strings.Join(shape.Forms, " and "), err)
+		}
 	}
 	return i, nil
 }
 
 // is reports whether a container is the injected one.
 func (i *injected) is(container corev1.Container) bool {
-	if container.Name != v1alpha1.ContainerName || !i.hasImage(container.Image) || !areAssignments(container.Args) {
-		return false
-	}
-	c, want := *container.DeepCopy(), i.template
+	return container.Name == v1alpha1.ContainerName && i.hasImage(container.Image) && areAssignments(container.Args) &&
+		slices.ContainsFunc(i.shapes, func(shape corev1.Container) bool { return hasShape(container, shape) })
+}
+
+// hasShape compares all but the fields that a form fills in, and what the API server and its plugins add.
+func hasShape(container, want corev1.Container) bool {
+	c := *container.DeepCopy()
 	if c.TerminationMessagePath == corev1.TerminationMessagePathDefault {
 		c.TerminationMessagePath = want.TerminationMessagePath
 	}

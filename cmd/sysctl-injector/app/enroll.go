@@ -44,6 +44,7 @@ type enrollOptions struct {
 // terms are what all namespaces of one command share: the cluster, and the person who answers.
 type terms struct {
 	cluster client.Client
+	version string // of Kubernetes
 	// answers is one reader for all questions: a second one would miss what the first has read ahead.
 	answers   *bufio.Reader
 	questions io.Writer
@@ -101,11 +102,11 @@ func (o *enrollOptions) addFlags(cmd *cobra.Command) {
 
 // each plans and carries out the change of each namespace. One that fails keeps none of the others from theirs.
 func (o *enrollOptions) each(cmd *cobra.Command, names []string, plan planner) error {
-	cluster, err := o.client()
+	cluster, version, err := o.client()
 	if err != nil {
 		return err
 	}
-	shared := &terms{cluster: cluster, answers: bufio.NewReader(cmd.InOrStdin()), questions: cmd.ErrOrStderr()}
+	shared := &terms{cluster: cluster, version: version, answers: bufio.NewReader(cmd.InOrStdin()), questions: cmd.ErrOrStderr()}
 	var errs []error
 	for _, name := range names {
 		if err := o.change(cmd, shared, name, plan); err != nil {
@@ -159,7 +160,7 @@ func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, p
 func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *corev1.Namespace) (enrollment.Plan, error) {
 	level := cmp.Or(o.enforce, enrollment.CurrentLevel(namespace.Labels))
 	plan := enrollment.Enroll(namespace, level)
-	objects, err := guard.Render(guard.Config{Images: []string{form.DefaultImage()}})
+	objects, err := guard.Render(guard.Config{Images: []string{form.DefaultImage()}, KubernetesVersion: shared.version})
 	if err != nil {
 		return plan, err
 	}

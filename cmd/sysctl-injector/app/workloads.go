@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,19 +34,29 @@ func (o *clientOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.context, "context", "", "context of the kubeconfig")
 }
 
-func (o *clientOptions) client() (client.Client, error) {
+// client returns a client of the cluster, and the version that the cluster reports.
+func (o *clientOptions) client() (client.Client, string, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.context}).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w", err)
+		return nil, "", fmt.Errorf("find the cluster: %w", err)
 	}
 	scheme := runtime.NewScheme()
 	err = errors.Join(corev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return client.New(config, client.Options{Scheme: scheme})
+	server, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, "", err
+	}
+	version, err := server.ServerVersion()
+	if err != nil {
+		return nil, "", fmt.Errorf("ask the cluster for its version: %w", err)
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	return c, version.GitVersion, err
 }
 
 // workloadsOf returns a namespace's workloads: of pods and sets that another workload here made, only the maker. A pod that a custom

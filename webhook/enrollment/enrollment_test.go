@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
@@ -186,7 +185,7 @@ func TestEnrollReplacesAForgedAnnotation(t *testing.T) {
 func TestViolations(t *testing.T) {
 	privileged := &corev1.SecurityContext{Privileged: new(true)}
 	var ours corev1.Container
-	if err := yaml.Unmarshal(templates.Container, &ours); err != nil {
+	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &ours); err != nil {
 		t.Fatal(err)
 	}
 	ours.Args = []string{"net.core.somaxconn=1024"}

@@ -1,7 +1,6 @@
 package grants_test
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"strings"

@@ -104,6 +104,17 @@ func createHostilePods(t *testing.T, namespace string, count int) {
 		})
 	}
 	must(t, group.Wait())
+	// One call for all of them would take longer than the API server allows.
+	t.Cleanup(func() {
+		group, ctx := errgroup.WithContext(context.WithoutCancel(t.Context()))
+		group.SetLimit(8)
+		for n := range count {
+			group.Go(func() error {
+				return creator.CoreV1().Pods(namespace).Delete(ctx, fmt.Sprintf("hostile-%d", n), metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+			})
+		}
+		must(t, group.Wait())
+	})
 }
 
 // listedPods is how often the server has listed the pods of a namespace, page by page.

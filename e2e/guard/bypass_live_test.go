@@ -11,6 +11,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // liveAttempt is one at changing a pod that was injected and admitted. Where nobody refuses it, nothing of what runs may change.
@@ -133,7 +135,7 @@ func TestGuardBypassOfLivePods(t *testing.T) {
 	admin := clientset(t)
 	namespace := newNamespace(t, held(api.LevelBaseline))
 	pod := injectedPod()
-	pod.Annotations = labels{"sysctl-injector.dev/sysctls": "net.core.somaxconn = 1024"}
+	pod.Annotations = labels{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024", v1alpha1.StatusAnnotation: "{}"}
 	pod.Spec.ShareProcessNamespace = new(true)
 	pod.Spec.InitContainers = append(pod.Spec.InitContainers, plainContainer("setup"))
 	small := resources("100m", "32Mi")

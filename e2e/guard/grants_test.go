@@ -45,6 +45,37 @@ func makeServiceAccount(t *testing.T, namespace, name string) {
 	}
 }
 
+// createAndDelete creates a pod for good, since grants do not count in a dry run, and deletes it.
+func createAndDelete(t *testing.T, namespace string, pod *corev1.Pod) error {
+	t.Helper()
+	pods := clientset(t).CoreV1().Pods(namespace)
+	created, err := pods.Create(t.Context(), pod, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	if err := pods.Delete(t.Context(), created.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}); err != nil {
+		t.Fatal(err)
+	}
+	return nil
+}
+
+// The webhook grants nothing in a dry run, so the guard does not ask for grants there.
+func TestGuardDryRun(t *testing.T) {
+	namespace := newNamespace(t, held(api.LevelBaseline))
+	pod := injectedPod()
+	pod.Spec.ServiceAccountName = "default"
+	if got := verdict(createIn(t, namespace, pod)); got != "" {
+		t.Errorf("the dry run of a first pod is refused: %s", got)
+	}
+	if got := verdict(createAndDelete(t, namespace, pod)); !strings.Contains(got, "is not granted") {
+		t.Errorf("the pod itself, which was granted nothing: %q", got)
+	}
+	pod.Spec.InitContainers[0].Image = "registry.example.com/shell:1"
+	if got := verdict(createIn(t, namespace, pod)); !strings.Contains(got, "it differs in image") {
+		t.Errorf("the dry run of a container that is not ours: %q", got)
+	}
+}
+
 func TestGuardGrants(t *testing.T) {
 	admin := clientset(t)
 	here, elsewhere := newNamespace(t, held(api.LevelBaseline)), newNamespace(t, held(api.LevelBaseline))
@@ -92,7 +123,7 @@ func TestGuardGrants(t *testing.T) {
 			pod := plainPod()
 			pod.Spec.ServiceAccountName = test.serviceAccount
 			inject(pod, test.args...)
-			if got := verdict(createIn(t, here, pod)); got != test.want {
+			if got := verdict(createAndDelete(t, here, pod)); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})
@@ -114,14 +145,14 @@ func TestGuardChecksEveryArgument(t *testing.T) {
 	pod := plainPod()
 	pod.Spec.ServiceAccountName = "all"
 	inject(pod, args...)
-	if got := verdict(createIn(t, namespace, pod)); got != "" {
+	if got := verdict(createAndDelete(t, namespace, pod)); got != "" {
 		t.Fatalf("refuses %d granted sysctls: %s", len(args), got)
 	}
 	for n := range args {
 		t.Run(fmt.Sprint("number ", n+1), func(t *testing.T) {
 			changed := copyOf(pod)
 			changed.Spec.InitContainers[0].Args[n] = "net.not.granted=1"
-			if got := verdict(createIn(t, namespace, changed)); !strings.Contains(got, `sysctl "net.not.granted" is not granted`) {
+			if got := verdict(createAndDelete(t, namespace, changed)); !strings.Contains(got, `sysctl "net.not.granted" is not granted`) {
 				t.Errorf("got %q", got)
 			}
 		})

@@ -99,7 +99,8 @@ func TestGuardManyContainers(t *testing.T) {
 // TestGuardTypes waits for the controller that checks the policies' expressions against the types of what they judge.
 func TestGuardTypes(t *testing.T) {
 	policies := clientset(t).AdmissionregistrationV1().ValidatingAdmissionPolicies()
-	for _, name := range []string{"sysctl-injector-baseline", "sysctl-injector-restricted", "sysctl-injector-kernel", "sysctl-injector-exec"} {
+	for _, name := range []string{"baseline", "restricted", "kernel", "exec", "presence"} {
+		name = "sysctl-injector-" + name
 		t.Run(name, func(t *testing.T) {
 			eventually(t, "the types to be checked", func(ctx context.Context) (bool, error) {
 				policy, err := policies.Get(ctx, name, metav1.GetOptions{})

@@ -7,13 +7,14 @@
 //	sysctl-injector-restricted   the same, with "restricted"
 //	sysctl-injector-kernel       do sysctls of the whole kernel come with a RuntimeClass that gives the pod its own?
 //	sysctl-injector-exec         does somebody want to get into the injected container?
+//	sysctl-injector-presence     does a pod ask for sysctls that the webhook has not seen?
 //
 // They hold where a namespace has the label sysctl-injector.dev/inject or sysctl-injector.dev/enforce, of whatever value:
 //
 //	enforce                      standard
 //	absent                       baseline
 //	baseline, restricted         as it says
-//	privileged                   none, and nothing else of the guard either
+//	privileged                   none, and of the rest of the guard only sysctl-injector-presence
 //	anything else                restricted, and refusals say so: a typing error must not open a namespace
 //
 // The standards are those of the cluster's own Kubernetes version, as with Pod Security's "latest": standards.go has what differs.
@@ -27,6 +28,16 @@
 // Where the webhook is not called (the namespace is not labelled inject=enabled) the container is refused too, when a
 // pod is created: the guard can tell which names were granted, but only the webhook knows what values a policy allows.
 // Pods that have it already may still be updated.
+//
+// A dry run is not asked for grants: the webhook grants nothing in a dry run, so a service account's first pod would be refused.
+//
+// # Presence
+//
+// The API server creates pods that ask for nothing also while the webhook does not answer, and asks about a pod again when another
+// webhook has changed it. A pod whose annotation comes so late, and that the webhook then does not see, would start without its
+// sysctls. The policy sysctl-injector-presence rejects it: it has no status annotation, which the webhook writes into each pod that
+// asks. A pod's author gains nothing by writing it: the API server creates a pod that has a key of ours only after the webhook
+// has answered.
 //
 // # Whose kernel
 //
@@ -118,6 +129,7 @@ func Render(config Config) ([]client.Object, error) {
 		{"restricted", append(shared("container.yaml", "standard.yaml"), judge(restricted, kubernetes)...)},
 		{"kernel", shared("container.yaml")},
 		{"exec", nil},
+		{"presence", nil},
 	} {
 		policy, err := renderPolicy(build.name, build.parts, literals)
 		if err != nil {

@@ -1,0 +1,123 @@
+package guard_test
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// Parts of the presence rule's messages.
+const (
+	presence = "ValidatingAdmissionPolicy 'sysctl-injector-presence' with binding '%s' denied request: " +
+		"the pod asks for sysctls, and nothing would set them: %s. " +
+		`To start the pod without its sysctls, give it the annotation sysctl-injector.dev/inject: "false"`
+	unseen = "the webhook of sysctl-injector did not see this pod. It does not answer, or another webhook added the annotation where " +
+		"the API server did not ask again. Try again (controllers do so by themselves); if it stays so, an administrator can " +
+		"find out why: kubectl -n sysctl-injector-system get pods,endpointslices"
+	notOptedIn = `namespace "%[1]s" is not opted in, so the webhook does not see its pods. An administrator can run: ` +
+		"kubectl label --overwrite namespace %[1]s sysctl-injector.dev/inject=enabled"
+)
+
+// A pod that asks for sysctls and that the webhook has not answered is rejected, wherever the webhook is or was to be called.
+func TestGuardPresenceByNamespace(t *testing.T) {
+	const (
+		byInject  = "sysctl-injector-presence"
+		byEnforce = "sysctl-injector-presence-not-opted-in"
+	)
+	inject, enforce := v1alpha1.InjectLabel, v1alpha1.EnforceLabel
+	for _, test := range []struct {
+		name          string
+		labels        labels
+		binding, want string // of the rejection; none: the pod is admitted
+	}{
+		{"an opted-in namespace", labels{inject: "enabled"}, byInject, unseen},
+		{"an opted-in namespace with a standard", held(api.LevelRestricted), byInject, unseen},
+		{"an opted-in namespace without a standard", labels{inject: "enabled", enforce: "privileged"}, byInject, unseen},
+		{"a label with another value", labels{inject: "disabled"}, byInject, notOptedIn},
+		{"a namespace that lost the label", labels{enforce: "baseline"}, byEnforce, notOptedIn},
+		{"a namespace that lost the label, without a standard", labels{enforce: "privileged"}, "", ""},
+		{"a namespace that is none of ours", nil, "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			namespace := newNamespace(t, test.labels)
+			pod := plainPod()
+			pod.Annotations = labels{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}
+			want := ""
+			if test.binding != "" {
+				cause := test.want
+				if cause == notOptedIn {
+					cause = fmt.Sprintf(notOptedIn, namespace)
+				}
+				want = `pods "pod" is forbidden: ` + fmt.Sprintf(presence, test.binding, cause)
+			}
+			if got := verdict(createIn(t, namespace, pod)); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+			if got := verdict(createIn(t, namespace, plainPod())); got != "" {
+				t.Errorf("a pod that asks for nothing: %s", got)
+			}
+		})
+	}
+}
+
+func TestGuardPresenceByPod(t *testing.T) {
+	namespace := newNamespace(t, held(api.LevelRestricted))
+	const sysctls, profiles, inject, status = v1alpha1.SysctlsAnnotation, v1alpha1.ProfilesAnnotation, v1alpha1.InjectAnnotation, v1alpha1.StatusAnnotation
+	for _, test := range []struct {
+		name        string
+		annotations labels
+		rejected    bool
+	}{
+		{"asks for nothing", nil, false},
+		{"has annotations of others", labels{"example.com/sysctls": "a"}, false},
+		{"asks for a sysctl", labels{sysctls: "net.core.somaxconn = 1024"}, true},
+		{"asks for what cannot be read", labels{sysctls: ""}, true},
+		{"asks for a profile", labels{profiles: "nginx"}, true},
+		{"asks for no profile", labels{profiles: " "}, false},
+		{"opts out", labels{sysctls: "net.core.somaxconn = 1024", profiles: "nginx", inject: "false"}, false},
+		{"opts out, with blanks around it", labels{sysctls: "net.core.somaxconn = 1024", inject: " false\n"}, false},
+		{"opts in", labels{sysctls: "net.core.somaxconn = 1024", inject: "true"}, true},
+		{"opts out in other words", labels{sysctls: "net.core.somaxconn = 1024", inject: "no"}, true},
+		{"was answered", labels{sysctls: "net.core.somaxconn = 1024", status: "{}"}, false},
+		{"has an answer to nothing", labels{status: "{}"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := plainPod()
+			pod.Annotations = test.annotations
+			want := ""
+			if test.rejected {
+				want = `pods "pod" is forbidden: ` + fmt.Sprintf(presence, "sysctl-injector-presence", unseen)
+			}
+			if got := verdict(createIn(t, namespace, pod)); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+// A live pod can be annotated and changed: the rule is about pods that are created.
+func TestGuardPresenceOfLivePods(t *testing.T) {
+	namespace := newNamespace(t, held(api.LevelBaseline))
+	pods := clientset(t).CoreV1().Pods(namespace)
+	pod := live(t, namespace, plainPod())
+	for _, write := range []write{
+		patch("an annotation", "application/merge-patch+json", `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1"}}}`),
+		patch("an image", "application/strategic-merge-patch+json", `{"spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
+	} {
+		if got := verdict(write.do(t.Context(), clientset(t), pod, nil)); got != "" {
+			t.Errorf("%s: %s", write.name, got)
+		}
+	}
+	got, err := pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (labels{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1"}); !maps.Equal(got.Annotations, want) {
+		t.Errorf("annotations %v, want %v", got.Annotations, want)
+	}
+}

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Not in parallel with the tests that need the webhook.
+// What people see of an outage, and what comes after it. Not in parallel with the tests that need the webhook.
 func TestOutage(t *testing.T) {
 	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
 	k := newTerminal(t, inside)
@@ -26,17 +26,27 @@ func TestOutage(t *testing.T) {
 	if k.c.Namespace() == "" {
 		url = "https://" + server.Webhook
 	}
-	why := `failed calling webhook "pods.sysctl-injector.dev": failed to call webhook: Post "` + url + `/mutate-pods?timeout=5s": dial tcp ` + server.Webhook + `: connect: connection refused`
+	why := `failed calling webhook "pods.sysctl-injector.dev": failed to call webhook: Post "` + url +
+		`/mutate-pods?timeout=5s": dial tcp ` + server.Webhook + `: connect: connection refused`
 	// The API server may still hold connections of which it has not noticed yet that they are dead.
 	eventually(t, "the API server to notice", func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().Pods(inside).Create(ctx, newPod("probe", ""), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		err := create(ctx, inside, somaxconn)
 		return err != nil && strings.Contains(err.Error(), why), nil
 	})
 
-	// In the namespaces that are opted in nothing starts without its sysctls; nobody else is touched.
+	// In the namespaces that are opted in, nothing that asks for sysctls starts without them; nobody else is touched.
 	const internal = "Internal error occurred: "
-	for _, sysctls := range []string{somaxconn, ""} {
-		k.fails(`Error from server (InternalError): error when creating "STDIN": `+internal+why, manifest(t, newPod("web", sysctls)), "create", "-f", "-")
+	k.fails(`Error from server (InternalError): error when creating "STDIN": `+internal+why,
+		manifest(t, newPod("asking", somaxconn)), "create", "-f", "-")
+	k.must(manifest(t, newPod("plain", "")), "create", "-f", "-")
+	wantUntouched(t, getPod(t, inside, "plain"))
+	for _, mention := range mentions {
+		pod := newPod("mentions", "")
+		mention.tweak(pod)
+		_, err := client.CoreV1().Pods(inside).Create(t.Context(), pod, metav1.CreateOptions{})
+		if err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("a pod with %s: %v", mention.name, err)
+		}
 	}
 	k.must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "patient"), "create", "-f", "-")
 	wantEvent(t, inside, "ReplicaSet", "Error creating: "+internal+why)
@@ -47,8 +57,8 @@ func TestOutage(t *testing.T) {
 	if err := installed.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	k.must(manifest(t, newPod("web", somaxconn)), "create", "-f", "-")
-	wantInjected(t, getPod(t, inside, "web"), "net.core.somaxconn=32768")
+	k.must(manifest(t, newPod("asking", somaxconn)), "create", "-f", "-")
+	wantInjected(t, getPod(t, inside, "asking"), "net.core.somaxconn=32768")
 	pod := awaitPods(t, inside, "app=patient", 1)[0]
 	wantInjected(t, &pod, "net.core.somaxconn=4096")
 }

@@ -53,6 +53,9 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if node, err = startNode(ctx); err != nil {
 		return err
 	}
+	if err := installPresence(ctx); err != nil {
+		return err
+	}
 	installed, err = installation.Install(ctx, c, installation.Config{Objects: policies, Args: []string{"--init-image=" + initImage}})
 	return err
 }

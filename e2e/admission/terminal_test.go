@@ -91,6 +91,14 @@ func (k *terminal) fails(want, input string, args ...string) {
 	}
 }
 
+// rejects runs a command that is to fail, and looks for a text in what it says.
+func (k *terminal) rejects(want, input string, args ...string) {
+	k.t.Helper()
+	if _, stderr, err := k.run(input, args...); err == nil || !strings.Contains(stderr, want) {
+		k.t.Errorf("kubectl %s: %v, it says\n%s\nwant %s in it", strings.Join(args, " "), err, stderr, want)
+	}
+}
+
 // denied is what kubectl says when the webhook refuses the object of a manifest on its standard input.
 func denied(message string) string {
 	return `Error from server (Forbidden): error when creating "STDIN": ` + refusal(message)

@@ -96,7 +96,8 @@ func TestServersManageTheirCertificate(t *testing.T) {
 
 	// Somebody applies the webhook configuration as it is shipped.
 	fresh := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}
-	must(t, admin.Patch(t.Context(), fresh, client.RawPatch("application/json-patch+json", []byte(`[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]`))))
+	must(t, admin.Patch(t.Context(), fresh, client.RawPatch("application/json-patch+json", []byte(
+		`[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}, {"op": "remove", "path": "/webhooks/1/clientConfig/caBundle"}]`))))
 	eventually(t, "the caBundle to be there again", func() string { return string(trusted(t)) }, func(context.Context) (bool, error) {
 		return bytes.Equal(trusted(t), third.Data["ca.crt"]), nil
 	})
@@ -173,14 +174,20 @@ func leaf(t *testing.T, of *corev1.Secret) *x509.Certificate {
 	return certificates[0]
 }
 
-// bundle is the caBundle in force.
+// bundle is the caBundle in force; nil if there is none, or if the entries do not have the same.
 func bundle(ctx context.Context) ([]byte, error) {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	err := admin.Get(ctx, client.ObjectKey{Name: installation.Name}, configuration)
 	if err != nil || len(configuration.Webhooks) == 0 {
 		return nil, err
 	}
-	return configuration.Webhooks[0].ClientConfig.CABundle, nil
+	found := configuration.Webhooks[0].ClientConfig.CABundle
+	for _, webhook := range configuration.Webhooks {
+		if !bytes.Equal(webhook.ClientConfig.CABundle, found) {
+			return nil, nil
+		}
+	}
+	return found, nil
 }
 
 func trusted(t *testing.T) []byte {

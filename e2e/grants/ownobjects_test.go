@@ -2,6 +2,7 @@ package grants_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -29,7 +30,9 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 	must(t, templates.Decode(templates.Install, webhookFile, live))
 	// The selector keeps the API server from calling a server that is not there.
 	selector := metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{"none"}}
-	live.Webhooks[0].NamespaceSelector.MatchExpressions = append(live.Webhooks[0].NamespaceSelector.MatchExpressions, selector)
+	for n := range live.Webhooks {
+		live.Webhooks[n].NamespaceSelector.MatchExpressions = append(live.Webhooks[n].NamespaceSelector.MatchExpressions, selector)
+	}
 	foreign := live.DeepCopy()
 	foreign.Name = "foreign"
 	exist(t, live, foreign)
@@ -42,6 +45,9 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 		want string
 	}{
 		{"with another CA bundle", func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = serving.CA }, ""},
+		{"with another CA bundle for each entry", func(c *configuration) {
+			c.Webhooks[0].ClientConfig.CABundle, c.Webhooks[1].ClientConfig.CABundle = serving.CA, serving.CA
+		}, ""},
 		{"for every resource", func(c *configuration) { c.Webhooks[0].Rules[0].Resources = []string{"*"} }, noConfiguration},
 		{"for updates", func(c *configuration) {
 			c.Webhooks[0].Rules[0].Operations = append(c.Webhooks[0].Rules[0].Operations, admissionregistrationv1.Update)
@@ -59,6 +65,13 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 		{"with a condition", func(c *configuration) {
 			c.Webhooks[0].MatchConditions = []admissionregistrationv1.MatchCondition{{Name: "a", Expression: "true"}}
 		}, noConfiguration},
+		{"whose first entry has no condition", func(c *configuration) { c.Webhooks[0].MatchConditions = nil }, noConfiguration},
+		{"whose second entry is for every object", func(c *configuration) { c.Webhooks[1].ObjectSelector = nil }, noConfiguration},
+		{"whose second entry is for every namespace", func(c *configuration) {
+			c.Webhooks[1].NamespaceSelector = &metav1.LabelSelector{}
+		}, noConfiguration},
+		{"with the entries in another order", func(c *configuration) { slices.Reverse(c.Webhooks) }, noConfiguration},
+		{"without the second entry", func(c *configuration) { c.Webhooks = c.Webhooks[:1] }, noConfiguration},
 		{"with another webhook besides", func(c *configuration) {
 			other := c.Webhooks[0].DeepCopy()
 			other.Name = "other.example.com"

@@ -57,9 +57,11 @@ func newSite(t *testing.T, config serverConfig) *site {
 	must(t, templates.Decode(templates.Install, webhookFile, hook))
 	hook.Name = s.name
 	url := "https://" + s.webhook + admission.MutatePath
-	hook.Webhooks[0].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: serving.CA}
-	selector := hook.Webhooks[0].NamespaceSelector
-	selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{s.name}})
+	for n := range hook.Webhooks {
+		hook.Webhooks[n].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: serving.CA}
+		selector := hook.Webhooks[n].NamespaceSelector
+		selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{s.name}})
+	}
 	must(t, admin.Create(t.Context(), hook))
 	t.Cleanup(func() { _ = admin.Delete(context.WithoutCancel(t.Context()), hook) })
 

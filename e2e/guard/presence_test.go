@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/pod-security-admission/api"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -67,7 +68,10 @@ func TestGuardPresenceByNamespace(t *testing.T) {
 
 func TestGuardPresenceByPod(t *testing.T) {
 	namespace := newNamespace(t, held(api.LevelRestricted))
-	const sysctls, profiles, inject, status = v1alpha1.SysctlsAnnotation, v1alpha1.ProfilesAnnotation, v1alpha1.InjectAnnotation, v1alpha1.StatusAnnotation
+	const (
+		sysctls, profiles = v1alpha1.SysctlsAnnotation, v1alpha1.ProfilesAnnotation
+		inject, status    = v1alpha1.InjectAnnotation, v1alpha1.StatusAnnotation
+	)
 	for _, test := range []struct {
 		name        string
 		annotations labels
@@ -106,8 +110,10 @@ func TestGuardPresenceOfLivePods(t *testing.T) {
 	pods := clientset(t).CoreV1().Pods(namespace)
 	pod := live(t, namespace, plainPod())
 	for _, write := range []write{
-		patch("an annotation", "application/merge-patch+json", `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1"}}}`),
-		patch("an image", "application/strategic-merge-patch+json", `{"spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
+		patch("an annotation", types.MergePatchType,
+			`{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1"}}}`),
+		patch("an image", types.StrategicMergePatchType,
+			`{"spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
 	} {
 		if got := verdict(write.do(t.Context(), clientset(t), pod, nil)); got != "" {
 			t.Errorf("%s: %s", write.name, got)

@@ -53,8 +53,10 @@ func TestInstallBeforeCertManager(t *testing.T) {
 	}
 	webhook := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	get(t, client.ObjectKey{Name: program}, webhook)
-	if len(webhook.Webhooks[0].ClientConfig.CABundle) == 0 {
-		t.Error("the webhook configuration has no caBundle")
+	for _, entry := range webhook.Webhooks {
+		if len(entry.ClientConfig.CABundle) == 0 {
+			t.Errorf("entry %s of the webhook configuration has no caBundle", entry.Name)
+		}
 	}
 	wantValue(t, "healed")
 }

@@ -25,8 +25,8 @@ const (
 	maxReserve = 500 * time.Millisecond
 )
 
-// ServeHTTP answers POST with an AdmissionReview: with status 200 and another review, or with any other status and the reason why
-// there is none. The API server rejects the pod then, too (failurePolicy: Fail).
+// ServeHTTP answers POST with an AdmissionReview: with status 200 and another review, or with any other status and the reason
+// why there is none. The API server then does what the entry's failurePolicy says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.Metrics.ends(h.Metrics.begins())
 	answer, err := h.serve(w, r)

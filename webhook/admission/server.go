@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// MutatePath is where pods are decided upon.
-const MutatePath = "/mutate-pods"
-
 // ServerConfig is what a Server listens with. Every field but ShutdownDelay and GetClientCAs is required.
 type ServerConfig struct {
 	Listener       net.Listener

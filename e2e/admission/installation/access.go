@@ -46,7 +46,11 @@ func (i *Installation) Route(ctx context.Context, server *Server) error {
 	i.call(server)
 	if i.cluster.Namespace() == "" {
 		target := (&url.URL{Scheme: "https", Host: server.Webhook, Path: admission.MutatePath}).String()
-		patch, err := json.Marshal([]map[string]any{{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": target}})
+		var changes []map[string]any
+		for n := range admission.Entries() {
+			changes = append(changes, map[string]any{"op": "replace", "path": fmt.Sprintf("/webhooks/%d/clientConfig/url", n), "value": target})
+		}
+		patch, err := json.Marshal(changes)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,8 @@ import (
 type metric struct{ name, label string }
 
 var (
-	webhookMetric = metric{"apiserver_admission_webhook_admission_duration_seconds", `name="pods.sysctl-injector.dev"`}
+	// Of both entries: "pods." for pods that ask, "plain.pods." for the others.
+	webhookMetric = metric{"apiserver_admission_webhook_admission_duration_seconds", `pods.sysctl-injector.dev"`}
 	policyMetric  = metric{"apiserver_mutating_admission_policy_check_duration_seconds", `policy="bench"`}
 )
 

@@ -1,0 +1,96 @@
+package admission_test
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+)
+
+// outagePods is how many pods of each kind are created in an outage. The figures in docs/concepts.md are of 200.
+var outagePods = flag.Int("outage-pods", 24, "how many pods of each kind are created in an outage")
+
+// outageStreams is how many of them are created at a time.
+const outageStreams = 8
+
+// tally counts what became of pods of one kind.
+type tally struct {
+	created   int
+	refused   []error
+	durations []time.Duration // of all of them, in order
+}
+
+// creations creates pods that ask for sysctls, or for nothing, several at a time.
+func creations(t *testing.T, namespace, sysctls string) tally {
+	t.Helper()
+	config := suite.Cluster(t).RESTConfig()
+	config.QPS = -1 // the client is not to be what takes time
+	unlimited, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counted tally
+	var mu sync.Mutex
+	var streams sync.WaitGroup
+	for range outageStreams {
+		streams.Go(func() {
+			for range (*outagePods + outageStreams - 1) / outageStreams {
+				began := time.Now()
+				err := createBy(t.Context(), unlimited, namespace, sysctls)
+				took := time.Since(began)
+				mu.Lock()
+				counted.durations = append(counted.durations, took)
+				if err == nil {
+					counted.created++
+				} else {
+					counted.refused = append(counted.refused, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	streams.Wait()
+	slices.Sort(counted.durations)
+	return counted
+}
+
+func (c tally) quantile(q float64) time.Duration {
+	return c.durations[int(q*float64(len(c.durations)-1))].Round(time.Millisecond)
+}
+
+// report is a table of figures, as docs/concepts.md has it.
+type report struct{ lines []line }
+
+type line struct {
+	what          string
+	plain, asking tally
+}
+
+func (r *report) measure(what string, plain, asking tally) {
+	r.lines = append(r.lines, line{what, plain, asking})
+}
+
+// String implements fmt.Stringer.
+func (r report) String() string {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(table, "| what is wrong \t| plain pods \t| rejected \t| p50 \t| p99 "+
+		"\t| pods that ask \t| rejected \t| p50 \t| p99 \t|")
+	fmt.Fprintln(table, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for _, l := range r.lines {
+		fmt.Fprintf(table, "| %s ", l.what)
+		for _, c := range []tally{l.plain, l.asking} {
+			fmt.Fprintf(table, "\t| %d \t| %d \t| %s \t| %s ",
+				len(c.durations), len(c.refused), c.quantile(0.5), c.quantile(0.99))
+		}
+		fmt.Fprintln(table, "\t|")
+	}
+	_ = table.Flush()
+	return text.String()
+}

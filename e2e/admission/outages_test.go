@@ -1,0 +1,200 @@
+package admission_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+)
+
+// outage is a way in which the webhook does not answer.
+type outage struct {
+	name  string
+	begin func(*testing.T)
+	why   []string // one of these is in the message about a pod that asks
+}
+
+var outages = []outage{
+	{"no server is left", func(t *testing.T) {
+		kill(t)
+		endpoint(t) // none
+	}, []string{`no endpoints available for service "sysctl-injector"`}},
+	{"the servers are killed", kill, []string{"connect: connection refused"}},
+	{"the servers hang", func(t *testing.T) {
+		resume, err := installed.Server().Pause()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(resume)
+	}, []string{"context deadline exceeded"}},
+	{"the network is cut", func(t *testing.T) {
+		kill(t)
+		endpoint(t, "203.0.113.1") // of a network that nobody has (RFC 5737)
+	}, []string{"context deadline exceeded", "connect: no route to host", "connect: network is unreachable"}},
+	{"the caBundle is of another CA", func(t *testing.T) {
+		trustInstead(t, newAuthority(t, time.Now().Add(time.Hour)).bundle)
+	}, []string{"x509: certificate signed by unknown authority"}},
+	{"the certificate has expired", expire, []string{"x509: certificate has expired or is not yet valid"}},
+}
+
+// While the webhook is down, a pod that asks for nothing is created, and one that asks is rejected, also if it was another
+// webhook that had it ask. Not in parallel with the tests that need the webhook.
+func TestOutages(t *testing.T) {
+	if suite.Cluster(t).Namespace() == "" {
+		t.Skip("SKIPPED, outages were not tested: on the loopback there is no service to lose")
+	}
+	namespace := makeNamespace(t, present)
+	annotated := map[string]string{before: makeAnnotated(t, before), after: makeAnnotated(t, after)}
+	var figures report
+	figures.measure("nothing", creations(t, namespace, ""), creations(t, namespace, somaxconn))
+	for _, asked := range figures.lines[0].asking.refused {
+		t.Errorf("a pod is rejected without an outage: %s", asked)
+	}
+	for _, o := range outages {
+		t.Run(o.name, func(t *testing.T) {
+			o.begin(t)
+			eventually(t, "the API server to notice", func(ctx context.Context) (bool, error) {
+				return o.explains(create(ctx, namespace, somaxconn)), nil
+			})
+			plain, asking := creations(t, namespace, ""), creations(t, namespace, somaxconn)
+			figures.measure(o.name, plain, asking)
+			for _, err := range plain.refused {
+				t.Errorf("a pod that asks for nothing: %s", err)
+			}
+			if asking.created > 0 {
+				t.Errorf("%d pods that ask were created", asking.created)
+			}
+			for _, err := range asking.refused {
+				if !o.explains(err) {
+					t.Errorf("a pod that asks: %s", err)
+				}
+			}
+			// Annotated before ours is called, the pod asks; afterwards, only the guard can see it.
+			if err := create(t.Context(), annotated[before], ""); !o.explains(err) {
+				t.Errorf("a pod that the webhook before ours annotates: %v", err)
+			}
+			if err := create(t.Context(), annotated[after], ""); err == nil || !strings.Contains(err.Error(), nothingSets) {
+				t.Errorf("a pod that the webhook after ours annotates: %v", err)
+			}
+		})
+		awaitInjection(t, namespace) // the outage has ended
+	}
+	t.Logf("pods created while this is wrong:\n%s", figures)
+}
+
+// explains tells whether an error is of a pod that was rejected because of the outage, and says so.
+func (o outage) explains(err error) bool {
+	return err != nil && strings.Contains(err.Error(), `failed calling webhook "`+admission.PodsEntry+`": `) &&
+		slices.ContainsFunc(o.why, func(why string) bool { return strings.Contains(err.Error(), why) })
+}
+
+// create creates a pod without a name of its own.
+func create(ctx context.Context, namespace, sysctls string) error {
+	return createBy(ctx, client, namespace, sysctls)
+}
+
+func createBy(ctx context.Context, client *kubernetes.Clientset, namespace, sysctls string) error {
+	pod := newPod("", sysctls)
+	pod.GenerateName = "web-"
+	_, err := client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
+	return err
+}
+
+// kill kills the server, until the test ends.
+func kill(t *testing.T) {
+	t.Helper()
+	installed.Server().Kill()
+	t.Cleanup(func() {
+		if err := installed.Restart(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// endpoint leaves the service with these addresses, until the test ends.
+func endpoint(t *testing.T, addresses ...string) {
+	t.Helper()
+	services := client.DiscoveryV1().EndpointSlices(installation.Namespace)
+	former, err := services.Get(t.Context(), installation.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoints := []any{}
+	for _, address := range addresses {
+		endpoints = append(endpoints, map[string]any{"addresses": []string{address}})
+	}
+	write := func(endpoints any) {
+		patch, err := json.Marshal([]map[string]any{{"op": "replace", "path": "/endpoints", "value": endpoints}})
+		if err == nil {
+			_, err = services.Patch(context.Background(), installation.Name, types.JSONPatchType, patch,
+				metav1.PatchOptions{})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	write(endpoints)
+	t.Cleanup(func() { write(former.Endpoints) })
+}
+
+// trustInstead has the API server trust another CA for the webhook, until the test ends.
+func trustInstead(t *testing.T, bundle []byte) {
+	t.Helper()
+	configurations := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	former, err := configurations.Get(t.Context(), installation.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(bundle []byte) {
+		var changes []map[string]any
+		for n := range former.Webhooks {
+			path := fmt.Sprintf("/webhooks/%d/clientConfig/caBundle", n)
+			changes = append(changes, map[string]any{"op": "replace", "path": path, "value": bundle})
+		}
+		patch, err := json.Marshal(changes)
+		if err == nil {
+			_, err = configurations.Patch(context.Background(), installation.Name, types.JSONPatchType, patch,
+				metav1.PatchOptions{})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	write(bundle)
+	t.Cleanup(func() { write(former.Webhooks[0].ClientConfig.CABundle) })
+}
+
+// expire has the API server call a server whose certificate has expired. The server takes up no such certificate, so it starts
+// with one that lasts a little longer than a start takes.
+func expire(t *testing.T) {
+	t.Helper()
+	former := installed.Server()
+	ca := newAuthority(t, time.Now().Add(15*time.Second))
+	server, err := installed.Start(t.Context(), "--tls-cert-file="+ca.certFile, "--tls-private-key-file="+ca.keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Kill)
+	eventually(t, "the certificate to expire", func(context.Context) (bool, error) {
+		return time.Now().After(ca.expires), nil
+	})
+	trustInstead(t, ca.bundle)
+	if err := installed.Route(t.Context(), server); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := installed.Route(context.Background(), former); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,61 @@
+package admission
+
+import (
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// MutatePath is where pods are decided upon.
+const MutatePath = "/mutate-pods"
+
+// The names of the entries, as the API server's messages have them.
+const (
+	PodsEntry      = "pods." + v1alpha1.GroupName
+	PlainPodsEntry = "plain.pods." + v1alpha1.GroupName
+)
+
+// Entry is an entry of the MutatingWebhookConfiguration: which requests the API server sends where.
+type Entry struct {
+	Name, Path      string
+	FailurePolicy   admissionregistrationv1.FailurePolicyType
+	Rule            admissionregistrationv1.RuleWithOperations
+	MatchConditions []admissionregistrationv1.MatchCondition
+}
+
+// Entries returns the entries in the order in which the API server calls them. A test compares them with
+// templates/install/webhook.yaml, which says the rest: namespaces, labels and timeouts.
+//
+//	entry                           is for                                   while the webhook is down
+//	pods.sysctl-injector.dev        pods that mention us                     they are rejected
+//	plain.pods.sysctl-injector.dev  pods that do not, or were not injected   they are created
+//
+// A pod that mentions us has a key with our prefix or a container with the reserved name. The second entry is for pods that
+// a later webhook annotates: the API server calls it again after such a change, and would not call the first one then.
+func Entries() []Entry {
+	return []Entry{
+		{PodsEntry, MutatePath, admissionregistrationv1.Fail, podCreation(), mentionsUs()},
+		{PlainPodsEntry, MutatePath, admissionregistrationv1.Ignore, podCreation(), nil},
+	}
+}
+
+func podCreation() admissionregistrationv1.RuleWithOperations {
+	return admissionregistrationv1.RuleWithOperations{
+		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+		Rule: admissionregistrationv1.Rule{
+			APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"},
+			Scope: new(admissionregistrationv1.NamespacedScope),
+		},
+	}
+}
+
+func mentionsUs() []admissionregistrationv1.MatchCondition {
+	return []admissionregistrationv1.MatchCondition{{
+		Name: "mentions-sysctl-injector",
+		Expression: "['annotations', 'labels'].exists(kind, object.metadata[?kind].orValue({})" +
+			".exists(key, key.startsWith('" + v1alpha1.GroupName + "/')))\n" +
+			"|| ['initContainers', 'containers', 'ephemeralContainers']" +
+			".exists(list, object.spec[?list].orValue(null) != null\n" +
+			"&& object.spec[list].exists(container, container.name == '" + v1alpha1.ContainerName + "'))",
+	}}
+}

@@ -95,7 +95,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	// There is no node, and so no server to wait for.
 	install := strings.ReplaceAll(documented(t, "## Without cert-manager", 0), " --wait", "")
-	uninstall := documented(t, "## Uninstall", 1)
+	uninstall := documented(t, "## Uninstall", 1) + documented(t, "## Uninstall", 2)
 
 	shell(t, c, install)
 	installed := left(t, c)
@@ -114,7 +114,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if diff := cmp.Diff(installed, left(t, c)); diff != "" {
 		t.Errorf("installed again (-before +after):\n%s", diff)
 	}
-	shell(t, c, uninstall+documented(t, "## Uninstall", 2))
+	shell(t, c, uninstall+documented(t, "## Uninstall", 3))
 	if got := left(t, c); got != nil {
 		t.Errorf("left: %v", got)
 	}
@@ -123,7 +123,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if got := left(t, c); !slices.Contains(got, "MutatingWebhookConfiguration sysctl-injector") || !slices.Contains(got, "SysctlPolicy default") {
 		t.Errorf("the manifest installs %v", got)
 	}
-	shell(t, c, documented(t, "## Uninstall", 3))
+	shell(t, c, documented(t, "## Uninstall", 4))
 	if diff := cmp.Diff(kept, left(t, c)); diff != "" {
 		t.Errorf("left of the manifest (-want +got):\n%s", diff)
 	}

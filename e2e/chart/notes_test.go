@@ -16,13 +16,14 @@ import (
 func TestNotes(t *testing.T) {
 	known := map[string]bool{}
 	for name, test := range map[string]struct{ set, says string }{
-		"with defaults":           {"", "\n  sysctl-injector enroll shop --enforce restricted\n"},
-		"with cert-manager":       {"", " wait --for=condition=Ready certificate/sysctl-injector "},
-		"without cert-manager":    {"certificates: {source: self-managed}", "\n  kubectl -n " + elsewhere + " rollout status deployment/sysctl-injector "},
-		"without the guard":       {"guard: {enabled: false}", "\n  kubectl label namespace shop sysctl-injector.dev/inject=enabled\n"},
-		"without a policy":        {"defaultPolicy: false", "There is no default policy"},
-		"on OpenShift":            {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
-		"with an image of theirs": {"initContainer: {image: registry.example.com/busybox}", "image: registry.example.com/busybox\n"},
+		"with defaults":                     {"", "\n  sysctl-injector enroll shop --enforce restricted\n"},
+		"with cert-manager":                 {"", " wait --for=condition=Ready certificate/sysctl-injector "},
+		"without cert-manager":              {"certificates: {source: self-managed}", "\n  kubectl -n " + elsewhere + " rollout status deployment/sysctl-injector "},
+		"with the namespaces that it needs": {"", "Do not open the namespaces of cert-manager, of the network plugin (CNI) or of DNS."},
+		"without the guard":                 {"guard: {enabled: false}", "\n  kubectl label namespace shop sysctl-injector.dev/inject=enabled\n"},
+		"without a policy":                  {"defaultPolicy: false", "There is no default policy"},
+		"on OpenShift":                      {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
+		"with an image of theirs":           {"initContainer: {image: registry.example.com/busybox}", "image: registry.example.com/busybox\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			output, problem, err := helm(t, test.set, "install", release, chart, "--namespace", elsewhere, "--dry-run=client", "-f", "-")

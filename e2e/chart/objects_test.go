@@ -75,6 +75,11 @@ func TestAlways(t *testing.T) {
 			var deployment appsv1.Deployment
 			convert(t, find(t, objects, "Deployment", release), &deployment)
 			pod := deployment.Spec.Template
+			wanted := strings.Contains(set, "hostNetwork: true")
+			if pod.Spec.HostNetwork != wanted {
+				t.Errorf("hostNetwork is %t", pod.Spec.HostNetwork)
+			}
+			pod.Spec.HostNetwork = false // the one thing that is not for restricted
 			checkRestricted(t, pod.ObjectMeta, pod.Spec)
 			if !*pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem {
 				t.Error("the root filesystem can be written to")

@@ -1,12 +1,16 @@
 package chart_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 )
 
 // A typing error in a value, or a value that cannot work, is an error that names it.
@@ -50,6 +54,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"certificates: {source: self-managed, existingSecret: x}":                 "/certificates/existingSecret",
 		"certificates: {source: existing-secret, existingSecret: x, caBundle: -}": "/certificates/caBundle",
 		"webhook: {timeoutSeconds: 1}":                                            "/webhook/timeoutSeconds",
+		"webhook: {plainTimeoutSeconds: 0}":                                       "/webhook/plainTimeoutSeconds",
+		"webhook: {port: 443}":                                                    "/webhook/port",
+		"metrics: {port: 70000}":                                                  "/metrics/port",
+		"hostNetwork: 'true'":                                                     "/hostNetwork",
 		"webhook: {failurePolicy: Ignore}":                                        "additional properties 'failurePolicy'",
 		"logLevel: info":                                                          "/logLevel",
 		"shutdownDelaySeconds: 5s":                                                "/shutdownDelaySeconds",
@@ -69,6 +77,28 @@ func TestSchemaRefuses(t *testing.T) {
 				t.Errorf("helm says\n%s\nwant %s in it", problem, path)
 			}
 		})
+	}
+}
+
+// A server listens on two ports.
+func TestPortsDiffer(t *testing.T) {
+	_, problem, err := helm(t, "webhook: {port: 8080}", "template", release, chart, "-f", "-")
+	if err == nil || !strings.Contains(problem, "webhook.port and metrics.port are the same") {
+		t.Errorf("helm says %v\n%s", err, problem)
+	}
+}
+
+// The value of each entry is its own.
+func TestTimeoutOfEachEntry(t *testing.T) {
+	var configuration admissionregistrationv1.MutatingWebhookConfiguration
+	rendered := decode(t, render(t, elsewhere, "webhook: {timeoutSeconds: 7, plainTimeoutSeconds: 2}"))
+	convert(t, find(t, rendered, "MutatingWebhookConfiguration", release), &configuration)
+	got := map[string]int32{}
+	for _, webhook := range configuration.Webhooks {
+		got[webhook.Name] = *webhook.TimeoutSeconds
+	}
+	if want := map[string]int32{admission.PodsEntry: 7, admission.PlainPodsEntry: 2}; !maps.Equal(got, want) {
+		t.Errorf("timeouts %v, want %v", got, want)
 	}
 }
 

@@ -37,6 +37,8 @@ var rows = []struct{ value, set, rendered string }{
 	{"certificates.existingSecret", existing, "secretName: site-tls"},
 	{"certificates.caBundle", existing, "caBundle: Cg=="},
 	{"webhook.timeoutSeconds", "webhook: {timeoutSeconds: 10}", "timeoutSeconds: 10"},
+	{"webhook.plainTimeoutSeconds", "webhook: {plainTimeoutSeconds: 2}", "timeoutSeconds: 2"},
+	{"webhook.port", "webhook: {port: 9443}", "--bind-address=:9443"},
 	{"webhook.clientCAConfigMap", "webhook: {clientCAConfigMap: api-servers}", "--client-ca-file=/etc/sysctl-injector/client-ca/ca.crt"},
 	{"webhook.annotations", "webhook: {annotations: {admissions.enforcer/disabled: 'true'}}", `admissions.enforcer/disabled: "true"`},
 	{"logLevel", "logLevel: WARN", "--log-level=WARN"},
@@ -46,6 +48,7 @@ var rows = []struct{ value, set, rendered string }{
 	{"resources.limits.memory", "resources: {limits: {memory: 2Gi}}", "memory: 2Gi"},
 	{"priorityClassName", "priorityClassName: system-node-critical", "priorityClassName: system-node-critical"},
 	{"topologySpread.whenUnsatisfiable", "topologySpread: {whenUnsatisfiable: DoNotSchedule}", "whenUnsatisfiable: DoNotSchedule"},
+	{"hostNetwork", "hostNetwork: true", "hostNetwork: true"},
 	{"nodeSelector", "nodeSelector: {kubernetes.io/os: linux}", "nodeSelector:\n        kubernetes.io/os: linux"},
 	{"tolerations", "tolerations: [{key: dedicated, operator: Exists, effect: NoSchedule}]", "tolerations:\n        - effect: NoSchedule\n          key: dedicated"},
 	{"podAnnotations", "podAnnotations: {example.com/team: kernel}", "annotations:\n        example.com/team: kernel"},
@@ -56,6 +59,7 @@ var rows = []struct{ value, set, rendered string }{
     - ipBlock: {cidr: "fd00::1/128"}`},
 	{"networkPolicy.apiServer.ports", "networkPolicy: {apiServer: {ports: [7443]}}", "egress:\n  - ports:\n    - port: 7443\n"},
 	{"networkPolicy.metricsNamespaces", "networkPolicy: {metricsNamespaces: [monitoring]}", `operator: In, values: ["monitoring"]}`},
+	{"metrics.port", "metrics: {port: 9090}", "--observe-bind-address=:9090"},
 	{"metrics.serviceMonitor.enabled", "metrics: {serviceMonitor: {enabled: true}}", "endpoints:\n  - {port: metrics, interval: 30s}"},
 	{"metrics.serviceMonitor.interval", "metrics: {serviceMonitor: {enabled: true, interval: 15s}}", "interval: 15s"},
 	{"metrics.serviceMonitor.labels", "metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}", `release: "prometheus"`},
@@ -92,6 +96,10 @@ certificates: {source: self-managed}`,
 	"observed": `
 metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true}}
 networkPolicy: {metricsNamespaces: [monitoring]}`,
+	"with the nodes' network": `
+hostNetwork: true
+webhook: {port: 10443, plainTimeoutSeconds: 3}
+metrics: {port: 10080}`,
 	"OpenShift": "grants: {backend: scc}",
 }
 

@@ -3,6 +3,8 @@ package app
 import (
 	"encoding/json"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -19,7 +21,7 @@ const (
 
 // printDiff writes a unified diff, in colors for a terminal.
 func printDiff(out io.Writer, name string, before, after []byte) error {
-	diff := udiff.Unified(name, name, string(before), string(after))
+	diff := correctHunks(udiff.Unified(name, name, string(before), string(after)))
 	screen, isTerminal := out.(*terminal)
 	if !isTerminal || !screen.colored {
 		_, err := io.WriteString(out, diff)
@@ -31,6 +33,37 @@ func printDiff(out io.Writer, name string, before, after []byte) error {
 		}
 	}
 	return nil
+}
+
+var hunkHeader = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)((?:,(\d+))? @@\n)$`)
+
+// correctHunks sets the lines at which hunks begin in the new text: go-udiff v0.4 does not count the lines between two changes of one hunk.
+func correctHunks(diff string) string {
+	var corrected strings.Builder
+	shift, isFirst := 0, true
+	for line := range strings.Lines(diff) {
+		header := hunkHeader.FindStringSubmatch(line)
+		if header == nil {
+			corrected.WriteString(line)
+			continue
+		}
+		if from, err := strconv.Atoi(header[1]); err == nil && !isFirst {
+			line = strings.Replace(line, " +"+header[3]+header[4], " +"+strconv.Itoa(from+shift)+header[4], 1)
+		}
+		isFirst = false
+		shift += countOf(header[5]) - countOf(header[2])
+		corrected.WriteString(line)
+	}
+	return corrected.String()
+}
+
+// countOf reads the number of lines in a hunk's header, which leaves out a 1.
+func countOf(text string) int {
+	count, err := strconv.Atoi(text)
+	if err != nil {
+		return 1
+	}
+	return count
 }
 
 func colorOf(line string) string {

@@ -149,6 +149,7 @@ func TestContainerIsExactlyThis(t *testing.T) {
 			RunAsGroup:               new(int64(0)),
 			RunAsNonRoot:             new(false),
 			ReadOnlyRootFilesystem:   new(true),
+			AppArmorProfile:          &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
 			AllowPrivilegeEscalation: nil, // the API refuses false with privileged
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 )
 
 const somaxconn = "net.core.somaxconn = 32768"
@@ -73,12 +74,18 @@ func TestInjectedManifestIsTheSameAsTheWebhooks(t *testing.T) {
 	}
 }
 
-// An image that is not the administrator's is refused in a manifest too.
+// An image that is not the administrator's is replaced in a manifest too, and a warning names both.
 func TestInjectedManifestWithAnotherImage(t *testing.T) {
 	t.Parallel()
-	k := newTerminal(t, makeNamespace(t, optedIn))
-	k.fails(denied(`ReservedName: spec.initContainers[0].name: Invalid value: "sysctl-injector": it is not what the pod's annotations ask for: it differs in image`+removeIt),
-		k.program(manifest(t, newPod("web", somaxconn)), "inject", "-f", "-"), "apply", "-f", "-")
+	namespace := makeNamespace(t, optedIn)
+	k := newTerminal(t, namespace)
+	_, stderr, err := k.run(k.program(manifest(t, newPod("web", somaxconn)), "inject", "-f", "-"), "apply", "-f", "-")
+	want := `Warning: init container "sysctl-injector" was replaced by the one that belongs there; it differed in image; its image was "` +
+		form.DefaultImage() + `", and is "` + initImage + `"` + "\n"
+	if err != nil || stderr != want {
+		t.Fatalf("kubectl apply: %v; it says %q, want %q", err, stderr, want)
+	}
+	wantInjected(t, getPod(t, namespace, "web"), "net.core.somaxconn=32768")
 }
 
 func TestServerSideDryRunWritesNothing(t *testing.T) {

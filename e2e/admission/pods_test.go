@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -35,6 +34,7 @@ func injectedContainer(pod *corev1.Pod, args ...string) corev1.Container {
 		Command: []string{"sysctl", "-w"}, Args: args,
 		SecurityContext: &corev1.SecurityContext{
 			Privileged: ptr.To(true), RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+			AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
 		},
 		TerminationMessagePath: "/dev/termination-log", TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
@@ -46,10 +46,9 @@ func injectedContainer(pod *corev1.Pod, args ...string) corev1.Container {
 	return container
 }
 
-// stated is what the injected container requests where the pod states resources of its own.
+// stated is the injected container of a Guaranteed pod that states 100m and 32Mi or more.
 func stated(container corev1.Container) corev1.Container {
-	small := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
-	container.Resources = corev1.ResourceRequirements{Requests: small, Limits: small}
+	container.Resources = corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")}
 	return container
 }
 

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,8 +52,8 @@ func TestRandomPodsDifferInNothingElse(t *testing.T) {
 func expect(without *corev1.Pod, args []string) *corev1.Pod {
 	want := without.DeepCopy()
 	container := injectedContainer(want, args...)
-	if want.Spec.Resources == nil && want.Status.QOSClass != corev1.PodQOSBestEffort {
-		container = stated(container)
+	if want.Spec.Resources == nil {
+		container.Resources = smallestOf(slices.Concat(want.Spec.Containers, want.Spec.InitContainers))
 	}
 	want.Spec.InitContainers = append([]corev1.Container{container}, want.Spec.InitContainers...)
 	if want.Labels == nil {
@@ -61,6 +62,32 @@ func expect(without *corev1.Pod, args []string) *corev1.Pod {
 	want.Labels[v1alpha1.InjectedLabel] = "true"
 	want.Annotations[v1alpha1.StatusAnnotation] = statusOf(v1alpha1.SharedKernel, args)
 	return anonymous(want)
+}
+
+// smallestOf is what our container states beside others, which have the API server's defaults: their smallest request and limit.
+func smallestOf(others []corev1.Container) (own corev1.ResourceRequirements) {
+	for name, most := range quantities("100m", "32Mi") {
+		lower := func(to *corev1.ResourceList, from corev1.ResourceList) {
+			quantity := from[name]
+			if quantity.Sign() <= 0 {
+				return
+			}
+			if *to == nil {
+				*to = corev1.ResourceList{}
+			}
+			if _, ok := (*to)[name]; !ok {
+				(*to)[name] = most
+			}
+			if lowest := (*to)[name]; quantity.Cmp(lowest) < 0 {
+				(*to)[name] = quantity
+			}
+		}
+		for _, c := range others {
+			lower(&own.Requests, c.Resources.Requests)
+			lower(&own.Limits, c.Resources.Limits)
+		}
+	}
+	return own
 }
 
 // anonymous leaves out what differs between two pods in any case.

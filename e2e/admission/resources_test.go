@@ -27,21 +27,26 @@ func TestQoSClassStays(t *testing.T) {
 		name  string
 		class corev1.PodQOSClass
 		tweak func(*corev1.PodSpec)
-		// stated tells whether our container states resources.
-		stated bool
+		// own is what our container states.
+		own corev1.ResourceRequirements
 	}{
-		{"best-effort", corev1.PodQOSBestEffort, func(*corev1.PodSpec) {}, false},
-		{"burstable", corev1.PodQOSBurstable, func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests = quantities("250m", "") }, true},
-		{"guaranteed", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = quantities("250m", "64Mi") }, true},
+		{"best-effort", corev1.PodQOSBestEffort, func(*corev1.PodSpec) {}, corev1.ResourceRequirements{}},
+		{"burstable", corev1.PodQOSBurstable, func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests = quantities("250m", "") },
+			corev1.ResourceRequirements{Requests: quantities("100m", "")}},
+		{"burstable-and-small", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
+			s.Containers[0].Resources = corev1.ResourceRequirements{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}
+		}, corev1.ResourceRequirements{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}},
+		{"guaranteed", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = quantities("250m", "64Mi") },
+			corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")}},
 		{"burstable-by-an-init-container", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
 			s.InitContainers = []corev1.Container{{Name: "setup", Image: "setup", Resources: corev1.ResourceRequirements{Requests: quantities("", "64Mi")}}}
-		}, true},
+		}, corev1.ResourceRequirements{Requests: quantities("", "32Mi")}},
 		{"guaranteed-as-a-whole", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) {
 			s.Resources = &corev1.ResourceRequirements{Limits: quantities("1", "1Gi"), Requests: quantities("1", "1Gi")}
-		}, false},
+		}, corev1.ResourceRequirements{}},
 		{"burstable-as-a-whole", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
 			s.Resources = &corev1.ResourceRequirements{Requests: quantities("1", "1Gi")}
-		}, false},
+		}, corev1.ResourceRequirements{}},
 	}
 	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
 	for _, test := range tests {
@@ -57,9 +62,7 @@ func TestQoSClassStays(t *testing.T) {
 			}
 			created := getPod(t, inside, pod.Name)
 			want := injectedContainer(created, "net.core.somaxconn=1024")
-			if test.stated {
-				want = stated(want)
-			}
+			want.Resources = test.own
 			wantContainer(t, created, want)
 		})
 	}
@@ -81,7 +84,7 @@ func TestLimitRange(t *testing.T) {
 		{
 			"of memory alone",
 			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("", "1Gi"), DefaultRequest: quantities("", "1Gi")},
-			corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")},
+			corev1.ResourceRequirements{Requests: quantities("", "32Mi"), Limits: quantities("", "32Mi")},
 		},
 		{
 			"of storage alone",

@@ -12,16 +12,16 @@ import (
 func TestSamples(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		namespace, account string   // that the sample names, if it does
-		selector           string   // of its pod
-		args               []string // of the injected container
-		stated             bool     // the pod states resources
+		namespace, account string              // that the sample names, if it does
+		selector           string              // of its pod
+		args               []string            // of the injected container
+		requests           corev1.ResourceList // of the injected container
 	}{
-		"ingress-nginx-daemonset.yaml": {"ingress-nginx", "ingress-nginx", "app.kubernetes.io/name=ingress-nginx", []string{"net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535"}, true},
-		"kata-pod.yaml":                {"", "", "sysctl-injector.dev/injected", []string{"vm.max_map_count=64000"}, false},
-		"liberty-deployment.yaml":      {"sugi", "psp-user", "app=liberty", []string{"net.core.somaxconn=512"}, false},
-		"profile-pod.yaml":             {"", "", "sysctl-injector.dev/injected", []string{"net.ipv4.ip_local_port_range=32768 65535", "net.core.somaxconn=4096"}, false},
-		"semaphores-pod.yaml":          {"", "", "sysctl-injector.dev/injected", []string{"kernel.sem=10000 1024000000 500 32000"}, false},
+		"ingress-nginx-daemonset.yaml": {"ingress-nginx", "ingress-nginx", "app.kubernetes.io/name=ingress-nginx", []string{"net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535"}, quantities("100m", "32Mi")},
+		"kata-pod.yaml":                {"", "", "sysctl-injector.dev/injected", []string{"vm.max_map_count=64000"}, nil},
+		"liberty-deployment.yaml":      {"sugi", "psp-user", "app=liberty", []string{"net.core.somaxconn=512"}, nil},
+		"profile-pod.yaml":             {"", "", "sysctl-injector.dev/injected", []string{"net.ipv4.ip_local_port_range=32768 65535", "net.core.somaxconn=4096"}, nil},
+		"semaphores-pod.yaml":          {"", "", "sysctl-injector.dev/injected", []string{"kernel.sem=10000 1024000000 500 32000"}, nil},
 	}
 	const dir = "../../deploy/samples"
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
@@ -40,9 +40,7 @@ func TestSamples(t *testing.T) {
 			newTerminal(t, namespace).must("", "apply", "-f", filepath.Join(dir, file))
 			pod := awaitPods(t, namespace, test.selector, 1)[0]
 			want := injectedContainer(&pod, test.args...)
-			if test.stated {
-				want = stated(want)
-			}
+			want.Resources.Requests = test.requests
 			wantContainer(t, &pod, want)
 		})
 	}

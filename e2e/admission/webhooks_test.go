@@ -1,6 +1,8 @@
 package admission_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,7 +53,7 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			change: func(pod *corev1.Pod) []operation {
 				return onlyAsking(pod, operation{"replace", sysctls, "net.core.somaxconn = 2048"})
 			},
-			refused: differs("args"),
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=2048",
 		},
 		{
 			name: "that takes the annotation away after us", position: after,
@@ -94,44 +96,61 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/image", "example.com/evil"})
 			},
-			refused: differs("image"),
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
 		},
 		{
 			name: "that gives our container a shell", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/command", []string{"sh", "-c"}})
 			},
-			refused: differs("command"),
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
 		},
 		{
 			name: "that gives our container one sysctl more", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"add", "/spec/initContainers/0/args/-", "kernel.core_pattern=x"})
 			},
-			refused: differs("args"),
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
 		},
 		{
 			name: "that mounts the node into our container", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod,
-					operation{"add", "/spec/volumes", []corev1.Volume{{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}},
+					operation{"add", "/spec/volumes/-", corev1.Volume{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}},
 					operation{"add", "/spec/initContainers/0/volumeMounts", []corev1.VolumeMount{{Name: "root", MountPath: "/node"}}})
 			},
-			refused: differs("volumeMounts"),
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
 		},
 		{
 			name: "that makes our container run on", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"add", "/spec/initContainers/0/restartPolicy", "Always"})
 			},
-			refused: differs("restartPolicy"),
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+		},
+		{
+			name: "that gives every container a cloud identity, before us", position: before,
+			change: giveIdentity,
+			inits:  []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+		},
+		{
+			name: "that gives every container a cloud identity, after us", position: after,
+			change: giveIdentity,
+			inits:  []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+		},
+		{
+			name: "that rewrites images to a mirror after us", position: after,
+			change: func(pod *corev1.Pod) []operation {
+				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/image", "mirror.example.com/" + initImage})
+			},
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
 		},
 		{
 			name: "that takes the privilege away from our container", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/securityContext/privileged", false})
 			},
-			refused: differs("securityContext"),
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
 		},
 	}
 	for _, test := range tests {
@@ -184,6 +203,25 @@ func onlyInjected(pod *corev1.Pod, change ...operation) []operation {
 	return change
 }
 
-func differs(field string) string {
-	return `ReservedName: spec.initContainers[0].name: Invalid value: "sysctl-injector": it is not what the pod's annotations ask for: it differs in ` + field + removeIt
+// giveIdentity adds a variable and a volume to every container that the pod does not have left alone, as
+// aws/amazon-eks-pod-identity-webhook does (pkg/handler/handler.go, getPodSpecPatch).
+func giveIdentity(pod *corev1.Pod) []operation {
+	if pod.Annotations[v1alpha1.SysctlsAnnotation] == "" {
+		return nil
+	}
+	skipped := strings.Split(pod.Annotations["eks.amazonaws.com/skip-containers"], ",")
+	inits := slices.Clone(pod.Spec.InitContainers)
+	for i := range inits {
+		if len(inits[i].Env) == 0 && !slices.Contains(skipped, inits[i].Name) {
+			inits[i].Env = []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: "arn:aws:iam::111122223333:role/web"}}
+		}
+	}
+	ops := []operation{{"add", "/spec/initContainers", inits}}
+	if slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == "aws-iam-token" }) {
+		return ops
+	}
+	token := corev1.Volume{Name: "aws-iam-token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "sts.amazonaws.com", Path: "token"}}},
+	}}}
+	return append(ops, operation{"add", "/spec/volumes", append(slices.Clone(pod.Spec.Volumes), token)})
 }

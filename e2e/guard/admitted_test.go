@@ -44,6 +44,18 @@ var admitted = []struct {
 	{"the image never pulled, as in a cluster without a way out", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers[0].ImagePullPolicy = corev1.PullNever
 	}},
+	{"a digest behind the tag, as a resolver appends it", func(pod *corev1.Pod) {
+		pod.Spec.InitContainers[0].Image = currentImage + "@sha256:" + strings.Repeat("0123456789abcdef", 4)
+	}},
+	{"a digest behind the former release's image", func(pod *corev1.Pod) {
+		pod.Spec.InitContainers[0].Image = formerImage + "@sha256:" + strings.Repeat("0", 64)
+	}},
+	{"the annotation that an older API server writes for the AppArmor profile", func(pod *corev1.Pod) {
+		pod.Annotations = map[string]string{"container.apparmor.security.beta.kubernetes.io/sysctl-injector": "unconfined"}
+	}},
+	{"a Localhost profile of AppArmor for the pod", func(pod *corev1.Pod) {
+		pod.Spec.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeLocalhost, LocalhostProfile: new("confined")}
+	}},
 	{"procMount said as it is by default, as some releases do", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers[0].SecurityContext.ProcMount = new(corev1.DefaultProcMount)
 	}},

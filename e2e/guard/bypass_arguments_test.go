@@ -73,7 +73,7 @@ type argumentsRow struct {
 
 func (r argumentsRow) want() string {
 	// An assignment within a value holds a second "=", which no value may.
-	return standard(differsIn("args"), oursIsPrivileged)
+	return standard(differsIn("args"), oursIsUnconfined, oursIsPrivileged)
 }
 
 func seventeen() []string {

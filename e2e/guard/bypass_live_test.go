@@ -37,19 +37,19 @@ func immutable(name string, change func(*corev1.Container)) liveAttempt {
 var liveAttempts = []liveAttempt{
 	// The image is the one field of a container that can change.
 	{update("another image", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = "registry.example.com/shell:1" }),
-		theStandard, standard(differsIn("image"), oursIsPrivileged)},
+		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
 	{update("another tag", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = "docker.io/library/busybox:latest" }),
-		theStandard, standard(differsIn("image"), oursIsPrivileged)},
+		theStandard, standard(differsInImage("image", "docker.io/library/busybox:latest"), oursIsUnconfined, oursIsPrivileged)},
 	{update("another image, annotations and labels gone", func(pod *corev1.Pod) {
 		pod.Annotations, pod.Labels = nil, nil
 		pod.Spec.InitContainers[0].Image = "registry.example.com/shell:1"
-	}), theStandard, standard(differsIn("image"), oursIsPrivileged)},
+	}), theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
 	{patch("another image", types.JSONPatchType, `[{"op":"replace","path":"/spec/initContainers/0/image","value":"registry.example.com/shell:1"}]`),
-		theStandard, standard(differsIn("image"), oursIsPrivileged)},
+		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
 	{patch("another image", types.StrategicMergePatchType, `{"spec":{"initContainers":[{"name":"sysctl-injector","image":"registry.example.com/shell:1"}]}}`),
-		theStandard, standard(differsIn("image"), oursIsPrivileged)},
+		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
 	{patch("another image", types.ApplyPatchType, `{"apiVersion":"v1","kind":"Pod","spec":{"initContainers":[{"name":"sysctl-injector","image":"registry.example.com/shell:1"}]}}`),
-		theStandard, standard(differsIn("image"), oursIsPrivileged)},
+		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
 
 	// Everything else cannot.
 	immutable("arguments", func(c *corev1.Container) { c.Args = []string{"net.not.granted=1"} }),

@@ -8,23 +8,23 @@ import (
 var places = []attempt{
 	{"ours as the second init container", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = append([]corev1.Container{plainContainer("first")}, pod.Spec.InitContainers...)
-	}, theStandard, standard(onlyTheFirst, oursIsPrivileged)},
+	}, theStandard, standard(onlyTheFirst, oursIsUnconfined, oursIsPrivileged)},
 	{"ours after a sidecar", func(pod *corev1.Pod) {
 		sidecar := plainContainer("sidecar")
 		sidecar.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
 		pod.Spec.InitContainers = append([]corev1.Container{sidecar}, pod.Spec.InitContainers...)
-	}, theStandard, standard(onlyTheFirst, oursIsPrivileged)},
+	}, theStandard, standard(onlyTheFirst, oursIsUnconfined, oursIsPrivileged)},
 	{"ours as an ordinary container", func(pod *corev1.Pod) {
 		pod.Spec.Containers = append(pod.Spec.Containers, pod.Spec.InitContainers...)
 		pod.Spec.InitContainers = nil
-	}, theStandard, standard(onlyTheFirst, oursIsPrivileged)},
+	}, theStandard, standard(onlyTheFirst, oursIsUnconfined, oursIsPrivileged)},
 	{"an ordinary container under the reserved name, harmless", func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].Name = "sysctl-injector"
 		pod.Spec.InitContainers = nil
 	}, theStandard, standard(onlyTheFirst)},
 	{"an init container under the reserved name, harmless", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = []corev1.Container{plainContainer("sysctl-injector")}
-	}, theStandard, standard(differsIn("args, command, image, securityContext, terminationMessagePolicy"))},
+	}, theStandard, standard(differsInImage("args, command, image, securityContext, terminationMessagePolicy", "registry.example.com/app:1"))},
 	{"ours twice", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, pod.Spec.InitContainers[0])
 	}, theAPIServer, `Pod "pod" is invalid: spec.initContainers[1].name: Duplicate value: "sysctl-injector"`},
@@ -35,9 +35,9 @@ var places = []attempt{
 		pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon(pod.Spec.InitContainers[0])}}
 	}, theAPIServer, `Pod "pod" is invalid: [spec.ephemeralContainers[0].name: Duplicate value: "sysctl-injector", spec.ephemeralContainers: Forbidden: cannot be set on create]`},
 	{"ours under another name", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Name = "sysctl-injector-2" },
-		theStandard, standard(`privileged (container "sysctl-injector-2" must not set securityContext.privileged=true)`)},
+		theStandard, standard(unconfined("sysctl-injector-2"), `privileged (container "sysctl-injector-2" must not set securityContext.privileged=true)`)},
 	{"ours under a name that looks the same", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Name = "sysctl-lnjector" },
-		theStandard, standard(`privileged (container "sysctl-lnjector" must not set securityContext.privileged=true)`)},
+		theStandard, standard(unconfined("sysctl-lnjector"), `privileged (container "sysctl-lnjector" must not set securityContext.privileged=true)`)},
 	{"ours under a name in another script", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Name = "sysctl-\u0456njector" },
 		theAPIServer, "Pod \"pod\" is invalid: spec.initContainers[0].name: Invalid value: \"sysctl-\u0456njector\""},
 	{"ours in capitals", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Name = "Sysctl-Injector" },
@@ -55,7 +55,7 @@ var places = []attempt{
 		second := ours("net.core.somaxconn=1")
 		second.Name = "more"
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, second)
-	}, theStandard, standard(`privileged (container "more" must not set securityContext.privileged=true)`)},
+	}, theStandard, standard(unconfined("more"), `privileged (container "more" must not set securityContext.privileged=true)`)},
 	{"a mirror pod, whose service account nobody knows", func(pod *corev1.Pod) {
 		pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "a"}
 	}, theAPIServer, `pods "pod" is forbidden: a mirror pod may not reference service accounts`},
@@ -93,16 +93,13 @@ var neighbours = []attempt{
 	{"AppArmor off by annotation", func(pod *corev1.Pod) {
 		pod.Annotations = map[string]string{"container.apparmor.security.beta.kubernetes.io/app": "unconfined"}
 	}, theStandard, standard(`forbidden AppArmor profiles (container "app" and annotation must not set AppArmor profile type to "Unconfined", "container.apparmor.security.beta.kubernetes.io/app="unconfined"")`)},
-	{"AppArmor off for ours by annotation", func(pod *corev1.Pod) {
-		pod.Annotations = map[string]string{"container.apparmor.security.beta.kubernetes.io/sysctl-injector": "unconfined"}
-	}, theStandard, standard(differsIn("securityContext"), `forbidden AppArmor profiles (container "sysctl-injector" and annotation must not set AppArmor profile type to "Unconfined", "container.apparmor.security.beta.kubernetes.io/sysctl-injector="unconfined"")`, oursIsPrivileged)},
 	{"an unsafe sysctl by the API's own field", func(pod *corev1.Pod) {
 		pod.Spec.SecurityContext.Sysctls = []corev1.Sysctl{{Name: "kernel.msgmax", Value: "1"}}
 	}, theStandard, standard(`forbidden sysctls (kernel.msgmax)`)},
 	{"the status annotation, which decides nothing, and a sysctl that was not granted", func(pod *corev1.Pod) {
 		pod.Annotations = map[string]string{"sysctl-injector.dev/status": `{"sysctls":["net.ipv4.tcp_syncookies=1"]}`}
 		pod.Spec.InitContainers[0].Args = []string{"-w"}
-	}, theStandard, standard(differsIn("args"), oursIsPrivileged)},
+	}, theStandard, standard(differsIn("args"), oursIsUnconfined, oursIsPrivileged)},
 	{"the label of an injected pod, and no container of ours", func(pod *corev1.Pod) {
 		pod.Labels = map[string]string{"sysctl-injector.dev/injected": "true"}
 		pod.Spec.InitContainers[0].Name = "init"

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,11 +18,19 @@ type shape struct {
 }
 
 func (s shape) want() string {
-	besides := s.besides
-	if besides == nil {
-		besides = []string{oursIsPrivileged}
+	container := ours()
+	s.tweak(&container)
+	violations := []string{differsIn(s.differs)}
+	if slices.Contains(strings.Split(s.differs, ", "), "image") {
+		violations[0] = differsInImage(s.differs, container.Image)
 	}
-	return standard(append([]string{differsIn(s.differs)}, besides...)...)
+	if sc := container.SecurityContext; sc != nil && sc.AppArmorProfile != nil && sc.AppArmorProfile.Type == corev1.AppArmorProfileTypeUnconfined {
+		violations = append(violations, oursIsUnconfined)
+	}
+	if s.besides == nil {
+		return standard(append(violations, oursIsPrivileged)...)
+	}
+	return standard(append(violations, s.besides...)...)
 }
 
 func mount(name, path string, tweaks ...func(*corev1.VolumeMount)) func(*corev1.Container) {
@@ -45,7 +54,12 @@ var shapes = []shape{
 	{"another tag of the image", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:1.37" }, "image", nil},
 	{"no tag", func(c *corev1.Container) { c.Image = "docker.io/library/busybox" }, "image", nil},
 	{"the tag latest", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:latest" }, "image", nil},
-	{"the tag and a digest", func(c *corev1.Container) { c.Image = currentImage + "@sha256:" + strings.Repeat("0", 64) }, "image", nil},
+	{"a digest that is too short", func(c *corev1.Container) { c.Image = currentImage + "@sha256:" + strings.Repeat("0", 63) }, "image", nil},
+	{"a digest and more", func(c *corev1.Container) { c.Image = currentImage + "@sha256:" + strings.Repeat("0", 64) + "x" }, "image", nil},
+	{"a digest of another kind", func(c *corev1.Container) { c.Image = currentImage + "@sha512:" + strings.Repeat("0", 64) }, "image", nil},
+	{"another tag and a digest", func(c *corev1.Container) {
+		c.Image = "docker.io/library/busybox:1.37@sha256:" + strings.Repeat("0", 64)
+	}, "image", nil},
 	{"the short name of the image", func(c *corev1.Container) { c.Image = "busybox:1.36" }, "image", nil},
 	{"the image of another registry", func(c *corev1.Container) { c.Image = "evil.example.com/docker.io/library/busybox:1.36" }, "image", nil},
 	{"another repository that ends the same", func(c *corev1.Container) { c.Image = "docker.io/evil/library/busybox:1.36" }, "image", nil},
@@ -138,6 +152,7 @@ var shapes = []shape{
 	{"seccomp", func(c *corev1.Container) {
 		c.SecurityContext.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
 	}, "securityContext", []string{oursIsPrivileged, `seccompProfile (container "sysctl-injector" must not set securityContext.seccompProfile.type to "Unconfined")`}},
+	{"no AppArmor profile", func(c *corev1.Container) { c.SecurityContext.AppArmorProfile = nil }, "securityContext", nil},
 	{"AppArmor", func(c *corev1.Container) {
 		c.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}
 	}, "securityContext", nil},

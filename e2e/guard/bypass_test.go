@@ -100,8 +100,22 @@ const (
 	onlyTheFirst     = `reserved container name (only the first init container may be named "sysctl-injector")`
 )
 
-func differsIn(fields string) string {
-	return `reserved container name (container "sysctl-injector" is not as the webhook writes it, it differs in ` + fields + `)`
+var oursIsUnconfined = unconfined("sysctl-injector")
+
+func unconfined(container string) string {
+	return `forbidden AppArmor profile (container "` + container + `" must not set AppArmor profile type to "Unconfined")`
+}
+
+func differsIn(fields string) string { return differsBecause(fields, "") }
+
+// differsInImage is what the guard says where the image is among the fields: it names the chart's value.
+func differsInImage(fields, image string) string {
+	return differsBecause(fields, `, or have the chart write the image that it leaves: initContainer.image="`+image+`"`)
+}
+
+func differsBecause(fields, remedy string) string {
+	return `reserved container name (container "sysctl-injector" is not as the webhook writes it, it differs in ` + fields +
+		`; the likely cause is another webhook, or a policy, that runs later; exempt the container there` + remedy + `)`
 }
 
 func notGranted(namespace, serviceAccount, name string, all ...string) string {

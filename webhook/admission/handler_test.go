@@ -187,7 +187,7 @@ func TestInjects(t *testing.T) {
 		`{"op":"add","path":"/metadata/annotations/sysctl-injector.dev~1status","value":"{\"version\":\"v1.2.3\",\"kernel\":\"Shared\",\"sysctls\":[\"net.core.somaxconn=1024\"]}"},` +
 		`{"op":"add","path":"/spec/initContainers","value":[{"name":"sysctl-injector","image":"docker.io/library/busybox:1.36","command":["sysctl","-w"],` +
 		`"args":["net.core.somaxconn=1024"],"terminationMessagePolicy":"FallbackToLogsOnError","imagePullPolicy":"IfNotPresent",` +
-		`"securityContext":{"privileged":true,"runAsUser":0,"runAsGroup":0,"runAsNonRoot":false,"readOnlyRootFilesystem":true}}]}]`
+		`"securityContext":{"privileged":true,"runAsUser":0,"runAsGroup":0,"runAsNonRoot":false,"readOnlyRootFilesystem":true,"appArmorProfile":{"type":"Unconfined"}}}]}]`
 	if diff := cmp.Diff(want, string(response.Patch)); diff != "" {
 		t.Errorf("patch (-want +got):\n%s", diff)
 	}

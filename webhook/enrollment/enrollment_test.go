@@ -222,7 +222,8 @@ func TestViolations(t *testing.T) {
 		workloads = append(workloads, Workload{Kind: "Pod", Name: w.name, Spec: with(w.change)})
 	}
 	images := []string{ours.Image}
-	const asPrivileged = `: privileged (container "sysctl-injector" must not set securityContext.privileged=true)`
+	const unconfined = `: forbidden AppArmor profile (container "sysctl-injector" must not set AppArmor profile type to "Unconfined"), `
+	const asPrivileged = unconfined + `privileged (container "sysctl-injector" must not set securityContext.privileged=true)`
 	tests := []struct {
 		level string
 		want  []string
@@ -235,7 +236,7 @@ func TestViolations(t *testing.T) {
 			`Pod "other image"` + asPrivileged,
 			`Pod "other args"` + asPrivileged,
 			`Pod "more mounts"` + asPrivileged,
-			`Pod "more capabilities": non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in securityContext.capabilities.add), privileged (container "sysctl-injector" must not set securityContext.privileged=true)`,
+			`Pod "more capabilities"` + unconfined + `non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in securityContext.capabilities.add), privileged (container "sysctl-injector" must not set securityContext.privileged=true)`,
 		}},
 	}
 	for _, test := range tests {

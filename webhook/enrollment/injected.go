@@ -65,7 +65,7 @@ func hasShape(container, want corev1.Container) bool {
 
 func (i *injected) hasImage(image string) bool {
 	return slices.ContainsFunc(i.images, func(ours string) bool {
-		return image == ours || strings.HasPrefix(image, ours+"@sha256:")
+		return image == ours || form.IsPinned(image, ours)
 	})
 }
 

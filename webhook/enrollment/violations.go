@@ -2,11 +2,14 @@ package enrollment
 
 import (
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	psaapi "k8s.io/pod-security-admission/api"
 	psapolicy "k8s.io/pod-security-admission/policy"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // Workload is a pod, or something that makes pods of a template.
@@ -46,6 +49,9 @@ func Violations(workloads []Workload, level string, images []string) ([]Violatio
 		spec := w.Spec
 		if len(spec.InitContainers) > 0 && ours.is(spec.InitContainers[0]) {
 			spec.InitContainers = spec.InitContainers[1:]
+			// API servers before 1.34 write the injected container's AppArmor profile as an annotation too.
+			w.Metadata.Annotations = maps.Clone(w.Metadata.Annotations)
+			delete(w.Metadata.Annotations, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+v1alpha1.ContainerName)
 		}
 		results := evaluator.EvaluatePod(psaapi.LevelVersion{Level: parsed, Version: psaapi.LatestVersion()}, &w.Metadata, &spec)
 		if all := psapolicy.AggregateCheckResults(results); !all.Allowed {

@@ -15,7 +15,7 @@ import (
 type Config struct {
 	Image       string            // a reference to a busybox image, with a digest if it is to be pinned
 	PullPolicy  corev1.PullPolicy // Always, IfNotPresent or Never
-	CPU, Memory resource.Quantity // request and limit, in pods that have resources
+	CPU, Memory resource.Quantity // the most that it requests, and its highest limit, in pods that have resources
 }
 
 // New returns the forms with their containers, or says what is wrong with which field of config.
@@ -51,9 +51,7 @@ func (f *Form) configure(config Config) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	withoutResources := container
-	withoutResources.Resources = corev1.ResourceRequirements{}
-	f.container, f.bare, f.stated = container, encode(withoutResources), encode(container)
+	f.container, f.encoded = container, encode(container)
 	return nil
 }
 

@@ -14,45 +14,48 @@ import (
 func (f *Form) Render(p *pod.Pod, args []string) corev1.Container {
 	container := f.container
 	container.Args = args
-	if !p.NeedsResources() {
-		container.Resources = corev1.ResourceRequirements{}
+	container.Resources = resourcesFor(p, f.container.Resources.Limits)
+	if volume := p.TokenVolume(); volume != "" {
+		container.VolumeMounts = []corev1.VolumeMount{{Name: volume, ReadOnly: true, MountPath: pod.TokenMountPath}}
 	}
 	return container
 }
 
-// encoded is a container as JSON without its arguments, which go between the two parts. It is encoded once, since that costs
-// more than all the rest of a decision.
+// encoded is a container as JSON without its arguments, resources and mounts, which go between the two parts. It is encoded once,
+// since that costs more than all the rest of a decision.
 type encoded struct{ before, after string }
 
-// encode leaves out empty resources, which the API's own encoding always writes.
 func encode(container corev1.Container) encoded {
 	const args = `["an argument"]`
 	container.Args = []string{"an argument"}
-	raw, err := json.Marshal(container)
-	if err != nil {
-		panic(err) // a container always encodes
-	}
-	text := string(raw)
-	text = strings.Replace(text, `"resources":{},`, "", 1)
-	before, after, found := strings.Cut(text, args)
+	container.Resources, container.VolumeMounts = corev1.ResourceRequirements{}, nil
+	before, after, found := strings.Cut(string(JSON(container)), args)
 	if !found {
 		panic("the encoding of a container has no arguments")
 	}
 	return encoded{before, after}
 }
 
-// Encode returns the container as JSON, with the mount of the service account's token.
-func (f *Form) Encode(p *pod.Pod, args []string) json.RawMessage {
-	container := f.bare
-	if p.NeedsResources() {
-		container = f.stated
+// JSON encodes a container without empty resources, which the API's own encoding always writes.
+func JSON(container corev1.Container) json.RawMessage {
+	raw, err := json.Marshal(container)
+	if err != nil {
+		panic(err) // a container always encodes
 	}
-	text := make(json.RawMessage, 0, len(container.before)+len(container.after)+512)
-	text = append(text, container.before...)
+	return json.RawMessage(strings.Replace(string(raw), `"resources":{},`, "", 1))
+}
+
+// Encode returns the container of Render as JSON.
+func (f *Form) Encode(p *pod.Pod, args []string) json.RawMessage {
+	text := make(json.RawMessage, 0, len(f.encoded.before)+len(f.encoded.after)+512)
+	text = append(text, f.encoded.before...)
 	text = jsontext.AppendStrings(text, args)
+	if resources := resourcesFor(p, f.container.Resources.Limits); resources.Limits != nil || resources.Requests != nil {
+		text = appendResources(append(text, `,"resources":`...), resources)
+	}
 	if volume := p.TokenVolume(); volume != "" {
 		text = jsontext.AppendString(append(text, `,"volumeMounts":[{"name":`...), volume)
 		text = append(text, `,"readOnly":true,"mountPath":"`+pod.TokenMountPath+`"}]`...)
 	}
-	return append(text, container.after...)
+	return append(text, f.encoded.after...)
 }

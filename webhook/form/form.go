@@ -26,9 +26,9 @@ type Form struct {
 	Rules []policy.Rule
 
 	podRules []podRule
-	// The container as configured, and as JSON: without resources and with them.
-	container    corev1.Container
-	bare, stated encoded
+	// The container as configured, and its parts that are the same in every pod, as JSON.
+	container corev1.Container
+	encoded   encoded
 }
 
 // table lists the forms. A pod gets the first one that applies.

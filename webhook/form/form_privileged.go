@@ -10,5 +10,5 @@ var privileged = Form{
 	PodSecurity: Privileged,
 	NeedsGrant:  true,
 	Rules:       []policy.Rule{userNamespace},
-	podRules:    []podRule{windows, mirrorPod},
+	podRules:    []podRule{windows, mirrorPod, seLinux},
 }

@@ -42,9 +42,9 @@ func TestRules(t *testing.T) {
 		want  []violation
 	}{
 		{"allows an ordinary pod", func(*policy.Facts) {}, "net.core.somaxconn = 512", nil},
-		{"rejects a pod for Windows once, whatever it asks for", func(f *policy.Facts) { f.Windows = true }, "vm.swappiness = 1\nvm.overcommit_memory = 1", []violation{onWindows}},
+		{"rejects a pod for Windows once, whatever it asks for", func(f *policy.Facts) { f.Windows = "spec.os.name: windows" }, "vm.swappiness = 1\nvm.overcommit_memory = 1", []violation{onWindows}},
 		{"rejects a static pod's mirror", func(f *policy.Facts) { f.Mirror = true }, "net.core.somaxconn = 512", []violation{asMirror}},
-		{"rejects both of a mirror for Windows, in the order of the rules", func(f *policy.Facts) { f.Windows, f.Mirror = true, true }, "net.core.somaxconn = 512",
+		{"rejects both of a mirror for Windows, in the order of the rules", func(f *policy.Facts) { f.Windows, f.Mirror = "spec.os.name: windows", true }, "net.core.somaxconn = 512",
 			[]violation{onWindows, asMirror}},
 		{"rejects a pod that Pod Security admission would reject, and names the way out", standard("baseline"), "net.core.somaxconn = 512", []violation{
 			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which refuses the privileged init container that would set them; ` +
@@ -54,6 +54,12 @@ func TestRules(t *testing.T) {
 			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "strict", which refuses the privileged init container that would set them; ` +
 				`an administrator can open it for that container alone: sysctl-injector enroll shop --enforce restricted`},
 		}},
+		{"rejects an SELinux type that confines the container too", func(f *policy.Facts) { f.SELinuxType = "container_t" }, "net.core.somaxconn = 512", []violation{
+			{"SELinux", atSysctls + `Forbidden: the pod's SELinux type "container_t" (spec.securityContext.seLinuxOptions.type) would confine the init container too, ` +
+				"which could not set them; state the type in the containers' securityContext instead"},
+		}},
+		{"allows the SELinux type of privileged containers", func(f *policy.Facts) { f.SELinuxType = "spc_t" }, "net.core.somaxconn = 512", nil},
+		{"allows any SELinux type of the node in a guest kernel", func(f *policy.Facts) { guestKernel(f); f.SELinuxType = "container_t" }, "net.core.somaxconn = 512", nil},
 		{"allows what Pod Security admission lets pass", standard("privileged"), "net.core.somaxconn = 512", nil},
 		{"reports what runs code before the user namespace", func(f *policy.Facts) { f.UserNamespace = true }, "kernel.modprobe = /bin/true", []violation{
 			{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.modprobe is never set on a kernel that other pods share, whatever a policy says: " +

@@ -44,6 +44,7 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 		"hostOnly":      hostOnly(),
 		"images":        config.Images,
 		"argument":      argument,
+		"digest":        "^" + form.Digest + "$",
 		"limits":        map[string]any{"arguments": sysctl.MaxAssignments, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength},
 		"places":        places(100),
 		"guestHandlers": append([]string{}, config.GuestHandlers...),

@@ -4,10 +4,10 @@ package injection
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
-	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -126,29 +126,34 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 
 func (i *Injector) inject(p *pod.Pod, f *form.Form, target Target, facts policy.Facts, settings []policy.Setting) Outcome {
 	args := arguments(settings)
-	found, violations := present(p, func() corev1.Container { return f.Render(p, args) }, target)
-	if len(violations) > 0 {
-		return denied(violations...)
+	found, elsewhere := reservedContainers(p)
+	if len(elsewhere) > 0 {
+		return denied(rejectReserved(elsewhere, target)...)
 	}
-	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(facts, settings)}
+	change := enforce(p, f, args, found)
+	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(p, facts, settings)}
+	if change.replaced != "" {
+		outcome.Warnings = append(outcome.Warnings, change.replaced)
+	}
 	if f.NeedsGrant {
 		outcome.Grant = policy.GrantFor(facts, settings)
 	}
-	if found != nil {
+	if change.present {
 		outcome.Reason = ReasonAlreadyInjected
 	}
 	outcome.Sysctls = make([]sysctl.Assignment, 0, len(settings))
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
 	}
-	outcome.Operations = i.operations(p, f, args, found, Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}.encode())
+	status := Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}.encode()
+	outcome.Operations = slices.Concat(metadata(p, status), change.operations, i.addPullSecrets(p))
 	return outcome
 }
 
 // skip is for a pod that asks for nothing: it may not have a container with the reserved name either.
 func skip(p *pod.Pod, optedOut bool, target Target) Outcome {
-	if _, violations := present(p, nil, target); len(violations) > 0 {
-		return denied(violations...)
+	if inits, elsewhere := reservedContainers(p); len(inits)+len(elsewhere) > 0 {
+		return denied(rejectReserved(append(inits, elsewhere...), target)...)
 	}
 	if optedOut {
 		return Outcome{Reason: ReasonOptedOut}
@@ -156,28 +161,10 @@ func skip(p *pod.Pod, optedOut bool, target Target) Outcome {
 	return Outcome{Reason: ReasonNotRequested}
 }
 
-// present finds the injected container in a pod that already has it. Anything else with its name is denied; so is all of it
-// if rendered is nil, since the pod then has nothing to set.
-func present(p *pod.Pod, rendered func() corev1.Container, target Target) (*reserved, []policy.Violation) {
-	found := reservedContainers(p)
-	if len(found) == 1 && found[0].list == "initContainers" && rendered != nil {
-		differing := difference(p, found[0].raw, rendered())
-		if len(differing) == 0 {
-			return &found[0], nil
-		}
-		return nil, []policy.Violation{reservedName(found[0], target, "it is not what the pod's annotations ask for: it differs in "+strings.Join(differing, ", "))}
-	}
-	var violations []policy.Violation
-	for _, r := range found[:min(len(found), maxViolations)] {
-		violations = append(violations, reservedName(r, target, "the name is kept for the init container that sysctl-injector adds"))
-	}
-	return nil, violations
-}
-
-func reservedName(r reserved, target Target, why string) policy.Violation {
+func reservedName(r reserved, target Target) policy.Violation {
 	path := child(target.Template, "spec").Child(r.list).Index(r.index).Child("name")
-	return policy.Violation{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName, why+
-		"; remove the container: it is added where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
+	return policy.Violation{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName,
+		"the name is kept for the init container that sysctl-injector adds; remove the container: it is added where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
 }
 
 // nativeConflicts rejects a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would be
@@ -226,7 +213,8 @@ func (i *Injector) facts(p *pod.Pod, target Target) policy.Facts {
 		HostNetwork:     p.HostNetwork,
 		HostIPC:         p.HostIPC,
 		UserNamespace:   !p.HostUsers,
-		Windows:         p.OS == string(corev1.Windows),
+		Windows:         p.WindowsField(),
+		SELinuxType:     p.SELinuxType,
 		Mirror:          p.Mirror,
 		Kernel:          policy.KernelOf(target.RuntimeClass, i.guestHandlers),
 		RuntimeClass:    p.RuntimeClass,

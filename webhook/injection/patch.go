@@ -3,22 +3,20 @@ package injection
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
-	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// operations returns the JSON Patch (RFC 6902) that puts the container in front of the pod's init containers, with the label and
-// the status that tell of it. A pod that has all of it already gets none. The operations are written by hand rather than by
-// comparing two pods: that would cost more than all the rest of an admission.
-func (i *Injector) operations(p *pod.Pod, f *form.Form, args []string, present *reserved, status string) []jsonpatch.Operation {
+// metadata returns the operations of a JSON Patch (RFC 6902) that set the label and the annotations of an injected pod, as far as it
+// does not have them already. All operations are written by hand rather than by comparing two pods: that would cost more than all the
+// rest of an admission.
+func metadata(p *pod.Pod, status string) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, 0, 4)
 	if p.Labels[v1alpha1.InjectedLabel] != "true" {
 		ops = append(ops, injectedLabel.add(p.HasLabels, "true"))
@@ -26,18 +24,7 @@ func (i *Injector) operations(p *pod.Pod, f *form.Form, args []string, present *
 	if p.Annotations[v1alpha1.StatusAnnotation] != status {
 		ops = append(ops, statusAnnotation.add(p.HasAnnotations, status))
 	}
-	switch {
-	case present == nil && p.HasInitContainers:
-		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers/0", f.Encode(p, args)))
-	case present == nil:
-		ops = append(ops, jsonpatch.NewOperation("add", "/spec/initContainers", json.RawMessage(slices.Concat([]byte("["), f.Encode(p, args), []byte("]")))))
-	case present.index > 0:
-		// Another webhook put its own init container in front since. Ours goes back to where its settings hold for that one too.
-		ops = append(ops,
-			jsonpatch.NewOperation("remove", "/spec/initContainers/"+strconv.Itoa(present.index), nil),
-			jsonpatch.NewOperation("add", "/spec/initContainers/0", json.RawMessage(present.raw)))
-	}
-	return append(ops, i.addPullSecrets(p)...)
+	return append(ops, skipIdentity(p)...)
 }
 
 func (i *Injector) addPullSecrets(p *pod.Pod) []jsonpatch.Operation {
@@ -59,6 +46,9 @@ func (i *Injector) addPullSecrets(p *pod.Pod) []jsonpatch.Operation {
 	}
 	return ops
 }
+
+// rawJSON is a part of a patch that is encoded already.
+type rawJSON = json.RawMessage
 
 // entry is one of a map of strings: where the map is, where the entry is in it, and the entry's key.
 type entry struct{ mapPath, path, key string }

@@ -62,9 +62,8 @@ func initNames(pod corev1.Pod) []string {
 
 func TestPatch(t *testing.T) {
 	quantities := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}
-	small := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
 	stated := injected()
-	stated.Resources = corev1.ResourceRequirements{Requests: small, Limits: small}
+	stated.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
 	bare := injected()
 
 	tests := []struct {
@@ -133,21 +132,6 @@ func TestPatch(t *testing.T) {
 	}
 }
 
-// What the API server adds by itself to a container, an applied pod brings along.
-func TestLeavesADefaultedContainerAlone(t *testing.T) {
-	w := validWorld()
-	container := injected()
-	container.TerminationMessagePath = corev1.TerminationMessagePathDefault
-	container.SecurityContext.ProcMount = ptr.To(corev1.DefaultProcMount)
-	container.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access-x7x2p", ReadOnly: true, MountPath: pod.TokenMountPath}}
-	container.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")} // of a LimitRange
-	w.pod.Spec.InitContainers = []corev1.Container{container}
-	w.pod.Spec.Volumes = []corev1.Volume{{Name: "kube-api-access-x7x2p", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}}
-	if outcome := w.decide(t, Config{}); outcome.Reason != ReasonAlreadyInjected {
-		t.Errorf("%s: %s", outcome.Reason, outcome.Message())
-	}
-}
-
 func TestSecondTimeChangesNothing(t *testing.T) {
 	w := validWorld()
 	config := Config{PullSecrets: []string{"mirror"}}
@@ -168,7 +152,7 @@ func TestConfiguredContainer(t *testing.T) {
 	}))
 	want := injected()
 	want.Image, want.ImagePullPolicy = "mirror.example/busybox@sha256:0123", corev1.PullAlways
-	quantities := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("64Mi")}
+	quantities := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
 	want.Resources = corev1.ResourceRequirements{Requests: quantities, Limits: quantities}
 	if diff := cmp.Diff(want, patched.Spec.InitContainers[0]); diff != "" {
 		t.Errorf("container (-want +got):\n%s", diff)
@@ -216,11 +200,8 @@ func mutateTyped(pod corev1.Pod) corev1.Pod {
 	mutated.Labels["sysctl-injector.dev/injected"] = "true"
 	mutated.Annotations["sysctl-injector.dev/status"] = `{"version":"v1.2.3","kernel":"Shared","sysctls":["net.core.somaxconn=1024"]}`
 	container := injected()
-	if pod.Spec.Resources == nil && slices.ContainsFunc(append(slices.Clone(pod.Spec.Containers), pod.Spec.InitContainers...), func(c corev1.Container) bool {
-		return c.Resources.Requests.Cpu().Sign() > 0 || c.Resources.Requests.Memory().Sign() > 0 || c.Resources.Limits.Cpu().Sign() > 0 || c.Resources.Limits.Memory().Sign() > 0
-	}) {
-		quantities := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
-		container.Resources = corev1.ResourceRequirements{Requests: quantities, Limits: quantities}
+	if pod.Spec.Resources == nil {
+		container.Resources = smallest(append(slices.Clone(pod.Spec.Containers), pod.Spec.InitContainers...))
 	}
 	mutated.Spec.InitContainers = append([]corev1.Container{container}, mutated.Spec.InitContainers...)
 	return mutated

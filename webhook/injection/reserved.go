@@ -1,16 +1,21 @@
 package injection
 
 import (
-	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
+	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	utiljson "sigs.k8s.io/json"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 // reserved is a container of the pod that bears the injected container's name.
@@ -20,51 +25,95 @@ type reserved struct {
 	raw   string
 }
 
-// reservedContainers finds every container under the reserved name, wherever it is.
-func reservedContainers(p *pod.Pod) []reserved {
-	var found []reserved
-	for _, l := range []struct {
-		list  string
-		items []pod.Container
-	}{{"initContainers", p.InitContainers}, {"containers", p.Containers}, {"ephemeralContainers", p.EphemeralContainers}} {
-		for index, c := range l.items {
-			if c.Name == v1alpha1.ContainerName {
-				found = append(found, reserved{l.list, index, c.JSON})
-			}
+// reservedContainers finds every container under the reserved name: the init containers first, then those elsewhere.
+func reservedContainers(p *pod.Pod) (inits, elsewhere []reserved) {
+	inits = appendReserved(nil, "initContainers", p.InitContainers)
+	elsewhere = appendReserved(nil, "containers", p.Containers)
+	return inits, appendReserved(elsewhere, "ephemeralContainers", p.EphemeralContainers)
+}
+
+func appendReserved(found []reserved, list string, containers []pod.Container) []reserved {
+	for index := range containers {
+		if containers[index].Name == v1alpha1.ContainerName {
+			found = append(found, reserved{list, index, containers[index].JSON})
 		}
 	}
 	return found
 }
 
-// difference names the fields in which a container of the pod is not the one that would be rendered; none when it is. Not
-// counted is what the API server adds by itself: defaults, a LimitRange's resources, and the mount of the service account's
-// token.
-func difference(p *pod.Pod, raw string, rendered corev1.Container) []string {
-	var found corev1.Container
-	if strict, err := utiljson.UnmarshalStrict([]byte(raw), &found); err != nil || len(strict) > 0 {
-		return []string{"a field that is not of a container"}
+// rejectReserved rejects containers that may not have the reserved name.
+func rejectReserved(found []reserved, target Target) []policy.Violation {
+	var violations []policy.Violation
+	for _, r := range found[:min(len(found), maxViolations)] {
+		violations = append(violations, reservedName(r, target))
 	}
-	if found.TerminationMessagePath == corev1.TerminationMessagePathDefault {
-		found.TerminationMessagePath = ""
-	}
-	if sc := found.SecurityContext; sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount {
-		sc.ProcMount = nil
-	}
-	if len(found.VolumeMounts) == 1 && p.IsTokenMount(found.VolumeMounts[0]) {
-		found.VolumeMounts = nil
-	}
-	if len(found.Resources.Claims) == 0 {
-		found.Resources = rendered.Resources
-	}
-	if apiequality.Semantic.DeepEqual(found, rendered) {
-		return nil
-	}
-	return differingFields(found, rendered)
+	return violations
 }
 
-func differingFields(found, rendered corev1.Container) []string {
+// enforced is how a pod's init containers come to begin with the one that belongs there.
+type enforced struct {
+	operations []jsonpatch.Operation
+	present    bool   // the pod has exactly that container, in front or behind others
+	replaced   string // says what the pod had instead; "" if it had nothing under the name, or exactly that
+}
+
+// enforce puts the container that belongs in a pod in front, in place of all that the pod has under its name.
+func enforce(p *pod.Pod, f *form.Form, args []string, found []reserved) enforced {
+	if len(found) == 0 {
+		if p.HasInitContainers {
+			return enforced{operations: []jsonpatch.Operation{jsonpatch.NewOperation("add", first, f.Encode(p, args))}}
+		}
+		return enforced{operations: []jsonpatch.Operation{
+			jsonpatch.NewOperation("add", "/spec/initContainers", slices.Concat(rawJSON("["), f.Encode(p, args), rawJSON("]"))),
+		}}
+	}
+	current, readable := readContainer(found[0].raw)
+	wanted := f.Enforce(p, args, current)
+	differing := differingFields(current, wanted)
+	if !readable {
+		differing = append(differing, "a field that is not of a container")
+	}
+	if len(found) == 1 && len(differing) == 0 {
+		if found[0].index == 0 {
+			return enforced{present: true}
+		}
+		// Another webhook has put its own init container in front. Ours goes back to where its settings hold for that one too.
+		return enforced{present: true, operations: move(found, rawJSON(found[0].raw))}
+	}
+	change := enforced{replaced: replacedWarning(current, wanted, differing, len(found))}
+	if len(found) == 1 && found[0].index == 0 {
+		change.operations = []jsonpatch.Operation{jsonpatch.NewOperation("replace", first, form.JSON(wanted))}
+	} else {
+		change.operations = move(found, form.JSON(wanted))
+	}
+	return change
+}
+
+// first is the path of the first init container.
+const first = "/spec/initContainers/0"
+
+// move puts a container in front, and removes those that were found.
+func move(found []reserved, container rawJSON) []jsonpatch.Operation {
+	ops := make([]jsonpatch.Operation, 0, len(found)+1)
+	for _, r := range slices.Backward(found) {
+		ops = append(ops, jsonpatch.NewOperation("remove", "/spec/initContainers/"+strconv.Itoa(r.index), nil))
+	}
+	return append(ops, jsonpatch.NewOperation("add", first, container))
+}
+
+// readContainer decodes a container; false if it has fields that no container has, or fields of a wrong type.
+func readContainer(raw string) (container corev1.Container, ok bool) {
+	strict, err := utiljson.UnmarshalStrict([]byte(raw), &container)
+	return container, err == nil && len(strict) == 0
+}
+
+// differingFields names the fields in which two containers differ, in order.
+func differingFields(found, wanted corev1.Container) []string {
+	if apiequality.Semantic.DeepEqual(found, wanted) {
+		return nil
+	}
 	differing := map[string]bool{}
-	a, b := fieldsOf(found), fieldsOf(rendered)
+	a, b := fieldsOf(found), fieldsOf(wanted)
 	for name, value := range a {
 		differing[name] = differing[name] || b[name] != value
 	}
@@ -77,8 +126,8 @@ func differingFields(found, rendered corev1.Container) []string {
 
 // fieldsOf returns a container's fields by their JSON names, each as JSON.
 func fieldsOf(container corev1.Container) map[string]string {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(mustMarshal(container), &fields); err != nil {
+	var fields map[string]rawJSON
+	if err := utiljson.UnmarshalCaseSensitivePreserveInts(mustMarshal(container), &fields); err != nil {
 		panic(err) // it has just been encoded
 	}
 	texts := map[string]string{}
@@ -86,4 +135,24 @@ func fieldsOf(container corev1.Container) map[string]string {
 		texts[name] = string(value)
 	}
 	return texts
+}
+
+// maxImage bounds what a warning shows of an image.
+const maxImage = 300
+
+// replacedWarning says what was replaced. Where the image differs, both images are what a person needs to find the cause: a mirror
+// that rewrites images, or a manifest of another release.
+func replacedWarning(found, wanted corev1.Container, differing []string, count int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "init container %q was replaced by the one that belongs there", v1alpha1.ContainerName)
+	if len(differing) > 0 {
+		b.WriteString("; it differed in " + strings.Join(differing, ", "))
+	}
+	if slices.Contains(differing, "image") {
+		fmt.Fprintf(&b, "; its image was %q, and is %q", found.Image[:min(len(found.Image), maxImage)], wanted.Image)
+	}
+	if count > 1 {
+		fmt.Fprintf(&b, "; %d init containers had the name", count)
+	}
+	return b.String()
 }

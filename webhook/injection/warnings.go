@@ -2,11 +2,13 @@ package injection
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -17,7 +19,7 @@ var recentLinux = version.MustParseGeneric("5.0")
 
 // warnings are what a person at the terminal should know of a pod that is injected. An API server cuts what is long, so each
 // is short.
-func warnings(facts policy.Facts, settings []policy.Setting) []string {
+func warnings(p *pod.Pod, facts policy.Facts, settings []policy.Setting) []string {
 	var warnings []string
 	var safe []string // from which releases
 	for _, setting := range settings {
@@ -33,7 +35,36 @@ func warnings(facts policy.Facts, settings []policy.Setting) []string {
 		warnings = append(warnings, fmt.Sprintf("%s: safe since Kubernetes %s, so spec.securityContext.sysctls can set it without a privileged "+
 			"init container", names(settings), latest(safe)))
 	}
+	return append(warnings, setAgain(p, settings)...)
+}
+
+// setAgain warns of other privileged init containers that name a sysctl of the annotation: they run later, so the value that such a
+// container sets is the one that holds. It finds names, as arguments of sysctl or anywhere in a script, and cannot tell a value that is
+// set from one that is read.
+func setAgain(p *pod.Pod, settings []policy.Setting) []string {
+	var warnings []string
+	for _, c := range p.InitContainers {
+		var again []string
+		for _, word := range c.Words {
+			for _, token := range strings.FieldsFunc(word, isNoSysctl) {
+				name, err := sysctl.ParseName(strings.TrimPrefix(token, "/proc/sys/"))
+				isSet := func(s policy.Setting) bool { return s.Name == name }
+				if err == nil && slices.ContainsFunc(settings, isSet) && !slices.Contains(again, name) {
+					again = append(again, name)
+				}
+			}
+		}
+		if len(again) > 0 && len(warnings) < maxViolations {
+			warnings = append(warnings, fmt.Sprintf("init container %q is privileged, names %s, and runs later: a value that it sets "+
+				"takes the place of the annotation's; remove one of the two", c.Name, strings.Join(again, ", ")))
+		}
+	}
 	return warnings
+}
+
+// isNoSysctl tells whether a character is none of a sysctl's name or path.
+func isNoSysctl(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./-", r))
 }
 
 func latest(versions []string) *version.Version {

@@ -2,11 +2,7 @@ package pod
 
 import (
 	"bytes"
-	"strings"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-
-	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
@@ -54,10 +50,17 @@ var readSpec = scan.Object(scan.Fields[Pod]{
 	"hostIPC":            scan.Boolean(func(p *Pod) *bool { return &p.HostIPC }),
 	"hostUsers":          scan.Boolean(func(p *Pod) *bool { return &p.HostUsers }),
 	"os":                 scan.Object(scan.Fields[Pod]{"name": scan.Text(func(p *Pod) *string { return &p.OS })}),
-	"securityContext": scan.Object(scan.Fields[Pod]{"sysctls": scan.List(func(p *Pod) *[]Sysctl { return &p.NativeSysctls }, scan.Fields[Sysctl]{
-		"name":  scan.Text(func(s *Sysctl) *string { return &s.Name }),
-		"value": scan.Text(func(s *Sysctl) *string { return &s.Value }),
+	"nodeSelector":       readNodeSelector,
+	"affinity": scan.Object(scan.Fields[Pod]{"nodeAffinity": scan.Object(scan.Fields[Pod]{
+		"requiredDuringSchedulingIgnoredDuringExecution": scan.Object(scan.Fields[Pod]{"nodeSelectorTerms": readNodeTerms}),
 	})}),
+	"securityContext": scan.Object(scan.Fields[Pod]{
+		"seLinuxOptions": scan.Object(scan.Fields[Pod]{"type": scan.Text(func(p *Pod) *string { return &p.SELinuxType })}),
+		"sysctls": scan.List(func(p *Pod) *[]Sysctl { return &p.NativeSysctls }, scan.Fields[Sysctl]{
+			"name":  scan.Text(func(s *Sysctl) *string { return &s.Name }),
+			"value": scan.Text(func(s *Sysctl) *string { return &s.Value }),
+		}),
+	}),
 	"resources": func(p *Pod, c *scan.Cursor) {
 		p.HasResources = true
 		c.Skip()
@@ -68,10 +71,10 @@ var readSpec = scan.Object(scan.Fields[Pod]{
 	},
 	"initContainers": func(p *Pod, c *scan.Cursor) {
 		p.HasInitContainers = true
-		readContainers(&p.InitContainers, c)
+		readContainers(&p.InitContainers, c, readInitContainer)
 	},
-	"containers":          func(p *Pod, c *scan.Cursor) { readContainers(&p.Containers, c) },
-	"ephemeralContainers": func(p *Pod, c *scan.Cursor) { readContainers(&p.EphemeralContainers, c) },
+	"containers":          func(p *Pod, c *scan.Cursor) { readContainers(&p.Containers, c, readContainer) },
+	"ephemeralContainers": func(p *Pod, c *scan.Cursor) { readContainers(&p.EphemeralContainers, c, readContainer) },
 	"volumes": scan.List(func(p *Pod) *[]Volume { return &p.Volumes }, scan.Fields[Volume]{
 		"name": scan.Text(func(v *Volume) *string { return &v.Name }),
 		"projected": func(v *Volume, c *scan.Cursor) {
@@ -98,18 +101,36 @@ func readPullSecrets(p *Pod, c *scan.Cursor) {
 func readAnnotations(p *Pod, c *scan.Cursor) {
 	p.HasAnnotations = true
 	readOurs(&p.Annotations, c, func(key []byte) {
-		if string(key) == mirrorAnnotation {
+		switch string(key) {
+		case mirrorAnnotation:
 			p.Mirror = true
 			c.Text()
+		case EKSSkipAnnotation:
+			p.skipAnnotation(EKSSkipAnnotation, c.Text())
+		case AzureSkipAnnotation:
+			p.skipAnnotation(AzureSkipAnnotation, c.Text())
+		default:
+			c.Skip()
+		}
+	})
+}
+
+func readLabels(p *Pod, c *scan.Cursor) {
+	p.HasLabels = true
+	readOurs(&p.Labels, c, func(key []byte) {
+		if string(key) == azureIdentityLabel {
+			p.AzureIdentity = c.Text("true") == "true"
 			return
 		}
 		c.Skip()
 	})
 }
 
-func readLabels(p *Pod, c *scan.Cursor) {
-	p.HasLabels = true
-	readOurs(&p.Labels, c, func([]byte) { c.Skip() })
+func (p *Pod) skipAnnotation(key, value string) {
+	if p.SkipAnnotations == nil {
+		p.SkipAnnotations = map[string]string{}
+	}
+	p.SkipAnnotations[key] = value
 }
 
 // readOurs reads those entries of a map of strings that have the project's prefix, and leaves the others to other.
@@ -130,53 +151,41 @@ func readOurs(into *map[string]string, c *scan.Cursor, other func(key []byte)) {
 	})
 }
 
-var readContainer = scan.Object(scan.Fields[Container]{
-	"name":         scan.Text(func(c *Container) *string { return &c.Name }),
-	"volumeMounts": readTokenMount,
-	"resources": scan.Object(scan.Fields[Container]{
-		"requests": readQuantities,
-		"limits":   readQuantities,
-	}),
-})
-
-var readQuantities = scan.Object(scan.Fields[Container]{"cpu": readQuantity, "memory": readQuantity})
-
-// readQuantity tells whether a quantity is above zero. One that cannot be read counts too: the API server rejects it.
-func readQuantity(into *Container, c *scan.Cursor) {
-	text := strings.Trim(c.Raw(), `"`) // in a manifest, a number is a quantity too
-	quantity, err := resource.ParseQuantity(text)
-	into.HasResources = into.HasResources || err != nil || quantity.Sign() > 0
-}
-
-// readContainers reads a list of containers. It keeps the whole of one that has the reserved name.
-func readContainers(list *[]Container, c *scan.Cursor) {
-	c.Each(func() {
-		*list = append(*list, Container{})
-		read := &(*list)[len(*list)-1]
-		start := c.Mark()
-		readContainer(read, c)
-		if read.Name == v1alpha1.ContainerName {
-			read.JSON = c.Since(start)
+func readNodeSelector(p *Pod, c *scan.Cursor) {
+	c.Map(func(key []byte) {
+		if isOSLabel(string(key)) {
+			p.NodeSelectorWindows = c.Text("linux", windows) == windows || p.NodeSelectorWindows
+			return
 		}
+		c.Skip()
 	})
 }
 
-type mount struct{ name, path string }
+func readNodeTerms(p *Pod, c *scan.Cursor) {
+	var terms []nodeTerm
+	c.Each(func() {
+		var term nodeTerm
+		readNodeTerm(&term, c)
+		terms = append(terms, term)
+	})
+	p.NodeAffinityWindows = allWindows(terms)
+}
 
-var readMount = scan.Object(scan.Fields[mount]{
-	"name":      scan.Text(func(m *mount) *string { return &m.name }),
-	"mountPath": scan.Text(func(m *mount) *string { return &m.path }, TokenMountPath),
+var readNodeTerm = scan.Object(scan.Fields[nodeTerm]{
+	"matchExpressions": func(term *nodeTerm, c *scan.Cursor) {
+		c.Each(func() {
+			var e nodeExpression
+			readNodeExpression(&e, c)
+			term.windows = term.windows || e.windowsOnly()
+		})
+	},
 })
 
-func readTokenMount(into *Container, c *scan.Cursor) {
-	c.Each(func() {
-		var m mount
-		readMount(&m, c)
-		if m.path == TokenMountPath {
-			into.TokenVolume = m.name
-		}
-	})
-}
+var readNodeExpression = scan.Object(scan.Fields[nodeExpression]{
+	"key":      scan.Text(func(e *nodeExpression) *string { return &e.key }),
+	"operator": scan.Text(func(e *nodeExpression) *string { return &e.operator }),
+	"values":   scan.Texts(func(e *nodeExpression) *[]string { return &e.values }),
+})
 
 // readOwners reads the controller among the owners.
 func readOwners(p *Pod, c *scan.Cursor) {

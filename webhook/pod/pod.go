@@ -4,12 +4,26 @@ package pod
 
 import (
 	"cmp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // mirrorAnnotation marks the mirror pod that a kubelet creates for a static pod (k8s.io/api/core/v1, MirrorPodAnnotationKey).
 const mirrorAnnotation = "kubernetes.io/config.mirror"
+
+// The annotations by which a pod has identity webhooks leave some of its containers alone: a list with commas
+// (aws/amazon-eks-pod-identity-webhook, pkg/annotations/parser.go), and one with semicolons (Azure/azure-workload-identity,
+// pkg/webhook/webhook.go, getSkipContainers).
+const (
+	EKSSkipAnnotation   = "eks.amazonaws.com/skip-containers"
+	AzureSkipAnnotation = "azure.workload.identity/skip-containers"
+)
+
+// azureIdentityLabel has Azure's webhook called for a pod.
+const azureIdentityLabel = "azure.workload.identity/use"
 
 // prefix is that of all the project's keys.
 const prefix = v1alpha1.GroupName + "/"
@@ -27,11 +41,17 @@ type Pod struct {
 	Annotations, Labels       map[string]string
 	HasAnnotations, HasLabels bool // whether the pod has any at all
 	Mirror                    bool // a static pod's mirror
+	// SkipAnnotations are the annotations by which identity webhooks leave containers alone, by their keys.
+	SkipAnnotations map[string]string
+	AzureIdentity   bool // label azure.workload.identity/use: "true"
 
 	HasSpec              bool
 	HostNetwork, HostIPC bool
 	HostUsers            bool
 	OS                   string
+	NodeSelectorWindows  bool     // spec.nodeSelector selects Windows nodes
+	NodeAffinityWindows  bool     // required node affinity leaves only Windows nodes
+	SELinuxType          string   // spec.securityContext.seLinuxOptions.type
 	NativeSysctls        []Sysctl // spec.securityContext.sysctls
 	HasResources         bool     // spec.resources
 	PullSecrets          []string
@@ -50,10 +70,11 @@ type Sysctl struct{ Name, Value string }
 
 // Container is what matters of one of the pod's containers.
 type Container struct {
-	Name         string
-	TokenVolume  string // the volume that it mounts at TokenMountPath
-	HasResources bool   // CPU or memory, above zero
-	JSON         string // the container itself, if it has the reserved name; otherwise empty
+	Name             string
+	TokenVolume      string              // the volume that it mounts at TokenMountPath
+	Requests, Limits corev1.ResourceList // CPU and memory
+	Words            []string            // the command and its arguments, of a privileged init container
+	JSON             string              // the container itself, if it has the reserved name; otherwise empty
 }
 
 // Volume is what matters of one of the pod's volumes.
@@ -88,4 +109,22 @@ func (p *Pod) AsksForSysctls() bool {
 	_, sysctls := p.Annotations[v1alpha1.SysctlsAnnotation]
 	_, profiles := p.Annotations[v1alpha1.ProfilesAnnotation]
 	return sysctls || profiles
+}
+
+// WindowsField tells which field keeps the pod on Windows nodes; "" if none does.
+func (p *Pod) WindowsField() string {
+	switch {
+	case p.OS == string(corev1.Windows):
+		return "spec.os.name: windows"
+	case p.NodeSelectorWindows:
+		return "spec.nodeSelector: kubernetes.io/os=windows"
+	case p.NodeAffinityWindows:
+		return "required node affinity: kubernetes.io/os=windows"
+	}
+	return ""
+}
+
+// HasVolume tells whether the pod has a projected volume with one of the names.
+func (p *Pod) HasVolume(names ...string) bool {
+	return slices.ContainsFunc(p.Volumes, func(v Volume) bool { return v.Projected && slices.Contains(names, v.Name) })
 }

@@ -2,6 +2,7 @@ package pod
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +22,12 @@ func (p *Pod) fromMetadata(typed *corev1.Pod) {
 	p.Annotations, p.HasAnnotations = ours(typed.Annotations), len(typed.Annotations) > 0
 	p.Labels, p.HasLabels = ours(typed.Labels), len(typed.Labels) > 0
 	_, p.Mirror = typed.Annotations[mirrorAnnotation]
+	for _, key := range []string{EKSSkipAnnotation, AzureSkipAnnotation} {
+		if value, ok := typed.Annotations[key]; ok {
+			p.skipAnnotation(key, value)
+		}
+	}
+	p.AzureIdentity = typed.Labels[azureIdentityLabel] == "true"
 	for _, o := range typed.OwnerReferences {
 		if o.Controller != nil && *o.Controller {
 			p.Owner = Owner{o.APIVersion, o.Kind, o.Name, string(o.UID)}
@@ -42,7 +49,11 @@ func (p *Pod) fromSpec(spec *corev1.PodSpec) error {
 	if spec.OS != nil {
 		p.OS = string(spec.OS.Name)
 	}
+	p.NodeSelectorWindows, p.NodeAffinityWindows = selectsWindows(spec)
 	if spec.SecurityContext != nil {
+		if spec.SecurityContext.SELinuxOptions != nil {
+			p.SELinuxType = spec.SecurityContext.SELinuxOptions.Type
+		}
 		for _, s := range spec.SecurityContext.Sysctls {
 			p.NativeSysctls = append(p.NativeSysctls, Sysctl(s))
 		}
@@ -67,6 +78,13 @@ func (p *Pod) fromSpec(spec *corev1.PodSpec) error {
 			*list.to = append(*list.to, c)
 		}
 	}
+	for i := range spec.InitContainers {
+		typed, c := &spec.InitContainers[i], &p.InitContainers[i]
+		privileged := typed.SecurityContext != nil && typed.SecurityContext.Privileged != nil && *typed.SecurityContext.Privileged
+		if privileged && c.JSON == "" {
+			c.Words = slices.Concat(typed.Command, typed.Args)
+		}
+	}
 	for i := range spec.EphemeralContainers {
 		c, err := fromContainer((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
 		if err != nil {
@@ -84,15 +102,28 @@ func fromContainer(typed *corev1.Container) (Container, error) {
 			c.TokenVolume = m.Name
 		}
 	}
-	for _, list := range []corev1.ResourceList{typed.Resources.Requests, typed.Resources.Limits} {
-		c.HasResources = c.HasResources || list.Cpu().Sign() > 0 || list.Memory().Sign() > 0
-	}
+	c.Requests, c.Limits = cpuAndMemory(typed.Resources.Requests), cpuAndMemory(typed.Resources.Limits)
 	if typed.Name != v1alpha1.ContainerName {
 		return c, nil
 	}
 	raw, err := json.Marshal(typed)
 	c.JSON = string(raw)
 	return c, err
+}
+
+func cpuAndMemory(all corev1.ResourceList) corev1.ResourceList {
+	var kept corev1.ResourceList
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+		quantity, ok := all[name]
+		if !ok {
+			continue
+		}
+		if kept == nil {
+			kept = corev1.ResourceList{}
+		}
+		kept[name] = quantity
+	}
+	return kept
 }
 
 // ours returns the entries with the project's prefix.

@@ -19,9 +19,10 @@ type Facts struct {
 
 	HostNetwork   bool
 	HostIPC       bool
-	UserNamespace bool // hostUsers: false
-	Windows       bool // os.name: windows
-	Mirror        bool // a static pod's mirror, written by a kubelet
+	UserNamespace bool   // hostUsers: false
+	Windows       string // the field that keeps the pod on Windows nodes; "" if none does
+	SELinuxType   string // of the pod; "" for the runtime's own
+	Mirror        bool   // a static pod's mirror, written by a kubelet
 
 	Kernel       v1alpha1.Kernel
 	RuntimeClass string // its name; "" where the pod names none

@@ -185,6 +185,23 @@ const maxItems = 10_000
 // Each calls visit for each object of a list, which visit reads. Any other value, in the list or in its place, and a list that
 // is too long, are errors.
 func (c *Cursor) Each(visit func()) {
+	c.each(func() {
+		if c.peek() == '{' {
+			visit()
+		} else {
+			c.mustBe("an object")
+		}
+	})
+}
+
+// Texts reads a list of strings. Any other value, in the list or in its place, and a list that is too long, are errors.
+func (c *Cursor) Texts() []string {
+	var texts []string
+	c.each(func() { texts = append(texts, c.Text()) })
+	return texts
+}
+
+func (c *Cursor) each(visit func()) {
 	if c.peek() != '[' {
 		c.mustBe("a list")
 		return
@@ -198,11 +215,7 @@ func (c *Cursor) Each(visit func()) {
 			continue
 		}
 		c.path = append(c.path, step{indexStep, index})
-		if c.peek() == '{' {
-			visit()
-		} else {
-			c.mustBe("an object")
-		}
+		visit()
 		c.path = c.path[:len(c.path)-1]
 	}
 }

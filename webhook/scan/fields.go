@@ -83,6 +83,11 @@ func Text[T any](of func(*T) *string, expected ...string) Reader[T] {
 	return func(into *T, c *Cursor) { *of(into) = c.Text(expected...) }
 }
 
+// Texts reads a list of strings.
+func Texts[T any](of func(*T) *[]string) Reader[T] {
+	return func(into *T, c *Cursor) { *of(into) = c.Texts() }
+}
+
 // Boolean reads true or false.
 func Boolean[T any](of func(*T) *bool) Reader[T] {
 	return func(into *T, c *Cursor) { *of(into) = c.Boolean() }

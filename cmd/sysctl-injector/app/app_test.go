@@ -239,8 +239,9 @@ func TestInjectOfADirectory(t *testing.T) {
 		names = append(names, o.Kind+"/"+o.Name)
 	}
 	slices.Sort(names)
-	want := []string{"ConfigMap/untouched", "CronJob/nightly", "DaemonSet/nginx-ingress", "DaemonSet/nginx-ingress", "Deployment/liberty", "Deployment/liberty",
-		"Pod/busybox-kata", "Pod/busybox-kata", "Pod/modify-sysctl", "Pod/modify-sysctl", "RuntimeClass/kata-qemu"}
+	want := []string{"ConfigMap/untouched", "CronJob/nightly", "DaemonSet/nginx-ingress", "DaemonSet/nginx-ingress", "DaemonSet/small-agent",
+		"Deployment/liberty", "Deployment/liberty", "Pod/busybox-kata", "Pod/busybox-kata", "Pod/mirrored", "Pod/modify-sysctl", "Pod/modify-sysctl",
+		"Pod/reports", "Pod/resolved", "RuntimeClass/kata-qemu", "StatefulSet/queue"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -23,8 +23,8 @@ func (o *containerOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.image, "init-image", form.DefaultImage(), "busybox image of the init container; may be pinned by a digest")
 	flags.StringVar(&o.pullPolicy, "init-image-pull-policy", "IfNotPresent", "Always, IfNotPresent or Never")
 	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil, "name of a Secret, in the pods' namespaces, for pulling the image (repeatable)")
-	flags.StringVar(&o.cpu, "init-cpu", "", "CPU that the init container requests, in pods that state resources (default: the template's, 100m)")
-	flags.StringVar(&o.memory, "init-memory", "", "memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
+	flags.StringVar(&o.cpu, "init-cpu", "", "most CPU that the init container requests, in pods that state resources (default: the template's, 100m)")
+	flags.StringVar(&o.memory, "init-memory", "", "most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
 	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
 }

@@ -1,0 +1,63 @@
+package pod
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// windows is the value of the label kubernetes.io/os on Windows nodes.
+const windows = string(corev1.Windows)
+
+// isOSLabel tells whether a node label names the operating system. Some manifests still have the label's old name.
+func isOSLabel(key string) bool {
+	return key == corev1.LabelOSStable || key == "beta.kubernetes.io/os"
+}
+
+// nodeTerm is one of the terms of a pod's required node affinity. A node has to match one of them.
+type nodeTerm struct{ windows bool }
+
+// nodeExpression is one of the expressions of a term. A node has to match all of them.
+type nodeExpression struct {
+	key, operator string
+	values        []string
+}
+
+// windowsOnly tells whether no Linux node matches.
+func (e nodeExpression) windowsOnly() bool {
+	if !isOSLabel(e.key) {
+		return false
+	}
+	switch corev1.NodeSelectorOperator(e.operator) {
+	case corev1.NodeSelectorOpIn:
+		return len(e.values) > 0 && !slices.ContainsFunc(e.values, func(os string) bool { return os != windows })
+	case corev1.NodeSelectorOpNotIn:
+		return slices.Contains(e.values, string(corev1.Linux))
+	}
+	return false
+}
+
+func allWindows(terms []nodeTerm) bool {
+	return len(terms) > 0 && !slices.ContainsFunc(terms, func(t nodeTerm) bool { return !t.windows })
+}
+
+// selectsWindows reads what FromTyped needs from a typed pod.
+func selectsWindows(spec *corev1.PodSpec) (selector, affinity bool) {
+	for key, value := range spec.NodeSelector {
+		selector = selector || isOSLabel(key) && value == windows
+	}
+	if spec.Affinity == nil || spec.Affinity.NodeAffinity == nil {
+		return selector, false
+	}
+	required := spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	if required == nil {
+		return selector, false
+	}
+	var terms []nodeTerm
+	for _, typed := range required.NodeSelectorTerms {
+		terms = append(terms, nodeTerm{slices.ContainsFunc(typed.MatchExpressions, func(e corev1.NodeSelectorRequirement) bool {
+			return nodeExpression{e.Key, string(e.Operator), e.Values}.windowsOnly()
+		})})
+	}
+	return selector, allWindows(terms)
+}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,11 +15,10 @@ import (
 
 func TestBudget(t *testing.T) {
 	unwanted := func(time.Time) { t.Error("has to give way") }
-	t.Run("the oldest reads give way", func(t *testing.T) {
+	t.Run("bodies that take longer than their grace give way", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBudget(10)
+			b, start := newBudget(10), time.Now()
 			var limited []string
-			start := time.Now()
 			take := func(name string, bytes int64) *share {
 				s, ok := b.take(t.Context(), bytes, func(end time.Time) { limited = append(limited, fmt.Sprint(name, " ", end.Sub(start))) })
 				if !ok {
@@ -26,16 +27,54 @@ func TestBudget(t *testing.T) {
 				return s
 			}
 			first, second := take("first", 5), take("second", 5)
-			released := make(chan struct{})
+			if b.read(second) {
+				t.Error("a body that has arrived gives way")
+			}
 			go func() {
 				synctest.Wait() // until the third waits for memory
 				b.release(first)
-				close(released)
 			}()
 			third := take("third", 5)
-			<-released
-			if fmt.Sprint(limited) != "[first 500ms]" || !b.read(first) || b.read(second) || b.read(third) {
+			if fmt.Sprint(limited) != "[first 500ms]" || !b.read(first) || b.read(third) {
 				t.Errorf("limited: %v", limited)
+			}
+		})
+	})
+	t.Run("the smallest is next, and then the one that has waited for longest", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBudget(10)
+			all, _ := b.take(t.Context(), 10, func(time.Time) {})
+			granted := make(chan string, 4)
+			var group sync.WaitGroup
+			for _, waiting := range []struct {
+				name  string
+				bytes int64
+			}{{"large", 9}, {"first small", 4}, {"second small", 4}, {"smallest", 3}} {
+				group.Go(func() {
+					s, ok := b.take(t.Context(), waiting.bytes, func(time.Time) {})
+					if !ok {
+						t.Errorf("%s gets no share", waiting.name)
+						return
+					}
+					b.read(s)
+					granted <- waiting.name
+					time.Sleep(time.Millisecond)
+					b.release(s)
+				})
+				synctest.Wait()
+			}
+			b.release(all)
+			synctest.Wait()
+			if n := len(granted); n != 2 {
+				t.Errorf("%d have a share, want 2", n)
+			}
+			group.Wait()
+			var order []string
+			for range 4 {
+				order = append(order, <-granted)
+			}
+			if first := order[:2]; !slices.Contains(first, "smallest") || !slices.Contains(first, "first small") || order[2] != "second small" {
+				t.Errorf("the order is %q", order)
 			}
 		})
 	})
@@ -75,15 +114,15 @@ func TestServeInSpiteOfBodiesThatStop(t *testing.T) {
 	f := newFixture(t)
 	address, client, _, _ := listening(t, f.handler)
 	var stopped []*bufio.Reader
-	for range testBodyBytes * 3 / 4 / MaxBodyBytes {
+	for range testBodyBytes / MaxBodyBytes {
 		answer, send := open(t, address, client, MaxBodyBytes)
 		send(strings.Repeat(" ", 1<<20))
 		stopped = append(stopped, answer)
 	}
 	await(t, "all bodies being read", func() bool {
-		f.handler.bodies.large.mu.Lock()
-		defer f.handler.bodies.large.mu.Unlock()
-		return f.handler.bodies.large.reading.Len() == len(stopped)
+		f.handler.bodies.mu.Lock()
+		defer f.handler.bodies.mu.Unlock()
+		return len(f.handler.bodies.reading) == len(stopped)
 	})
 	body := reviewOf(grown(2 << 20)) // more than the others leave
 	response, err := client.Post("https://"+address+MutatePath+"?timeout=5s", "application/json", strings.NewReader(body))

@@ -61,7 +61,7 @@ type Config struct {
 	Granter Granter
 	// Refused, if set, is told of every pod that was refused in earnest, not in a dry run. It returns at once.
 	Refused func(Refusal)
-	// BodyBytes bounds the memory of all bodies in flight; 0 is 64 MiB.
+	// BodyBytes bounds the memory of all large bodies in flight; 0 is 64 MiB.
 	BodyBytes int64
 	Metrics   *Metrics
 	Log       *slog.Logger
@@ -69,14 +69,14 @@ type Config struct {
 
 // MinBudgetBytes is the least memory for bodies with which every request can be read. More than MaxBudgetBytes gains nothing.
 const (
-	MinBudgetBytes = 3 * MaxBodyBytes
+	MinBudgetBytes = 2 * MaxBodyBytes
 	MaxBudgetBytes = 64 << 20
 )
 
 // Handler decides on pods.
 type Handler struct {
 	Config
-	bodies budgets
+	bodies *budget
 }
 
 // New returns a Handler, or says which field of config is missing.
@@ -93,7 +93,7 @@ func New(config Config) (*Handler, error) {
 	if config.BodyBytes < MinBudgetBytes {
 		return nil, fmt.Errorf("admission: BodyBytes: %d is below %d, so some requests could never be read", config.BodyBytes, MinBudgetBytes)
 	}
-	return &Handler{Config: config, bodies: newBudgets(config.BodyBytes)}, nil
+	return &Handler{Config: config, bodies: newBudget(config.BodyBytes)}, nil
 }
 
 // Answer decides on the pod of the AdmissionReview in body, and returns the review that answers. It answers every review that can be

@@ -92,7 +92,7 @@ func newFixture(t testing.TB) *fixture {
 }
 
 // testBodyBytes is the memory that a test's handler has for bodies.
-const testBodyBytes = 2 * MinBudgetBytes
+const testBodyBytes = 5 * MaxBodyBytes
 
 // lockedBuffer is a log that a server and a test use at once.
 type lockedBuffer struct {

@@ -77,7 +77,7 @@ func decisionTimeout(r *http.Request) (time.Duration, error) {
 	return timeout - min(timeout/10, maxReserve), nil
 }
 
-// readBody reads the body of a request. Its memory counts against the budget until it is released.
+// readBody reads the body of a request. The memory of a large one counts against the budget until it is released.
 func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
 	if r.Method != http.MethodPost {
 		return nil, nil, &httpError{http.StatusMethodNotAllowed, "send an AdmissionReview by POST"}
@@ -86,36 +86,52 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.R
 	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
 		return nil, nil, &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", contentType)}
 	}
-	if r.ContentLength > MaxBodyBytes {
-		return nil, nil, errTooLarge
-	}
-	cost := r.ContentLength
-	if cost < 0 { // not declared; io.ReadAll takes up to twice as much
-		cost = 2 * MaxBodyBytes
-	}
 	connection := http.NewResponseController(w)
-	budget := h.bodies.of(cost)
-	mine, ok := budget.take(ctx, cost, func(end time.Time) { _ = connection.SetReadDeadline(end) })
-	if !ok {
-		return nil, nil, errBusy
+	var mine *share
+	evicted := false
+	release = func() {}
+	switch cost := memoryOf(r.ContentLength); {
+	case r.ContentLength > MaxBodyBytes:
+		return nil, nil, errTooLarge
+	case cost > smallBody:
+		var ok bool
+		if mine, ok = h.bodies.take(ctx, cost, func(end time.Time) { _ = connection.SetReadDeadline(end) }); !ok {
+			return nil, nil, errBusy
+		}
+		release = func() { h.bodies.release(mine) }
 	}
 	body, err = read(http.MaxBytesReader(w, r.Body, MaxBodyBytes), r.ContentLength)
-	var tooLarge *http.MaxBytesError
-	switch evicted := budget.read(mine); {
-	case evicted && errors.Is(err, os.ErrDeadlineExceeded):
-		err = errBusy
-	case errors.As(err, &tooLarge):
-		err = errTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = &httpError{http.StatusRequestTimeout, fmt.Sprintf("the body did not arrive within %s", readTimeout)}
-	case err != nil:
-		err = &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
-	default:
-		_ = connection.SetReadDeadline(time.Time{}) // it was for the body; the decision has a deadline of its own
-		return body, func() { budget.release(mine) }, nil
+	if mine != nil {
+		evicted = h.bodies.read(mine)
 	}
-	budget.release(mine)
-	return nil, nil, err
+	if err != nil {
+		release()
+		return nil, nil, readError(err, evicted)
+	}
+	_ = connection.SetReadDeadline(time.Time{}) // it was for the body; the decision has a deadline of its own
+	return body, release, nil
+}
+
+// memoryOf returns how much memory a body takes whose size is declared, or below 0. io.ReadAll takes up to twice as much as it reads.
+func memoryOf(size int64) int64 {
+	if size < 0 {
+		return 2 * MaxBodyBytes
+	}
+	return size
+}
+
+// readError is what the client of a body that could not be read is told.
+func readError(err error, evicted bool) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return &httpError{http.StatusBadRequest, fmt.Sprintf("read the body: %s", err)}
+	case evicted:
+		return errBusy
+	}
+	return &httpError{http.StatusRequestTimeout, fmt.Sprintf("the body did not arrive within %s", readTimeout)}
 }
 
 // read reads a body whose size is declared, or below 0.

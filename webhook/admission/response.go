@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"strings"
 
+	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 )
 
 // decision is the answer to one review.
@@ -50,8 +52,8 @@ func admit(r *review, outcome injection.Outcome) (decision, error) {
 	}
 	if len(outcome.Operations) > 0 {
 		var err error
-		if response.Patch, err = json.Marshal(outcome.Operations); err != nil {
-			return decision{}, fmt.Errorf("encode the patch: %w", err)
+		if response.Patch, err = encodePatch(outcome.Operations); err != nil {
+			return decision{}, err
 		}
 		response.PatchType = new(admissionv1.PatchTypeJSONPatch)
 	}
@@ -63,6 +65,31 @@ func admit(r *review, outcome injection.Outcome) (decision, error) {
 		response.AuditAnnotations["sysctls"] = cut(strings.Join(settings, "; "), maxMessage)
 	}
 	return decision{outcome.Reason, response}, nil
+}
+
+// encodePatch returns a JSON Patch. The value of most operations is encoded already: encoding/json would check and copy it three times,
+// which took a third of the CPU time of a request.
+func encodePatch(operations []jsonpatch.Operation) ([]byte, error) {
+	patch := append(make([]byte, 0, 2<<10), '[')
+	for n, operation := range operations {
+		if n > 0 {
+			patch = append(patch, ',')
+		}
+		patch = jsontext.AppendString(append(patch, `{"op":`...), operation.Operation)
+		patch = jsontext.AppendString(append(patch, `,"path":`...), operation.Path)
+		if operation.Operation != "remove" {
+			value, encoded := operation.Value.(json.RawMessage)
+			if !encoded {
+				var err error
+				if value, err = json.Marshal(operation.Value); err != nil {
+					return nil, fmt.Errorf("encode the patch: %w", err)
+				}
+			}
+			patch = append(append(patch, `,"value":`...), value...)
+		}
+		patch = append(patch, '}')
+	}
+	return append(patch, ']'), nil
 }
 
 // encode returns the AdmissionReview that answers.

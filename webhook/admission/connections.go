@@ -25,6 +25,9 @@ func newConnections(max int) *connections {
 
 // track is for http.Server.ConnState.
 func (c *connections) track(conn net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		boundReadBuffer(conn)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(conn)
@@ -37,11 +40,25 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 		oldest := c.silent.Front().Value.(net.Conn)
 		c.remove(oldest)
 		delete(c.open, oldest)
-		if over, ok := oldest.(*tls.Conn); ok {
-			oldest = over.NetConn() // without a last word to the client, which could take time
-		}
-		_ = oldest.Close()
+		_ = underTLS(oldest).Close() // without a last word to the client, which could take time
 	}
+}
+
+// readBuffer is how much the kernel keeps of what a client has sent and the server has not read; the kernel doubles it. That memory counts
+// against the container's limit, and would otherwise grow to 6 MiB for each connection.
+const readBuffer = 32 << 10
+
+func boundReadBuffer(conn net.Conn) {
+	if tcp, ok := underTLS(conn).(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(readBuffer) // a connection that is closed already
+	}
+}
+
+func underTLS(conn net.Conn) net.Conn {
+	if over, ok := conn.(*tls.Conn); ok {
+		return over.NetConn()
+	}
+	return conn
 }
 
 // remove takes a connection from the silent ones.

@@ -70,6 +70,9 @@ func TestCovers(t *testing.T) {
 		{"asks nothing of the policy of another level", "restricted", policies(baseline, func(p *policy) { p.Name = "other" }), ""},
 		{"without the policy", "baseline", policies(baseline, func(p *policy) { p.Name = "other" }), `ValidatingAdmissionPolicy "sysctl-injector-baseline" is not installed`},
 		{"without the policy for exec", "baseline", policies("sysctl-injector-exec", func(p *policy) { p.Name = "other" }), `ValidatingAdmissionPolicy "sysctl-injector-exec" is not installed`},
+		{"without the policy for pods that the webhook did not see", "baseline",
+			policies("sysctl-injector-presence", func(p *policy) { p.Name = "other" }),
+			`ValidatingAdmissionPolicy "sysctl-injector-presence" is not installed`},
 		{"with a policy that fails open", "baseline", policies(baseline, func(p *policy) { p.Spec.FailurePolicy = new(admissionregistrationv1.Ignore) }), otherVersion + "failurePolicy"},
 		{"with a policy that lacks a validation", "baseline", policies(baseline, func(p *policy) { p.Spec.Validations = p.Spec.Validations[1:] }), otherVersion + "validations"},
 		{"with a check of another version", "baseline", policies(baseline, func(p *policy) {

@@ -44,6 +44,7 @@ const (
 	nobody mutator = iota
 	webhook
 	policy
+	oneEntry // the webhook, called for every pod by one entry
 )
 
 // turn is one case, and what was measured of it.
@@ -68,6 +69,7 @@ type bench struct {
 	client  *kubernetes.Clientset
 	turns   []*turn
 	webhook *admissionregistrationv1.MutatingWebhookConfiguration
+	single  *admissionregistrationv1.MutatingWebhookConfiguration // with one entry
 	policy  *admissionregistrationv1.MutatingAdmissionPolicy
 	binding *admissionregistrationv1.MutatingAdmissionPolicyBinding
 	now     mutator
@@ -90,12 +92,17 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 		return nil, err
 	}
 	b.webhook.ResourceVersion, b.webhook.UID = "", ""
+	b.single = b.webhook.DeepCopy()
+	b.single.Webhooks = b.single.Webhooks[:1]
+	b.single.Webhooks[0].MatchConditions = nil
 	b.turns = []*turn{
 		{name: "no webhook", mutator: nobody, namespace: "bench-nobody", annotated: true},
 		{name: "MutatingAdmissionPolicy", mutator: policy, namespace: "bench-policy", annotated: true, metric: policyMetric},
 		{name: "webhook, annotated", mutator: webhook, namespace: "bench-webhook", annotated: true, metric: webhookMetric},
 		{name: "webhook, no annotation", mutator: webhook, namespace: "bench-webhook", metric: webhookMetric},
 		{name: "webhook, not opted in", mutator: webhook, namespace: "bench-nobody", annotated: true, metric: webhookMetric},
+		{name: "one entry, annotated", mutator: oneEntry, namespace: "bench-webhook", annotated: true, metric: webhookMetric},
+		{name: "one entry, no annotation", mutator: oneEntry, namespace: "bench-webhook", metric: webhookMetric},
 	}
 	for _, t := range b.turns {
 		t.measured = map[int]*measured{}
@@ -140,15 +147,21 @@ func (b *bench) sameInjection(ctx context.Context) error {
 
 var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 
-// enable sees to it that one mutator is in force and the other is not.
+// enable sees to it that one mutator is in force and no other is.
 func (b *bench) enable(ctx context.Context, wanted mutator) error {
 	if b.now == wanted {
 		return nil
 	}
+	if b.now != nobody && wanted != nobody {
+		// Two configurations of the webhook cannot be told apart by what they do.
+		if err := b.enable(ctx, nobody); err != nil {
+			return err
+		}
+	}
 	api := b.client.AdmissionregistrationV1()
 	var errs []error
 	switch b.now {
-	case webhook:
+	case webhook, oneEntry:
 		errs = append(errs, api.MutatingWebhookConfigurations().Delete(ctx, b.webhook.Name, metav1.DeleteOptions{}))
 	case policy:
 		errs = append(errs, api.MutatingAdmissionPolicyBindings().Delete(ctx, b.binding.Name, metav1.DeleteOptions{}),
@@ -157,6 +170,9 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 	switch wanted {
 	case webhook:
 		_, err := api.MutatingWebhookConfigurations().Create(ctx, b.webhook, metav1.CreateOptions{})
+		errs = append(errs, err)
+	case oneEntry:
+		_, err := api.MutatingWebhookConfigurations().Create(ctx, b.single, metav1.CreateOptions{})
 		errs = append(errs, err)
 	case policy:
 		_, err := api.MutatingAdmissionPolicies().Create(ctx, b.policy, metav1.CreateOptions{})
@@ -167,7 +183,7 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 		return err
 	}
 	b.now = wanted
-	for mutator, namespace := range map[mutator]string{webhook: "bench-webhook", policy: "bench-policy"} {
+	for namespace, injects := range map[string]bool{"bench-webhook": wanted == webhook || wanted == oneEntry, "bench-policy": wanted == policy} {
 		// The API server learns of it a moment later.
 		var last error
 		err := await.Condition(ctx, "the API server to take up the change", 20*time.Millisecond, patience, func(ctx context.Context) (bool, error) {
@@ -175,7 +191,7 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 			if ctx.Err() == nil {
 				last = err
 			}
-			return err == nil && (len(pod.Spec.InitContainers) > 0) == (mutator == wanted), nil
+			return err == nil && (len(pod.Spec.InitContainers) > 0) == injects, nil
 		})
 		if err != nil {
 			return errors.Join(err, last)

@@ -22,6 +22,7 @@ const outageStreams = 8
 // tally counts what became of pods of one kind.
 type tally struct {
 	created   int
+	bare      int // of those, without the injected container
 	refused   []error
 	durations []time.Duration // of all of them, in order
 }
@@ -42,14 +43,18 @@ func creations(t *testing.T, namespace, sysctls string) tally {
 		streams.Go(func() {
 			for range (*outagePods + outageStreams - 1) / outageStreams {
 				began := time.Now()
-				err := createBy(t.Context(), unlimited, namespace, sysctls)
+				pod, err := createBy(t.Context(), unlimited, namespace, sysctls)
 				took := time.Since(began)
 				mu.Lock()
 				counted.durations = append(counted.durations, took)
-				if err == nil {
-					counted.created++
-				} else {
+				switch {
+				case err != nil:
 					counted.refused = append(counted.refused, err)
+				case len(pod.Spec.InitContainers) == 0:
+					counted.bare++
+					fallthrough
+				default:
+					counted.created++
 				}
 				mu.Unlock()
 			}

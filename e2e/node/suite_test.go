@@ -58,7 +58,6 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if installed, err = installation.Install(ctx, c, installation.Config{}); err != nil {
 		return err
 	}
-	// Only now: the installation asks by a dry run whether pods are injected, and the guard refuses those that were granted nothing.
 	if output, err := c.Command(ctx, "kubectl", "apply", "-f", "../../deploy/guard.yaml").CombinedOutput(); err != nil {
 		return errors.Join(fmt.Errorf("install the guard: %w: %s", err, output), installed.Remove())
 	}

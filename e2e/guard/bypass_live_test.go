@@ -96,7 +96,7 @@ var liveAttempts = []liveAttempt{
 	{debug("exactly ours, under another name", func(c *corev1.EphemeralContainer) {
 		c.EphemeralContainerCommon = corev1.EphemeralContainerCommon(ours("net.core.somaxconn=1"))
 		c.Name = "more"
-	}), theStandard, standard(`privileged (container "more" must not set securityContext.privileged=true)`)},
+	}), theStandard, standard(unconfined("more"), `privileged (container "more" must not set securityContext.privileged=true)`)},
 	{debug("under our name", func(c *corev1.EphemeralContainer) { c.Name = "sysctl-injector" }),
 		theAPIServer, `Pod "pod" is invalid: spec.ephemeralContainers[0].name: Duplicate value: "sysctl-injector"`},
 	{debug("that traces processes that the pod shares", func(c *corev1.EphemeralContainer) {

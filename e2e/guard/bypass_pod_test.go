@@ -103,7 +103,7 @@ var neighbours = []attempt{
 	{"the label of an injected pod, and no container of ours", func(pod *corev1.Pod) {
 		pod.Labels = map[string]string{"sysctl-injector.dev/injected": "true"}
 		pod.Spec.InitContainers[0].Name = "init"
-	}, theStandard, standard(`privileged (container "init" must not set securityContext.privileged=true)`)},
+	}, theStandard, standard(unconfined("init"), `privileged (container "init" must not set securityContext.privileged=true)`)},
 }
 
 // kernels are attempts at sysctls of the whole kernel, all granted, in pods that share one.

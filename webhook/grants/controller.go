@@ -261,9 +261,9 @@ func requestFor(namespace string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace}}
 }
 
-// sooner returns the shorter of two durations, of which 0 is none.
+// sooner returns the shorter of two durations. One that is not above zero does not count.
 func sooner(a, b time.Duration) time.Duration {
-	if a == 0 || b > 0 && b < a {
+	if a <= 0 || b > 0 && b < a {
 		return b
 	}
 	return a

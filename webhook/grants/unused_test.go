@@ -268,6 +268,21 @@ func TestUnusedRoles(t *testing.T) {
 	}
 }
 
+// A role that others bind may be free of them at any time, and nothing tells the controller. It looks again after each grace period.
+func TestRolesOfOthersAreLookedAtAgain(t *testing.T) {
+	const grace = time.Minute
+	overdue := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{
+		Name: "others", CreationTimestamp: metav1.NewTime(now.Add(-time.Hour)),
+		Annotations: map[string]string{UnusedSinceAnnotation: now.Add(-2 * grace).Format(time.RFC3339)},
+	}}
+	g, _ := newGranter(t, nil, overdue)
+	c := newController(t, g, &inventory{bound: []rbacv1.RoleRef{{Kind: "ClusterRole", Name: "others"}}}, grace)
+	result, err := c.Reconcile(t.Context(), allRoles)
+	if want := (ctrl.Result{RequeueAfter: grace}); err != nil || result != want {
+		t.Errorf("result %v, error %v, want %v", result, err, want)
+	}
+}
+
 // What is kept of a need holds on to no annotation.
 func TestNeedIsCloned(t *testing.T) {
 	need := Need{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn"}, NativeSysctls: []string{"kernel.sem"}}

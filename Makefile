@@ -18,6 +18,8 @@ RACE ?= -race
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
 FUZZTIME ?= 60s
 # In `make test` it is a number of inputs: with Go 1.26 a target that is stopped by the clock now and then fails with
 # "context deadline exceeded" (go.dev/issue/75804).
@@ -120,6 +122,11 @@ test-oldest: ## Run the suites that depend on the Kubernetes version against the
 .PHONY: test-versions
 test-versions: ## Run them against each version, or VERSIONS="1.31 1.34", and renew docs/compatibility.md
 	go run ./e2e/versions --page=docs/compatibility.md $(VERSIONS)
+
+# Not part of `make test`: it asks vuln.go.dev, which not every machine reaches.
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what is called (needs vuln.go.dev)
+	$(GOVULNCHECK) ./cmd/... ./webhook/...
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (60s)

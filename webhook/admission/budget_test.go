@@ -2,6 +2,7 @@ package admission
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -141,4 +142,57 @@ func TestServeInSpiteOfBodiesThatStop(t *testing.T) {
 	if first.StatusCode != http.StatusServiceUnavailable || first.Header.Get("Retry-After") == "" || !first.Close {
 		t.Errorf("the first body that stopped is answered with %s %v", first.Status, first.Header)
 	}
+}
+
+// meeting is a Cluster in which decisions wait for each other.
+type meeting struct {
+	cluster
+	entered chan struct{}
+	leave   chan struct{}
+}
+
+func (m *meeting) NamespaceLabels(ctx context.Context, name string) (map[string]string, error) {
+	m.entered <- struct{}{}
+	<-m.leave
+	return m.cluster.NamespaceLabels(ctx, name)
+}
+
+// Large bodies take turns on the processors. Small ones need none.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	f := newFixture(t)
+	m := &meeting{cluster: *f.cluster, entered: make(chan struct{}), leave: make(chan struct{})}
+	f.handler.Cluster = m
+	large, small := []byte(reviewOf(grown(2*smallBody))), []byte(reviewOf(annotatedPod))
+	var group sync.WaitGroup
+	answer := func(body []byte) {
+		group.Go(func() {
+			if _, err := f.handler.Answer(t.Context(), body); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	turns := cap(f.handler.turns)
+	for range 2 * turns {
+		answer(large)
+	}
+	for range turns {
+		<-m.entered
+	}
+	if taken := len(f.handler.turns); taken != turns {
+		t.Errorf("%d large bodies have their turn, want %d", taken, turns)
+	}
+	answer(small)
+	<-m.entered // the small one: no large one can
+	select {
+	case <-m.entered:
+		t.Error("another large body has its turn")
+	default:
+	}
+	go func() {
+		for range turns {
+			<-m.entered
+		}
+	}()
+	close(m.leave)
+	group.Wait()
 }

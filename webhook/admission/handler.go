@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 
 	nodev1 "k8s.io/api/node/v1"
@@ -77,6 +78,7 @@ const (
 type Handler struct {
 	Config
 	bodies *budget
+	turns  chan struct{} // what large bodies take of the processors
 }
 
 // New returns a Handler, or says which field of config is missing.
@@ -93,13 +95,25 @@ func New(config Config) (*Handler, error) {
 	if config.BodyBytes < MinBudgetBytes {
 		return nil, fmt.Errorf("admission: BodyBytes: %d is below %d, so some requests could never be read", config.BodyBytes, MinBudgetBytes)
 	}
-	return &Handler{Config: config, bodies: newBudget(config.BodyBytes)}, nil
+	return &Handler{Config: config, bodies: newBudget(config.BodyBytes), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}, nil
+}
+
+// inTurn runs what takes processor time for a body. At most one large body has its turn on each processor: a small one, which takes a
+// hundredth of the time, would otherwise wait for all of them again and again.
+func (h *Handler) inTurn(bodyBytes int, run func()) {
+	if bodyBytes > smallBody {
+		h.turns <- struct{}{}
+		defer func() { <-h.turns }()
+	}
+	run()
 }
 
 // Answer decides on the pod of the AdmissionReview in body, and returns the review that answers. It answers every review that can be
 // read. An error says that body is not a review.
 func (h *Handler) Answer(ctx context.Context, body []byte) ([]byte, error) {
-	review, err := readReview(body)
+	var review *review
+	var err error
+	h.inTurn(len(body), func() { review, err = readReview(body) })
 	var d decision
 	var misdirected misdirectedError
 	switch {
@@ -138,7 +152,9 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	if review.podErr != nil {
 		return refuse(review, injection.ReasonUnreadablePod, http.StatusBadRequest, review.podErr.Error())
 	}
-	outcome, err := h.outcome(ctx, review.pod, review.namespace)
+	var outcome injection.Outcome
+	var err error
+	h.inTurn(review.bytes, func() { outcome, err = h.outcome(ctx, review.pod, review.namespace) })
 	if err != nil {
 		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
 	}

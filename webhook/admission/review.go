@@ -18,6 +18,7 @@ const (
 
 // review is what the handler needs of an AdmissionReview.
 type review struct {
+	bytes            int // of all of it
 	apiVersion, kind string
 
 	uid         string
@@ -68,7 +69,7 @@ func (e misdirectedError) Error() string {
 // readReview reads the JSON of an AdmissionReview. A misdirectedError still leaves a review that can be refused; any other
 // error says that there is none to answer.
 func readReview(body []byte) (*review, error) {
-	r := &review{}
+	r := &review{bytes: len(body)}
 	if err := scan.Read(body, r, readFields); err != nil {
 		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
 	}

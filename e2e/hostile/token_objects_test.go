@@ -1,4 +1,4 @@
-package grants_test
+package hostile_test
 
 import (
 	"context"
@@ -26,10 +26,13 @@ func typed[T client.Object](edit func(T)) func(client.Object) {
 func TestOwnWebhookConfiguration(t *testing.T) {
 	a := holder(t)
 	const noConfiguration = "sysctl-injector changes only the CA bundles of its own MutatingWebhookConfiguration"
+	setAside(t, &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}})
 	live := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	must(t, templates.Decode(templates.Install, webhookFile, live))
+	must(t, templates.Decode(templates.Install, "install/webhook.yaml", live))
+	certificate, err := suite.Cluster(t).ServingCertificate("hostile")
+	must(t, err)
 	// The selector keeps the API server from calling a server that is not there.
-	selector := metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{"none"}}
+	selector := metav1.LabelSelectorRequirement{Key: "example.com/site", Operator: metav1.LabelSelectorOpIn, Values: []string{"none"}}
 	for n := range live.Webhooks {
 		live.Webhooks[n].NamespaceSelector.MatchExpressions = append(live.Webhooks[n].NamespaceSelector.MatchExpressions, selector)
 	}
@@ -44,9 +47,9 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 		edit func(*configuration)
 		want string
 	}{
-		{"with another CA bundle", func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = serving.CA }, ""},
+		{"with another CA bundle", func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }, ""},
 		{"with another CA bundle for each entry", func(c *configuration) {
-			c.Webhooks[0].ClientConfig.CABundle, c.Webhooks[1].ClientConfig.CABundle = serving.CA, serving.CA
+			c.Webhooks[0].ClientConfig.CABundle, c.Webhooks[1].ClientConfig.CABundle = certificate.CA, certificate.CA
 		}, ""},
 		{"for every resource", func(c *configuration) { c.Webhooks[0].Rules[0].Resources = []string{"*"} }, noConfiguration},
 		{"for updates", func(c *configuration) {
@@ -82,8 +85,8 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 	} {
 		a.writes(t, test.name, nil, live, typed(test.edit), []way{byUpdate, byJSONPatch, byMergePatch}, test.want)
 	}
-	a.writes(t, "with another CA bundle", nil, live, typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = serving.CA }), []way{byStrategicPatch}, "")
-	a.writes(t, "another configuration", fresh, foreign, typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = serving.CA }), everyWay, noConfiguration)
+	a.writes(t, "with another CA bundle", nil, live, typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), []way{byStrategicPatch}, "")
+	a.writes(t, "another configuration", fresh, foreign, typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), everyWay, noConfiguration)
 	a.removes(t, "its own configuration", live, noConfiguration)
 	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}
 	a.writes(t, "a validating one", validating, nil, func(client.Object) {}, creating, noConfiguration)
@@ -112,6 +115,7 @@ func TestOwnObjects(t *testing.T) {
 	a.writes(t, "another's Event", nil, foreign, series, changing, noEvent)
 	a.removes(t, "an Event", event("live"), noEvent)
 
+	setAside(t, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: installation.Name}})
 	const noLease = "sysctl-injector writes only its Lease sysctl-injector"
 	lease := func(name string) *coordinationv1.Lease {
 		return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: name}, Spec: coordinationv1.LeaseSpec{HolderIdentity: new("a")}}

@@ -1,14 +1,16 @@
-package grants_test
+package hostile_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
@@ -71,4 +73,17 @@ func TestNoEscalation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// as is a client of a service account of the system namespace.
+func as(t *testing.T, account string) client.Client {
+	t.Helper()
+	request := &authenticationv1.TokenRequest{}
+	must(t, admin.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account}}, request))
+	administrator := suite.Cluster(t).RESTConfig()
+	config := rest.AnonymousClientConfig(administrator)
+	config.BearerToken, config.Dial, config.Proxy, config.QPS = request.Status.Token, administrator.Dial, administrator.Proxy, -1
+	c, err := client.New(config, client.Options{Scheme: admin.Scheme()})
+	must(t, err)
+	return c
 }

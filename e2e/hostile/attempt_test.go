@@ -1,4 +1,4 @@
-package grants_test
+package hostile_test
 
 import (
 	"context"

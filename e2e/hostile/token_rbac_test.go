@@ -1,4 +1,4 @@
-package grants_test
+package hostile_test
 
 import (
 	"context"
@@ -24,11 +24,16 @@ const (
 	noLabel       = "sysctl-injector writes only what carries the label app.kubernetes.io/managed-by=sysctl-injector, and this "
 )
 
+// unusedSince is the annotation by which the server marks a grant that nothing uses.
+const unusedSince = "sysctl-injector.dev/unused-since"
+
 // holder tries as the holder of the server's token, whom an administrator has bound to cluster-admin: so RBAC denies nothing, and each
-// answer is the policies'.
+// answer is the policies'. The server itself, which would repair what is tried, is away meanwhile.
 func holder(t *testing.T) *attempts {
 	t.Helper()
 	suite.Cluster(t)
+	installed.Server().Kill()
+	t.Cleanup(func() { must(t, installed.Restart(context.WithoutCancel(t.Context()))) })
 	everything := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "own-writes"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
@@ -53,6 +58,17 @@ func exist(t *testing.T, objects ...client.Object) {
 		must(t, admin.Create(t.Context(), object))
 		t.Cleanup(func() { must(t, client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), object))) })
 	}
+}
+
+// setAside takes an object of the installation away until the test ends.
+func setAside(t *testing.T, object client.Object) {
+	t.Helper()
+	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(object), object))
+	must(t, admin.Delete(t.Context(), object))
+	t.Cleanup(func() {
+		object.SetResourceVersion("")
+		must(t, admin.Create(context.WithoutCancel(t.Context()), object))
+	})
 }
 
 // grantedRole is the ClusterRole that grants a sysctl, as the server writes it.

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// outagePods is how many pods of each kind are created in an outage. The figures in docs/concepts.md are of 200.
+// outagePods is how many pods of each kind are created in an outage. The figures in docs/concepts.md are of 96.
 var outagePods = flag.Int("outage-pods", 24, "how many pods of each kind are created in an outage")
 
 // outageStreams is how many of them are created at a time.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -57,12 +58,7 @@ func (i *Installation) Route(ctx context.Context, server *Server) error {
 		_, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{})
 		return err
 	}
-	patch, err := json.Marshal([]map[string]any{{"op": "replace", "path": "/ports/0/port", "value": server.port()}})
-	if err != nil {
-		return err
-	}
-	_, err = i.client.DiscoveryV1().EndpointSlices(Namespace).Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{})
-	return err
+	return clustertest.SetEndpoints(ctx, i.client, Namespace, Name, server.port(), i.cluster.Address().String())
 }
 
 // untilCalled waits until the API server knows of the webhook: it learns of a configuration a moment after it is made.

@@ -8,7 +8,6 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
@@ -27,7 +26,7 @@ func Expose(ctx context.Context, c *cluster.Cluster, namespace, name string, por
 	if err != nil {
 		return admissionregistrationv1.WebhookClientConfig{}, err
 	}
-	// Without a selector, as there is no pod: the slice below names the endpoint.
+	// Without a selector, as there is no pod: the endpoint is named below.
 	_, err = client.CoreV1().Services(namespace).Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: 443}}},
@@ -35,14 +34,8 @@ func Expose(ctx context.Context, c *cluster.Cluster, namespace, name string, por
 	if err != nil {
 		return admissionregistrationv1.WebhookClientConfig{}, fmt.Errorf("create service %s/%s: %w", namespace, name, err)
 	}
-	_, err = client.DiscoveryV1().EndpointSlices(namespace).Create(ctx, &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
-		AddressType: discoveryv1.AddressTypeIPv4,
-		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{c.Address().String()}}},
-		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To("https"), Port: &port}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return admissionregistrationv1.WebhookClientConfig{}, fmt.Errorf("create endpoint slice %s/%s: %w", namespace, name, err)
+	if err := SetEndpoints(ctx, client, namespace, name, port, c.Address().String()); err != nil {
+		return admissionregistrationv1.WebhookClientConfig{}, err
 	}
 	return admissionregistrationv1.WebhookClientConfig{
 		Service: &admissionregistrationv1.ServiceReference{Namespace: namespace, Name: name, Path: &path},

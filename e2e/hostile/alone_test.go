@@ -22,6 +22,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
 	"github.com/sysctl-injector/sysctl-injector/e2e/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 )
 
@@ -45,6 +46,9 @@ func startAlone(t *testing.T) *alone {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getenv(clustertest.Wanted) != "1" {
 		t.Skipf("SKIPPED, the server was not overloaded: it takes minutes, and Linux; run it with %s=1", clustertest.Wanted)
+	}
+	if os.Getenv(cluster.VersionVariable) != "" {
+		t.Skipf("NOT RUN with %s: it needs no Kubernetes, and is run without", cluster.VersionVariable)
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, installation.Name)

@@ -22,10 +22,6 @@ const (
 
 // log writes one line for each decision. It names the pod, and shows nothing of what is in it.
 func (h *Handler) log(ctx context.Context, r *review, d decision) {
-	level, message := slog.LevelInfo, "Admitted pod"
-	if !d.Allowed {
-		level, message = slog.LevelWarn, "Rejected pod"
-	}
 	attrs := []slog.Attr{slog.String(keyNamespace, cut(r.namespace, maxName)), slog.String(keyReason, d.reason)}
 	if r.pod != nil {
 		attrs = append(attrs, slog.String(keyPod, cut(r.pod.Name(), maxName)), slog.String(keyServiceAccount, cut(r.pod.ServiceAccount(), maxName)))
@@ -33,10 +29,12 @@ func (h *Handler) log(ctx context.Context, r *review, d decision) {
 			attrs = append(attrs, slog.String(keyOwnerKind, cut(r.pod.Owner.Kind, maxName)), slog.String(keyOwner, cut(r.pod.Owner.Name, maxName)))
 		}
 	}
-	if !d.Allowed {
-		attrs = append(attrs, slog.String(keyMessage, d.Result.Message))
+	if d.Allowed {
+		h.Log.LogAttrs(ctx, slog.LevelInfo, "Admitted pod", attrs...)
+		return
 	}
-	h.Log.LogAttrs(ctx, level, message, attrs...)
+	attrs = append(attrs, slog.String(keyMessage, d.Result.Message))
+	h.Log.LogAttrs(ctx, slog.LevelWarn, "Rejected pod", attrs...)
 }
 
 // ownError is what is answered where the log says more.

@@ -19,7 +19,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
@@ -147,14 +146,6 @@ func restConfig(t *testing.T, account string) *rest.Config {
 	config.BearerToken = request.Status.Token
 	config.Dial, config.Proxy, config.QPS = suite.Cluster(t).RESTConfig().Dial, suite.Cluster(t).RESTConfig().Proxy, -1
 	return config
-}
-
-// as is a client of a service account.
-func as(t *testing.T, account string) client.Client {
-	t.Helper()
-	c, err := client.New(restConfig(t, account), client.Options{Scheme: admin.Scheme()})
-	must(t, err)
-	return c
 }
 
 func kubeconfig(t *testing.T, config serverConfig) []byte {

@@ -40,10 +40,11 @@ func sendBadTraffic(t *testing.T, l *load) {
 					for ctx.Err() == nil {
 						_ = client.send(ctx, t, pod.Status.PodIP) // that the server gives up on it is as it should be
 						sent[i].Add(1)
-						// What is measured is the server, and not how fast this machine makes connections.
+						// What is measured is the server, and not how fast this machine makes connections: clients wait as they do in
+						// e2e/hostile, since the server gives up on a body within 2 s.
 						select {
 						case <-ctx.Done():
-						case <-time.After(200 * time.Millisecond):
+						case <-time.After(time.Second):
 						}
 					}
 				})

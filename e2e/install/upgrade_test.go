@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"strings"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -41,7 +42,10 @@ func TestUpgrade(t *testing.T) {
 	counted := l.during(t, func() { uninstall(t, system) })
 	report("helm uninstall", counted)
 	for message, n := range counted.refused {
-		t.Errorf("%d of %d pods were refused: %s", n, counted.count(), message)
+		// For a moment the webhook is gone and the guard is not: pods that ask are not created without what they ask for.
+		if !strings.Contains(message, "ValidatingAdmissionPolicy 'sysctl-injector-presence'") {
+			t.Errorf("%d of %d pods were refused: %s", n, counted.count(), message)
+		}
 	}
 	wantUninstalled(t)
 

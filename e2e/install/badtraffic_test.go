@@ -51,7 +51,7 @@ func sendBadTraffic(t *testing.T, l *load) {
 			}
 		}
 	}
-	l.flows(t, 5*settled)
+	l.flows(t, 2*settled) // as many as before it
 	stop()
 	working.Wait()
 	for i, pod := range servers(t, system) {

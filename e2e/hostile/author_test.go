@@ -16,6 +16,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
@@ -266,7 +267,14 @@ func (a author) withPod(ctx context.Context, try func(*corev1.Pod) error) error 
 	if err := a.Create(ctx, created); err != nil {
 		return err
 	}
-	return try(created)
+	// The scheduler writes the pod's status meanwhile.
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		live := &corev1.Pod{}
+		if err := a.Get(ctx, client.ObjectKeyFromObject(created), live); err != nil {
+			return err
+		}
+		return try(live)
+	})
 }
 
 // later tries to change a pod that has been admitted.

@@ -55,7 +55,7 @@ func TestMentionsWithoutAsking(t *testing.T) {
 	}
 }
 
-// What is not valid is for the API server to say: the entry's condition reads pods before they are validated.
+// The entry's condition reads pods before the API server validates them, so it must not fail on invalid ones.
 func TestConditionReadsPodsThatAreNotValid(t *testing.T) {
 	t.Parallel()
 	k := newTerminal(t, makeNamespace(t, optedIn))

@@ -149,8 +149,8 @@ func refuses(t *testing.T, pod *corev1.Pod, want string) {
 	}
 }
 
-// refusesFor creates a pod that is to be refused, and compares the beginning of the message and the cause in it. What the HTTP
-// client adds to the cause depends on whether it had to try again.
+// refusesFor creates a pod that must be rejected. It compares the beginning of the message and looks for the cause in it, since the
+// HTTP client adds more text after a retry.
 func refusesFor(t *testing.T, pod *corev1.Pod, beginning, cause string) {
 	t.Helper()
 	switch err := admin.Create(t.Context(), pod); {

@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// What the policies of own-writes.yaml say.
+// Messages of the policies in own-writes.yaml.
 const (
 	noClusterRole = "sysctl-injector writes only ClusterRoles that allow the use of one sysctl and are named after it"
 	noAggregation = "sysctl-injector adds no ClusterRole to another by a label rbac.authorization.k8s.io/aggregate-to-*"

@@ -74,6 +74,27 @@ func TestEnsureKeepsItsTimeout(t *testing.T) {
 	})
 }
 
+// A pod that waits in vain learns what it waited for: the deadline is the call's own, and no other ends the wait at the same moment.
+func TestEnsureSaysWhatItWaitedFor(t *testing.T) {
+	for range 50 { // two deadlines of the same moment would end in either order
+		synctest.Test(t, func(t *testing.T) {
+			g, _ := newGranter(t, nil)
+			g.Reader = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
+				Get: func(ctx context.Context, _ client.WithWatch, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+					<-ctx.Done()
+					return ctx.Err()
+				},
+			})
+			const want = `read service account "web" in namespace "shop": context deadline exceeded`
+			need := batch
+			need.Namespace, need.ServiceAccount = "shop", "web"
+			if err := g.Ensure(t.Context(), need); err == nil || err.Error() != want {
+				t.Fatalf("error %v, want %s", err, want)
+			}
+		})
+	}
+}
+
 // Of several failures the first object's is reported, whichever comes first in time.
 func TestApplyReportsTheFirstObjectsError(t *testing.T) {
 	need := Need{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.ipv4.tcp_retries2", "net.ipv4.tcp_fin_timeout", "kernel.sem"}}

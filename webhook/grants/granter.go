@@ -98,10 +98,9 @@ func (g *Granter) Ensure(ctx context.Context, need Need) error {
 	if g.settled.has(need.Namespace, hash) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	done := g.needs.DoChan(need.Namespace+"/"+string(hash[:]), func() (any, error) {
-		// Others that wait for the same may outlive the request that came first.
+		// Others that wait for the same may outlive the request that came first. This deadline is the only one of ours: a second
+		// one here would race with it, and would hide what the call was waiting for.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		generation := g.settled.currentGeneration()

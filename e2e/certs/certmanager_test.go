@@ -84,7 +84,7 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 // states are those of a Certificate that a server has logged.
 func states(t *testing.T, log string) (all []string) {
 	t.Helper()
-	for _, line := range lines(log, "Hears of its cert-manager Certificate") {
+	for _, line := range lines(log, "State of the cert-manager Certificate") {
 		var said struct{ State string }
 		must(t, json.Unmarshal([]byte(line), &said))
 		all = append(all, said.State)

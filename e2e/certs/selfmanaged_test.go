@@ -122,7 +122,7 @@ func TestServerWithoutTheRightToWriteItsSecret(t *testing.T) {
 		`--patch={"rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["sysctl-injector-tls"], "verbs": ["list", "watch"]}]}`)
 	must(t, admin.Delete(t.Context(), lost))
 	want := `[!]certificate renewal: create Secret sysctl-injector-system/sysctl-injector-tls: secrets is forbidden: User "` + installation.User +
-		`" cannot create resource "secrets" in API group "" in the namespace "sysctl-injector-system"; serves an earlier certificate until ` +
+		`" cannot create resource "secrets" in API group "" in the namespace "sysctl-injector-system"; an earlier certificate is served until ` +
 		leaf(t, lost).NotAfter.Format(time.RFC3339) + "\n"
 	state := func() string { return "it tells:\n" + observe(t, server, "/readyz?verbose") }
 	eventually(t, want, state, func(context.Context) (bool, error) { return strings.Contains(state(), want), nil })

@@ -109,7 +109,7 @@ func (s *server) metrics(ctx context.Context) string {
 func (m *minimal) tellsNobody(t *testing.T, r right) {
 	kind := map[string]string{"replicasets": "ReplicaSet", "jobs": "Job"}[r.resource]
 	m.create(t, refusedPod(m.namespace, r.group+"/v1", kind, "none", "none"))
-	m.awaitLog(t, "Cannot tell of a refusal", logged(r.denied()))
+	m.awaitLog(t, "Cannot find the workload of a rejected pod", logged(r.denied()))
 }
 
 // writesNoEvent: neither the first, nor that it has come again.

@@ -9,13 +9,13 @@ import (
 	certutil "k8s.io/client-go/util/cert"
 )
 
-// overlap is how long an earlier CA stays trusted after the next one was made: every server has moved on by then.
+// overlap is how long the former CA stays trusted after the next one was made. By then every server serves a new certificate.
 const overlap = time.Hour
 
-// trust returns the CAs that a caBundle should hold for a CA to be trusted, and whether that differs from what it holds. CAs that
-// it holds already stay: servers may still serve certificates of theirs. One goes when it has expired, or when it is older than
-// the CA, and that has been there for a while.
-func trust(bundle, ca []byte, now time.Time) (wanted []byte, differs bool, err error) {
+// withCA returns the caBundle that trusts ca too, and whether it differs from bundle. The other CAs of bundle stay, because servers
+// may still serve certificates that those signed. A CA is dropped when it has expired, and when it is older than ca and ca is no
+// longer new.
+func withCA(bundle, ca []byte, now time.Time) (wanted []byte, differs bool, err error) {
 	current, err := certutil.ParseCertsPEM(ca)
 	if err != nil {
 		return nil, false, fmt.Errorf("read the CA: %w", err)
@@ -24,7 +24,7 @@ func trust(bundle, ca []byte, now time.Time) (wanted []byte, differs bool, err e
 	settled := now.Sub(newest.NotBefore) > clockSkew+overlap
 	held, err := certutil.ParseCertsPEM(bundle)
 	kept := []*x509.Certificate{newest}
-	differs = err != nil // what cannot be read is replaced
+	differs = err != nil // an unreadable caBundle is replaced
 	present := false
 	for _, old := range held {
 		switch {
@@ -40,8 +40,8 @@ func trust(bundle, ca []byte, now time.Time) (wanted []byte, differs bool, err e
 	return wanted, differs || !present, err
 }
 
-// verify says why a client that trusts a caBundle would not accept a certificate for a name; nil when it would.
-func verify(bundle []byte, certificate *tls.Certificate, name string, now time.Time) error {
+// verifyFor returns why a client that trusts a caBundle rejects a certificate for a DNS name; nil if it accepts it.
+func verifyFor(bundle []byte, certificate *tls.Certificate, name string, now time.Time) error {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(bundle)
 	_, err := certificate.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: now})

@@ -36,7 +36,7 @@ func TestTrust(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			bundle, differs, err := trust(test.bundle, current, at.Add(test.later))
+			bundle, differs, err := withCA(test.bundle, current, at.Add(test.later))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,12 +54,12 @@ func TestTrust(t *testing.T) {
 			if diff := cmp.Diff(test.want, names); diff != "" {
 				t.Errorf("holds (-want +got):\n%s", diff)
 			}
-			if again, differs, err := trust(bundle, current, at.Add(test.later)); differs || err != nil || !bytes.Equal(again, bundle) {
+			if again, differs, err := withCA(bundle, current, at.Add(test.later)); differs || err != nil || !bytes.Equal(again, bundle) {
 				t.Errorf("once more: differs %v, %v", differs, err)
 			}
 		})
 	}
-	if _, _, err := trust(nil, []byte("x"), at); text(err) != "read the CA: data does not contain any valid RSA or ECDSA certificates" {
+	if _, _, err := withCA(nil, []byte("x"), at); text(err) != "read the CA: data does not contain any valid RSA or ECDSA certificates" {
 		t.Errorf("of a CA that cannot be read it says %v", err)
 	}
 }

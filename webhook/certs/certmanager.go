@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Certificate watches the cert-manager Certificate that the server's files come from, to tell its state. It decides nothing:
-// what counts is the certificate that is served. cert-manager itself may come later than the server.
+// Certificate watches the cert-manager Certificate behind the server's files, to report its state. It decides nothing: only the
+// served certificate counts. cert-manager may be installed after the server.
 type Certificate struct {
 	object *object[*certmanagerv1.Certificate]
 	log    *slog.Logger
@@ -27,9 +27,9 @@ type Certificate struct {
 	logged string
 }
 
-// NewCertificate returns the Certificate by a name, of which nothing is known yet: Start has it watched.
+// NewCertificate returns a Certificate that Start has yet to watch.
 func NewCertificate(config *rest.Config, namespace, name string, log *slog.Logger) (*Certificate, error) {
-	// Not the whole of cert-manager's scheme: it is one kind.
+	// One kind, and not cert-manager's whole scheme.
 	scheme := runtime.NewScheme()
 	scheme.AddKnownTypes(certmanagerv1.SchemeGroupVersion, &certmanagerv1.Certificate{}, &certmanagerv1.CertificateList{})
 	metav1.AddToGroupVersion(scheme, certmanagerv1.SchemeGroupVersion)
@@ -49,8 +49,8 @@ func (c *Certificate) Start(ctx context.Context) error {
 	return nil
 }
 
-// Remark tells the Certificate's state, and whether it is as it should be.
-func (c *Certificate) Remark() (text string, ok bool) {
+// State describes the Certificate, and reports whether all is well.
+func (c *Certificate) State() (text string, ok bool) {
 	if err := c.object.unknown(); err != nil {
 		return err.Error(), false
 	}
@@ -62,7 +62,7 @@ func (c *Certificate) Remark() (text string, ok bool) {
 	return c.object.what + " " + state, ok
 }
 
-// describe tells a Certificate's state, to follow its name, and whether it is as it should be.
+// describe returns a Certificate's state as a phrase that follows its name, and whether all is well.
 func describe(certificate *certmanagerv1.Certificate) (state string, ok bool) {
 	ready, issuing := condition(certificate, certmanagerv1.CertificateConditionReady), condition(certificate, certmanagerv1.CertificateConditionIssuing)
 	var text strings.Builder
@@ -74,7 +74,7 @@ func describe(certificate *certmanagerv1.Certificate) (state string, ok bool) {
 	default:
 		fmt.Fprintf(&text, "is not Ready: %s: %s", ready.Reason, ready.Message)
 	}
-	failed := certificate.Status.LastFailureTime != nil // the last attempt; why stands nowhere else
+	failed := certificate.Status.LastFailureTime != nil // set only if the last attempt failed
 	if failed && issuing.Status == certmanagermetav1.ConditionFalse {
 		fmt.Fprintf(&text, "; last attempt: %s: %s", issuing.Reason, issuing.Message)
 	}
@@ -102,9 +102,9 @@ func condition(certificate *certmanagerv1.Certificate, kind certmanagerv1.Certif
 	return found
 }
 
-// changed logs the state when it is another than before.
+// changed logs the state if it differs from the last one logged.
 func (c *Certificate) changed() {
-	text, ok := c.Remark()
+	text, ok := c.State()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if text == c.logged {
@@ -115,7 +115,7 @@ func (c *Certificate) changed() {
 	if !ok {
 		level = slog.LevelWarn
 	}
-	c.log.Log(context.Background(), level, "Hears of its cert-manager Certificate", "state", text)
+	c.log.Log(context.Background(), level, "State of the cert-manager Certificate", "state", text)
 }
 
 // ready is 1 when the Certificate is Ready, for a metric.

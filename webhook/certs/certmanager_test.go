@@ -60,7 +60,7 @@ func TestDescribesACertificate(t *testing.T) {
 				t.Fatal(err)
 			}
 			const prefix = "cert-manager Certificate system/serving "
-			if got, ok := certificate.Remark(); got != prefix+"has not been read yet" || ok {
+			if got, ok := certificate.State(); got != prefix+"has not been read yet" || ok {
 				t.Errorf("before it was read: %q, %v", got, ok)
 			}
 			object := &certmanagerv1.Certificate{Status: test.status}
@@ -104,7 +104,7 @@ func TestTellsWhenTheServedCertificateExpires(t *testing.T) {
 		t.Errorf("without a certificate there is %v, %v", families, err)
 	}
 	s.serve(newPair(t, "good", at.now(), at.Add(time.Hour)).parse(t))
-	want := "# HELP sysctl_injector_certificate_expiry_timestamp_seconds When the certificate that is served expires; absent while there is none.\n" +
+	want := "# HELP sysctl_injector_certificate_expiry_timestamp_seconds When the served certificate expires, in Unix time; absent while there is none.\n" +
 		"# TYPE sysctl_injector_certificate_expiry_timestamp_seconds gauge\nsysctl_injector_certificate_expiry_timestamp_seconds 1.77237e+09\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
 		t.Error(err)

@@ -14,8 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
-// ClientCAs are the CAs in a PEM file, under which clients' certificates are verified. They are read again when the file changes. A
-// file that becomes unreadable leaves the former CAs in force.
+// ClientCAs are the CAs in a PEM file that verify clients' certificates. They are reloaded when the file changes. If the file becomes
+// unreadable, the former CAs stay in force.
 type ClientCAs struct {
 	file string
 	log  *slog.Logger
@@ -31,14 +31,14 @@ func NewClientCAs(file string, log *slog.Logger) *ClientCAs {
 	return &ClientCAs{file: file, log: log, problem: errors.New("not read yet")}
 }
 
-// Start reads the file again and again until ctx ends.
+// Start reads the file every few seconds until ctx ends.
 func (c *ClientCAs) Start(ctx context.Context) error {
-	wait.UntilWithContext(ctx, func(context.Context) { c.look() }, lookInterval)
+	wait.UntilWithContext(ctx, func(context.Context) { c.reload() }, reloadInterval)
 	return nil
 }
 
-// look reads the file.
-func (c *ClientCAs) look() {
+// reload reads the file.
+func (c *ClientCAs) reload() {
 	content, err := regular.ReadFile(c.file, maxFileSize)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,8 +77,8 @@ func (c *ClientCAs) Ready() error {
 	return err
 }
 
-// Remark returns what is wrong with the file while former CAs are in force.
-func (c *ClientCAs) Remark() (text string, ok bool) {
+// State describes what is wrong with the file while former CAs are in force; ok if nothing is.
+func (c *ClientCAs) State() (text string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pool == nil || c.problem == nil {

@@ -32,12 +32,12 @@ func TestClientCAs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cas.look()
+		cas.reload()
 		if err := cas.Ready(); (err == nil) != step.ready {
 			t.Errorf("%s: ready: %v", step.name, err)
 		}
-		if remark, ok := cas.Remark(); ok != step.inForm {
-			t.Errorf("%s: remarks %q", step.name, remark)
+		if state, ok := cas.State(); ok != step.inForm {
+			t.Errorf("%s: remarks %q", step.name, state)
 		}
 	}
 }

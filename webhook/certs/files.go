@@ -13,24 +13,24 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
-// Files serves the certificate of two PEM files, and takes up a new one when they change. Files that are missing or do not
-// fit together are no reason to end: the certificate may come a little later than the server.
+// Files serves the certificate of two PEM files and reloads it when they change. Missing or mismatched files do not stop the server,
+// because the certificate may arrive after the server starts.
 //
-// controller-runtime's certwatcher does not fit: it fails where the files are not there yet, serves certificates that have
-// expired, never serves a corrected chain of the same leaf, and reports errors in its log alone, not in /readyz.
+// controller-runtime's certwatcher does not fit: it fails if the files do not exist yet, serves expired certificates, ignores a
+// corrected chain with the same leaf, and reports errors only in its log, not in /readyz.
 type Files struct {
 	serving
 	certFile, keyFile string
 }
 
-// lookInterval is how often the files are read. They are small, and reading them sees every way in which they may change: a
-// kubelet swaps a link far above them, and the number of inotify watches on a node is limited.
-const lookInterval = time.Second
+// reloadInterval is how often the files are read. They are small. Polling notices every kind of change (a kubelet swaps a symlink
+// several directories above) and needs no inotify watches, which are limited per node.
+const reloadInterval = time.Second
 
-// maxFileSize is the largest file that is read, in bytes: that of the largest Secret.
+// maxFileSize is the size of the largest Secret, in bytes. A larger file is an error.
 const maxFileSize = 1 << 20
 
-// NewFiles returns a source that has read nothing yet: Start does.
+// NewFiles returns Files that Start has yet to read.
 func NewFiles(certFile, keyFile string, log *slog.Logger) (*Files, error) {
 	if certFile == "" || keyFile == "" {
 		return nil, errors.New("certs: both a certificate file and a key file are required")
@@ -38,14 +38,14 @@ func NewFiles(certFile, keyFile string, log *slog.Logger) (*Files, error) {
 	return &Files{serving: newServing(log), certFile: certFile, keyFile: keyFile}, nil
 }
 
-// Start reads the files again and again until ctx ends.
+// Start reads the files every few seconds until ctx ends.
 func (f *Files) Start(ctx context.Context) error {
-	wait.UntilWithContext(ctx, func(context.Context) { f.look() }, lookInterval)
+	wait.UntilWithContext(ctx, func(context.Context) { f.reload() }, reloadInterval)
 	return nil
 }
 
-// look serves what the files hold, or keeps why that cannot be served.
-func (f *Files) look() {
+// reload serves the files' certificate, or records why it cannot.
+func (f *Files) reload() {
 	certificate, err := f.read()
 	if err == nil {
 		f.serve(certificate)
@@ -66,17 +66,17 @@ func (f *Files) read() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s with %s: %w", f.certFile, f.keyFile, err)
 	}
-	if err := timely(&certificate, f.now()); err != nil {
+	if err := validAt(&certificate, f.now()); err != nil {
 		return nil, fmt.Errorf("%s %w", f.certFile, err)
 	}
 	return &certificate, nil
 }
 
-// Remark tells of files that cannot be taken up, where an earlier certificate is still served; ok when there are none such.
-func (f *Files) Remark() (text string, ok bool) {
+// State describes why the files cannot be loaded while an earlier certificate is still served; ok if they can.
+func (f *Files) State() (text string, ok bool) {
 	err := f.Problem()
 	if err == nil || f.Ready() != nil {
 		return "", true
 	}
-	return fmt.Sprintf("certificate files: %s; serves an earlier certificate until %s", err, f.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
+	return fmt.Sprintf("certificate files: %s; an earlier certificate is served until %s", err, f.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
 }

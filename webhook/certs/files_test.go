@@ -93,8 +93,8 @@ func TestIsNotReadyWithoutAUsableCertificateUntilThereIsOne(t *testing.T) {
 				t.Errorf("before the first look: %q", got)
 			}
 			m.write(t, breakage.files(t, at.now()))
-			files.look()
-			files.look() // nothing new
+			files.reload()
+			files.reload() // nothing new
 			reason := strings.ReplaceAll(breakage.reason, "DIR", m.dir)
 			if got, want := text(files.Ready()), "no certificate to serve: "+reason; got != want {
 				t.Errorf("ready says %q, want %q", got, want)
@@ -102,18 +102,18 @@ func TestIsNotReadyWithoutAUsableCertificateUntilThereIsOne(t *testing.T) {
 			if _, err := files.GetCertificate(nil); err == nil {
 				t.Error("a certificate is served")
 			}
-			if remark, ok := files.Remark(); remark != "" || !ok {
-				t.Errorf("remarks besides that: %q", remark)
+			if state, ok := files.State(); state != "" || !ok {
+				t.Errorf("remarks besides that: %q", state)
 			}
-			if diff := cmp.Diff([]string{"Cannot take up a certificate: " + reason}, log.messages(t)); diff != "" {
+			if diff := cmp.Diff([]string{"Cannot load the certificate: " + reason}, log.messages(t)); diff != "" {
 				t.Errorf("the log (-want +got):\n%s", diff)
 			}
 			m.writePair(t, newPair(t, "good", at.Add(-time.Hour), at.Add(time.Hour)))
-			files.look()
+			files.reload()
 			if err := files.Ready(); err != nil {
 				t.Errorf("mended: %v", err)
 			}
-			if diff := cmp.Diff([]string{"Serves a new certificate", "Can take up certificates again"}, log.messages(t)); diff != "" {
+			if diff := cmp.Diff([]string{"Serving a new certificate", "The certificate source works again"}, log.messages(t)); diff != "" {
 				t.Errorf("the log, once mended (-want +got):\n%s", diff)
 			}
 		})
@@ -127,13 +127,13 @@ func TestServesAValidCertificateOnWhenTheFilesBreak(t *testing.T) {
 			files := newFiles(t, m, log)
 			files.now = at.now
 			m.writePair(t, newPair(t, "good", at.Add(-time.Hour), at.Add(time.Minute)))
-			files.look()
-			if diff := cmp.Diff([]string{"Serves a new certificate"}, log.messages(t)); diff != "" {
+			files.reload()
+			if diff := cmp.Diff([]string{"Serving a new certificate"}, log.messages(t)); diff != "" {
 				t.Errorf("the log, at first (-want +got):\n%s", diff)
 			}
 			m.write(t, breakage.files(t, at.now()))
-			files.look()
-			files.look()
+			files.reload()
+			files.reload()
 			if err := files.Ready(); err != nil {
 				t.Errorf("a certificate is served that is valid, and ready says: %v", err)
 			}
@@ -141,29 +141,29 @@ func TestServesAValidCertificateOnWhenTheFilesBreak(t *testing.T) {
 				t.Errorf("serves %q", got)
 			}
 			reason := strings.ReplaceAll(breakage.reason, "DIR", m.dir)
-			remark, ok := files.Remark()
-			if want := "certificate files: " + reason + "; serves an earlier certificate until 2026-03-01T12:01:00Z"; remark != want || ok {
-				t.Errorf("remarks %q, %v; want %q", remark, ok, want)
+			state, ok := files.State()
+			if want := "certificate files: " + reason + "; an earlier certificate is served until 2026-03-01T12:01:00Z"; state != want || ok {
+				t.Errorf("remarks %q, %v; want %q", state, ok, want)
 			}
-			if diff := cmp.Diff([]string{"Cannot take up a certificate: " + reason}, log.messages(t)); diff != "" {
+			if diff := cmp.Diff([]string{"Cannot load the certificate: " + reason}, log.messages(t)); diff != "" {
 				t.Errorf("the log (-want +got):\n%s", diff)
 			}
 			// What is served does not last for ever.
 			at.pass(2 * time.Minute)
-			if got, want := text(files.Ready()), "the certificate that is served expired at 2026-03-01T12:01:00Z; "+reason; got != want {
+			if got, want := text(files.Ready()), "the served certificate expired at 2026-03-01T12:01:00Z; "+reason; got != want {
 				t.Errorf("ready says %q, want %q", got, want)
 			}
-			files.look()
-			if diff := cmp.Diff([]string{"Cannot take up a certificate: " + reason}, log.messages(t)); diff != "" {
+			files.reload()
+			if diff := cmp.Diff([]string{"Cannot load the certificate: " + reason}, log.messages(t)); diff != "" {
 				t.Errorf("the log, when it has expired (-want +got):\n%s", diff)
 			}
 			m.writePair(t, newPair(t, "next", at.Add(-time.Hour), at.Add(time.Hour)))
-			files.look()
+			files.reload()
 			if err := files.Ready(); err != nil || served(t, files) != "next" {
 				t.Errorf("mended: %v, serves %q", err, served(t, files))
 			}
-			if remark, ok := files.Remark(); remark != "" || !ok {
-				t.Errorf("mended, remarks %q", remark)
+			if state, ok := files.State(); state != "" || !ok {
+				t.Errorf("mended, remarks %q", state)
 			}
 		})
 	}
@@ -175,12 +175,12 @@ func TestTakesUpACertificateWhenItsTimeComes(t *testing.T) {
 	files := newFiles(t, m, &logbook{})
 	files.now = at.now
 	m.writePair(t, newPair(t, "good", at.Add(time.Hour), at.Add(2*time.Hour)))
-	files.look()
+	files.reload()
 	if files.Ready() == nil {
 		t.Error("ready too early")
 	}
 	at.pass(time.Hour)
-	files.look()
+	files.reload()
 	if err := files.Ready(); err != nil {
 		t.Error(err)
 	}
@@ -208,8 +208,8 @@ func TestServesACorrectedChain(t *testing.T) {
 			want = append(want, certificate.parse(t).Certificate[0])
 		}
 		m.write(t, map[string][]byte{"tls.crt": content, "tls.key": leaf.key})
-		files.look()
-		files.look() // nothing new
+		files.reload()
+		files.reload() // nothing new
 		certificate, err := files.GetCertificate(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -217,7 +217,7 @@ func TestServesACorrectedChain(t *testing.T) {
 		if diff := cmp.Diff(want, certificate.Certificate); diff != "" {
 			t.Errorf("%s: the chain that is served (-want +got):\n%s", chain.name, diff)
 		}
-		if diff := cmp.Diff([]string{"Serves a new certificate"}, log.messages(t)); diff != "" {
+		if diff := cmp.Diff([]string{"Serving a new certificate"}, log.messages(t)); diff != "" {
 			t.Errorf("%s: the log (-want +got):\n%s", chain.name, diff)
 		}
 	}
@@ -233,7 +233,7 @@ func TestLooksAtTheFilesAgainAndAgain(t *testing.T) {
 		go func() { ended <- files.Start(ctx) }()
 		for _, name := range []string{"late", "next"} {
 			m.writePair(t, newPair(t, name, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
-			time.Sleep(2 * lookInterval)
+			time.Sleep(2 * reloadInterval)
 			synctest.Wait()
 			if got := served(t, files); got != name {
 				t.Errorf("serves %q, want %q", got, name)

@@ -16,17 +16,17 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// Keys of the Secret's data, besides those that are Kubernetes' own.
+// Keys of the Secret's data, besides those of Kubernetes.
 const (
 	caCertKey = "ca.crt"
 	caKeyKey  = "ca.key"
 )
 
-// Both are renewed when a third of their time is left, as cert-manager does.
+// Both are renewed when a third of their validity is left, as cert-manager does.
 const (
 	caValidity   = 3 * 365 * 24 * time.Hour
 	certValidity = 90 * 24 * time.Hour
-	// clockSkew is how far behind the clock of one who checks a certificate may be.
+	// clockSkew is how far behind the clock of a client may be.
 	clockSkew = time.Hour
 )
 
@@ -34,8 +34,8 @@ const caName = "sysctl-injector-ca"
 
 var serverAuth = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 
-// renew returns what has to be written into the data of a Secret so that it holds a CA, and a certificate of that CA for a server
-// of the name given. Nil is nothing.
+// renew returns the keys to change in a Secret's data so that it holds a valid CA and a valid certificate of that CA for the DNS
+// name. It returns nil if nothing needs to change.
 func renew(data map[string][]byte, name string, now time.Time) (map[string][]byte, error) {
 	caCert, caKey := data[caCertKey], data[caKeyKey]
 	renewed := map[string][]byte{}
@@ -57,14 +57,14 @@ func renew(data map[string][]byte, name string, now time.Time) (map[string][]byt
 	return renewed, nil
 }
 
-// valid tells whether a certificate verifies under a CA, now and for some time on.
+// valid reports whether a certificate verifies under a CA, both now and after the time ahead.
 func valid(ca, cert, key []byte, name string, usages *[]x509.ExtKeyUsage, now time.Time, ahead time.Duration) bool {
 	today, _ := rotator.ValidCert(ca, cert, key, name, usages, now)
 	then, _ := rotator.ValidCert(ca, cert, key, name, usages, now.Add(ahead))
 	return today && then
 }
 
-// issue issues a certificate with an ECDSA key. The library's own has an RSA key, with which every handshake costs more.
+// issue issues a certificate with an ECDSA key. The library uses RSA keys, which make every handshake slower.
 func issue(caCert, caKey []byte, name string, now time.Time) (cert, key []byte, err error) {
 	ca, err := tls.X509KeyPair(caCert, caKey)
 	if err != nil {

@@ -89,13 +89,13 @@ func TestIssuesWhatTheAPIServerVerifies(t *testing.T) {
 	at := newClock()
 	data := issued(t, 0)
 	certificate := pair{data["tls.crt"], data["tls.key"]}.parse(t)
-	if err := verify(data["ca.crt"], certificate, serverName, at.now()); err != nil {
+	if err := verifyFor(data["ca.crt"], certificate, serverName, at.now()); err != nil {
 		t.Error(err)
 	}
-	if err := verify(data["ca.crt"], certificate, "other.example.svc", at.now()); err == nil {
+	if err := verifyFor(data["ca.crt"], certificate, "other.example.svc", at.now()); err == nil {
 		t.Error("it is good for another name")
 	}
-	if err := verify(issued(t, 1)["ca.crt"], certificate, serverName, at.now()); err == nil {
+	if err := verifyFor(issued(t, 1)["ca.crt"], certificate, serverName, at.now()); err == nil {
 		t.Error("another CA verifies it")
 	}
 	if key, ok := certificate.PrivateKey.(*ecdsa.PrivateKey); !ok || key.Curve != elliptic.P256() {

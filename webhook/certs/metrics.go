@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// gauge is a metric that is read when it is asked for, and absent while it has no value.
+// gauge is a metric that is computed when it is scraped, and absent while it has no value.
 type gauge struct {
 	desc  *prometheus.Desc
 	value func() (float64, bool)
@@ -26,10 +26,10 @@ func (g gauge) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// RegisterExpiry has a registry tell when the certificate that is served expires.
+// RegisterExpiry registers a metric of when the served certificate expires.
 func RegisterExpiry(registry prometheus.Registerer, get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) {
 	registry.MustRegister(newGauge("sysctl_injector_certificate_expiry_timestamp_seconds",
-		"When the certificate that is served expires; absent while there is none.", func() (float64, bool) {
+		"When the served certificate expires, in Unix time; absent while there is none.", func() (float64, bool) {
 			certificate, err := get(nil)
 			if err != nil {
 				return 0, false
@@ -38,10 +38,10 @@ func RegisterExpiry(registry prometheus.Registerer, get func(*tls.ClientHelloInf
 		}))
 }
 
-// Register has a registry tell the Certificate's state.
+// Register registers metrics of the Certificate's state.
 func (c *Certificate) Register(registry prometheus.Registerer) {
 	registry.MustRegister(
 		newGauge("sysctl_injector_certmanager_certificate_ready", "1 when the cert-manager Certificate is Ready, 0 when it is not or cannot be read.", c.ready),
-		newGauge("sysctl_injector_certmanager_certificate_renewal_timestamp_seconds", "When cert-manager renews the Certificate; absent while it has not said so.", c.renewal),
+		newGauge("sysctl_injector_certmanager_certificate_renewal_timestamp_seconds", "When cert-manager renews the Certificate, in Unix time; absent until cert-manager reports it.", c.renewal),
 	)
 }

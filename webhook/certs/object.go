@@ -15,14 +15,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// scopedKind is a kind, by an empty object of it, and whether its objects are in namespaces.
+// scopedKind is an empty object of a kind, and whether the kind is namespaced.
 type scopedKind struct {
 	object client.Object
 	scope  meta.RESTScope
 }
 
-// newClient returns a client that knows the kinds given, and does not ask the API server which there are: a kind whose definition
-// is not there yet is an error of each call, not of the client.
+// newClient returns a client for the given kinds that does no discovery. A kind whose definition is not installed yet fails each call,
+// and not the construction of the client.
 func newClient(config *rest.Config, scheme *runtime.Scheme, kinds ...scopedKind) (client.WithWatch, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range kinds {
@@ -35,15 +35,15 @@ func newClient(config *rest.Config, scheme *runtime.Scheme, kinds ...scopedKind)
 	return client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: mapper})
 }
 
-// object is one object of the cluster, watched by its name: the right to read that one is enough.
+// object watches one object by its name, so the permission to read that one is enough.
 type object[T client.Object] struct {
 	what     string // for people
 	informer cache.SharedIndexInformer
-	failure  atomic.Pointer[error] // of the last call; nothing in it: it went well
-	changed  func()                // called when there is news
+	failure  atomic.Pointer[error] // of the last call; nil if it succeeded
+	changed  func()                // called on each change, of the object or of failure
 }
 
-// watchObject prepares to watch the object by the name key. List is an empty list of its kind.
+// watchObject returns a watch of the object with the given key, for watch to run. List is an empty list of its kind.
 func watchObject[T client.Object](reader client.WithWatch, what string, kind T, list client.ObjectList, key client.ObjectKey, changed func()) (*object[T], error) {
 	o := &object[T]{what: what, changed: changed}
 	options := func(raw metav1.ListOptions) client.ListOption {
@@ -54,16 +54,16 @@ func watchObject[T client.Object](reader client.WithWatch, what string, kind T, 
 		ListWithContextFunc: func(ctx context.Context, raw metav1.ListOptions) (runtime.Object, error) {
 			into := empty()
 			err := reader.List(ctx, into, options(raw))
-			o.note(ctx, err)
+			o.record(ctx, err)
 			return into, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, raw metav1.ListOptions) (watch.Interface, error) {
 			watcher, err := reader.Watch(ctx, empty(), options(raw))
-			o.note(ctx, err)
+			o.record(ctx, err)
 			return watcher, err
 		},
 	}}, kind, 0, nil)
-	// What goes wrong has been noted; the informer would log it at each attempt.
+	// Failures are recorded already. The informer would log each attempt.
 	if err := o.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}); err != nil {
 		return nil, err
 	}
@@ -73,27 +73,27 @@ func watchObject[T client.Object](reader client.WithWatch, what string, kind T, 
 	return o, err
 }
 
-// plainList has an object listed, and not streamed by a watch, which gains nothing for one, and of which a failure would be told
-// twice, differently, at each attempt.
+// plainList makes the informer list first instead of streaming the list by a watch. For one object streaming gains nothing, and each
+// failure would be reported twice in different words.
 type plainList struct{ *cache.ListWatch }
 
-// IsWatchListSemanticsUnSupported is asked by client-go (k8s.io/client-go/util/watchlist).
+// IsWatchListSemanticsUnSupported is called by client-go (k8s.io/client-go/util/watchlist).
 func (plainList) IsWatchListSemanticsUnSupported() bool { return true }
 
-// watch watches until ctx ends. What cannot be watched is tried again, at ever longer intervals, up to half a minute.
+// watch watches until ctx ends. It retries failures with a backoff of at most half a minute.
 func (o *object[T]) watch(ctx context.Context) {
 	go func() {
 		select {
 		case <-o.informer.HasSyncedChecker().Done():
-			o.changed() // that there is no such object is news too
+			o.changed() // also if the object does not exist
 		case <-ctx.Done():
 		}
 	}()
 	o.informer.RunWithContext(ctx)
 }
 
-// note keeps how a call went.
-func (o *object[T]) note(ctx context.Context, err error) {
+// record keeps the result of a call.
+func (o *object[T]) record(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -103,7 +103,7 @@ func (o *object[T]) note(ctx context.Context, err error) {
 	}
 }
 
-// unknown says why it is not known how the object is; nil when it is known.
+// unknown returns why the state of the object is not known; nil if it is.
 func (o *object[T]) unknown() error {
 	if failure := o.failure.Load(); failure != nil && *failure != nil {
 		return fmt.Errorf("%s cannot be watched: %w", o.what, *failure)
@@ -114,7 +114,7 @@ func (o *object[T]) unknown() error {
 	return nil
 }
 
-// get returns the object as last heard of, and whether there is one. It is not to be changed.
+// get returns the object as last seen, and whether it exists. The caller must not change it.
 func (o *object[T]) get() (found T, ok bool) {
 	for _, item := range o.informer.GetStore().List() {
 		found, ok = item.(T)

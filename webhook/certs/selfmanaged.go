@@ -22,7 +22,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Names of what an installation consists of.
+// Names of the installed objects.
 const (
 	serviceName       = "sysctl-injector"
 	configurationName = "sysctl-injector"
@@ -30,40 +30,39 @@ const (
 )
 
 const (
-	// settleTime is how long a CA has been in the caBundle before a certificate of it replaces another that still verifies: every
-	// API server hears of the caBundle by a watch of its own.
+	// settleTime is how long a CA must be in the caBundle before its certificate replaces one that still verifies: each API server
+	// learns of a changed caBundle by a watch of its own.
 	settleTime = 10 * time.Second
-	// checkInterval is how often it is seen whether something is to be renewed, and retryInterval how soon after a failure.
+	// checkInterval is the time between two checks for renewal, and retryInterval the time before a retry.
 	checkInterval = time.Hour
 	retryInterval = 5 * time.Second
 )
 
-// SelfManaged serves a certificate that the servers make themselves, with a CA of their own. Both are in a Secret, and the CA in
-// the caBundle by which the API server trusts it. Every server sees to both, and serves from the Secret as it hears of it. Where
-// several write at once the API server lets one win, and the others hear of that.
+// SelfManaged serves a certificate that the servers issue themselves, by a CA of their own. A Secret holds both, and the caBundle of the
+// webhook configuration holds the CA. Every server keeps both up to date and serves from the Secret. If several servers write at
+// once, the API server accepts one write, and the others see it by their watch.
 //
-// A CA is put into the caBundle beside the one before. A server serves a certificate only once the caBundle verifies it,
-// and until then the one that it has: at no moment is one served that the caBundle in force does not verify.
+// A new CA is added to the caBundle beside the former one. A server serves a new certificate only when the caBundle verifies it, so
+// that the API server accepts the served certificate at every moment.
 //
-// Of cert-controller it uses what makes a CA and what checks certificates. Its rotator does not fit: it waits for the
-// certificate to come as a file, and ends the process when none comes; watches every Secret of the namespace and every webhook
-// configuration; does not create the Secret; and replaces the caBundle, by which the certificates that are still served are
-// refused.
+// It uses cert-controller to make a CA and to check certificates. cert-controller's rotator does not fit: it waits for the
+// certificate as a file and exits if none comes; it watches every Secret of the namespace and every webhook configuration; it does
+// not create the Secret; and it replaces the caBundle, so that the API server rejects the certificates that are still served.
 type SelfManaged struct {
 	serving
-	name          string // that the API server verifies
+	name          string // the DNS name that the API server verifies
 	client        client.Client
 	secretKey     client.ObjectKey
 	secret        *object[*corev1.Secret]
 	configuration *object[*admissionregistrationv1.MutatingWebhookConfiguration]
 	wake          chan struct{}
 
-	// next is what will be served, and since when the caBundle verifies it.
+	// next is the certificate to serve next, and since when the caBundle verifies it.
 	next  *tls.Certificate
 	since time.Time
 }
 
-// NewSelfManaged returns a source that has read and made nothing yet: Start does.
+// NewSelfManaged returns a SelfManaged that Start has yet to run.
 func NewSelfManaged(config *rest.Config, namespace string, log *slog.Logger) (*SelfManaged, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
@@ -77,7 +76,7 @@ func NewSelfManaged(config *rest.Config, namespace string, log *slog.Logger) (*S
 		return nil, err
 	}
 	s := &SelfManaged{
-		// Of a service, the API server verifies this name and no other.
+		// For a service, the API server verifies this name and no other.
 		serving: newServing(log), name: serviceName + "." + namespace + ".svc",
 		client: both, secretKey: client.ObjectKey{Namespace: namespace, Name: secretName}, wake: make(chan struct{}, 1),
 	}
@@ -89,7 +88,7 @@ func NewSelfManaged(config *rest.Config, namespace string, log *slog.Logger) (*S
 	return s, errors.Join(errs[:]...)
 }
 
-// changed has Start look at once.
+// changed wakes Start up.
 func (s *SelfManaged) changed() {
 	select {
 	case s.wake <- struct{}{}:
@@ -97,7 +96,7 @@ func (s *SelfManaged) changed() {
 	}
 }
 
-// Start sees to the certificate until ctx ends.
+// Start keeps the certificate up to date until ctx ends.
 func (s *SelfManaged) Start(ctx context.Context) error {
 	var watches sync.WaitGroup
 	defer watches.Wait()
@@ -121,7 +120,7 @@ func (s *SelfManaged) Start(ctx context.Context) error {
 	}
 }
 
-// reconcile does what is to be done now, and says when to look again.
+// reconcile does the next step, and returns when to run again.
 func (s *SelfManaged) reconcile(ctx context.Context) (again time.Duration, err error) {
 	if err := errors.Join(s.secret.unknown(), s.configuration.unknown()); err != nil {
 		return 0, err
@@ -148,7 +147,7 @@ func (s *SelfManaged) reconcile(ctx context.Context) (again time.Duration, err e
 	return s.choose(&certificate), nil
 }
 
-// write writes what was renewed into the Secret. That another server has written meanwhile is no failure: the watch tells of it.
+// write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch brings the other write.
 func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, renewed map[string][]byte) error {
 	if secret == nil {
 		err := s.client.Create(ctx, &corev1.Secret{
@@ -174,7 +173,7 @@ func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, renewed 
 	return nil
 }
 
-// publish sees to it that the API server trusts a CA. Where there is no webhook configuration nobody calls the server.
+// publish adds a CA to the caBundles. Without a webhook configuration, nothing calls the server.
 func (s *SelfManaged) publish(ctx context.Context, ca []byte) error {
 	configuration, found := s.configuration.get()
 	if !found {
@@ -183,11 +182,11 @@ func (s *SelfManaged) publish(ctx context.Context, ca []byte) error {
 	changed, differs := configuration.DeepCopy(), false
 	for n := range changed.Webhooks {
 		bundle := &changed.Webhooks[n].ClientConfig.CABundle
-		wanted, another, err := trust(*bundle, ca, s.now())
+		wanted, changes, err := withCA(*bundle, ca, s.now())
 		if err != nil {
 			return err
 		}
-		if another {
+		if changes {
 			*bundle, differs = wanted, true
 		}
 	}
@@ -201,7 +200,7 @@ func (s *SelfManaged) publish(ctx context.Context, ca []byte) error {
 	return nil
 }
 
-// choose serves a certificate, or waits until it may replace the one that is served.
+// choose serves a certificate, or returns when it may replace the served one.
 func (s *SelfManaged) choose(certificate *tls.Certificate) (again time.Duration) {
 	if s.serves(certificate) || s.unverified(certificate) != nil {
 		s.next = nil
@@ -218,21 +217,21 @@ func (s *SelfManaged) choose(certificate *tls.Certificate) (again time.Duration)
 	return checkInterval
 }
 
-// unverified says why the caBundle in force does not verify a certificate; nil when it does.
+// unverified returns why the caBundle does not verify a certificate; nil if it does.
 func (s *SelfManaged) unverified(certificate *tls.Certificate) error {
 	configuration, _ := s.configuration.get()
 	if configuration == nil {
 		return nil
 	}
 	for n := range configuration.Webhooks {
-		if err := verify(configuration.Webhooks[n].ClientConfig.CABundle, certificate, s.name, s.now()); err != nil {
+		if err := verifyFor(configuration.Webhooks[n].ClientConfig.CABundle, certificate, s.name, s.now()); err != nil {
 			return fmt.Errorf("the caBundle of %s does not verify it: %w", s.configuration.what, err)
 		}
 	}
 	return nil
 }
 
-// Ready says why no certificate is served that the API server accepts; nil when one is.
+// Ready returns why the API server would not accept the served certificate; nil if it accepts it.
 func (s *SelfManaged) Ready() error {
 	if err := s.serving.Ready(); err != nil {
 		return err
@@ -241,16 +240,16 @@ func (s *SelfManaged) Ready() error {
 		if problem := s.Problem(); problem != nil {
 			err = fmt.Errorf("%w; %w", err, problem)
 		}
-		return fmt.Errorf("the certificate that is served is of no use: %w", err)
+		return fmt.Errorf("the API server does not accept the served certificate: %w", err)
 	}
 	return nil
 }
 
-// Remark tells of what keeps the next certificate from coming, while the one that is served is accepted; ok when nothing does.
-func (s *SelfManaged) Remark() (text string, ok bool) {
+// State describes why the next certificate cannot be prepared while the served one is still accepted; ok if it can.
+func (s *SelfManaged) State() (text string, ok bool) {
 	err := s.Problem()
 	if err == nil || s.Ready() != nil {
 		return "", true
 	}
-	return fmt.Sprintf("certificate renewal: %s; serves an earlier certificate until %s", err, s.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
+	return fmt.Sprintf("certificate renewal: %s; an earlier certificate is served until %s", err, s.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
 }

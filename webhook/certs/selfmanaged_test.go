@@ -106,7 +106,7 @@ func TestReplacesAtOnceWhatIsOfNoUse(t *testing.T) {
 		c.trusts(t, first["ca.crt"])
 		c.choose(secretPair(first).parse(t))
 		c.trusts(t, second["ca.crt"])
-		const want = "the certificate that is served is of no use: the caBundle of MutatingWebhookConfiguration sysctl-injector does not verify it: " +
+		const want = "the API server does not accept the served certificate: the caBundle of MutatingWebhookConfiguration sysctl-injector does not verify it: " +
 			`x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" while trying to verify candidate authority certificate "sysctl-injector-ca")`
 		c.check(t, "trust went", secretPair(first), want)
 		c.choose(secretPair(second).parse(t))
@@ -118,7 +118,7 @@ func TestReplacesAtOnceWhatIsOfNoUse(t *testing.T) {
 		c.trusts(t, first["ca.crt"])
 		c.choose(secretPair(first).parse(t))
 		c.at.pass(certValidity + time.Second)
-		c.check(t, "expired", secretPair(first), "the certificate that is served expired at 2026-05-30T12:00:00Z")
+		c.check(t, "expired", secretPair(first), "the served certificate expired at 2026-05-30T12:00:00Z")
 		cert, key, err := issue(first["ca.crt"], first["ca.key"], serverName, c.at.now())
 		if err != nil {
 			t.Fatal(err)

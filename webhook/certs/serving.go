@@ -1,4 +1,4 @@
-// Package certs holds where the server's certificate comes from.
+// Package certs holds the sources of the server's certificate: files, cert-manager's state, and a CA of our own.
 package certs
 
 import (
@@ -12,22 +12,21 @@ import (
 	"time"
 )
 
-// serving is the certificate that is served at this moment, and what is wrong where the next one should come from.
+// serving is the served certificate, and the problem with the source of the next one.
 //
-// The two are apart on purpose. Every server reads the same source: were they to stop as soon as it is broken, a slip in it would
-// take the whole webhook away at once, and with it the creation of pods, while a certificate that clients accept for weeks to
-// come is at hand. So a server is ready as long as what it serves is valid, and tells of the broken source in a remark and in the
-// log. One that has nothing valid to serve is not ready.
+// The two are separate on purpose. All servers read the same source. If they became unready as soon as it breaks, one mistake would
+// stop the whole webhook, although the served certificate is valid for weeks. So a server is ready while its certificate is valid,
+// and reports a broken source in its state and in the log. A server without a valid certificate is not ready.
 type serving struct {
 	log *slog.Logger
 	now func() time.Time
 
 	certificate atomic.Pointer[tls.Certificate]
-	problem     atomic.Pointer[error] // nothing in it: the source is in order
+	problem     atomic.Pointer[error] // nil if the source is fine
 	noted       noted
 }
 
-// noted is what has been logged.
+// noted is the problem that was logged last.
 type noted struct {
 	problem string
 	ready   bool
@@ -37,7 +36,7 @@ func newServing(log *slog.Logger) serving {
 	return serving{log: log, now: time.Now}
 }
 
-// GetCertificate is for tls.Config.
+// GetCertificate implements the function of the same name of tls.Config.
 func (s *serving) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if certificate := s.certificate.Load(); certificate != nil {
 		return certificate, nil
@@ -48,14 +47,14 @@ func (s *serving) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	return nil, errors.New("no certificate to serve yet")
 }
 
-// Ready says why no certificate is served that a client could accept; nil when one is.
+// Ready returns why there is no valid certificate to serve; nil if there is one.
 func (s *serving) Ready() error {
 	certificate, err := s.GetCertificate(nil)
 	if err != nil {
 		return err
 	}
-	if err := timely(certificate, s.now()); err != nil {
-		err = fmt.Errorf("the certificate that is served %w", err)
+	if err := validAt(certificate, s.now()); err != nil {
+		err = fmt.Errorf("the served certificate %w", err)
 		if problem := s.Problem(); problem != nil {
 			err = fmt.Errorf("%w; %w", err, problem)
 		}
@@ -64,7 +63,7 @@ func (s *serving) Ready() error {
 	return nil
 }
 
-// Problem says what is wrong with the source of the next certificate; nil when nothing is.
+// Problem returns the problem with the source of the next certificate; nil if there is none.
 func (s *serving) Problem() error {
 	if problem := s.problem.Load(); problem != nil {
 		return *problem
@@ -72,41 +71,41 @@ func (s *serving) Problem() error {
 	return nil
 }
 
-// note keeps a problem, or that there is none any more, and logs what is not the same as before.
+// note records a problem, or its end, and logs each change.
 func (s *serving) note(problem error) {
 	s.problem.Store(&problem)
 	before := s.noted
 	s.noted = noted{problem: fmt.Sprint(problem), ready: s.Ready() == nil}
 	switch {
 	case problem != nil && s.noted != before:
-		s.log.Warn("Cannot take up a certificate", "cause", problem.Error(), "ready", s.noted.ready)
+		s.log.Warn("Cannot load the certificate", "cause", problem.Error(), "ready", s.noted.ready)
 	case problem == nil && before.problem != "" && before.problem != s.noted.problem:
-		s.log.Info("Can take up certificates again")
+		s.log.Info("The certificate source works again")
 	}
 }
 
-// serve serves a certificate from now on.
+// serve serves a certificate from now on, and logs it.
 func (s *serving) serve(certificate *tls.Certificate) {
 	if s.serves(certificate) {
 		return
 	}
 	s.certificate.Store(certificate)
-	s.log.Info("Serves a new certificate", "serial", fmt.Sprintf("%x", certificate.Leaf.SerialNumber), "expires", certificate.Leaf.NotAfter.Format(time.RFC3339))
+	s.log.Info("Serving a new certificate", "serial", fmt.Sprintf("%x", certificate.Leaf.SerialNumber), "expires", certificate.Leaf.NotAfter.Format(time.RFC3339))
 }
 
-// serves reports whether a certificate is the one that is served, with the same chain.
+// serves reports whether the served certificate is this one, with the same chain.
 func (s *serving) serves(certificate *tls.Certificate) bool {
 	return sameChain(s.certificate.Load(), certificate)
 }
 
-// sameChain reports whether a client is sent the same with both. Comparing the leaf alone is not enough: a chain is corrected by
-// adding an intermediate certificate to the same leaf.
+// sameChain reports whether both send the same chain to a client. The leaf alone is not enough: a corrected chain may differ only in
+// an intermediate certificate.
 func sameChain(a, b *tls.Certificate) bool {
 	return a != nil && b != nil && slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
 }
 
-// timely says, to follow a certificate's name, why it is not valid at a time; nil when it is.
-func timely(certificate *tls.Certificate, now time.Time) error {
+// validAt returns why a certificate is not valid at a time, as a phrase that follows its name; nil if it is.
+func validAt(certificate *tls.Certificate, now time.Time) error {
 	if expires := certificate.Leaf.NotAfter; now.After(expires) {
 		return fmt.Errorf("expired at %s", expires.Format(time.RFC3339))
 	}

@@ -1,5 +1,5 @@
-// Package cluster knows what decisions depend on in a cluster: the namespaces that are opted in, the RuntimeClasses, and the
-// policies and profiles in force. It answers from caches that hold no more than that.
+// Package cluster holds what decisions read from a cluster: the opted-in namespaces, the RuntimeClasses, and the policies and
+// profiles. It answers from caches that hold nothing else.
 package cluster
 
 import (
@@ -28,28 +28,28 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 )
 
-// Config is how a Cluster is reached.
+// Config is what a Cluster works with.
 type Config struct {
 	REST *rest.Config
-	// LeaderElectionNamespace holds the Lease by which replicas choose one that writes. Empty: this one always does.
+	// LeaderElectionNamespace holds the Lease of leader election. Empty: no election, and this server leads.
 	LeaderElectionNamespace string
-	// Grants says what is done about grants; Backend for which kind of admission.
+	// Grants is whether grants are generated or required, and Backend their kind.
 	Grants  GrantMode
 	Backend grants.Backend
-	// Limits bound what GenerateGrants creates.
+	// Limits limit what GenerateGrants creates.
 	Limits grants.Limits
-	// Registry takes the metrics.
+	// Registry registers the metrics.
 	Registry prometheus.Registerer
 	Log      *slog.Logger
 }
 
-// GrantMode says what is done about the grants that a pod needs.
+// GrantMode is how a pod gets the grants that it needs.
 type GrantMode string
 
 const (
 	// GenerateGrants applies them before the pod is admitted.
 	GenerateGrants GrantMode = "generate"
-	// RequireGrants refuses a pod without them.
+	// RequireGrants rejects a pod without them.
 	RequireGrants GrantMode = "require"
 )
 
@@ -64,7 +64,7 @@ type Cluster struct {
 	synced  chan struct{} // closed once the caches are filled
 }
 
-// New returns a Cluster that has read nothing yet: Start does.
+// New returns a Cluster that Start has yet to fill.
 func New(config Config) (*Cluster, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme),
@@ -74,8 +74,8 @@ func New(config Config) (*Cluster, error) {
 	optedIn := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
 	unthrottled := rest.CopyConfig(config.REST)
-	unthrottled.QPS = -1 // the API server's own fairness is enough: client-go's 5 calls a second would make pods wait
-	unthrottled.Wrap(newHeard(config.Registry).wrap)
+	unthrottled.QPS = -1 // client-go's limit of 5 calls a second would delay pods; the API server has Priority and Fairness
+	unthrottled.Wrap(newWatchActivity(config.Registry).wrap)
 	lease, err := newLease(unthrottled, config.LeaderElectionNamespace)
 	if err != nil {
 		return nil, err
@@ -90,18 +90,18 @@ func New(config Config) (*Cluster, error) {
 				&rbacv1.RoleBinding{}: managed,
 			},
 			DefaultTransform: cache.TransformStripManagedFields(),
-			// Start begins every watch. Another kind would be cached as a whole by the first read of it.
+			// Start begins every watch. Without this, reading another kind would start a cache of all its objects.
 			ReaderFailOnMissingInformer: true,
-			// Nobody here changes what the caches hold.
+			// No code here changes a cached object.
 			DefaultUnsafeDisableDeepCopy: new(true),
 		},
 		LeaderElection:                      config.LeaderElectionNamespace != "",
 		LeaderElectionResourceLockInterface: lease,
 		LeaderElectionReleaseOnCancel:       true,
-		// Who cannot renew the Lease for the deadline ends. The restart of an API server must not be the end of a server too.
+		// A leader that cannot renew its Lease within the deadline exits, so the deadline is longer than an API server restart.
 		LeaseDuration: new(time.Minute),
 		RenewDeadline: new(40 * time.Second),
-		// Liveness, readiness and metrics have a listener of their own, with a cluster or without.
+		// Liveness, readiness and metrics have their own listener, which also works without a cluster.
 		HealthProbeBindAddress: "0",
 		Metrics:                metricsserver.Options{BindAddress: "0"},
 	})
@@ -132,7 +132,7 @@ func New(config Config) (*Cluster, error) {
 	return nil, fmt.Errorf("cluster: Grants: %q is neither %s nor %s", config.Grants, GenerateGrants, RequireGrants)
 }
 
-// Ensure sees to it that a pod's service account has been granted what the pod needs, as Config.Grants says.
+// Ensure makes sure that a pod's service account has the grants that the pod needs, as Config.Grants says.
 func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 	if c.granter != nil {
 		return c.granter.Ensure(ctx, need)
@@ -141,13 +141,13 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 	return required.Ensure(ctx, need)
 }
 
-// ManageGrants has the leader reconcile the grants with what the live pods need. Need returns what a pod, given as JSON, needs by the
-// rules in force; nil where it needs nothing.
+// ManageGrants makes the leader reconcile the grants with the needs of the live pods. The function need returns the need of a pod in
+// JSON under the current rules, or nil.
 func (c *Cluster) ManageGrants(ctx context.Context, need func(ctx context.Context, namespace string, pod []byte) (*grants.Need, error), grace time.Duration) error {
 	controller, err := grants.NewController(grants.ControllerConfig{
 		Granter: c.granter, Grace: grace, IsOptedIn: c.isOptedIn, EachRoleRef: c.lister.eachRoleRef,
 		EachNeed: func(ctx context.Context, namespace string, add func(grants.Need)) error {
-			// Before the policies are read, no pod would seem to need anything.
+			// Without policies, no pod would seem to need anything.
 			if err := c.wait(ctx); err != nil {
 				return err
 			}
@@ -169,7 +169,7 @@ func (c *Cluster) ManageGrants(ctx context.Context, need func(ctx context.Contex
 // Start fills the caches and keeps them up to date until ctx ends.
 func (c *Cluster) Start(ctx context.Context) error {
 	for _, object := range []client.Object{namespaceMetadata(), &nodev1.RuntimeClass{}} {
-		// Without this the first request would start the cache, and wait for it.
+		// Otherwise the first request would start the cache and wait for it.
 		if _, err := c.manager.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
@@ -197,12 +197,12 @@ func (c *Cluster) Start(ctx context.Context) error {
 	select {
 	case <-c.synced:
 		return <-ended
-	default: // controller-runtime would wait for the caches all the same, be it for ever; nothing else runs yet that has to end
+	default: // controller-runtime would go on waiting for the caches; nothing else runs yet that has to stop
 		return nil
 	}
 }
 
-// Ready says why the cluster is not known yet; nil when it is.
+// Ready returns why the caches are not filled yet; nil if they are.
 func (c *Cluster) Ready() error {
 	select {
 	case <-c.synced:
@@ -214,7 +214,7 @@ func (c *Cluster) Ready() error {
 
 var errNotSynced = errors.New("the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet")
 
-// wait returns when the caches are filled, or with errNotSynced when ctx ends before that.
+// wait returns nil when the caches are filled, or errNotSynced if ctx ends first.
 func (c *Cluster) wait(ctx context.Context) error {
 	select {
 	case <-c.synced:
@@ -224,10 +224,10 @@ func (c *Cluster) wait(ctx context.Context) error {
 	}
 }
 
-// NamespaceLabels returns a namespace's labels. The cache holds the namespaces that are opted in; only for others, which the
-// API server does not ask about but by mistake, or before the cache has heard of the label, the API server is asked.
+// NamespaceLabels returns a namespace's labels. The cache holds the opted-in namespaces. For others it asks the API server: the label
+// may be newer than the cache, or the review may be a mistake.
 func (c *Cluster) NamespaceLabels(ctx context.Context, name string) (map[string]string, error) {
-	if err := c.wait(ctx); err != nil { // a decision reads the namespace first, and the policies then
+	if err := c.wait(ctx); err != nil { // a decision reads the namespace first and the policies later
 		return nil, err
 	}
 	namespace := namespaceMetadata()
@@ -237,13 +237,13 @@ func (c *Cluster) NamespaceLabels(ctx context.Context, name string) (map[string]
 	return namespace.Labels, nil
 }
 
-// isOptedIn asks the cache alone.
+// isOptedIn reads only the cache.
 func (c *Cluster) isOptedIn(ctx context.Context, namespace string) (bool, error) {
 	err := c.manager.GetCache().Get(ctx, client.ObjectKey{Name: namespace}, namespaceMetadata())
 	return err == nil, client.IgnoreNotFound(err)
 }
 
-// RuntimeClass returns a RuntimeClass, or nil where there is none of that name.
+// RuntimeClass returns a RuntimeClass by name, or nil if it does not exist.
 func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.RuntimeClass, error) {
 	class := &nodev1.RuntimeClass{}
 	if err := c.get(ctx, name, class); err != nil {
@@ -252,10 +252,10 @@ func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.Runtim
 	return class, nil
 }
 
-// askTimeout bounds how long the API server is asked for an object: an admission waits for two at the most.
+// askTimeout limits one call to the API server. An admission makes two at most.
 const askTimeout = 500 * time.Millisecond
 
-// get reads from the cache, and what is not there from the API server: it may be a moment ahead of the cache.
+// get reads an object from the cache, or from the API server if the cache does not have it yet.
 func (c *Cluster) get(ctx context.Context, name string, into client.Object) error {
 	key := client.ObjectKey{Name: name}
 	err := c.manager.GetCache().Get(ctx, key, into)

@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 )
 
-// Refused takes note that a pod was refused, to tell of it at the workload that the pod was for.
+// Refused queues an Event about a rejected pod for its workload.
 func (c *Cluster) Refused(refusal admission.Refusal) { c.events.Refused(refusal) }
 
 func (c *Cluster) addEvents(config *rest.Config) error {

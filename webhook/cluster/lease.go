@@ -11,11 +11,11 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
-// leaseName is the Lease by which replicas agree on one that writes status and repairs grants.
+// leaseName is the Lease of leader election. The leader writes status and reconciles grants.
 const leaseName = "sysctl-injector"
 
-// newLease returns the lock, or nil where one server runs alone. It writes no Events, as controller-runtime's own would: the Lease
-// itself says who leads, and the server needs no permission more.
+// newLease returns the lock, or nil if there is no election. Unlike controller-runtime's own, it writes no Events, which would need
+// another permission. The Lease names the leader.
 func newLease(config *rest.Config, namespace string) (resourcelock.Interface, error) {
 	if namespace == "" {
 		return nil, nil

@@ -18,21 +18,21 @@ import (
 )
 
 const (
-	// pageSize bounds what the API server and the network hold of a list at a time.
+	// pageSize limits how much of a list is in the API server and on the network at a time.
 	pageSize = 50
-	// pageTimeout bounds the time of a page, so that a connection that hangs does not stop the controller.
+	// pageTimeout limits the time for a page, so that a hanging connection does not stop the controller.
 	pageTimeout = 30 * time.Second
 )
 
-// lister lists objects from the API server, in pages, and hands on the JSON of one object at a time. Its memory follows the size of
-// the largest object, and not that of a page or the number of objects: whoever may create pods decides on both.
+// lister lists objects from the API server in pages, and passes on the JSON of one object at a time. Its memory depends on the largest
+// object, and not on the page or the number of objects, because any author of pods controls both.
 type lister struct{ client rest.Interface }
 
 func newLister(config *rest.Config) (*lister, error) {
 	config = rest.CopyConfig(config)
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion() // for errors
 	config.ContentType, config.AcceptContentTypes = "application/json", "application/json"
-	config.DisableCompression = true // which costs the API server more than the bytes cost the network
+	config.DisableCompression = true // it costs the API server more than it saves on the network
 	client, err := rest.UnversionedRESTClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
@@ -40,7 +40,7 @@ func newLister(config *rest.Config) (*lister, error) {
 	return &lister{client}, nil
 }
 
-// eachLivePod calls do with the JSON of each injected pod of a namespace that has not ended. The JSON is valid until do returns.
+// eachLivePod calls do with the JSON of each injected pod of a namespace that has not terminated. The JSON is valid until do returns.
 func (l *lister) eachLivePod(ctx context.Context, namespace string, do func(pod []byte) error) error {
 	return l.each(ctx, "/api/v1/namespaces/"+namespace+"/pods", map[string]string{
 		"labelSelector": v1alpha1.InjectedLabel + "=true", "fieldSelector": "status.phase!=Succeeded,status.phase!=Failed",
@@ -76,7 +76,7 @@ func (l *lister) each(ctx context.Context, path string, query map[string]string,
 	}
 }
 
-// page reads a page, and returns where the next one begins; empty after the last one.
+// page reads a page and returns the continue token of the next one, which is empty after the last one.
 func (l *lister) page(ctx context.Context, path string, query map[string]string, from string, do func([]byte) error) (next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
@@ -132,7 +132,7 @@ func readItems(decoder *json.Decoder, do func(item []byte) error) error {
 	case begin != json.Delim('['):
 		return errNoList
 	}
-	var item json.RawMessage // its buffer is used again
+	var item json.RawMessage // its buffer is reused
 	for decoder.More() {
 		if err := decoder.Decode(&item); err != nil {
 			return err
@@ -144,7 +144,7 @@ func readItems(decoder *json.Decoder, do func(item []byte) error) error {
 	return readDelimiter(decoder, ']')
 }
 
-// errNoList says that the answer is not a list in JSON.
+// errNoList means that the answer is not a list in JSON.
 var errNoList = errors.New("the API server's answer is not a list")
 
 func readDelimiter(decoder *json.Decoder, want json.Delim) error {

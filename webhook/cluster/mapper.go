@@ -43,7 +43,7 @@ func newMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	} {
 		mapper.Add(kind, meta.RESTScopeNamespace)
 	}
-	// Its plural is no other word.
+	// The plural of this kind equals its singular.
 	openShift := schema.GroupVersion{Group: "security.openshift.io", Version: "v1"}
 	constraints := openShift.WithResource("securitycontextconstraints")
 	mapper.AddSpecific(openShift.WithKind("SecurityContextConstraints"), constraints, constraints, meta.RESTScopeRoot)

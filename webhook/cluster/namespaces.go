@@ -11,7 +11,7 @@ func namespaceMetadata() *metav1.PartialObjectMetadata {
 	return namespace
 }
 
-// keepLabels drops what no decision reads of a namespace.
+// keepLabels drops the parts of a namespace that no decision reads.
 func keepLabels(object any) (any, error) {
 	if namespace, ok := object.(*metav1.PartialObjectMetadata); ok {
 		namespace.ObjectMeta = metav1.ObjectMeta{

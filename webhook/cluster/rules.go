@@ -16,14 +16,14 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// Rules returns the policies and profiles in force at this moment.
+// Rules returns the current policies and profiles.
 func (c *Cluster) Rules() *policy.Set { return c.rules.set.Load() }
 
-// rules holds the policies and profiles compiled: each when it changes, and never for a request.
+// rules holds the compiled policies and profiles. Each is compiled when it changes, and never for a request.
 type rules struct {
 	set     atomic.Pointer[policy.Set]
 	synced  []toolscache.InformerSynced
-	filling bool // the first list: the set is made once, at its end
+	filling bool // during the first list: the set is built once, at its end
 
 	mu       sync.Mutex
 	policies map[string]*policy.Policy
@@ -36,7 +36,7 @@ func newRules() *rules {
 	return r
 }
 
-// watch takes up every change of a policy or profile from now on.
+// watch compiles each policy or profile that changes from now on.
 func (r *rules) watch(ctx context.Context, informers cache.Informers) error {
 	for _, object := range []client.Object{&v1alpha1.SysctlPolicy{}, &v1alpha1.SysctlProfile{}} {
 		informer, err := informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
@@ -56,7 +56,7 @@ func (r *rules) watch(ctx context.Context, informers cache.Informers) error {
 	return nil
 }
 
-// wait returns once the first list has been taken up, or false when ctx ends before.
+// wait returns true when the first list is compiled, or false if ctx ends first.
 func (r *rules) wait(ctx context.Context) bool {
 	if !toolscache.WaitForCacheSync(ctx.Done(), r.synced...) {
 		return false
@@ -68,7 +68,7 @@ func (r *rules) wait(ctx context.Context) bool {
 	return true
 }
 
-// take compiles an object that has come, changed or gone. One that cannot be read counts as gone: its status says why.
+// take compiles an object that was added, changed or deleted. An invalid object counts as deleted, and its status says why.
 func (r *rules) take(object any, gone bool) {
 	if last, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 		object = last.Obj

@@ -17,7 +17,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// addStatusControllers has the leader tell, in the status of each policy and profile, whether it counts.
+// addStatusControllers makes the leader write in the status of each policy and profile whether it is in force.
 func addStatusControllers(manager ctrl.Manager) error {
 	return errors.Join(
 		addStatusController(manager, "policies", &v1alpha1.SysctlPolicy{}, func(p *v1alpha1.SysctlPolicy) (*v1alpha1.Status, field.ErrorList) {
@@ -31,7 +31,7 @@ func addStatusControllers(manager ctrl.Manager) error {
 	)
 }
 
-// addStatusController adds the controller of one kind. Of an object, check returns the status to write, and what is wrong.
+// addStatusController adds the controller of one kind. The function check returns the status of an object, and what is wrong with it.
 func addStatusController[T client.Object](manager ctrl.Manager, name string, kind T, check func(T) (*v1alpha1.Status, field.ErrorList)) error {
 	writer := manager.GetClient()
 	reconciler := reconcile.AsReconciler(writer, objectReconciler[T](func(ctx context.Context, cached T) error {
@@ -48,7 +48,7 @@ func addStatusController[T client.Object](manager ctrl.Manager, name string, kin
 	return nil
 }
 
-// objectReconciler reconciles an object by a function.
+// objectReconciler reconciles an object with a function.
 type objectReconciler[T client.Object] func(context.Context, T) error
 
 // Reconcile implements reconcile.ObjectReconciler.
@@ -56,7 +56,7 @@ func (f objectReconciler[T]) Reconcile(ctx context.Context, object T) (ctrl.Resu
 	return ctrl.Result{}, f(ctx, object)
 }
 
-// maxMessage bounds a condition's message well below what the API allows (32,768 characters).
+// maxMessage limits a condition's message. The API allows 32,768 characters.
 const maxMessage = 4096
 
 func readyCondition(generation int64, errs field.ErrorList) metav1.Condition {
@@ -70,8 +70,8 @@ func readyCondition(generation int64, errs field.ErrorList) metav1.Condition {
 	return condition
 }
 
-// truncate shortens a message to at most limit bytes of valid UTF-8. The API server replaces any other byte, so the stored message
-// would differ from the computed one and be written again on each event, without end.
+// truncate shortens a message to at most limit bytes of valid UTF-8. The API server replaces invalid bytes. The stored message would
+// then differ from the computed one, and each event would write it again.
 func truncate(message string, limit int) string {
 	return strings.ToValidUTF8(message[:min(len(message), limit)], "")
 }

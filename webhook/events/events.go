@@ -1,5 +1,5 @@
-// Package events tells of refused pods where a person looks for them. The API server's controllers tell of it at the ReplicaSet or
-// the Job whose pod was refused; people look at the Deployment or the CronJob above.
+// Package events writes an Event about a rejected pod to the workload that a person looks at. Kubernetes' own controllers write one
+// to the ReplicaSet or the Job; people look at the Deployment or the CronJob above it.
 package events
 
 import (
@@ -33,14 +33,14 @@ const (
 
 	// maxNote is what the API allows (k8s.io/kubernetes pkg/apis/core/validation, NoteLengthLimit).
 	maxNote = 1024
-	// maxIdentity is more than any object's namespace, name and UID take together: a review may say what it likes.
+	// maxIdentity is more bytes than the namespace, name and UID of any real object. A forged review may hold more.
 	maxIdentity = 1024
-	// waiting bounds the refusals that wait to be told of.
-	waiting = 100
-	// perSecond and atOnce bound what is asked of the API server on their account: whoever reaches the webhook can cause it.
+	// maxQueued is how many rejections may wait for their Event.
+	maxQueued = 100
+	// perSecond and burst limit the calls to the API server, because anyone who reaches the webhook can cause them.
 	perSecond = 2
-	atOnce    = 20
-	// timeout bounds what it takes to find out where to tell of one.
+	burst     = 20
+	// timeout limits the search for one pod's workload.
 	timeout = 10 * time.Second
 )
 
@@ -50,14 +50,14 @@ type Config struct {
 	Reader client.Reader
 	// Sink writes the Events.
 	Sink events.EventSink
-	// IsOptedIn tells whether a namespace is: elsewhere nobody's pods are refused, whatever a review says.
+	// IsOptedIn reports whether a namespace is opted in. In other namespaces no pod is rejected, whatever a review says.
 	IsOptedIn func(ctx context.Context, namespace string) (bool, error)
 	Metrics   *Metrics
 	Log       *slog.Logger
 }
 
-// Recorder writes an Event for each refusal of a pod that has a workload above its controller. Events that differ in nothing but
-// the time become one, with a count.
+// Recorder writes an Event for each rejected pod that has a workload above its controller. Events that differ only in their time
+// become one Event with a count.
 type Recorder struct {
 	Config
 	queue chan admission.Refusal
@@ -80,10 +80,10 @@ func New(config Config) (*Recorder, error) {
 			return nil, fmt.Errorf("events: %s is required", field.name)
 		}
 	}
-	return &Recorder{config, make(chan admission.Refusal, waiting), flowcontrol.NewTokenBucketRateLimiter(perSecond, atOnce)}, nil
+	return &Recorder{config, make(chan admission.Refusal, maxQueued), flowcontrol.NewTokenBucketRateLimiter(perSecond, burst)}, nil
 }
 
-// Refused takes note of a refusal, if there may be somewhere to tell of it. It never waits.
+// Refused queues a rejection if the pod may have such a workload. It never blocks.
 func (r *Recorder) Refused(refusal admission.Refusal) {
 	if !workload.HasOwner(refusal.Owner.APIVersion, refusal.Owner.Kind) || len(refusal.Namespace)+len(refusal.Owner.Name)+len(refusal.Owner.UID) > maxIdentity {
 		return
@@ -102,18 +102,18 @@ func note(message string) string {
 		return message
 	}
 	const more = "…"
-	// Joined to another, the part is copied: what waits does not hold on to a message that may be large.
+	// The concatenation copies, so that the queue does not keep a large message alive.
 	return strings.ToValidUTF8(message[:maxNote-len(more)], "") + more
 }
 
-// NeedLeaderElection implements manager.LeaderElectionRunnable: every replica refuses pods.
+// NeedLeaderElection implements manager.LeaderElectionRunnable: every replica rejects pods.
 func (r *Recorder) NeedLeaderElection() bool { return false }
 
-// Start tells of refusals until ctx ends.
+// Start writes Events until ctx ends.
 func (r *Recorder) Start(ctx context.Context) error {
 	broadcaster := events.NewBroadcaster(&countingSink{r.Sink, r.Metrics, r.Log})
 	defer broadcaster.Shutdown()
-	// What goes wrong is logged by the sink; the library would add the whole Event, as an error.
+	// countingSink logs failures. The library would log the whole Event besides.
 	if err := broadcaster.StartRecordingToSinkWithContext(logr.NewContext(ctx, logr.Discard())); err != nil {
 		return fmt.Errorf("record Events: %w", err)
 	}
@@ -130,7 +130,7 @@ func (r *Recorder) Start(ctx context.Context) error {
 
 func (r *Recorder) record(ctx context.Context, recorder events.EventRecorder, refusal admission.Refusal) {
 	if err := r.limit.Wait(ctx); err != nil {
-		return // the server ends
+		return // the server stops
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -140,19 +140,19 @@ func (r *Recorder) record(ctx context.Context, recorder events.EventRecorder, re
 		r.Metrics.count(skipped)
 	case err != nil:
 		r.Metrics.count(failed)
-		r.Log.WarnContext(ctx, "Cannot tell of a refusal", "namespace", refusal.Namespace, "ownerKind", refusal.Owner.Kind, "owner", refusal.Owner.Name, "cause", err.Error())
+		r.Log.WarnContext(ctx, "Cannot find the workload of a rejected pod", "namespace", refusal.Namespace, "ownerKind", refusal.Owner.Kind, "owner", refusal.Owner.Name, "cause", err.Error())
 	default:
-		// The library makes one of Events with the same objects and the same action. A changed template makes another ReplicaSet, and
-		// a changed policy another reason: neither stays behind what was told first.
+		// The library merges Events with the same objects and the same action. A changed template has another ReplicaSet and a changed
+		// policy another reason, so both get an Event of their own.
 		recorder.Eventf(workload, controller, corev1.EventTypeWarning, Reason, refusal.Reason, "%s", refusal.Message)
 	}
 }
 
-// errNowhere says that there is nowhere to tell of a refusal.
+// errNowhere means that no object can carry the Event.
 var errNowhere = errors.New("no workload is above the pod's controller")
 
-// lookUp finds the pod's controller, and the workload above it. Nothing in the refusal is trusted: the API server must know a
-// controller with this UID, in a namespace that is opted in.
+// lookUp finds the pod's controller and the workload above it. It does not trust the rejection: the API server must know a
+// controller with this UID in an opted-in namespace.
 func (r *Recorder) lookUp(ctx context.Context, refusal admission.Refusal) (controller, workload *corev1.ObjectReference, err error) {
 	switch optedIn, err := r.IsOptedIn(ctx, refusal.Namespace); {
 	case err != nil:

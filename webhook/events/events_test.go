@@ -141,7 +141,7 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 			test.tweak(r)
 			recorder := events.NewFakeRecorder(1)
 			r.record(t.Context(), recorder, admission.Refusal{Namespace: "shop", Owner: owner})
-			if want := `level=WARN msg="Cannot tell of a refusal" namespace=shop ownerKind=ReplicaSet owner=web-5d4 ` + test.cause; !strings.Contains(log.String(), want) {
+			if want := `level=WARN msg="Cannot find the workload of a rejected pod" namespace=shop ownerKind=ReplicaSet owner=web-5d4 ` + test.cause; !strings.Contains(log.String(), want) {
 				t.Errorf("log %q, want %q", log, want)
 			}
 			if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(failed)); counted != 1 || len(recorder.Events) > 0 {
@@ -161,16 +161,16 @@ func TestRefusedDropsWhatIsTooMuch(t *testing.T) {
 		{Namespace: "shop", Owner: pod.Owner{APIVersion: "example.com/v1", Kind: "Job", Name: "nightly-29", UID: "1"}},
 		{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: strings.Repeat("n", maxIdentity), UID: "1"}},
 	}
-	for range waiting + 3 {
+	for range maxQueued + 3 {
 		r.Refused(job)
 		for _, other := range others {
 			r.Refused(other)
 		}
 	}
-	if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(dropped)); counted != 3 || len(r.queue) != waiting {
+	if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(dropped)); counted != 3 || len(r.queue) != maxQueued {
 		t.Errorf("%d wait, and %g are dropped", len(r.queue), counted)
 	}
-	for range waiting {
+	for range maxQueued {
 		if diff := cmp.Diff(job, <-r.queue); diff != "" {
 			t.Fatalf("waits (-want +got):\n%s", diff)
 		}

@@ -10,11 +10,11 @@ import (
 	"k8s.io/client-go/tools/events"
 )
 
-// What becomes of an Event.
+// Results of an Event.
 const (
-	recorded = "recorded" // written; a repetition is mostly counted in memory and written later
-	skipped  = "skipped"  // there is no workload to tell of it at
-	dropped  = "dropped"  // too many wait already
+	recorded = "recorded" // written; a repetition may be counted in memory and written later
+	skipped  = "skipped"  // the pod has no workload above its controller
+	dropped  = "dropped"  // the queue is full
 	failed   = "failed"
 )
 
@@ -25,7 +25,7 @@ type Metrics struct{ events *prometheus.CounterVec }
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sysctl_injector_events_total",
-		Help: "Events about refused pods, by what became of them.",
+		Help: "Events about rejected pods, by result.",
 	}, []string{"result"})}
 	for _, result := range []string{recorded, skipped, dropped, failed} {
 		m.events.WithLabelValues(result)
@@ -36,7 +36,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 
 func (m *Metrics) count(result string) { m.events.WithLabelValues(result).Inc() }
 
-// countingSink counts and logs what the library does not tell.
+// countingSink counts and logs results, which the library does not report.
 type countingSink struct {
 	events.EventSink
 	metrics *Metrics
@@ -62,7 +62,7 @@ func (s *countingSink) count(ctx context.Context, event *eventsv1.Event, err err
 	case err == nil:
 		s.metrics.count(recorded)
 	case apierrors.IsNotFound(err), apierrors.IsAlreadyExists(err):
-		// The library does the other of the two instead.
+		// The library then tries the other one of create and patch.
 	default:
 		s.metrics.count(failed)
 		s.log.WarnContext(ctx, "Cannot write an Event", "namespace", event.Namespace, "ownerKind", event.Regarding.Kind, "owner", event.Regarding.Name, "cause", err.Error())

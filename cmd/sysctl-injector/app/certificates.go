@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/certs"
 )
 
-// Where the certificate that is served comes from.
+// Sources of the served certificate.
 const (
 	certificateFiles       = "files"
 	selfManagedCertificate = "self-managed"
@@ -33,7 +33,7 @@ func (o *certificateOptions) addFlags(cmd *cobra.Command) {
 	addChoiceFlag(cmd, &o.source, "cert-source", "", "where the certificate to serve comes from: files, or a CA of the servers' own",
 		certificateFiles, certificateFiles, selfManagedCertificate)
 	flags := cmd.Flags()
-	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; taken up again when it changes")
+	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; reloaded when it changes")
 	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
 	flags.StringVar(&o.certificate, "certificate", "", "cert-manager Certificate in --namespace that the files come from, whose state /readyz?verbose and /metrics tell")
 	flags.StringVar(&o.clientCAFile, "client-ca-file", "", "CAs in PEM; only clients with a certificate from one of them are served. Read again when it changes")
@@ -62,19 +62,19 @@ type tlsMaterial struct {
 	clientCAs   admission.ClientCAs // nil if clients need no certificate
 }
 
-// open returns what the handshakes need, and the parts that keep it up to date. Config is nil without a cluster.
-func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (tlsMaterial, []part, error) {
-	certificate, parts, err := o.openCertificate(config, namespace, registry, log)
+// open returns the material for TLS handshakes and the components that keep it up to date. Config is nil without a cluster.
+func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (tlsMaterial, []component, error) {
+	certificate, components, err := o.openCertificate(config, namespace, registry, log)
 	if err != nil || o.clientCAFile == "" {
-		return tlsMaterial{certificate: certificate}, parts, err
+		return tlsMaterial{certificate: certificate}, components, err
 	}
 	cas := certs.NewClientCAs(o.clientCAFile, log)
-	parts = append(parts, part{name: "client-ca", start: cas.Start, ready: cas.Ready, remark: cas.Remark})
-	return tlsMaterial{certificate, cas.Pool}, parts, nil
+	components = append(components, component{name: "client-ca", start: cas.Start, ready: cas.Ready, state: cas.State})
+	return tlsMaterial{certificate, cas.Pool}, components, nil
 }
 
-// openCertificate returns the certificate that is served, and the parts that keep it up to date. Config is nil without a cluster.
-func (o *certificateOptions) openCertificate(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (getCertificate, []part, error) {
+// openCertificate returns the served certificate and the components that keep it up to date. Config is nil without a cluster.
+func (o *certificateOptions) openCertificate(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (getCertificate, []component, error) {
 	const name = "certificate"
 	if o.source == selfManagedCertificate {
 		managed, err := certs.NewSelfManaged(config, namespace, log)
@@ -82,16 +82,16 @@ func (o *certificateOptions) openCertificate(config *rest.Config, namespace stri
 			return nil, nil, err
 		}
 		certs.RegisterExpiry(registry, managed.GetCertificate)
-		return managed.GetCertificate, []part{{name: name, start: managed.Start, ready: managed.Ready, remark: managed.Remark}}, nil
+		return managed.GetCertificate, []component{{name: name, start: managed.Start, ready: managed.Ready, state: managed.State}}, nil
 	}
 	files, err := certs.NewFiles(o.certFile, o.keyFile, log)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
 	certs.RegisterExpiry(registry, files.GetCertificate)
-	served := part{name: name, start: files.Start, ready: files.Ready, remark: files.Remark}
+	served := component{name: name, start: files.Start, ready: files.Ready, state: files.State}
 	if o.certificate == "" {
-		return files.GetCertificate, []part{served}, nil
+		return files.GetCertificate, []component{served}, nil
 	}
 	issued, err := certs.NewCertificate(config, namespace, o.certificate, log)
 	if err != nil {
@@ -101,10 +101,10 @@ func (o *certificateOptions) openCertificate(config *rest.Config, namespace stri
 	// Why there is nothing to serve is best known where it comes from.
 	served.ready = func() error {
 		err := files.Ready()
-		if state, ok := issued.Remark(); err != nil && !ok {
+		if state, ok := issued.State(); err != nil && !ok {
 			err = fmt.Errorf("%w; %s", err, state)
 		}
 		return err
 	}
-	return files.GetCertificate, []part{served, {name: o.certificate, start: issued.Start, remark: issued.Remark}}, nil
+	return files.GetCertificate, []component{served, {name: o.certificate, start: issued.Start, state: issued.State}}, nil
 }

@@ -17,9 +17,9 @@ import (
 // check is one thing that has to be right for the server to be ready, or that a person may want to know of. Each of its functions
 // may be absent.
 type check struct {
-	name   string
-	ready  func() error                  // why it is not; nil when it is
-	remark func() (text string, ok bool) // what to say, and whether all is well; nothing is ""
+	name  string
+	ready func() error                  // why it is not; nil when it is
+	state func() (text string, ok bool) // what to say, and whether all is well; nothing is ""
 }
 
 // list writes the check's lines, and tells whether it is passed.
@@ -33,10 +33,10 @@ func (c check) list(w io.Writer) (passed bool) {
 			fmt.Fprintf(w, "[+]%s ok\n", c.name)
 		}
 	}
-	if c.remark == nil {
+	if c.state == nil {
 		return passed
 	}
-	if text, ok := c.remark(); text != "" {
+	if text, ok := c.state(); text != "" {
 		sign := "[!]" // nothing that stops the server, yet
 		if ok {
 			sign = "[+]"

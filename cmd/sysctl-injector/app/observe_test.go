@@ -20,12 +20,12 @@ func TestReadyz(t *testing.T) {
 		code        int
 		body        string
 	}{
-		{"says no more than ok", "", []check{{name: "a", ready: fine, remark: says("a remark", false)}}, http.StatusOK, "ok\n"},
-		{"lists everything when asked", "?verbose", []check{{name: "a", ready: fine, remark: says("all is well", true)}, {name: "b", ready: fine, remark: says("", true)}},
+		{"says no more than ok", "", []check{{name: "a", ready: fine, state: says("a state", false)}}, http.StatusOK, "ok\n"},
+		{"lists everything when asked", "?verbose", []check{{name: "a", ready: fine, state: says("all is well", true)}, {name: "b", ready: fine, state: says("", true)}},
 			http.StatusOK, "[+]a ok\n[+]all is well\n[+]b ok\n"},
-		{"is ready whatever it remarks", "?verbose", []check{{remark: says("a remark", false)}}, http.StatusOK, "[!]a remark\n"},
-		{"lists everything when not ready", "", []check{{name: "a", ready: broken, remark: says("a remark", false)}, {name: "b", ready: fine}},
-			http.StatusServiceUnavailable, "[-]a: the reason\n[!]a remark\n[+]b ok\n"},
+		{"is ready whatever it remarks", "?verbose", []check{{state: says("a state", false)}}, http.StatusOK, "[!]a state\n"},
+		{"lists everything when not ready", "", []check{{name: "a", ready: broken, state: says("a state", false)}, {name: "b", ready: fine}},
+			http.StatusServiceUnavailable, "[-]a: the reason\n[!]a state\n[+]b ok\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -42,12 +42,12 @@ func TestReadyz(t *testing.T) {
 func TestSaysWhyCertManagerHasMadeNone(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	options := certificateOptions{source: certificateFiles, certFile: "tls.crt", keyFile: "tls.key", certificate: "serving"}
-	_, parts, err := options.open(&rest.Config{}, "system", prometheus.NewRegistry(), log)
+	_, components, err := options.open(&rest.Config{}, "system", prometheus.NewRegistry(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = "no certificate to serve yet; cert-manager Certificate system/serving has not been read yet"
-	if err := parts[0].ready(); err == nil || err.Error() != want {
+	if err := components[0].ready(); err == nil || err.Error() != want {
 		t.Errorf("ready says %v, want %s", err, want)
 	}
 }

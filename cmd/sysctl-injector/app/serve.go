@@ -100,10 +100,10 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	// From here on there is something to end in order. Before, a signal ends the process.
+	// From here on a shutdown takes steps. Before, a signal just ends the process.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	served, parts, err := o.open(rest, o.namespace, registry, log)
+	served, components, err := o.open(rest, o.namespace, registry, log)
 	if err != nil {
 		return err
 	}
@@ -112,17 +112,17 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	if known != nil {
-		parts = append(parts, part{name: "caches", start: known.Start, ready: known.Ready})
+		components = append(components, component{name: "caches", start: known.Start, ready: known.Ready})
 	}
 	if known != nil && o.grants == string(cluster.GenerateGrants) {
 		if err := known.ManageGrants(ctx, handler.Need, o.gracePeriod); err != nil {
 			return err
 		}
 	}
-	return o.serve(ctx, handler, served, parts, registry, log)
+	return o.serve(ctx, handler, served, components, registry, log)
 }
 
-// rest says how the cluster is reached; nil without one.
+// rest returns the config of the API server's client; nil without a cluster.
 func (o *serveOptions) rest() (*rest.Config, error) {
 	if err := o.validate(o.namespace, o.standalone); err != nil {
 		return nil, err
@@ -164,16 +164,16 @@ func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *pr
 	return known, nil
 }
 
-// part is something that runs beside the webhook.
-type part struct {
-	name   string
-	start  func(context.Context) error // until the context ends
-	ready  func() error                // why it is not; nil when it is. None: the webhook is ready without it
-	remark func() (text string, ok bool)
+// component is something that runs beside the webhook.
+type component struct {
+	name  string
+	start func(context.Context) error // until the context ends
+	ready func() error                // returns why it is not ready; a nil function means always ready
+	state func() (text string, ok bool)
 }
 
-// serve runs the webhook and its parts until ctx ends or one of them fails.
-func (o *serveOptions) serve(ctx context.Context, handler http.Handler, served tlsMaterial, parts []part, registry *prometheus.Registry, log *slog.Logger) error {
+// serve runs the webhook and its components until ctx ends or one of them fails.
+func (o *serveOptions) serve(ctx context.Context, handler http.Handler, served tlsMaterial, components []component, registry *prometheus.Registry, log *slog.Logger) error {
 	webhook, err := net.Listen("tcp", o.bindAddress)
 	if err != nil {
 		return fmt.Errorf("--bind-address: %w", err)
@@ -184,7 +184,7 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, served t
 	}
 	log.Info("Serving", "webhook", webhook.Addr().String(), "observe", observe.Addr().String(), "version", buildVersion(), "standalone", o.standalone)
 	group, ctx := errgroup.WithContext(ctx)
-	// What the webhook needs outlives it: requests are still answered while it drains.
+	// The components stop after the webhook, which still answers requests while it drains.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		defer end()
@@ -193,8 +193,8 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, served t
 		})
 	})
 	checks := []check{{name: "shutdown", ready: func() error { return context.Cause(ctx) }}}
-	for _, p := range parts {
-		checks = append(checks, check{p.name, p.ready, p.remark})
+	for _, p := range components {
+		checks = append(checks, check{p.name, p.ready, p.state})
 		group.Go(func() error { return p.start(life) })
 	}
 	registry.MustRegister(newReadiness(checks))

@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// A watch is heard when it begins and with whatever arrives on it, and other requests are not.
-func TestHeard(t *testing.T) {
+// The start of a watch and everything that arrives on it count as activity; other requests do not.
+func TestWatchActivity(t *testing.T) {
 	send := make(chan string)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/api/v1/forbidden" {
@@ -27,7 +27,7 @@ func TestHeard(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	h := newHeard(prometheus.NewRegistry())
+	h := newWatchActivity(prometheus.NewRegistry())
 	client := http.Client{Transport: h.wrap(http.DefaultTransport)}
 	get := func(path string) io.ReadCloser {
 		response, err := client.Get(server.URL + path)
@@ -40,7 +40,7 @@ func TestHeard(t *testing.T) {
 	body := get("/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings?allowWatchBookmarks=true&watch=true")
 	last := h.last.WithLabelValues("rolebindings")
 	if at := testutil.ToFloat64(last); at < began {
-		t.Errorf("the watch is heard at %f as it begins, not before %f", at, began)
+		t.Errorf("the last activity is at %f as it begins, not before %f", at, began)
 	}
 	last.Set(0)
 	send <- "bookmark"
@@ -48,7 +48,7 @@ func TestHeard(t *testing.T) {
 		t.Fatal(err)
 	}
 	if at := testutil.ToFloat64(last); at < began {
-		t.Errorf("the watch is heard at %f by a bookmark, not before %f", at, began)
+		t.Errorf("the last activity is at %f by a bookmark, not before %f", at, began)
 	}
 	last.Set(0)
 	close(send)
@@ -56,19 +56,19 @@ func TestHeard(t *testing.T) {
 		t.Fatal(err)
 	}
 	if at := testutil.ToFloat64(last); at != 0 {
-		t.Errorf("the watch is heard at %f by its end", at)
+		t.Errorf("the last activity is at %f by its end", at)
 	}
 	for _, path := range []string{"/api/v1/namespaces/shop/pods", "/api/v1/namespaces?allowWatchBookmarks=true", "/api/v1/forbidden?watch=true"} {
 		_ = get(path).Close()
 	}
 	if series := testutil.CollectAndCount(h.last); series != 1 {
-		t.Errorf("%d resources are heard of, want 1", series)
+		t.Errorf("%d resources have activity, want 1", series)
 	}
 }
 
-func BenchmarkHeardRead(b *testing.B) {
-	h := newHeard(prometheus.NewRegistry())
-	body := &heardBody{io.NopCloser(endless{}), h.last.WithLabelValues("pods")}
+func BenchmarkWatchActivityRead(b *testing.B) {
+	h := newWatchActivity(prometheus.NewRegistry())
+	body := &watchBody{io.NopCloser(endless{}), h.last.WithLabelValues("pods")}
 	buffer := make([]byte, 512)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -137,8 +137,8 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 	if c.granter != nil {
 		return c.granter.Ensure(ctx, need)
 	}
-	required := grants.Requirer{Backend: c.config.Backend, Client: c.manager.GetClient()}
-	return required.Ensure(ctx, need)
+	checker := grants.Checker{Backend: c.config.Backend, Client: c.manager.GetClient()}
+	return checker.Ensure(ctx, need)
 }
 
 // ManageGrants makes the leader reconcile the grants with the needs of the live pods. The function need returns the need of a pod in

@@ -11,13 +11,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// access is one thing that a service account is to be allowed: "use" of a named resource, in its namespace.
+// access is the verb "use" on a named resource, for a service account in its namespace.
 type access struct {
 	namespace, serviceAccount string
 	group, resource, name     string
 }
 
-// accesses are what the ClusterRoles among objects allow.
+// accesses returns the accesses that the ClusterRoles among objects give.
 func accesses(need Need, objects []client.Object) []access {
 	var all []access
 	for _, object := range objects {
@@ -44,7 +44,7 @@ func (a access) allowed(ctx context.Context, writer client.Writer) (bool, error)
 	return review.Status.Allowed, nil
 }
 
-// wait asks until the answer is yes, or ctx ends. The authorizer hears of a new binding by a watch, within milliseconds.
+// wait asks until the answer is yes or ctx ends. The authorizer learns of a new binding by a watch, within milliseconds.
 func (a access) wait(ctx context.Context, writer client.Writer) error {
 	const longest = 200 * time.Millisecond
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, longest) {

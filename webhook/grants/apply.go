@@ -15,11 +15,11 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// fieldOwner of everything that is applied.
+// fieldOwner owns the fields of all applied objects.
 const fieldOwner = client.FieldOwner(v1alpha1.ManagedBy)
 
-// cached returns the object as the cache holds it. It returns nil where the cache does not hold the object, or holds another than is
-// wanted, or one that is marked as unused, or where the kind is not cached.
+// cached returns the object in the cache. It returns nil if the cache has no such object or does not hold the kind, if the cached object
+// grants something else, or if it is marked as unused.
 func (g *Granter) cached(ctx context.Context, wanted client.Object) (client.Object, error) {
 	var found client.Object
 	switch wanted.(type) {
@@ -41,7 +41,7 @@ func (g *Granter) cached(ctx context.Context, wanted client.Object) (client.Obje
 	return found, nil
 }
 
-// same compares what an object grants, and not what else it carries.
+// same reports whether two objects grant the same. It ignores all other fields.
 func same(a, b client.Object) bool {
 	switch a := a.(type) {
 	case *rbacv1.ClusterRole:
@@ -52,7 +52,7 @@ func same(a, b client.Object) bool {
 	return false
 }
 
-// applyAll applies objects, all of one rank at a time: an object refers only to objects of lower ranks.
+// applyAll applies objects rank by rank: an object refers only to objects of lower ranks.
 // Of several errors it returns the one of the first object, so the message does not depend on timing.
 func (g *Granter) applyAll(ctx context.Context, objects []client.Object) error {
 	for len(objects) > 0 {
@@ -83,8 +83,8 @@ func firstOf(errs []error) error {
 	return nil
 }
 
-// applyOnce applies an object, once for all callers that want it at the same time. The call belongs to none of them: it has its
-// own timeout, and goes on if the caller that started it fails. Each caller waits only as long as its own context allows.
+// applyOnce applies an object once for all concurrent callers. The call has its own timeout and goes on if the caller that started it
+// fails. Each caller waits only as long as its own context allows.
 func (g *Granter) applyOnce(ctx context.Context, object client.Object) error {
 	done := g.objects.DoChan(key(object), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
@@ -99,7 +99,7 @@ func (g *Granter) applyOnce(ctx context.Context, object client.Object) error {
 	}
 }
 
-// apply writes an object by server-side apply. One of its name that does not carry our label is not ours, and stays as it is.
+// apply writes an object by server-side apply. An object of the same name without our label is not ours: it stays, and is an error.
 func (g *Granter) apply(ctx context.Context, object client.Object) error {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
@@ -117,10 +117,10 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 		return fmt.Errorf("%s exists, without the label %s=%s: it is somebody else's, and is left as it is; delete it, or give it the label",
 			describe(object), v1alpha1.ManagedByLabel, v1alpha1.ManagedBy)
 	case !equality.Semantic.DeepEqual(found.Object["roleRef"], wanted.Object["roleRef"]):
-		// The API lets nobody change a roleRef: another one means another object.
+		// roleRef is immutable, so the binding has to be replaced.
 		err = g.replace(ctx, found, "refers to another role")
 	case found.Object["aggregationRule"] != nil:
-		// What is applied has none, and so would leave this one: a controller fills in the rules by it, again and again.
+		// Server-side apply would not remove an aggregationRule, by which a controller would overwrite the rules again and again.
 		err = g.replace(ctx, found, "aggregates other roles")
 	case isMarked(found):
 		err = g.unmark(ctx, found)
@@ -136,7 +136,7 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 	return nil
 }
 
-// replace deletes an object that cannot become what is wanted.
+// replace deletes an object that cannot be changed into the wanted one.
 func (g *Granter) replace(ctx context.Context, found client.Object, why string) error {
 	if err := g.remove(ctx, found, client.Preconditions{UID: new(found.GetUID())}); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s, which %s: %w", describe(found), why, err)

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// byRole is the index of bindings by the role that they refer to.
+// byRole is the index of bindings by their role.
 const byRole = "roleRef.name"
 
 // ControllerConfig is what a Controller works with. Every field is required.
@@ -26,7 +26,7 @@ type ControllerConfig struct {
 	Granter *Granter
 	// IsOptedIn reports whether a namespace is opted in. The pods of other namespaces need nothing.
 	IsOptedIn func(ctx context.Context, namespace string) (bool, error)
-	// EachNeed calls add with the need of each live pod of a namespace, by the policies now in force.
+	// EachNeed calls add with the need of each live pod of a namespace, under the current policies.
 	EachNeed func(ctx context.Context, namespace string, add func(Need)) error
 	// EachRoleRef calls do with the role of each RoleBinding and ClusterRoleBinding of the cluster, with our label or without.
 	EachRoleRef func(ctx context.Context, do func(rbacv1.RoleRef)) error
@@ -34,12 +34,11 @@ type ControllerConfig struct {
 	Grace time.Duration
 }
 
-// Controller reconciles the grants with what the live pods need: it restores what was changed or deleted, and removes what no pod
-// has used for the grace period. It touches no object without our label.
+// Controller reconciles the grants with the needs of the live pods. It restores grants that were changed or deleted, and removes
+// grants that no pod has used for the grace period. It touches no object without our label.
 //
-// It keeps no pods. A pod's admission applies the pod's grants, so that a new pod is no reason to act; and a grant that is no longer
-// used is kept for the grace period, so that a deleted pod is no urgent one. It lists a namespace's pods when its bindings change,
-// and once in a period.
+// It caches no pods. A new pod is no reason to act, because its admission applies its grants. A deleted pod is not urgent, because an
+// unused grant is kept for the grace period. It lists a namespace's pods when its bindings change, and once in each period.
 type Controller struct{ ControllerConfig }
 
 // NewController returns a Controller, or an error that names the missing field.
@@ -97,13 +96,13 @@ func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (
 	}
 	var wanted []client.Object
 	if optedIn {
-		// Unless all needs are known, no grant is known to be unused.
+		// Without all needs, no grant is known to be unused.
 		if wanted, err = c.wanted(ctx, namespace); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
 	used := map[string]bool{}
-	var errs []error // an object that cannot be restored does not keep others from it
+	var errs []error // one object that cannot be restored does not stop the others
 	for _, object := range wanted {
 		used[key(object)] = true
 		cached, err := c.Granter.cached(ctx, object)
@@ -136,8 +135,8 @@ func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (
 	return ctrl.Result{RequeueAfter: again}, errors.Join(errs...)
 }
 
-// wanted renders what the live pods of a namespace need. It keeps each need once, so that memory follows the number of different
-// needs and not that of pods.
+// wanted renders the grants that the live pods of a namespace need. It keeps each need once, so memory depends on the number of
+// different needs and not on the number of pods.
 func (c *Controller) wanted(ctx context.Context, namespace string) ([]client.Object, error) {
 	seen := map[string]bool{}
 	var needs []Need
@@ -153,14 +152,14 @@ func (c *Controller) wanted(ctx context.Context, namespace string) ([]client.Obj
 	return Render(c.Granter.Backend, needs)
 }
 
-// period is how often a namespace's pods are listed where nothing else happens. A grant is so marked as unused within it.
+// period is how often a namespace's pods are listed if nothing changes. An unused grant is marked within that time.
 func (c *Controller) period() time.Duration {
 	const shortest, longest = time.Second, 10 * time.Minute
 	return min(max(c.Grace/2, shortest), longest)
 }
 
-// reconcileRoles retires the ClusterRoles that no binding refers to. Bindings of others count too, and are listed at most once,
-// whatever the number of roles.
+// reconcileRoles removes the ClusterRoles that no binding refers to. Bindings without our label count too. They are listed at most
+// once, whatever the number of roles.
 func (c *Controller) reconcileRoles(ctx context.Context) (ctrl.Result, error) {
 	roles, bindings := &rbacv1.ClusterRoleList{}, &rbacv1.RoleBindingList{}
 	if err := c.Granter.Client.List(ctx, roles); err != nil {
@@ -194,12 +193,12 @@ func (c *Controller) reconcileRoles(ctx context.Context) (ctrl.Result, error) {
 	}
 	if len(unused) > 0 {
 		errs = append(errs, c.removeUnbound(ctx, unused))
-		again = sooner(again, c.Grace) // for those that others bind
+		again = sooner(again, c.Grace) // for roles that bindings without our label use
 	}
 	return ctrl.Result{RequeueAfter: again}, errors.Join(errs...)
 }
 
-// removeUnbound removes those of the roles that no binding in the cluster refers to.
+// removeUnbound removes the roles that no binding in the cluster refers to.
 func (c *Controller) removeUnbound(ctx context.Context, roles map[string]*rbacv1.ClusterRole) error {
 	err := c.EachRoleRef(ctx, func(ref rbacv1.RoleRef) {
 		if ref.Kind == "ClusterRole" {
@@ -216,7 +215,7 @@ func (c *Controller) removeUnbound(ctx context.Context, roles map[string]*rbacv1
 	return errors.Join(errs...)
 }
 
-// requestsForRole are for all roles and, where the role no longer is what it was, for the namespaces that use it.
+// requestsForRole returns the request for all roles and, if this role was changed or deleted, for the namespaces that use it.
 func (c *Controller) requestsForRole(ctx context.Context, role client.Object, created bool) []reconcile.Request {
 	requests := []reconcile.Request{allRoles}
 	if created {
@@ -232,10 +231,10 @@ func (c *Controller) requestsForRole(ctx context.Context, role client.Object, cr
 	return requests
 }
 
-// eventDelay gathers the events of a rollout. The pod that a new binding is for is there by then, as a rule.
+// eventDelay collects the events of a rollout. By then, the pod of a new binding usually exists.
 const eventDelay = time.Second
 
-// enqueue enqueues the requests for an object a while after it was created, has changed or was deleted.
+// enqueue enqueues the requests for an object a while after it was created, changed or deleted.
 func enqueue(requests func(ctx context.Context, object client.Object, created bool) []reconcile.Request) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(ctx context.Context, object client.Object, created bool, q queue) {
@@ -261,7 +260,7 @@ func requestFor(namespace string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace}}
 }
 
-// sooner returns the shorter of two durations. One that is not above zero does not count.
+// sooner returns the shorter of two durations. A duration of zero or less does not count.
 func sooner(a, b time.Duration) time.Duration {
 	if a <= 0 || b > 0 && b < a {
 		return b

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// timeout bounds how long a pod's admission waits for its grants. The API server waits 5 s for the webhook.
+	// timeout limits how long a pod's admission waits for its grants. The API server waits 5 s for the webhook.
 	timeout = 3 * time.Second
-	// settleAge is how old a grant must be to count as known to every API server without asking. Their watches take milliseconds.
+	// settleAge is the age at which every API server is sure to know a grant. Their watches take milliseconds.
 	settleAge = 10 * time.Second
 )
 
@@ -33,7 +33,7 @@ type Config struct {
 	Metrics *Metrics
 }
 
-// Granter grants a pod's service account what the pod needs, before the pod is admitted.
+// Granter applies the grants that a pod needs before the pod is admitted.
 type Granter struct {
 	Config
 	now func() time.Time
@@ -43,7 +43,7 @@ type Granter struct {
 	usage          *usage
 }
 
-// New returns a Granter, or says which field of config is missing.
+// New returns a Granter, or an error that names the missing field of config.
 func New(config Config) (*Granter, error) {
 	switch {
 	case renderers[config.Backend] == nil:
@@ -61,7 +61,7 @@ func New(config Config) (*Granter, error) {
 	return &Granter{Config: config, now: time.Now, settled: newSettled(), usage: newUsage(config.Limits)}, nil
 }
 
-// Watch forgets what is settled whenever one of our objects is deleted, grants something else, or is marked as unused.
+// Watch forgets settled needs when one of our objects is deleted, grants something else, or is marked as unused.
 func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 	for _, object := range []client.Object{&rbacv1.ClusterRole{}, &rbacv1.RoleBinding{}} {
 		informer, err := informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
@@ -84,23 +84,23 @@ func (g *Granter) Watch(ctx context.Context, informers cache.Informers) error {
 	return nil
 }
 
-// updated forgets what an object that has changed may no longer grant.
+// updated forgets the needs that a changed object may no longer meet.
 func (g *Granter) updated(before, after client.Object) {
 	if !same(before, after) || isMarked(after) {
 		g.settled.forget(after.GetNamespace())
 	}
 }
 
-// Ensure returns when the need's grants exist and the API server's authorizer knows of them. If that is so already, it makes no
-// call. Many pods with the same need share one call. The error is a *RejectedError if the need may not be granted.
+// Ensure returns when the need's grants exist and the API server's authorizer knows them. If the need is settled, it makes no API call.
+// Concurrent pods with the same need share one call. The error is a *RejectedError if the need may not be granted.
 func (g *Granter) Ensure(ctx context.Context, need Need) error {
 	hash := hashOf(need)
 	if g.settled.has(need.Namespace, hash) {
 		return nil
 	}
 	done := g.needs.DoChan(need.Namespace+"/"+string(hash[:]), func() (any, error) {
-		// Others that wait for the same may outlive the request that came first. This deadline is the only one of ours: a second
-		// one here would race with it, and would hide what the call was waiting for.
+		// Other requests that wait for this call may outlive the first one. This deadline is the only one of ours: a second one at
+		// the same moment would hide what the call was waiting for.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		generation := g.settled.currentGeneration()
@@ -136,7 +136,7 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 	return g.waitInForce(ctx, need, objects)
 }
 
-// lookUp returns the objects that the cache lacks, and whether one that it has is so recent that an API server may not know of it.
+// lookUp returns the objects that the cache lacks, and whether one of the others is so new that an API server may not know it.
 func (g *Granter) lookUp(ctx context.Context, objects []client.Object) (missing []client.Object, recent bool, err error) {
 	for _, object := range objects {
 		cached, err := g.cached(ctx, object)

@@ -17,11 +17,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Limits bound what the pods of one namespace can have created. They count per server.
+// Limits limit the grants that the pods of one namespace lead to. Each server counts for itself.
 type Limits struct {
-	// Names is how many sysctls may be granted in one namespace, to all its service accounts together.
+	// Names is the number of different sysctls that may be granted in a namespace, to all its service accounts together.
 	Names int
-	// PerMinute is how many grants may be new in one namespace in one minute.
+	// PerMinute is the number of new grants in a namespace in a minute.
 	PerMinute int
 }
 
@@ -35,7 +35,7 @@ func (l Limits) validate() error {
 	return nil
 }
 
-// callsPerSecond and callBurst bound the API calls that new grants lead to, in all namespaces together.
+// callsPerSecond and callBurst limit the API calls for new grants, in all namespaces together.
 const (
 	callsPerSecond = 100
 	callBurst      = 400
@@ -48,12 +48,12 @@ const (
 	ReasonNoServiceAccount = "NoServiceAccount"
 )
 
-// RejectedError says why something is not granted, and what to do.
+// RejectedError is why a need is not granted, and what to do about it.
 type RejectedError struct{ Reason, Message string }
 
 func (e *RejectedError) Error() string { return e.Message }
 
-// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so most of a flood of pods or of
+// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so that most of a flood of pods or of
 // forged reviews leads to no API call.
 func (g *Granter) mayGrant(ctx context.Context, need Need, objects, missing []client.Object) error {
 	bindings, wanted := 0, sets.New[string]()
@@ -70,7 +70,7 @@ func (g *Granter) mayGrant(ctx context.Context, need Need, objects, missing []cl
 	if err := g.usage.add(g.now(), need.Namespace, bound, wanted, bindings); err != nil {
 		return err
 	}
-	// A read and a write for each missing object, a question for each role, and the service account.
+	// A read and a write for each missing object, a SubjectAccessReview for each role, and a read of the service account.
 	if err := g.usage.waitForCalls(ctx, 1+2*len(missing)+len(objects)); err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func (g *Granter) boundRoles(ctx context.Context, namespace string) (sets.Set[st
 	return roles, nil
 }
 
-// requireServiceAccount keeps forged reviews from having grants made for service accounts that do not exist. The API server itself
-// admits no such pod.
+// requireServiceAccount returns an error if the service account does not exist. The API server admits no such pod, so only a forged
+// review can name one.
 func (g *Granter) requireServiceAccount(ctx context.Context, need Need) error {
 	account := &metav1.PartialObjectMetadata{}
 	account.SetGroupVersionKind(serviceAccountKind)
@@ -108,7 +108,7 @@ func (g *Granter) requireServiceAccount(ctx context.Context, need Need) error {
 	return nil
 }
 
-// usage counts what namespaces have had granted lately.
+// usage counts the recent grants of each namespace.
 type usage struct {
 	limits Limits
 	calls  *rate.Limiter
@@ -120,7 +120,7 @@ type usage struct {
 
 type namespaceUsage struct {
 	grants *rate.Limiter
-	// names holds the roles that are being granted, which the cache may not show yet, and until when they count.
+	// names holds the roles of recent grants, which the cache may not show yet, and until when they count.
 	names map[string]time.Time
 }
 
@@ -128,8 +128,8 @@ func newUsage(limits Limits) *usage {
 	return &usage{limits: limits, calls: rate.NewLimiter(callsPerSecond, callBurst), ofNamespace: map[string]*namespaceUsage{}}
 }
 
-// add counts n new grants in a namespace, of the roles wanted. bound are the roles that the cache shows to be bound there.
-// Without new grants it counts one: a pod that waits for recent grants leads to calls too.
+// add counts n new grants of the wanted roles in a namespace. bound are the roles that are bound there according to the cache.
+// If n is 0 it counts one: a pod that waits for recent grants leads to calls too.
 func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[string], n int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -160,7 +160,7 @@ func (u *usage) waitForCalls(ctx context.Context, n int) error {
 	return &RejectedError{ReasonTooManyGrants, "too many pods of all namespaces need new grants at this moment; try again"}
 }
 
-// of returns a namespace's usage. Once a minute it drops the entries that have nothing left to count.
+// of returns a namespace's usage. Once a minute it drops the entries that no longer count anything.
 func (u *usage) of(now time.Time, namespace string) *namespaceUsage {
 	if now.Sub(u.swept) > time.Minute {
 		u.swept = now

@@ -5,7 +5,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Metrics counts what is written.
+// Metrics counts the writes.
 type Metrics struct{ applied, removed *prometheus.CounterVec }
 
 // NewMetrics registers the metrics with a registry.
@@ -21,7 +21,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Objects removed, because nothing used them or to make room for what was needed, by kind.",
 		}, kind),
 	}
-	// From 0 on, so that the first one shows as an increase. Every backend writes these two.
+	// These start at 0, so that the first write shows as an increase. Every backend writes these two kinds.
 	for _, counter := range []*prometheus.CounterVec{m.applied, m.removed} {
 		for _, name := range []string{"ClusterRole", "RoleBinding"} {
 			counter.WithLabelValues(name)

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// prefix begins the name of every object.
+// prefix is the start of every object's name.
 const prefix = "sysctl-injector"
 
 // maxNameLength of an object (k8s.io/apimachinery pkg/util/validation, DNS1123SubdomainMaxLength). RBAC names may be longer,
-// but are kept within it too, so that every tool can carry them.
+// but these stay within it too, for tools that expect it.
 const maxNameLength = 253
 
 func clusterRoleName(sysctl string) string {
@@ -22,9 +22,8 @@ func roleBindingName(clusterRole, serviceAccount string) string {
 	return fit(clusterRole + ":" + serviceAccount)
 }
 
-// podSecurityPolicyName makes a DNS name of the sysctls, since a PodSecurityPolicy's name has to be one. A hash of the sysctls
-// keeps two sets apart whose names would read the same: where a character had to be replaced, where a sysctl has a "-" of its
-// own, and where the name is too long.
+// podSecurityPolicyName makes a DNS name from the sysctls, because a PodSecurityPolicy's name has to be one. It adds a hash of the
+// sysctls if two sets could get the same name: if a character is replaced, if a sysctl contains "-", and if the name is too long.
 func podSecurityPolicyName(sysctls []string, injected bool) string {
 	words := append([]string{prefix}, sysctls...)
 	if injected {
@@ -42,7 +41,7 @@ func podSecurityPolicyName(sysctls []string, injected bool) string {
 
 func notKeptInDNS(r rune) bool { return r == '-' || r == '_' || 'A' <= r && r <= 'Z' }
 
-// dns makes a DNS name of a text that looks like one: no label of it begins or ends with "-", and none is empty.
+// dns turns a text that resembles a DNS name into one: no label begins or ends with "-", and none is empty.
 func dns(text string) string {
 	labels := strings.Split(strings.ReplaceAll(strings.ToLower(text), "_", "-"), ".")
 	for i, label := range labels {
@@ -51,8 +50,8 @@ func dns(text string) string {
 	return strings.Join(slices.DeleteFunc(labels, func(label string) bool { return label == "" }), ".")
 }
 
-// fit shortens a name that is too long, and puts a hash of the whole name behind what is left. The two colons are in no other
-// name, so that no short one can be made to look like it.
+// fit shortens a name that is too long, and appends a hash of the whole name. No other name contains two colons in a row, so no short
+// name can equal a shortened one.
 func fit(name string) string {
 	if len(name) <= maxNameLength {
 		return name
@@ -61,7 +60,7 @@ func fit(name string) string {
 	return name[:maxNameLength-len(suffix)] + suffix
 }
 
-// hash is ten hexadecimal digits: two names meet by chance once in a million million.
+// hash is ten hexadecimal digits: two names collide with a probability of one in 10^12.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])[:10]

@@ -1,5 +1,6 @@
-// Package grants holds the companion of an injected pod: the RBAC objects by which its service account may use the sysctls
-// that it asks for, and what else a cluster's own admission needs to let the injected container pass.
+// Package grants renders, applies and reconciles the companion objects of injected pods: the RBAC objects that let a service account
+// use sysctls, and the objects by which PodSecurityPolicy or OpenShift admit the injected container. Package policy decides what a
+// pod needs.
 package grants
 
 import (
@@ -11,12 +12,12 @@ import (
 // Need is what a pod's service account has to be granted.
 type Need = policy.Grant
 
-// idOf is the same for needs that differ in nothing.
+// idOf is equal for equal needs.
 func idOf(n Need) string {
 	return strings.Join([]string{n.Namespace, n.ServiceAccount, strings.Join(n.Sysctls, " "), strings.Join(n.NativeSysctls, " ")}, "/")
 }
 
-// clone copies the texts of a need too: they may be parts of a large annotation, which they would keep in memory.
+// clone copies the strings of a need too: they may be substrings of a large annotation and would keep it in memory.
 func clone(n Need) Need {
 	return Need{
 		Namespace: strings.Clone(n.Namespace), ServiceAccount: strings.Clone(n.ServiceAccount),

@@ -13,8 +13,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Cause) }
 
-// recovered makes an error of a panic in do. A goroutine needs it that is not the request's own: what is not recovered there ends
-// the process, whoever waits for it.
+// recovered turns a panic in do into an error. Every goroutine that a request starts needs it, because a panic there would end the
+// process.
 func recovered(do func() error) func() error {
 	return func() (err error) {
 		defer func() {

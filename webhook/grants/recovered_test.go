@@ -43,12 +43,12 @@ func TestPanicsAreRecovered(t *testing.T) {
 
 func TestPanicsAreRecoveredWhereGrantsAreRequired(t *testing.T) {
 	g, _ := newGranter(t, nil)
-	required := &Requirer{Backend: ValidatingAdmissionPolicy, Client: interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
+	checker := &Checker{Backend: ValidatingAdmissionPolicy, Client: interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
 			panic("asking the authorizer")
 		},
 	})}
-	wantPanic(t, required.Ensure(t.Context(), batch), "asking the authorizer")
+	wantPanic(t, checker.Ensure(t.Context(), batch), "asking the authorizer")
 }
 
 // wantPanic wants the panic with the stack of where it was, not of where it was told.

@@ -15,15 +15,15 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// Backend is the cluster's own admission that the companion speaks to.
+// Backend is the admission mechanism of the cluster that the companion objects are for.
 type Backend string
 
 const (
-	// ValidatingAdmissionPolicy is for Kubernetes 1.30 and later. It asks whether the service account may "use" each sysctl.
+	// ValidatingAdmissionPolicy is for Kubernetes 1.30 and later. It checks whether the service account may "use" each sysctl.
 	ValidatingAdmissionPolicy Backend = "vap"
-	// SecurityContextConstraints is for OpenShift. It asks besides whether it may "use" the constraints that admit the container.
+	// SecurityContextConstraints is for OpenShift. It also checks "use" on the constraints that admit the container.
 	SecurityContextConstraints Backend = "scc"
-	// PodSecurityPolicy is for Kubernetes 1.24 and earlier. It asks whether it may "use" a policy that admits the pod.
+	// PodSecurityPolicy is for Kubernetes 1.24 and earlier. It checks "use" on a policy that admits the pod.
 	PodSecurityPolicy Backend = "psp"
 )
 
@@ -43,8 +43,8 @@ func Backends() []string {
 	return names
 }
 
-// Render returns the objects that meet the needs, each once, in the order in which they can be applied: what is referred to
-// comes first.
+// Render returns the objects that meet the needs, each once, in the order in which they can be applied: an object comes after the
+// objects that it refers to.
 func Render(backend Backend, needs []Need) ([]client.Object, error) {
 	render, known := renderers[backend]
 	if !known {

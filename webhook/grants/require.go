@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// MissingError says what a pod's service account has not been granted, and how an administrator grants it.
+// MissingError is the list of sysctls that a pod's service account lacks, and the command by which an administrator grants them.
 type MissingError struct {
 	Need    Need // with the missing sysctls only
 	Backend Backend
@@ -30,15 +30,15 @@ func (e *MissingError) Error() string {
 		e.Need.ServiceAccount, e.Need.Namespace, strings.Join(e.Need.Sysctls, ", "), strings.Join(command, " "))
 }
 
-// Requirer grants nothing: it refuses a pod whose service account an administrator has not granted what it needs.
-type Requirer struct {
+// Checker grants nothing. It rejects a pod whose service account lacks a grant.
+type Checker struct {
 	Backend Backend
 	Client  client.Writer
 }
 
 // Ensure asks the API server's authorizer. The error is a *MissingError where the answer is no.
-func (r *Requirer) Ensure(ctx context.Context, need Need) error {
-	objects, err := Render(r.Backend, []Need{need})
+func (c *Checker) Ensure(ctx context.Context, need Need) error {
+	objects, err := Render(c.Backend, []Need{need})
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (r *Requirer) Ensure(ctx context.Context, need Need) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i, access := range required {
 		group.Go(recovered(func() (err error) {
-			allowed[i], err = access.allowed(ctx, r.Client)
+			allowed[i], err = access.allowed(ctx, c.Client)
 			return err
 		}))
 	}
@@ -62,12 +62,12 @@ func (r *Requirer) Ensure(ctx context.Context, need Need) error {
 		case allowed[i]:
 		case access.group == v1alpha1.GroupName:
 			missing = append(missing, access.name)
-		default: // what admits the container as such is missing, whatever it sets
+		default: // the object that admits the container is missing, whatever it sets
 			missing = need.Sysctls
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	return &MissingError{Need{Namespace: need.Namespace, ServiceAccount: need.ServiceAccount, Sysctls: missing}, r.Backend}
+	return &MissingError{Need{Namespace: need.Namespace, ServiceAccount: need.ServiceAccount, Sysctls: missing}, c.Backend}
 }

@@ -7,23 +7,23 @@ import (
 	"sync"
 )
 
-// maxSettled bounds how many needs are remembered. A pod author can ask for any subset of what is granted, so there are far more
-// needs than grants.
+// maxSettled limits the number of remembered needs. A pod can ask for any subset of the granted sysctls, so there are far more needs
+// than grants.
 const maxSettled = 4096
 
-// settled remembers the needs whose grants are in force: for those Ensure makes no call and renders nothing.
+// settled remembers the needs whose grants are in force. For these, Ensure makes no API call and renders nothing.
 type settled struct {
 	mu sync.Mutex
-	// byNamespace holds hashes, so that an entry has the same small size whatever the need.
+	// byNamespace holds hashes, so that every entry is equally small.
 	byNamespace map[string]map[needHash]bool
 	size        int
-	// generation counts the calls of forget. What was found before one may no longer be so.
+	// generation counts the calls of forget. A result from an earlier generation may be outdated.
 	generation uint64
 }
 
 type needHash [sha256.Size]byte
 
-// hashOf is the same for the same sysctls in any order.
+// hashOf does not depend on the order of the sysctls.
 func hashOf(need Need) needHash {
 	sysctls := slices.Sorted(slices.Values(need.Sysctls))
 	native := slices.Sorted(slices.Values(need.NativeSysctls))
@@ -45,7 +45,7 @@ func (s *settled) currentGeneration() uint64 {
 	return s.generation
 }
 
-// add remembers a need that was found to be met, unless something has been forgotten since that generation.
+// add remembers a need whose grants are in force, unless forget was called since that generation.
 func (s *settled) add(namespace string, need needHash, generation uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *settled) add(namespace string, need needHash, generation uint64) {
 		return
 	}
 	if s.size == maxSettled {
-		// Starting over costs each need one look into the cache, and no call.
+		// Starting over costs each need one lookup in the cache, and no API call.
 		s.clear()
 	}
 	if s.byNamespace[namespace] == nil {
@@ -63,7 +63,7 @@ func (s *settled) add(namespace string, need needHash, generation uint64) {
 	s.size++
 }
 
-// forget drops what is remembered of a namespace; of all of them where it is "", for an object of no namespace.
+// forget drops the needs of a namespace, or of all namespaces if it is "", as for a cluster-scoped object.
 func (s *settled) forget(namespace string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

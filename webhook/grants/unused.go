@@ -12,8 +12,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// UnusedSinceAnnotation marks a grant as unused since a time (RFC 3339). It is kept in the object, so that the grace period goes
-// on when another server becomes the leader.
+// UnusedSinceAnnotation marks a grant as unused since a time (RFC 3339). The object carries it, so that the grace period continues
+// when another server becomes the leader.
 //
 // The mark also protects a pod whose admission relies on the grant while the controller does not see the pod yet. An admission
 // treats a marked grant as missing: it removes the mark (unmark), which changes the object's resource version. The controller removes
@@ -35,7 +35,7 @@ func (c *Controller) markUnused(ctx context.Context, object client.Object) (left
 	if err == nil {
 		return c.Grace - now.Sub(since), nil
 	}
-	// A grant is older than the pod that it is for.
+	// A grant is older than its pod.
 	if left := min(settleAge, c.Grace) - now.Sub(object.GetCreationTimestamp().Time); left > 0 {
 		return left, nil
 	}
@@ -46,7 +46,7 @@ func (c *Controller) markUnused(ctx context.Context, object client.Object) (left
 	}
 	annotations[UnusedSinceAnnotation] = now.UTC().Format(time.RFC3339)
 	marked.SetAnnotations(annotations)
-	// The optimistic lock keeps an earlier mark, which the cache may not hold yet.
+	// The optimistic lock keeps an earlier mark that the cache may not show yet.
 	patch := client.MergeFromWithOptions(object, client.MergeFromWithOptimisticLock{})
 	if err := c.Granter.Client.Patch(ctx, marked, patch, fieldOwner); ignoreChanged(err) != nil {
 		return 0, fmt.Errorf("mark %s as unused: %w", describe(object), err)
@@ -54,7 +54,7 @@ func (c *Controller) markUnused(ctx context.Context, object client.Object) (left
 	return c.Grace, nil
 }
 
-// removeUnused removes a grant as it was seen: an admission that relies on it has removed the mark, and so changed the object.
+// removeUnused removes a grant if it has not changed. An admission that relies on it removes the mark, and so changes it.
 func (c *Controller) removeUnused(ctx context.Context, object client.Object) error {
 	seen := client.Preconditions{UID: new(object.GetUID()), ResourceVersion: new(object.GetResourceVersion())}
 	if err := c.Granter.remove(ctx, object, seen); ignoreChanged(err) != nil {
@@ -63,7 +63,7 @@ func (c *Controller) removeUnused(ctx context.Context, object client.Object) err
 	return nil
 }
 
-// unmark removes the mark of a grant that is used again. A grant that is gone is no error: whoever needs it applies it next.
+// unmark removes the mark of a grant that is used again. A deleted grant is no error: the next admission applies it.
 func (g *Granter) unmark(ctx context.Context, object client.Object) error {
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"annotations": {"`+UnusedSinceAnnotation+`": null}}}`))
 	if err := g.Client.Patch(ctx, object.DeepCopyObject().(client.Object), patch, fieldOwner); client.IgnoreNotFound(err) != nil {

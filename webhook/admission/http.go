@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// MaxBodyBytes is the largest body that is read: the API server's own limit for a request (3 MiB, k8s.io/apiserver
-// pkg/server, DefaultMaxRequestBodyBytes) with the review around it.
+// MaxBodyBytes is the largest body that the server reads: the API server's limit for a request (3 MiB, k8s.io/apiserver
+// pkg/server, DefaultMaxRequestBodyBytes) plus the review around it.
 const MaxBodyBytes = 3<<20 + 64<<10
 
 const (
 	// defaultTimeout and maxTimeout are those of a MutatingWebhookConfiguration.
 	defaultTimeout = 10 * time.Second
 	maxTimeout     = 30 * time.Second
-	// maxReserve bounds the part of the timeout that is left for the answer to reach the API server.
+	// maxReserve is the most of the timeout that is reserved for sending the answer.
 	maxReserve = 500 * time.Millisecond
 )
 
-// ServeHTTP answers POST with an AdmissionReview: with status 200 and another review, or with any other status and the reason
-// why there is none. The API server then does what the entry's failurePolicy says.
+// ServeHTTP answers a POSTed AdmissionReview with status 200 and a review, or with another status and the reason. On another status, the
+// API server does what the entry's failurePolicy says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.Metrics.ends(h.Metrics.begins())
 	answer, err := h.serve(w, r)
@@ -40,7 +40,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(answer) // the client may be gone
 }
 
-// serve never panics: net/http would close the connection without an answer.
+// serve never panics: on a panic, net/http closes the connection without an answer.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer []byte, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -63,8 +63,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer []byte, 
 	return h.Answer(ctx, body)
 }
 
-// decisionTimeout returns how long a decision may take. The API server says how long it waits ("?timeout=5s"); a part of that is left
-// for the answer, so that a person is told what took so long.
+// decisionTimeout returns how long a decision may take: the API server's timeout ("?timeout=5s") without the part that is reserved for
+// the answer, so that the message of a slow decision still reaches the person.
 func decisionTimeout(r *http.Request) (time.Duration, error) {
 	timeout := defaultTimeout
 	if text := r.URL.Query().Get("timeout"); text != "" {
@@ -108,11 +108,12 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.R
 		release()
 		return nil, nil, readError(err, evicted)
 	}
-	_ = connection.SetReadDeadline(time.Time{}) // it was for the body; the decision has a deadline of its own
+	_ = connection.SetReadDeadline(time.Time{}) // the deadline was for the body; the decision has its own
 	return body, release, nil
 }
 
-// memoryOf returns how much memory a body takes whose size is declared, or below 0. io.ReadAll takes up to twice as much as it reads.
+// memoryOf returns the memory that a body of the declared size needs; a size below 0 is unknown. io.ReadAll takes up to twice as much as
+// it reads.
 func memoryOf(size int64) int64 {
 	if size < 0 {
 		return 2 * MaxBodyBytes
@@ -120,7 +121,7 @@ func memoryOf(size int64) int64 {
 	return size
 }
 
-// readError is what the client of a body that could not be read is told.
+// readError returns the answer for a body that could not be read.
 func readError(err error, evicted bool) error {
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -134,7 +135,7 @@ func readError(err error, evicted bool) error {
 	return &httpError{http.StatusRequestTimeout, fmt.Sprintf("the body did not arrive within %s", readTimeout)}
 }
 
-// read reads a body whose size is declared, or below 0.
+// read reads a body of the declared size; a size below 0 is unknown.
 func read(from io.Reader, size int64) ([]byte, error) {
 	if size < 0 {
 		return io.ReadAll(from)
@@ -144,7 +145,7 @@ func read(from io.Reader, size int64) ([]byte, error) {
 	return body, err
 }
 
-// httpError says that a request cannot be answered by a review, and with what status instead.
+// httpError is an answer that is not a review: an HTTP status and a message.
 type httpError struct {
 	status  int
 	message string

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 )
 
-// Keys of the structured log, the same in every line.
+// Keys of the structured log.
 const (
 	keyNamespace      = "namespace"
 	keyPod            = "pod"
@@ -20,7 +20,7 @@ const (
 	keyStack          = "stack"
 )
 
-// log writes one line for each decision. It names the pod, and shows nothing of what is in it.
+// log writes one line for each decision. It names the pod, and never contains the contents of the pod.
 func (h *Handler) log(ctx context.Context, r *review, d decision) {
 	attrs := []slog.Attr{slog.String(keyNamespace, cut(r.namespace, maxName)), slog.String(keyReason, d.reason)}
 	if r.pod != nil {
@@ -37,7 +37,7 @@ func (h *Handler) log(ctx context.Context, r *review, d decision) {
 	h.Log.LogAttrs(ctx, slog.LevelWarn, "Rejected pod", attrs...)
 }
 
-// ownError is what is answered where the log says more.
+// ownError is the answer where only the log has the details.
 const ownError = "sysctl-injector met an error of its own; its log says more"
 
 func (h *Handler) logPanic(ctx context.Context, cause any, stack []byte) {

@@ -30,7 +30,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Admission requests being decided.",
 		}),
 	}
-	// From 0 on, so that the first one shows as an increase: nobody but the server itself is at fault.
+	// Panics start at 0, so that the first one shows as an increase.
 	for _, reason := range []string{ReasonClusterUnavailable, ReasonGrantFailed, ReasonPanic} {
 		m.requests.WithLabelValues(reason)
 	}
@@ -40,7 +40,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 
 func (m *Metrics) decided(reason string) { m.requests.WithLabelValues(reason).Inc() }
 
-// begins counts a request from now until it ends.
+// begins counts a request as in flight from now on.
 func (m *Metrics) begins() (at time.Time) {
 	m.current.Inc()
 	return time.Now()

@@ -21,7 +21,7 @@ type decision struct {
 	*admissionv1.AdmissionResponse
 }
 
-// refuse answers that the pod may not be created, for a reason that is not about what it asks for.
+// refuse rejects the pod for a reason that is not in its annotations.
 func refuse(r *review, reason string, code int32, message string) decision {
 	return refusal(r, reason, code, reason+": "+message)
 }
@@ -32,8 +32,8 @@ var statusReasons = map[int32]metav1.StatusReason{
 	http.StatusInternalServerError: metav1.StatusReasonInternalError,
 }
 
-// refusal is the answer that the pod may not be created. The API server puts the message behind "admission webhook … denied
-// the request: ", for the person at the terminal or in the events of a ReplicaSet.
+// refusal is the answer that rejects the pod. The API server adds the message to "admission webhook … denied the request: ", for the
+// person at the terminal or in the events of a ReplicaSet.
 func refusal(r *review, reason string, code int32, message string) decision {
 	return decision{reason, &admissionv1.AdmissionResponse{
 		UID:              types.UID(r.uid),
@@ -42,7 +42,7 @@ func refusal(r *review, reason string, code int32, message string) decision {
 	}}
 }
 
-// admit is the answer that the pod may be created, with the changes of the outcome.
+// admit is the answer that admits the pod with the patch of the outcome.
 func admit(r *review, outcome injection.Outcome) (decision, error) {
 	response := &admissionv1.AdmissionResponse{
 		UID:              types.UID(r.uid),
@@ -67,8 +67,8 @@ func admit(r *review, outcome injection.Outcome) (decision, error) {
 	return decision{outcome.Reason, response}, nil
 }
 
-// encodePatch returns a JSON Patch. The value of most operations is encoded already: encoding/json would check and copy it three times,
-// which took a third of the CPU time of a request.
+// encodePatch returns a JSON Patch. Most values are encoded already. encoding/json would check and copy them three times, which was a
+// third of the CPU time of a request.
 func encodePatch(operations []jsonpatch.Operation) ([]byte, error) {
 	patch := append(make([]byte, 0, 2<<10), '[')
 	for n, operation := range operations {
@@ -92,7 +92,7 @@ func encodePatch(operations []jsonpatch.Operation) ([]byte, error) {
 	return append(patch, ']'), nil
 }
 
-// encode returns the AdmissionReview that answers.
+// encode returns the AdmissionReview of the answer.
 func (d decision) encode() ([]byte, error) {
 	return json.Marshal(admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiVersion, Kind: kind}, Response: d.AdmissionResponse,

@@ -10,7 +10,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
-// What a review says that it is (k8s.io/api/admission/v1).
+// The type of a review (k8s.io/api/admission/v1).
 const (
 	apiVersion = "admission.k8s.io/v1"
 	kind       = "AdmissionReview"
@@ -18,7 +18,7 @@ const (
 
 // review is what the handler needs of an AdmissionReview.
 type review struct {
-	bytes            int // of all of it
+	bytes            int // its size
 	apiVersion, kind string
 
 	uid         string
@@ -27,8 +27,8 @@ type review struct {
 	operation   string
 	namespace   string
 	dryRun      bool
-	pod         *pod.Pod // nil where the review has no object
-	podErr      error    // what is wrong with it
+	pod         *pod.Pod // nil if the review has no object
+	podErr      error    // why it could not be read
 }
 
 type resource struct{ group, version, resource string }
@@ -53,12 +53,12 @@ var readFields = scan.Object(scan.Fields[review]{
 
 var podReader = pod.Reader(func(r *review) **pod.Pod { return &r.pod })
 
-// readPod reads the pod in the same pass. What is wrong with it is no fault of the review, which can be answered.
+// readPod reads the pod in the same pass. A review with an invalid pod can still be answered.
 func readPod(r *review, c *scan.Cursor) {
 	r.podErr = c.Isolate(func() { podReader(r, c) })
 }
 
-// misdirectedError says that a review is about something that this webhook does not decide on.
+// misdirectedError means that a review is not about the creation of a pod.
 type misdirectedError struct{ what string }
 
 func (e misdirectedError) Error() string {
@@ -66,8 +66,8 @@ func (e misdirectedError) Error() string {
 		"correct the rules of the MutatingWebhookConfiguration", e.what)
 }
 
-// readReview reads the JSON of an AdmissionReview. A misdirectedError still leaves a review that can be refused; any other
-// error says that there is none to answer.
+// readReview reads the JSON of an AdmissionReview. With a misdirectedError it still returns a review to answer; with any other error
+// there is none.
 func readReview(body []byte) (*review, error) {
 	r := &review{bytes: len(body)}
 	if err := scan.Read(body, r, readFields); err != nil {

@@ -14,7 +14,7 @@ import (
 type ServerConfig struct {
 	Listener       net.Listener
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// GetClientCAs, if set, returns the CAs of which a client must have a certificate.
+	// GetClientCAs, if set, returns the CAs that must have signed the certificate of a client.
 	GetClientCAs ClientCAs
 	Handler      http.Handler
 	// ShutdownDelay is how long the server still accepts connections after ctx ends, so that clients have time to learn of it.
@@ -23,21 +23,21 @@ type ServerConfig struct {
 }
 
 const (
-	// readTimeout bounds the TLS handshake, and the headers and body of each request. An API server sends all of them at once.
+	// readTimeout limits the TLS handshake and, for each request, the headers and the body. An API server sends all of them at once.
 	readTimeout = 5 * time.Second
-	// writeTimeout counts from the end of the headers. It is longer than the body and the decision take together.
+	// writeTimeout starts at the end of the headers. It is longer than the timeouts of the body and the decision together.
 	writeTimeout = readTimeout + maxTimeout + 5*time.Second
-	// The API server closes idle connections after 90 s (net/http's DefaultTransport). It has to be the first to close: a request that
-	// is on its way to a closed connection is lost.
+	// The API server closes idle connections after 90 s (net/http's DefaultTransport). It must close first, because a request on its way
+	// to a closed connection is lost.
 	idleTimeout = 3 * time.Minute
-	// drainTimeout bounds how long requests in flight may take at the end. The API server waits no longer for a decision.
+	// drainTimeout limits the time for requests in flight at shutdown. The API server waits no longer for a decision.
 	drainTimeout   = maxTimeout
 	maxHeaderBytes = 8 << 10
-	// maxConnections bounds the memory that connections take. An API server has at most one for each request in flight.
+	// maxConnections limits the memory of connections. An API server has at most one for each request in flight.
 	maxConnections = 2048
 )
 
-// Serve answers HTTPS on the listener until ctx ends, and then lets the requests in flight finish.
+// Serve serves HTTPS on the listener until ctx ends, and then waits for the requests in flight.
 func Serve(ctx context.Context, config ServerConfig) error {
 	server := newServer(ctx, config)
 	drained := make(chan error, 1)
@@ -68,7 +68,7 @@ func newServer(ctx context.Context, config ServerConfig) *http.Server {
 		MaxHeaderBytes: maxHeaderBytes,
 		ConnState:      open.track,
 		ConnContext:    open.withConn,
-		// A client that breaks off its handshake is no error of the server.
+		// A client that aborts its handshake is not an error of the server.
 		ErrorLog: slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug),
 	}
 	// The API server sends one request at a time on each connection, so HTTP/2 would only add cost.
@@ -79,8 +79,8 @@ func newServer(ctx context.Context, config ServerConfig) *http.Server {
 	return server
 }
 
-// closeWhenEnding answers with "Connection: close" once ctx has ended, so that a client opens its next connection elsewhere. A
-// server that closes idle connections without notice loses the requests that are on their way.
+// closeWhenEnding answers with "Connection: close" after ctx has ended, so that a client opens its next connection to another server.
+// Closing idle connections without notice would lose the requests that are on their way.
 func closeWhenEnding(ctx context.Context, handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(&closingWriter{w, ctx}, r)
@@ -100,5 +100,5 @@ func (w *closingWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap implements the method that http.ResponseController looks for.
 func (w *closingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

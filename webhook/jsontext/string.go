@@ -1,9 +1,9 @@
-// Package jsontext writes JSON without reflection, where it is written for every request.
+// Package jsontext writes JSON without reflection, for the code that every request runs.
 package jsontext
 
 import "encoding/json"
 
-// AppendString appends a string in quotes. One with control characters, or beyond ASCII, is left to encoding/json.
+// AppendString appends a string in quotes. For control characters and non-ASCII characters it uses encoding/json.
 func AppendString(to []byte, text string) []byte {
 	start, rest := len(to), 0
 	to = append(to, '"')

@@ -1,5 +1,5 @@
-// Package regular reads regular files, up to a limit. A path from a command line or a directory may lead, also by way of a
-// symbolic link, to a named pipe that nobody writes to or to a device without an end: os.ReadFile never returns from either.
+// Package regular reads regular files up to a size limit. A path from a command line or a directory may lead to a named pipe without a
+// writer or to an endless device, also by a symbolic link. os.ReadFile would never return from either.
 package regular
 
 import (
@@ -11,14 +11,13 @@ import (
 	"syscall"
 )
 
-// ReadFile returns the content of the regular file at path. It returns an error for any other kind of file, and for one that has
-// more than limit bytes.
+// ReadFile returns the content of the regular file at path. Any other kind of file, and a file of more than limit bytes, is an error.
 func ReadFile(path string, limit int64) ([]byte, error) {
-	// Some devices act when they are opened, so the check comes before. A second one covers a file that is replaced in between;
-	// with O_NONBLOCK, opening a named pipe does not wait for a writer.
+	// Opening some devices has effects, so the first check comes before. The second check covers a file that is replaced in between.
+	// With O_NONBLOCK, opening a named pipe does not wait for a writer.
 	info, err := os.Stat(path)
 	if problem := (*fs.PathError)(nil); errors.As(err, &problem) {
-		problem.Op = "open" // people know the message of os.ReadFile
+		problem.Op = "open" // as in the message of os.ReadFile
 	}
 	if err != nil {
 		return nil, err
@@ -44,7 +43,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return content, nil
 }
 
-// ReadAll reads up to the end, and returns an error where that is further than limit bytes away.
+// ReadAll reads to the end. More than limit bytes is an error.
 func ReadAll(from io.Reader, limit int64) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(from, limit+1))
 	if err == nil && int64(len(content)) > limit {
@@ -53,7 +52,7 @@ func ReadAll(from io.Reader, limit int64) ([]byte, error) {
 	return content, err
 }
 
-// kinds are the files that people meet in place of regular ones.
+// kinds names the kinds of file that are not regular.
 var kinds = []struct {
 	mode fs.FileMode
 	name string

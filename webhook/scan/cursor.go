@@ -1,13 +1,12 @@
-// Package scan picks a few fields out of JSON in one pass, without decoding the rest. It trusts no input more than a full
-// decode would: the whole text has to be valid JSON in UTF-8, and a field that stands twice, or is of another type than it
-// should be, is an error that names it, since two readers could understand such a document differently. Names are compared as
-// the API server compares them, with regard to case.
+// Package scan reads a few fields of a JSON document in one pass, without decoding the rest. It is as strict as a full decode: the
+// whole text must be valid JSON in UTF-8. A duplicate field and a field of the wrong type are errors that name the field, because two
+// readers could understand such a document differently. Names are case-sensitive, as in the API server.
 //
-// What it returns is a copy: the text may be overwritten once it has been read.
+// The results are copies, so the caller may overwrite the text afterwards.
 //
-// It is here because a decode costs a multiple: 0.2 ms more for a small pod, 4 ms more for one of 60 KB, on the path of every pod.
-// encoding/json/v2's jsontext reads tokens without decoding, with the same checks. It replaces this package once the project's Go has
-// it outside GOEXPERIMENT.
+// A full decode of every pod would cost 0.2 ms more for a small pod and 4 ms more for one of 60 KB. Package jsontext of
+// encoding/json/v2 reads tokens without decoding, with the same checks. It replaces this package when the project's Go has it
+// without GOEXPERIMENT.
 package scan
 
 import (
@@ -17,8 +16,8 @@ import (
 	"strings"
 )
 
-// MaxDepth bounds how deep JSON may nest. A pod with an AdmissionReview around it needs fewer than 30 levels; a reader that
-// recurses would exhaust its stack on a hostile one.
+// MaxDepth is the deepest nesting allowed. A pod in an AdmissionReview needs fewer than 30 levels. Hostile input with many more would
+// exhaust the stack of a recursive reader.
 const MaxDepth = 128
 
 var (
@@ -28,22 +27,22 @@ var (
 	errMore    = errors.New("and more")
 )
 
-// Cursor reads JSON from front to back. Every method that reads a value leaves the cursor behind it. From the first broken byte
-// on it reads nothing more, and the methods answer as for an empty document.
+// Cursor reads JSON from front to back. Every method that reads a value moves the cursor past it. After the first syntax error it reads
+// nothing more, and the methods return empty values.
 type Cursor struct {
 	text  []byte
 	at    int
 	depth int
-	path  []step   // to the value that is being read
-	steps [16]step // of the path, while it is no longer than most
-	// high has a high bit set if a string may have a byte beyond ASCII.
+	path  []step   // to the current value
+	steps [16]step // the first array behind path, long enough for most documents
+	// high has a high bit set if a string may contain a non-ASCII byte.
 	high uint64
-	// broken is why the text is no JSON; problems are what is wrong with fields of it.
+	// broken is the syntax error; problems are the errors of single fields.
 	broken   error
 	problems []error
 }
 
-// step is one of a path's: where in the text the name of a field or the key of a map is, or else the index in a list.
+// step is one element of a path: the offset of a field name or map key in the text, or the index in a list.
 type step struct {
 	kind stepKind
 	at   int
@@ -57,7 +56,7 @@ const (
 	indexStep
 )
 
-// Path is where the value that is being read stands: "spec.containers[0].name".
+// Path returns the path of the current value: "spec.containers[0].name".
 func (c *Cursor) Path() string {
 	var path strings.Builder
 	for _, s := range c.path {
@@ -73,17 +72,17 @@ func (c *Cursor) Path() string {
 	return strings.TrimPrefix(path.String(), ".")
 }
 
-// nameAt reads a name again.
+// nameAt reads the name at an offset again.
 func (c *Cursor) nameAt(at int) string {
 	again := Cursor{text: c.text, at: at}
 	return string(again.string())
 }
 
-// maxProblems bounds what is said about a document: it could be made of nothing but problems.
+// maxProblems limits the errors of one document, which could consist of nothing else.
 const maxProblems = 20
 
-// Errorf records what is wrong with the value that is being read. All problems come at once, at the end; after the first maxProblems,
-// no more than that there are more.
+// Errorf records an error of the current value. The end of the document reports all of them at once, but at most maxProblems and a note
+// that there are more.
 func (c *Cursor) Errorf(format string, args ...any) {
 	if len(c.problems) >= maxProblems {
 		c.problems = append(c.problems[:maxProblems], errMore)
@@ -92,7 +91,7 @@ func (c *Cursor) Errorf(format string, args ...any) {
 	c.problems = append(c.problems, errors.New(strings.TrimSpace(c.Path()+" "+fmt.Sprintf(format, args...))))
 }
 
-// Isolate returns the errors of read, apart from all other problems, and with paths that begin where it begins.
+// Isolate returns only the errors of read, with paths relative to the current value.
 func (c *Cursor) Isolate(read func()) error {
 	problems, path := c.problems, c.path
 	c.problems, c.path = nil, c.path[len(c.path):]
@@ -116,29 +115,29 @@ func (c *Cursor) Boolean() bool {
 	return false
 }
 
-// Raw reads any value and returns it as it stands.
+// Raw reads any value and returns its text.
 func (c *Cursor) Raw() string {
 	start := c.Mark()
 	c.Skip()
 	return c.Since(start)
 }
 
-// Skip passes over any value.
+// Skip skips any value.
 func (c *Cursor) Skip() {
 	c.peek()
 	c.skip()
 }
 
-// Mark is where the next value begins, for Since.
+// Mark returns the offset of the next value, for Since.
 func (c *Cursor) Mark() int {
 	c.peek()
 	return c.at
 }
 
-// Since returns what has been read since a mark, as it stands.
+// Since returns the text since a mark.
 func (c *Cursor) Since(mark int) string { return string(c.text[mark:c.at]) }
 
-// Null reads a null if there is one, and tells whether there was.
+// Null reads a null if it is next, and reports whether it was.
 func (c *Cursor) Null() bool {
 	if c.peek() != 'n' {
 		return false
@@ -147,7 +146,7 @@ func (c *Cursor) Null() bool {
 	return true
 }
 
-// Map calls visit for each entry of a map, with its key; visit reads the value, and copies the key to keep it. Any other
+// Map calls visit with the key of each entry of a map. The function visit reads the value, and must copy the key to keep it. Any other
 // value is an error.
 func (c *Cursor) Map(visit func(key []byte)) {
 	if c.peek() != '{' {
@@ -162,12 +161,12 @@ func (c *Cursor) Map(visit func(key []byte)) {
 	}
 }
 
-// maxItems bounds the lists that are read. A pod that etcd can hold has fewer containers, volumes or sysctls; what is kept of each may
-// be larger than its JSON.
+// maxItems limits the length of a list, because an item may take more memory than its JSON. A pod that fits into etcd has fewer
+// containers, volumes or sysctls.
 const maxItems = 10_000
 
-// Each calls visit for each object of a list, which visit reads. Any other value, in the list or in its place, and a list that
-// is too long, are errors.
+// Each calls visit for each object of a list. The function visit reads the object. Any other value, in the list or in its place, and a
+// list that is too long, are errors.
 func (c *Cursor) Each(visit func()) {
 	c.each(func() {
 		if c.peek() == '{' {
@@ -197,13 +196,13 @@ func (c *Cursor) each(visit func()) {
 	}
 }
 
-// members is an object or a list that is being read.
+// members is the position in an object or a list.
 type members struct {
 	closing byte
 	begun   bool
 }
 
-// enter goes into an object or a list, at whose opening bracket the cursor is.
+// enter reads the opening bracket of an object or a list.
 func (c *Cursor) enter() members {
 	opening := c.text[c.at]
 	if c.depth++; c.depth > MaxDepth {
@@ -214,7 +213,7 @@ func (c *Cursor) enter() members {
 	return members{closing: closing(opening)}
 }
 
-// next goes to the next member, or behind the closing bracket when there is none.
+// next moves to the next member, or past the closing bracket if there is none.
 func (c *Cursor) next(m *members) bool {
 	switch next := c.peek(); {
 	case next == m.closing:
@@ -235,7 +234,7 @@ func (c *Cursor) next(m *members) bool {
 	return true
 }
 
-// name reads a member's name and the colon behind it.
+// name reads a member's name and the colon after it.
 func (c *Cursor) name() []byte {
 	name := c.string()
 	if c.peek() != ':' {
@@ -258,7 +257,7 @@ func (c *Cursor) mustBe(what string) {
 	}
 }
 
-// peek passes over blanks and returns the byte that comes next; 0 at the end.
+// peek skips blanks and returns the next byte; 0 at the end.
 func (c *Cursor) peek() byte {
 	c.at = pastBlanks(c.text, c.at)
 	if c.at == len(c.text) {
@@ -267,7 +266,7 @@ func (c *Cursor) peek() byte {
 	return c.text[c.at]
 }
 
-// fail ends the reading. What was wrong first counts.
+// fail ends the reading. The first error counts.
 func (c *Cursor) fail(err error) {
 	if c.broken == nil {
 		c.broken = err

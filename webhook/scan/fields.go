@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// Reader reads the value that the cursor is at into a T.
+// Reader reads the next value into a T.
 type Reader[T any] func(into *T, c *Cursor)
 
-// Fields says what to do with the fields of a JSON object, by their names. All others are passed over.
+// Fields maps the names of fields to their readers. All other fields are skipped.
 type Fields[T any] map[string]Reader[T]
 
-// Read reads a whole document. All that is wrong with its fields comes at once.
+// Read reads a whole document. The error lists all errors of its fields.
 func Read[T any](text []byte, into *T, document Reader[T]) error {
 	const highs = 0x8080808080808080
 	c := &Cursor{text: text}
@@ -22,7 +22,7 @@ func Read[T any](text []byte, into *T, document Reader[T]) error {
 	if c.peek() != 0 || c.at < len(c.text) {
 		c.fail(errBroken)
 	}
-	// Bytes beyond ASCII are not broken inside strings alone, and those have been looked at.
+	// Only strings may contain non-ASCII bytes, and c.high covers those.
 	if (c.broken != nil || c.high&highs != 0) && !utf8.Valid(text) {
 		return errNotUTF8
 	}
@@ -32,10 +32,10 @@ func Read[T any](text []byte, into *T, document Reader[T]) error {
 	return errors.Join(c.problems...)
 }
 
-// maxFields of one object that can be told apart.
+// maxFields is the number of bits in seen.
 const maxFields = 64
 
-// Object reads an object. A null, for the object or for a field, is as if it were absent, as in the API's own decoding.
+// Object reads an object. A null object or field counts as absent, as in the API server.
 func Object[T any](fields Fields[T]) Reader[T] {
 	names := slices.Sorted(maps.Keys(fields))
 	if len(names) > maxFields {
@@ -53,11 +53,11 @@ func Object[T any](fields Fields[T]) Reader[T] {
 			c.mustBe("an object")
 			return
 		}
-		var seen uint64 // a bit for each of the names
+		var seen uint64 // a bit for each name
 		for m := c.enter(); c.next(&m); {
 			here := step{fieldStep, c.at}
 			name := c.name()
-			// They are so few, and of such different lengths, that to look it up in a map would take longer.
+			// A map lookup would be slower: there are few names, and most differ in length.
 			field := slices.IndexFunc(names, func(known string) bool { return known == string(name) })
 			if field < 0 {
 				c.Skip()
@@ -78,7 +78,7 @@ func Object[T any](fields Fields[T]) Reader[T] {
 	}
 }
 
-// Text reads a string. Of those that are expected no copy need be made.
+// Text reads a string. It does not copy a string that equals one of expected.
 func Text[T any](of func(*T) *string, expected ...string) Reader[T] {
 	return func(into *T, c *Cursor) { *of(into) = c.Text(expected...) }
 }
@@ -93,12 +93,12 @@ func Boolean[T any](of func(*T) *bool) Reader[T] {
 	return func(into *T, c *Cursor) { *of(into) = c.Boolean() }
 }
 
-// Raw keeps a value as it stands.
+// Raw reads the text of any value.
 func Raw[T any](of func(*T) *string) Reader[T] {
 	return func(into *T, c *Cursor) { *of(into) = c.Raw() }
 }
 
-// List reads each object of a list into an item of its own.
+// List reads each object of a list into an item.
 func List[T, Item any](of func(*T) *[]Item, fields Fields[Item]) Reader[T] {
 	item := Object(fields)
 	return func(into *T, c *Cursor) {

@@ -5,12 +5,11 @@ import (
 	"math/bits"
 )
 
-// skip passes over any value, at whose first byte the cursor is, and checks that it is valid. It is one loop, since most of a
-// pod is read by it alone.
+// skip checks and skips the value at the cursor. It is one loop because it reads most of a pod.
 func (c *Cursor) skip() {
 	text, at, depth, high := c.text, c.at, c.depth, c.high
-	var objects [MaxDepth + 1]bool // whether a level is an object, or else a list
-	object := false                // whether the present one is
+	var objects [MaxDepth + 1]bool // whether each level is an object; otherwise it is a list
+	object := false                // whether the current level is one
 value:
 	if at = pastBlanks(text, at); at == len(text) {
 		c.fail(errBroken)
@@ -80,7 +79,7 @@ name:
 	c.fail(errBroken)
 }
 
-// closing returns the bracket that closes what the other one opens.
+// closing returns the closing bracket for an opening one.
 func closing(opening byte) byte { return opening + 2 } // in ASCII, '}' comes two after '{', and ']' two after '['
 
 func pastBlanks(text []byte, at int) int {
@@ -90,7 +89,7 @@ func pastBlanks(text []byte, at int) int {
 	return at
 }
 
-// literal passes over a word.
+// literal skips a word.
 func (c *Cursor) literal(word string) {
 	if end := literalEnd(c.text, c.at, word); end < 0 {
 		c.fail(errBroken)
@@ -99,7 +98,7 @@ func (c *Cursor) literal(word string) {
 	}
 }
 
-// literalEnd returns where the word ends, and the functions below where what they are named after does; -1 where it is not there.
+// literalEnd returns the offset after the word, or -1 if the text has another. The functions below do the same for other tokens.
 func literalEnd(text []byte, at int, word string) int {
 	if end := at + len(word); end <= len(text) && string(text[at:end]) == word {
 		return end
@@ -132,7 +131,7 @@ func numberEnd(text []byte, at int) int {
 	return at
 }
 
-// digitsEnd wants one digit or more.
+// digitsEnd requires at least one digit.
 func digitsEnd(text []byte, at int) int {
 	start := at
 	for at < len(text) && '0' <= text[at] && text[at] <= '9' {
@@ -144,16 +143,17 @@ func digitsEnd(text []byte, at int) int {
 	return at
 }
 
-// stringEnd is for a string whose opening quote is at; it tells whether there are escapes in it, and takes note in high of bytes
-// beyond ASCII. Most of a pod is the inside of strings: eight bytes at a time make the whole scan about twice as fast.
+// stringEnd takes the offset of a string's opening quote. It also returns whether the string has escapes, and records non-ASCII bytes
+// in high. Most of a pod is inside strings, so reading eight bytes at a time makes the whole scan about twice as fast.
 func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint64) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for at++; at < len(text); {
 		if at+8 <= len(text) {
 			word := binary.LittleEndian.Uint64(text[at:])
 			high |= word
-			// A byte's high bit is set where the byte is below 0x21 or zero after the exclusive or: quotes, which become 0x20, and control
-			// characters in the one, backslashes in the other. A borrow can set one above a true hit by mistake, never below: the lowest is right.
+			// The high bit of a byte is set if the byte is below 0x21 (in the first word: a quote, which becomes 0x20, or a control
+			// character) or zero (in the second word: a backslash). A borrow can set a false bit above a true one, but never below: the
+			// lowest bit is right.
 			quote, backslash := word^(ones*('"'^' ')), word^(ones*'\\')
 			hits := (((quote - ones*0x21) &^ quote) | ((backslash - ones) &^ backslash)) & highs
 			if hits == 0 {
@@ -176,14 +176,14 @@ func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint6
 			at += length
 		case b < ' ':
 			return -1, escaped, high
-		default: // among the last bytes of the text
+		default: // in the last bytes of the text
 			at++
 		}
 	}
 	return -1, escaped, high
 }
 
-// escapeLength returns the length of the escape that the text begins with; 0 where it is none.
+// escapeLength returns the length of the escape at the start of the text; 0 if there is none.
 func escapeLength(text []byte) int {
 	if len(text) < 2 {
 		return 0

@@ -2,7 +2,7 @@ package scan
 
 import "encoding/json"
 
-// Text reads a string. Any other value is an error. Of a string that is expected no copy need be made.
+// Text reads a string. Any other value is an error. It does not copy a string that equals one of expected.
 func (c *Cursor) Text(expected ...string) string {
 	if c.peek() != '"' {
 		c.mustBe("a string")
@@ -24,9 +24,9 @@ func (c *Cursor) Texts() []string {
 	return texts
 }
 
-// string reads a string, at whose opening quote the cursor is. It is a part of the text, but where there are escapes.
+// string reads the string at the cursor. The result is a slice of the text, unless the string has escapes.
 func (c *Cursor) string() []byte {
-	if c.at == len(c.text) { // broken before
+	if c.at == len(c.text) { // after a syntax error
 		return nil
 	}
 	start := c.at
@@ -42,7 +42,7 @@ func (c *Cursor) string() []byte {
 	return c.text[start+1 : end-1]
 }
 
-// unescape leaves all but the plainest escapes to encoding/json.
+// unescape handles only the simplest escapes itself, and uses encoding/json for the others.
 func (c *Cursor) unescape(quoted []byte) []byte {
 	plain := make([]byte, 0, len(quoted))
 	for at := 1; at < len(quoted)-1; at++ {

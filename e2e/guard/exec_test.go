@@ -10,7 +10,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-const nobodyMay = `nobody may exec into container "sysctl-injector" or attach to it: it is privileged`
+const nobodyMay = `nobody may exec into container "sysctl-injector" or attach to it: it sets kernel parameters`
 
 // TestGuardExec asks for streams of a container that runs nowhere: what passes admission fails a step later.
 func TestGuardExec(t *testing.T) {

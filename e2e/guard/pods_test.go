@@ -37,10 +37,13 @@ func plainContainer(name string) corev1.Container {
 	}
 }
 
-// ours is the injected container, as the webhook writes it into a pod without resources.
-func ours(args ...string) corev1.Container {
+// ours is the privileged container, as the webhook writes it into a pod without resources.
+func ours(args ...string) corev1.Container { return oursOf("privileged", args...) }
+
+// oursOf is the injected container of a template, as the webhook writes it into a pod without resources.
+func oursOf(template string, args ...string) corev1.Container {
 	var container corev1.Container
-	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &container); err != nil {
+	if err := templates.Decode(templates.Forms, "forms/"+template+".yaml", &container); err != nil {
 		panic(err) // the template is embedded, and a test reads it
 	}
 	container.Image = currentImage

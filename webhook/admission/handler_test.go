@@ -24,7 +24,7 @@ func TestInjects(t *testing.T) {
 	f := newFixture(t)
 	response := decode(t, f.post(reviewOf(annotatedPod)))
 	want := `[{"op":"add","path":"/metadata/labels","value":{"sysctl-injector.dev/injected":"true"}},` +
-		`{"op":"add","path":"/metadata/annotations/sysctl-injector.dev~1status","value":"{\"version\":\"v1.2.3\",\"kernel\":\"Shared\",\"sysctls\":[\"net.core.somaxconn=1024\"]}"},` +
+		`{"op":"add","path":"/metadata/annotations/sysctl-injector.dev~1status","value":"{\"version\":\"v1.2.3\",\"kernel\":\"Shared\",\"form\":\"privileged\",\"sysctls\":[\"net.core.somaxconn=1024\"]}"},` +
 		`{"op":"add","path":"/spec/initContainers","value":[{"name":"sysctl-injector","image":"docker.io/library/busybox:1.36","command":["sysctl","-w"],` +
 		`"args":["net.core.somaxconn=1024"],"terminationMessagePolicy":"FallbackToLogsOnError","imagePullPolicy":"IfNotPresent",` +
 		`"securityContext":{"privileged":true,"runAsUser":0,"runAsGroup":0,"runAsNonRoot":false,"readOnlyRootFilesystem":true,"appArmorProfile":{"type":"Unconfined"}}}]}]`

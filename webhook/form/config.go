@@ -3,12 +3,9 @@ package form
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-
-	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
 // Config is what an administrator chooses of the injected container. A zero field keeps what the template says.
@@ -18,21 +15,31 @@ type Config struct {
 	CPU, Memory resource.Quantity // the most that it requests, and its highest limit, in pods that have resources
 }
 
-// New returns the forms with their containers, or says what is wrong with which field of config.
-func New(config Config) (*Forms, error) {
-	forms := slices.Clone(table)
-	for i := range forms {
-		if err := forms[i].configure(config); err != nil {
-			return nil, err
-		}
-	}
-	return &Forms{forms}, nil
+// Forms is the table with its containers as an administrator has configured them. It never changes.
+type Forms struct {
+	containers map[*template]map[*Command]*Container
 }
 
-func (f *Form) configure(config Config) error {
-	container, err := f.template()
+// New returns the forms with their containers, or says what is wrong with which field of config.
+func New(config Config) (*Forms, error) {
+	forms := &Forms{map[*template]map[*Command]*Container{}}
+	for _, t := range all() {
+		container, err := t.configured(config)
+		if err != nil {
+			return nil, err
+		}
+		forms.containers[t] = map[*Command]*Container{}
+		for _, command := range t.commands {
+			forms.containers[t][command] = newContainer(container, command)
+		}
+	}
+	return forms, nil
+}
+
+func (t *template) configured(config Config) (corev1.Container, error) {
+	container, err := t.decode()
 	if err != nil {
-		return err
+		return container, err
 	}
 	if config.Image != "" {
 		container.Image = config.Image
@@ -48,22 +55,12 @@ func (f *Form) configure(config Config) error {
 	errs = append(errs,
 		setResource(&container, corev1.ResourceCPU, "CPU", config.CPU),
 		setResource(&container, corev1.ResourceMemory, "Memory", config.Memory))
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	f.container, f.encoded = container, encode(container)
-	return nil
-}
-
-// template decodes the form's container as it is in its file.
-func (f *Form) template() (container corev1.Container, err error) {
-	err = templates.Decode(templates.Forms, "forms/"+f.Template, &container)
-	return container, err
+	return container, errors.Join(errs...)
 }
 
 // DefaultImage is the image that the templates name.
 func DefaultImage() string {
-	container, err := privileged.template()
+	container, err := privilegedContainer.decode()
 	if err != nil {
 		panic(err) // the template is embedded, and a test reads it
 	}

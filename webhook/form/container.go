@@ -10,11 +10,22 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
+// Container is a form's init container as an administrator has configured it, with one of its commands. It never changes.
+type Container struct {
+	container corev1.Container
+	encoded   encoded
+}
+
+func newContainer(container corev1.Container, command *Command) *Container {
+	container.Command = command.Words
+	return &Container{container, encode(container)}
+}
+
 // Render returns the container for a pod, with its arguments.
-func (f *Form) Render(p *pod.Pod, args []string) corev1.Container {
-	container := f.container
+func (c *Container) Render(p *pod.Pod, args []string) corev1.Container {
+	container := c.container
 	container.Args = args
-	container.Resources = resourcesFor(p, f.container.Resources.Limits)
+	container.Resources = resourcesFor(p, c.container.Resources.Limits)
 	if volume := p.TokenVolume(); volume != "" {
 		container.VolumeMounts = []corev1.VolumeMount{{Name: volume, ReadOnly: true, MountPath: pod.TokenMountPath}}
 	}
@@ -46,16 +57,16 @@ func JSON(container corev1.Container) json.RawMessage {
 }
 
 // Encode returns the container of Render as JSON.
-func (f *Form) Encode(p *pod.Pod, args []string) json.RawMessage {
-	text := make(json.RawMessage, 0, len(f.encoded.before)+len(f.encoded.after)+512)
-	text = append(text, f.encoded.before...)
+func (c *Container) Encode(p *pod.Pod, args []string) json.RawMessage {
+	text := make(json.RawMessage, 0, len(c.encoded.before)+len(c.encoded.after)+512)
+	text = append(text, c.encoded.before...)
 	text = jsontext.AppendStrings(text, args)
-	if resources := resourcesFor(p, f.container.Resources.Limits); resources.Limits != nil || resources.Requests != nil {
+	if resources := resourcesFor(p, c.container.Resources.Limits); resources.Limits != nil || resources.Requests != nil {
 		text = appendResources(append(text, `,"resources":`...), resources)
 	}
 	if volume := p.TokenVolume(); volume != "" {
 		text = jsontext.AppendString(append(text, `,"volumeMounts":[{"name":`...), volume)
 		text = append(text, `,"readOnly":true,"mountPath":"`+pod.TokenMountPath+`"}]`...)
 	}
-	return append(text, f.encoded.after...)
+	return append(text, c.encoded.after...)
 }

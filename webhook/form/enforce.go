@@ -17,8 +17,8 @@ import (
 //	resources                                a LimitRange adds them
 //	the mount of the service account token   the API server adds it
 //	defaults                                 the API server adds them
-func (f *Form) Enforce(p *pod.Pod, args []string, found corev1.Container) corev1.Container {
-	container := f.Render(p, args)
+func (c *Container) Enforce(p *pod.Pod, args []string, found corev1.Container) corev1.Container {
+	container := c.Render(p, args)
 	if found.ImagePullPolicy == corev1.PullAlways {
 		container.ImagePullPolicy = corev1.PullAlways
 	}
@@ -35,7 +35,8 @@ func (f *Form) Enforce(p *pod.Pod, args []string, found corev1.Container) corev1
 	if found.TerminationMessagePath == corev1.TerminationMessagePathDefault {
 		container.TerminationMessagePath = found.TerminationMessagePath
 	}
-	if sc := found.SecurityContext; sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount {
+	sc := found.SecurityContext
+	if sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount && container.SecurityContext.ProcMount == nil {
 		own := *container.SecurityContext
 		own.ProcMount = sc.ProcMount
 		container.SecurityContext = &own

@@ -1,14 +1,20 @@
 package form
 
-import "github.com/sysctl-injector/sysctl-injector/webhook/policy"
+import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 
 // privileged is for every pod that no other form is for: a privileged init container, on the node's kernel.
-var privileged = Form{
-	Name:        "privileged",
-	Applies:     func(policy.Facts) bool { return true },
-	Template:    "privileged.yaml",
-	PodSecurity: Privileged,
-	NeedsGrant:  true,
-	Rules:       []policy.Rule{userNamespace},
-	podRules:    []podRule{windows, mirrorPod, seLinux},
+var privileged = &Form{
+	Name:      "privileged",
+	takes:     func(Pod, sysctl.Assignment) bool { return true },
+	Rules:     inUserNamespace,
+	podRules:  []podRule{windows, mirrorPod, seLinux},
+	templates: []*template{privilegedContainer},
+}
+
+// privilegedContainer can write all of /proc/sys.
+var privilegedContainer = &template{
+	file:        "privileged.yaml",
+	podSecurity: in(Privileged),
+	rejected:    "the privileged init container that would set them",
+	commands:    []*Command{plain},
 }

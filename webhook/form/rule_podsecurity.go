@@ -37,12 +37,13 @@ func (l Level) isRejectedBy(label string) bool {
 	}
 }
 
-func podSecurityMessage(pod policy.Facts) string {
+// podSecurityMessage says what of the init container the namespace's standard rejects.
+func podSecurityMessage(pod policy.Facts, rejected string) string {
 	label := pod.NamespaceLabels[podSecurityLabel]
 	enforce := "restricted"
 	if label == "baseline" {
 		enforce = label
 	}
-	return fmt.Sprintf("namespace %q is held to Pod Security %q, which refuses the privileged init container that would set them; "+
-		"an administrator can open it for that container alone: sysctl-injector enroll %[1]s --enforce %[3]s", pod.Namespace, label, enforce)
+	return fmt.Sprintf("namespace %q is held to Pod Security %q, which refuses %s; "+
+		"an administrator can open it for that container alone: sysctl-injector enroll %[1]s --enforce %[4]s", pod.Namespace, label, rejected, enforce)
 }

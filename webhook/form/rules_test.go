@@ -67,6 +67,15 @@ func TestRules(t *testing.T) {
 		}},
 		{"rejects a node-level name in a user namespace, before it is reported node-level", func(f *policy.Facts) { f.UserNamespace = true }, "vm.swappiness = 1", []violation{inUserNamespace}},
 		{"rejects a node-level name in a guest kernel's user namespace", func(f *policy.Facts) { guestKernel(f); f.UserNamespace = true }, "vm.swappiness = 1", []violation{inUserNamespace}},
+		{"rejects a name that the kernel keeps from user namespaces", func(f *policy.Facts) { f.UserNamespace = true }, "net.core.xfrm_acq_expires = 30\nnet.ipv6.route.max_size = 4096", []violation{
+			{"AbsentInUserNamespace", atSysctls + "Forbidden: line 1: net.core.xfrm_acq_expires does not exist in the network namespace of a pod with hostUsers: false: " +
+				"the kernel keeps it from user namespaces; remove hostUsers: false, or the sysctl"},
+		}},
+		{"rejects a container of a user namespace where Pod Security does", func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "net.core.somaxconn = 512", []violation{
+			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which refuses the init container that would set them: it adds the ` +
+				`capability NET_ADMIN, in the pod's user namespace; an administrator can open it for that container alone: sysctl-injector enroll shop --enforce baseline`},
+		}},
+		{"allows IPC names in a user namespace at baseline", func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", nil},
 		{"allows net.* and IPC names in a user namespace", func(f *policy.Facts) { f.UserNamespace = true }, "net.core.somaxconn = 512\nkernel.sem = 1 2 3 4", nil},
 		{"allows a node-level name in a guest kernel", guestKernel, "vm.swappiness = 1", nil},
 	} {
@@ -82,10 +91,10 @@ func TestRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := forms.For(facts)
-			found := f.Check(facts, settings)
+			plan := forms.Plan(Pod{Facts: facts, Kubernetes: NewestKubernetes}, settings)
+			found := plan.Check()
 			if len(found) == 0 {
-				found = set.Evaluate(facts, settings, f.Rules)
+				found = set.Evaluate(facts, settings, plan.Form.Rules)
 			}
 			var got []violation
 			for _, v := range found {
@@ -95,18 +104,6 @@ func TestRules(t *testing.T) {
 				t.Errorf("violations (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestForPicksTheFirstFormThatApplies(t *testing.T) {
-	forms, err := New(Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for kernel, want := range map[v1alpha1.Kernel]string{v1alpha1.SharedKernel: "privileged", v1alpha1.GuestKernel: "guest", "": "privileged"} {
-		if got := forms.For(policy.Facts{Kernel: kernel}).Name; got != want {
-			t.Errorf("kernel %q: form %s, want %s", kernel, got, want)
-		}
 	}
 }
 
@@ -126,23 +123,5 @@ func TestEveryReasonIsItsOwn(t *testing.T) {
 			}
 			seen[reason] = true
 		}
-	}
-}
-
-// Every template is a form's, and forms with one template share a shape.
-func TestShapes(t *testing.T) {
-	shapes, err := Shapes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got [][]string
-	for _, s := range shapes {
-		got = append(got, s.Forms)
-		if s.Container["name"] != v1alpha1.ContainerName {
-			t.Errorf("the container of %v is named %v", s.Forms, s.Container["name"])
-		}
-	}
-	if diff := cmp.Diff([][]string{{"guest", "privileged"}}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -4,28 +4,30 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// Shape is a container as its template has it: what the guard recognises a form by. Forms with the same template share one.
+// Shape is an init container as its template has it: what the guard recognises it by.
 type Shape struct {
-	Forms     []string // by name
+	Name      string   // of its file below templates/forms, without ".yaml"
+	Forms     []string // that have it, by name
 	Container map[string]any
+	Commands  []*Command
 }
 
 // Shapes returns the shape of each template, in the order of the table.
 func Shapes() ([]Shape, error) {
 	var shapes []Shape
-	indexOf := map[string]int{}
-	for i := range table {
-		f := &table[i]
-		at, seen := indexOf[f.Template]
-		if !seen {
-			at = len(shapes)
-			indexOf[f.Template] = at
-			shapes = append(shapes, Shape{})
-			if err := templates.Decode(templates.Forms, "forms/"+f.Template, &shapes[at].Container); err != nil {
-				return nil, err
+	for _, t := range all() {
+		shape := Shape{Name: t.name(), Commands: t.commands}
+		if err := templates.Decode(templates.Forms, "forms/"+t.file, &shape.Container); err != nil {
+			return nil, err
+		}
+		for _, f := range table {
+			for _, of := range f.templates {
+				if of == t {
+					shape.Forms = append(shape.Forms, f.Name)
+				}
 			}
 		}
-		shapes[at].Forms = append(shapes[at].Forms, f.Name)
+		shapes = append(shapes, shape)
 	}
 	return shapes, nil
 }

@@ -13,12 +13,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// argument is the form of an injected argument, an assignment as package sysctl writes it (a test compares the two). Lengths
-// are not told here: they would make the expression as long as what it matches, and as costly.
-const argument = `^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+=[A-Za-z0-9_,:./+-]+( [A-Za-z0-9_,:./+-]+)*$`
-
 // differs are the fields of the container that are not the same in every pod. The guard has expressions for each of them.
-var differs = []string{"name", "image", "imagePullPolicy", "args", "resources", "securityContext"}
+var differs = []string{"name", "image", "imagePullPolicy", "command", "args", "resources", "securityContext"}
 
 // literalsOf returns the expressions that fill in variables, by the variables' names.
 func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
@@ -26,24 +22,33 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	fixed, err := pickOf(shapes, func(container map[string]any) any {
-		fixed := maps.Clone(container)
+	fixed, err := pickOf(shapes, func(shape form.Shape) any {
+		fixed := maps.Clone(shape.Container)
 		maps.DeleteFunc(fixed, func(name string, _ any) bool { return slices.Contains(differs, name) })
 		return fixed
 	})
 	if err != nil {
 		return nil, err
 	}
-	privileges, err := pickOf(shapes, func(container map[string]any) any { return container["securityContext"] })
+	privileges, err := pickOf(shapes, func(shape form.Shape) any { return shape.Container["securityContext"] })
 	if err != nil {
 		return nil, err
 	}
-	literals := map[string]string{"fixed": fixed, "privileges": privileges, "nodeNames": nodeNames()}
+	commands, err := pickOf(shapes, func(shape form.Shape) any { return shape.Commands[0].Words })
+	if err != nil {
+		return nil, err
+	}
+	arguments, err := pickOf(shapes, func(shape form.Shape) any { return shape.Commands[0].Argument })
+	if err != nil {
+		return nil, err
+	}
+	literals := map[string]string{
+		"fixed": fixed, "privileges": privileges, "command": commands, "argument": arguments, "nodeNames": nodeNames(),
+	}
 	for name, value := range map[string]any{
 		"reserved":      v1alpha1.ContainerName,
 		"hostOnly":      hostOnly(),
 		"images":        config.Images,
-		"argument":      argument,
 		"digest":        "^" + form.Digest + "$",
 		"limits":        map[string]any{"arguments": sysctl.MaxAssignments, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength},
 		"places":        places(100),
@@ -63,20 +68,26 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 }
 
 // pickOf returns the expression for one part of a container's shape. Of several shapes, the variable "form" says which one counts:
-// CEL evaluates that one only, so that the costs of the forms do not add up.
-func pickOf(shapes []form.Shape, part func(container map[string]any) any) (string, error) {
-	expression := ""
-	for i, shape := range shapes {
-		literal, err := literalOf(part(shape.Container))
-		if err != nil {
-			return "", fmt.Errorf("the shape of form %q: %w", shape.Forms[0], err)
-		}
-		if i == len(shapes)-1 {
-			return expression + literal, nil
-		}
-		expression += fmt.Sprintf("variables.form == %d ? %s\n: ", i, literal)
+// CEL evaluates that one only, so that the costs of the forms do not add up. The last one is for all that are not named.
+func pickOf(shapes []form.Shape, part func(form.Shape) any) (string, error) {
+	if len(shapes) == 0 {
+		return "", errors.New("there is no form")
 	}
-	return "", errors.New("there is no form")
+	literals := make([]string, len(shapes))
+	for i, shape := range shapes {
+		var err error
+		if literals[i], err = literalOf(part(shape)); err != nil {
+			return "", fmt.Errorf("the shape %q: %w", shape.Name, err)
+		}
+	}
+	last := len(shapes) - 1
+	expression := ""
+	for i, literal := range literals[:last] {
+		if literal != literals[last] {
+			expression += fmt.Sprintf("variables.form == '%s' ? %s\n: ", shapes[i].Name, literal)
+		}
+	}
+	return expression + literals[last], nil
 }
 
 // nodeNames returns the expression for the names that no namespace isolates, from the scopes of package sysctl.

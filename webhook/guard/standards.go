@@ -5,13 +5,14 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/version"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // The Kubernetes versions that the guard is for: 1.31 to 1.37. A newer cluster gets the standards of the newest.
 const (
 	oldest minor = 31
-	newest minor = 37
+	newest       = minor(form.NewestKubernetes)
 )
 
 // minor is a minor version of Kubernetes 1.
@@ -119,14 +120,11 @@ func safeSysctls(m minor) []string {
 
 // parseMinor reads a version of Kubernetes: "1.35", or as an API server reports it, "v1.35.4-eks-1a2b3c". Empty means the newest.
 func parseMinor(text string) (minor, error) {
-	if text == "" {
-		return newest, nil
+	parsed, err := form.ParseKubernetes(text)
+	if err != nil {
+		return 0, err
 	}
-	parsed, err := version.ParseGeneric(text)
-	if err != nil || parsed.Major() != 1 {
-		return 0, fmt.Errorf("not a version of Kubernetes, such as %s", newest)
-	}
-	if m := minor(parsed.Minor()); m >= oldest {
+	if m := minor(parsed); m >= oldest {
 		return min(m, newest), nil
 	}
 	return 0, fmt.Errorf("the oldest version that the guard is for is %s", oldest)

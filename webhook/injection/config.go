@@ -16,6 +16,8 @@ type Config struct {
 	PullSecrets []string // names of Secrets in the pods' namespaces
 	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own.
 	GuestHandlers []string
+	// Kubernetes returns the minor version of the cluster's API servers; nil stands for the newest that is known.
+	Kubernetes func() uint
 	// Version is reported in the pod's status.
 	Version string
 }
@@ -32,7 +34,11 @@ func New(config Config) (*Injector, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	if config.Kubernetes == nil {
+		config.Kubernetes = func() uint { return form.NewestKubernetes }
+	}
 	return &Injector{
+		kubernetes:    config.Kubernetes,
 		forms:         forms,
 		pullSecrets:   config.PullSecrets,
 		guestHandlers: sets.New(config.GuestHandlers...),

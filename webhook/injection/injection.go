@@ -81,6 +81,7 @@ type Injector struct {
 	forms         *form.Forms
 	pullSecrets   []string
 	guestHandlers sets.Set[string]
+	kubernetes    func() uint
 	version       string
 }
 
@@ -113,30 +114,30 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 		return denied(invalidAnnotations(errs)...)
 	}
 	facts := i.facts(p, target)
-	f := i.forms.For(facts)
-	violations := f.Check(facts, settings)
+	plan := i.forms.Plan(form.Pod{Facts: facts, Kubernetes: i.kubernetes()}, settings)
+	violations := plan.Check()
 	if len(violations) == 0 {
-		violations = rules.Evaluate(facts, settings, f.Rules)
+		violations = rules.Evaluate(facts, settings, plan.Form.Rules)
 	}
 	if violations = append(violations, nativeConflicts(p, settings)...); len(violations) > 0 {
 		return denied(violations...)
 	}
-	return i.inject(p, f, target, facts, settings)
+	return i.inject(p, plan, target, facts, settings)
 }
 
-func (i *Injector) inject(p *pod.Pod, f *form.Form, target Target, facts policy.Facts, settings []policy.Setting) Outcome {
+func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting) Outcome {
 	args := arguments(settings)
 	found, elsewhere := reservedContainers(p)
 	if len(elsewhere) > 0 {
 		return denied(rejectReserved(elsewhere, target)...)
 	}
-	change := enforce(p, f, args, found)
+	change := enforce(p, plan.Container, args, found)
 	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(p, facts, settings)}
 	if change.replaced != "" {
 		outcome.Warnings = append(outcome.Warnings, change.replaced)
 	}
-	if f.NeedsGrant {
-		outcome.Grant = policy.GrantFor(facts, settings)
+	if plan.NeedsGrant {
+		outcome.Grant = policy.GrantFor(facts, plan.Contained)
 	}
 	if change.present {
 		outcome.Reason = ReasonAlreadyInjected
@@ -145,7 +146,7 @@ func (i *Injector) inject(p *pod.Pod, f *form.Form, target Target, facts policy.
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
 	}
-	status := Status{Version: i.version, Kernel: facts.Kernel, Sysctls: args}.encode()
+	status := Status{Version: i.version, Kernel: facts.Kernel, Form: plan.Form.Name, Sysctls: args}.encode()
 	outcome.Operations = slices.Concat(metadata(p, status), change.operations, i.addPullSecrets(p))
 	return outcome
 }

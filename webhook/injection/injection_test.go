@@ -103,6 +103,19 @@ func injected() corev1.Container {
 	}
 }
 
+// injectedInUserNamespace is the container that the pod is given if it sets hostUsers: false.
+func injectedInUserNamespace() corev1.Container {
+	container := injected()
+	container.SecurityContext = &corev1.SecurityContext{
+		RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+		AllowPrivilegeEscalation: ptr.To(false), ProcMount: ptr.To(corev1.UnmaskedProcMount),
+		Capabilities:    &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
+		SeccompProfile:  &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
+	}
+	return container
+}
+
 func TestRefusals(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -124,7 +124,8 @@ func TestPatch(t *testing.T) {
 				t.Errorf("container (-want +got):\n%s", diff)
 			}
 			kernel := policy.KernelOf(w.runtimeClass, sets.New("kata"))
-			wantStatus := fmt.Sprintf(`{"version":"v1.2.3","kernel":"%s","sysctls":["net.core.somaxconn=1024"]}`, kernel)
+			form := map[v1alpha1.Kernel]string{v1alpha1.SharedKernel: "privileged", v1alpha1.GuestKernel: "guest"}[kernel]
+			wantStatus := fmt.Sprintf(`{"version":"v1.2.3","kernel":"%s","form":"%s","sysctls":["net.core.somaxconn=1024"]}`, kernel, form)
 			if patched.Annotations[v1alpha1.StatusAnnotation] != wantStatus || patched.Labels[v1alpha1.InjectedLabel] != "true" {
 				t.Errorf("status %q, label %q", patched.Annotations[v1alpha1.StatusAnnotation], patched.Labels[v1alpha1.InjectedLabel])
 			}
@@ -198,8 +199,11 @@ func mutateTyped(pod corev1.Pod) corev1.Pod {
 		mutated.Labels = map[string]string{}
 	}
 	mutated.Labels["sysctl-injector.dev/injected"] = "true"
-	mutated.Annotations["sysctl-injector.dev/status"] = `{"version":"v1.2.3","kernel":"Shared","sysctls":["net.core.somaxconn=1024"]}`
-	container := injected()
+	form, container := "privileged", injected()
+	if pod.Spec.HostUsers != nil && !*pod.Spec.HostUsers {
+		form, container = "user-namespace", injectedInUserNamespace()
+	}
+	mutated.Annotations["sysctl-injector.dev/status"] = `{"version":"v1.2.3","kernel":"Shared","form":"` + form + `","sysctls":["net.core.somaxconn=1024"]}`
 	if pod.Spec.Resources == nil {
 		container.Resources = smallest(append(slices.Clone(pod.Spec.Containers), pod.Spec.InitContainers...))
 	}

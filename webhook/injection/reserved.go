@@ -58,17 +58,17 @@ type enforced struct {
 }
 
 // enforce puts the container that belongs in a pod in front, in place of all that the pod has under its name.
-func enforce(p *pod.Pod, f *form.Form, args []string, found []reserved) enforced {
+func enforce(p *pod.Pod, container *form.Container, args []string, found []reserved) enforced {
 	if len(found) == 0 {
 		if p.HasInitContainers {
-			return enforced{operations: []jsonpatch.Operation{jsonpatch.NewOperation("add", first, f.Encode(p, args))}}
+			return enforced{operations: []jsonpatch.Operation{jsonpatch.NewOperation("add", first, container.Encode(p, args))}}
 		}
 		return enforced{operations: []jsonpatch.Operation{
-			jsonpatch.NewOperation("add", "/spec/initContainers", slices.Concat(rawJSON("["), f.Encode(p, args), rawJSON("]"))),
+			jsonpatch.NewOperation("add", "/spec/initContainers", slices.Concat(rawJSON("["), container.Encode(p, args), rawJSON("]"))),
 		}}
 	}
 	current, readable := readContainer(found[0].raw)
-	wanted := f.Enforce(p, args, current)
+	wanted := container.Enforce(p, args, current)
 	differing := differingFields(current, wanted)
 	if !readable {
 		differing = append(differing, "a field that is not of a container")

@@ -12,6 +12,7 @@ import (
 type Status struct {
 	Version string          `json:"version"` // of the sysctl-injector that decided
 	Kernel  v1alpha1.Kernel `json:"kernel"`  // on which the sysctls act
+	Form    string          `json:"form"`    // of the init container that sets them
 	Sysctls []string        `json:"sysctls"` // name=value, as applied
 }
 
@@ -20,6 +21,7 @@ func (s Status) encode() string {
 	text := make([]byte, 0, 256)
 	text = jsontext.AppendString(append(text, `{"version":`...), s.Version)
 	text = jsontext.AppendString(append(text, `,"kernel":`...), string(s.Kernel))
+	text = jsontext.AppendString(append(text, `,"form":`...), s.Form)
 	text = jsontext.AppendStrings(append(text, `,"sysctls":`...), s.Sysctls)
 	return string(append(text, '}'))
 }

@@ -16,6 +16,9 @@ import (
 type containerOptions struct {
 	image, pullPolicy, cpu, memory string
 	pullSecrets, guestHandlers     []string
+	kubernetesVersion              string
+	// minor returns the version of the API servers, where a cluster tells it.
+	minor func() uint
 }
 
 func (o *containerOptions) addFlags(cmd *cobra.Command) {
@@ -27,12 +30,22 @@ func (o *containerOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.memory, "init-memory", "", "most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
 	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
+	flags.StringVar(&o.kubernetesVersion, "kubernetes-version", "",
+		"version of the cluster's API servers (default: the cluster's; without a cluster, the newest that is known)")
 }
 
 func (o *containerOptions) injector() (*injection.Injector, error) {
 	config := injection.Config{
 		Config:      form.Config{Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy)},
 		PullSecrets: o.pullSecrets, GuestHandlers: o.guestHandlers, Version: buildVersion(),
+	}
+	minor, err := form.ParseKubernetes(o.kubernetesVersion)
+	if err != nil {
+		return nil, usagef("--kubernetes-version: %q: %w", o.kubernetesVersion, err)
+	}
+	config.Kubernetes = func() uint { return minor }
+	if o.kubernetesVersion == "" && o.minor != nil {
+		config.Kubernetes = o.minor
 	}
 	for _, q := range []struct {
 		flag, text string

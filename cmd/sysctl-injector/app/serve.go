@@ -85,6 +85,14 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
 	klog.SetSlogLogger(log)
 
+	rest, err := o.rest()
+	if err != nil {
+		return err
+	}
+	version, err := o.version(rest, log)
+	if err != nil {
+		return err
+	}
 	injector, err := o.injector()
 	if err != nil {
 		return err
@@ -92,10 +100,6 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	config := admission.Config{Injector: injector, BodyBytes: bodyBytes(limitMemory(log)), Metrics: admission.NewMetrics(registry), Log: log}
-	rest, err := o.rest()
-	if err != nil {
-		return err
-	}
 	known, err := o.facts(cmd, rest, registry, &config)
 	if err != nil {
 		return err
@@ -112,7 +116,8 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	if known != nil {
-		components = append(components, component{name: "caches", start: known.Start, ready: known.Ready})
+		components = append(components, component{name: "caches", start: known.Start, ready: known.Ready},
+			component{name: "kubernetes-version", start: version.Start, ready: version.Ready})
 	}
 	if known != nil && o.grants == string(cluster.GenerateGrants) {
 		if err := known.ManageGrants(ctx, handler.Need, o.gracePeriod); err != nil {
@@ -139,6 +144,18 @@ func (o *serveOptions) rest() (*rest.Config, error) {
 	}
 	config.UserAgent = "sysctl-injector/" + buildVersion()
 	return config, nil
+}
+
+// version returns what reads the version of the API servers, which the decisions depend on; nil without a cluster.
+func (o *serveOptions) version(rest *rest.Config, log *slog.Logger) (*cluster.Version, error) {
+	if rest == nil {
+		return nil, nil
+	}
+	version, err := cluster.NewVersion(rest, log)
+	if err == nil {
+		o.minor = version.Minor
+	}
+	return version, err
 }
 
 // facts fills in where the decisions get their facts and rules from: files, or a cluster, which it returns.

@@ -1,0 +1,71 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+)
+
+// versionPeriod is how often the version is read: an upgrade of the API servers changes it while this server runs.
+const versionPeriod = time.Minute
+
+// Version is the version of the cluster's API servers.
+type Version struct {
+	client discovery.ServerVersionInterface
+	log    *slog.Logger
+	minor  atomic.Uint32 // 0 until it is known
+	asked  atomic.Bool
+}
+
+// NewVersion returns a Version that Start has yet to read.
+func NewVersion(config *rest.Config, log *slog.Logger) (*Version, error) {
+	client, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Version{client: client, log: log}, nil
+}
+
+// Minor returns the minor version, or 0 while it is not known: then pods get the forms that work in every version.
+func (v *Version) Minor() uint { return uint(v.minor.Load()) }
+
+// Ready returns an error until the API server has been asked once. A cluster that does not tell its version is served all the same.
+func (v *Version) Ready() error {
+	if !v.asked.Load() {
+		return errors.New("the version of Kubernetes has not been read yet")
+	}
+	return nil
+}
+
+// Start reads the version now and then, until the context ends.
+func (v *Version) Start(ctx context.Context) error {
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		if err := v.read(); err != nil && ctx.Err() == nil {
+			v.log.WarnContext(ctx, "Cannot read the version of Kubernetes", "cause", err.Error())
+		}
+		v.asked.Store(true)
+	}, versionPeriod)
+	return nil
+}
+
+func (v *Version) read() error {
+	found, err := v.client.ServerVersion()
+	if err != nil {
+		return err
+	}
+	minor, err := form.ParseKubernetes(found.GitVersion)
+	if err != nil {
+		return fmt.Errorf("version %q: %w", found.GitVersion, err)
+	}
+	v.minor.Store(uint32(minor)) //nolint:gosec // a minor version of Kubernetes
+	return nil
+}

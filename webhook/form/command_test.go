@@ -1,0 +1,32 @@
+package form
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// FuzzArgument holds the form of an argument to the parser: the guard admits what the webhook writes, and nothing else.
+func FuzzArgument(f *testing.F) {
+	argument := regexp.MustCompile(plain.Argument)
+	for _, seed := range []string{
+		"net.core.somaxconn=1024", "net.ipv4.ip_local_port_range=32768 65535", "kernel.sem=1 2  3 4", "a.b= 1", "a.b=1 ", "a.b=", "a=1",
+		"a.b=1=2", "a/b=1", "a..b=1", "-a.b=1", "a.b=1\n", "a.b=\t1", "A.b=1", "a.B=1", "a.b=$(c)", "a.b=-1", "net.c\u043ere.x=1", "a.b=a+b/c:d,e",
+		"a.b=1\nc.d=2", "a.b=1\r", "# a.b=1", "a.b-c=1", "a-b.c=1",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		assignments, problems := sysctl.Parse(text, field.NewPath("argument"))
+		written := len(problems) == 0 && len(assignments) == 1 && assignments[0].String() == text
+		name, value, _ := strings.Cut(text, "=")
+		matched := argument.MatchString(text) && len(name) <= sysctl.MaxNameLength && len(value) <= sysctl.MaxValueLength
+		if written != matched {
+			t.Errorf("%q: the parser writes it so: %t; the guard takes it: %t", text, written, matched)
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package form
+
+import (
+	"io/fs"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+func settingsOf(t *testing.T, lines string) []policy.Setting {
+	t.Helper()
+	settings, errs := everything(t).Settings(policy.Request{Sysctls: &lines, SysctlsPath: field.NewPath("metadata", "annotations").Key(v1alpha1.SysctlsAnnotation)})
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	return settings
+}
+
+func TestPlan(t *testing.T) {
+	type plan struct {
+		Form, Container string
+		NeedsGrant      bool
+	}
+	shared := policy.Facts{Kernel: v1alpha1.SharedKernel}
+	guestKernel := policy.Facts{Kernel: v1alpha1.GuestKernel}
+	userNamespaced := policy.Facts{Kernel: v1alpha1.SharedKernel, UserNamespace: true}
+	const network, ipc = "net.core.somaxconn = 512", "kernel.sem = 1 2 3 4"
+	for _, test := range []struct {
+		name  string
+		pod   Pod
+		lines string
+		want  plan
+	}{
+		{"an ordinary pod", Pod{Facts: shared, Kubernetes: 37}, network, plan{"privileged", "privileged.yaml", true}},
+		{"a pod of which no kernel is known", Pod{Kubernetes: 37}, network, plan{"privileged", "privileged.yaml", true}},
+		{"a guest", Pod{Facts: guestKernel, Kubernetes: 37}, network, plan{"guest", "privileged.yaml", true}},
+		{"a user namespace, net.*", Pod{Facts: userNamespaced, Kubernetes: 37}, network, plan{"user-namespace", "user-namespace-net.yaml", true}},
+		{"a user namespace, both", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc + "\n" + network, plan{"user-namespace", "user-namespace-net.yaml", true}},
+		{"a user namespace, IPC names", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc, plan{"user-namespace", "user-namespace.yaml", false}},
+		{"a user namespace where baseline rejects an unmasked /proc", Pod{Facts: userNamespaced, Kubernetes: 34}, ipc, plan{"user-namespace", "user-namespace.yaml", true}},
+		{"a user namespace where no pod has an unmasked /proc", Pod{Facts: userNamespaced, Kubernetes: 32}, ipc, plan{"privileged", "privileged.yaml", true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			forms, err := New(Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := forms.Plan(test.pod, settingsOf(t, test.lines))
+			if diff := cmp.Diff(test.want, plan{got.Form.Name, got.template.file, got.NeedsGrant}); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Every template is a form's, and forms with one template share a shape.
+func TestShapes(t *testing.T) {
+	shapes, err := Shapes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, s := range shapes {
+		got[s.Name+".yaml"] = s.Forms
+		if s.Container["name"] != v1alpha1.ContainerName {
+			t.Errorf("the container of %v is named %v", s.Forms, s.Container["name"])
+		}
+		if diff := cmp.Diff(s.Container["command"], any(stringsOf(s.Commands[0].Words))); diff != "" {
+			t.Errorf("%s: the template's command is not the first one (-template +first):\n%s", s.Name, diff)
+		}
+	}
+	want := map[string][]string{
+		"privileged.yaml":         {"guest", "privileged"},
+		"user-namespace.yaml":     {"user-namespace"},
+		"user-namespace-net.yaml": {"user-namespace"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	files, err := fs.Glob(templates.Forms, "forms/*.yaml")
+	if err != nil || len(files) != len(want) {
+		t.Errorf("%d files, %v; want one for each shape", len(files), err)
+	}
+}
+
+func stringsOf(words []string) []any {
+	var all []any
+	for _, word := range words {
+		all = append(all, word)
+	}
+	return all
+}

@@ -18,6 +18,8 @@ RACE ?= -race
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 FUZZTIME ?= 60s
@@ -46,8 +48,9 @@ demo-cluster: ## Show what it does to pods that run, on a node of its own (root 
 	@$(STATIC) go run -trimpath ./e2e/demo/cluster
 
 .PHONY: lint
-lint: ## Run the linters
+lint: ## Run the linters, on the code and on the workflows
 	$(GOLANGCI_LINT) run
+	$(ACTIONLINT)
 
 .PHONY: fmt
 fmt: ## Format the code as the linters want it
@@ -68,7 +71,7 @@ clean: ## Remove what was built
 ##@ Release
 
 .PHONY: image-tarball
-image-tarball: ## Build the same image, for amd64 and arm64, without an engine, into bin/image
+image-tarball: ## Build the same image, for all Linux platforms, without an engine, into bin/image
 	rm -rf bin/image
 	$(RELEASE) --image-only --output=bin/image
 

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tidwall/gjson"
 	"gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -64,25 +63,17 @@ func Rewrite(in []byte, edit Edit) ([]byte, error) {
 }
 
 // Objects returns every object of a manifest, the items of a List or ResourceList one by one.
-// Empty documents are skipped; a document that is no mapping is an error.
+// Documents that are empty or no mapping are skipped; Documents tells which are no objects.
 func Objects(in []byte) ([]Object, error) {
 	stream, err := read(in)
 	if err != nil {
 		return nil, err
 	}
 	var all []Object
-	var errs []error
 	for _, doc := range stream.documents {
-		value := gjson.ParseBytes(doc.json)
-		if value.Type != gjson.Null && !value.IsObject() {
-			errs = append(errs, fmt.Errorf("line %d: not a Kubernetes object", doc.lineOf(nil)))
-		}
 		for _, o := range doc.objects() {
 			all = append(all, o.Object)
 		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
 	}
 	return all, nil
 }

@@ -35,7 +35,10 @@ added: comments, order, quotes and blank lines stay. Running it twice changes no
 
 Without --policy, RuntimeClass and Namespace objects among the manifests count as those of the cluster. With --policy, the manifests
 are under review and do not decide on it: such objects count only in the files that --policy, --profile and --runtime-class name.
-A SysctlPolicy among the manifests never counts.`,
+A SysctlPolicy among the manifests never counts.
+
+Files that are no Kubernetes objects (Helm templates and values, JSON patches, kustomizations) are skipped, with a line on standard
+error; with --strict, they end the run.`,
 		Example: `  sysctl-injector inject -f deployment.yaml | kubectl apply -f -
   sysctl-injector inject -f manifests/ -o diff`,
 		Args: cobra.NoArgs,
@@ -105,6 +108,7 @@ type workloadOptions struct {
 	containerOptions
 	files     []string
 	namespace string
+	strict    bool
 }
 
 func (o *workloadOptions) addFlags(cmd *cobra.Command) {
@@ -112,6 +116,7 @@ func (o *workloadOptions) addFlags(cmd *cobra.Command) {
 	o.containerOptions.addFlags(cmd)
 	cmd.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "file, directory, or - for standard input (repeatable)")
 	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the workloads that name none")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on files that are no Kubernetes objects instead of skipping them")
 }
 
 // workloads are manifests, with all that a decision on them needs.
@@ -135,6 +140,9 @@ func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
 		return nil, err
 	}
 	if w.files, err = readFiles(o.files, cmd.InOrStdin()); err != nil {
+		return nil, err
+	}
+	if w.files, err = onlyObjects(w.files, o.strict, cmd.ErrOrStderr()); err != nil {
 		return nil, err
 	}
 	return w, eachFile(w.files, func(f file) error {

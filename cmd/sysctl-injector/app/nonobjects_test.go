@@ -1,0 +1,68 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A directory as people keep it: a manifest beside a kustomization, a JSON patch, and a chart with its values.
+func directoryOfAllKinds(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for name, content := range map[string]string{
+		"deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    metadata:\n" +
+			"      annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 1024}\n    spec:\n      containers: [{name: web, image: nginx}]\n",
+		"kustomization.yaml":   "resources: [deployment.yaml]\n",
+		"replicas.yaml":        "- op: replace\n  path: /spec/replicas\n  value: 3\n",
+		"chart/values.yaml":    "replicaCount: 2\n",
+		"chart/templates.yaml": "{{- if .Values.enabled }}\napiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}-web\n{{- end }}\n",
+	} {
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+func TestInjectSkipsWhatIsNoObject(t *testing.T) {
+	folder := directoryOfAllKinds(t)
+	code, out, errOut := run(t, "", "inject", "-f", folder)
+	if code != 0 || strings.Count(out, "kind:") != 1 || !strings.Contains(out, "net.core.somaxconn=1024") {
+		t.Errorf("exit code %d, output\n%s", code, out)
+	}
+	const skipped = `Skipped: DIR/chart/templates.yaml: looks like a Helm template; render it first: helm template ... | sysctl-injector inject -f -
+Skipped: DIR/chart/values.yaml: line 1: not a Kubernetes object: it has no apiVersion and kind, as a values file or a patch
+Skipped: DIR/kustomization.yaml: line 1: not a Kubernetes object: a kustomization without apiVersion and kind
+Skipped: DIR/replicas.yaml: line 1: not a Kubernetes object: a JSON patch
+`
+	if got := strings.ReplaceAll(errOut, folder, "DIR"); got != skipped {
+		t.Errorf("got on standard error\n%s\nwant\n%s", got, skipped)
+	}
+}
+
+func TestInjectStrict(t *testing.T) {
+	folder := directoryOfAllKinds(t)
+	code, out, errOut := run(t, "", "inject", "--strict", "-f", folder)
+	if code != 1 || out != "" {
+		t.Errorf("exit code %d, output\n%s", code, out)
+	}
+	for _, name := range []string{"chart/templates.yaml", "chart/values.yaml", "kustomization.yaml", "replicas.yaml"} {
+		if !strings.Contains(errOut, filepath.Join(folder, name)+": ") {
+			t.Errorf("no error for %s:\n%s", name, errOut)
+		}
+	}
+}
+
+// A manifest that cannot be read is a mistake, not something to skip, though templates of another kind are in it.
+func TestInjectFailsOnBrokenManifest(t *testing.T) {
+	const broken = "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations: {text: \"{{ $labels.pod }}\"\n"
+	if code, _, errOut := run(t, broken, "inject", "-f", "-"); code != 1 || strings.Contains(errOut, "Skipped") {
+		t.Errorf("exit code %d\n%s", code, errOut)
+	}
+}

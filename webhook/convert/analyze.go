@@ -1,0 +1,260 @@
+package convert
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// analyze runs a container's command on every way that it may take.
+func (s *setting) analyze(c *corev1.Container, found *Finding) {
+	if len(c.Command) == 0 && !s.image.official {
+		found.problem(0, "the image's own entrypoint decides what becomes of args; state command as well")
+		return
+	}
+	var words []string
+	for _, word := range slices.Concat(c.Command, c.Args) {
+		expanded := expandReferences(word, s.environment, s.openEnvironment)
+		if expanded.opaque {
+			found.problem(0, "a variable that the kubelet puts into the command comes from elsewhere: %s", shorten(word))
+			return
+		}
+		words = append(words, expanded.s)
+	}
+	start := s.command(words, found)
+	if isWord(path.Base(words[0]), "sh bash ash dash") {
+		sh, why := shellWords(words)
+		if sh == nil {
+			found.problem(0, "%s", why)
+			return
+		}
+		if sh.isBash && s.image.busybox {
+			found.problem(0, "the image has no bash")
+		}
+		found.Script = scriptPath(c, sh.index)
+		if start = s.script(sh, found); start == nil {
+			return
+		}
+	}
+	s.decide(start, found)
+}
+
+func scriptPath(c *corev1.Container, index int) []string {
+	if index < len(c.Command) {
+		return []string{"command", strconv.Itoa(index)}
+	}
+	return []string{"args", strconv.Itoa(index - len(c.Command))}
+}
+
+// shellWords reads the command line of a shell: options, the script, and its arguments.
+func shellWords(words []string) (*script, string) {
+	sh := &script{lang: syntax.LangPOSIX, hasPath: strings.Contains(words[0], "/")}
+	if sh.isBash = path.Base(words[0]) == "bash"; sh.isBash {
+		sh.lang = syntax.LangBash
+	}
+	isCommand := false
+	i := 1
+	for ; i < len(words) && len(words[i]) > 1 && (words[i][0] == '-' || words[i][0] == '+') && words[i] != "--"; i++ {
+		option := words[i]
+		if strings.HasPrefix(option, "--") {
+			return nil, "the shell's option " + option + " is not understood"
+		}
+		kept := option[:1] + strings.ReplaceAll(option[1:], "c", "")
+		isCommand = isCommand || len(kept) < len(option)
+		if kept == "-" || kept == "+" {
+			continue
+		}
+		sh.options = append(sh.options, kept)
+		if strings.HasSuffix(option, "o") && i+1 < len(words) {
+			i++
+			sh.options = append(sh.options, words[i])
+		}
+	}
+	if !isCommand {
+		if i < len(words) {
+			return nil, "it runs the script " + words[i] + ", which is not looked into"
+		}
+		return nil, "the shell reads its script from elsewhere"
+	}
+	if i >= len(words) {
+		return nil, "the shell's -c has no script"
+	}
+	sh.text, sh.index = words[i], i
+	sh.arguments = words[i+1:]
+	if len(sh.arguments) == 0 {
+		sh.arguments = words[:1]
+	}
+	return sh, ""
+}
+
+type starter func(*chooser, doubt) *run
+
+func (s *setting) newRun(c *chooser, d doubt) *run {
+	return &run{
+		setting: s, choices: c, doubt: d, lang: syntax.LangPOSIX,
+		variables: map[string]text{}, files: map[string]string{}, directories: map[string]bool{}, out: nil,
+	}
+}
+
+// command returns what runs a command line without a shell.
+func (s *setting) command(words []string, _ *Finding) starter {
+	return func(c *chooser, d doubt) *run {
+		r := s.newRun(c, d)
+		all := make([]text, len(words))
+		for i, word := range words {
+			all[i] = constant(word)
+		}
+		one := r.callOf(all, syntax.Pos{})
+		switch {
+		case one.name == "sysctl" || one.name == "true" || one.name == "sleep":
+			r.exit(r.dispatch(one))
+		default:
+			r.problemAt(0, "%s", whyUnknown(one))
+		}
+		return r
+	}
+}
+
+// script returns what runs a script; nil if it cannot be read.
+func (s *setting) script(sh *script, found *Finding) starter {
+	file, err := syntax.NewParser(syntax.Variant(sh.lang)).Parse(strings.NewReader(sh.text), "script")
+	if err != nil {
+		found.problem(0, "the script cannot be read: %v", err)
+		return nil
+	}
+	return func(c *chooser, d doubt) *run {
+		r := s.newRun(c, d)
+		r.lang, r.arguments = sh.lang, sh.arguments
+		var options []text
+		for _, option := range sh.options {
+			options = append(options, constant(option))
+		}
+		r.set(call{name: "set", args: options})
+		r.statements(file.Stmts, false)
+		return r
+	}
+}
+
+// decide tries every way through the command, and every failure that it could hide.
+func (s *setting) decide(start starter, found *Finding) {
+	paths, complete := explore(nil, func(c *chooser) *run { return start(c, doubt{}) })
+	if !complete {
+		found.problem(0, "the script has too many branches")
+	}
+	for _, p := range paths {
+		for _, problem := range p.problems {
+			if !slices.Contains(found.Problems, problem) {
+				found.Problems = append(found.Problems, problem)
+			}
+		}
+		for _, note := range p.notes {
+			if !slices.Contains(found.Notes, note) {
+				found.Notes = append(found.Notes, note)
+			}
+		}
+	}
+	byLine := func(a, b Problem) int { return a.Line - b.Line }
+	slices.SortStableFunc(found.Notes, func(a, b Note) int { return a.Line - b.Line })
+	found.Problems = append(found.Problems, s.nodeLevel(paths)...)
+	slices.SortStableFunc(found.Problems, byLine)
+	if never := neverStarts(paths); never != nil {
+		found.Problems = append(found.Problems, *never)
+		return
+	}
+	assignments, problems := model(paths)
+	found.Assignments = assignments
+	if len(found.Problems) > 0 {
+		return
+	}
+	if found.Problems = problems; len(problems) > 0 {
+		return
+	}
+	if len(assignments) == 0 {
+		if len(found.Notes) > 0 {
+			found.problem(0, "it sets nothing in the end: remove it by hand")
+		}
+		return
+	}
+	for _, p := range paths {
+		if p.status != 0 {
+			continue
+		}
+		for _, problem := range s.hidden(p, start) {
+			if !slices.Contains(found.Problems, problem) {
+				found.Problems = append(found.Problems, problem)
+			}
+		}
+	}
+}
+
+// nodeLevel returns the writes that change the node, and those of names that are not known.
+func (s *setting) nodeLevel(paths []*run) []Problem {
+	seen := map[Problem]bool{}
+	for _, p := range paths {
+		for _, a := range p.attempts {
+			switch s.fateOf(a.name) {
+			case fateNode:
+				seen[Problem{a.line, s.whyNode(a.name)}] = true
+			case fateUnknown:
+				seen[Problem{a.line, a.name + " is not a sysctl that is known"}] = true
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(seen), func(a, b Problem) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return strings.Compare(a.Reason, b.Reason)
+	})
+}
+
+func (s *setting) whyNode(name string) string {
+	shared := ""
+	if s.hostNetwork && strings.HasPrefix(name, "net.") {
+		shared = " (hostNetwork: true)"
+	} else if s.hostIPC && !strings.HasPrefix(name, "net.") {
+		shared = " (hostIPC: true)"
+	}
+	return name + " is node-level" + shared + ": it stays. Set it in the node's own configuration, and let the pod check it with " +
+		"annotation sysctl-injector.dev/mode: verify; or run the pod under a RuntimeClass that gives it a kernel of its own"
+}
+
+// neverStarts finds a script that fails on every way although all that only may fail succeeds.
+func neverStarts(paths []*run) *Problem {
+	for _, p := range paths {
+		if p.status == 0 && p.didSucceed() {
+			return nil
+		}
+	}
+	for _, a := range paths[0].attempts {
+		if a.outcome != wrote {
+			return &Problem{a.line, a.name + ": a pod does not have it or may not write it, and the script ends there with an error, so such a pod never starts"}
+		}
+	}
+	return &Problem{0, "the script ends with an error, so such a pod never starts"}
+}
+
+// noteWrite notes what an attempt does.
+func (r *run) noteWrite(a attempt) {
+	if r.doubt.kind != noDoubt {
+		return
+	}
+	line := a.name + " = " + a.value
+	switch {
+	case a.outcome == missing:
+		line = a.name + " is left out: a pod does not have it, and the script failed at it without a word"
+	case a.outcome == denied:
+		line = a.name + " is left out: a pod may not write it, and the script failed at it without a word"
+	case r.setting.fateOf(a.name) == fateNode:
+		line = a.name + " = " + a.value + " (node-level)"
+	}
+	note := Note{a.line, line}
+	if !slices.Contains(r.notes, note) {
+		r.notes = append(r.notes, note)
+	}
+}

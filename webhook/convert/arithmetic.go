@@ -1,0 +1,115 @@
+package convert
+
+import (
+	"math"
+	"strconv"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// maxOperand keeps the arithmetic below within 64 bits whatever the operation.
+const maxOperand = 1 << 30
+
+// arithmetic evaluates an expression of constants; false if it is anything else.
+func (r *run) arithmetic(e syntax.ArithmExpr) (int64, bool) {
+	switch e := e.(type) {
+	case *syntax.ParenArithm:
+		return r.arithmetic(e.X)
+	case *syntax.Word:
+		return r.operand(e)
+	case *syntax.BinaryArithm:
+		x, okX := r.arithmetic(e.X)
+		y, okY := r.arithmetic(e.Y)
+		if !okX || !okY {
+			return 0, false
+		}
+		switch {
+		case e.Op == syntax.Add:
+			return x + y, true
+		case e.Op == syntax.Sub:
+			return x - y, true
+		case e.Op == syntax.Mul && abs(x) <= maxOperand && abs(y) <= maxOperand:
+			return x * y, true
+		case e.Op == syntax.Quo && y != 0:
+			return x / y, true
+		case e.Op == syntax.Rem && y != 0:
+			return x % y, true
+		case e.Op == syntax.Shl && x >= 0 && x <= maxOperand && y >= 0 && y < 32:
+			return x << y, true
+		}
+	}
+	return 0, false
+}
+
+func abs(n int64) int64 { return max(n, -n) }
+
+// operand reads a number, or a variable that holds one. A leading zero would make it octal.
+func (r *run) operand(w *syntax.Word) (int64, bool) {
+	value := r.joined(w)
+	if name := w.Lit(); name != "" {
+		if v, ok := r.lookup(name); ok && !isNumber(name) {
+			value = v
+		}
+	}
+	if !value.isConstant() {
+		return 0, false
+	}
+	return number(value.s)
+}
+
+// number reads a whole number as every shell and the kernel read it: in decimal, without leading zeros or blanks.
+func number(s string) (int64, bool) {
+	if !isNumber(s) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && abs(n) < math.MaxInt64/4
+}
+
+func isNumber(s string) bool {
+	digits := s
+	if len(digits) > 1 && digits[0] == '-' {
+		digits = digits[1:]
+		if digits[0] == '0' {
+			return false
+		}
+	}
+	if digits == "" || digits[0] == '0' && digits != "0" {
+		return false
+	}
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// arithmeticCommand runs (( )): a comparison, as in `(( $(sysctl -n name) < 1024 ))`.
+func (r *run) arithmeticCommand(c *syntax.ArithmCmd) int {
+	binary, ok := c.X.(*syntax.BinaryArithm)
+	operators := map[syntax.BinAritOperator]string{
+		syntax.Lss: "-lt", syntax.Leq: "-le", syntax.Gtr: "-gt", syntax.Geq: "-ge", syntax.Eql: "-eq", syntax.Neq: "-ne",
+	}
+	if !ok || operators[binary.Op] == "" {
+		r.problem(c.Pos(), "this arithmetic is not understood")
+		return 0
+	}
+	var sides [2]text
+	for i, side := range []syntax.ArithmExpr{binary.X, binary.Y} {
+		if n, ok := r.arithmetic(side); ok {
+			sides[i] = constant(strconv.FormatInt(n, 10))
+			continue
+		}
+		word, ok := side.(*syntax.Word)
+		if !ok {
+			sides[i] = text{opaque: true}
+			continue
+		}
+		sides[i] = r.joined(word)
+		if v, ok := r.lookup(word.Lit()); ok && word.Lit() != "" {
+			sides[i] = v
+		}
+	}
+	return r.compare(int(c.Pos().Line()), sides[0], operators[binary.Op], sides[1], true)
+}

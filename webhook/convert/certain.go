@@ -1,0 +1,117 @@
+package convert
+
+import (
+	"strconv"
+	"strings"
+)
+
+// bounds are values that every kernel since 4.19 takes for a name: as many whole numbers as fields, each from min to max.
+type bounds struct {
+	fields   int
+	min, max int64
+}
+
+const maxInt = 1<<31 - 1
+
+var (
+	boolean  = bounds{1, 0, 1}
+	positive = bounds{1, 1, maxInt}
+	natural  = bounds{1, 0, maxInt}
+	seconds  = bounds{1, 1, 32767}
+	small    = bounds{1, 1, 127}
+)
+
+// certain are names that every pod on a supported node has (Linux 4.19 and later, whatever its modules), and values that the kernel takes
+// there. Only for these can a script go on after a failure without a doubt that there was one. The bounds are narrower than
+// those of the newest kernel where an older one takes less (Linux net/core/sysctl_net_core.c, net/ipv4/sysctl_net_ipv4.c,
+// net/ipv4/devinet.c, ipc/ipc_sysctl.c).
+var certain = certainNames()
+
+func certainNames() map[string]bounds {
+	all := map[string]bounds{
+		"net.core.somaxconn":                         natural,
+		"net.ipv4.icmp_echo_ignore_all":              boolean,
+		"net.ipv4.icmp_echo_ignore_broadcasts":       boolean,
+		"net.ipv4.icmp_ignore_bogus_error_responses": boolean,
+		"net.ipv4.ip_default_ttl":                    {1, 1, 255},
+		"net.ipv4.ip_forward":                        boolean,
+		"net.ipv4.ip_local_port_range":               {2, 1024, 65535},
+		"net.ipv4.ip_no_pmtu_disc":                   boolean,
+		"net.ipv4.ip_nonlocal_bind":                  boolean,
+		"net.ipv4.ip_unprivileged_port_start":        {1, 0, 1024},
+		"net.ipv4.tcp_abort_on_overflow":             boolean,
+		"net.ipv4.tcp_dsack":                         boolean,
+		"net.ipv4.tcp_ecn":                           {1, 0, 2},
+		"net.ipv4.tcp_fastopen":                      {1, 0, 3},
+		"net.ipv4.tcp_fin_timeout":                   seconds,
+		"net.ipv4.tcp_keepalive_intvl":               seconds,
+		"net.ipv4.tcp_keepalive_probes":              small,
+		"net.ipv4.tcp_keepalive_time":                seconds,
+		"net.ipv4.tcp_max_syn_backlog":               natural,
+		"net.ipv4.tcp_max_tw_buckets":                natural,
+		"net.ipv4.tcp_moderate_rcvbuf":               boolean,
+		"net.ipv4.tcp_mtu_probing":                   {1, 0, 2},
+		"net.ipv4.tcp_no_metrics_save":               boolean,
+		"net.ipv4.tcp_notsent_lowat":                 natural,
+		"net.ipv4.tcp_orphan_retries":                small,
+		"net.ipv4.tcp_retries1":                      small,
+		"net.ipv4.tcp_retries2":                      small,
+		"net.ipv4.tcp_rfc1337":                       boolean,
+		"net.ipv4.tcp_rmem":                          {3, 4096, maxInt},
+		"net.ipv4.tcp_sack":                          boolean,
+		"net.ipv4.tcp_slow_start_after_idle":         boolean,
+		"net.ipv4.tcp_syn_retries":                   small,
+		"net.ipv4.tcp_synack_retries":                small,
+		"net.ipv4.tcp_syncookies":                    boolean,
+		"net.ipv4.tcp_timestamps":                    {1, 0, 2},
+		"net.ipv4.tcp_tw_reuse":                      boolean,
+		"net.ipv4.tcp_window_scaling":                boolean,
+		"net.ipv4.tcp_wmem":                          {3, 4096, maxInt},
+		"kernel.msgmax":                              natural,
+		"kernel.msgmnb":                              natural,
+		"kernel.msgmni":                              {1, 0, 32000},
+		"kernel.sem":                                 {4, 1, 32000},
+		"kernel.shm_rmid_forced":                     boolean,
+		"kernel.shmmni":                              {1, 0, 32768},
+	}
+	for _, of := range []string{"all", "default", "lo"} {
+		for _, leaf := range strings.Fields("accept_redirects accept_source_route arp_filter forwarding log_martians " +
+			"promote_secondaries proxy_arp route_localnet secure_redirects send_redirects shared_media") {
+			all["net.ipv4.conf."+of+"."+leaf] = boolean
+		}
+		for _, leaf := range strings.Fields("arp_announce arp_ignore rp_filter") {
+			all["net.ipv4.conf."+of+"."+leaf] = bounds{1, 0, 2}
+		}
+	}
+	return all
+}
+
+// existsEverywhere reports whether every pod has a name.
+func (s *setting) existsEverywhere(name string) bool {
+	_, ok := certain[name]
+	return ok && s.fateOf(name) == fateTakes
+}
+
+// takesEverywhere reports whether a write takes effect on every node, as far as the name and the value go.
+func (s *setting) takesEverywhere(name, value string) bool {
+	b, ok := certain[name]
+	numbers := strings.Fields(value)
+	if !ok || len(numbers) != b.fields || !s.existsEverywhere(name) {
+		return false
+	}
+	var last int64
+	for _, n := range numbers {
+		if !isNumber(n) {
+			return false
+		}
+		value, err := strconv.ParseInt(n, 10, 64)
+		if err != nil || value < b.min || value > b.max {
+			return false
+		}
+		if name == "net.ipv4.ip_local_port_range" && value <= last {
+			return false
+		}
+		last = value
+	}
+	return true
+}

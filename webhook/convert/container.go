@@ -1,0 +1,191 @@
+package convert
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// speaksOfSysctls matches a text that runs the sysctl command or names a file below /proc/sys.
+var speaksOfSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl($|[^\w.-])|proc/sys(/|\b)`)
+
+// inspectContainer returns nil for a container that has nothing to do with sysctls.
+func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Kernel) *Finding {
+	s := settingOf(template, c, kernel)
+	found := &Finding{Name: c.Name}
+	words := slices.Concat(c.Command, c.Args)
+	if c.Lifecycle != nil {
+		for _, hook := range []*corev1.LifecycleHandler{c.Lifecycle.PostStart, c.Lifecycle.PreStop} {
+			if hook != nil && hook.Exec != nil && speaksOfSysctls.MatchString(strings.Join(hook.Exec.Command, " ")) {
+				found.problem(0, "a lifecycle hook of it sets sysctls: %s", shorten(strings.Join(hook.Exec.Command, " ")))
+			}
+		}
+	}
+	isInit := slices.ContainsFunc(template.Spec.InitContainers, func(other corev1.Container) bool { return other.Name == c.Name })
+	speaks := speaksOfSysctls.MatchString(strings.Join(words, " "))
+	why, mayWrite := mayWriteSysctls(template, c, s)
+	switch {
+	case speaks:
+		s.analyze(c, found)
+		if len(found.Notes) == 0 && len(found.Assignments) == 0 && len(found.Problems) == 0 {
+			return nil // it only reads
+		}
+		if !mayWrite {
+			found.problem(0, "%s", why)
+		}
+		if c.RestartPolicy != nil && isInit {
+			found.problem(0, "it is a sidecar, which goes on running")
+		}
+	case isInit && mayWrite && runsSomethingElse(c, s):
+		found.problem(0, "it is privileged and runs %s, which is not looked into", whatRuns(template, c))
+	}
+	if len(found.Problems) == 0 && len(found.Notes) == 0 {
+		return nil
+	}
+	return found
+}
+
+func (f *Finding) problem(line int, format string, args ...any) {
+	f.Problems = append(f.Problems, Problem{line, fmt.Sprintf(format, args...)})
+}
+
+// settingOf collects what a container's script finds around it.
+func settingOf(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Kernel) *setting {
+	spec := &template.Spec
+	s := &setting{
+		kernel: kernel, hostNetwork: spec.HostNetwork, hostIPC: spec.HostIPC, hostPID: spec.HostPID,
+		environment: environmentOf(c), openEnvironment: len(c.EnvFrom) > 0, image: imageOf(c.Image),
+	}
+	for _, m := range c.VolumeMounts {
+		one := mount{path: path.Clean(m.MountPath), readOnly: m.ReadOnly || m.RecursiveReadOnly != nil}
+		for _, v := range spec.Volumes {
+			if v.Name == m.Name && v.HostPath != nil && m.SubPathExpr == "" {
+				one.host = path.Join(v.HostPath.Path, m.SubPath)
+			}
+		}
+		s.mounts = append(s.mounts, one)
+	}
+	if sc := c.SecurityContext; sc != nil {
+		s.readOnlyRoot = sc.ReadOnlyRootFilesystem != nil && *sc.ReadOnlyRootFilesystem
+	}
+	user := userOf(spec, c)
+	isRoot := user != nil && *user == 0 || user == nil && s.image.root
+	s.mayFail = !isRoot || !isPrivileged(c) || isConfined(template, c)
+	return s
+}
+
+func userOf(spec *corev1.PodSpec, c *corev1.Container) *int64 {
+	if c.SecurityContext != nil && c.SecurityContext.RunAsUser != nil {
+		return c.SecurityContext.RunAsUser
+	}
+	if spec.SecurityContext != nil {
+		return spec.SecurityContext.RunAsUser
+	}
+	return nil
+}
+
+func isPrivileged(c *corev1.Container) bool {
+	return c.SecurityContext != nil && c.SecurityContext.Privileged != nil && *c.SecurityContext.Privileged
+}
+
+// isConfined reports whether something beside the capabilities may keep a container from writing /proc/sys.
+func isConfined(template *corev1.PodTemplateSpec, c *corev1.Container) bool {
+	confines := func(p *corev1.AppArmorProfile) bool {
+		return p != nil && p.Type != corev1.AppArmorProfileTypeUnconfined
+	}
+	if sc := c.SecurityContext; sc != nil && (sc.SELinuxOptions != nil || confines(sc.AppArmorProfile)) {
+		return true
+	}
+	own := c.SecurityContext != nil && c.SecurityContext.AppArmorProfile != nil
+	if sc := template.Spec.SecurityContext; sc != nil && (sc.SELinuxOptions != nil || confines(sc.AppArmorProfile) && !own) {
+		return true
+	}
+	annotated, ok := template.Annotations[corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+c.Name]
+	return ok && annotated != corev1.DeprecatedAppArmorBetaProfileNameUnconfined
+}
+
+// mayWriteSysctls reports whether a container is able to write sysctls, or says why not.
+func mayWriteSysctls(template *corev1.PodTemplateSpec, c *corev1.Container, s *setting) (why string, ok bool) {
+	if template.Spec.OS != nil && template.Spec.OS.Name == corev1.Windows {
+		return "the pod runs on Windows", false
+	}
+	if user := userOf(&template.Spec, c); user != nil && *user != 0 {
+		return fmt.Sprintf("it runs as user %d, who may not write sysctls: either the pod never starts, or the commands never had an effect", *user), false
+	}
+	if isPrivileged(c) {
+		return "", true
+	}
+	for _, m := range s.mounts {
+		if _, below := strings.CutPrefix("/proc/sys/", strings.TrimSuffix(m.host, "/")+"/"); m.host != "" && below && !m.readOnly {
+			return "", true
+		}
+	}
+	return "it is not privileged, so /proc/sys is read-only in it: either the pod never starts, or the commands never had an effect", false
+}
+
+// runsSomethingElse reports whether a container runs a script or program that its command does not show.
+func runsSomethingElse(c *corev1.Container, s *setting) bool {
+	if len(c.Command) == 0 && !s.image.official {
+		return true
+	}
+	words := slices.Concat(c.Command, c.Args)
+	if len(words) == 0 {
+		return false
+	}
+	if isWord(path.Base(words[0]), "sh bash ash dash") {
+		script, _ := shellWords(words)
+		if script == nil {
+			return true
+		}
+		return runsAFile.MatchString(script.text)
+	}
+	return commandNamed(path.Base(words[0])) == nil
+}
+
+// runsAFile matches a script that runs another one.
+var runsAFile = regexp.MustCompile(`(?m)(^|[;&|]\s*|^\s*)(\.\s+|source\s+|exec\s+|(ba|da|a)?sh\s+)?\.{0,2}/[\w./-]+`)
+
+// whatRuns names the script, and the volume that it comes from.
+func whatRuns(template *corev1.PodTemplateSpec, c *corev1.Container) string {
+	words := slices.Concat(c.Command, c.Args)
+	if len(c.Command) == 0 {
+		return "the entrypoint of its image " + c.Image
+	}
+	shown := shorten(strings.Join(words, " "))
+	for _, m := range c.VolumeMounts {
+		if !strings.Contains(shown, strings.TrimSuffix(m.MountPath, "/")+"/") {
+			continue
+		}
+		for _, v := range template.Spec.Volumes {
+			if v.Name == m.Name && v.ConfigMap != nil {
+				return fmt.Sprintf("%q, from ConfigMap %s", shown, v.ConfigMap.Name)
+			}
+		}
+		return fmt.Sprintf("%q, from volume %s", shown, m.Name)
+	}
+	return fmt.Sprintf("%q", shown)
+}
+
+// shorten bounds what a message repeats, and keeps it on one line.
+func shorten(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > 80 {
+		return string(runes[:80]) + "..."
+	}
+	return s
+}
+
+// script is the text that a shell runs, and how.
+type script struct {
+	text            string
+	lang            syntax.LangVariant
+	options         []string // as in set
+	arguments       []string // $0 and those after it
+	index           int      // of the text among the container's words
+	isBash, hasPath bool
+}

@@ -1,0 +1,121 @@
+// Package convert finds containers that set sysctls by hand and says which lines of the annotation do the same.
+//
+// It goes by what the commands do: a script is run without a kernel, on every way that it may take, by the rules of the shell and of
+// the sysctl commands of busybox and procps. A container is converted only if everything in it is understood. Anything else stays as
+// it is, and the report says why. It is pure: it reads no file and calls no server.
+package convert
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// Lists of containers in a pod.
+const (
+	InitContainers = "initContainers"
+	Containers     = "containers"
+)
+
+// Finding is one container that sets sysctls, or may.
+type Finding struct {
+	// List and Index say where the container is in the pod's spec.
+	List  string
+	Index int
+	Name  string
+	// Script leads from the container to its script, as in command and 2; nil if it runs one command without a shell.
+	Script []string
+	// Assignments are what the container sets, in order, as far as that is understood.
+	Assignments []Assignment
+	// Notes say what each line does.
+	Notes []Note
+	// Problems are why the container stays. There are none if it is converted.
+	Problems []Problem
+}
+
+// Converts reports whether the annotation takes the place of the container.
+func (f Finding) Converts() bool { return len(f.Problems) == 0 }
+
+// Note says what one line of a script does.
+type Note struct {
+	// Line is counted from 1; 0 if there is no script.
+	Line int
+	Text string
+}
+
+// Result is what was found in a pod template.
+type Result struct {
+	Findings []Finding
+	// Assignments are the lines that all converted containers add to the annotation.
+	Assignments []Assignment
+	// Warnings are about what still names a removed container.
+	Warnings []string
+
+	template corev1.PodTemplateSpec
+	raw      rawTemplate
+}
+
+// Changes reports whether anything is to be converted.
+func (r *Result) Changes() bool { return slices.ContainsFunc(r.Findings, Finding.Converts) }
+
+// Inspect looks at every container of a pod template, in JSON.
+func Inspect(template []byte, kernel Kernel) (*Result, error) {
+	result := &Result{}
+	if err := json.Unmarshal(template, &result.template); err != nil {
+		return nil, fmt.Errorf("read the pod template: %w", err)
+	}
+	if err := json.Unmarshal(template, &result.raw); err != nil {
+		return nil, fmt.Errorf("read the pod template: %w", err)
+	}
+	result.inspect(kernel)
+	return result, nil
+}
+
+func (r *Result) inspect(kernel Kernel) {
+	spec := &r.template.Spec
+	merged := newMerge(&r.template)
+	for i := range spec.InitContainers {
+		c := &spec.InitContainers[i]
+		if c.Name == v1alpha1.ContainerName {
+			continue
+		}
+		found := inspectContainer(&r.template, c, kernel)
+		if found == nil {
+			merged.pass(c, nil)
+			continue
+		}
+		found.List, found.Index = InitContainers, i
+		if found.Converts() {
+			found.Problems = append(found.Problems, r.stillNamed(c.Name)...)
+		}
+		if found.Converts() {
+			found.Problems = append(found.Problems, merged.add(found)...)
+		}
+		if !found.Converts() {
+			merged.pass(c, found)
+		}
+		r.Findings = append(r.Findings, *found)
+	}
+	for i := range spec.Containers {
+		if found := inspectContainer(&r.template, &spec.Containers[i], kernel); found != nil {
+			found.List, found.Index = Containers, i
+			found.Problems = append(found.Problems, Problem{0, adviceForLong(found)})
+			r.Findings = append(r.Findings, *found)
+		}
+	}
+	r.Assignments = merged.assignments
+	r.Warnings = r.mentions()
+}
+
+// adviceForLong is for a container that goes on running: only a person can tell what else it is for.
+func adviceForLong(f *Finding) string {
+	const what = "it is no init container, so it is not changed"
+	if len(f.Assignments) == 0 {
+		return what
+	}
+	return what + ": add the lines to the annotation by hand, take the commands out of the container, and its privilege if nothing else needs it"
+}

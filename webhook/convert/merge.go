@@ -1,0 +1,147 @@
+package convert
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// merge puts the assignments of several containers into one annotation, in the order in which the containers run. Ours runs before
+// all of them, so a container that stays may come to run after one that it ran before.
+type merge struct {
+	assignments []Assignment
+	existing    []Assignment // of the annotation as it is
+	refused     string       // why nothing may be added; "" if lines may be
+	passed      []passed
+}
+
+// passed is a container that stays, and runs before those that follow.
+type passed struct {
+	name string
+	// isOpaque is set if it may write sysctls, and it is not known which.
+	isOpaque bool
+	// hasRights is set if it may change interfaces and sysctls.
+	hasRights bool
+	names     []string
+}
+
+func newMerge(template *corev1.PodTemplateSpec) *merge {
+	m := &merge{}
+	annotations := template.Annotations
+	if inject, ok := annotations[v1alpha1.InjectAnnotation]; ok && strings.TrimSpace(inject) != "true" {
+		m.refused = fmt.Sprintf("annotation %s keeps sysctl-injector away from this pod", v1alpha1.InjectAnnotation)
+	}
+	if mode := annotations[v1alpha1.GroupName+"/mode"]; mode != "" && mode != "set" {
+		m.refused = fmt.Sprintf("annotation %s/mode: %s only checks values", v1alpha1.GroupName, mode)
+	}
+	for _, line := range strings.Split(annotations[v1alpha1.SysctlsAnnotation], "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		left, value, _ := strings.Cut(line, "=")
+		name, atLeast := strings.CutSuffix(strings.TrimSpace(left), ">")
+		name = strings.TrimPrefix(strings.TrimSpace(name), "-")
+		if strings.Contains(name, "/") {
+			name = strings.ReplaceAll(name, "/", ".")
+		}
+		m.existing = append(m.existing, Assignment{Name: name, Value: fold(value), AtLeast: atLeast})
+	}
+	return m
+}
+
+// add takes up what a container sets, or says why the container has to stay.
+func (m *merge) add(f *Finding) []Problem {
+	if m.refused != "" {
+		return []Problem{{0, m.refused}}
+	}
+	var problems []Problem
+	for _, a := range f.Assignments {
+		problems = append(problems, m.conflicts(a)...)
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	for _, a := range f.Assignments {
+		m.put(a)
+	}
+	return nil
+}
+
+// conflicts says why an assignment may not move in front of the containers before it.
+func (m *merge) conflicts(a Assignment) []Problem {
+	var problems []Problem
+	isRelated := slices.ContainsFunc(related, func(matches func(string) bool) bool { return matches(a.Name) })
+	for _, before := range m.passed {
+		switch of := interfaceOf(a.Name); {
+		case before.isOpaque:
+			problems = append(problems, Problem{a.Line, fmt.Sprintf("container %q runs before it and stays; it may set %s too, and it would run after the annotation", before.name, a.Name)})
+		case slices.Contains(before.names, a.Name):
+			problems = append(problems, Problem{a.Line, fmt.Sprintf("container %q, which runs before it and stays, names %s too, and would run after the annotation", before.name, a.Name)})
+		case of != "" && !slices.Contains(usualInterfaces, of):
+			problems = append(problems, Problem{a.Line, fmt.Sprintf("%s: container %q runs before it and may make the interface %s, which is not there yet when the annotation is set", a.Name, before.name, of)})
+		case before.hasRights && (of != "" || isRelated):
+			problems = append(problems, Problem{a.Line, fmt.Sprintf("%s: container %q runs before it, stays, and may make interfaces, which take such values when they are made", a.Name, before.name)})
+		}
+	}
+	for _, e := range m.existing {
+		if e.Name == a.Name && (e.Value != a.Value || e.AtLeast != a.AtLeast) {
+			problems = append(problems, Problem{a.Line, fmt.Sprintf("the annotation says %q, and the container, which runs later, %q: decide for one of them, and remove the other", e, a)})
+		}
+	}
+	for _, earlier := range m.assignments {
+		if earlier.Name == a.Name && isRelated && earlier.Value != a.Value {
+			problems = append(problems, Problem{a.Line, a.Name + " is set by two containers, and the first write may change other names"})
+		}
+	}
+	return problems
+}
+
+// put appends an assignment. It takes the place of an earlier one of the same name.
+func (m *merge) put(a Assignment) {
+	if slices.ContainsFunc(m.existing, func(e Assignment) bool { return e.Name == a.Name }) {
+		return
+	}
+	i := slices.IndexFunc(m.assignments, func(earlier Assignment) bool { return earlier.Name == a.Name })
+	if i >= 0 {
+		earlier := m.assignments[i]
+		m.assignments = slices.Delete(m.assignments, i, i+1)
+		if a.AtLeast {
+			before, okBefore := number(earlier.Value)
+			now, okNow := number(a.Value)
+			if okBefore && okNow && before > now {
+				a.Value = earlier.Value
+			}
+			a.AtLeast = earlier.AtLeast
+		}
+	}
+	m.assignments = append(m.assignments, a)
+}
+
+var (
+	namesInText = regexp.MustCompile(`[a-z0-9_]+([./][\w-]+)+`)
+	// opaqueCommands matches what may set sysctls that the text does not name.
+	opaqueCommands = regexp.MustCompile(`sysctl\s+(-\S+\s+)*(-p|--load|--system|-f)|/proc/sys\S*[*$?]|\beval\b|\bsource\b|(^|[;&|]\s*)\.\s`)
+)
+
+// pass notes a container that stays.
+func (m *merge) pass(c *corev1.Container, f *Finding) {
+	p := passed{name: c.Name, hasRights: isPrivileged(c)}
+	if sc := c.SecurityContext; sc != nil && sc.Capabilities != nil {
+		p.hasRights = p.hasRights || len(sc.Capabilities.Add) > 0
+	}
+	all := strings.Join(slices.Concat(c.Command, c.Args), "\n")
+	if p.hasRights {
+		p.isOpaque = f == nil && len(c.Command) == 0 || opaqueCommands.MatchString(all) || runsAFile.MatchString(all) ||
+			f != nil && len(f.Notes) == 0 && !speaksOfSysctls.MatchString(all)
+	}
+	for _, found := range namesInText.FindAllString(all, -1) {
+		name := strings.ReplaceAll(strings.TrimPrefix(found, "proc/sys/"), "/", ".")
+		p.names = append(p.names, name)
+	}
+	m.passed = append(m.passed, p)
+}

@@ -1,0 +1,200 @@
+package convert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Assignment is a line of the annotation.
+type Assignment struct {
+	Name, Value string
+	// AtLeast is set if the value is only raised.
+	AtLeast bool
+	// Line is the line of the script, counted from 1; 0 if there is no script.
+	Line int
+}
+
+// String returns the line as it is written.
+func (a Assignment) String() string {
+	operator := " = "
+	if a.AtLeast {
+		operator = " >= "
+	}
+	return a.Name + operator + a.Value
+}
+
+// model turns the ways through a script into assignments that have the same effect on each, or says why there are none.
+func model(paths []*run) ([]Assignment, []Problem) {
+	longest := paths[0]
+	for _, p := range paths {
+		if len(p.last()) > len(longest.last()) {
+			longest = p
+		}
+	}
+	var assignments []Assignment
+	var problems []Problem
+	for _, a := range longest.last() {
+		assignment, problem := assignmentFor(a, paths)
+		if problem != "" {
+			problems = append(problems, Problem{a.line, problem})
+			continue
+		}
+		assignments = append(assignments, assignment)
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	for _, p := range paths {
+		if problem := disagreement(assignments, p); problem != "" {
+			return nil, []Problem{{0, problem}}
+		}
+	}
+	return assignments, interplay(paths)
+}
+
+// assignmentFor finds the condition under which a name is set.
+func assignmentFor(a attempt, paths []*run) (Assignment, string) {
+	always := Assignment{Name: a.name, Value: a.value, Line: a.line}
+	var conditions []choice
+	for _, p := range paths {
+		for _, c := range p.choices.order {
+			if c.isCondition() && c.name == a.name && !slices.Contains(conditions, c) {
+				conditions = append(conditions, c)
+			}
+		}
+	}
+	if len(conditions) == 0 {
+		return always, ""
+	}
+	if len(conditions) > 1 {
+		return always, a.name + " is compared with more than one value"
+	}
+	condition := conditions[0]
+	value, ok := number(a.value)
+	switch {
+	case everyPathSets(paths, a.name):
+		return always, ""
+	case !ok:
+		return always, a.name + " is compared with a number, and set to something else"
+	case condition.kind == isEqual && value == condition.limit:
+		return always, "" // to set a value that is there already changes nothing
+	case condition.kind == isBelow && (value == condition.limit || value == condition.limit-1):
+		always.AtLeast = true
+		return always, ""
+	case condition.kind == isEqual:
+		return always, fmt.Sprintf("%s is compared with %d, and set to %s", a.name, condition.limit, a.value)
+	}
+	return always, fmt.Sprintf("%s is set to %s if it is lower than %d, which is neither = nor >=", a.name, a.value, condition.limit)
+}
+
+func everyPathSets(paths []*run, name string) bool {
+	for _, p := range paths {
+		if !isWrittenAfter(p.attempts, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// disagreement compares what a path sets with what the assignments would set on it.
+func disagreement(assignments []Assignment, p *run) string {
+	if p.status != 0 {
+		if p.didSucceed() {
+			return "the script ends with an error where the condition does not hold, or in every pod: such a pod never starts. If pods do start, " +
+				"look at what differs"
+		}
+		return "" // a pod whose init container fails is started again
+	}
+	var want []string
+	for _, a := range assignments {
+		if a.holdsBefore(p) {
+			continue
+		}
+		want = append(want, a.Name+"="+a.Value)
+	}
+	var got []string
+	for _, a := range p.last() {
+		if (Assignment{Name: a.name, Value: a.value}).isRedundant(assignments, p) {
+			continue
+		}
+		got = append(got, a.name+"="+a.value)
+	}
+	if !slices.Equal(want, got) {
+		return "what the script sets depends on more than the value that it raises" + p.because()
+	}
+	return ""
+}
+
+// holdsBefore reports whether an assignment changes nothing on a path, since its condition says that the value is there already.
+func (a Assignment) holdsBefore(p *run) bool {
+	for c, answer := range p.choices.answers {
+		if c.name != a.Name || !c.isCondition() {
+			continue
+		}
+		if c.kind == isBelow && a.AtLeast && !answer || c.kind == isEqual && answer && a.Value == fmt.Sprint(c.limit) {
+			return true
+		}
+	}
+	return false
+}
+
+// isRedundant reports whether a path sets a value that is there already.
+func (a Assignment) isRedundant(assignments []Assignment, p *run) bool {
+	for _, known := range assignments {
+		if known.Name == a.Name && known.Value == a.Value && !known.AtLeast {
+			return known.holdsBefore(p)
+		}
+	}
+	return false
+}
+
+// didSucceed reports whether everything that only may fail succeeded on a path.
+func (p *run) didSucceed() bool {
+	for c, answer := range p.choices.answers {
+		if c.kind == succeeds && !answer {
+			return false
+		}
+	}
+	return true
+}
+
+// because names what may fail on a path.
+func (p *run) because() string {
+	for _, c := range p.choices.order {
+		if c.kind == succeeds && !p.choices.answers[c] {
+			return fmt.Sprintf(": on whether %q succeeds, for one", c.name)
+		}
+		if c.kind == isBusybox {
+			return ": busybox and procps do not do the same, for one"
+		}
+	}
+	return ""
+}
+
+// related are groups of names whose writes change each other, so that no write may be left out.
+var related = []func(string) bool{
+	func(name string) bool {
+		return name == "net.ipv4.ip_forward" || strings.HasPrefix(name, "net.ipv4.conf.") || strings.HasPrefix(name, "net.ipv6.conf.")
+	},
+	func(name string) bool {
+		return name == "net.ipv4.ip_local_port_range" || name == "net.ipv4.ip_unprivileged_port_start" || name == "net.ipv4.ip_local_reserved_ports"
+	},
+	func(name string) bool { return strings.Contains(name, ".neigh.") },
+	func(name string) bool { return strings.HasSuffix(name, "congestion_control") },
+}
+
+// interplay finds a name that is set twice although the first write may matter.
+func interplay(paths []*run) []Problem {
+	for _, p := range paths {
+		for i, a := range p.attempts {
+			if a.outcome != wrote || !isWrittenAfter(p.attempts[i+1:], a.name) {
+				continue
+			}
+			if slices.ContainsFunc(related, func(matches func(string) bool) bool { return matches(a.name) }) {
+				return []Problem{{a.line, a.name + " is set twice, and the first write may change other names"}}
+			}
+		}
+	}
+	return nil
+}

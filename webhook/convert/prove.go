@@ -1,0 +1,53 @@
+package convert
+
+import "fmt"
+
+// doubts are the failures that could happen on a path: at each of them the script has to fail, since a pod with the annotation would
+// not start.
+func (s *setting) doubts(p *run) []doubt {
+	var all []doubt
+	for i, a := range p.attempts {
+		if a.outcome != wrote {
+			continue
+		}
+		if !s.existsEverywhere(a.name) {
+			all = append(all, doubt{doubtAttempt, i, missing})
+		}
+		if !s.takesEverywhere(a.name, a.value) {
+			all = append(all, doubt{doubtAttempt, i, rejected})
+		}
+	}
+	if p.usesTool && (!s.image.busybox || p.installed || p.namesToolByPath) {
+		all = append(all, doubt{kind: doubtTool})
+	}
+	if s.mayFail {
+		all = append(all, doubt{kind: doubtRights})
+	}
+	return all
+}
+
+// hidden returns the failures after which the script would go on as if nothing had happened.
+func (s *setting) hidden(p *run, start starter) []Problem {
+	var problems []Problem
+	for _, d := range s.doubts(p) {
+		if !p.failsWith(d, start) {
+			problems = append(problems, s.hides(p, d))
+		}
+	}
+	return problems
+}
+
+func (s *setting) hides(p *run, d doubt) Problem {
+	const goesOn = "the script goes on without a word, while a pod with the annotation would not start"
+	switch d.kind {
+	case doubtTool:
+		return Problem{0, "if the image has no sysctl command, " + goesOn}
+	case doubtRights:
+		return Problem{0, "whether the container may write /proc/sys is not certain (its user is not stated as root, or something confines it); if not, " + goesOn}
+	}
+	a := p.attempts[d.attempt]
+	if d.outcome == missing {
+		return Problem{a.line, fmt.Sprintf("not every node has %s; where it is missing, %s", a.name, goesOn)}
+	}
+	return Problem{a.line, fmt.Sprintf("whether every kernel takes %s = %s is not known; if not, %s", a.name, a.value, goesOn)}
+}

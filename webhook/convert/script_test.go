@@ -1,0 +1,153 @@
+package convert
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+)
+
+// initContainer returns a pod template with a privileged init container that runs a command.
+func initContainer(image string, command ...string) *corev1.PodTemplateSpec {
+	return &corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+		InitContainers: []corev1.Container{{
+			Name: "tune", Image: image, Command: command,
+			SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true), RunAsUser: ptr.To[int64](0)},
+		}},
+		Containers: []corev1.Container{{Name: "app", Image: "example.com/app:1"}},
+	}}
+}
+
+// inspect reads a template as a manifest would be read.
+func inspect(t *testing.T, template *corev1.PodTemplateSpec) *Result {
+	t.Helper()
+	encoded, err := json.Marshal(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := Inspect(encoded, Kernel{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// sketch writes what is to be done with the first container: its lines, or "stays: " and the first problem.
+func sketch(result *Result) string {
+	if len(result.Findings) == 0 {
+		return "nothing"
+	}
+	f := result.Findings[0]
+	if !f.Converts() {
+		return fmt.Sprintf("stays: line %d: %s", f.Problems[0].Line, f.Problems[0].Reason)
+	}
+	var lines []string
+	for _, a := range result.Assignments {
+		lines = append(lines, a.String())
+	}
+	return strings.Join(lines, "; ")
+}
+
+const goesOn = "the script goes on without a word, while a pod with the annotation would not start"
+
+func TestScripts(t *testing.T) {
+	for _, test := range []struct{ name, image, script, want string }{
+		{"one assignment", "busybox:1.36", `sysctl -w net.core.somaxconn=1024`, "net.core.somaxconn = 1024"},
+		{"no -w", "busybox", `sysctl net.core.somaxconn=1024`, "net.core.somaxconn = 1024"},
+		{"several, quiet", "alpine:3", `sysctl -qw net.core.somaxconn=1024 net.ipv4.ip_local_port_range="1024   65000"`,
+			"net.core.somaxconn = 1024; net.ipv4.ip_local_port_range = 1024 65000"},
+		{"the last of two wins", "busybox", "sysctl -w net.core.somaxconn=1 net.ipv4.tcp_syncookies=1\nsysctl -w net.core.somaxconn=2",
+			"net.ipv4.tcp_syncookies = 1; net.core.somaxconn = 2"},
+		{"echo into the file", "busybox", `echo 1024 > /proc/sys/net/core/somaxconn`, "net.core.somaxconn = 1024"},
+		{"echo is appended", "busybox", `echo "1024 65000" >> /proc/sys/net/ipv4/ip_local_port_range`, "net.ipv4.ip_local_port_range = 1024 65000"},
+		{"tee", "debian", `echo 1024 | tee /proc/sys/net/core/somaxconn >/dev/null`, "net.core.somaxconn = 1024"},
+		{"printf", "busybox", `printf '%s\n' 1024 > /proc/sys/net/core/somaxconn`, "net.core.somaxconn = 1024"},
+		{"a here-document", "busybox", "cat <<EOF > /proc/sys/net/core/somaxconn\n1024\nEOF", "net.core.somaxconn = 1024"},
+		{"a loaded file", "busybox", "set -e\ncat > /tmp/s.conf <<'EOF'\n# why\nnet.core.somaxconn = 1024\n\nnet.ipv4.tcp_fin_timeout=15\nEOF\nsysctl -p /tmp/s.conf",
+			"net.core.somaxconn = 1024; net.ipv4.tcp_fin_timeout = 15"},
+		{"a file made of two parts", "busybox", "echo net.core.somaxconn=1024 > /etc/sysctl.conf\necho net.ipv4.tcp_fin_timeout=15 >> /etc/sysctl.conf; sysctl -p",
+			"net.core.somaxconn = 1024; net.ipv4.tcp_fin_timeout = 15"},
+		{"loaded from standard input", "busybox", "sysctl -p - <<EOF\nnet.core.somaxconn = 1024\nEOF", "net.core.somaxconn = 1024"},
+		{"a file that held something", "ubuntu", "echo net.core.somaxconn=1024 >> /etc/sysctl.conf && sysctl -p", "stays: line 1: /etc/sysctl.conf may hold more than the script adds"},
+		{"a file of the image", "busybox", "sysctl -p", "stays: line 1: sysctl -p loads /etc/sysctl.conf, which the script does not write"},
+		{"variables", "busybox", "A=1024\nB=\"$A\" NAME=net.core.somaxconn\nsysctl -w \"$NAME=${B}\"", "net.core.somaxconn = 1024"},
+		{"an unknown variable", "busybox", "sysctl -w net.core.somaxconn=$BACKLOG",
+			"stays: line 1: the value of $BACKLOG is not known: neither the script nor env sets it, and the image may"},
+		{"arithmetic", "busybox", "sysctl -w net.core.somaxconn=$((4 * 1024))", "net.core.somaxconn = 4096"},
+		{"a for loop", "busybox", "for s in net.core.somaxconn=5 net.ipv4.tcp_fin_timeout=7; do sysctl -w $s; done", "net.core.somaxconn = 5; net.ipv4.tcp_fin_timeout = 7"},
+		{"a pattern", "busybox", "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done",
+			"stays: line 1: /proc/sys/net/ipv4/conf/*/rp_filter is a pattern of file names: it is not known which files there are"},
+		{"true hides nothing that is certain", "busybox", "sysctl -w net.core.somaxconn=1024 || true", "net.core.somaxconn = 1024"},
+		{"true hides what is not certain", "busybox", "sysctl -w net.ipv6.conf.all.forwarding=1 || true",
+			"stays: line 1: not every node has net.ipv6.conf.all.forwarding; where it is missing, " + goesOn},
+		{"what is not certain, and stops", "busybox", "sysctl -w net.ipv6.conf.all.forwarding=1", "net.ipv6.conf.all.forwarding = 1"},
+		{"a value that is not certain, hidden", "busybox", "sysctl -w net.ipv4.tcp_retries2=300; true",
+			"stays: line 1: whether every kernel takes net.ipv4.tcp_retries2 = 300 is not known; if not, " + goesOn},
+		{"a failure that ; hides", "alpine", "sysctl -w net.core.netdev_max_backlog=5; sysctl -w net.core.somaxconn=7", "net.core.somaxconn = 7"},
+		{"a failure at the end", "alpine", "sysctl -w net.core.somaxconn=7; sysctl -w net.core.netdev_max_backlog=5",
+			"stays: line 1: net.core.netdev_max_backlog: a pod does not have it or may not write it, and the script ends there with an error, so such a pod never starts"},
+		{"a failure with &&", "alpine", "sysctl -w net.core.netdev_max_backlog=5 && sysctl -w net.core.somaxconn=7",
+			"stays: line 1: net.core.netdev_max_backlog: a pod does not have it or may not write it, and the script ends there with an error, so such a pod never starts"},
+		{"a failure under set -e", "alpine", "set -e; sysctl -w net.core.netdev_max_backlog=5; sysctl -w net.core.somaxconn=7",
+			"stays: line 1: net.core.netdev_max_backlog: a pod does not have it or may not write it, and the script ends there with an error, so such a pod never starts"},
+		{"a failure in one call of several names", "alpine", "sysctl -w net.core.netdev_max_backlog=5 net.core.somaxconn=7 || true", "net.core.somaxconn = 7"},
+		{"a failure before ||", "alpine", "sysctl -w net.core.netdev_max_backlog=5 || sysctl -w net.core.somaxconn=7", "net.core.somaxconn = 7"},
+		{"a fallback that never runs", "alpine", "sysctl -w net.core.somaxconn=7 || sysctl -w net.core.somaxconn=5", "net.core.somaxconn = 7"},
+		{"only if lower", "busybox", `if [ "$(sysctl -n net.core.somaxconn)" -lt 1024 ]; then sysctl -w net.core.somaxconn=1024; fi`, "net.core.somaxconn >= 1024"},
+		{"only if lower, the other way round", "busybox", `if [ 1024 -gt $(cat /proc/sys/net/core/somaxconn) ]; then echo 1024 > /proc/sys/net/core/somaxconn; fi`,
+			"net.core.somaxconn >= 1024"},
+		{"only if lower, by a variable", "busybox", "want=1024\nhave=`sysctl -n net.core.somaxconn`\n[ $have -ge $want ] || sysctl -w net.core.somaxconn=$want", "net.core.somaxconn >= 1024"},
+		{"only if lower, and done otherwise", "busybox", "[ $(sysctl -n net.core.somaxconn) -ge 1024 ] && exit 0\nsysctl -w net.core.somaxconn=1024", "net.core.somaxconn >= 1024"},
+		{"only if lower, from what sysctl prints", "busybox", "v=$(sysctl net.core.somaxconn | awk '{print $3}')\nif test $v -lt 1024; then sysctl -w net.core.somaxconn=1024; fi", "net.core.somaxconn >= 1024"},
+		{"only if it differs", "busybox", "if [ $(cat /proc/sys/net/ipv4/ip_forward) -ne 1 ]; then sysctl -w net.ipv4.ip_forward=1; fi", "net.ipv4.ip_forward = 1"},
+		{"only if it differs, as text", "busybox", `[ "$(sysctl -n net.ipv4.tcp_syncookies)" != "1" ] && sysctl -w net.ipv4.tcp_syncookies=1; true`, "net.ipv4.tcp_syncookies = 1"},
+		{"a condition that fails the script", "busybox", `[ "$(sysctl -n net.core.somaxconn)" -lt 1024 ] && sysctl -w net.core.somaxconn=1024`,
+			"stays: line 0: the script ends with an error where the condition does not hold, or in every pod: such a pod never starts. If pods do start, look at what differs"},
+		{"raised to another number", "busybox", `if [ "$(sysctl -n net.core.somaxconn)" -lt 1024 ]; then sysctl -w net.core.somaxconn=2048; fi`,
+			"stays: line 1: net.core.somaxconn is set to 2048 if it is lower than 1024, which is neither = nor >="},
+		{"lowered", "busybox", `if [ "$(sysctl -n net.core.somaxconn)" -gt 1024 ]; then sysctl -w net.core.somaxconn=1024; fi`,
+			"stays: line 0: what the script sets depends on more than the value that it raises"},
+		{"a condition on another name", "busybox", `if [ "$(sysctl -n net.core.somaxconn)" -lt 1024 ]; then sysctl -w net.ipv4.tcp_fin_timeout=9; fi`,
+			"stays: line 0: what the script sets depends on more than the value that it raises"},
+		{"two raised", "busybox", "if [ $(sysctl -n net.core.somaxconn) -lt 10 ]; then sysctl -w net.core.somaxconn=10; fi\nif [ $(sysctl -n net.ipv4.tcp_max_syn_backlog) -lt 20 ]; then sysctl -w net.ipv4.tcp_max_syn_backlog=20; fi",
+			"net.core.somaxconn >= 10; net.ipv4.tcp_max_syn_backlog >= 20"},
+		{"raised after it was set", "busybox", "sysctl -w net.core.somaxconn=5\nif [ $(sysctl -n net.core.somaxconn) -lt 10 ]; then sysctl -w net.core.somaxconn=10; fi",
+			"stays: line 2: the condition depends on net.core.somaxconn, which the script has set before"},
+		{"a range is no number", "busybox", "if [ $(sysctl -n net.ipv4.ip_local_port_range) -lt 10 ]; then sysctl -w net.ipv4.ip_local_port_range='10 20'; fi",
+			"stays: line 1: net.ipv4.ip_local_port_range is not known to be a single number on every node, so the condition is not understood"},
+		{"a node-level name", "busybox", "sysctl -w vm.max_map_count=262144",
+			"stays: line 1: vm.max_map_count is node-level: it stays. Set it in the node's own configuration, and let the pod check it with annotation " +
+				"sysctl-injector.dev/mode: verify; or run the pod under a RuntimeClass that gives it a kernel of its own"},
+		{"nsenter", "alpine", "nsenter --target 1 --net -- sysctl -w net.core.somaxconn=1",
+			"stays: line 1: nsenter: it sets the node's own value, in the namespaces of another process; the annotation would set the pod's"},
+		{"another command", "busybox", "sysctl -w net.core.somaxconn=1024\ncurl -s http://example.com | sh", "stays: line 2: curl is not understood: it may do more than set sysctls"},
+		{"in the background", "busybox", "sysctl -w net.core.somaxconn=1024 &", "stays: line 1: a command runs in the background, so its effect has no fixed place in the order"},
+		{"a package first", "debian", "set -e\napt-get update -q\napt-get install -yq procps\nsysctl -w net.core.somaxconn=1024", "net.core.somaxconn = 1024"},
+		{"a package first, its failure hidden, the sysctl's not", "debian", "apt-get install -y procps; sysctl -w net.core.somaxconn=1024", "net.core.somaxconn = 1024"},
+		{"a tool that may be missing, hidden", "debian", "sysctl -w net.core.somaxconn=1024; true", "stays: line 0: if the image has no sysctl command, " + goesOn},
+		{"an image that is not known", "example.com/tools", "sysctl -w net.core.somaxconn=1024", "net.core.somaxconn = 1024"},
+		{"remount", "busybox", "mount -o remount,rw /proc/sys; sysctl -w net.core.somaxconn=1024", "net.core.somaxconn = 1024"},
+		{"options after the names", "busybox", "sysctl net.core.somaxconn=1024 -w", "stays: line 1: these options of sysctl are not understood, or busybox and procps differ in them"},
+		{"blanks around =", "busybox", "sysctl -w 'net.core.somaxconn = 1024'",
+			`stays: line 1: "net.core.somaxconn ": a sysctl name is words of letters, digits, _ and - joined by dots, such as net.core.somaxconn: the character ' ' is not allowed`},
+		{"a typing error", "busybox", "sysctl -w net.core.somaxcon=1024", "stays: line 1: net.core.somaxcon is not a sysctl that is known"},
+		{"forwarding twice", "busybox", "sysctl -w net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0\nsysctl -w net.ipv4.ip_forward=0",
+			"stays: line 1: net.ipv4.ip_forward is set twice, and the first write may change other names"},
+		{"only output", "busybox", "sysctl -a | grep somaxconn", "nothing"},
+		{"a comparison of constants", "busybox", "A=5\nif [ $A -gt 3 ]; then sysctl -w net.core.somaxconn=1024; else sysctl -w net.core.somaxconn=1; fi", "net.core.somaxconn = 1024"},
+		{"a subshell", "busybox", "( set -e; sysctl -w net.core.somaxconn=1024 )\nsysctl -w net.ipv4.tcp_fin_timeout=9", "net.core.somaxconn = 1024; net.ipv4.tcp_fin_timeout = 9"},
+		{"exec", "busybox", "exec sysctl -w net.core.somaxconn=1024", "net.core.somaxconn = 1024"},
+		{"a read-only name of procps", "ubuntu", "sysctl -w net.core.rmem_max=1; sysctl -w net.core.somaxconn=1024", "net.core.somaxconn = 1024"},
+		{"no script that can be read", "busybox", "if then sysctl -w net.core.somaxconn=1", "stays: line 0: the script cannot be read: script:1:1: `if` must be followed by a statement list"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, sketch(inspect(t, initContainer(test.image, "sh", "-c", test.script)))); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}

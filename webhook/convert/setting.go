@@ -1,0 +1,204 @@
+package convert
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// Kernel says where the pods of a template run.
+type Kernel struct {
+	// Guest is set if the pods have a kernel of their own.
+	Guest bool
+}
+
+// setting is what a script finds around it: the pod, the container and its image.
+type setting struct {
+	kernel                        Kernel
+	hostNetwork, hostIPC, hostPID bool
+	environment                   map[string]text
+	openEnvironment               bool // envFrom adds variables that are not known here
+	mounts                        []mount
+	readOnlyRoot                  bool
+	image                         image
+	// mayFail is set if it is not certain that the container may write /proc/sys.
+	mayFail bool
+}
+
+// mount is a volume mount. host is the node's path, "" if the volume is of another kind.
+type mount struct {
+	path, host string
+	readOnly   bool
+}
+
+// image is what is known about an image by its name.
+type image struct {
+	busybox bool // its sysctl command is busybox's
+	procps  bool // its sysctl command is that of procps, if there is one
+	root    bool // its user is root
+	// official is set for an image of the Docker library, which has no entrypoint.
+	official bool
+}
+
+// imageOf recognizes images of the Docker library, and copies of them elsewhere under the same name.
+func imageOf(reference string) image {
+	reference, _, _ = strings.Cut(reference, "@")
+	dir, name := path.Split(reference)
+	name, _, _ = strings.Cut(name, ":")
+	busybox := isWord(name, "busybox alpine")
+	procps := isWord(name, "debian ubuntu centos fedora rockylinux almalinux amazonlinux")
+	official := (busybox || procps) && slices.Contains([]string{"", "library/", "docker.io/", "docker.io/library/",
+		"public.ecr.aws/docker/library/", "mirror.gcr.io/library/"}, dir)
+	return image{busybox: busybox, procps: procps, root: busybox || procps, official: official}
+}
+
+// fate is what becomes of a write, going by the name.
+type fate int
+
+const (
+	fateTakes    fate = iota // it sets the pod's own value
+	fateNode                 // it changes the node
+	fateMissing              // a pod does not have the name
+	fateReadOnly             // a pod has the name, and may only read it
+	fateUnknown              // no table has the name
+)
+
+func (s *setting) fateOf(name string) fate {
+	entry := sysctl.Lookup(name)
+	switch {
+	case !sysctl.IsKnown(name) && entry.HostOnly == nil && entry.Forbidden == nil && !isInterfaceName(name):
+		return fateUnknown
+	case s.kernel.Guest:
+		return fateTakes
+	case entry.Scope == sysctl.Node, entry.Forbidden != nil,
+		entry.Scope == sysctl.Network && s.hostNetwork, entry.Scope == sysctl.IPC && s.hostIPC:
+		return fateNode
+	case entry.HostOnly == nil:
+		return fateTakes
+	case strings.Contains(entry.HostOnly.Reason, "does not have it"):
+		return fateMissing
+	case strings.Contains(entry.HostOnly.Reason, "older kernel would change it"), strings.Contains(entry.HostOnly.Reason, "not isolated"):
+		return fateNode
+	}
+	return fateReadOnly
+}
+
+// usualInterfaces are there before any container starts: the loopback device, the CNI plugin's and those of Multus.
+var usualInterfaces = []string{"all", "default", "lo", "eth0", "net1", "net2", "net3", "net4"}
+
+// interfaceOf returns the interface in a name such as net.ipv4.conf.eth0.rp_filter; "" if there is none.
+func interfaceOf(name string) string {
+	words := strings.Split(name, ".")
+	if len(words) >= 5 && words[0] == "net" && (words[2] == "conf" || words[2] == "neigh") {
+		return strings.Join(words[3:len(words)-1], ".")
+	}
+	return ""
+}
+
+// isInterfaceName reports whether a name is that of a known setting of another interface.
+func isInterfaceName(name string) bool {
+	of := interfaceOf(name)
+	if of == "" {
+		return false
+	}
+	words := strings.Split(name, ".")
+	return sysctl.IsKnown(strings.Join(append(words[:3:3], "all", words[len(words)-1]), ".")) ||
+		sysctl.IsKnown(strings.Join(append(words[:3:3], "eth0", words[len(words)-1]), "."))
+}
+
+// incomparable says why a condition on the value of a sysctl is not understood; "" if it is.
+func (s *setting) incomparable(name string) string {
+	if f := s.fateOf(name); f == fateNode {
+		return ""
+	} else if f != fateTakes {
+		return "cannot be read in a pod, or its value there means nothing"
+	}
+	if b, ok := certain[name]; !ok || b.fields != 1 || s.kernel.Guest {
+		return "is not known to be a single number on every node, so the condition is not understood"
+	}
+	return ""
+}
+
+// sysctlOfPath returns the sysctl that a file stands for: below /proc/sys, or below the node's /proc if that is mounted.
+func (s *setting) sysctlOfPath(name string) (string, bool) {
+	if path.Clean(name) != name {
+		return "", false
+	}
+	below, ok := strings.CutPrefix(name, "/proc/sys/")
+	if !ok {
+		for _, m := range s.mounts {
+			rest, under := strings.CutPrefix(name, strings.TrimSuffix(m.path, "/")+"/")
+			if under && m.host != "" && !m.readOnly {
+				if below, ok = strings.CutPrefix(path.Join(m.host, rest), "/proc/sys/"); ok {
+					break
+				}
+			}
+		}
+	}
+	if !ok || strings.Contains(below, ".") {
+		return "", false
+	}
+	dotted, err := sysctl.ParseName(below)
+	return dotted, err == nil
+}
+
+// isMounted reports whether a file is on a volume.
+func (s *setting) isMounted(name string) bool {
+	return slices.ContainsFunc(s.mounts, func(m mount) bool {
+		return name == m.path || strings.HasPrefix(name, strings.TrimSuffix(m.path, "/")+"/")
+	})
+}
+
+// environmentOf returns the variables that a container sets. The kubelet expands $(NAME) in them.
+func environmentOf(c *corev1.Container) map[string]text {
+	variables := map[string]text{}
+	for _, e := range c.Env {
+		if e.ValueFrom != nil {
+			variables[e.Name] = text{opaque: true}
+			continue
+		}
+		variables[e.Name] = expandReferences(e.Value, variables, len(c.EnvFrom) > 0)
+	}
+	return variables
+}
+
+// expandReferences expands $(NAME) as the kubelet does before anything runs: $$ stands for one $, and a reference to no variable
+// stays. isOpen is set if there may be variables that are not known here. Source: k8s.io/kubernetes third_party/forked/golang/expansion.
+func expandReferences(s string, variables map[string]text, isOpen bool) text {
+	var b strings.Builder
+	opaque := false
+	for {
+		before, rest, found := strings.Cut(s, "$")
+		b.WriteString(before)
+		if !found {
+			return text{s: b.String(), opaque: opaque}
+		}
+		name, after, closed := strings.Cut(strings.TrimPrefix(rest, "("), ")")
+		value, known := variables[name]
+		switch {
+		case strings.HasPrefix(rest, "$"):
+			b.WriteByte('$')
+			s = rest[1:]
+		case !strings.HasPrefix(rest, "(") || !closed:
+			b.WriteByte('$')
+			b.WriteString(rest[:min(1, len(rest))])
+			s = rest[min(1, len(rest)):]
+		case known:
+			b.WriteString(value.s)
+			opaque = opaque || value.opaque
+			s = after
+		default:
+			b.WriteString("$(" + name + ")")
+			opaque = opaque || isOpen && isVariableName(name)
+			s = after
+		}
+	}
+}
+
+func isVariableName(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == ""
+}

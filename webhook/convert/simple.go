@@ -1,0 +1,157 @@
+package convert
+
+import (
+	"path"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// call is a simple command about to run.
+type call struct {
+	name string
+	args []text
+	line int
+	at   syntax.Pos
+	// hasPath is set if the command is named by a path: the image may have it elsewhere.
+	hasPath bool
+}
+
+// target is where the output of a command goes.
+type target struct {
+	sysctl  string // a file below /proc/sys
+	file    string // a file of the container
+	doAdd   bool   // >> instead of >
+	discard bool
+}
+
+// simple runs a simple command with its redirections.
+func (r *run) simple(c *syntax.CallExpr, redirects []*syntax.Redirect) int {
+	var words []text
+	for _, w := range c.Args {
+		words = append(words, r.fields(w)...)
+	}
+	if len(words) == 0 {
+		r.status = 0
+		for _, a := range c.Assigns {
+			r.assign(a) // a command substitution leaves its status
+		}
+		r.noRedirects(redirects)
+		return r.status
+	}
+	if len(c.Assigns) > 0 {
+		r.problem(c.Pos(), "variables in front of a command are not understood")
+	}
+	if !words[0].isConstant() {
+		r.problem(c.Pos(), "which command runs is not known before the script runs")
+		return 0
+	}
+	return r.execute(r.callOf(words, c.Pos()), redirects)
+}
+
+// callOf takes the path of a command away, and the word busybox in front of one.
+func (r *run) callOf(words []text, at syntax.Pos) call {
+	c := call{name: words[0].s, args: words[1:], line: int(at.Line()), at: at}
+	switch dir, name := path.Split(c.name); dir {
+	case "/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/":
+		c.name, c.hasPath = name, true
+	}
+	if c.name == "busybox" && len(c.args) > 0 && c.args[0].isConstant() {
+		c.name, c.args, c.hasPath = c.args[0].s, c.args[1:], c.hasPath || !r.setting.image.busybox
+	}
+	return c
+}
+
+// execute opens the files of the redirections, runs the command, and writes its output.
+func (r *run) execute(c call, redirects []*syntax.Redirect) int {
+	stdin, out := r.stdin, r.out
+	defer func() { r.stdin, r.out = stdin, out }()
+	var to *target
+	for _, redirect := range redirects {
+		one, ok := r.redirect(redirect)
+		if !ok {
+			continue
+		}
+		if one.sysctl != "" && r.doubt.kind != doubtRights {
+			switch r.setting.fateOf(one.sysctl) {
+			case fateMissing:
+				return r.blocked(one.sysctl, c)
+			case fateReadOnly:
+				return r.blocked(one.sysctl, c)
+			}
+		}
+		if to != nil && (to.sysctl != "" || to.file != "") {
+			r.problem(c.at, "the output goes to two files")
+		}
+		to = &one
+	}
+	if to == nil {
+		return r.dispatch(c)
+	}
+	r.out = &pipe{}
+	status := r.dispatch(c)
+	if r.exited {
+		return status
+	}
+	switch output := r.out.text(); {
+	case to.sysctl != "":
+		if c.name != "echo" && c.name != "printf" && c.name != "cat" {
+			r.problem(c.at, "the output of %s goes to %s", c.name, to.sysctl)
+			return status
+		}
+		if r.writeText(to.sysctl, output, c) != wrote {
+			return 1
+		}
+	case to.file != "":
+		r.writeFile(to.file, output, to.doAdd, c)
+	}
+	return status
+}
+
+// blocked notes an attempt whose file cannot be opened. The command does not run.
+func (r *run) blocked(name string, c call) int {
+	r.write(name, "", c.line, false)
+	return 1
+}
+
+// writeText writes the output of a command into a file below /proc/sys.
+func (r *run) writeText(name string, output text, c call) outcome {
+	value := strings.TrimSuffix(output.s, "\n")
+	switch {
+	case !output.isConstant():
+		r.problem(c.at, "the value for %s is not known before the script runs", name)
+	case strings.Trim(value, blanks) == "" || strings.Contains(value, "\n"):
+		r.problem(c.at, "the kernel reads one line, and %q is not one", output.s)
+	}
+	return r.write(name, fold(value), c.line, false)
+}
+
+// writeFile writes the output of a command into a file of the container, for `sysctl -p` later.
+func (r *run) writeFile(name string, output text, doAdd bool, c call) {
+	before, known := r.files[name]
+	switch {
+	case r.setting.isMounted(name):
+		r.problem(c.at, "the script writes %s, which is on a volume", name)
+	case !path.IsAbs(name) || path.Clean(name) != name || strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/"):
+		r.problem(c.at, "the script writes %s, which is no sysctl", name)
+	case r.setting.readOnlyRoot:
+		r.problem(c.at, "the script writes %s on a file system that is read-only", name)
+	case !output.isConstant():
+		r.problem(c.at, "what the script writes into %s is not known before it runs", name)
+	case !r.hasDirectory(path.Dir(name)):
+		r.problem(c.at, "whether the image has the folder of %s is not known", name)
+	case doAdd && !known:
+		r.problem(c.at, "%s may hold more than the script adds", name)
+	}
+	if !doAdd {
+		before = ""
+	}
+	r.files[name] = before + output.s
+}
+
+func (r *run) hasDirectory(name string) bool {
+	return name == "/" || name == "/etc" || name == "/tmp" || r.directories[name]
+}
+
+// fold turns runs of blanks into one space: the kernel reads them alike.
+func fold(value string) string { return strings.Join(strings.Fields(value), " ") }

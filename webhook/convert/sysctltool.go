@@ -1,0 +1,214 @@
+package convert
+
+import (
+	"strings"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// sysctlFlags are the options of one call of the sysctl command.
+type sysctlFlags struct{ write, quiet, ignore, namesOff, load, all bool }
+
+// sysctl runs the sysctl command, of busybox or of procps. Both are tried if the image may have either; where the two do not do the
+// same, the container stays.
+func (r *run) sysctl(c call) int {
+	r.usesTool = true
+	r.namesToolByPath = r.namesToolByPath || c.hasPath
+	if r.doubt.kind == doubtTool {
+		return 127
+	}
+	flags, operands, ok := sysctlOptions(c.args)
+	if !ok {
+		r.problem(c.at, "these options of sysctl are not understood, or busybox and procps differ in them")
+		return 0
+	}
+	switch {
+	case flags.all:
+		r.out.write(text{opaque: true})
+		return boolStatus(r.choose(choice{kind: succeeds, name: "sysctl -a"}))
+	case flags.load:
+		return r.load(c, operands)
+	case len(operands) == 0:
+		r.problem(c.at, "this sysctl names nothing")
+		return 0
+	}
+	return r.assignAll(c, flags, operands)
+}
+
+// sysctlOptions reads the options, which come first: busybox takes what follows for names.
+func sysctlOptions(args []text) (sysctlFlags, []text, bool) {
+	var flags sysctlFlags
+	for i, argument := range args {
+		if argument.isConstant() && (argument.s == "" || argument.s[0] != '-') || !argument.isConstant() {
+			for _, operand := range args[i:] {
+				if strings.HasPrefix(operand.s, "-") && !(flags.load && operand.s == "-") {
+					return flags, nil, false
+				}
+			}
+			return flags, args[i:], true
+		}
+		if argument.s == "-" && flags.load {
+			return flags, args[i:], len(args[i:]) == 1
+		}
+		for _, letter := range argument.s[1:] {
+			switch letter {
+			case 'w':
+				flags.write = true
+			case 'q':
+				flags.quiet = true
+			case 'e':
+				flags.ignore = true
+			case 'n':
+				flags.namesOff = true
+			case 'p':
+				flags.load = true
+			case 'a':
+				flags.all = true
+			default:
+				return flags, nil, false
+			}
+		}
+		if argument.s == "-" {
+			return flags, nil, false
+		}
+	}
+	return flags, nil, true
+}
+
+// assignAll runs `sysctl [-w] name=value...` and `sysctl name...`.
+func (r *run) assignAll(c call, flags sysctlFlags, operands []text) int {
+	status := 0
+	for i, operand := range operands {
+		left, value, assigns := strings.Cut(operand.s, "=")
+		if !operand.isConstant() {
+			r.problem(c.at, "an argument of sysctl is not known before the script runs")
+			return 0
+		}
+		name, ok := r.toolName(left, c)
+		switch {
+		case !ok:
+			return 0
+		case !assigns && flags.write:
+			r.problem(c.at, "sysctl -w %s has no value", left)
+		case !assigns:
+			if !r.canRead(name, c) {
+				status = 1
+				continue
+			}
+			if !flags.namesOff {
+				r.out.write(constant(name + " = "))
+			}
+			r.out.write(text{read: name}, constant("\n"))
+		case fold(value) == "" || strings.Contains(value, "\n"):
+			r.problem(c.at, "the value of %s is empty or has more than one line", name)
+		default:
+			r.out.write(text{opaque: true})
+			switch r.write(name, fold(value), c.line, true) {
+			case wrote:
+			case missing:
+				if !flags.ignore || r.isBusybox() {
+					status = 1
+				}
+			case denied:
+				if r.isBusybox() || r.countsDenied() {
+					status = 1
+				}
+			case rejected:
+				status = 1
+				if r.isBusybox() && i < len(operands)-1 {
+					return 1 // it ends at once
+				}
+			}
+		}
+	}
+	return status
+}
+
+// toolName returns the dot form of a name on the command line.
+func (r *run) toolName(name string, c call) (string, bool) {
+	dotted, err := sysctl.ParseName(name)
+	if err != nil {
+		r.problem(c.at, "%q: %v", name, err)
+		return "", false
+	}
+	return dotted, true
+}
+
+// canRead reports whether a sysctl can be read. It is a problem if that depends on the node.
+func (r *run) canRead(name string, c call) bool {
+	switch {
+	case r.setting.fateOf(name) == fateMissing:
+		return false
+	case !r.setting.existsEverywhere(name) && r.setting.fateOf(name) != fateNode && r.setting.fateOf(name) != fateReadOnly:
+		r.problem(c.at, "whether every node has %s is not known", name)
+	}
+	return true
+}
+
+// load runs `sysctl -p FILE...`. The files have to be written by the script.
+func (r *run) load(c call, names []text) int {
+	if len(names) == 0 {
+		names = []text{constant("/etc/sysctl.conf")}
+	}
+	status := 0
+	for _, name := range names {
+		content, ok := r.files[name.s]
+		if (name.s == "-" || name.s == "/dev/stdin") && r.stdin != nil && r.stdin.text().isConstant() {
+			content, ok = r.stdin.text().s, true
+		}
+		if !ok || !name.isConstant() {
+			r.problem(c.at, "sysctl -p loads %s, which the script does not write", name.s)
+			continue
+		}
+		for _, line := range strings.Split(content, "\n") {
+			one, ended := r.loadLine(c, strings.Trim(line, " \t\r"))
+			if status = max(status, one); ended {
+				return status
+			}
+		}
+	}
+	return status
+}
+
+// loadLine carries out one line of a file. ended is set if the command ends at it.
+func (r *run) loadLine(c call, line string) (status int, ended bool) {
+	if line == "" || line[0] == '#' || line[0] == ';' {
+		return 0, false
+	}
+	left, value, ok := strings.Cut(line, "=")
+	left, value = strings.Trim(left, " \t"), strings.Trim(value, " \t")
+	if !ok || value == "" || strings.HasPrefix(left, "-") || strings.ContainsAny(value, "#;") || strings.ContainsAny(line, "*?[") {
+		r.problem(c.at, "the line %q of the file is not understood, or busybox and procps differ in it", line)
+		return 0, false
+	}
+	name, ok := r.toolName(left, c)
+	if !ok {
+		return 0, false
+	}
+	switch r.write(name, fold(value), c.line, true) {
+	case missing:
+		return boolStatus(r.isBusybox()), false // busybox does not count it
+	case denied:
+		return boolStatus(r.isBusybox() || !r.countsDenied()), false
+	case rejected:
+		return 1, r.isBusybox()
+	}
+	return 0, false
+}
+
+// isBusybox reports whether the sysctl command is busybox's. Both are tried if the image does not tell.
+func (r *run) isBusybox() bool {
+	switch image := r.setting.image; {
+	case image.busybox && !r.installed:
+		return true
+	case image.procps:
+		return false
+	}
+	return r.choose(choice{kind: isBusybox})
+}
+
+// countsDenied reports whether procps ends with an error after a write that is not permitted. Some of its versions do not where root may read a
+// name and not write it.
+func (r *run) countsDenied() bool {
+	return r.doubt.kind == doubtRights || r.choose(choice{kind: succeeds, name: "sysctl of procps, with a name that is read-only"})
+}

@@ -4,13 +4,13 @@ import (
 	"slices"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // Command is what a container runs, and the arguments that it takes: one for each sysctl.
 type Command struct {
 	Words []string
-	// Argument is a regular expression for an argument, an assignment as package sysctl writes it (a test compares the two). It does
-	// not bound lengths, which would make it as long as what it matches, and as costly.
+	// Argument is a regular expression for an argument, from package sysctl.
 	Argument string
 	does     func([]policy.Setting) bool
 }
@@ -18,7 +18,7 @@ type Command struct {
 // plain sets each sysctl as it stands, without a shell.
 var plain = &Command{
 	Words:    []string{"sysctl", "-w"},
-	Argument: `^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+=[A-Za-z0-9_,:./+-]+( [A-Za-z0-9_,:./+-]+)*$`,
+	Argument: sysctl.PlainArgument,
 	does:     func([]policy.Setting) bool { return true },
 }
 

@@ -14,8 +14,10 @@ const prefix = "sysctl-injector"
 // but these stay within it too, for tools that expect it.
 const maxNameLength = 253
 
+// clusterRoleName is the name of the role for a sysctl. A "/", which stands for a dot in an interface's name, is a ":" there: the API
+// server allows no "/" in a name, and no sysctl has a ":".
 func clusterRoleName(sysctl string) string {
-	return fit(prefix + ":" + sysctl)
+	return fit(prefix + ":" + strings.ReplaceAll(sysctl, "/", ":"))
 }
 
 func roleBindingName(clusterRole, serviceAccount string) string {
@@ -39,11 +41,11 @@ func podSecurityPolicyName(sysctls []string, injected bool) string {
 	return strings.TrimRight(name, "-.") + suffix
 }
 
-func notKeptInDNS(r rune) bool { return r == '-' || r == '_' || 'A' <= r && r <= 'Z' }
+func notKeptInDNS(r rune) bool { return r == '-' || r == '/' || r == '_' || 'A' <= r && r <= 'Z' }
 
 // dns turns a text that resembles a DNS name into one: no label begins or ends with "-", and none is empty.
 func dns(text string) string {
-	labels := strings.Split(strings.ReplaceAll(strings.ToLower(text), "_", "-"), ".")
+	labels := strings.Split(strings.NewReplacer("_", "-", "/", "-").Replace(strings.ToLower(text)), ".")
 	for i, label := range labels {
 		labels[i] = strings.Trim(label, "-")
 	}

@@ -33,6 +33,7 @@ const (
 	ReasonUnknownKey     = "UnknownKey"
 	ReasonReservedName   = "ReservedName"
 	ReasonNativeConflict = "NativeConflict"
+	ReasonNotPlain       = "NotPlain"
 )
 
 // Target is where a pod is to run.
@@ -115,7 +116,7 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 	}
 	facts := i.facts(p, target)
 	plan := i.forms.Plan(form.Pod{Facts: facts, Kubernetes: i.kubernetes()}, settings)
-	violations := plan.Check()
+	violations := append(plan.Check(), notPlain(settings)...)
 	if len(violations) == 0 {
 		violations = rules.Evaluate(facts, settings, plan.Form.Rules)
 	}
@@ -182,6 +183,18 @@ func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
 				violations = append(violations, policy.Violation{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
 					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.Value))})
 			}
+		}
+	}
+	return violations
+}
+
+// notPlain rejects what `sysctl -w` cannot apply, as long as no form runs a script that can.
+func notPlain(settings []policy.Setting) []policy.Violation {
+	var violations []policy.Violation
+	for _, setting := range settings {
+		if !setting.IsPlain() {
+			violations = append(violations, policy.Violation{Reason: ReasonNotPlain, Err: field.Forbidden(setting.Path,
+				fmt.Sprintf(`line %d: %q cannot be applied yet: write "name = value"`, setting.Line, setting.Assignment))})
 		}
 	}
 	return violations

@@ -74,7 +74,7 @@ func merge(profiles []*Profile, path *field.Path, own []sysctl.Assignment) ([]Se
 				settings = append(settings, Setting{Assignment: assignment, Path: path, Profile: profile.name})
 				continue
 			}
-			if first := settings[i]; first.Value != assignment.Value {
+			if first := settings[i]; first.String() != assignment.String() {
 				errs = append(errs, field.Forbidden(path, fmt.Sprintf("profiles %q and %q disagree: the one sets %s, the other %s; "+
 					"name one of them only, or settle it with a line in %s",
 					first.Profile, profile.name, first.Assignment, assignment, v1alpha1.SysctlsAnnotation)))

@@ -44,8 +44,8 @@ func TestCompileProfileErrors(t *testing.T) {
 		}},
 		{"tells every line that cannot be read", "net.core.somaxconn\n\n-vm.swappiness = 1\n", []string{
 			`spec.sysctls: Invalid value: "net.core.somaxconn": line 1: there is no "=": write one "name = value" a line`,
-			`spec.sysctls: Invalid value: "-vm.swappiness = 1": line 3: a leading "-" (ignore errors) is not allowed, since a pod must not start with a sysctl ` +
-				`that was not set: write "name = value"`,
+			`spec.sysctls: Invalid value: "vm.swappiness": line 3: a leading "-" is only for sysctls that an optional kernel module provides ` +
+				`(net.ipv6.*, net.netfilter.*, net.bridge.*, net.ipv4.vs.*, net.sctp.*): remove the "-", since a pod must not start with a sysctl that was not set`,
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

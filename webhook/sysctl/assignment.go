@@ -13,14 +13,54 @@ const (
 
 // Assignment is one kernel parameter and the value to give it.
 type Assignment struct {
-	Name  string // sysctl(8) dot form
-	Value string // runs of blanks folded to one space
-	Line  int    // 1-based line of the text it was read from; 0 when it was not read from a text
+	Name     string // sysctl(8) dot form, as ParseName returns it
+	Operator Operator
+	Optional bool   // a leading "-": a kernel that lacks the parameter is left alone
+	Value    string // runs of blanks folded to one space
+	Line     int    // 1-based line of the text it was read from; 0 when it was not read from a text
 }
 
-// String returns "name=value", the argument for `sysctl -w`.
+// Operator says how a value is applied.
+type Operator uint8
+
+const (
+	// Equal sets the value.
+	Equal Operator = iota
+	// AtLeast raises: each whole number of the value is a floor for the kernel's number in the same position.
+	AtLeast
+)
+
+func (o Operator) String() string {
+	if o == AtLeast {
+		return ">="
+	}
+	return "="
+}
+
+// The grammar of what Assignment.String returns, as regular expressions in the syntax that Go and CEL share. The guard matches
+// the container's arguments with them. They leave out lengths, which would make an expression long and costly to match.
+const (
+	// PlainArgument matches "name=value", which `sysctl -w` understands.
+	PlainArgument = `^` + nameExpression + `=` + valueExpression + `$`
+	// Argument matches every assignment: "name=value", "name>=value", and either of them behind a "-".
+	Argument = `^-?` + nameExpression + `>?=` + valueExpression + `$`
+
+	nameExpression  = `[a-z0-9_]+(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+`
+	valueExpression = `[A-Za-z0-9_,:./+-]+( [A-Za-z0-9_,:./+-]+)*`
+)
+
+// IsPlain reports whether `sysctl -w` alone can apply the assignment. It knows neither ">=" nor "-".
+func (a Assignment) IsPlain() bool {
+	return a.Operator == Equal && !a.Optional
+}
+
+// String returns the argument that sets the parameter: "name=value" or "name>=value", behind a "-" if it is optional.
 func (a Assignment) String() string {
-	return a.Name + "=" + a.Value
+	text := a.Name + a.Operator.String() + a.Value
+	if a.Optional {
+		text = "-" + text
+	}
+	return text
 }
 
 // Scope returns what isolates the parameter.

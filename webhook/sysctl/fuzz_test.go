@@ -2,6 +2,7 @@ package sysctl
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,7 +12,11 @@ import (
 
 // The grammar as the documentation states it. The loops of the package are held to it here.
 var (
-	nameGrammar  = regexp.MustCompile(`^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+$`)
+	nameGrammar  = regexp.MustCompile(`^[a-z0-9_]+(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+$`)
+	slashGrammar = regexp.MustCompile(`^net\.((ipv4|ipv6)\.(conf|neigh)|mpls\.conf)\.[^.]+\.[^./]+$`) // of names that hold a slash
+	whole        = regexp.MustCompile(`^(0|-?[1-9][0-9]{0,19})( (0|-?[1-9][0-9]{0,19}))*$`)
+	argument     = regexp.MustCompile(Argument)
+	plain        = regexp.MustCompile(PlainArgument)
 	valueGrammar = regexp.MustCompile(`^[A-Za-z0-9_ ,:./+-]{1,256}$`)
 )
 
@@ -23,6 +28,11 @@ func FuzzParse(f *testing.F) {
 		"kernel/../../../tmp/x = 1",
 		"-w = 1",
 		"-net.core.somaxconn = 1",
+		"-net.ipv6.conf.all.disable_ipv6 = 1\n-net.netfilter.nf_conntrack_buckets >= 65536",
+		"net.core.somaxconn >= 4096\nnet.ipv4.tcp_rmem >= 4096 131072\t6291456",
+		"kernel.shmmax >= 18446744073709551615\nkernel.x >= -9223372036854775808",
+		"a.b >>= 1\na.b > = 1\na.b <= 1\na.b == 1\na.b >= 01\na.b >=",
+		"net/ipv4/conf/eth0.100/forwarding = 1\nnet.ipv4.conf.eth1.100.forwarding = 1",
 		"net.core.somaxconn = $(reboot); 'x' \"y\"",
 		"net.core.somaxconn = 1\nnet/core/somaxconn = 2",
 		"net.ipv4.conf.eth0/100.forwarding = 1",
@@ -48,8 +58,17 @@ func FuzzParse(f *testing.F) {
 		var rendered strings.Builder
 		names := map[string]bool{}
 		for _, a := range assignments {
-			if !nameGrammar.MatchString(a.Name) || len(a.Name) > MaxNameLength {
+			if !isName(a.Name) {
 				t.Errorf("accepts the name %q", a.Name)
+			}
+			if a.Operator == AtLeast && !whole.MatchString(a.Value) {
+				t.Errorf("accepts the floor %q", a.Value)
+			}
+			if a.Optional && ModuleOf(a.Name) == "" {
+				t.Errorf("accepts -%s, which no optional module provides", a.Name)
+			}
+			if text := a.String(); !argument.MatchString(text) || plain.MatchString(text) != a.IsPlain() {
+				t.Errorf("renders %q; plain: %t", text, a.IsPlain())
 			}
 			if !valueGrammar.MatchString(a.Value) || strings.Contains(a.Value, "  ") || strings.Trim(a.Value, blanks) != a.Value {
 				t.Errorf("accepts the value %q", a.Value)
@@ -77,21 +96,39 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzParseName(f *testing.F) {
-	for _, seed := range append(badNames, "net.core.somaxconn", "net/core/somaxconn", "a_0.Az-_9") {
+	for _, seed := range append(badNames, "net.core.somaxconn", "net/core/somaxconn", "a_0.Az-_9",
+		"net/ipv4/conf/eth0.100/forwarding", "net.ipv4.conf.eth0/100.forwarding", "net.ipv4.conf.eth0.100.forwarding") {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		dotted := name
-		if !strings.Contains(name, ".") {
-			dotted = strings.ReplaceAll(name, "/", ".")
-		}
-		want := nameGrammar.MatchString(dotted) && len(dotted) <= MaxNameLength
 		got, err := ParseName(name)
-		if (err == nil) != want {
-			t.Fatalf("ParseName(%q) = %q, %v; the grammar says %t", name, got, err, want)
+		if err != nil {
+			// Whatever is canonical passes.
+			if isName(name) && !interfaceInDots.MatchString(name) {
+				t.Fatalf("ParseName(%q): %v", name, err)
+			}
+			return
 		}
-		if want && got != dotted {
-			t.Errorf("ParseName(%q) = %q, want %q", name, got, dotted)
+		if !isName(got) || interfaceInDots.MatchString(got) {
+			t.Errorf("ParseName(%q) = %q, which is not canonical", name, got)
+		}
+		if again, err := ParseName(got); again != got || err != nil {
+			t.Errorf("ParseName(%q) = %q, %v; it came from %q", got, again, err, name)
+		}
+		// The path is the one that the name spells, or differs in the separators of an interface's name alone.
+		same := func(s string) string { return strings.ReplaceAll(s, "/", ".") }
+		if path := Path(got); same(path) != same(name) || filepath.Join("/proc/sys", path) != "/proc/sys/"+path {
+			t.Errorf("ParseName(%q) = %q, whose path is %q", name, got, path)
+		}
+		if back, err := ParseName(Path(got)); back != got || err != nil {
+			t.Errorf("ParseName(%q) = %q, %v, want %q", Path(got), back, err, got)
 		}
 	})
+}
+
+// interfaceInDots matches names whose interface is spelled with dots, which are read as one with slashes.
+var interfaceInDots = regexp.MustCompile(`^net\.((ipv4|ipv6)\.(conf|neigh)|mpls\.conf)\.[^.]+\.[^.]+\..+$`)
+
+func isName(name string) bool {
+	return nameGrammar.MatchString(name) && len(name) <= MaxNameLength && (!strings.Contains(name, "/") || slashGrammar.MatchString(name))
 }

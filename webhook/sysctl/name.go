@@ -9,9 +9,13 @@ import (
 
 // ParseName returns the dot form of a name in dot form (net.core.somaxconn) or slash form (net/core/somaxconn).
 //
-// Only names that match ^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+$ and have at most MaxNameLength bytes pass. That is narrower than sysctl(8) on
-// purpose: sysctl follows ".." in a name out of /proc/sys, and would then write any file there is. The slash form passes where turning
-// slashes into dots loses nothing. Errors are sentences for the person who wrote the name; they do not repeat the name.
+// As in sysctl.d(5), the first separator tells the form, and the other separator is a plain character of a word. Only the name of a
+// network interface has one: net/ipv4/conf/eth0.100/forwarding is net.ipv4.conf.eth0/100.forwarding. There is no other directory below
+// net.ipv4.conf and its like, so net.ipv4.conf.eth0.100.forwarding can only mean the same, and reads as the same.
+//
+// Only names that match ^[a-z0-9_]+(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+$, with "/" in an interface's word alone, and have at most
+// MaxNameLength bytes pass. That is narrower than sysctl(8) on purpose: sysctl follows ".." in a name out of /proc/sys, and would then write
+// any file there is. Errors are sentences for the person who wrote the name; they do not repeat the name.
 func ParseName(name string) (string, error) {
 	if name == "" {
 		return "", errors.New(`the name is missing: write "name = value"`)
@@ -19,41 +23,89 @@ func ParseName(name string) (string, error) {
 	if len(name) > MaxNameLength {
 		return "", fmt.Errorf("a sysctl name has at most %d characters, this one has %d", MaxNameLength, len(name))
 	}
-	dots, slashes := strings.Contains(name, "."), strings.Contains(name, "/")
 	switch {
 	case strings.Contains(name, ".."):
 		return "", errors.New(`a sysctl name is words joined by single dots, such as net.core.somaxconn: ".." is not allowed`)
 	case strings.HasPrefix(name, "/"):
 		return "", errors.New(`a sysctl name starts below /proc/sys: leave the leading "/" or "/proc/sys/" off, as in net/core/somaxconn`)
-	case dots && slashes:
-		return "", errors.New("a sysctl name is written with dots or with slashes, not with both (so an interface with a dot in its name " +
-			"cannot be named): write net.core.somaxconn or net/core/somaxconn")
-	case slashes:
-		name = strings.ReplaceAll(name, "/", ".")
 	}
-	if err := checkName(name); err != nil {
+	name = Dotted(name)
+	before, device, after := cutInterface(name)
+	if strings.Contains(device, ".") {
+		device = strings.ReplaceAll(device, ".", "/")
+		name = before + device + after
+	}
+	if err := checkName(name, len(before), len(before)+len(device)); err != nil {
 		return "", err
 	}
 	return name, nil
 }
 
-// checkName reports what keeps a name from matching ^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+$. It is on the path of every admission of an
-// annotated pod, hence a loop; a test holds it to the regular expression.
-func checkName(name string) error {
-	word, words := 0, 1 // bytes in the current word, words so far
+// Dotted returns the dot form of any name that Kubernetes takes, as its own NormalizeName does
+// (k8s.io/component-helpers/node/util/sysctl): if the first separator is a slash, dots and slashes change places.
+func Dotted(name string) string {
+	if at := strings.IndexAny(name, "./"); at < 0 || name[at] == '.' {
+		return name
+	}
+	return swapSeparators(name)
+}
+
+// Path returns the slash form of a name in dot form: its path below /proc/sys.
+func Path(name string) string { return swapSeparators(name) }
+
+func swapSeparators(name string) string {
+	swapped := []byte(name)
+	for i, c := range swapped {
+		switch c {
+		case '.':
+			swapped[i] = '/'
+		case '/':
+			swapped[i] = '.'
+		}
+	}
+	return string(swapped)
+}
+
+// perInterface are the directories that have one directory for each network interface, and nothing else.
+//
+// Source: Linux net/ipv4/devinet.c, net/ipv6/addrconf.c, net/core/neighbour.c, net/mpls/af_mpls.c.
+var perInterface = []string{"net.ipv4.conf.", "net.ipv4.neigh.", "net.ipv6.conf.", "net.ipv6.neigh.", "net.mpls.conf."}
+
+// cutInterface cuts a name around its interface: "net.ipv4.conf.", "eth0", ".forwarding". Of other names, all is after it.
+func cutInterface(name string) (before, device, after string) {
+	for _, directory := range perInterface {
+		rest, found := strings.CutPrefix(name, directory)
+		if !found {
+			continue
+		}
+		if last := strings.LastIndexByte(rest, '.'); last >= 0 {
+			return directory, rest[:last], rest[last:]
+		}
+	}
+	return "", "", name
+}
+
+// checkName reports what keeps a name in dot form from matching the grammar. The interface's word is name[start:end]. The check is on the
+// path of every admission of an annotated pod, hence a loop; a test compares it with the regular expression.
+func checkName(name string, start, end int) error {
+	word, words := 0, 1 // bytes since the last separator, words so far
 	for i := range len(name) {
 		c := name[i]
 		switch {
-		case c == '.':
+		case c == '.' || c == '/' && start <= i && i < end:
 			if word == 0 {
 				return errEmptyWord
 			}
 			word = 0
-			words++
+			if c == '.' {
+				words++
+			}
 			continue
 		case isLower(c) || isDigit(c) || c == '_':
 		case isUpper(c) && words > 1:
 		case c == '-' && words > 1:
+		case c == '/':
+			return errMixed
 		case isUpper(c) || c == '-':
 			return fmt.Errorf("the first word of a sysctl name is of lower-case letters, digits and _: the character %s is not allowed there", quoteAt(name, i))
 		default:
@@ -71,7 +123,11 @@ func checkName(name string) error {
 	return nil
 }
 
-var errEmptyWord = errors.New("a sysctl name is words joined by single separators, such as net.core.somaxconn: one word is empty")
+var (
+	errEmptyWord = errors.New("a sysctl name is words joined by single separators, such as net.core.somaxconn: one word is empty")
+	errMixed     = errors.New("a sysctl name is written with dots or with slashes: write net.core.somaxconn or net/core/somaxconn. Both together are only for " +
+		"a network interface that has a dot in its name, as in net/ipv4/conf/eth0.100/forwarding")
+)
 
 // quoteAt quotes the character that starts at s[i], in ASCII so that a look-alike is told apart, and a broken one by its byte.
 func quoteAt(s string, i int) string {

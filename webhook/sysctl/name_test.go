@@ -38,8 +38,14 @@ var badNames = []string{
 	"kernel.*",
 	"Kernel.sem",
 	"kern-el.sem",
-	"net.ipv4.conf.eth0/100.forwarding",
-	"net/ipv4/conf/eth0.100/forwarding",
+	"net.ipv4.conf./eth0.forwarding",
+	"net.ipv4.conf.eth0//1.forwarding",
+	"net.ipv4.conf.eth0/1/.forwarding",
+	"net.ipv4.conf.eth0/1",
+	"net/ipv4/conf/./forwarding",
+	"net/ipv4/conf/../forwarding",
+	"net/ipv4/conf/eth0.100/for.warding",
+	"kernel/a.b/c",
 	"kernel." + strings.Repeat("x", MaxNameLength),
 }
 
@@ -58,9 +64,32 @@ func TestParseNameGivesTheDotForm(t *testing.T) {
 		"net.ipv4.conf.eth0-1.arp_notify":    "net.ipv4.conf.eth0-1.arp_notify",
 		"net/bridge/bridge-nf-call-iptables": "net.bridge.bridge-nf-call-iptables",
 		"kernel.numa_balancing_MBps":         "kernel.numa_balancing_MBps",
+		"net/ipv4/conf/eth0.100/forwarding":  "net.ipv4.conf.eth0/100.forwarding",
+		"net.ipv4.conf.eth0/100.forwarding":  "net.ipv4.conf.eth0/100.forwarding",
+		"net.ipv4.conf.eth0.100.forwarding":  "net.ipv4.conf.eth0/100.forwarding",
+		"net/ipv6/neigh/a.b.c/mcast_solicit": "net.ipv6.neigh.a/b/c.mcast_solicit",
+		"net.mpls.conf.net1.5.input":         "net.mpls.conf.net1/5.input",
+		"net.ipv4.conf.eth0":                 "net.ipv4.conf.eth0",
 	} {
 		if got, err := ParseName(name); err != nil || got != want {
 			t.Errorf("ParseName(%q) = %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestPathAndDottedTurnAround(t *testing.T) {
+	for name, path := range map[string]string{
+		"net.core.somaxconn":                "net/core/somaxconn",
+		"net.ipv4.conf.eth0/100.forwarding": "net/ipv4/conf/eth0.100/forwarding",
+		"kernel.a/b.c":                      "kernel/a.b/c", // not a name that ParseName accepts, but Kubernetes does
+	} {
+		if got := Path(name); got != path {
+			t.Errorf("Path(%q) = %q, want %q", name, got, path)
+		}
+		for _, form := range []string{name, path} {
+			if got := Dotted(form); got != name {
+				t.Errorf("Dotted(%q) = %q, want %q", form, got, name)
+			}
 		}
 	}
 }

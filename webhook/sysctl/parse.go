@@ -15,9 +15,10 @@ const (
 	maxEcho = 64
 )
 
-// Parse reads sysctl.conf(5) lines, one "name = value" each; order is kept. Lines that are blank or start with "#" or ";" are skipped, and
-// the "\r" of a CRLF file is dropped. A "-" before the name (ignore errors) and a name without "=" are errors, unlike in
-// sysctl.conf: a parameter that is silently not set is what this project exists to end. So is a text without any assignment.
+// Parse reads sysctl.conf(5) lines in order, each of them "name = value", or "name >= value", which only raises. Lines that are blank or
+// start with "#" or ";" are skipped, and the "\r" of a CRLF file is dropped. A "-" before the name allows for a kernel that lacks the
+// parameter; unlike in sysctl.conf, it ignores no other error, and only some names may have it. A name without "=" and a text
+// without any assignment are errors: this project exists to end parameters that are silently not set.
 //
 // All problems come at once, each as a field.Error at path with the line in its detail, and then no assignments.
 // The lines after the first MaxAssignments are counted but not read, which bounds the answer to a hostile text.
@@ -73,21 +74,31 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 	invalid := func(value, format string, args ...any) *field.Error {
 		return field.Invalid(path, shorten(value), fmt.Sprintf("line %d: ", number)+fmt.Sprintf(format, args...))
 	}
-	if line[0] == '-' {
-		return Assignment{}, invalid(line, `a leading "-" (ignore errors) is not allowed, since a pod must not start with a sysctl that was not set: write "name = value"`)
-	}
 	left, right, found := strings.Cut(line, "=")
 	if !found {
 		return Assignment{}, invalid(line, `there is no "=": write one "name = value" a line`)
 	}
-	left = strings.TrimRight(left, blanks)
+	assignment := Assignment{Line: number}
+	left, operator := cutOperator(left, right)
+	switch operator {
+	case "=":
+	case ">=":
+		assignment.Operator = AtLeast
+	default:
+		return Assignment{}, invalid(line, `%q is no operator: write "name = value", or "name >= value" to raise a value only`, operator)
+	}
+	left, assignment.Optional = strings.CutPrefix(left, "-")
 	name, err := ParseName(left)
+	if err == nil && assignment.Optional {
+		err = checkOptional(name)
+	}
 	if err != nil {
 		return Assignment{}, invalid(left, "%s", err)
 	}
 	value := foldBlanks(strings.TrimLeft(right, blanks))
 	if value == "" {
-		return Assignment{}, field.Required(path, fmt.Sprintf(`line %d: %s has no value: write "name = value"`, number, shorten(name)))
+		return Assignment{}, field.Required(path, fmt.Sprintf(`line %d: %s has no value: write "name %s value"`,
+			number, shorten(name), assignment.Operator))
 	}
 	if len(value) > MaxValueLength {
 		return Assignment{}, invalid(value, "a value has at most %d characters, this one has %d", MaxValueLength, len(value))
@@ -96,7 +107,25 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 		return Assignment{}, invalid(value, "the character %s is not allowed in a value%s; allowed are A-Z a-z 0-9 _ space , : . / + -",
 			quoteAt(value, at), hints[value[at]])
 	}
-	return Assignment{Name: name, Value: value, Line: number}, nil
+	if assignment.Operator == AtLeast {
+		if err := checkNumbers(value); err != nil {
+			return Assignment{}, invalid(value, "%s", err)
+		}
+	}
+	assignment.Name, assignment.Value = name, value
+	return assignment, nil
+}
+
+// cutOperator returns what is left of the operator, and the operator, from what is on both sides of a line's first "=".
+func cutOperator(left, right string) (name, operator string) {
+	const signs = "<>!:+~"
+	name = strings.TrimRight(left, blanks+signs)
+	after := right[:len(right)-len(strings.TrimLeft(right, "="+signs))]
+	before := strings.TrimLeft(left[len(name):], blanks)
+	if before == "" {
+		return name, "=" + after
+	}
+	return name, before + "=" + after
 }
 
 // hints say what to do about characters that people write for a reason.
@@ -108,6 +137,7 @@ var hints = map[byte]string{
 	'=':  " (another assignment needs a line of its own)",
 	'$':  " (it is set as written: no shell, no variables)",
 	'`':  " (it is set as written: no shell, no variables)",
+	'>':  ` (a floor is written "name >= value")`,
 }
 
 // checkDuplicate compares the name with those before it; they are so few that a map would cost more.

@@ -22,42 +22,69 @@ func TestParseAccepts(t *testing.T) {
 		{
 			name: "one assignment without an end of line",
 			text: "net.core.somaxconn=1024",
-			want: []Assignment{{"net.core.somaxconn", "1024", 1}},
+			want: []Assignment{{Name: "net.core.somaxconn", Value: "1024", Line: 1}},
 		},
 		{
 			name: "comments, blank lines and blanks as in sysctl.conf(5)",
 			text: "# high ports\n\n ; and the queue\n\tnet.core.somaxconn \t=  32768 \nnet.ipv4.ip_local_port_range = 32768 65535\n",
-			want: []Assignment{{"net.core.somaxconn", "32768", 4}, {"net.ipv4.ip_local_port_range", "32768 65535", 5}},
+			want: []Assignment{{Name: "net.core.somaxconn", Value: "32768", Line: 4}, {Name: "net.ipv4.ip_local_port_range", Value: "32768 65535", Line: 5}},
 		},
 		{
 			name: "runs of blanks inside a value as one space",
 			text: "kernel.sem = 10000 \t  1024000000\t500   32000",
-			want: []Assignment{{"kernel.sem", "10000 1024000000 500 32000", 1}},
+			want: []Assignment{{Name: "kernel.sem", Value: "10000 1024000000 500 32000", Line: 1}},
 		},
 		{
 			name: "the ends of line of Windows",
 			text: "net.core.somaxconn = 1\r\n\r\nkernel.msgmax = 2\r\n",
-			want: []Assignment{{"net.core.somaxconn", "1", 1}, {"kernel.msgmax", "2", 3}},
+			want: []Assignment{{Name: "net.core.somaxconn", Value: "1", Line: 1}, {Name: "kernel.msgmax", Value: "2", Line: 3}},
 		},
 		{
 			name: "the slash form",
 			text: "net/ipv4/conf/eth0/forwarding = 1",
-			want: []Assignment{{"net.ipv4.conf.eth0.forwarding", "1", 1}},
+			want: []Assignment{{Name: "net.ipv4.conf.eth0.forwarding", Value: "1", Line: 1}},
+		},
+		{
+			name: "an interface whose name has a dot, in each of its spellings",
+			text: "net/ipv4/conf/eth0.100/rp_filter = 1\nnet.ipv4.conf.eth1/100.rp_filter = 1\nnet.ipv6.neigh.net1.7.retrans_time_ms = 1",
+			want: []Assignment{
+				{Name: "net.ipv4.conf.eth0/100.rp_filter", Value: "1", Line: 1},
+				{Name: "net.ipv4.conf.eth1/100.rp_filter", Value: "1", Line: 2},
+				{Name: "net.ipv6.neigh.net1/7.retrans_time_ms", Value: "1", Line: 3},
+			},
+		},
+		{
+			name: "values that are floors",
+			text: "net.core.somaxconn >= 4096\nnet.ipv4.tcp_rmem>=4096\t131072  6291456\nkernel.shmmax\t>=\t18446744073709551615\nkernel.x >= -9223372036854775808 0",
+			want: []Assignment{
+				{Name: "net.core.somaxconn", Operator: AtLeast, Value: "4096", Line: 1},
+				{Name: "net.ipv4.tcp_rmem", Operator: AtLeast, Value: "4096 131072 6291456", Line: 2},
+				{Name: "kernel.shmmax", Operator: AtLeast, Value: "18446744073709551615", Line: 3},
+				{Name: "kernel.x", Operator: AtLeast, Value: "-9223372036854775808 0", Line: 4},
+			},
+		},
+		{
+			name: "sysctls that the kernel may lack",
+			text: "-net.ipv6.conf.all.disable_ipv6 = 1\n-net/netfilter/nf_conntrack_tcp_timeout_established >= 7200",
+			want: []Assignment{
+				{Name: "net.ipv6.conf.all.disable_ipv6", Optional: true, Value: "1", Line: 1},
+				{Name: "net.netfilter.nf_conntrack_tcp_timeout_established", Optional: true, Operator: AtLeast, Value: "7200", Line: 2},
+			},
 		},
 		{
 			name: "every character that a name may hold",
 			text: "a_0.Az-_9 = 1",
-			want: []Assignment{{"a_0.Az-_9", "1", 1}},
+			want: []Assignment{{Name: "a_0.Az-_9", Value: "1", Line: 1}},
 		},
 		{
 			name: "every character that a value may hold",
 			text: "kernel.x = AZaz09_ ,:./+-",
-			want: []Assignment{{"kernel.x", "AZaz09_ ,:./+-", 1}},
+			want: []Assignment{{Name: "kernel.x", Value: "AZaz09_ ,:./+-", Line: 1}},
 		},
 		{
 			name: "the longest name and the longest value",
 			text: "n." + strings.Repeat("x", MaxNameLength-2) + "=" + strings.Repeat("1", MaxValueLength),
-			want: []Assignment{{"n." + strings.Repeat("x", MaxNameLength-2), strings.Repeat("1", MaxValueLength), 1}},
+			want: []Assignment{{Name: "n." + strings.Repeat("x", MaxNameLength-2), Value: strings.Repeat("1", MaxValueLength), Line: 1}},
 		},
 		{
 			name: "the most assignments",
@@ -84,11 +111,14 @@ func TestParseRefuses(t *testing.T) {
 		nameChars  = `a sysctl name is words of letters, digits, _ and - joined by dots, such as net.core.somaxconn: the character `
 		firstWord  = `the first word of a sysctl name is of lower-case letters, digits and _: the character `
 		dotsOnly   = `a sysctl name is words joined by single dots, such as net.core.somaxconn: ".." is not allowed`
-		mixed      = "a sysctl name is written with dots or with slashes, not with both (so an interface with a dot in its name cannot be named): " +
-			"write net.core.somaxconn or net/core/somaxconn"
-		empty    = `a sysctl name is words joined by single separators, such as net.core.somaxconn: one word is empty`
-		oneWord  = "a sysctl name has two words or more joined by dots, such as net.core.somaxconn"
-		dash     = `a leading "-" (ignore errors) is not allowed, since a pod must not start with a sysctl that was not set: write "name = value"`
+		mixed      = "a sysctl name is written with dots or with slashes: write net.core.somaxconn or net/core/somaxconn. Both together are only for " +
+			"a network interface that has a dot in its name, as in net/ipv4/conf/eth0.100/forwarding"
+		empty   = `a sysctl name is words joined by single separators, such as net.core.somaxconn: one word is empty`
+		oneWord = "a sysctl name has two words or more joined by dots, such as net.core.somaxconn"
+		dash    = `a leading "-" is only for sysctls that an optional kernel module provides (net.ipv6.*, net.netfilter.*, net.bridge.*, net.ipv4.vs.*, ` +
+			`net.sctp.*): remove the "-", since a pod must not start with a sysctl that was not set`
+		noSuch   = ` is no operator: write "name = value", or "name >= value" to raise a value only`
+		wholes   = `">=" compares whole numbers, in decimal without leading zeros: `
 		noEquals = `there is no "=": write one "name = value" a line`
 		nothing  = `Required value: it asks for no sysctl: write at least one line such as "net.core.somaxconn = 1024", or remove it`
 	)
@@ -100,13 +130,20 @@ func TestParseRefuses(t *testing.T) {
 		// Names.
 		{"a way out of /proc/sys", "kernel/../../../tmp/x = 1", []string{`Invalid value: "kernel/../../../tmp/x": line 1: ` + dotsOnly}},
 		{"a way out in dot form", "kernel......tmp.x = 1", []string{`Invalid value: "kernel......tmp.x": line 1: ` + dotsOnly}},
-		{"an option for sysctl", "-w = 1", []string{`Invalid value: "-w = 1": line 1: ` + dash}},
-		{"ignore errors", "-net.core.somaxconn = 1", []string{`Invalid value: "-net.core.somaxconn = 1": line 1: ` + dash}},
+		{"an option for sysctl", "-w = 1", []string{`Invalid value: "w": line 1: ` + oneWord}},
+		{"two dashes", "--net.ipv6.x = 1", []string{`Invalid value: "-net.ipv6.x": line 1: ` + firstWord + `'-' is not allowed there`}},
+		{"a dash that stands alone", "- net.ipv6.x = 1", []string{`Invalid value: " net.ipv6.x": line 1: ` + nameChars + `' ' is not allowed`}},
+		{"ignoring errors", "-net.core.somaxconn = 1", []string{`Invalid value: "net.core.somaxconn": line 1: ` + dash}},
+		{"ignoring errors of an interface", "-net.ipv4.conf.eth7.rp_filter = 1", []string{`Invalid value: "net.ipv4.conf.eth7.rp_filter": line 1: ` + dash}},
 		{"a path", "/proc/sys/net/core/somaxconn = 1", []string{
 			`Invalid value: "/proc/sys/net/core/somaxconn": line 1: a sysctl name starts below /proc/sys: leave the leading "/" or "/proc/sys/" off, as in net/core/somaxconn`,
 		}},
-		{"slashes that would lose a dot", "net/ipv4/conf/eth0.100/forwarding=1", []string{`Invalid value: "net/ipv4/conf/eth0.100/forwarding": line 1: ` + mixed}},
-		{"dots that hold a slash", "net.ipv4.conf.eth0/100.forwarding=1", []string{`Invalid value: "net.ipv4.conf.eth0/100.forwarding": line 1: ` + mixed}},
+		{"a slash in a word", "net.core.soma/xconn=1", []string{`Invalid value: "net.core.soma/xconn": line 1: ` + mixed}},
+		{"a dot in a word", "net/core/soma.xconn=1", []string{`Invalid value: "net/core/soma.xconn": line 1: ` + mixed}},
+		{"a slash in the parameter of an interface", "net.ipv4.conf.eth0.rp/filter=1", []string{`Invalid value: "net.ipv4.conf.eth0.rp/filter": line 1: ` + mixed}},
+		{"an interface of dots", "net.ipv4.conf.//.x=1", []string{`Invalid value: "net.ipv4.conf.//.x": line 1: ` + empty}},
+		{"an interface that ends in a dot", "net.ipv4.conf.eth0/.x=1", []string{`Invalid value: "net.ipv4.conf.eth0/.x": line 1: ` + empty}},
+		{"a way out by an interface", "net/ipv4/conf/../../x=1", []string{`Invalid value: "net/ipv4/conf/../../x": line 1: ` + dotsOnly}},
 		{"an empty word", "net//core = 1", []string{`Invalid value: "net//core": line 1: ` + empty}},
 		{"an empty last word", "net. = 1", []string{`Invalid value: "net.": line 1: ` + empty}},
 		{"one word", "somaxconn = 1", []string{`Invalid value: "somaxconn": line 1: ` + oneWord}},
@@ -147,7 +184,34 @@ func TestParseRefuses(t *testing.T) {
 			`Invalid value: "` + strings.Repeat("1", maxEcho) + `...": line 1: a value has at most 256 characters, this one has 257`,
 		}},
 
+		{"a floor without a value", "net.core.somaxconn >=", []string{`Required value: line 1: net.core.somaxconn has no value: write "name >= value"`}},
+		{"a floor that is a word", "net.ipv4.tcp_congestion_control >= bbr", []string{`Invalid value: "bbr": line 1: ` + wholes + `"bbr" is not one`}},
+		{"a floor in octal", "kernel.sem >= 250 0100 1 1", []string{`Invalid value: "250 0100 1 1": line 1: ` + wholes + `"0100" is not one`}},
+		{"floors with a comma", "kernel.x >= 1,2", []string{`Invalid value: "1,2": line 1: ` + wholes + `"1,2" is not one`}},
+		{"a floor of no digits", "kernel.x >= -", []string{`Invalid value: "-": line 1: ` + wholes + `"-" is not one`}},
+		{"a floor beyond 64 bits", "kernel.shmmax >= 18446744073709551616", []string{
+			`Invalid value: "18446744073709551616": line 1: ">=" compares numbers of 64 bits: 18446744073709551616 is beyond them`,
+		}},
+		{"a floor below 64 bits", "kernel.x >= -9223372036854775809", []string{
+			`Invalid value: "-9223372036854775809": line 1: ">=" compares numbers of 64 bits: -9223372036854775809 is beyond them`,
+		}},
+		{"a ceiling", "kernel.msgmax <= 1", []string{`Invalid value: "kernel.msgmax <= 1": line 1: "<="` + noSuch}},
+		{"an arrow", "kernel.msgmax => 1", []string{`Invalid value: "kernel.msgmax => 1": line 1: "=>"` + noSuch}},
+		{"a comparison", "kernel.msgmax == 1", []string{`Invalid value: "kernel.msgmax == 1": line 1: "=="` + noSuch}},
+		{"an addition", "kernel.msgmax += 1", []string{`Invalid value: "kernel.msgmax += 1": line 1: "+="` + noSuch}},
+		{"a shift", "kernel.msgmax >>= 1", []string{`Invalid value: "kernel.msgmax >>= 1": line 1: ">>="` + noSuch}},
+		{"an operator in two parts", "kernel.msgmax > = 1", []string{`Invalid value: "kernel.msgmax > = 1": line 1: "> ="` + noSuch}},
+		{"a sign behind the operator", "kernel.msgmax = > 1", []string{
+			`Invalid value: "> 1": line 1: the character '>' is not allowed in a value (a floor is written "name >= value")` + valueChars,
+		}},
+
 		// The text as a whole.
+		{"the same name twice, raised and set", "net.core.somaxconn >= 1\nnet.core.somaxconn = 1", []string{
+			`Duplicate value: "net.core.somaxconn": line 2: line 1 sets it already: keep one of them`,
+		}},
+		{"the same interface in another spelling", "net/ipv4/conf/eth0.1/rp_filter = 1\nnet.ipv4.conf.eth0.1.rp_filter = 1", []string{
+			`Duplicate value: "net.ipv4.conf.eth0/1.rp_filter": line 2: line 1 sets it already: keep one of them`,
+		}},
 		{"the same name in another spelling", "net.core.somaxconn = 1\n# again\nnet/core/somaxconn = 1", []string{
 			`Duplicate value: "net.core.somaxconn": line 3: line 1 sets it already: keep one of them`,
 		}},

@@ -82,7 +82,7 @@ func TestBusyboxWouldFollowTheWayOut(t *testing.T) {
 }
 
 func procPath(a Assignment) string {
-	return "/proc/sys/" + strings.ReplaceAll(a.Name, ".", "/")
+	return "/proc/sys/" + Path(a.Name)
 }
 
 func needBusybox(t *testing.T) string {

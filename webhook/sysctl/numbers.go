@@ -1,0 +1,43 @@
+package sysctl
+
+import (
+	"fmt"
+	"strings"
+)
+
+// checkNumbers reports which field of a ">=" value is not a whole number that the kernel can hold: from -2^63 to 2^64-1, in decimal
+// without leading zeros. The kernel reads 0100 as 64.
+func checkNumbers(value string) error {
+	for number := range strings.SplitSeq(value, " ") {
+		if !isWholeNumber(number) {
+			return fmt.Errorf(`">=" compares whole numbers, in decimal without leading zeros: %q is not one`, shorten(number))
+		}
+		limit := "18446744073709551615"
+		digits, negative := strings.CutPrefix(number, "-")
+		if negative {
+			limit = "9223372036854775808"
+		}
+		if isLess(limit, digits) {
+			return fmt.Errorf(`">=" compares numbers of 64 bits: %s is beyond them`, shorten(number))
+		}
+	}
+	return nil
+}
+
+// isLess compares two natural numbers without leading zeros.
+func isLess(a, b string) bool {
+	return len(a) < len(b) || len(a) == len(b) && a < b
+}
+
+func isWholeNumber(text string) bool {
+	digits := strings.TrimPrefix(text, "-")
+	if digits == "" || digits[0] == '0' {
+		return text == "0"
+	}
+	for i := range len(digits) {
+		if !isDigit(digits[i]) {
+			return false
+		}
+	}
+	return true
+}

@@ -63,7 +63,7 @@ func inject(t Template) ([]jsonpatch.Operation, error) {
 // changesLines names the cases in which a line changes, because something goes into flow style, JSON, or the place of an empty
 // value or an alias. In all others lines are added and nothing else.
 var changesLines = []string{
-	"anchors", "cron-job", "flow-style", "json-compact", "json-pretty", "json-tabs", "kustomize-style", "merge-keys",
+	"anchors", "anchors-in-flow", "cron-job", "flow-style", "json-compact", "json-pretty", "json-tabs", "kustomize-style", "merge-keys",
 	"status-exists", "streams", "typed-list",
 }
 

@@ -46,3 +46,18 @@ func quoteIndented(n *yaml.Node) {
 		quoteIndented(child)
 	}
 }
+
+// flattenFlow writes all below a collection in flow style in flow style too, without comments.
+func flattenFlow(n *yaml.Node, inFlow bool) {
+	if inFlow {
+		n.HeadComment, n.LineComment, n.FootComment = "", "", ""
+		if n.Kind == yaml.ScalarNode && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+			n.Style = yaml.DoubleQuotedStyle
+		} else if n.Kind != yaml.ScalarNode && n.Kind != yaml.AliasNode {
+			n.Style |= yaml.FlowStyle
+		}
+	}
+	for _, child := range n.Content {
+		flattenFlow(child, inFlow || isFlow(n))
+	}
+}

@@ -25,13 +25,10 @@ func (t *tree) find(names []string) (entry, error) {
 		return entry{}, err
 	}
 	name := names[len(names)-1]
-	if childIndex(parent, name) < 0 {
-		t.expandMerge(parent, name)
-	}
-	i := childIndex(parent, name)
-	if i < 0 {
+	if t.child(parent, name) == nil {
 		return entry{}, fmt.Errorf("%q is not there", name)
 	}
+	i := childIndex(parent, name)
 	t.ownAll(&parent.Content[i])
 	return entry{parent, i}, nil
 }

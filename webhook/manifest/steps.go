@@ -105,6 +105,9 @@ func (d *document) apply(s step) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if text, ok := d.applyAtAnchors(s, want); ok {
+		return text, nil
+	}
 	t := newTree(d.root)
 	splice := func() (string, bool) { return d.splice(t) }
 	if s.cut != nil {
@@ -125,13 +128,37 @@ func (d *document) apply(s step) (string, error) {
 	if text, ok := splice(); ok && d.reads(text, want) {
 		return text, nil
 	}
-	text, ok := d.reencode(t)
-	for _, end := range []string{"", d.lineEnds("\n")} { // a block scalar at the end of a document needs the line end
-		if ok && d.reads(text+end, want) {
-			return text + end, nil
+	for range 2 {
+		text, ok := d.reencode(t)
+		for _, end := range []string{"", d.lineEnds("\n")} { // a block scalar at the end of a document needs the line end
+			if ok && d.reads(text+end, want) {
+				return text + end, nil
+			}
 		}
+		flattenFlow(t.root, false) // a copy of a block in flow style is not encoded correctly
 	}
 	return "", errUneditable
+}
+
+// applyAtAnchors carries out a step that only adds, in a document whose templates share text by anchors: at the anchor, for all that
+// use it. The result holds only if that is what the step asks for.
+func (d *document) applyAtAnchors(s step, want []byte) (string, bool) {
+	if s.cut != nil || d.root == nil || !hasAlias(d.root) {
+		return "", false
+	}
+	again, err := parse(d.chunk) // the tree changes its nodes
+	if err != nil {
+		return "", false
+	}
+	t := newTree(again.root)
+	t.shared = map[change]string{}
+	for _, op := range s.ops {
+		if t.apply(op) != nil {
+			return "", false
+		}
+	}
+	text, ok := again.splice(t)
+	return text, ok && d.reads(text, want)
 }
 
 // namesOf splits a JSON Pointer (RFC 6901).

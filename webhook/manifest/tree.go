@@ -18,6 +18,15 @@ type tree struct {
 	// reshaped is set when more has changed than nodes put in, so that the text cannot be had by adding to the old one.
 	reshaped bool
 	layout   layout // of the document as it was
+	// shared is nil if each node that changes becomes the only use of its anchor. Otherwise changes are made at the anchor, for all
+	// that use it, and shared holds those that are made.
+	shared map[change]string
+}
+
+// change is an operation on one node. Where several paths lead to the node, it is made once.
+type change struct {
+	parent                 *yaml.Node
+	name, operation, value string
 }
 
 func newTree(root *yaml.Node) *tree {
@@ -42,6 +51,9 @@ func (t *tree) apply(op jsonpatch.Operation) error {
 		return err
 	}
 	name := names[len(names)-1]
+	if t.isMade(change{parent, name, op.Operation, jsonText(value)}, op.Path) {
+		return nil
+	}
 	switch parent.Kind {
 	case yaml.MappingNode:
 		return t.setKey(parent, name, value)
@@ -54,20 +66,16 @@ func (t *tree) apply(op jsonpatch.Operation) error {
 
 // parent returns the collection at a path, ready to be changed.
 func (t *tree) parent(names []string) (*yaml.Node, error) {
-	slot, inFlow := &t.root.Content[0], false
-	t.own(slot)
+	slot, inFlow := t.own(&t.root.Content[0]), false
 	for _, name := range names {
 		n := *slot
-		i := childIndex(n, name)
-		if i < 0 && n.Kind == yaml.MappingNode {
-			t.expandMerge(n, name)
-			i = childIndex(n, name)
-		}
-		if i < 0 {
+		child := t.child(n, name)
+		if child == nil {
 			return nil, fmt.Errorf("%q is not there", name)
 		}
-		slot, inFlow = &n.Content[i], isFlow(n)
-		t.own(slot)
+		if slot, inFlow = t.own(child), isFlow(n); slot == nil {
+			return nil, fmt.Errorf("%q is gone", name)
+		}
 	}
 	if n := *slot; isFlow(n) && len(n.Content) == 0 && !inFlow {
 		t.replace(slot, &yaml.Node{Kind: n.Kind, Tag: n.Tag}) // {} becomes a block
@@ -82,13 +90,8 @@ func (t *tree) parent(names []string) (*yaml.Node, error) {
 var goesBefore = map[string]string{"metadata": "spec", "labels": "annotations", "initContainers": "containers"}
 
 func (t *tree) setKey(mapping *yaml.Node, name string, value *yaml.Node) error {
-	i := childIndex(mapping, name)
-	if i < 0 {
-		t.expandMerge(mapping, name)
-		i = childIndex(mapping, name)
-	}
-	if i >= 0 {
-		return t.setValue(&mapping.Content[i], value)
+	if slot := t.child(mapping, name); slot != nil {
+		return t.setValue(slot, value)
 	}
 	next := len(mapping.Content)
 	if after, ok := goesBefore[name]; ok && childIndex(mapping, after) >= 0 {
@@ -116,7 +119,9 @@ func (t *tree) setItem(sequence *yaml.Node, name string, value *yaml.Node, add b
 
 // setValue puts value in the place of a scalar or an empty collection.
 func (t *tree) setValue(slot **yaml.Node, value *yaml.Node) error {
-	t.own(slot)
+	if slot = t.own(slot); slot == nil {
+		return errors.New("the anchor is gone")
+	}
 	if len((*slot).Content) > 0 {
 		return errors.New("would overwrite a mapping or a sequence that is not empty")
 	}
@@ -136,85 +141,23 @@ func (t *tree) replace(slot **yaml.Node, value *yaml.Node) {
 	*slot = value
 }
 
-// own makes the node in slot the document's only use of it, so that changing it changes nothing else: an alias gives way to a copy of
-// what it stands for, and the aliases of an anchored node to copies of that.
-func (t *tree) own(slot **yaml.Node) {
-	n := *slot
-	if n.Kind == yaml.AliasNode {
-		*slot, t.reshaped = copyOf(n), true
-		return
+// child returns where the value of a key or an index is, nil if it is nowhere. A merge key that gives the mapping the key is written
+// out, or followed if changes are shared.
+func (t *tree) child(n *yaml.Node, name string) **yaml.Node {
+	if i := childIndex(n, name); i >= 0 {
+		return &n.Content[i]
 	}
-	if n.Anchor == "" {
-		return
+	if n.Kind != yaml.MappingNode {
+		return nil
 	}
-	aliased := false
-	replaceAliases(t.root, n, &aliased)
-	if aliased {
-		n.Anchor, t.reshaped = "", true
+	if t.shared != nil {
+		return mergedChild(n, name)
 	}
-}
-
-// replaceAliases puts a copy in the place of each alias of target below n.
-func replaceAliases(n, target *yaml.Node, found *bool) {
-	for i, child := range n.Content {
-		if child.Kind == yaml.AliasNode && child.Alias == target {
-			n.Content[i], *found = copyOf(child), true
-		} else {
-			replaceAliases(child, target, found)
-		}
+	t.expandMerge(n, name)
+	if i := childIndex(n, name); i >= 0 {
+		return &n.Content[i]
 	}
-}
-
-// copyOf returns a deep copy, without the anchors: a second definition would change what later aliases mean.
-func copyOf(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
-		c := copyNode(n.Alias)
-		c.HeadComment, c.LineComment, c.FootComment = n.HeadComment, n.LineComment, n.FootComment
-		return c
-	}
-	return copyNode(n)
-}
-
-func copyNode(n *yaml.Node) *yaml.Node {
-	c := *n
-	c.Anchor, c.Content = "", make([]*yaml.Node, len(n.Content))
-	for i, child := range n.Content {
-		c.Content[i] = copyNode(child)
-	}
-	return &c
-}
-
-// expandMerge writes out the merge keys of a mapping when one of them gives it the key name. Of pairs with the same key the
-// last one counts, as in the parser that kubectl uses.
-func (t *tree) expandMerge(mapping *yaml.Node, name string) {
-	merged := &yaml.Node{Kind: yaml.MappingNode}
-	addMerged(merged, mapping)
-	if childIndex(mapping, "<<") < 0 || childIndex(merged, name) < 0 {
-		return
-	}
-	mapping.Content, t.reshaped = merged.Content, true
-}
-
-func addMerged(to, from *yaml.Node) {
-	for i := 0; i+1 < len(from.Content); i += 2 {
-		key, value := from.Content[i], from.Content[i+1]
-		if key.Tag != "!!merge" {
-			if at := childIndex(to, key.Value); at >= 0 {
-				to.Content[at] = value
-			} else {
-				to.Content = append(to.Content, key, value)
-			}
-			continue
-		}
-		sources := []*yaml.Node{value}
-		if resolve(value).Kind == yaml.SequenceNode {
-			sources = slices.Clone(resolve(value).Content)
-			slices.Reverse(sources) // the first one counts most
-		}
-		for _, source := range sources {
-			addMerged(to, copyNode(resolve(source)))
-		}
-	}
+	return nil
 }
 
 // childIndex returns where in n.Content the value of a key or an index is; -1 where there is none.

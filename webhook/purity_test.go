@@ -16,7 +16,7 @@ import (
 const module = "github.com/sysctl-injector/sysctl-injector"
 
 // pure are the packages that decide. They read no file, use no network and call no server, so that tables can test them.
-var pure = []string{"convert", "form", "injection", "jsontext", "manifest", "pod", "policy", "scan", "sysctl", "workload"}
+var pure = []string{"convert", "form", "injection", "inspect", "jsontext", "manifest", "pod", "policy", "scan", "sysctl", "workload"}
 
 // impure are packages that no package of ours may import on the way from a pure one. The API's types import some of them for
 // purposes of their own.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector/app"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -42,6 +43,36 @@ func TestNotes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The notes name the namespaces in the cluster that somebody meant to open.
+func TestNotesNameNamespacesWithAWrongLabel(t *testing.T) {
+	for name, metadata := range map[string]metav1.ObjectMeta{
+		"notes-value":      {Labels: map[string]string{v1alpha1.InjectLabel: "true"}},
+		"notes-annotation": {Annotations: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}},
+		"notes-open":       {Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}},
+	} {
+		metadata.Name = name
+		if err := admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metadata}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	output, problem, err := helm(t, "certificates: {source: self-managed}", "install", release, chart, "--namespace", elsewhere, "--dry-run=server", "-f", "-")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, problem)
+	}
+	_, notes, _ := strings.Cut(output, "\nNOTES:\n")
+	for _, want := range []string{
+		"\n   Namespace notes-value is not open: its label sysctl-injector.dev/inject is \"true\", and not \"enabled\".\n",
+		"\n   Namespace notes-annotation has the annotation sysctl-injector.dev/inject, which has no effect: it is a label.\n",
+	} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("the notes do not say %q:\n%s", want, notes)
+		}
+	}
+	if strings.Contains(notes, "notes-open") {
+		t.Errorf("the notes name a namespace that is open:\n%s", notes)
 	}
 }
 

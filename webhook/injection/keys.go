@@ -15,10 +15,11 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-type podKey struct{ kind, key string }
+// PodKey is a key that a pod may have, and where: among its annotations or its labels.
+type PodKey struct{ Kind, Key string }
 
 // podKeys are the keys that a pod may have, and where.
-var podKeys = []podKey{
+var podKeys = []PodKey{
 	{"annotations", v1alpha1.SysctlsAnnotation},
 	{"annotations", v1alpha1.ProfilesAnnotation},
 	{"annotations", v1alpha1.InjectAnnotation},
@@ -37,7 +38,7 @@ func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Violation {
 		entries map[string]string
 	}{{"annotations", p.Annotations}, {"labels", p.Labels}} {
 		for _, key := range slices.Sorted(maps.Keys(m.entries)) {
-			if len(violations) < maxViolations && !slices.Contains(podKeys, podKey{m.kind, key}) {
+			if len(violations) < maxViolations && !slices.Contains(podKeys, PodKey{m.kind, key}) {
 				violations = append(violations, unknownKey(m.kind, key, metadata))
 			}
 		}
@@ -49,16 +50,23 @@ func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Violation {
 func unknownKey(kind, key string, metadata *field.Path) policy.Violation {
 	key = key[:min(len(key), maxKey)] // the API server rejects a longer one
 	path := metadata.Child(kind).Key(key)
+	nearest := NearestKey(key)
+	if nearest.Key == key {
+		return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("this is a key of %s; move it there", metadata.Child(nearest.Kind)))}
+	}
+	return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("no such key; did you mean %s?", metadata.Child(nearest.Kind).Key(nearest.Key)))}
+}
+
+// NearestKey returns the key of a pod that is most like another one: itself, if it is one.
+func NearestKey(key string) PodKey {
+	key = key[:min(len(key), maxKey)]
 	nearest := podKeys[0]
 	for _, known := range podKeys {
-		if known.key == key {
-			return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("this is a key of %s; move it there", metadata.Child(known.kind)))}
-		}
-		if levenshtein.ComputeDistance(known.key, key) < levenshtein.ComputeDistance(nearest.key, key) {
+		if levenshtein.ComputeDistance(known.Key, key) < levenshtein.ComputeDistance(nearest.Key, key) {
 			nearest = known
 		}
 	}
-	return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("no such key; did you mean %s?", metadata.Child(nearest.kind).Key(nearest.key)))}
+	return nearest
 }
 
 // optedOut reads the annotation sysctl-injector.dev/inject.

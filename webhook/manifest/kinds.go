@@ -11,38 +11,45 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// object is an Object and where its document keeps it.
-type object struct {
-	Object
-	path []string
-}
+// Find returns where an object keeps its pod templates.
+type Find func(Object) []workload.Place
 
-// template returns the path of the object's pod template within the object; false if it has none.
-func (o object) template() ([]string, bool) {
+// known finds the template of an object of a known kind.
+func known(o Object) []workload.Place {
 	kind := workload.Find(o.APIVersion, o.Kind)
 	if kind == nil || !at(o.JSON, kind.Path).IsObject() {
-		return nil, false
+		return nil
 	}
-	return kind.Path, true
+	return []workload.Place{{Path: kind.Path}}
+}
+
+// LineOf returns the line of the value at a path within the object, or of what leads there, counted from 1.
+func (o Object) LineOf(path []string) int {
+	if o.document == nil {
+		return o.Line
+	}
+	return o.document.lineOf(slices.Concat(o.path, path))
 }
 
 // objects returns the document's object, or the items of the list that it is.
-func (d *document) objects() []object {
+func (d *document) objects() []Object {
 	return d.collect(gjson.ParseBytes(d.json), nil, Object{})
 }
 
 // collect does the work of objects for the value at path. The items of a typed list, as the API returns it, state neither
 // apiVersion nor kind: implied is what the list says about them.
-func (d *document) collect(value gjson.Result, path []string, implied Object) []object {
+func (d *document) collect(value gjson.Result, path []string, implied Object) []Object {
 	if !value.IsObject() {
 		return nil
 	}
-	o := object{Object: Object{
+	o := Object{
 		APIVersion: value.Get("apiVersion").String(),
 		Kind:       value.Get("kind").String(),
 		Namespace:  value.Get("metadata.namespace").String(),
 		JSON:       []byte(value.Raw),
-	}, path: slices.Clip(path)}
+		document:   d,
+		path:       slices.Clip(path),
+	}
 	if o.APIVersion == "" && o.Kind == "" {
 		o.APIVersion, o.Kind = implied.APIVersion, implied.Kind
 	}
@@ -53,13 +60,13 @@ func (d *document) collect(value gjson.Result, path []string, implied Object) []
 		if o.Name == "" {
 			o.Name = value.Get("metadata.generateName").String()
 		}
-		return []object{o}
+		return []Object{o}
 	}
 	implied = Object{}
 	if element := strings.TrimSuffix(o.Kind, "List"); element != "" {
 		implied = Object{APIVersion: o.APIVersion, Kind: element}
 	}
-	var all []object
+	var all []Object
 	for i, item := range items {
 		all = append(all, d.collect(item, append(slices.Clip(path), "items", strconv.Itoa(i)), implied)...)
 	}
@@ -77,15 +84,10 @@ func listItems(kind string, value gjson.Result) ([]gjson.Result, bool) {
 }
 
 // at returns the value at a path of plain names and indices.
-func at(json []byte, path []string) gjson.Result {
-	if len(path) == 0 {
-		return gjson.ParseBytes(json)
-	}
-	return gjson.GetBytes(json, strings.Join(path, "."))
-}
+func at(json []byte, path []string) gjson.Result { return workload.At(gjson.ParseBytes(json), path) }
 
-// fieldPath writes a path as the API's own messages do; nil for the root.
-func fieldPath(path []string) *field.Path {
+// FieldPath writes a path as the API's own messages do; nil for the root.
+func FieldPath(path []string) *field.Path {
 	var p *field.Path
 	for _, name := range path {
 		if i, err := strconv.Atoi(name); err == nil {

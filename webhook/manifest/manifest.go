@@ -19,12 +19,15 @@ import (
 
 // Template is one pod template found in a manifest.
 type Template struct {
-	// Kind, Name and Namespace are those of the workload that holds the template, "" where not stated. Name may be its generateName.
-	Kind, Name, Namespace string
+	// APIVersion, Kind, Name and Namespace are those of the workload that holds the template, "" where not stated. Name may be its
+	// generateName.
+	APIVersion, Kind, Name, Namespace string
 	// Path leads to the template within its document: nil for a Pod, spec.template for a Deployment, items[2].spec.template in a List.
 	Path *field.Path
 	// Line is where the workload starts in the input, counted from 1.
 	Line int
+	// ByShape is set where the template was found by what it looks like, in a kind that is not known.
+	ByShape bool
 	// Pod is the template as JSON: an object with metadata and spec.
 	Pod []byte
 }
@@ -39,11 +42,17 @@ type Object struct {
 	Line int
 	// JSON is the object. An item of a typed list (PodList) has APIVersion and Kind above even where the list leaves them out here.
 	JSON []byte
+
+	document *document
+	path     []string // within the document
 }
 
-// Rewrite returns in with each pod template edited. A document none of whose templates changes comes back byte for byte.
-// The errors of all callbacks are joined as they are; errors in the text carry the line, counted from the start of in.
-func Rewrite(in []byte, edit Edit) ([]byte, error) {
+// Rewrite returns in with each pod template of a known kind edited.
+func Rewrite(in []byte, edit Edit) ([]byte, error) { return RewriteFound(in, known, edit) }
+
+// RewriteFound returns in with each pod template edited that find finds. A document none of whose templates changes comes back byte
+// for byte. The errors of all callbacks are joined as they are; errors in the text carry the line, counted from the start of in.
+func RewriteFound(in []byte, find Find, edit Edit) ([]byte, error) {
 	stream, err := read(in)
 	if err != nil {
 		return nil, err
@@ -52,7 +61,7 @@ func Rewrite(in []byte, edit Edit) ([]byte, error) {
 	out.WriteString(stream.mark)
 	var errs []error
 	for _, doc := range stream.documents {
-		text, err := doc.rewrite(edit)
+		text, err := doc.rewrite(find, edit)
 		errs = append(errs, err)
 		out.WriteString(text)
 	}
@@ -72,15 +81,20 @@ func Objects(in []byte) ([]Object, error) {
 	var all []Object
 	for _, doc := range stream.documents {
 		for _, o := range doc.objects() {
-			all = append(all, o.Object)
+			all = append(all, o)
 		}
 	}
 	return all, nil
 }
 
+// IsEmpty tells whether a manifest holds nothing but comments, blanks and markers.
+func IsEmpty(in []byte) bool {
+	return !slices.ContainsFunc(split(strings.TrimPrefix(string(in), byteOrderMark)), func(c chunk) bool { return !c.empty })
+}
+
 // rewrite returns the document's text with its templates edited.
-func (d *document) rewrite(edit Edit) (string, error) {
-	ops, err := d.operations(edit)
+func (d *document) rewrite(find Find, edit Edit) (string, error) {
+	ops, err := d.operations(find, edit)
 	if err != nil || len(ops) == 0 {
 		return d.text, err
 	}
@@ -102,23 +116,21 @@ func (d *document) rewrite(edit Edit) (string, error) {
 }
 
 // operations asks edit about each template and returns the answers with paths from the root of the document.
-func (d *document) operations(edit Edit) ([]jsonpatch.Operation, error) {
+func (d *document) operations(find Find, edit Edit) ([]jsonpatch.Operation, error) {
 	var all []jsonpatch.Operation
 	var errs []error
 	for _, o := range d.objects() {
-		within, ok := o.template()
-		if !ok {
-			continue
-		}
-		path := slices.Concat(o.path, within)
-		ops, err := edit(Template{
-			Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line,
-			Path: fieldPath(path), Pod: []byte(at(o.JSON, within).Raw),
-		})
-		errs = append(errs, err)
-		for _, op := range ops {
-			op.Path = pointer(path) + op.Path
-			all = append(all, op)
+		for _, place := range find(o) {
+			path := slices.Concat(o.path, place.Path)
+			ops, err := edit(Template{
+				APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line, ByShape: place.ByShape,
+				Path: FieldPath(path), Pod: []byte(at(o.JSON, place.Path).Raw),
+			})
+			errs = append(errs, err)
+			for _, op := range ops {
+				op.Path = pointer(path) + op.Path
+				all = append(all, op)
+			}
 		}
 	}
 	return all, errors.Join(errs...)

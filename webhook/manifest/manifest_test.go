@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"gomodules.xyz/jsonpatch/v2"
 )
 
@@ -165,12 +166,15 @@ func TestObjectsAreReturnedOneByOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Object{
-		{"v1", "ConfigMap", "a", "ns", 3, []byte(`{"apiVersion":"v1","data":{"big":9007199254740993,"true":false},"kind":"ConfigMap","metadata":{"name":"a","namespace":"ns"}}`)},
-		{"v1", "Pod", "p", "", 11, []byte(`{"metadata":{"name":"p"}}`)},
-		{"", "X", "", "", 16, []byte(`{"kind":"X"}`)},
+		{APIVersion: "v1", Kind: "ConfigMap", Name: "a", Namespace: "ns", Line: 3, JSON: []byte(`{"apiVersion":"v1","data":{"big":9007199254740993,"true":false},"kind":"ConfigMap","metadata":{"name":"a","namespace":"ns"}}`)},
+		{APIVersion: "v1", Kind: "Pod", Name: "p", Line: 11, JSON: []byte(`{"metadata":{"name":"p"}}`)},
+		{Kind: "X", Line: 16, JSON: []byte(`{"kind":"X"}`)},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Object{})); diff != "" {
 		t.Error(diff)
+	}
+	if line := got[0].LineOf([]string{"metadata", "name"}); line != 5 {
+		t.Errorf("the name is in line %d", line)
 	}
 	if none, err := Objects([]byte("---\n---\n- a\n")); err != nil || len(none) != 0 {
 		t.Errorf("a sequence: got %v", err)
@@ -213,7 +217,7 @@ func FuzzRewrite(f *testing.F) {
 			t.Fatalf("%d documents became %d", len(before.documents), len(after.documents))
 		}
 		for i, doc := range before.documents {
-			ops, err := doc.operations(inject)
+			ops, err := doc.operations(known, inject)
 			if err == nil && len(ops) == 0 && doc.text != after.documents[i].text {
 				t.Fatalf("document %d changed from %q to %q", i, doc.text, after.documents[i].text)
 			}

@@ -186,7 +186,12 @@ func TestCommandLine(t *testing.T) {
 			"error: standard input: line 2: Pod \"a\": NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. " +
 				"An administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"},
 		{"inject warns of a sysctl that needs no init container", strings.Replace(refusedPod, "vm.swappiness = 1", "net.ipv4.tcp_syncookies = 1", 1), []string{"inject", "-f", "-", "-o", "json"}, 0, "{\n  \"apiVersion\": \"v1\",",
-			"Warning: standard input: line 1: Pod \"a\": net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n"},
+			"Warning: standard input: line 1: Pod \"a\": net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n" +
+				"standard input: line 1: Pod \"a\": injected; sets net.ipv4.tcp_syncookies=1\n"},
+		{"inject fails where there is nothing", "# nothing\n---\n", []string{"inject", "-f", "-"}, 1, "", "error: the input is empty: there is no Kubernetes object in it\n"},
+		{"inject passes an empty ResourceList", "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: []\n", []string{"inject", "-f", "-"}, 0, "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: []\n", ""},
+		{"inject refuses a template path without a path", "", []string{"inject", "-f", "-", "--template-path", "Rollout.argoproj.io"}, 2, "",
+			"error: --template-path: \"Rollout.argoproj.io\" is not KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template\nSee 'sysctl-injector inject --help'.\n"},
 		{"inject refuses what is no whole pod", strings.Replace(refusedPod, "spec: {}", "", 1), []string{"inject", "-f", "-"}, 1, "",
 			"error: standard input: line 1: Pod \"a\": UnreadablePod: spec: Required value: a pod that asks for sysctls needs its spec\n"},
 		{"inject says where YAML is broken", "a: [", []string{"inject", "-f", "-"}, 1, "", "error: standard input: line 2: did not find expected node content\n"},

@@ -94,7 +94,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 	}
 	var needs []grants.Need
 	err = eachFile(workloads.files, func(f file) error {
-		_, err := manifest.Rewrite(f.content, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+		_, err := manifest.RewriteFound(f.content, workloads.find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			pod, outcome, err := workloads.decide(t)
 			if err != nil {
 				return nil, err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +23,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
 // Values of --dry-run, as kubectl has them.
@@ -122,6 +125,9 @@ func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, p
 	if err := cluster.Get(ctx, client.ObjectKey{Name: name}, namespace); err != nil {
 		return err
 	}
+	if err := warnOfKeys(cmd.ErrOrStderr(), namespace); err != nil {
+		return err
+	}
 	planned, err := plan(ctx, shared, namespace)
 	if err != nil {
 		return err
@@ -152,6 +158,21 @@ func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, p
 	fmt.Fprintf(out, "namespace/%s %sed%s\n", name, cmd.Name(), suffix)
 	for _, change := range changes {
 		fmt.Fprintln(out, "  "+change)
+	}
+	return nil
+}
+
+// warnOfKeys warns of the project's keys that have no effect in a namespace. Labels with wrong values are among the changes.
+func warnOfKeys(errOut io.Writer, namespace *corev1.Namespace) error {
+	encoded, err := json.Marshal(namespace)
+	if err != nil {
+		return err
+	}
+	object := inspect.Object{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Namespace", JSON: gjson.ParseBytes(encoded)}
+	for _, f := range inspect.Keys(object, nil) {
+		if f.Reason != inspect.ReasonUnknownValue {
+			fmt.Fprintf(errOut, "Warning: namespace %q: %s\n", namespace.Name, oneLine(f.Err.Error()))
+		}
 	}
 	return nil
 }

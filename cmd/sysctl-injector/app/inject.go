@@ -2,9 +2,6 @@ package app
 
 import (
 	"bytes"
-	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,14 +9,16 @@ import (
 	"github.com/spf13/cobra"
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
-	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 type injectOptions struct {
 	workloadOptions
 	output string
+	quiet  bool
 }
 
 func newInjectCommand() *cobra.Command {
@@ -29,23 +28,28 @@ func newInjectCommand() *cobra.Command {
 		Short: "Put the init container into the workloads of manifests, as the webhook would",
 		Long: `Put the init container into the workloads of manifests, as the webhook would.
 
-Every kind that holds pods is understood: Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob,
-ReplicationController, PodTemplate, lists of them, and a ResourceList, so that it can serve as a KRM function. Lines are only
-added: comments, order, quotes and blank lines stay. Running it twice changes nothing more.
+Every built-in kind that holds pods is known: Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob,
+ReplicationController, PodTemplate, lists of them, and a ResourceList, so that it can serve as a KRM function. In other kinds, a pod
+template is recognized by its shape, or named with --template-path; a warning says so. Standard error says what was done with each
+workload. A key that has no effect where it is, such as the annotation in a Deployment's own metadata, is an error.
+
+Lines are only added: comments, order, quotes and blank lines stay. Running it twice changes nothing more.
 
 Without --policy, RuntimeClass and Namespace objects among the manifests count as those of the cluster. With --policy, the manifests
 are under review and do not decide on it: such objects count only in the files that --policy, --profile and --runtime-class name.
 A SysctlPolicy among the manifests never counts.
 
 Files that are no Kubernetes objects (Helm templates and values, JSON patches, kustomizations) are skipped, with a line on standard
-error; with --strict, they end the run.`,
+error. With --strict, they end the run, as does a key in a kind that is not known, and in no pod template.`,
 		Example: `  sysctl-injector inject -f deployment.yaml | kubectl apply -f -
-  sysctl-injector inject -f manifests/ -o diff`,
+  sysctl-injector inject -f manifests/ -o diff
+  sysctl-injector inject -f search.yaml --template-path 'Elasticsearch.elasticsearch.k8s.elastic.co=spec.nodeSets[*].podTemplate'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.addFlags(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff)
+	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "do not say what was done with each workload")
 	return cmd
 }
 
@@ -55,21 +59,67 @@ func (o *injectOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	var rewritten []file
+	var done []string
 	err = eachFile(workloads.files, func(f file) error {
-		content, err := manifest.Rewrite(f.content, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+		others := 0 // objects that hold no pods
+		find := func(o manifest.Object) []workload.Place {
+			places := workloads.find(o)
+			if len(places) == 0 {
+				others++
+			}
+			return places
+		}
+		content, err := manifest.RewriteFound(f.content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			_, outcome, err := workloads.decide(t)
 			for _, warning := range outcome.Warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: line %d: %s %q: %s\n", f.name, t.Line, t.Kind, t.Name, oneLine(warning))
+				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s: %s\n", f.name, nameOf(t), oneLine(warning))
+			}
+			if t.ByShape && len(outcome.Operations) > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s: this kind is not known; the pod template was found by its shape. Check that the pods "+
+					"get its annotations and init containers\n", f.name, nameOf(t))
+			}
+			if err == nil {
+				done = append(done, fmt.Sprintf("%s: %s: %s", f.name, nameOf(t), whatWasDone(outcome)))
 			}
 			return outcome.Operations, err
 		})
+		if others > 0 {
+			done = append(done, fmt.Sprintf("%s: objects without pods, passed through: %d", f.name, others))
+		}
 		rewritten = append(rewritten, file{f.name, content})
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	if o.strict && workloads.undecided > 0 {
+		return fmt.Errorf("--strict: %d annotations were not decided on, see the warnings", workloads.undecided)
+	}
+	if !o.quiet {
+		for _, line := range done {
+			fmt.Fprintln(cmd.ErrOrStderr(), line)
+		}
+	}
 	return o.print(cmd.OutOrStdout(), workloads.files, rewritten)
+}
+
+// whatWasDone says what inject did with a pod template.
+func whatWasDone(outcome injection.Outcome) string {
+	var set []string
+	for _, s := range outcome.Sysctls {
+		set = append(set, s.String())
+	}
+	switch outcome.Reason {
+	case injection.ReasonInjected:
+		return "injected; sets " + oneLine(strings.Join(set, ", "))
+	case injection.ReasonAlreadyInjected:
+		return "unchanged; sets " + oneLine(strings.Join(set, ", "))
+	case reasonParameterized:
+		return "left as it is, since it holds a parameter"
+	case injection.ReasonOptedOut:
+		return "left alone, as its annotation " + v1alpha1.InjectAnnotation + " says"
+	}
+	return "asks for no sysctl"
 }
 
 func (o *injectOptions) print(out io.Writer, before, after []file) error {
@@ -100,87 +150,4 @@ func (o *injectOptions) print(out io.Writer, before, after []file) error {
 		}
 	}
 	return nil
-}
-
-// workloadOptions name manifests with workloads, and what to decide on them by.
-type workloadOptions struct {
-	objectOptions
-	containerOptions
-	files     []string
-	namespace string
-	strict    bool
-}
-
-func (o *workloadOptions) addFlags(cmd *cobra.Command) {
-	o.objectOptions.addFlags(cmd)
-	o.containerOptions.addFlags(cmd)
-	cmd.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "file, directory, or - for standard input (repeatable)")
-	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the workloads that name none")
-	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on files that are no Kubernetes objects instead of skipping them")
-}
-
-// workloads are manifests, with all that a decision on them needs.
-type workloads struct {
-	files     []file
-	namespace string
-	injector  *injection.Injector
-	objects   *objects
-}
-
-func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
-	if len(o.files) == 0 {
-		return nil, usagef("name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input")
-	}
-	w := &workloads{namespace: o.namespace}
-	var err error
-	if w.injector, err = o.injector(); err != nil {
-		return nil, err
-	}
-	if w.objects, err = o.load(cmd.InOrStdin()); err != nil {
-		return nil, err
-	}
-	if w.files, err = readFiles(o.files, cmd.InOrStdin()); err != nil {
-		return nil, err
-	}
-	if w.files, err = onlyObjects(w.files, o.strict, cmd.ErrOrStderr()); err != nil {
-		return nil, err
-	}
-	return w, eachFile(w.files, func(f file) error {
-		warnings, err := w.objects.addReviewed(f.content)
-		for _, warning := range warnings {
-			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s\n", f.name, warning)
-		}
-		return err
-	})
-}
-
-// decide is the webhook's own decision, on a pod template. A refusal is an error that says where it stands.
-func (w *workloads) decide(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
-	p, outcome, err := w.outcome(t)
-	if err != nil {
-		return nil, injection.Outcome{}, fmt.Errorf("line %d: %s %q: %w", t.Line, t.Kind, t.Name, err)
-	}
-	return p, outcome, nil
-}
-
-func (w *workloads) namespaceOf(t manifest.Template) string { return cmp.Or(t.Namespace, w.namespace) }
-
-func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
-	p, err := pod.Decode(t.Pod)
-	if err != nil {
-		return nil, injection.Outcome{}, err
-	}
-	target := injection.Target{Namespace: w.namespaceOf(t), Template: t.Path}
-	ctx := context.Background()
-	if target.NamespaceLabels, err = w.objects.NamespaceLabels(ctx, target.Namespace); err != nil {
-		return nil, injection.Outcome{}, err
-	}
-	if target.RuntimeClass, err = w.objects.RuntimeClass(ctx, p.RuntimeClass); err != nil {
-		return nil, injection.Outcome{}, err
-	}
-	outcome := w.injector.Inject(p, target, w.objects.rules())
-	if outcome.IsDenied() {
-		return p, outcome, errors.New(strings.ReplaceAll(outcome.Message(), "\n", "\n  "))
-	}
-	return p, outcome, nil
 }

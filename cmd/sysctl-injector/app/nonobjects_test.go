@@ -40,6 +40,7 @@ func TestInjectSkipsWhatIsNoObject(t *testing.T) {
 Skipped: DIR/chart/values.yaml: line 1: not a Kubernetes object: it has no apiVersion and kind, as a values file or a patch
 Skipped: DIR/kustomization.yaml: line 1: not a Kubernetes object: a kustomization without apiVersion and kind
 Skipped: DIR/replicas.yaml: line 1: not a Kubernetes object: a JSON patch
+DIR/deployment.yaml: line 1: Deployment "web": injected; sets net.core.somaxconn=1024
 `
 	if got := strings.ReplaceAll(errOut, folder, "DIR"); got != skipped {
 		t.Errorf("got on standard error\n%s\nwant\n%s", got, skipped)

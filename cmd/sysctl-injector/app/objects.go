@@ -140,11 +140,7 @@ func (o *objects) addObject(object manifest.Object) (known bool, err error) {
 // addReviewed adds the objects of a manifest whose workloads are under review. They must not decide on their own review, so a
 // SysctlPolicy among them never counts, and where the person names policies, neither do the namespaces and RuntimeClasses that the
 // policies select by. The objects that the person named keep their names. Each object that does not count leads to a warning.
-func (o *objects) addReviewed(content []byte) (warnings []string, err error) {
-	found, err := manifest.Objects(content)
-	if err != nil {
-		return nil, err
-	}
+func (o *objects) addReviewed(found []manifest.Object) (warnings []string, err error) {
 	reviewed := &objects{runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
 	var errs []error
 	for _, object := range found {
@@ -201,6 +197,12 @@ func (o *objects) NamespaceLabels(_ context.Context, name string) (map[string]st
 		labels[key] = value
 	}
 	return labels, nil
+}
+
+// isOptedIn tells whether the webhook acts in a namespace, as far as the files say.
+func (o *objects) isOptedIn(namespace string) bool {
+	labels, held := o.namespaces[namespace]
+	return !held || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled
 }
 
 // RuntimeClass returns the class that a file holds, or nil.

@@ -12,7 +12,7 @@ func TestManifestsUnderReviewDoNotWidenThePolicy(t *testing.T) {
 	policies := filepath.Join(t.TempDir(), "policies.yaml")
 	const policy = "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: strict}\nspec:\n" +
 		"  namespaceSelector: {matchLabels: {team: a}}\n  allow: [{names: [\"net.*\"], kernels: [Shared]}, {names: [\"vm.*\"], kernels: [Guest]}]\n"
-	if err := os.WriteFile(policies, []byte(policy+"---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: a}}\n"), 0o600); err != nil {
+	if err := os.WriteFile(policies, []byte(policy+"---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: a, sysctl-injector.dev/inject: enabled}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	pod := func(namespace, sysctl, spec string) string {
@@ -47,7 +47,7 @@ func TestManifestsUnderReviewDoNotWidenThePolicy(t *testing.T) {
 		{"without policies of one's own, a RuntimeClass counts", class + pod("shop", "vm.max_map_count", "runtimeClassName: own"), nil, 0, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			code, _, errOut := run(t, test.in, append([]string{"inject", "-f", "-"}, test.args...)...)
+			code, _, errOut := run(t, test.in, append([]string{"inject", "-q", "-f", "-"}, test.args...)...)
 			if code != test.code || !strings.HasPrefix(errOut, test.errOut) || code == 0 && errOut != test.errOut {
 				t.Errorf("got %d\n%s\nwant %d\n%s", code, errOut, test.code, test.errOut)
 			}

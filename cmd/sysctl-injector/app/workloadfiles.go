@@ -1,0 +1,178 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/tidwall/gjson"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
+)
+
+// workloadOptions name manifests with workloads, and what to decide on them by.
+type workloadOptions struct {
+	objectOptions
+	containerOptions
+	files         []string
+	namespace     string
+	templatePaths []string
+	strict        bool
+}
+
+func (o *workloadOptions) addFlags(cmd *cobra.Command) {
+	o.objectOptions.addFlags(cmd)
+	o.containerOptions.addFlags(cmd)
+	cmd.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "file, directory, or - for standard input (repeatable)")
+	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the workloads that name none")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on files that are no Kubernetes objects, and on keys that cannot be decided on, instead of skipping them")
+	cmd.Flags().StringArrayVar(&o.templatePaths, "template-path", nil,
+		"where a custom resource keeps its pod template, as KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template (repeatable)")
+}
+
+// workloads are manifests, with all that a decision on them needs.
+type workloads struct {
+	files     []file
+	namespace string
+	injector  *injection.Injector
+	objects   *objects
+	finder    *workload.Finder
+	// undecided counts the keys in objects of a kind that is not known, and in no pod template.
+	undecided int
+}
+
+func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
+	if len(o.files) == 0 {
+		return nil, usagef("name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input")
+	}
+	finder, err := workload.NewFinder(o.templatePaths)
+	if err != nil {
+		return nil, usagef("--template-path: %w", err)
+	}
+	w := &workloads{namespace: o.namespace, finder: finder}
+	if w.injector, err = o.injector(); err != nil {
+		return nil, err
+	}
+	if w.objects, err = o.load(cmd.InOrStdin()); err != nil {
+		return nil, err
+	}
+	if w.files, err = readFiles(o.files, cmd.InOrStdin()); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(w.files, func(f file) bool { return !manifest.IsEmpty(f.content) }) {
+		return nil, errors.New("the input is empty: there is no Kubernetes object in it")
+	}
+	if w.files, err = onlyObjects(w.files, o.strict, cmd.ErrOrStderr()); err != nil {
+		return nil, err
+	}
+	err = eachFile(w.files, func(f file) error {
+		objects, err := manifest.Objects(f.content)
+		if err != nil {
+			return err
+		}
+		warnings, err := w.objects.addReviewed(objects)
+		errs := []error{err}
+		for _, o := range objects {
+			warned, err := w.inspect(o)
+			warnings, errs = append(warnings, warned...), append(errs, err)
+		}
+		for _, warning := range warnings {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s\n", f.name, warning)
+		}
+		return errors.Join(errs...)
+	})
+	return w, err
+}
+
+// find returns where an object keeps its pod templates.
+func (w *workloads) find(o manifest.Object) []workload.Place {
+	return w.finder.Find(o.APIVersion, o.Kind, gjson.ParseBytes(o.JSON))
+}
+
+// inspect reports the keys of an object that have no effect where they are.
+func (w *workloads) inspect(o manifest.Object) (warnings []string, err error) {
+	places := w.find(o)
+	var errs []error
+	for _, f := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind, JSON: gjson.ParseBytes(o.JSON)}, places) {
+		at := fmt.Sprintf("line %d: %s %q: %s: ", o.LineOf(f.Path), o.Kind, o.Name, f.Reason)
+		if !f.Warning {
+			errs = append(errs, errors.New(at+f.Err.Error()))
+			continue
+		}
+		warnings = append(warnings, oneLine(at+f.Err.Error()))
+		if f.Reason == inspect.ReasonUnknownKind {
+			w.undecided++
+		}
+	}
+	return warnings, errors.Join(errs...)
+}
+
+// decide is the webhook's own decision, on a pod template. A refusal is an error that says where it stands.
+func (w *workloads) decide(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
+	p, outcome, err := w.outcome(t)
+	if err != nil {
+		return nil, injection.Outcome{}, fmt.Errorf("%s: %w", nameOf(t), err)
+	}
+	return p, outcome, nil
+}
+
+// nameOf says which object of a file a template is in, and where, unless its kind says so.
+func nameOf(t manifest.Template) string {
+	name := fmt.Sprintf("line %d: %s %q", t.Line, t.Kind, t.Name)
+	if t.ByShape {
+		name += ": " + t.Path.String()
+	}
+	return name
+}
+
+func (w *workloads) namespaceOf(t manifest.Template) string { return cmp.Or(t.Namespace, w.namespace) }
+
+func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
+	p, err := pod.Decode(t.Pod)
+	if err != nil {
+		return nil, injection.Outcome{}, err
+	}
+	target := injection.Target{Namespace: w.namespaceOf(t), Template: t.Path}
+	ctx := context.Background()
+	if target.NamespaceLabels, err = w.objects.NamespaceLabels(ctx, target.Namespace); err != nil {
+		return nil, injection.Outcome{}, err
+	}
+	if target.RuntimeClass, err = w.objects.RuntimeClass(ctx, p.RuntimeClass); err != nil {
+		return nil, injection.Outcome{}, err
+	}
+	if isParameterized(t, p) {
+		w.undecided++
+		return p, injection.Outcome{Reason: reasonParameterized, Warnings: []string{"its annotation holds a parameter of the Template: " +
+			"put what `oc process` prints through this command instead"}}, nil
+	}
+	outcome := w.injector.Inject(p, target, w.objects.rules())
+	if len(outcome.Sysctls) > 0 && !w.objects.isOptedIn(target.Namespace) {
+		outcome.Warnings = append(outcome.Warnings, fmt.Sprintf("%s: its namespace %q is in the files, without the label %s=%s, so the webhook does not act "+
+			"there: the pod would start without its sysctls", admission.ReasonNamespaceNotEnabled, target.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))
+	}
+	if outcome.IsDenied() {
+		return p, outcome, errors.New(strings.ReplaceAll(outcome.Message(), "\n", "\n  "))
+	}
+	return p, outcome, nil
+}
+
+// reasonParameterized is the outcome for a template whose annotation is not final.
+const reasonParameterized = "Parameterized"
+
+// isParameterized tells whether an annotation of a pod holds a parameter of the OpenShift Template that the pod template is in.
+func isParameterized(t manifest.Template, p *pod.Pod) bool {
+	group, _, _ := strings.Cut(t.APIVersion, "/")
+	return t.Kind == "Template" && group == "template.openshift.io" &&
+		slices.ContainsFunc(slices.Collect(maps.Values(p.Annotations)), func(value string) bool { return strings.Contains(value, "${") })
+}

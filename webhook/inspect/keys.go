@@ -1,0 +1,225 @@
+package inspect
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/tidwall/gjson"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
+)
+
+const (
+	annotations = "annotations"
+	labels      = "labels"
+)
+
+// key is a key of the project, or one that looks like it, somewhere in an object.
+type key struct {
+	path  []string // of the mapping that has it
+	name  string
+	value gjson.Result
+}
+
+// kind is where the key is: among annotations or labels, as far as the name of its mapping says.
+func (k key) kind() string {
+	if strings.HasSuffix(strings.ToLower(k.path[len(k.path)-1]), labels) {
+		return labels
+	}
+	return annotations
+}
+
+// Keys reports the keys of the project that have no effect where they are, but for those in the pod templates at places: the decision
+// on the pod reports those.
+//
+//	where                                        is
+//	a key in the metadata above a pod template   an error that names the template's path
+//	a key that is misspelled, anywhere           an error that names the nearest key
+//	a namespace's or a RuntimeClass's key        an error if it has another value, or is in another place, than the one that counts
+//	elsewhere in a kind that is not known        a warning: its controller may copy the key to its pods
+func Keys(o Object, places []workload.Place) []Finding {
+	var findings []Finding
+	for _, k := range keysBelow(o.JSON, nil) {
+		if f := judge(o, k, places); f != nil {
+			f.Path = append(slices.Clip(k.path), k.name)
+			findings = append(findings, *f)
+		}
+	}
+	return findings
+}
+
+func judge(o Object, k key, places []workload.Place) *Finding {
+	if administered := administeredKeys(o); administered != nil && isMetadata(k.path) {
+		return administered.judge(k)
+	}
+	if !strings.HasPrefix(k.name, prefix) {
+		return misspelled(k, places)
+	}
+	if inTemplate(k.path, places) || slices.Contains(written, k.name) {
+		return nil
+	}
+	nearest := injection.NearestKey(k.name)
+	place, above := placeFor(k, places)
+	switch kind := administrator(k.name); {
+	case kind != "" && nearest.Key != k.name:
+		return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(), "this is a label of a "+kind)}
+	case place != nil && (above || !place.ByShape):
+		if sameInTemplate(o, k, nearest, *place) {
+			return nil
+		}
+		return misplaced(k, nearest, target(place.Path, nearest.Kind))
+	case nearest.Key != k.name:
+		return unknown(k, target(templatePath(places), nearest.Kind).Key(nearest.Key))
+	case isBuiltIn(o):
+		return &Finding{Reason: ReasonMisplacedKey, Warning: true, Err: field.Forbidden(k.fieldPath(),
+			fmt.Sprintf("this has no effect in a %s: it is a key of a pod's metadata.%s", o.Kind, nearest.Kind))}
+	}
+	return &Finding{Reason: ReasonUnknownKind, Warning: true, Err: field.Forbidden(k.fieldPath(),
+		fmt.Sprintf("kind %s is not known, and this is in no pod template: whether its pods get the key is up to its controller, and the webhook "+
+			"decides on them then; if there is a template, name it with --template-path", o.Kind))}
+}
+
+// written are the keys that the webhook writes and never reads.
+var written = []string{v1alpha1.StatusAnnotation, v1alpha1.InjectedLabel}
+
+func misplaced(k key, nearest injection.PodKey, at *field.Path) *Finding {
+	if nearest.Key != k.name {
+		return unknown(k, at.Key(nearest.Key))
+	}
+	return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(), fmt.Sprintf("this is a key of %s; move it there", at))}
+}
+
+func unknown(k key, nearest *field.Path) *Finding {
+	return &Finding{Reason: ReasonUnknownKey, Err: field.Forbidden(k.fieldPath(), fmt.Sprintf("no such key; did you mean %s?", nearest))}
+}
+
+// misspelled is for a key whose prefix is not quite the project's.
+func misspelled(k key, places []workload.Place) *Finding {
+	_, name, _ := strings.Cut(k.name, "/")
+	nearest := injection.NearestKey(prefix + name)
+	template := templatePath(places)
+	if place, _ := placeFor(k, places); place != nil {
+		template = place.Path
+	}
+	return unknown(k, target(template, nearest.Kind).Key(nearest.Key))
+}
+
+// target is the path of the annotations or labels in the metadata of a template.
+func target(template []string, kind string) *field.Path {
+	return FieldPath(append(slices.Clip(template), "metadata", kind))
+}
+
+// templatePath is the first place, for a message.
+func templatePath(places []workload.Place) []string {
+	if len(places) == 0 {
+		return nil
+	}
+	return places[0].Path
+}
+
+// inTemplate tells whether a path is that of the annotations or labels of a template.
+func inTemplate(path []string, places []workload.Place) bool {
+	return slices.ContainsFunc(places, func(place workload.Place) bool {
+		return slices.Equal(path, append(slices.Clip(place.Path), "metadata", annotations)) ||
+			slices.Equal(path, append(slices.Clip(place.Path), "metadata", labels))
+	})
+}
+
+// placeFor returns the template that a key is probably meant for: the one that has most of the path in common. above tells whether
+// the key is in the metadata of something that the template is a part of.
+func placeFor(k key, places []workload.Place) (found *workload.Place, above bool) {
+	parent := k.path
+	if isMetadata(k.path) || len(k.path) > 2 && k.path[len(k.path)-2] == "metadata" {
+		parent = k.path[:len(k.path)-2]
+	}
+	best := -1
+	for i := range places {
+		common := 0
+		for common < min(len(parent), len(places[i].Path)) && parent[common] == places[i].Path[common] {
+			common++
+		}
+		if common > best {
+			best, found, above = common, &places[i], common == len(parent)
+		}
+	}
+	return found, above
+}
+
+// sameInTemplate tells whether a template has the key too, with the same value: tools such as kustomize add an annotation everywhere.
+func sameInTemplate(o Object, k key, nearest injection.PodKey, place workload.Place) bool {
+	in := workload.At(o.JSON, append(slices.Clip(place.Path), "metadata", nearest.Kind, k.name))
+	return in.Exists() && in.String() == k.value.String()
+}
+
+func isMetadata(path []string) bool { return len(path) == 2 && path[0] == "metadata" }
+
+// isBuiltIn tells whether a kind is one of Kubernetes itself, or of the project. None of these hold pods, apart from those of the table.
+func isBuiltIn(o Object) bool {
+	group, _, found := strings.Cut(o.APIVersion, "/")
+	return !found && o.APIVersion != "" || found && (!strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") || group == v1alpha1.GroupName)
+}
+
+const prefix = v1alpha1.GroupName + "/"
+
+// maxDistance is how many letters may differ in a prefix that is taken for a misspelling of the project's.
+const maxDistance = 3
+
+// looksLikeOurs tells whether a key has the project's prefix, or one much like it.
+func looksLikeOurs(name string) bool {
+	if strings.HasPrefix(name, prefix) {
+		return true
+	}
+	domain, _, found := strings.Cut(strings.ToLower(name), "/")
+	if !found || len(domain) > 2*len(v1alpha1.GroupName) {
+		return false
+	}
+	host, _, _ := strings.Cut(v1alpha1.GroupName, ".")
+	return strings.Contains(domain, host) || levenshtein.ComputeDistance(domain, v1alpha1.GroupName) <= maxDistance
+}
+
+// notKeys are mappings whose entries select objects or are written by machines.
+var notKeys = []string{"matchLabels", "selector", "podSelector", "namespaceSelector", "nodeSelector", "labelSelector", "managedFields"}
+
+// keysBelow returns every key of the project in the mappings below a value.
+func keysBelow(value gjson.Result, path []string) []key {
+	var keys []key
+	index := 0
+	value.ForEach(func(name, child gjson.Result) bool {
+		step := name.String()
+		if value.IsArray() {
+			step = strconv.Itoa(index)
+			index++
+		} else if len(path) > 0 && looksLikeOurs(step) {
+			keys = append(keys, key{path, step, child})
+			return true
+		}
+		if (child.IsObject() || child.IsArray()) && !slices.Contains(notKeys, step) {
+			keys = append(keys, keysBelow(child, append(slices.Clip(path), step))...)
+		}
+		return true
+	})
+	return keys
+}
+
+func (k key) fieldPath() *field.Path { return FieldPath(k.path).Key(k.name) }
+
+// FieldPath writes a path as the API's own messages do; nil for the root.
+func FieldPath(path []string) *field.Path {
+	var p *field.Path
+	for _, name := range path {
+		if i, err := strconv.Atoi(name); err == nil {
+			p = p.Index(i)
+		} else if p == nil {
+			p = field.NewPath(name)
+		} else {
+			p = p.Child(name)
+		}
+	}
+	return p
+}

@@ -1,0 +1,191 @@
+package workload
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// Place is where an object keeps a pod template.
+type Place struct {
+	// Path leads to the template within the object; it is empty for a Pod.
+	Path []string
+	// ByShape is set where the template was found by what it looks like: its kind is not in the table.
+	ByShape bool
+}
+
+// Finder finds the pod templates of objects. The zero value knows the kinds of the table, and any other template by its shape.
+type Finder struct {
+	paths map[schema.GroupKind][]string
+}
+
+// NewFinder returns a Finder that also knows where the pod templates of some custom resources are, each as KIND.GROUP=PATH, such as
+// Rollout.argoproj.io=spec.template. In a path, * stands for every item of a list and every value of a mapping.
+func NewFinder(templatePaths []string) (*Finder, error) {
+	f := &Finder{paths: map[schema.GroupKind][]string{}}
+	for _, text := range templatePaths {
+		kind, path, found := strings.Cut(text, "=")
+		names := splitPath(path)
+		if !found || kind == "" || slices.Contains(names, "") {
+			return nil, fmt.Errorf("%q is not KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template", text)
+		}
+		gk := schema.ParseGroupKind(kind)
+		f.paths[gk] = append(f.paths[gk], strings.Join(names, "\x00"))
+	}
+	return f, nil
+}
+
+// splitPath splits spec.nodeSets[*].podTemplate into its names.
+func splitPath(path string) []string {
+	return strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(path), ".")
+}
+
+// Find returns the places of an object's pod templates.
+func (f *Finder) Find(apiVersion, kind string, object gjson.Result) []Place {
+	group, _, _ := strings.Cut(apiVersion, "/")
+	if group == apiVersion {
+		group = "" // the core group has only a version
+	}
+	if paths := f.paths[schema.GroupKind{Group: group, Kind: kind}]; paths != nil {
+		var places []Place
+		for _, path := range paths {
+			places = append(places, match(object, strings.Split(path, "\x00"), nil)...)
+		}
+		return places
+	}
+	if known := Find(apiVersion, kind); known != nil {
+		if !At(object, known.Path).IsObject() {
+			return nil
+		}
+		return []Place{{Path: known.Path}}
+	}
+	return f.below(object, nil)
+}
+
+// match returns the mappings at a path whose names may be *.
+func match(value gjson.Result, names, path []string) []Place {
+	if len(names) == 0 {
+		if !value.IsObject() {
+			return nil
+		}
+		return []Place{{Path: path}}
+	}
+	var places []Place
+	eachChild(value, func(name string, child gjson.Result) {
+		if names[0] == "*" || names[0] == name {
+			places = append(places, match(child, names[1:], append(slices.Clip(path), name))...)
+		}
+	})
+	return places
+}
+
+// below finds templates by their shape, and those of whole objects of known kinds, anywhere below a value.
+func (f *Finder) below(value gjson.Result, path []string) []Place {
+	var places []Place
+	eachChild(value, func(name string, child gjson.Result) {
+		if !child.IsObject() && !child.IsArray() {
+			return
+		}
+		at := append(slices.Clip(path), name)
+		apiVersion, kind := child.Get("apiVersion"), child.Get("kind")
+		switch {
+		case apiVersion.Type == gjson.String && kind.Type == gjson.String:
+			for _, place := range f.Find(apiVersion.String(), kind.String(), child) {
+				places = append(places, Place{slices.Concat(at, place.Path), place.ByShape})
+			}
+		case isTemplate(child):
+			places = append(places, Place{at, true})
+		default:
+			places = append(places, f.below(child, at)...)
+		}
+	})
+	return places
+}
+
+// isTemplate tells whether a mapping looks like a pod template: its spec has a list of named containers, or it has nothing but fields of
+// a pod and either init containers, or metadata with a key of the project. An operator adds the containers then.
+func isTemplate(value gjson.Result) bool {
+	spec := value.Get("spec")
+	if !spec.IsObject() {
+		return false
+	}
+	if areContainers(spec.Get("containers")) {
+		return true
+	}
+	onlyPodFields := true
+	spec.ForEach(func(name, _ gjson.Result) bool {
+		_, onlyPodFields = podFields[name.String()]
+		return onlyPodFields
+	})
+	return onlyPodFields && (areContainers(spec.Get("initContainers")) || hasKey(value.Get("metadata.annotations")) || hasKey(value.Get("metadata.labels")))
+}
+
+// areContainers tells whether a value is a list of mappings, each with a name.
+func areContainers(list gjson.Result) bool {
+	isOne := func(item gjson.Result) bool {
+		name := item.Get("name")
+		return item.IsObject() && name.Type == gjson.String && name.String() != ""
+	}
+	items := list.Array()
+	return list.IsArray() && len(items) > 0 && !slices.ContainsFunc(items, func(item gjson.Result) bool { return !isOne(item) })
+}
+
+func hasKey(entries gjson.Result) (found bool) {
+	entries.ForEach(func(key, _ gjson.Result) bool {
+		found = strings.HasPrefix(key.String(), v1alpha1.GroupName+"/")
+		return !found
+	})
+	return found
+}
+
+// podFields are the fields of a pod's spec.
+var podFields = fieldsOf(reflect.TypeFor[corev1.PodSpec]())
+
+func fieldsOf(spec reflect.Type) map[string]struct{} {
+	fields := map[string]struct{}{}
+	for i := range spec.NumField() {
+		name, _, _ := strings.Cut(spec.Field(i).Tag.Get("json"), ",")
+		fields[name] = struct{}{}
+	}
+	return fields
+}
+
+// At returns the value at a path of names and indices.
+func At(value gjson.Result, path []string) gjson.Result {
+	for _, name := range path {
+		var next gjson.Result
+		eachChild(value, func(child string, at gjson.Result) {
+			if child == name {
+				next = at
+			}
+		})
+		value = next
+	}
+	return value
+}
+
+// eachChild calls do for each value of a mapping and each item of a list; an item's name is its index.
+func eachChild(value gjson.Result, do func(name string, child gjson.Result)) {
+	index := 0
+	isList := value.IsArray()
+	if !isList && !value.IsObject() {
+		return
+	}
+	value.ForEach(func(key, child gjson.Result) bool {
+		name := key.String()
+		if isList {
+			name = strconv.Itoa(index)
+		}
+		index++
+		do(name, child)
+		return true
+	})
+}

@@ -15,6 +15,25 @@ import (
 //go:embed forms/*.yaml
 var Forms embed.FS
 
+// SetScript and VerifyScript are the constants that an init container runs as `sh -ec SCRIPT sysctl-injector ARGUMENT...`, in busybox's
+// shell. An argument is what Assignment.String of package sysctl returns.
+//
+// SetScript sets each sysctl as its operator says. VerifyScript reads each and compares it with the value, and writes nothing. Both go
+// through all arguments, say on stderr what is wrong with which sysctl, and then exit with 1 if anything is.
+var (
+	SetScript    = assignmentScript + setScript
+	VerifyScript = assignmentScript + verifyScript
+)
+
+var (
+	//go:embed forms/assignment.sh
+	assignmentScript string
+	//go:embed forms/set.sh
+	setScript string
+	//go:embed forms/verify.sh
+	verifyScript string
+)
+
 // Policies and Profiles hold the built-in SysctlPolicy and SysctlProfile objects, a file each.
 var (
 	//go:embed policies/*.yaml

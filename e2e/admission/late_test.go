@@ -16,13 +16,16 @@ import (
 const (
 	// presence is the guard's policy that rejects pods which the webhook has not seen. The rest of it has its own suite.
 	presence = "sysctl-injector-presence"
+	// defaults is its policy that rejects pods which the webhook has not given their default profiles.
+	defaults = "sysctl-injector-defaults"
 	// presenceLabel on a namespace says that the policy holds there.
 	presenceLabel = "example.com/presence"
 	nothingSets   = "ValidatingAdmissionPolicy '" + presence + "' with binding '" + presence + "' denied request: " +
 		"the pod asks for sysctls, and nothing would set them: the webhook of sysctl-injector did not see this pod."
 )
 
-// installPresence installs that policy, as it is shipped, for the namespaces with the label.
+// installPresence installs that policy, as it is shipped, for the namespaces with the label; and the policy about default profiles, which
+// holds in no other test's namespaces.
 func installPresence(ctx context.Context) error {
 	objects, err := guard.Render(guard.Config{Images: []string{initImage}})
 	if err != nil {
@@ -30,15 +33,17 @@ func installPresence(ctx context.Context) error {
 	}
 	registration := client.AdmissionregistrationV1()
 	for _, object := range objects {
-		if object.GetName() != presence {
+		if object.GetName() != presence && object.GetName() != defaults {
 			continue
 		}
 		switch object := object.(type) {
 		case *admissionregistrationv1.ValidatingAdmissionPolicy:
 			_, err = registration.ValidatingAdmissionPolicies().Create(ctx, object, metav1.CreateOptions{})
 		case *admissionregistrationv1.ValidatingAdmissionPolicyBinding:
-			only := map[string]string{presenceLabel: "true"}
-			object.Spec.MatchResources.NamespaceSelector = &metav1.LabelSelector{MatchLabels: only}
+			if object.Name == presence {
+				only := map[string]string{presenceLabel: "true"}
+				object.Spec.MatchResources.NamespaceSelector = &metav1.LabelSelector{MatchLabels: only}
+			}
 			_, err = registration.ValidatingAdmissionPolicyBindings().Create(ctx, object, metav1.CreateOptions{})
 		}
 		if err != nil {

@@ -97,7 +97,7 @@ func TestTimeoutOfEachEntry(t *testing.T) {
 	for _, webhook := range configuration.Webhooks {
 		got[webhook.Name] = *webhook.TimeoutSeconds
 	}
-	if want := map[string]int32{admission.PodsEntry: 7, admission.PlainPodsEntry: 2}; !maps.Equal(got, want) {
+	if want := map[string]int32{admission.PodsEntry: 7, admission.PlainPodsEntry: 2, admission.DefaultPodsEntry: 7}; !maps.Equal(got, want) {
 		t.Errorf("timeouts %v, want %v", got, want)
 	}
 }

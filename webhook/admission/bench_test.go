@@ -88,7 +88,7 @@ func BenchmarkStages(b *testing.B) {
 			run  func() error
 		}{
 			{"scan", func() error { _, err := readReview(body); return err }},
-			{"decide", func() error { _, err := f.handler.outcome(b.Context(), r.pod, r.namespace); return err }},
+			{"decide", func() error { _, err := f.handler.outcome(b.Context(), r.pod, r.namespace, false); return err }},
 			{"response", func() error { _, err := d.encode(); return err }},
 		} {
 			b.Run("stage="+stage.name+"/size="+size.name, func(b *testing.B) {

@@ -6,13 +6,18 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// MutatePath is where pods are decided upon.
-const MutatePath = "/mutate-pods"
+// Where pods are decided upon. DefaultsPath is for namespaces in which profiles may apply to pods that ask for nothing: a review does
+// not say which entry it is for.
+const (
+	MutatePath   = "/mutate-pods"
+	DefaultsPath = MutatePath + "/defaults"
+)
 
 // The names of the entries, as the API server's messages have them.
 const (
-	PodsEntry      = "pods." + v1alpha1.GroupName
-	PlainPodsEntry = "plain.pods." + v1alpha1.GroupName
+	PodsEntry        = "pods." + v1alpha1.GroupName
+	PlainPodsEntry   = "plain.pods." + v1alpha1.GroupName
+	DefaultPodsEntry = "defaults.pods." + v1alpha1.GroupName
 )
 
 // Entry is an entry of the MutatingWebhookConfiguration: which requests the API server sends where.
@@ -26,16 +31,19 @@ type Entry struct {
 // Entries returns the entries in the order in which the API server calls them. A test compares them with
 // templates/install/webhook.yaml, which says the rest: namespaces, labels and timeouts.
 //
-//	entry                           is for                                   while the webhook is down
-//	pods.sysctl-injector.dev        pods that mention us                     they are rejected
-//	plain.pods.sysctl-injector.dev  pods that do not, or were not injected   they are created
+//	entry                              is for                                   while the webhook is down
+//	pods.sysctl-injector.dev           pods that mention us                     they are rejected
+//	plain.pods.sysctl-injector.dev     pods that do not, or were not injected   they are created
+//	defaults.pods.sysctl-injector.dev  all pods of a namespace with defaults    they are rejected
 //
 // A pod that mentions us has a key with our prefix or a container with the reserved name. The second entry is for pods that
-// a later webhook annotates: the API server calls it again after such a change, and would not call the first one then.
+// a later webhook annotates: the API server calls it again after such a change, and would not call the first one then. The third
+// entry takes the place of both where profiles may apply to any pod, so that each pod is asked about once.
 func Entries() []Entry {
 	return []Entry{
 		{PodsEntry, MutatePath, admissionregistrationv1.Fail, podCreation(), mentionsUs()},
 		{PlainPodsEntry, MutatePath, admissionregistrationv1.Ignore, podCreation(), nil},
+		{DefaultPodsEntry, DefaultsPath, admissionregistrationv1.Fail, podCreation(), nil},
 	}
 }
 

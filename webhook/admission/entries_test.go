@@ -5,9 +5,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // The table is that of the manifest which is shipped.
@@ -30,16 +32,16 @@ func TestEntriesAreThoseOfTheManifest(t *testing.T) {
 	}
 }
 
-// The two entries differ in what the design says, and in nothing else.
+// The entries differ in what the design says, and in nothing else.
 func TestEntriesDifferOnlyWhereTheyMust(t *testing.T) {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	if err := templates.Decode(templates.Install, "install/webhook.yaml", configuration); err != nil {
 		t.Fatal(err)
 	}
-	if len(configuration.Webhooks) != 2 {
+	if len(configuration.Webhooks) != 3 {
 		t.Fatalf("there are %d entries", len(configuration.Webhooks))
 	}
-	pods, plain := configuration.Webhooks[0], configuration.Webhooks[1]
+	pods, plain, defaults := configuration.Webhooks[0], configuration.Webhooks[1], configuration.Webhooks[2]
 	if plain.ObjectSelector == nil || *plain.TimeoutSeconds >= *pods.TimeoutSeconds {
 		t.Errorf("the entry for plain pods has object selector %v and timeout %d s", plain.ObjectSelector, *plain.TimeoutSeconds)
 	}
@@ -47,5 +49,19 @@ func TestEntriesDifferOnlyWhereTheyMust(t *testing.T) {
 	plain.ObjectSelector, plain.TimeoutSeconds = pods.ObjectSelector, pods.TimeoutSeconds
 	if diff := cmp.Diff(pods, plain); diff != "" {
 		t.Errorf("entries (-pods +plain pods):\n%s", diff)
+	}
+	// A namespace has either the first two entries or the third.
+	label := func(operator metav1.LabelSelectorOperator) metav1.LabelSelectorRequirement {
+		return metav1.LabelSelectorRequirement{Key: v1alpha1.DefaultsLabel, Operator: operator, Values: []string{v1alpha1.DefaultsEnabled}}
+	}
+	for i, requirement := range defaults.NamespaceSelector.MatchExpressions {
+		if cmp.Equal(requirement, label(metav1.LabelSelectorOpIn)) {
+			defaults.NamespaceSelector.MatchExpressions[i] = label(metav1.LabelSelectorOpNotIn)
+		}
+	}
+	defaults.Name, defaults.MatchConditions = pods.Name, pods.MatchConditions
+	defaults.ClientConfig.Service.Path = pods.ClientConfig.Service.Path
+	if diff := cmp.Diff(pods, defaults); diff != "" {
+		t.Errorf("entries (-pods +defaults):\n%s", diff)
 	}
 }

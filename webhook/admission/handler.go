@@ -111,6 +111,11 @@ func (h *Handler) inTurn(bodyBytes int, run func()) {
 // Answer decides on the pod of the AdmissionReview in body, and returns the review that answers. It answers every review that can be
 // read. An error says that body is not a review.
 func (h *Handler) Answer(ctx context.Context, body []byte) ([]byte, error) {
+	return h.answer(ctx, body, false)
+}
+
+// answer is Answer. With mayHaveDefaults, profiles may apply to a pod that asks for nothing.
+func (h *Handler) answer(ctx context.Context, body []byte, mayHaveDefaults bool) ([]byte, error) {
 	var review *review
 	var err error
 	h.inTurn(len(body), func() { review, err = readReview(body) })
@@ -118,6 +123,7 @@ func (h *Handler) Answer(ctx context.Context, body []byte) ([]byte, error) {
 	var misdirected misdirectedError
 	switch {
 	case err == nil:
+		review.mayHaveDefaults = mayHaveDefaults
 		d = h.decide(ctx, review)
 	case errors.As(err, &misdirected):
 		d = refuse(review, ReasonMisdirected, http.StatusBadRequest, misdirected.Error())
@@ -154,7 +160,7 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	}
 	var outcome injection.Outcome
 	var err error
-	h.inTurn(review.bytes, func() { outcome, err = h.outcome(ctx, review.pod, review.namespace) })
+	h.inTurn(review.bytes, func() { outcome, err = h.outcome(ctx, review.pod, review.namespace, review.mayHaveDefaults) })
 	if err != nil {
 		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
 	}
@@ -170,10 +176,11 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	return d
 }
 
-// outcome takes the decision on a pod, and does nothing about it.
-func (h *Handler) outcome(ctx context.Context, p *pod.Pod, namespace string) (injection.Outcome, error) {
+// outcome takes the decision on a pod, and does nothing about it. Where the pod is to run matters only if it asks for sysctls or may
+// get some by default.
+func (h *Handler) outcome(ctx context.Context, p *pod.Pod, namespace string, mayHaveDefaults bool) (injection.Outcome, error) {
 	target := injection.Target{Namespace: namespace}
-	if p.AsksForSysctls() { // where it is to run decides on nothing else
+	if p.AsksForSysctls() || mayHaveDefaults {
 		var err error
 		if target, err = h.target(ctx, p, namespace); err != nil {
 			return injection.Outcome{}, err
@@ -194,7 +201,7 @@ func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*gra
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := h.outcome(ctx, p, namespace)
+	outcome, err := h.outcome(ctx, p, namespace, true)
 	return outcome.Grant, err
 }
 

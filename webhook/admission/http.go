@@ -60,7 +60,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer []byte, 
 	}
 	defer release()
 	complete(ctx)
-	return h.Answer(ctx, body)
+	return h.answer(ctx, body, r.URL.Path == DefaultsPath)
 }
 
 // decisionTimeout returns how long a decision may take: the API server's timeout ("?timeout=5s") without the part that is reserved for

@@ -27,8 +27,11 @@ type review struct {
 	operation   string
 	namespace   string
 	dryRun      bool
-	pod         *pod.Pod // nil if the review has no object
-	podErr      error    // why it could not be read
+	// mayHaveDefaults: the API server says that profiles may apply to the pod though it does not name them.
+	mayHaveDefaults bool
+
+	pod    *pod.Pod // nil if the review has no object
+	podErr error    // why it could not be read
 }
 
 type resource struct{ group, version, resource string }

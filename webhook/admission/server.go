@@ -57,6 +57,7 @@ func Serve(ctx context.Context, config ServerConfig) error {
 func newServer(ctx context.Context, config ServerConfig) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle(MutatePath, config.Handler)
+	mux.Handle(DefaultsPath, config.Handler)
 	open := newConnections(maxConnections)
 	server := &http.Server{
 		Handler:        closeWhenEnding(ctx, mux),

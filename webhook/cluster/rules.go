@@ -68,7 +68,8 @@ func (r *rules) wait(ctx context.Context) bool {
 	return true
 }
 
-// take compiles an object that was added, changed or deleted. An invalid object counts as deleted, and its status says why.
+// take compiles an object that was added, changed or deleted. An invalid policy counts as deleted. An invalid profile stays: pods that
+// should get it are rejected. The status of either says why.
 func (r *rules) take(object any, gone bool) {
 	if last, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 		object = last.Obj
@@ -80,8 +81,8 @@ func (r *rules) take(object any, gone bool) {
 		compiled, errs := policy.CompilePolicy(object)
 		set(r.policies, object.Name, compiled, gone || len(errs) > 0)
 	case *v1alpha1.SysctlProfile:
-		compiled, errs := policy.CompileProfile(object)
-		set(r.profiles, object.Name, compiled, gone || len(errs) > 0)
+		compiled, _ := policy.CompileProfile(object)
+		set(r.profiles, object.Name, compiled, gone)
 	}
 	if !r.filling {
 		r.renew()

@@ -8,6 +8,7 @@
 //	sysctl-injector-kernel       do sysctls of the whole kernel come with a RuntimeClass that gives the pod its own?
 //	sysctl-injector-exec         does somebody want to get into the injected container?
 //	sysctl-injector-presence     does a pod ask for sysctls that the webhook has not seen?
+//	sysctl-injector-defaults     does a profile apply by default to a pod that the webhook has not given it?
 //
 // They hold where a namespace has the label sysctl-injector.dev/inject or sysctl-injector.dev/enforce, of whatever value:
 //
@@ -130,6 +131,7 @@ func Render(config Config) ([]client.Object, error) {
 		{"kernel", shared("container.yaml")},
 		{"exec", nil},
 		{"presence", nil},
+		{"defaults", nil},
 	} {
 		policy, err := renderPolicy(build.name, build.parts, literals)
 		if err != nil {

@@ -50,6 +50,8 @@ type Outcome struct {
 	// Reason is short and stable: of the first violation, or otherwise what was done.
 	Reason     string
 	Violations []policy.Violation
+	// Remedy says how the pod can do without what it did not ask for itself; "" if there is no such thing.
+	Remedy string
 
 	Operations []jsonpatch.Operation
 	Warnings   []string
@@ -67,12 +69,19 @@ const maxViolations = 20
 // Message tells a person why the pod is denied: every reason, and what to do about it. A pod with very many mistakes gets the first.
 func (o Outcome) Message() string {
 	if len(o.Violations) == 1 {
-		return o.Violations[0].Reason + ": " + o.Violations[0].Err.Error()
+		message := o.Violations[0].Reason + ": " + o.Violations[0].Err.Error()
+		if o.Remedy != "" {
+			message += ". " + o.Remedy
+		}
+		return message
 	}
-	lines := make([]string, 0, 1+len(o.Violations))
+	lines := make([]string, 0, 2+len(o.Violations))
 	lines = append(lines, fmt.Sprintf("%d problems:", len(o.Violations)))
 	for _, r := range o.Violations {
 		lines = append(lines, "- "+r.Reason+": "+r.Err.Error())
+	}
+	if o.Remedy != "" {
+		lines = append(lines, o.Remedy)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -101,9 +110,34 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 			return denied(violations...)
 		}
 	}
-	if out || !p.AsksForSysctls() {
+	var defaults []*policy.Profile
+	if !out && !p.DeclinesDefaults() {
+		var err error
+		if defaults, err = rules.Defaults(target.NamespaceLabels, p.AllLabels); err != nil {
+			return Denied(ReasonUnreadablePod, field.Forbidden(at.metadata, err.Error()))
+		}
+	}
+	if out || !p.AsksForSysctls() && len(defaults) == 0 {
 		return skip(p, out, target)
 	}
+	outcome := i.decide(p, target, rules, defaults, at)
+	if outcome.IsDenied() {
+		outcome.Remedy = remedy(defaults)
+	}
+	return outcome
+}
+
+// remedy says how a pod that was rejected can do without its default profiles.
+func remedy(defaults []*policy.Profile) string {
+	if len(defaults) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("This namespace has defaults, and SysctlProfile %s applies to the pod. To create it without them, give it the annotation %s: \"\"; "+
+		"an administrator can narrow the profile's spec.appliesTo", strings.Join(policy.Names(defaults), ", "), v1alpha1.ProfilesAnnotation)
+}
+
+// decide decides on a pod that gets sysctls, because it asks for them or by default.
+func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults []*policy.Profile, at paths) Outcome {
 	if !p.HasSpec {
 		return Denied(ReasonUnreadablePod, field.Required(child(target.Template, "spec"), "a pod that asks for sysctls needs its spec"))
 	}
@@ -114,19 +148,23 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 	if len(errs) > 0 {
 		return denied(invalidAnnotations(errs)...)
 	}
+	settings, violations := policy.AddDefaults(settings, defaults, at.profiles)
+	if len(violations) > 0 {
+		return denied(violations...)
+	}
 	facts := i.facts(p, target)
 	plan := i.forms.Plan(form.Pod{Facts: facts, Kubernetes: i.kubernetes()}, settings)
-	violations := append(plan.Check(), notPlain(settings)...)
+	violations = append(plan.Check(), notPlain(settings)...)
 	if len(violations) == 0 {
 		violations = rules.Evaluate(facts, settings, plan.Form.Rules)
 	}
 	if violations = append(violations, nativeConflicts(p, settings)...); len(violations) > 0 {
 		return denied(violations...)
 	}
-	return i.inject(p, plan, target, facts, settings)
+	return i.inject(p, plan, target, facts, settings, policy.Names(defaults))
 }
 
-func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting) Outcome {
+func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting, defaults []string) Outcome {
 	args := arguments(settings)
 	found, elsewhere := reservedContainers(p)
 	if len(elsewhere) > 0 {
@@ -147,7 +185,9 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
 	}
-	status := Status{Version: i.version, Kernel: facts.Kernel, Form: plan.Form.Name, Sysctls: args}.encode()
+	status := Status{
+		Version: i.version, Kernel: facts.Kernel, Form: plan.Form.Name, Sysctls: args, Defaults: defaults, From: sourcesOf(settings),
+	}.encode()
 	outcome.Operations = slices.Concat(metadata(p, status), change.operations, i.addPullSecrets(p))
 	return outcome
 }
@@ -169,54 +209,12 @@ func reservedName(r reserved, target Target) policy.Violation {
 		"the name is kept for the init container that sysctl-injector adds; remove the container: it is added where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
 }
 
-// nativeConflicts rejects a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would be
-// lost without a word.
-func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
-	var violations []policy.Violation
-	for _, native := range p.NativeSysctls {
-		name, err := sysctl.ParseName(native.Name)
-		if err != nil {
-			continue // the API server rejects it
-		}
-		for _, setting := range settings {
-			if len(violations) < maxViolations && setting.Name == name && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
-				violations = append(violations, policy.Violation{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
-					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.Value))})
-			}
-		}
-	}
-	return violations
-}
-
-// notPlain rejects what `sysctl -w` cannot apply, as long as no form runs a script that can.
-func notPlain(settings []policy.Setting) []policy.Violation {
-	var violations []policy.Violation
-	for _, setting := range settings {
-		if !setting.IsPlain() {
-			violations = append(violations, policy.Violation{Reason: ReasonNotPlain, Err: field.Forbidden(setting.Path,
-				fmt.Sprintf(`line %d: %q cannot be applied yet: write "name = value"`, setting.Line, setting.Assignment))})
-		}
-	}
-	return violations
-}
-
 func arguments(settings []policy.Setting) []string {
 	args := make([]string, len(settings))
 	for n, setting := range settings {
 		args[n] = setting.String()
 	}
 	return args
-}
-
-// UnsafeNativeSysctls returns the sysctls of securityContext.sysctls that Kubernetes counts unsafe, in dot form.
-func UnsafeNativeSysctls(p *pod.Pod) []string {
-	var names []string
-	for _, native := range p.NativeSysctls {
-		if name, err := sysctl.ParseName(native.Name); err == nil && sysctl.Lookup(name).SafeSince == "" {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 func (i *Injector) facts(p *pod.Pod, target Target) policy.Facts {

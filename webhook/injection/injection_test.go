@@ -26,6 +26,8 @@ type world struct {
 	allow        []v1alpha1.AllowRule
 	profiles     map[string]string
 	runtimeClass *nodev1.RuntimeClass
+	namespace    map[string]string // labels
+	defaults     []*policy.Profile // besides the profiles above
 }
 
 func validWorld() *world {
@@ -64,7 +66,7 @@ func (w *world) rules(t testing.TB) *policy.Set {
 		}
 		profiles = append(profiles, compiled)
 	}
-	return policy.NewSet(policies, profiles)
+	return policy.NewSet(policies, append(profiles, w.defaults...))
 }
 
 func (w *world) decide(t testing.TB, config Config) Outcome {
@@ -87,7 +89,7 @@ func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return injector.Inject(p, Target{Namespace: "shop", RuntimeClass: w.runtimeClass}, w.rules(t))
+	return injector.Inject(p, Target{Namespace: "shop", NamespaceLabels: w.namespace, RuntimeClass: w.runtimeClass}, w.rules(t))
 }
 
 // injected is the container that the valid world's pod is given.

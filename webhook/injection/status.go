@@ -2,9 +2,12 @@ package injection
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 // Status is the value of the annotation sysctl-injector.dev/status, in compact JSON: for people and tools to read, never an
@@ -14,6 +17,31 @@ type Status struct {
 	Kernel  v1alpha1.Kernel `json:"kernel"`  // on which the sysctls act
 	Form    string          `json:"form"`    // of the init container that sets them
 	Sysctls []string        `json:"sysctls"` // name=value, as applied
+
+	// Defaults are the profiles that applied to the pod by default. The guard looks for them here: see its policy "defaults".
+	Defaults []string `json:"defaults,omitempty"`
+	// From says where the value of each sysctl comes from, where a profile has one for it too: "default base", "profile web over default
+	// base", "pod over profile web". Without an entry, it is the pod's own line.
+	From map[string]string `json:"from,omitempty"`
+}
+
+// sourcesOf returns what Status.From says of settings.
+func sourcesOf(settings []policy.Setting) map[string]string {
+	var from map[string]string
+	for _, s := range settings {
+		if s.Profile == "" && len(s.Over) == 0 {
+			continue
+		}
+		text := s.Source().String()
+		for _, replaced := range s.Over {
+			text += " over " + replaced.String()
+		}
+		if from == nil {
+			from = make(map[string]string, len(settings))
+		}
+		from[s.Name] = text
+	}
+	return from
 }
 
 // encode is what encoding/json makes of it.
@@ -23,6 +51,21 @@ func (s Status) encode() string {
 	text = jsontext.AppendString(append(text, `,"kernel":`...), string(s.Kernel))
 	text = jsontext.AppendString(append(text, `,"form":`...), s.Form)
 	text = jsontext.AppendStrings(append(text, `,"sysctls":`...), s.Sysctls)
+	if len(s.Defaults) > 0 {
+		text = jsontext.AppendStrings(append(text, `,"defaults":`...), s.Defaults)
+	}
+	for i, name := range slices.Sorted(maps.Keys(s.From)) {
+		if i == 0 {
+			text = append(text, `,"from":{`...)
+		} else {
+			text = append(text, ',')
+		}
+		text = jsontext.AppendString(text, name)
+		text = jsontext.AppendString(append(text, ':'), s.From[name])
+	}
+	if len(s.From) > 0 {
+		text = append(text, '}')
+	}
 	return string(append(text, '}'))
 }
 

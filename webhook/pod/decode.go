@@ -117,6 +117,7 @@ func readAnnotations(p *Pod, c *scan.Cursor) {
 
 func readLabels(p *Pod, c *scan.Cursor) {
 	p.HasLabels = true
+	start := c.Mark()
 	readOurs(&p.Labels, c, func(key []byte) {
 		if string(key) == azureIdentityLabel {
 			p.AzureIdentity = c.Text("true") == "true"
@@ -124,6 +125,7 @@ func readLabels(p *Pod, c *scan.Cursor) {
 		}
 		c.Skip()
 	})
+	p.rawLabels = c.Since(start)
 }
 
 func (p *Pod) skipAnnotation(key, value string) {

@@ -4,11 +4,14 @@ package pod
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
 // mirrorAnnotation marks the mirror pod that a kubelet creates for a static pod (k8s.io/api/core/v1, MirrorPodAnnotationKey).
@@ -39,8 +42,9 @@ type Pod struct {
 
 	// Annotations and Labels are those with the project's prefix. The pod may have others.
 	Annotations, Labels       map[string]string
-	HasAnnotations, HasLabels bool // whether the pod has any at all
-	Mirror                    bool // a static pod's mirror
+	HasAnnotations, HasLabels bool   // whether the pod has any at all
+	rawLabels                 string // all labels, as JSON: only few decisions read them
+	Mirror                    bool   // a static pod's mirror
 	// SkipAnnotations are the annotations by which identity webhooks leave containers alone, by their keys.
 	SkipAnnotations map[string]string
 	AzureIdentity   bool // label azure.workload.identity/use: "true"
@@ -104,11 +108,34 @@ func (p *Pod) Annotation(key string) *string {
 	return &value
 }
 
-// AsksForSysctls tells whether the pod asks for anything.
+// AsksForSysctls reports whether the pod's own annotations ask for anything. An empty list of profiles does not.
 func (p *Pod) AsksForSysctls() bool {
 	_, sysctls := p.Annotations[v1alpha1.SysctlsAnnotation]
-	_, profiles := p.Annotations[v1alpha1.ProfilesAnnotation]
-	return sysctls || profiles
+	return sysctls || strings.TrimSpace(p.Annotations[v1alpha1.ProfilesAnnotation]) != ""
+}
+
+// DeclinesDefaults reports whether the pod has an empty list of profiles, by which it opts out of those that apply by default.
+func (p *Pod) DeclinesDefaults() bool {
+	profiles, has := p.Annotations[v1alpha1.ProfilesAnnotation]
+	return has && strings.TrimSpace(profiles) == ""
+}
+
+// AllLabels returns the pod's labels, those without the project's prefix too.
+func (p *Pod) AllLabels() (map[string]string, error) {
+	all := map[string]string{}
+	if p.rawLabels == "" {
+		return all, nil
+	}
+	err := scan.Read([]byte(p.rawLabels), &all, func(into *map[string]string, c *scan.Cursor) {
+		c.Map(func(name []byte) {
+			key := string(name)
+			(*into)[key] = c.Text()
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("metadata.labels: %w", err)
+	}
+	return all, nil
 }
 
 // WindowsField tells which field keeps the pod on Windows nodes; "" if none does.

@@ -83,6 +83,7 @@ func TestFromTypedFindsWhatDecodeFinds(t *testing.T) {
 		name: "web-1", generateName: "web-", serviceAccountName: "web", deprecatedServiceAccount: "web",
 		Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1"}, HasAnnotations: true,
 		Labels: map[string]string{v1alpha1.InjectedLabel: "true"}, HasLabels: true, Mirror: true,
+		rawLabels:       `{"app":"web","azure.workload.identity/use":"true","sysctl-injector.dev/injected":"true"}`,
 		SkipAnnotations: map[string]string{EKSSkipAnnotation: "a,b", AzureSkipAnnotation: "a;b"}, AzureIdentity: true,
 		NodeSelectorWindows: true, NodeAffinityWindows: true, SELinuxType: "container_t",
 		HasSpec: true, HostNetwork: true, HostIPC: true, HostUsers: false, OS: "linux",
@@ -155,6 +156,34 @@ func TestWindowsField(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			if got := checkBoth(t, &corev1.Pod{Spec: test.spec}).WindowsField(); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAllLabels(t *testing.T) {
+	for _, test := range []struct {
+		name, metadata string
+		want           map[string]string
+		err            string
+	}{
+		{"none", `{}`, map[string]string{}, ""},
+		{"null", `{"labels": null}`, map[string]string{}, ""},
+		{"the project's and others", `{"labels": {"app": "web", "sysctl-injector.dev/injected": "true", "quoted": "a\"b"}}`,
+			map[string]string{"app": "web", "sysctl-injector.dev/injected": "true", "quoted": `a"b`}, ""},
+		{"one that is no text", `{"labels": {"app": 1}}`, nil, "metadata.labels: [app] must be a string, not a number"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := Decode([]byte(`{"metadata": ` + test.metadata + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := p.AllLabels()
+			if err != nil && err.Error() != test.err || err == nil && test.err != "" {
+				t.Errorf("error %v, want %q", err, test.err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("labels (-want +got):\n%s", diff)
 			}
 		})
 	}

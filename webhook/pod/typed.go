@@ -2,6 +2,7 @@ package pod
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -13,11 +14,10 @@ import (
 // FromTyped takes from a typed pod what Decode finds in its JSON.
 func FromTyped(typed *corev1.Pod) (*Pod, error) {
 	p := newPod()
-	p.fromMetadata(typed)
-	return p, p.fromSpec(&typed.Spec)
+	return p, errors.Join(p.fromMetadata(typed), p.fromSpec(&typed.Spec))
 }
 
-func (p *Pod) fromMetadata(typed *corev1.Pod) {
+func (p *Pod) fromMetadata(typed *corev1.Pod) error {
 	p.Namespace, p.name, p.generateName = typed.Namespace, typed.Name, typed.GenerateName
 	p.Annotations, p.HasAnnotations = ours(typed.Annotations), len(typed.Annotations) > 0
 	p.Labels, p.HasLabels = ours(typed.Labels), len(typed.Labels) > 0
@@ -33,6 +33,12 @@ func (p *Pod) fromMetadata(typed *corev1.Pod) {
 			p.Owner = Owner{o.APIVersion, o.Kind, o.Name, string(o.UID)}
 		}
 	}
+	if !p.HasLabels {
+		return nil
+	}
+	raw, err := json.Marshal(typed.Labels)
+	p.rawLabels = string(raw)
+	return err
 }
 
 func (p *Pod) fromSpec(spec *corev1.PodSpec) error {

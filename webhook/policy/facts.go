@@ -34,10 +34,35 @@ type Setting struct {
 	sysctl.Assignment
 	Path    *field.Path // of the annotation
 	Profile string      // the SysctlProfile it comes from; "" for the pod's own annotation
+	Default bool        // the profile applies by its selectors, and the pod does not name it
+	Over    []Source    // which sources gave the sysctl a value that this one replaces, the nearest first
+}
+
+// Source is where a setting comes from.
+type Source struct {
+	Profile string // "" for the pod's own annotation
+	Default bool
+}
+
+// Source returns where the setting comes from.
+func (s Setting) Source() Source { return Source{s.Profile, s.Default} }
+
+// String names a source as the status annotation does.
+func (s Source) String() string {
+	switch {
+	case s.Profile == "":
+		return "pod"
+	case s.Default:
+		return "default " + s.Profile
+	}
+	return "profile " + s.Profile
 }
 
 // where names the line that a person has to look at.
 func (s Setting) where() string {
+	if s.Default {
+		return fmt.Sprintf("default profile %q, line %d", s.Profile, s.Line)
+	}
 	if s.Profile != "" {
 		return fmt.Sprintf("profile %q, line %d", s.Profile, s.Line)
 	}

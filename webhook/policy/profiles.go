@@ -15,15 +15,26 @@ import (
 type Profile struct {
 	name        string
 	assignments []sysctl.Assignment
+	appliesTo   *selectors // nil: only pods that name the profile get it
+	unreadable  error      // why the profile counts for nothing
 }
 
-// CompileProfile reads a profile's text.
+// CompileProfile reads a profile. Its errors are all that is wrong with it. A profile with errors is returned too: a pod that should
+// get it is rejected.
 func CompileProfile(profile *v1alpha1.SysctlProfile) (*Profile, field.ErrorList) {
-	assignments, errs := sysctl.Parse(profile.Spec.Sysctls, field.NewPath("spec", "sysctls"))
-	if len(errs) > 0 {
-		return nil, errs
+	p := &Profile{name: profile.Name}
+	spec := field.NewPath("spec")
+	var errs field.ErrorList
+	p.assignments, errs = sysctl.Parse(profile.Spec.Sysctls, spec.Child("sysctls"))
+	if profile.Spec.AppliesTo != nil {
+		var invalid field.ErrorList
+		p.appliesTo, invalid = compileSelectors(*profile.Spec.AppliesTo, spec.Child("appliesTo"))
+		errs = append(errs, invalid...)
 	}
-	return &Profile{name: profile.Name, assignments: assignments}, nil
+	if len(errs) > 0 {
+		p.unreadable = errs.ToAggregate()
+	}
+	return p, errs
 }
 
 // Request is what a pod asks for, as its annotations say. A nil text is an annotation that the pod does not have.
@@ -33,7 +44,9 @@ type Request struct {
 }
 
 // Settings reads what a pod asks for: the sysctls of its profiles in the order in which it names them, and then its own.
-// Its own line wins over a profile's. Two profiles that disagree are an error, unless the pod's own line settles it.
+// Its own line wins over a profile's. Two profiles that disagree are an error, unless the pod's own line settles it, or both only raise
+// the value: then the higher one meets both.
+// AddDefaults adds the profiles that apply to the pod without being named.
 func (s *Set) Settings(request Request) ([]Setting, field.ErrorList) {
 	var errs field.ErrorList
 	var own []sysctl.Assignment
@@ -41,17 +54,21 @@ func (s *Set) Settings(request Request) ([]Setting, field.ErrorList) {
 		own, errs = sysctl.Parse(*request.Sysctls, request.SysctlsPath)
 	}
 	settings := make([]Setting, 0, len(own))
-	if request.Profiles != nil {
+	for _, assignment := range own {
+		settings = append(settings, Setting{Assignment: assignment, Path: request.SysctlsPath})
+	}
+	if request.Profiles != nil && strings.TrimSpace(*request.Profiles) != "" {
 		profiles, invalid := s.namedProfiles(*request.Profiles, request.ProfilesPath)
-		fromProfiles, disagreements := merge(profiles, request.ProfilesPath, own)
+		named, disagreements := ofProfiles(profiles, request.ProfilesPath, settings)
 		if len(errs) > 0 {
 			disagreements = nil // a line that could not be read may be the one that settles them
 		}
-		errs = slices.Concat(errs, invalid, disagreements)
-		settings = append(settings, fromProfiles...)
-	}
-	for _, assignment := range own {
-		settings = append(settings, Setting{Assignment: assignment, Path: request.SysctlsPath})
+		errs = append(errs, invalid...)
+		for _, d := range disagreements {
+			errs = append(errs, field.Forbidden(request.ProfilesPath, fmt.Sprintf("profiles %s; name one of them only, or settle it with a line in %s",
+				d, v1alpha1.SysctlsAnnotation)))
+		}
+		settings = under(named, settings)
 	}
 	if len(errs) == 0 && len(settings) > sysctl.MaxAssignments {
 		errs = append(errs, field.Forbidden(request.ProfilesPath, fmt.Sprintf("the pod asks for %d sysctls, its profiles' included; "+
@@ -60,28 +77,53 @@ func (s *Set) Settings(request Request) ([]Setting, field.ErrorList) {
 	return settings, errs
 }
 
-// merge returns what profiles set and the pod's own lines do not.
-func merge(profiles []*Profile, path *field.Path, own []sysctl.Assignment) ([]Setting, field.ErrorList) {
-	var settings []Setting
-	var errs field.ErrorList
+// disagreement is that two profiles of one rank set a sysctl to different values.
+type disagreement struct{ first, second Setting }
+
+func (d disagreement) String() string {
+	return fmt.Sprintf("%q and %q disagree: the one sets %s, the other %s", d.first.Profile, d.second.Profile, d.first.Assignment, d.second.Assignment)
+}
+
+// ofProfiles returns what profiles of one rank set, and where they disagree about a sysctl that the settings above them do not settle.
+func ofProfiles(profiles []*Profile, path *field.Path, above []Setting) (settings []Setting, disagreements []disagreement) {
 	for _, profile := range profiles {
 		for _, assignment := range profile.assignments {
-			if slices.ContainsFunc(own, func(o sysctl.Assignment) bool { return o.Name == assignment.Name }) {
-				continue
-			}
-			i := slices.IndexFunc(settings, func(s Setting) bool { return s.Name == assignment.Name })
+			setting := Setting{Assignment: assignment, Path: path, Profile: profile.name}
+			i := indexOf(settings, assignment.Name)
 			if i < 0 {
-				settings = append(settings, Setting{Assignment: assignment, Path: path, Profile: profile.name})
+				settings = append(settings, setting)
 				continue
 			}
-			if first := settings[i]; first.String() != assignment.String() {
-				errs = append(errs, field.Forbidden(path, fmt.Sprintf("profiles %q and %q disagree: the one sets %s, the other %s; "+
-					"name one of them only, or settle it with a line in %s",
-					first.Profile, profile.name, first.Assignment, assignment, v1alpha1.SysctlsAnnotation)))
+			if raised, ok := higher(settings[i], setting); ok {
+				settings[i] = raised
+			} else if settings[i].String() != assignment.String() && indexOf(above, assignment.Name) < 0 {
+				disagreements = append(disagreements, disagreement{settings[i], setting})
 			}
 		}
 	}
-	return settings, errs
+	return settings, disagreements
+}
+
+// under returns the settings of both ranks. Where both set a sysctl, the upper one wins and notes what it replaces.
+func under(lower, upper []Setting) []Setting {
+	merged := make([]Setting, 0, len(lower)+len(upper))
+	for _, setting := range lower {
+		i := indexOf(upper, setting.Name)
+		if i < 0 {
+			merged = append(merged, setting)
+			continue
+		}
+		above := &upper[i]
+		isSame := func(s Source) bool { return s.Profile == setting.Profile } // it applies by default, and the pod names it too
+		if !isSame(above.Source()) && !slices.ContainsFunc(above.Over, isSame) {
+			above.Over = append(above.Over, setting.Source())
+		}
+	}
+	return append(merged, upper...)
+}
+
+func indexOf(settings []Setting, name string) int {
+	return slices.IndexFunc(settings, func(s Setting) bool { return s.Name == name })
 }
 
 // maxProfiles that a pod may name. No more could add a sysctl each, and the answer to a hostile text stays short.
@@ -104,6 +146,8 @@ func (s *Set) namedProfiles(list string, path *field.Path) ([]*Profile, field.Er
 				i+1, len(names))))
 		case !known:
 			errs = append(errs, s.unknownProfile(name, path))
+		case profile.unreadable != nil:
+			errs = append(errs, field.Invalid(path, name, fmt.Sprintf("SysctlProfile %s; an administrator has to correct it", profile.problem())))
 		case !slices.Contains(profiles, profile):
 			profiles = append(profiles, profile)
 		}

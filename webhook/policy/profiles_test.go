@@ -57,7 +57,7 @@ func TestCompileProfileErrors(t *testing.T) {
 			if diff := cmp.Diff(test.want, found); diff != "" {
 				t.Errorf("errors (-want +got):\n%s", diff)
 			}
-			if (p != nil) != (len(test.want) == 0) {
+			if (p.unreadable == nil) != (len(test.want) == 0) {
 				t.Errorf("profile %v", p)
 			}
 		})
@@ -71,6 +71,8 @@ func TestSettings(t *testing.T) {
 		profile(t, "ingress", "net.core.somaxconn = 32768\nnet.ipv4.tcp_tw_reuse = 1"),
 		profile(t, "ten", numbered("net.a.", 10)),
 		profile(t, "full", numbered("net.b.", 16)),
+		profile(t, "low", "net.core.somaxconn >= 1024\nnet.ipv4.tcp_rmem >= 4096 131072 6291456"),
+		profile(t, "high", "net.core.somaxconn >= 8192\nnet.ipv4.tcp_rmem >= 8192 65536 33554432"),
 	})
 	const disagree = atProfiles + `Forbidden: profiles "nginx" and "redis" disagree: the one sets net.core.somaxconn=32768, the other net.core.somaxconn=65536; ` +
 		"name one of them only, or settle it with a line in sysctl-injector.dev/sysctls"
@@ -95,6 +97,16 @@ func TestSettings(t *testing.T) {
 		{"take a profile that is named twice once", new(" redis ,redis"), nil, []string{
 			`profile "redis", line 1: net.core.somaxconn=65536`, `profile "redis", line 2: net.ipv4.tcp_max_syn_backlog=65536`,
 		}, nil},
+		{"take the higher value of two profiles that only raise it, for each number", new("low,high"), nil, []string{
+			`profile "high", line 1: net.core.somaxconn>=8192`, `profile "low", line 2: net.ipv4.tcp_rmem>=8192 131072 33554432`,
+		}, nil},
+		{"take the same in the other order", new("high,low"), nil, []string{
+			`profile "high", line 1: net.core.somaxconn>=8192`, `profile "high", line 2: net.ipv4.tcp_rmem>=8192 131072 33554432`,
+		}, nil},
+		{"refuse two profiles of which one sets and one raises", new("low,nginx"), nil, nil, []string{
+			atProfiles + `Forbidden: profiles "low" and "nginx" disagree: the one sets net.core.somaxconn>=1024, the other net.core.somaxconn=32768; ` +
+				"name one of them only, or settle it with a line in sysctl-injector.dev/sysctls",
+		}},
 		{"refuse two profiles that disagree", new("nginx,redis"), nil, nil, []string{disagree}},
 		{"tell a disagreement once, though a profile is named twice", new("nginx,redis,redis"), nil, nil, []string{disagree}},
 		{"refuse each that disagrees with the first", new("redis,nginx,ingress"), nil, nil, []string{
@@ -110,11 +122,9 @@ func TestSettings(t *testing.T) {
 			atSysctls + `Invalid value: "net.core.somaxconn 512": line 1: there is no "=": write one "name = value" a line`,
 		}},
 		{"refuse an unknown profile and list the known ones", new("ngnix"), nil, nil, []string{
-			atProfiles + `Unsupported value: "ngnix": supported values: "full", "ingress", "nginx", "redis", "ten"`,
+			atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", "redis", "ten"`,
 		}},
-		{"refuse an annotation without a name", new(""), nil, nil, []string{
-			atProfiles + "Required value: name 1 of 1 is empty: give the names of SysctlProfiles with one comma between them",
-		}},
+		{"are none for an empty list of profiles, which opts out of the defaults", new(" "), nil, nil, nil},
 		{"refuse each empty name", new("nginx,, ,ingress,"), nil, nil, []string{
 			atProfiles + "Required value: name 2 of 5 is empty: give the names of SysctlProfiles with one comma between them",
 			atProfiles + "Required value: name 3 of 5 is empty: give the names of SysctlProfiles with one comma between them",
@@ -131,10 +141,10 @@ func TestSettings(t *testing.T) {
 		{"tell everything that is wrong with both annotations", new("nginx,ngnix,redis"), new("net.core.somaxconn = 512\nvm swappiness = 1"), nil, []string{
 			atSysctls + `Invalid value: "vm swappiness": line 2: a sysctl name is words of letters, digits, _ and - joined by dots, such as net.core.somaxconn: ` +
 				`the character ' ' is not allowed`,
-			atProfiles + `Unsupported value: "ngnix": supported values: "full", "ingress", "nginx", "redis", "ten"`,
+			atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", "redis", "ten"`,
 		}},
 		{"tell an unknown profile and a disagreement at once", new("nginx,ngnix,redis"), nil, nil, []string{
-			atProfiles + `Unsupported value: "ngnix": supported values: "full", "ingress", "nginx", "redis", "ten"`, disagree,
+			atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", "redis", "ten"`, disagree,
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

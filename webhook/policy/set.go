@@ -17,7 +17,8 @@ type Set struct {
 	policies     []*Policy        // by name
 	exactNames   sets.Set[string] // that policies spell out
 	profiles     map[string]*Profile
-	profileNames []string // in order, for messages
+	profileNames []string   // of those that can be read, in order, for messages
+	defaults     []*Profile // that apply to pods by their selectors, by name
 }
 
 // NewSet returns the set of the given policies and profiles. Of two with one name, the later one counts.
@@ -34,7 +35,15 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	for _, p := range profiles {
 		s.profiles[p.name] = p
 	}
-	s.profileNames = slices.Sorted(maps.Keys(s.profiles))
+	for _, name := range slices.Sorted(maps.Keys(s.profiles)) {
+		p := s.profiles[name]
+		if p.unreadable == nil {
+			s.profileNames = append(s.profileNames, name)
+		}
+		if p.appliesTo != nil {
+			s.defaults = append(s.defaults, p)
+		}
+	}
 	return s
 }
 

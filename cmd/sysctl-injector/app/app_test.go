@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,15 +143,19 @@ func admit(t *testing.T, content []byte, template manifest.Template) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},`+
-		`"operation":"CREATE","namespace":"shop","object":%s}}`, template.Pod)
-	answer, err := handler.Answer(t.Context(), []byte(body))
-	if err != nil {
-		t.Fatal(err)
+	namespace := template.Namespace
+	if namespace == "" {
+		namespace = "shop"
 	}
+	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},`+
+		`"operation":"CREATE","namespace":%q,"object":%s}}`, namespace, template.Pod)
+	request := httptest.NewRequest(http.MethodPost, admission.DefaultsPath, strings.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, request)
 	var review admissionv1.AdmissionReview
-	if err := json.Unmarshal(answer, &review); err != nil || !review.Response.Allowed {
-		t.Fatalf("%s", answer)
+	if err := json.Unmarshal(answer.Body.Bytes(), &review); err != nil || review.Response == nil || !review.Response.Allowed {
+		t.Fatalf("%s", answer.Body)
 	}
 	if review.Response.Patch == nil {
 		return template.Pod
@@ -245,8 +251,9 @@ func TestInjectOfADirectory(t *testing.T) {
 	}
 	slices.Sort(names)
 	want := []string{"ConfigMap/untouched", "CronJob/nightly", "DaemonSet/nginx-ingress", "DaemonSet/nginx-ingress", "DaemonSet/small-agent",
-		"Deployment/liberty", "Deployment/liberty", "Pod/busybox-kata", "Pod/busybox-kata", "Pod/mirrored", "Pod/modify-sysctl", "Pod/modify-sysctl",
-		"Pod/reports", "Pod/resolved", "RuntimeClass/kata-qemu", "StatefulSet/queue"}
+		"Deployment/liberty", "Deployment/liberty", "Deployment/web", "Namespace/boutique", "Pod/busybox-kata", "Pod/busybox-kata", "Pod/db", "Pod/elsewhere",
+		"Pod/mirrored", "Pod/modify-sysctl", "Pod/modify-sysctl", "Pod/own", "Pod/reports", "Pod/resolved", "Pod/without", "RuntimeClass/kata-qemu",
+		"StatefulSet/queue", "SysctlProfile/web-defaults"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -4,7 +4,6 @@ package installation
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -224,11 +223,17 @@ func (i *Installation) configure(ctx context.Context, server *Server, ca []byte)
 		return err
 	}
 	for n := range configuration.Webhooks {
-		if service := configuration.Webhooks[n].ClientConfig.Service; target.Service != nil &&
-			(service.Namespace != Namespace || service.Name != Name || *cmp.Or(service.Path, new(string)) != admission.MutatePath) {
+		service := configuration.Webhooks[n].ClientConfig.Service
+		if target.Service != nil && (service.Namespace != Namespace || service.Name != Name) {
 			return fmt.Errorf("the webhook configuration calls service %s/%s, and the server is behind %s/%s", service.Namespace, service.Name, Namespace, Name)
 		}
-		configuration.Webhooks[n].ClientConfig = target
+		to := target.DeepCopy()
+		if path := *service.Path; to.Service != nil {
+			to.Service.Path = &path
+		} else {
+			to.URL = new(strings.Replace(*to.URL, admission.MutatePath, path, 1))
+		}
+		configuration.Webhooks[n].ClientConfig = *to
 	}
 	i.call(server)
 	_, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{})

@@ -8,6 +8,7 @@ const (
 	// SysctlsAnnotation holds what to set, in sysctl.conf(5) lines. Written by the user.
 	SysctlsAnnotation = GroupName + "/sysctls"
 	// ProfilesAnnotation holds comma-separated SysctlProfile names, merged under SysctlsAnnotation. Written by the user.
+	// Empty, it also opts the pod out of the profiles that apply by spec.appliesTo.
 	ProfilesAnnotation = GroupName + "/profiles"
 	// InjectAnnotation set to "false" leaves the pod alone. Written by the user; "true" is the default.
 	InjectAnnotation = GroupName + "/inject"
@@ -21,6 +22,9 @@ const (
 	InjectedLabel = GroupName + "/injected"
 	// InjectLabel set to InjectEnabled on a namespace opts it in. Written by an administrator.
 	InjectLabel = GroupName + "/inject"
+	// DefaultsLabel set to DefaultsEnabled on a namespace, besides InjectLabel, has profiles apply there by their spec.appliesTo.
+	// Written by an administrator.
+	DefaultsLabel = GroupName + "/defaults"
 	// EnforceLabel on a namespace names the Pod Security Standard that the guard holds the pod's other containers to.
 	// Written by an administrator.
 	EnforceLabel = GroupName + "/enforce"
@@ -35,6 +39,7 @@ const (
 // Values of the labels above.
 const (
 	InjectEnabled    = "enabled"
+	DefaultsEnabled  = "enabled"
 	KernelLabelGuest = "guest"
 )
 

@@ -110,8 +110,8 @@ type SysctlPolicyList struct {
 	Items []SysctlPolicy `json:"items"`
 }
 
-// SysctlProfile is a named set of sysctls that pods refer to by the annotation sysctl-injector.dev/profiles.
-// A profile allows nothing: policies do.
+// SysctlProfile is a named set of sysctls. Pods name it in the annotation sysctl-injector.dev/profiles, or it applies to pods by its
+// selectors. A profile allows nothing: policies do.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=scprof,categories=sysctl-injector
@@ -127,12 +127,27 @@ type SysctlProfile struct {
 	Status Status `json:"status,omitzero"`
 }
 
-// SysctlProfileSpec holds a profile's sysctls.
+// SysctlProfileSpec holds a profile's sysctls, and the pods that get them by default.
 type SysctlProfileSpec struct {
 	// Sysctls are sysctl.conf(5) lines, as in the annotation sysctl-injector.dev/sysctls.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
 	Sysctls string `json:"sysctls"`
+	// AppliesTo selects pods that get the profile as if they named it, below their own lines and the profiles that they name. It counts
+	// in namespaces with the label sysctl-injector.dev/defaults=enabled. Absent: only pods that name the profile get it.
+	// +optional
+	AppliesTo *AppliesTo `json:"appliesTo,omitempty"`
+}
+
+// AppliesTo selects pods. Both selectors must match; an empty or absent one matches everything.
+type AppliesTo struct {
+	// NamespaceSelector selects namespaces by label, among those with the labels sysctl-injector.dev/inject=enabled and
+	// sysctl-injector.dev/defaults=enabled.
+	// +optional
+	NamespaceSelector metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+	// PodSelector selects pods by label.
+	// +optional
+	PodSelector metav1.LabelSelector `json:"podSelector,omitempty"`
 }
 
 // SysctlProfileList is a list of SysctlProfile objects.

@@ -36,6 +36,9 @@ func KubernetesVersions() ([]string, error) {
 	return found, err
 }
 
+// LastWithPodSecurityPolicy is the version that e2e/psp runs on. It is older than those that the other suites are for.
+const LastWithPodSecurityPolicy = "1.24"
+
 // names are the last parts of the folders that hold modules.
 func names(pattern string) ([]string, error) {
 	found, err := modules(pattern)

@@ -96,7 +96,7 @@ var liveAttempts = []liveAttempt{
 	{debug("exactly ours, under another name", func(c *corev1.EphemeralContainer) {
 		c.EphemeralContainerCommon = corev1.EphemeralContainerCommon(ours("net.core.somaxconn=1"))
 		c.Name = "more"
-	}), theStandard, standard(unconfined("more"), `privileged (container "more" must not set securityContext.privileged=true)`)},
+	}), theStandard, standard(unconfinedByField("more"), `privileged (container "more" must not set securityContext.privileged=true)`)},
 	{debug("under our name", func(c *corev1.EphemeralContainer) { c.Name = "sysctl-injector" }),
 		theAPIServer, `Pod "pod" is invalid: spec.ephemeralContainers[0].name: Duplicate value: "sysctl-injector"`},
 	{debug("that traces processes that the pod shares", func(c *corev1.EphemeralContainer) {
@@ -143,6 +143,7 @@ func TestGuardBypassOfLivePods(t *testing.T) {
 	before := live(t, namespace, pod)
 	for _, row := range liveAttempts {
 		t.Run(row.name, func(t *testing.T) {
+			row.by, row.want = server(t).answer(row.name, row.by, row.want)
 			current, err := admin.CoreV1().Pods(namespace).Get(t.Context(), "pod", metav1.GetOptions{})
 			if err != nil {
 				t.Fatal(err)

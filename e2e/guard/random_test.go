@@ -20,7 +20,11 @@ const (
 
 // TestGuardRandomPods compares the verdicts on pods of a seeded generator, bare and injected.
 func TestGuardRandomPods(t *testing.T) {
-	count, first := number(t, podsVariable, 2000), number(t, seedVariable, 1)
+	enough := 2000
+	if server(t).minor < newestMinor {
+		enough = 500 // an older API server takes several times as long
+	}
+	count, first := number(t, podsVariable, enough), number(t, seedVariable, 1)
 	sides := newSides(t)
 	var refused atomic.Int64
 	eachParallel(count, func(n int) {

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
@@ -33,7 +34,7 @@ func install(ctx context.Context, c *cluster.Cluster, images ...string) error {
 	if err != nil {
 		return err
 	}
-	return applyObjects(ctx, admin, objects)
+	return applyPolicies(ctx, c, admin, objects)
 }
 
 // serverVersion asks the API server for its version. The guard is rendered for it.
@@ -49,7 +50,8 @@ func serverVersion(c *cluster.Cluster) (string, error) {
 	return info.GitVersion, nil
 }
 
-func applyObjects(ctx context.Context, admin client.Client, objects []client.Object) error {
+// applyPolicies returns when pods may be created.
+func applyPolicies(ctx context.Context, c *cluster.Cluster, admin client.Client, objects []client.Object) error {
 	for _, object := range objects {
 		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
@@ -61,7 +63,11 @@ func applyObjects(ctx context.Context, admin client.Client, objects []client.Obj
 			return fmt.Errorf("apply %T %s: %w", object, object.GetName(), err)
 		}
 	}
-	return nil
+	policies, err := kubernetes.NewForConfig(unlimited(c))
+	if err != nil {
+		return err
+	}
+	return clustertest.SettlePolicies(ctx, policies)
 }
 
 func injectedWith(image string) *corev1.Pod {
@@ -103,11 +109,15 @@ func TestGuardUpgrade(t *testing.T) {
 			pod.Spec.InitContainers[0].Image, pod.Spec.Containers[0].Image = image, "registry.example.com/app:2"
 		}).do(t.Context(), admin, pod, dry)
 	}
-	// All the while, old pods come and change.
+	// All the while, old pods come and change, where the API server survives that.
+	safe, err := clustertest.PoliciesCompileSafely(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
 	watched, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		for watched.Err() == nil {
+		for safe && watched.Err() == nil {
 			if got := verdict(createIn(t, namespace, injectedWith(formerImage))); got != "" {
 				t.Errorf("a pod with the old image is refused during the upgrade: %s", got)
 			}

@@ -16,23 +16,28 @@ import (
 )
 
 // TestGuardUpstream runs Pod Security admission's own test, with the guard in its place in the namespaces for the API server's
-// version or a later one, which Pod Security takes for the same. The other namespaces are left to Pod Security: they show that
-// the test runs as upstream means it.
+// version. In those for a later version, which upstream's test has too, stands the guard for that version. The other namespaces
+// are left to Pod Security: they show that the test runs as upstream means it.
 func TestGuardUpstream(t *testing.T) {
 	admin := clientset(t)
-	text, err := serverVersion(suite.Cluster(t))
-	if err != nil {
-		t.Fatal(err)
+	minor := int(server(t).minor)
+	if minor < newestMinor {
+		installBeside(t, minor+1, newestMinor)
 	}
-	server := version.MustParseGeneric(text)
-	emulated := api.MajorMinorVersion(int(server.Major()), int(server.Minor()))
+	emulated := api.MajorMinorVersion(1, minor)
 	upstream.Run(t, upstream.Options{
 		ClientConfig:     unlimited(suite.Cluster(t)),
 		EmulationVersion: &emulated,
+		Checks:           server(t).checks(),
 		CreateNamespace: func(_ kubernetes.Interface, name string, of map[string]string) (*corev1.Namespace, error) {
-			if server.Minor() <= version.MustParseGeneric(of[api.EnforceVersionLabel]).Minor() {
-				of[v1alpha1.EnforceLabel] = of[api.EnforceLevelLabel]
+			level := api.Level(of[api.EnforceLevelLabel])
+			enforced := int(version.MustParseGeneric(of[api.EnforceVersionLabel]).Minor())
+			if enforced >= minor {
 				of[api.EnforceLevelLabel] = string(api.LevelPrivileged)
+			}
+			later := minor < enforced && enforced <= newestMinor
+			if enforced >= minor && !later {
+				of[v1alpha1.EnforceLabel] = string(level)
 			}
 			var namespace *corev1.Namespace
 			var err error
@@ -44,6 +49,9 @@ func TestGuardUpstream(t *testing.T) {
 			})
 			if err == nil {
 				settle(t, name)
+			}
+			if err == nil && later {
+				holdTo(t, name, enforced, level)
 			}
 			return namespace, err
 		},

@@ -27,6 +27,8 @@ var admitted = []struct {
 	{"two sysctls, one with blanks in its value", sets("net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535")},
 	{"a value of every character that there may be", sets("kernel.sem=AZ az_09,:./+-")},
 	{"a value of 256 characters", sets("net.core.somaxconn=" + strings.Repeat("1", sysctl.MaxValueLength))},
+	{"a list of ports of 4095 characters", sets("net.ipv4.ip_local_reserved_ports=" + strings.Repeat("1,23-456,", 455))},
+	{"an interface with a dot in its name", sets("net.ipv4.conf.eth0/100.forwarding=1")},
 	{"other init containers and sidecars behind it", func(pod *corev1.Pod) {
 		sidecar := plainContainer("sidecar")
 		sidecar.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)

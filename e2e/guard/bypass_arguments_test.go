@@ -63,7 +63,13 @@ var arguments = []argumentsRow{
 	{"a name twice, the same value", []string{"net.core.somaxconn=1", "kernel.sem=1 2 3 4", "net.core.somaxconn=1"}},
 	{"seventeen", seventeen()},
 	{"a bad one after a good one", []string{"net.core.somaxconn=1", "-p"}},
-	{"an interface with a dot", []string{"net.ipv4.conf.eth0/100.forwarding=1"}},
+	{"a slash before an interface", []string{"net.ipv4.conf./eth0.forwarding=1"}},
+	{"a slash after an interface", []string{"net.ipv4.conf.eth0/.forwarding=1"}},
+	{"an interface of slashes, which would be dots", []string{"net.ipv4.conf.//.forwarding=1"}},
+	{"a way out by an interface of slashes", []string{"net.ipv4.conf.//.//.//.//.//.tmp.x=1"}},
+	{"two slashes in an interface", []string{"net.ipv4.conf.eth0//1.forwarding=1"}},
+	{"a list of ports that is too long", []string{"net.ipv4.ip_local_reserved_ports=" + strings.Repeat("1", 4096)}},
+	{"a value that only a list of ports may have", []string{"net.ipv4.ip_local_reserved_port=" + strings.Repeat("1", 257)}},
 }
 
 type argumentsRow struct {

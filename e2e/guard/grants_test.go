@@ -141,6 +141,8 @@ func TestGuardChecksEveryArgument(t *testing.T) {
 		name += strings.Repeat("x", sysctl.MaxNameLength-len(name))
 		names, args = append(names, name), append(args, name+"="+strings.Repeat("1 2", sysctl.MaxValueLength/3))
 	}
+	const list = "net.ipv4.ip_local_reserved_ports"
+	names[0], args[0] = list, list+"="+strings.Repeat("1", sysctl.MaxValueLengthOf(list))
 	grant(t, namespace, "all", names...)
 	pod := plainPod()
 	pod.Spec.ServiceAccountName = "all"

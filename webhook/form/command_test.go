@@ -26,7 +26,7 @@ func FuzzArgument(f *testing.F) {
 		assignments, problems := sysctl.Parse(text, field.NewPath("argument"))
 		written := len(problems) == 0 && len(assignments) == 1 && assignments[0].IsPlain() && assignments[0].String() == text
 		name, value, _ := strings.Cut(text, "=")
-		matched := argument.MatchString(text) && len(name) <= sysctl.MaxNameLength && len(value) <= sysctl.MaxValueLength
+		matched := argument.MatchString(text) && len(name) <= sysctl.MaxNameLength && len(value) <= sysctl.MaxValueLengthOf(name)
 		if written && !matched {
 			t.Errorf("%q: the parser writes it, and the guard does not admit it", text)
 		}

@@ -50,7 +50,7 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 		"hostOnly":      hostOnly(),
 		"images":        config.Images,
 		"digest":        "^" + form.Digest + "$",
-		"limits":        map[string]any{"arguments": sysctl.MaxAssignments, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength},
+		"limits":        limits(),
 		"places":        places(100),
 		"guestHandlers": append([]string{}, config.GuestHandlers...),
 
@@ -131,6 +131,13 @@ func hostOnly() []string {
 		}
 	}
 	return names
+}
+
+func limits() map[string]any {
+	return map[string]any{
+		"arguments": sysctl.MaxAssignments, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength,
+		"longNames": slices.Sorted(maps.Keys(sysctl.LongValues)), "longValue": slices.Max(slices.Collect(maps.Values(sysctl.LongValues))),
+	}
 }
 
 func places(count int) []int {

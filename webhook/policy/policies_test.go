@@ -156,7 +156,8 @@ func TestCompilePolicyErrors(t *testing.T) {
 		{"refuses a pattern with an asterisk inside", func(s *v1alpha1.SysctlPolicySpec) {
 			s.Allow[0].Names = []string{"net.core.somaxconn", "net.*.forwarding"}
 		}, []string{
-			`spec.allow[0].names[1]: Invalid value: "net.*.forwarding": a "*" is allowed at the end of a pattern only, as in net.ipv4.*`,
+			`spec.allow[0].names[1]: Invalid value: "net.*.forwarding": a "*" is allowed at the end of a pattern, as in net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, ` +
+				`net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms`,
 		}},
 		{"refuses an unknown kernel", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Kernels = []v1alpha1.Kernel{"Shared", "guest"} }, []string{
 			`spec.allow[0].kernels[1]: Unsupported value: "guest": supported values: "Guest", "Shared"`,
@@ -179,7 +180,8 @@ func TestCompilePolicyErrors(t *testing.T) {
 			}
 		}, []string{
 			`spec.namespaceSelector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator`,
-			`spec.allow[0].names[0]: Invalid value: "net.**": a "*" is allowed at the end of a pattern only, as in net.ipv4.*`,
+			`spec.allow[0].names[0]: Invalid value: "net.**": a "*" is allowed at the end of a pattern, as in net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, ` +
+				`net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms`,
 			`spec.allow[0].names[1]: Invalid value: "swappiness": a sysctl name has two words or more joined by dots, such as net.core.somaxconn`,
 			`spec.allow[0].kernels[0]: Unsupported value: "": supported values: "Guest", "Shared"`,
 			`spec.allow[1].names: Required value: name what is allowed, for instance "net.core.somaxconn" or "net.ipv4.tcp_*"`,

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -16,23 +18,35 @@ func (s *Set) unknownName(name string) (reason, message string) {
 		return "", ""
 	}
 	return ReasonUnknownSysctl, "is not a sysctl that sysctl-injector knows; check the spelling. If the node's kernel has it, an " +
-		"administrator can allow it by its full name in a SysctlPolicy: a pattern such as net.* covers known names only"
+		"administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a pattern such as net.* covers known names only"
 }
 
-// isGrantable reports whether grants for a name may be made at all.
-func (s *Set) isGrantable(name string) bool { return s.exactNames.Has(name) || sysctl.IsKnown(name) }
+// isGrantable reports whether grants for a name may be made at all. A policy that allows a parameter for any interface stands for the
+// interfaces of pods, whose names are endless too: there, the limits on grants in a namespace are the bound.
+func (s *Set) isGrantable(name string) bool {
+	if s.exactNames.Has(name) || sysctl.IsKnown(name) {
+		return true
+	}
+	return slices.ContainsFunc(s.anyInterface, func(p sysctl.Pattern) bool {
+		_, isPrefix := p.Prefix()
+		return p.Matches(name) && (!isPrefix || sysctl.IsKnownForInterface(name))
+	})
+}
 
-// namedExactly returns the names that policies spell out.
-func namedExactly(policies []*Policy) sets.Set[string] {
-	names := sets.New[string]()
+// wellNamed returns the names that policies spell out, and the patterns that name a parameter of any interface.
+func wellNamed(policies []*Policy) (exact sets.Set[string], anyInterface []sysctl.Pattern) {
+	exact = sets.New[string]()
 	for _, p := range policies {
 		for _, rule := range p.rules {
 			for _, pattern := range rule.patterns {
-				if _, isPrefix := pattern.Prefix(); !isPrefix {
-					names.Insert(pattern.String())
+				switch {
+				case pattern.IsExact():
+					exact.Insert(pattern.String())
+				case pattern.IsForAnyInterface() && !slices.Contains(anyInterface, pattern):
+					anyInterface = append(anyInterface, pattern)
 				}
 			}
 		}
 	}
-	return names
+	return exact, anyInterface
 }

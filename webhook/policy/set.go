@@ -16,6 +16,7 @@ import (
 type Set struct {
 	policies     []*Policy        // by name
 	exactNames   sets.Set[string] // that policies spell out
+	anyInterface []sysctl.Pattern // that policies have for parameters of any interface
 	profiles     map[string]*Profile
 	profileNames []string   // of those that can be read, in order, for messages
 	defaults     []*Profile // that apply to pods by their selectors, by name
@@ -31,7 +32,7 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	for _, name := range slices.Sorted(maps.Keys(policyOf)) {
 		s.policies = append(s.policies, policyOf[name])
 	}
-	s.exactNames = namedExactly(s.policies)
+	s.exactNames, s.anyInterface = wellNamed(s.policies)
 	for _, p := range profiles {
 		s.profiles[p.name] = p
 	}

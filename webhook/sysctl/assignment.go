@@ -8,8 +8,22 @@ package sysctl
 const (
 	MaxAssignments = 16  // assignments in a text; the guard checks each of them against RBAC, and has a budget for as many
 	MaxNameLength  = 253 // bytes of a name; Kubernetes has the same limit for securityContext.sysctls
-	MaxValueLength = 256 // bytes of a value, after its runs of blanks were folded
+	MaxValueLength = 256 // bytes of a value, after its runs of blanks were folded; see LongValues
 )
+
+// LongValues are the sysctls whose values may be longer than MaxValueLength, and how long.
+//
+// The kernel takes a list of ports in parts of a page, whose last byte ends the text (kernel/sysctl.c, proc_do_large_bitmap). One part is
+// enough for a thousand ranges.
+var LongValues = map[string]int{"net.ipv4.ip_local_reserved_ports": 4095}
+
+// MaxValueLengthOf returns how many bytes the value of a sysctl may have.
+func MaxValueLengthOf(name string) int {
+	if length, isLong := LongValues[name]; isLong {
+		return length
+	}
+	return MaxValueLength
+}
 
 // Assignment is one kernel parameter and the value to give it.
 type Assignment struct {

@@ -12,16 +12,15 @@ import (
 //go:embed names.txt
 var namesFile string
 
-// interfaces are what "*" stands for in namesFile: what every network namespace has, and the usual names in a pod (eth0 from the
-// CNI plugin, net1 and so on from Multus). The list is finite, so the number of known names is too.
-var interfaces = []string{"all", "default", "lo", "eth0", "eth1", "net1", "net2", "net3"}
-
 // spelledOut holds every known name. Nothing changes it.
 var spelledOut = expand(strings.Fields(namesFile))
 
-// IsKnown reports whether the catalogue spells out a name. A name that only a pattern of the catalogue covers is not known: it need
-// not exist.
+// IsKnown reports whether the catalogue spells out a name, or the same name for the interface of which its interface is a VLAN. A name that
+// only a pattern of the catalogue covers is not known: it need not exist.
 func IsKnown(name string) bool {
+	if parameter, isVLAN := untagged(name); isVLAN {
+		name = parameter
+	}
 	if spelledOut[name] || releases.namespaced[name] != "" || releases.safe[name] != "" {
 		return true
 	}

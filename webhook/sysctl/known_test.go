@@ -19,17 +19,43 @@ func TestIsKnown(t *testing.T) {
 		"vm.max_map_count":                true,
 		"kernel.core_pattern":             true,
 
-		"net.core.somaxcon":             false,
-		"net.x1":                        false,
-		"net.ipv4.conf.x1.rp_filter":    false,
-		"net.ipv4.conf.*.rp_filter":     false,
-		"net.ipv4.conf.eth0.rp_filters": false,
-		"net.tipc.x1":                   false,
-		"kernel.panic_x1":               false,
-		"kernel.shm_x1":                 false,
+		"net.ipv4.conf.eth0/100.rp_filter":         true,
+		"net.ipv6.neigh.net3/4094.retrans_time_ms": true,
+
+		"net.ipv4.conf.eth0/0.rp_filter":     false,
+		"net.ipv4.conf.eth0/01.rp_filter":    false,
+		"net.ipv4.conf.eth0/4095.rp_filter":  false,
+		"net.ipv4.conf.eth0/+1.rp_filter":    false,
+		"net.ipv4.conf.eth0/100/5.rp_filter": false,
+		"net.ipv4.conf.lo/100.rp_filter":     false,
+		"net.ipv4.conf.all/100.rp_filter":    false,
+		"net.ipv4.conf.x1/100.rp_filter":     false,
+		"net.ipv4.conf.eth0/100.rp_filters":  false,
+		"net.core.somaxcon":                  false,
+		"net.x1":                             false,
+		"net.ipv4.conf.x1.rp_filter":         false,
+		"net.ipv4.conf.*.rp_filter":          false,
+		"net.ipv4.conf.eth0.rp_filters":      false,
+		"net.tipc.x1":                        false,
+		"kernel.panic_x1":                    false,
+		"kernel.shm_x1":                      false,
 	} {
 		if got := IsKnown(name); got != want {
 			t.Errorf("%s: known %t, want %t", name, got, want)
+		}
+	}
+}
+
+func TestIsKnownForInterface(t *testing.T) {
+	for name, want := range map[string]bool{
+		"net.ipv4.conf.x1.rp_filter":        true,
+		"net.ipv6.neigh.x1/2/3.app_solicit": true,
+		"net.ipv4.conf.x1.rp_filters":       false,
+		"net.core.somaxconn":                false,
+		"net.ipv4.neigh.x1.rp_filter":       false,
+	} {
+		if got := IsKnownForInterface(name); got != want {
+			t.Errorf("%s: known for some interface %t, want %t", name, got, want)
 		}
 	}
 }

@@ -66,25 +66,6 @@ func swapSeparators(name string) string {
 	return string(swapped)
 }
 
-// perInterface are the directories that have one directory for each network interface, and nothing else.
-//
-// Source: Linux net/ipv4/devinet.c, net/ipv6/addrconf.c, net/core/neighbour.c, net/mpls/af_mpls.c.
-var perInterface = []string{"net.ipv4.conf.", "net.ipv4.neigh.", "net.ipv6.conf.", "net.ipv6.neigh.", "net.mpls.conf."}
-
-// cutInterface cuts a name around its interface: "net.ipv4.conf.", "eth0", ".forwarding". Of other names, all is after it.
-func cutInterface(name string) (before, device, after string) {
-	for _, directory := range perInterface {
-		rest, found := strings.CutPrefix(name, directory)
-		if !found {
-			continue
-		}
-		if last := strings.LastIndexByte(rest, '.'); last >= 0 {
-			return directory, rest[:last], rest[last:]
-		}
-	}
-	return "", "", name
-}
-
 // checkName reports what keeps a name in dot form from matching the grammar. The interface's word is name[start:end]. The check is on the
 // path of every admission of an annotated pod, hence a loop; a test compares it with the regular expression.
 func checkName(name string, start, end int) error {

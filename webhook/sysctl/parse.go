@@ -100,8 +100,8 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 		return Assignment{}, field.Required(path, fmt.Sprintf(`line %d: %s has no value: write "name %s value"`,
 			number, shorten(name), assignment.Operator))
 	}
-	if len(value) > MaxValueLength {
-		return Assignment{}, invalid(value, "a value has at most %d characters, this one has %d", MaxValueLength, len(value))
+	if longest := MaxValueLengthOf(name); len(value) > longest {
+		return Assignment{}, invalid(value, "a value has at most %d characters, this one has %d", longest, len(value))
 	}
 	if at := badInValue(value); at >= 0 {
 		return Assignment{}, invalid(value, "the character %s is not allowed in a value%s; allowed are A-Z a-z 0-9 _ space , : . / + -",

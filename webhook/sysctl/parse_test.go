@@ -87,6 +87,11 @@ func TestParseAccepts(t *testing.T) {
 			want: []Assignment{{Name: "n." + strings.Repeat("x", MaxNameLength-2), Value: strings.Repeat("1", MaxValueLength), Line: 1}},
 		},
 		{
+			name: "the longest list of ports",
+			text: "net.ipv4.ip_local_reserved_ports = " + strings.Repeat("1", 4095),
+			want: []Assignment{{Name: "net.ipv4.ip_local_reserved_ports", Value: strings.Repeat("1", 4095), Line: 1}},
+		},
+		{
 			name: "the most assignments",
 			text: lines(MaxAssignments),
 			want: numbered(MaxAssignments),
@@ -203,6 +208,10 @@ func TestParseRefuses(t *testing.T) {
 		{"an operator in two parts", "kernel.msgmax > = 1", []string{`Invalid value: "kernel.msgmax > = 1": line 1: "> ="` + noSuch}},
 		{"a sign behind the operator", "kernel.msgmax = > 1", []string{
 			`Invalid value: "> 1": line 1: the character '>' is not allowed in a value (a floor is written "name >= value")` + valueChars,
+		}},
+
+		{"a list of ports too long", "net.ipv4.ip_local_reserved_ports = " + strings.Repeat("1", 4096), []string{
+			`Invalid value: "` + strings.Repeat("1", maxEcho) + `...": line 1: a value has at most 4095 characters, this one has 4096`,
 		}},
 
 		// The text as a whole.

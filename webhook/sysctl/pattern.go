@@ -6,9 +6,10 @@ import (
 )
 
 // Pattern is an exact name, or a prefix with a trailing "*" as in the kubelet's --allowed-unsafe-sysctls:
-// "net.*", "kernel.shm*"; "*" alone matches every name. The zero Pattern matches no name. Patterns can be compared with ==.
+// "net.*", "kernel.shm*"; "*" alone matches every name. In either of them, a "*" may stand for the interface:
+// "net.ipv4.conf.*.send_redirects". The zero Pattern matches no name. Patterns can be compared with ==.
 type Pattern struct {
-	text   string // without the "*"
+	text   string // without the "*" at the end
 	prefix bool
 }
 
@@ -16,7 +17,7 @@ type Pattern struct {
 func ParsePattern(s string) (Pattern, error) {
 	text, prefix := strings.CutSuffix(s, "*")
 	if strings.Contains(text, "*") {
-		return Pattern{}, errors.New(`a "*" is allowed at the end of a pattern only, as in net.ipv4.*`)
+		return parseInterfacePattern(Dotted(text), prefix)
 	}
 	if !prefix {
 		name, err := ParseName(text)
@@ -37,13 +38,55 @@ func ParsePattern(s string) (Pattern, error) {
 	return Pattern{text: strings.TrimSuffix(name, rest), prefix: true}, nil
 }
 
-// Matches reports whether a name in dot form is the pattern's, or begins with its prefix.
-func (p Pattern) Matches(name string) bool {
-	if p.prefix {
-		return strings.HasPrefix(name, p.text)
+// anyInterface are the beginnings of a pattern for any interface. Both families of neigh have the same parameters.
+var anyInterface = []string{"net.ipv4.conf.*.", "net.ipv4.neigh.*.", "net.ipv6.conf.*.", "net.ipv6.neigh.*.", "net.*.neigh.*.", "net.mpls.conf.*."}
+
+// parseInterfacePattern reads a pattern in dot form that has a "*" before its end.
+func parseInterfacePattern(text string, prefix bool) (Pattern, error) {
+	for _, before := range anyInterface {
+		parameter, found := strings.CutPrefix(text, before)
+		if !found || strings.ContainsAny(parameter, "*.") {
+			continue
+		}
+		example := "net.ipv4.conf.all." + parameter
+		if prefix {
+			example += "x"
+		}
+		if _, err := ParseName(example); err != nil {
+			return Pattern{}, err
+		}
+		return Pattern{text: text, prefix: prefix}, nil
 	}
-	return p.text != "" && name == p.text
+	return Pattern{}, errors.New(`a "*" is allowed at the end of a pattern, as in net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, ` +
+		"net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms")
 }
+
+// Matches reports whether a name in dot form is the pattern's, or begins with its prefix. A "*" within the pattern is one word of the name.
+func (p Pattern) Matches(name string) bool {
+	text := p.text
+	for {
+		before, after, found := strings.Cut(text, "*")
+		if !found {
+			break
+		}
+		rest, found := strings.CutPrefix(name, before)
+		end := strings.IndexByte(rest, '.')
+		if !found || end <= 0 {
+			return false
+		}
+		text, name = after, rest[end:]
+	}
+	if p.prefix {
+		return strings.HasPrefix(name, text)
+	}
+	return text != "" && name == text
+}
+
+// IsExact reports whether the pattern is a name.
+func (p Pattern) IsExact() bool { return !p.prefix && p.text != "" && !p.IsForAnyInterface() }
+
+// IsForAnyInterface reports whether a "*" stands for the interface.
+func (p Pattern) IsForAnyInterface() bool { return strings.Contains(p.text, "*") }
 
 // Prefix returns what the names that a pattern matches begin with; ok is false for an exact name.
 func (p Pattern) Prefix() (prefix string, ok bool) {

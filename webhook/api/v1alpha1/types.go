@@ -53,13 +53,14 @@ type SysctlPolicySpec struct {
 // AllowRule allows sysctls by name, and bounds their values.
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="min must not be greater than max",fieldPath=".min"
 type AllowRule struct {
-	// Names are exact sysctl names ("net.core.somaxconn") or prefixes with a trailing asterisk ("net.ipv4.tcp_*").
+	// Names are exact sysctl names ("net.core.somaxconn") or prefixes with a trailing asterisk ("net.ipv4.tcp_*"). An asterisk may stand for
+	// the interface too ("net.ipv4.conf.*.send_redirects").
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=254
-	// +kubebuilder:validation:items:Pattern=`^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$`
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$|^net[./](\*[./]neigh|ipv[46][./](conf|neigh)|mpls[./]conf)[./]\*[./][A-Za-z0-9_-]*\*?$`
 	Names []string `json:"names"`
 	// Kernels on which the names may be set. Empty: both. Whatever is listed here, a node-level sysctl is refused on a
 	// shared kernel.

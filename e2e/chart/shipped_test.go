@@ -58,6 +58,10 @@ func TestGuardOfAnInstallation(t *testing.T) {
 			"guestHandlers: []",
 			guard.Config{Images: []string{former}, GuestHandlers: nil},
 		},
+		"with sysctls that all kubelets allow": {
+			"kubeletSysctls: [net.core.somaxconn, net.ipv6.*]",
+			guard.Config{Images: []string{former}, GuestHandlers: policy.DefaultGuestHandlers(), KubeletSysctls: []string{"net.core.somaxconn", "net.ipv6.*"}},
+		},
 		"with an image that is named twice": {
 			"guard: {previousImages: ['" + former + "']}",
 			guard.Config{Images: []string{former}, GuestHandlers: policy.DefaultGuestHandlers()},

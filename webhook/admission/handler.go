@@ -131,6 +131,7 @@ func (h *Handler) answer(ctx context.Context, body []byte, mayHaveDefaults bool)
 		return nil, &httpError{http.StatusBadRequest, err.Error()}
 	}
 	h.Metrics.decided(d.reason)
+	h.Metrics.admitted(d.sysctls)
 	h.log(ctx, review, d)
 	h.report(review, d)
 	return d.encode()

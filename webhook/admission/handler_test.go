@@ -44,6 +44,7 @@ func TestInjects(t *testing.T) {
 	delete(line, "time")
 	if diff := cmp.Diff(map[string]any{
 		"level": "INFO", "msg": "Admitted pod", "namespace": "shop", "pod": "web-", "serviceAccount": "psp-user", "reason": "Injected", "ownerKind": "ReplicaSet", "owner": "web-5d4",
+		"forms": []any{"privileged"},
 	}, line); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}

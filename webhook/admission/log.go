@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 )
 
 // Keys of the structured log.
@@ -14,6 +17,7 @@ const (
 	keyOwnerKind      = "ownerKind"
 	keyOwner          = "owner"
 	keyReason         = "reason"
+	keyForms          = "forms"
 	keyMessage        = "message"
 	keyStatus         = "status"
 	keyCause          = "cause"
@@ -30,11 +34,25 @@ func (h *Handler) log(ctx context.Context, r *review, d decision) {
 		}
 	}
 	if d.Allowed {
+		if len(d.sysctls) > 0 {
+			attrs = append(attrs, slog.Any(keyForms, formsOf(d.sysctls)))
+		}
 		h.Log.LogAttrs(ctx, slog.LevelInfo, "Admitted pod", attrs...)
 		return
 	}
 	attrs = append(attrs, slog.String(keyMessage, d.Result.Message))
 	h.Log.LogAttrs(ctx, slog.LevelWarn, "Rejected pod", attrs...)
+}
+
+// formsOf returns the names of the forms that set a pod's sysctls, each once.
+func formsOf(sysctls []injection.Sysctl) []string {
+	var forms []string
+	for _, s := range sysctls {
+		if !slices.Contains(forms, s.Form) {
+			forms = append(forms, s.Form)
+		}
+	}
+	return forms
 }
 
 // ownError is the answer where only the log has the details.

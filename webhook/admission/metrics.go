@@ -4,11 +4,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 )
 
 // Metrics counts and times the decisions.
 type Metrics struct {
 	requests *prometheus.CounterVec
+	sysctls  *prometheus.CounterVec
 	latency  prometheus.Histogram
 	current  prometheus.Gauge
 }
@@ -20,6 +24,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "sysctl_injector_admission_requests_total",
 			Help: "Admission requests, by the reason of the decision.",
 		}, []string{"reason"}),
+		sysctls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sysctl_injector_sysctls_total",
+			Help: "Sysctls of admitted pods, by the form that sets them.",
+		}, []string{"form"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "sysctl_injector_admission_duration_seconds",
 			Help:    "Time from the first byte of a request's body to its answer.",
@@ -34,11 +42,21 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	for _, reason := range []string{ReasonClusterUnavailable, ReasonGrantFailed, ReasonPanic} {
 		m.requests.WithLabelValues(reason)
 	}
-	registry.MustRegister(m.requests, m.latency, m.current)
+	for _, name := range form.Names() {
+		m.sysctls.WithLabelValues(name)
+	}
+	registry.MustRegister(m.requests, m.sysctls, m.latency, m.current)
 	return m
 }
 
 func (m *Metrics) decided(reason string) { m.requests.WithLabelValues(reason).Inc() }
+
+// admitted counts the sysctls of a pod.
+func (m *Metrics) admitted(sysctls []injection.Sysctl) {
+	for _, s := range sysctls {
+		m.sysctls.WithLabelValues(s.Form).Inc()
+	}
+}
 
 // begins counts a request as in flight from now on.
 func (m *Metrics) begins() (at time.Time) {

@@ -17,7 +17,8 @@ import (
 
 // decision is the answer to one review.
 type decision struct {
-	reason string // also an audit annotation and the label of a metric
+	reason  string // also an audit annotation and the label of a metric
+	sysctls []injection.Sysctl
 	*admissionv1.AdmissionResponse
 }
 
@@ -35,7 +36,7 @@ var statusReasons = map[int32]metav1.StatusReason{
 // refusal is the answer that rejects the pod. The API server adds the message to "admission webhook … denied the request: ", for the
 // person at the terminal or in the events of a ReplicaSet.
 func refusal(r *review, reason string, code int32, message string) decision {
-	return decision{reason, &admissionv1.AdmissionResponse{
+	return decision{reason, nil, &admissionv1.AdmissionResponse{
 		UID:              types.UID(r.uid),
 		Result:           &metav1.Status{Status: metav1.StatusFailure, Message: cut(message, maxMessage), Reason: statusReasons[code], Code: code},
 		AuditAnnotations: map[string]string{"reason": reason},
@@ -60,11 +61,11 @@ func admit(r *review, outcome injection.Outcome) (decision, error) {
 	if len(outcome.Sysctls) > 0 {
 		settings := make([]string, len(outcome.Sysctls))
 		for n, s := range outcome.Sysctls {
-			settings[n] = s.Name + "=" + s.Value
+			settings[n] = s.String()
 		}
 		response.AuditAnnotations["sysctls"] = cut(strings.Join(settings, "; "), maxMessage)
 	}
-	return decision{outcome.Reason, response}, nil
+	return decision{outcome.Reason, outcome.Sysctls, response}, nil
 }
 
 // encodePatch returns a JSON Patch. Most values are encoded already. encoding/json would check and copy them three times, which was a

@@ -35,7 +35,7 @@ func NewGuard(objects []client.Object) Guard {
 }
 
 // chosen are the variables that an administrator's configuration fills in. They differ between installations of one version.
-var chosen = []string{"images", "guestHandlers"}
+var chosen = []string{"images", "guestHandlers", "kubeletSysctls"}
 
 // Excludes reports whether a policy of the installed guard g leaves out a namespace with these labels, whatever its bindings select.
 func (g Guard) Excludes(rendered Guard, namespace map[string]string) bool {

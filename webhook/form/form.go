@@ -3,7 +3,9 @@
 package form
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -11,13 +13,14 @@ import (
 
 // table lists the forms. Each sysctl of a pod gets the first form that takes it:
 //
-//	form             takes                                      by
-//	user-namespace   every sysctl of a pod with hostUsers: false   an unprivileged init container
-//	guest            every sysctl of a pod with its own kernel     a privileged init container, in the guest
-//	privileged       every other                                   a privileged init container
+//	form             takes                                                   by
+//	native           what every kubelet allows, with strategy native-first   spec.securityContext.sysctls
+//	user-namespace   every sysctl of a pod with hostUsers: false             an unprivileged init container
+//	guest            every sysctl of a pod with its own kernel               a privileged init container, in the guest
+//	privileged       every other                                             a privileged init container
 //
 // A form with an init container decides by the pod alone, so a pod gets at most one container.
-var table = []*Form{userNamespace, guest, privileged}
+var table = []*Form{native, userNamespace, guest, privileged}
 
 // Form is one way to set sysctls.
 type Form struct {
@@ -26,15 +29,27 @@ type Form struct {
 	// Rules reject a sysctl that the form cannot set, besides the rules of package policy.
 	Rules    []policy.Rule
 	podRules []podRule
-	// templates are the form's init containers. A pod gets the first that is fit for all its sysctls.
+	// templates are the form's init containers. A pod gets the first that is fit for all its sysctls. None: the form needs no container.
 	templates []*template
+	// noGrant says why sysctls that the form sets may need no grant.
+	noGrant string
+	// Privileged tells whether the container is.
+	Privileged bool
+	// Warn says what a person should know of a sysctl that the container sets; nil or "" for nothing.
+	Warn func(sysctl.Entry) string
 }
 
 // Pod is what decides on the form of a pod's sysctls.
 type Pod struct {
 	policy.Facts
+	// Asks tells whether the pod's own annotations ask for sysctls.
+	Asks bool
+	// NativeFirst is the strategy: what Kubernetes can set by itself needs no container.
+	NativeFirst bool
 	// Kubernetes is the minor version of the cluster's API servers: 37 for Kubernetes 1.37.
 	Kubernetes uint
+	// KubeletSysctls are allowed on all kubelets (--allowed-unsafe-sysctls), as an administrator declares.
+	KubeletSysctls []sysctl.Pattern
 }
 
 // podRule rejects every sysctl of a pod in which a form cannot work.
@@ -47,4 +62,38 @@ type podRule struct {
 // For returns the form that sets a sysctl in a pod.
 func For(pod Pod, wanted sysctl.Assignment) *Form {
 	return table[slices.IndexFunc(table, func(f *Form) bool { return f.takes(pod, wanted) })]
+}
+
+// WhyNoGrant says of a form, by its name, why sysctls that it sets may need no grant: a clause without a subject before it.
+func WhyNoGrant(name string) string {
+	return table[slices.IndexFunc(table, func(f *Form) bool { return f.Name == name })].noGrant
+}
+
+// Names returns the names of the forms, in the order of the table.
+func Names() []string {
+	names := make([]string, len(table))
+	for i, f := range table {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// Strategy is how sysctls are set where there is a choice.
+type Strategy string
+
+// The strategies.
+const (
+	InitContainer Strategy = "init-container" // all by the init container
+	NativeFirst   Strategy = "native-first"   // by spec.securityContext.sysctls as far as every kubelet allows it, the others by the init container
+)
+
+// Strategies returns the names of the strategies, the default first.
+func Strategies() []string { return []string{string(InitContainer), string(NativeFirst)} }
+
+// ParseStrategy reads a strategy's name.
+func ParseStrategy(text string) (Strategy, error) {
+	if !slices.Contains(Strategies(), text) {
+		return "", fmt.Errorf("%q is not one of %s", text, strings.Join(Strategies(), ", "))
+	}
+	return Strategy(text), nil
 }

@@ -11,5 +11,5 @@ var guest = &Form{
 	takes:     func(pod Pod, _ sysctl.Assignment) bool { return pod.Kernel == v1alpha1.GuestKernel },
 	Rules:     inUserNamespace,
 	podRules:  []podRule{windows, mirrorPod},
-	templates: []*template{privilegedContainer},
+	templates: []*template{privilegedContainer}, Privileged: true,
 }

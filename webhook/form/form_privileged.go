@@ -8,7 +8,7 @@ var privileged = &Form{
 	takes:     func(Pod, sysctl.Assignment) bool { return true },
 	Rules:     inUserNamespace,
 	podRules:  []podRule{windows, mirrorPod, seLinux},
-	templates: []*template{privilegedContainer},
+	templates: []*template{privilegedContainer}, Privileged: true,
 }
 
 // privilegedContainer can write all of /proc/sys.

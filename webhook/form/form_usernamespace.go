@@ -19,10 +19,17 @@ var userNamespace = &Form{
 	Rules:     inUserNamespace,
 	podRules:  []podRule{windows, mirrorPod, seLinux},
 	templates: []*template{ipcContainer, networkContainer},
+	noGrant:   "Pod Security baseline admits the init container that sets them",
+	Warn: func(s sysctl.Entry) string {
+		if s.Scope != sysctl.IPC {
+			return ""
+		}
+		return "root of a user namespace (hostUsers: false) can set it from Linux 6.9 on; on a node with an older kernel the pod will not start"
+	},
 }
 
 // ipcContainer has no capability: the kernel lets root of the user namespace write the names of its IPC namespace (ipc/ipc_sysctl.c,
-// ipc_permissions; ipc/mq_sysctl.c, mq_permissions; both since Linux 6.9).
+// ipc_permissions; ipc/mq_sysctl.c, mq_permissions; both since Linux 6.9, commit 50ec499b9a43).
 var ipcContainer = &template{
 	file: "user-namespace.yaml",
 	fits: func(wanted sysctl.Assignment) bool { return wanted.Scope() == sysctl.IPC },

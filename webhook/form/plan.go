@@ -10,44 +10,75 @@ import (
 
 // Plan is how the sysctls of one pod are set.
 type Plan struct {
-	// Form is that of the pod's init container.
+	// Form is that of the pod's init container. Its rules hold for every sysctl of the pod.
 	Form *Form
-	// Container sets what the form takes.
+	// Container sets what is Contained; nil if nothing is.
 	Container *Container
-	// Contained are the settings of the container.
 	Contained []policy.Setting
+	// Native are set by spec.securityContext.sysctls.
+	Native []policy.Setting
 	// NeedsGrant tells whether the pod's service account must be granted what the container sets.
 	NeedsGrant bool
 
 	pod      Pod
 	template *template
+	path     *field.Path // of the first setting
 }
 
 // Plan decides how the settings of a pod are made.
 func (f *Forms) Plan(pod Pod, settings []policy.Setting) Plan {
-	plan := Plan{pod: pod, Contained: settings}
-	plan.Form = For(pod, settings[0].Assignment)
-	fit := slices.IndexFunc(plan.Form.templates, func(t *template) bool { return t.fitsAll(settings) })
+	plan := Plan{pod: pod, path: settings[0].Path, Contained: settings}
+	if pod.NativeFirst {
+		plan.Native, plan.Contained = split(settings, func(s policy.Setting) bool { return For(pod, s.Assignment) == native })
+	}
+	plan.Form = table[slices.IndexFunc(table, func(f *Form) bool { return len(f.templates) > 0 && f.takes(pod, settings[0].Assignment) })]
+	if len(plan.Contained) == 0 {
+		return plan
+	}
+	fit := slices.IndexFunc(plan.Form.templates, func(t *template) bool { return t.fitsAll(plan.Contained) })
 	plan.template = plan.Form.templates[fit]
-	plan.Container = f.containers[plan.template][plan.template.commandFor(settings)]
+	plan.Container = f.containers[plan.template][plan.template.commandFor(plan.Contained)]
 	plan.NeedsGrant = plan.template.needsGrant(pod.Kubernetes)
 	return plan
+}
+
+// FormOf returns the form of one of the plan's settings.
+func (p *Plan) FormOf(name string) *Form {
+	if slices.ContainsFunc(p.Native, func(s policy.Setting) bool { return s.Name == name }) {
+		return native
+	}
+	return p.Form
 }
 
 // Check returns every reason why the plan cannot work, at the path of the first setting.
 func (p *Plan) Check() []policy.Violation {
 	var violations []policy.Violation
 	violate := func(reason, message string) {
-		violations = append(violations, policy.Violation{Reason: reason, Err: field.Forbidden(p.Contained[0].Path, message)})
+		violations = append(violations, policy.Violation{Reason: reason, Err: field.Forbidden(p.path, message)})
 	}
-	for _, r := range p.Form.podRules {
+	rules := native.podRules
+	if p.Container != nil {
+		rules = p.Form.podRules
+	}
+	for _, r := range rules {
 		if r.applies(p.pod.Facts) {
 			violate(r.reason, r.message(p.pod.Facts))
 		}
 	}
-	level := p.template.podSecurity(p.pod.Kubernetes)
-	if level.isRejectedBy(p.pod.NamespaceLabels[podSecurityLabel]) {
+	if p.Container != nil && p.template.podSecurity(p.pod.Kubernetes).isRejectedBy(p.pod.NamespaceLabels[podSecurityLabel]) {
 		violate("PodSecurity", podSecurityMessage(p.pod.Facts, p.template.rejected))
 	}
 	return violations
+}
+
+// split returns the settings that meet a condition, and the others.
+func split(settings []policy.Setting, condition func(policy.Setting) bool) (meet, others []policy.Setting) {
+	for _, s := range settings {
+		if condition(s) {
+			meet = append(meet, s)
+		} else {
+			others = append(others, s)
+		}
+	}
+	return meet, others
 }

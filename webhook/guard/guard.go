@@ -81,6 +81,9 @@ type Config struct {
 	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own. RuntimeClasses labelled
 	// sysctl-injector.dev/kernel=guest need not be among them.
 	GuestHandlers []string
+	// KubeletSysctls are patterns of the unsafe sysctls that all kubelets allow, which the webhook may write into
+	// securityContext.sysctls.
+	KubeletSysctls []string
 	// KubernetesVersion is the cluster's: "1.35", or as an API server reports it ("v1.35.4-eks-1a2b3c"). The guard has the
 	// standards of that version; of the newest that it knows where the cluster is newer, or if this is empty.
 	KubernetesVersion string
@@ -100,6 +103,11 @@ func (c Config) validate() error {
 	for i, handler := range c.GuestHandlers {
 		for _, problem := range validation.IsDNS1123Label(handler) {
 			errs = append(errs, field.Invalid(handlers.Index(i), handler, problem))
+		}
+	}
+	for i, text := range c.KubeletSysctls {
+		if pattern, err := sysctl.ParsePattern(text); err != nil || pattern.String() != text {
+			errs = append(errs, field.Invalid(field.NewPath("KubeletSysctls").Index(i), text, "not a pattern of sysctls in dot form, such as net.core.*"))
 		}
 	}
 	if _, err := parseMinor(c.KubernetesVersion); err != nil {

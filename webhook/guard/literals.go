@@ -54,6 +54,7 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 		"places":        places(100),
 		"guestHandlers": append([]string{}, config.GuestHandlers...),
 
+		"kubeletSysctls":            append([]string{}, config.KubeletSysctls...),
 		"safeSysctls":               safeSysctls(kubernetes),
 		"restrictedVolumes_allowed": at(kubernetes, restrictedVolumes),
 		"trustsUserNamespaces":      kubernetes >= userNamespacesTrusted,

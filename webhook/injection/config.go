@@ -1,6 +1,7 @@
 package injection
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // Config is what an administrator chooses of injection.
@@ -16,6 +18,10 @@ type Config struct {
 	PullSecrets []string // names of Secrets in the pods' namespaces
 	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own.
 	GuestHandlers []string
+	// Strategy is that of pods that name none; empty for init-container.
+	Strategy form.Strategy
+	// KubeletSysctls are patterns of the sysctls that all kubelets allow (--allowed-unsafe-sysctls).
+	KubeletSysctls []string
 	// Kubernetes returns the minor version of the cluster's API servers; nil stands for the newest that is known.
 	Kubernetes func() uint
 	// Version is reported in the pod's status.
@@ -31,6 +37,16 @@ func New(config Config) (*Injector, error) {
 			errs = append(errs, fmt.Errorf("PullSecrets: %q: %s", name, problem))
 		}
 	}
+	strategy, err := form.ParseStrategy(cmp.Or(string(config.Strategy), string(form.InitContainer)))
+	if err != nil {
+		errs = append(errs, fmt.Errorf("Strategy: %w", err))
+	}
+	kubeletSysctls := make([]sysctl.Pattern, len(config.KubeletSysctls))
+	for n, text := range config.KubeletSysctls {
+		if kubeletSysctls[n], err = sysctl.ParsePattern(text); err != nil {
+			errs = append(errs, fmt.Errorf("KubeletSysctls: %q: %w", text, err))
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -38,7 +54,7 @@ func New(config Config) (*Injector, error) {
 		config.Kubernetes = func() uint { return form.NewestKubernetes }
 	}
 	return &Injector{
-		kubernetes:    config.Kubernetes,
+		strategy: strategy, kubeletSysctls: kubeletSysctls, kubernetes: config.Kubernetes,
 		forms:         forms,
 		pullSecrets:   config.PullSecrets,
 		guestHandlers: sets.New(config.GuestHandlers...),

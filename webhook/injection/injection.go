@@ -55,9 +55,15 @@ type Outcome struct {
 
 	Operations []jsonpatch.Operation
 	Warnings   []string
-	Sysctls    []sysctl.Assignment
+	Sysctls    []Sysctl
 	// Grant is what the pod's service account needs before the pod may be admitted; nil if it needs nothing.
 	Grant *policy.Grant
+}
+
+// Sysctl is one of a pod's sysctls, and the name of the form that sets it.
+type Sysctl struct {
+	sysctl.Assignment
+	Form string
 }
 
 // IsDenied tells whether the pod may not be admitted.
@@ -91,8 +97,11 @@ type Injector struct {
 	forms         *form.Forms
 	pullSecrets   []string
 	guestHandlers sets.Set[string]
+	strategy      form.Strategy
 	kubernetes    func() uint
-	version       string
+	// kubeletSysctls are allowed on all kubelets.
+	kubeletSysctls []sysctl.Pattern
+	version        string
 }
 
 // Inject decides on one pod by the policies and profiles of rules.
@@ -153,7 +162,14 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 		return denied(violations...)
 	}
 	facts := i.facts(p, target)
-	plan := i.forms.Plan(form.Pod{Facts: facts, Kubernetes: i.kubernetes()}, settings)
+	strategy, invalid := i.strategyOf(p, at.metadata)
+	if invalid != nil {
+		return denied(*invalid)
+	}
+	plan := i.forms.Plan(form.Pod{
+		Facts: facts, Asks: p.AsksForSysctls(), NativeFirst: strategy == form.NativeFirst,
+		Kubernetes: i.kubernetes(), KubeletSysctls: i.kubeletSysctls,
+	}, settings)
 	violations = append(plan.Check(), notPlain(settings)...)
 	if len(violations) == 0 {
 		violations = rules.Evaluate(facts, settings, plan.Form.Rules)
@@ -165,30 +181,41 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 }
 
 func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting, defaults []string) Outcome {
-	args := arguments(settings)
 	found, elsewhere := reservedContainers(p)
 	if len(elsewhere) > 0 {
 		return denied(rejectReserved(elsewhere, target)...)
 	}
-	change := enforce(p, plan.Container, args, found)
-	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(p, facts, settings)}
+	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(p, plan, facts, settings)}
+	change := remove(found)
+	status := Status{
+		Version: i.version, Kernel: facts.Kernel, Sysctls: arguments(settings), Defaults: defaults, From: sourcesOf(settings),
+		Native: arguments(plan.Native),
+	}
+	if plan.Container != nil {
+		change = enforce(p, plan.Container, arguments(plan.Contained), found)
+		status.Form = plan.Form.Name
+	}
 	if change.replaced != "" {
 		outcome.Warnings = append(outcome.Warnings, change.replaced)
 	}
 	if plan.NeedsGrant {
 		outcome.Grant = policy.GrantFor(facts, plan.Contained)
 	}
-	if change.present {
+	native := addNative(p, plan.Native)
+	if change.present || plan.Container == nil && len(native) == 0 {
 		outcome.Reason = ReasonAlreadyInjected
 	}
-	outcome.Sysctls = make([]sysctl.Assignment, 0, len(settings))
+	outcome.Sysctls = make([]Sysctl, 0, len(settings))
 	for _, setting := range settings {
-		outcome.Sysctls = append(outcome.Sysctls, setting.Assignment)
+		outcome.Sysctls = append(outcome.Sysctls, Sysctl{setting.Assignment, plan.FormOf(setting.Name).Name})
 	}
-	status := Status{
-		Version: i.version, Kernel: facts.Kernel, Form: plan.Form.Name, Sysctls: args, Defaults: defaults, From: sourcesOf(settings),
-	}.encode()
-	outcome.Operations = slices.Concat(metadata(p, status), change.operations, i.addPullSecrets(p))
+	operations := metadata(p, status.encode())
+	if plan.Container != nil {
+		operations = slices.Concat(operations, skipIdentity(p), change.operations, i.addPullSecrets(p))
+	} else {
+		operations = append(operations, change.operations...)
+	}
+	outcome.Operations = append(operations, native...)
 	return outcome
 }
 

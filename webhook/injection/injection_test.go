@@ -78,7 +78,18 @@ func (w *world) decide(t testing.TB, config Config) Outcome {
 	return decideJSON(t, string(raw), config, w)
 }
 
+// decideIn decides in a namespace with labels.
+func (w *world) decideIn(t testing.TB, config Config, labels map[string]string) Outcome {
+	t.Helper()
+	return decideTarget(t, string(mustMarshal(w.pod)), config, Target{Namespace: "shop", NamespaceLabels: labels, RuntimeClass: w.runtimeClass}, w)
+}
+
 func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
+	t.Helper()
+	return decideTarget(t, raw, config, Target{Namespace: "shop", NamespaceLabels: w.namespace, RuntimeClass: w.runtimeClass}, w)
+}
+
+func decideTarget(t testing.TB, raw string, config Config, target Target, w *world) Outcome {
 	t.Helper()
 	config.Version, config.GuestHandlers = "v1.2.3", []string{"kata"}
 	injector, err := New(config)
@@ -89,7 +100,7 @@ func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return injector.Inject(p, Target{Namespace: "shop", NamespaceLabels: w.namespace, RuntimeClass: w.runtimeClass}, w.rules(t))
+	return injector.Inject(p, target, w.rules(t))
 }
 
 // injected is the container that the valid world's pod is given.

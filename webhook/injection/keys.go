@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
@@ -23,6 +24,7 @@ var podKeys = []PodKey{
 	{"annotations", v1alpha1.SysctlsAnnotation},
 	{"annotations", v1alpha1.ProfilesAnnotation},
 	{"annotations", v1alpha1.InjectAnnotation},
+	{"annotations", v1alpha1.StrategyAnnotation},
 	{"annotations", v1alpha1.StatusAnnotation},
 	{"labels", v1alpha1.InjectedLabel},
 }
@@ -67,6 +69,20 @@ func NearestKey(key string) PodKey {
 		}
 	}
 	return nearest
+}
+
+// strategyOf reads the annotation sysctl-injector.dev/strategy.
+func (i *Injector) strategyOf(p *pod.Pod, metadata *field.Path) (form.Strategy, *policy.Violation) {
+	text, ok := p.Annotations[v1alpha1.StrategyAnnotation]
+	if !ok {
+		return i.strategy, nil
+	}
+	strategy, err := form.ParseStrategy(strings.TrimSpace(text))
+	if err != nil {
+		path := metadata.Child("annotations").Key(v1alpha1.StrategyAnnotation)
+		return "", &policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, text, form.Strategies())}
+	}
+	return strategy, nil
 }
 
 // optedOut reads the annotation sysctl-injector.dev/inject.

@@ -2,17 +2,62 @@ package injection
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
+// addNative returns the operations that have Kubernetes set sysctls. Entries that the pod has already stay where they are.
+func addNative(p *pod.Pod, settings []policy.Setting) []jsonpatch.Operation {
+	var entries []rawJSON
+	for _, setting := range settings {
+		if !hasNative(p, setting.Name) {
+			entry := jsontext.AppendString(rawJSON(`{"name":`), setting.Name)
+			entry = jsontext.AppendString(append(entry, `,"value":`...), setting.Value)
+			entries = append(entries, append(entry, '}'))
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	const securityContext, sysctls = "/spec/securityContext", "/spec/securityContext/sysctls"
+	if p.HasNativeSysctls {
+		ops := make([]jsonpatch.Operation, len(entries))
+		for n, entry := range entries {
+			ops[n] = jsonpatch.NewOperation("add", sysctls+"/-", entry)
+		}
+		return ops
+	}
+	list := rawJSON("[")
+	for n, entry := range entries {
+		if n > 0 {
+			list = append(list, ',')
+		}
+		list = append(list, entry...)
+	}
+	list = append(list, ']')
+	if p.HasSecurityContext {
+		return []jsonpatch.Operation{jsonpatch.NewOperation("add", sysctls, list)}
+	}
+	return []jsonpatch.Operation{jsonpatch.NewOperation("add", securityContext, slices.Concat(rawJSON(`{"sysctls":`), list, rawJSON("}")))}
+}
+
+func hasNative(p *pod.Pod, name string) bool {
+	return slices.ContainsFunc(p.NativeSysctls, func(s pod.Sysctl) bool {
+		dotted, err := sysctl.ParseName(s.Name)
+		return err == nil && dotted == name
+	})
+}
+
 // nativeConflicts rejects a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would be
-// lost without a word.
+// lost without a word. A value that is only raised is no conflict: the container runs later.
 func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
 	var violations []policy.Violation
 	for _, native := range p.NativeSysctls {
@@ -21,22 +66,10 @@ func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
 			continue // the API server rejects it
 		}
 		for _, setting := range settings {
-			if len(violations) < maxViolations && setting.Name == name && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
+			if len(violations) < maxViolations && setting.Name == name && setting.Operator == sysctl.Equal && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
 				violations = append(violations, policy.Violation{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
 					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.Value))})
 			}
-		}
-	}
-	return violations
-}
-
-// notPlain rejects what `sysctl -w` cannot apply, as long as no form runs a script that can.
-func notPlain(settings []policy.Setting) []policy.Violation {
-	var violations []policy.Violation
-	for _, setting := range settings {
-		if !setting.IsPlain() {
-			violations = append(violations, policy.Violation{Reason: ReasonNotPlain, Err: field.Forbidden(setting.Path,
-				fmt.Sprintf(`line %d: %q cannot be applied yet: write "name = value"`, setting.Line, setting.Assignment))})
 		}
 	}
 	return violations
@@ -51,4 +84,16 @@ func UnsafeNativeSysctls(p *pod.Pod) []string {
 		}
 	}
 	return names
+}
+
+// notPlain rejects what `sysctl -w` cannot apply, as long as no form runs a script that can.
+func notPlain(settings []policy.Setting) []policy.Violation {
+	var violations []policy.Violation
+	for _, setting := range settings {
+		if !setting.IsPlain() {
+			violations = append(violations, policy.Violation{Reason: ReasonNotPlain, Err: field.Forbidden(setting.Path,
+				fmt.Sprintf(`line %d: %q cannot be applied yet: write "name = value"`, setting.Line, setting.Assignment))})
+		}
+	}
+	return violations
 }

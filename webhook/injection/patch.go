@@ -24,7 +24,7 @@ func metadata(p *pod.Pod, status string) []jsonpatch.Operation {
 	if p.Annotations[v1alpha1.StatusAnnotation] != status {
 		ops = append(ops, statusAnnotation.add(p.HasAnnotations, status))
 	}
-	return append(ops, skipIdentity(p)...)
+	return ops
 }
 
 func (i *Injector) addPullSecrets(p *pod.Pod) []jsonpatch.Operation {

@@ -89,16 +89,32 @@ func enforce(p *pod.Pod, container *form.Container, args []string, found []reser
 	return change
 }
 
+// remove takes away what a pod has under the name, where it needs no container.
+func remove(found []reserved) enforced {
+	if len(found) == 0 {
+		return enforced{}
+	}
+	return enforced{
+		operations: removeAll(found),
+		replaced:   fmt.Sprintf("init container %q was removed: spec.securityContext.sysctls sets all that it would set", v1alpha1.ContainerName),
+	}
+}
+
 // first is the path of the first init container.
 const first = "/spec/initContainers/0"
 
 // move puts a container in front, and removes those that were found.
 func move(found []reserved, container rawJSON) []jsonpatch.Operation {
+	return append(removeAll(found), jsonpatch.NewOperation("add", first, container))
+}
+
+// removeAll removes init containers, the last one first, so that the indices of the others stay.
+func removeAll(found []reserved) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, 0, len(found)+1)
 	for _, r := range slices.Backward(found) {
 		ops = append(ops, jsonpatch.NewOperation("remove", "/spec/initContainers/"+strconv.Itoa(r.index), nil))
 	}
-	return append(ops, jsonpatch.NewOperation("add", first, container))
+	return ops
 }
 
 // readContainer decodes a container; false if it has fields that no container has, or fields of a wrong type.

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -19,7 +20,7 @@ var recentLinux = version.MustParseGeneric("5.0")
 
 // warnings are what a person at the terminal should know of a pod that is injected. An API server cuts what is long, so each
 // is short.
-func warnings(p *pod.Pod, facts policy.Facts, settings []policy.Setting) []string {
+func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.Setting) []string {
 	var warnings []string
 	var safe []string // from which releases
 	for _, setting := range settings {
@@ -27,11 +28,16 @@ func warnings(p *pod.Pod, facts policy.Facts, settings []policy.Setting) []strin
 		if w := namespacedSince(facts, entry); w != "" {
 			warnings = append(warnings, w)
 		}
+		if plan.Container != nil && plan.Form.Warn != nil {
+			if w := plan.Form.Warn(entry); w != "" {
+				warnings = append(warnings, setting.Name+": "+w)
+			}
+		}
 		if entry.SafeSince != "" {
 			safe = append(safe, entry.SafeSince)
 		}
 	}
-	if len(safe) == len(settings) {
+	if len(safe) == len(settings) && plan.Container != nil && plan.Form.Privileged {
 		warnings = append(warnings, fmt.Sprintf("%s: safe since Kubernetes %s, so spec.securityContext.sysctls can set it without a privileged "+
 			"init container", names(settings), latest(safe)))
 	}

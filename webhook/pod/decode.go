@@ -54,13 +54,10 @@ var readSpec = scan.Object(scan.Fields[Pod]{
 	"affinity": scan.Object(scan.Fields[Pod]{"nodeAffinity": scan.Object(scan.Fields[Pod]{
 		"requiredDuringSchedulingIgnoredDuringExecution": scan.Object(scan.Fields[Pod]{"nodeSelectorTerms": readNodeTerms}),
 	})}),
-	"securityContext": scan.Object(scan.Fields[Pod]{
-		"seLinuxOptions": scan.Object(scan.Fields[Pod]{"type": scan.Text(func(p *Pod) *string { return &p.SELinuxType })}),
-		"sysctls": scan.List(func(p *Pod) *[]Sysctl { return &p.NativeSysctls }, scan.Fields[Sysctl]{
-			"name":  scan.Text(func(s *Sysctl) *string { return &s.Name }),
-			"value": scan.Text(func(s *Sysctl) *string { return &s.Value }),
-		}),
-	}),
+	"securityContext": func(p *Pod, c *scan.Cursor) {
+		p.HasSecurityContext = true
+		readSecurityContext(p, c)
+	},
 	"resources": func(p *Pod, c *scan.Cursor) {
 		p.HasResources = true
 		c.Skip()
@@ -82,6 +79,19 @@ var readSpec = scan.Object(scan.Fields[Pod]{
 			c.Skip()
 		},
 	}),
+})
+
+var readSecurityContext = scan.Object(scan.Fields[Pod]{
+	"seLinuxOptions": scan.Object(scan.Fields[Pod]{"type": scan.Text(func(p *Pod) *string { return &p.SELinuxType })}),
+	"sysctls": func(p *Pod, c *scan.Cursor) {
+		p.HasNativeSysctls = true
+		readNativeSysctls(p, c)
+	},
+})
+
+var readNativeSysctls = scan.List(func(p *Pod) *[]Sysctl { return &p.NativeSysctls }, scan.Fields[Sysctl]{
+	"name":  scan.Text(func(s *Sysctl) *string { return &s.Name }),
+	"value": scan.Text(func(s *Sysctl) *string { return &s.Value }),
 })
 
 type pullSecret struct{ name string }

@@ -57,6 +57,8 @@ type Pod struct {
 	NodeAffinityWindows  bool     // required node affinity leaves only Windows nodes
 	SELinuxType          string   // spec.securityContext.seLinuxOptions.type
 	NativeSysctls        []Sysctl // spec.securityContext.sysctls
+	HasSecurityContext   bool     // spec.securityContext
+	HasNativeSysctls     bool     // spec.securityContext.sysctls, of whatever length
 	HasResources         bool     // spec.resources
 	PullSecrets          []string
 	HasPullSecrets       bool

@@ -87,7 +87,7 @@ func TestFromTypedFindsWhatDecodeFinds(t *testing.T) {
 		SkipAnnotations: map[string]string{EKSSkipAnnotation: "a,b", AzureSkipAnnotation: "a;b"}, AzureIdentity: true,
 		NodeSelectorWindows: true, NodeAffinityWindows: true, SELinuxType: "container_t",
 		HasSpec: true, HostNetwork: true, HostIPC: true, HostUsers: false, OS: "linux",
-		NativeSysctls: []Sysctl{{"net.ipv4.tcp_syncookies", "1"}}, HasResources: true, PullSecrets: []string{"mirror"}, HasPullSecrets: true,
+		NativeSysctls: []Sysctl{{"net.ipv4.tcp_syncookies", "1"}}, HasSecurityContext: true, HasNativeSysctls: true, HasResources: true, PullSecrets: []string{"mirror"}, HasPullSecrets: true,
 		HasInitContainers: true, InitContainers: []Container{
 			{Name: v1alpha1.ContainerName, JSON: `{"name":"sysctl-injector","image":"busybox","resources":{}}`},
 			{Name: "setup", Words: []string{"sysctl", "-w"}},

@@ -56,7 +56,9 @@ func (p *Pod) fromSpec(spec *corev1.PodSpec) error {
 		p.OS = string(spec.OS.Name)
 	}
 	p.NodeSelectorWindows, p.NodeAffinityWindows = selectsWindows(spec)
+	p.HasSecurityContext = spec.SecurityContext != nil
 	if spec.SecurityContext != nil {
+		p.HasNativeSysctls = len(spec.SecurityContext.Sysctls) > 0
 		if spec.SecurityContext.SELinuxOptions != nil {
 			p.SELinuxType = spec.SecurityContext.SELinuxOptions.Type
 		}

@@ -3,15 +3,19 @@ package app
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -20,6 +24,7 @@ type companionOptions struct {
 	backend        string
 	serviceAccount string
 	injected       bool
+	explained      bool // a workload asks for sysctls and needs no grant, which the command has said
 }
 
 func newCompanionCommand() *cobra.Command {
@@ -66,7 +71,7 @@ func (o *companionOptions) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	if len(objects) == 0 {
+	if len(objects) == 0 && !o.explained {
 		fmt.Fprintln(cmd.ErrOrStderr(), "Nothing to grant: no workload here asks for a sysctl.")
 	}
 	for i, object := range objects {
@@ -95,21 +100,50 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 	var needs []grants.Need
 	err = eachFile(workloads.files, func(f file) error {
 		_, err := manifest.RewriteFound(f.content, workloads.find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
-			pod, outcome, err := workloads.decide(t)
+			p, outcome, err := workloads.decide(t)
 			if err != nil {
 				return nil, err
 			}
-			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: pod.ServiceAccount()}
+			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: p.ServiceAccount()}
 			if outcome.Grant != nil {
 				need = *outcome.Grant
 			}
-			need.NativeSysctls = injection.UnsafeNativeSysctls(pod)
+			need.NativeSysctls = unsafeNativeSysctls(p, outcome)
+			if why := whyNoGrant(outcome); why != "" {
+				o.explained = true
+				fmt.Fprintf(cmd.ErrOrStderr(), "Nothing to grant for %s %q: %s.\n", t.Kind, t.Name, why)
+			}
 			needs = append(needs, need)
 			return nil, nil
 		})
 		return err
 	})
 	return needs, err
+}
+
+// whyNoGrant says why a workload that asks for sysctls needs no grant; "" if it needs one, or asks for nothing.
+func whyNoGrant(outcome injection.Outcome) string {
+	if outcome.Grant != nil || len(outcome.Sysctls) == 0 {
+		return ""
+	}
+	var reasons []string
+	for _, s := range outcome.Sysctls {
+		if reason := form.WhyNoGrant(s.Form); !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	return strings.Join(reasons, ", and ")
+}
+
+// unsafeNativeSysctls returns the unsafe sysctls that the workload's pods have in securityContext.sysctls once they are injected.
+func unsafeNativeSysctls(p *pod.Pod, outcome injection.Outcome) []string {
+	names := injection.UnsafeNativeSysctls(p)
+	for _, s := range outcome.Sysctls {
+		if s.Form == form.Native && sysctl.Lookup(s.Name).SafeSince == "" && !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {

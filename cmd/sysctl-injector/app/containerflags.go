@@ -16,7 +16,8 @@ import (
 type containerOptions struct {
 	image, pullPolicy, cpu, memory string
 	pullSecrets, guestHandlers     []string
-	kubernetesVersion              string
+	strategy, kubernetesVersion    string
+	kubeletSysctls                 []string
 	// minor returns the version of the API servers, where a cluster tells it.
 	minor func() uint
 }
@@ -30,6 +31,10 @@ func (o *containerOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.memory, "init-memory", "", "most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
 	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
+	addChoiceFlag(cmd, &o.strategy, "strategy", "", "how pods that name no strategy have their sysctls set: all by the init container, or natively "+
+		"(spec.securityContext.sysctls) as far as every kubelet allows it", string(form.InitContainer), form.Strategies()...)
+	flags.StringSliceVar(&o.kubeletSysctls, "kubelet-sysctls", nil,
+		"patterns of the unsafe sysctls that all kubelets allow (--allowed-unsafe-sysctls), which native-first may then set natively")
 	flags.StringVar(&o.kubernetesVersion, "kubernetes-version", "",
 		"version of the cluster's API servers (default: the cluster's; without a cluster, the newest that is known)")
 }
@@ -38,6 +43,7 @@ func (o *containerOptions) injector() (*injection.Injector, error) {
 	config := injection.Config{
 		Config:      form.Config{Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy)},
 		PullSecrets: o.pullSecrets, GuestHandlers: o.guestHandlers, Version: buildVersion(),
+		Strategy: form.Strategy(o.strategy), KubeletSysctls: o.kubeletSysctls,
 	}
 	minor, err := form.ParseKubernetes(o.kubernetesVersion)
 	if err != nil {

@@ -48,6 +48,8 @@ installed in.`,
 	flags.StringSliceVar(&o.previousImages, "previous-init-image", nil, "image that injected pods may still have (repeatable)")
 	flags.StringSliceVar(&o.config.GuestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
+	flags.StringSliceVar(&o.config.KubeletSysctls, "kubelet-sysctls", nil,
+		"patterns of the unsafe sysctls that all kubelets allow, as the server has them")
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML)
 	return cmd
 }

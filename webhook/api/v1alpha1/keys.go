@@ -12,6 +12,9 @@ const (
 	ProfilesAnnotation = GroupName + "/profiles"
 	// InjectAnnotation set to "false" leaves the pod alone. Written by the user; "true" is the default.
 	InjectAnnotation = GroupName + "/inject"
+	// StrategyAnnotation says how the sysctls are set: init-container, or native-first. Written by the user; the server's --strategy is
+	// the default.
+	StrategyAnnotation = GroupName + "/strategy"
 	// StatusAnnotation tells, in compact JSON, what was applied. Written by the webhook, and never an input to a decision.
 	StatusAnnotation = GroupName + "/status"
 )

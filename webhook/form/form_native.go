@@ -1,0 +1,61 @@
+package form
+
+import (
+	"regexp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// oldestKubelet is how many minor versions a kubelet may be older than the API server (kubernetes.io/releases/version-skew-policy).
+const oldestKubelet = 3
+
+// Native is the name of the form that needs no init container.
+const Native = "native"
+
+// native has Kubernetes set a sysctl, by spec.securityContext.sysctls. The runtime writes it before any container starts, so nothing
+// is added that runs. It is for names that every kubelet of the cluster allows, or else pods would end in SysctlForbidden.
+//
+//	name                                              in a namespace held to a Pod Security Standard
+//	safe in the version of the oldest kubelet         yes
+//	declared allowed on all kubelets                  if a guard holds it, which knows what the webhook wrote
+//
+// In a guest kernel the privileged container stays: what a runtime there makes of the field depends on the runtime.
+var native = &Form{
+	Name: Native,
+	takes: func(pod Pod, wanted sysctl.Assignment) bool {
+		if !pod.NativeFirst || pod.Kernel == v1alpha1.GuestKernel || wanted.Scope() == sysctl.Node || !wanted.IsPlain() || !nativeName.MatchString(wanted.Name) {
+			return false
+		}
+		return isSafe(pod.Kubernetes, wanted.Name) || pod.mayDeclare() && pod.isDeclared(wanted.Name)
+	},
+	Rules:    inUserNamespace,
+	podRules: []podRule{windows, mirrorPod},
+	noGrant:  "Kubernetes sets them by spec.securityContext.sysctls",
+}
+
+// nativeName is what the API server takes as a name there, which is less than the kernel has: no capitals, for one
+// (k8s.io/kubernetes pkg/apis/core/validation, SysctlContainSlashFmt).
+var nativeName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
+
+// isSafe tells whether a name is safe for every kubelet that API servers of a version admit.
+func isSafe(minor uint, name string) bool {
+	since := sysctl.Lookup(name).SafeSince
+	if since == "" || minor < oldestKubelet {
+		return false
+	}
+	return version.MajorMinor(1, minor-oldestKubelet).AtLeast(version.MustParseGeneric(since))
+}
+
+func (p Pod) isDeclared(name string) bool {
+	return slices.ContainsFunc(p.KubeletSysctls, func(pattern sysctl.Pattern) bool { return pattern.Matches(name) })
+}
+
+// mayDeclare tells whether an unsafe name may be set natively. Pod Security admission rejects it at baseline. The guard makes an
+// exception for pods whose own annotation asked the webhook for it.
+func (p Pod) mayDeclare() bool {
+	return p.Asks && !Privileged.isRejectedBy(p.NamespaceLabels[podSecurityLabel])
+}

@@ -21,8 +21,14 @@ const most = 16
 // set in one, to another value where it takes one, and read back.
 func TestEverySysctlOfTheCatalogue(t *testing.T) {
 	t.Parallel()
+	setEverySysctl(t)
+}
+
+// setEverySysctl sets the sysctls in pods that are changed by tweaks.
+func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
+	t.Helper()
 	namespace := makeNamespace(t, optedIn())
-	reader := run(t, namespace, newPod("reader", ""))
+	reader := run(t, namespace, newPod("reader", "", tweaks...))
 	offered := offeredIn(t, reader)
 	var names, absent []string
 	for entry := range sysctl.Known() {
@@ -43,7 +49,7 @@ func TestEverySysctlOfTheCatalogue(t *testing.T) {
 	}
 	pods := map[*corev1.Pod][]assignment{}
 	// A namespace may have only so many sysctls granted, so the pods are spread over as many namespaces as it takes.
-	fill := func(labels map[string]string, assignments []assignment, tweaks ...func(*corev1.Pod)) {
+	fill := func(labels map[string]string, assignments []assignment, further ...func(*corev1.Pod)) {
 		namespace, names := "", 0
 		for group := range slices.Chunk(assignments, most) {
 			if names += len(group); namespace == "" || names > grants.DefaultLimits().Names {
@@ -53,7 +59,7 @@ func TestEverySysctlOfTheCatalogue(t *testing.T) {
 			for _, a := range group {
 				lines = append(lines, a.name+" = "+a.value)
 			}
-			pods[create(t, namespace, newPod(fmt.Sprintf("group-%d", len(pods)), strings.Join(lines, "\n"), tweaks...))] = group
+			pods[create(t, namespace, newPod(fmt.Sprintf("group-%d", len(pods)), strings.Join(lines, "\n"), append(slices.Clone(tweaks), further...)...))] = group
 		}
 	}
 	open, secret := forEveryone(t, reader, found)

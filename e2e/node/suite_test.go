@@ -3,6 +3,7 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -55,11 +56,30 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if client, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
-	if installed, err = installation.Install(ctx, c, installation.Config{}); err != nil {
+	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--kubelet-sysctls", declared}}); err != nil {
 		return err
 	}
-	if output, err := c.Command(ctx, "kubectl", "apply", "-f", "../../deploy/guard.yaml").CombinedOutput(); err != nil {
-		return errors.Join(fmt.Errorf("install the guard: %w: %s", err, output), installed.Remove())
+	if err := installGuard(ctx, c); err != nil {
+		return errors.Join(fmt.Errorf("install the guard: %w", err), installed.Remove())
+	}
+	return nil
+}
+
+// installGuard installs the guard for the cluster's version, with the same declaration that the server has.
+func installGuard(ctx context.Context, c *cluster.Cluster) error {
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return err
+	}
+	rendered, err := exec.CommandContext(ctx, installed.Program, "render", "guard", "--kubernetes-version", version.GitVersion, "--kubelet-sysctls", declared).Output()
+	if err != nil {
+		return err
+	}
+	apply := c.Command(ctx, "kubectl", "apply", "-f", "-")
+	apply.Stdin = bytes.NewReader(rendered)
+	output, err := apply.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, output)
 	}
 	return nil
 }

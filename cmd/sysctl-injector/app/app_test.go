@@ -213,6 +213,14 @@ func TestCommandLine(t *testing.T) {
 				"(e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')\n" +
 				"\"net..x\": a sysctl name is words joined by single dots, such as net.core.somaxconn: \"..\" is not allowed\nSee 'sysctl-injector companion --help'.\n"},
 		{"companion says when there is nothing to grant", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", []string{"companion", "-f", "-"}, 0, "", "Nothing to grant: no workload here asks for a sysctl.\n"},
+		{"companion says why IPC names in a user namespace need no grant", "", []string{"companion", "-f", "testdata/inject/user-namespace-ipc.yaml"}, 0, "",
+			"Nothing to grant for Pod \"queue\": Pod Security baseline admits the init container that sets them.\n"},
+		{"companion says why native sysctls need no grant", "", []string{"companion", "-f", "testdata/inject/native-first.yaml", "--kubelet-sysctls", "net.core.*"}, 0, "",
+			"Nothing to grant for Deployment \"web\": Kubernetes sets them by spec.securityContext.sysctls.\n"},
+		{"inject refuses a strategy that there is not", "", []string{"inject", "-f", "-", "--strategy", "native"}, 2, "",
+			"error: invalid argument \"native\" for \"--strategy\" flag: must be one of init-container, native-first\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject refuses a pattern that there is not", "", []string{"inject", "-f", "-", "--kubelet-sysctls", "net.*.x"}, 2, "",
+			"error: the init container: KubeletSysctls: \"net.*.x\": a \"*\" is allowed at the end of a pattern only, as in net.ipv4.*\nSee 'sysctl-injector inject --help'.\n"},
 		{"companion prints the grants of an annotation", "", []string{"companion", "-f", "testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n", ""},
 		{"companion prints the policy of natively set sysctls", "", []string{"companion", "-f", "testdata/inject/semaphores-by-hand.yaml", "--backend", "psp"}, 0, "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n", ""},
 		{"explain asks for a name", "", []string{"explain"}, 2, "", "error: requires at least 1 arg(s), only received 0\nSee 'sysctl-injector explain --help'.\n"},
@@ -251,8 +259,8 @@ func TestInjectOfADirectory(t *testing.T) {
 	}
 	slices.Sort(names)
 	want := []string{"ConfigMap/untouched", "CronJob/nightly", "DaemonSet/nginx-ingress", "DaemonSet/nginx-ingress", "DaemonSet/small-agent",
-		"Deployment/liberty", "Deployment/liberty", "Deployment/web", "Namespace/boutique", "Pod/busybox-kata", "Pod/busybox-kata", "Pod/db", "Pod/elsewhere",
-		"Pod/mirrored", "Pod/modify-sysctl", "Pod/modify-sysctl", "Pod/own", "Pod/reports", "Pod/resolved", "Pod/without", "RuntimeClass/kata-qemu",
+		"Deployment/liberty", "Deployment/liberty", "Deployment/web", "Deployment/web", "Namespace/boutique", "Pod/busybox-kata", "Pod/busybox-kata", "Pod/db", "Pod/elsewhere",
+		"Pod/mirrored", "Pod/modify-sysctl", "Pod/modify-sysctl", "Pod/own", "Pod/proxy", "Pod/queue", "Pod/reports", "Pod/resolved", "Pod/without", "RuntimeClass/kata-qemu",
 		"StatefulSet/queue", "SysctlProfile/web-defaults"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -1,8 +1,10 @@
 package form
 
 import (
+	"errors"
 	"regexp"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/version"
 
@@ -58,4 +60,13 @@ func (p Pod) isDeclared(name string) bool {
 // exception for pods whose own annotation asked the webhook for it.
 func (p Pod) mayDeclare() bool {
 	return p.Asks && !Privileged.isRejectedBy(p.NamespaceLabels[podSecurityLabel])
+}
+
+// ParseKubeletSysctl reads a pattern as the kubelet's --allowed-unsafe-sysctls takes it, which has fewer than a SysctlPolicy.
+func ParseKubeletSysctl(text string) (sysctl.Pattern, error) {
+	pattern, err := sysctl.ParsePattern(text)
+	if err == nil && strings.Contains(strings.TrimSuffix(text, "*"), "*") {
+		err = errors.New(`a kubelet takes a "*" at the end of a pattern only, as in net.ipv4.*`)
+	}
+	return pattern, err
 }

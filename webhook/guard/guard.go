@@ -70,6 +70,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	guardtemplates "github.com/sysctl-injector/sysctl-injector/templates/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -106,7 +107,7 @@ func (c Config) validate() error {
 		}
 	}
 	for i, text := range c.KubeletSysctls {
-		if pattern, err := sysctl.ParsePattern(text); err != nil || pattern.String() != text {
+		if pattern, err := form.ParseKubeletSysctl(text); err != nil || pattern.String() != text {
 			errs = append(errs, field.Invalid(field.NewPath("KubeletSysctls").Index(i), text, "not a pattern of sysctls in dot form, such as net.core.*"))
 		}
 	}

@@ -43,7 +43,7 @@ func New(config Config) (*Injector, error) {
 	}
 	kubeletSysctls := make([]sysctl.Pattern, len(config.KubeletSysctls))
 	for n, text := range config.KubeletSysctls {
-		if kubeletSysctls[n], err = sysctl.ParsePattern(text); err != nil {
+		if kubeletSysctls[n], err = form.ParseKubeletSysctl(text); err != nil {
 			errs = append(errs, fmt.Errorf("KubeletSysctls: %q: %w", text, err))
 		}
 	}

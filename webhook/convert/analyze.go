@@ -166,7 +166,7 @@ func (s *setting) decide(start starter, found *Finding) {
 		found.Problems = append(found.Problems, *never)
 		return
 	}
-	assignments, problems := model(paths)
+	assignments, problems := s.model(paths)
 	found.Assignments = assignments
 	if len(found.Problems) > 0 {
 		return

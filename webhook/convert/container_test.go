@@ -73,7 +73,9 @@ func TestContainers(t *testing.T) {
 		{"privileged", func(*corev1.PodTemplateSpec) {}, "net.core.somaxconn = 1024"},
 		{"not privileged", func(p *corev1.PodTemplateSpec) { p.Spec.InitContainers[0].SecurityContext = nil },
 			"stays: line 0: it is not privileged, so /proc/sys is read-only in it: either the pod never starts, or the commands never had an effect"},
-		{"another user", func(p *corev1.PodTemplateSpec) { p.Spec.InitContainers[0].SecurityContext.RunAsUser = ptr.To[int64](1000) },
+		{"another user", func(p *corev1.PodTemplateSpec) {
+			p.Spec.InitContainers[0].SecurityContext.RunAsUser = ptr.To[int64](1000)
+		},
 			"stays: line 0: it runs as user 1000, who may not write sysctls: either the pod never starts, or the commands never had an effect"},
 		{"another user of the pod", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].SecurityContext.RunAsUser = nil

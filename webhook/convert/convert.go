@@ -93,7 +93,7 @@ func (r *Result) inspect(kernel Kernel) {
 			found.Problems = append(found.Problems, r.stillNamed(c.Name)...)
 		}
 		if found.Converts() {
-			found.Problems = append(found.Problems, merged.add(found)...)
+			found.Problems = append(found.Problems, merged.add(settingOf(&r.template, c, kernel), found)...)
 		}
 		if !found.Converts() {
 			merged.pass(c, found)

@@ -55,13 +55,13 @@ func newMerge(template *corev1.PodTemplateSpec) *merge {
 }
 
 // add takes up what a container sets, or says why the container has to stay.
-func (m *merge) add(f *Finding) []Problem {
+func (m *merge) add(s *setting, f *Finding) []Problem {
 	if m.refused != "" {
 		return []Problem{{0, m.refused}}
 	}
 	var problems []Problem
 	for _, a := range f.Assignments {
-		problems = append(problems, m.conflicts(a)...)
+		problems = append(problems, m.conflicts(s, a)...)
 	}
 	if len(problems) > 0 {
 		return problems
@@ -73,9 +73,8 @@ func (m *merge) add(f *Finding) []Problem {
 }
 
 // conflicts says why an assignment may not move in front of the containers before it.
-func (m *merge) conflicts(a Assignment) []Problem {
+func (m *merge) conflicts(s *setting, a Assignment) []Problem {
 	var problems []Problem
-	isRelated := slices.ContainsFunc(related, func(matches func(string) bool) bool { return matches(a.Name) })
 	for _, before := range m.passed {
 		switch of := interfaceOf(a.Name); {
 		case before.isOpaque:
@@ -84,7 +83,7 @@ func (m *merge) conflicts(a Assignment) []Problem {
 			problems = append(problems, Problem{a.Line, fmt.Sprintf("container %q, which runs before it and stays, names %s too, and would run after the annotation", before.name, a.Name)})
 		case of != "" && !slices.Contains(usualInterfaces, of):
 			problems = append(problems, Problem{a.Line, fmt.Sprintf("%s: container %q runs before it and may make the interface %s, which is not there yet when the annotation is set", a.Name, before.name, of)})
-		case before.hasRights && (of != "" || isRelated):
+		case before.hasRights && (of != "" || isRelated(a.Name)):
 			problems = append(problems, Problem{a.Line, fmt.Sprintf("%s: container %q runs before it, stays, and may make interfaces, which take such values when they are made", a.Name, before.name)})
 		}
 	}
@@ -94,8 +93,12 @@ func (m *merge) conflicts(a Assignment) []Problem {
 		}
 	}
 	for _, earlier := range m.assignments {
-		if earlier.Name == a.Name && isRelated && earlier.Value != a.Value {
+		switch {
+		case earlier.Name != a.Name:
+		case isRelated(a.Name):
 			problems = append(problems, Problem{a.Line, a.Name + " is set by two containers, and the first write may change other names"})
+		case !s.takesEverywhere(a.Name, a.Value), !s.takesEverywhere(a.Name, earlier.Value):
+			problems = append(problems, Problem{a.Line, a.Name + " is set by two containers, and whether every kernel takes both values is not known"})
 		}
 	}
 	return problems

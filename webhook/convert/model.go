@@ -25,7 +25,7 @@ func (a Assignment) String() string {
 }
 
 // model turns the ways through a script into assignments that have the same effect on each, or says why there are none.
-func model(paths []*run) ([]Assignment, []Problem) {
+func (s *setting) model(paths []*run) ([]Assignment, []Problem) {
 	longest := paths[0]
 	for _, p := range paths {
 		if len(p.last()) > len(longest.last()) {
@@ -50,7 +50,7 @@ func model(paths []*run) ([]Assignment, []Problem) {
 			return nil, []Problem{{0, problem}}
 		}
 	}
-	return assignments, interplay(paths)
+	return assignments, s.interplay(paths)
 }
 
 // assignmentFor finds the condition under which a name is set.
@@ -184,17 +184,27 @@ var related = []func(string) bool{
 	func(name string) bool { return strings.HasSuffix(name, "congestion_control") },
 }
 
-// interplay finds a name that is set twice although the first write may matter.
-func interplay(paths []*run) []Problem {
+// interplay finds a name that is set twice although the first write may matter: it changes other names, the kernel may reject it, or
+// the second one leaves a part of its value.
+func (s *setting) interplay(paths []*run) []Problem {
 	for _, p := range paths {
 		for i, a := range p.attempts {
 			if a.outcome != wrote || !isWrittenAfter(p.attempts[i+1:], a.name) {
 				continue
 			}
-			if slices.ContainsFunc(related, func(matches func(string) bool) bool { return matches(a.name) }) {
+			if isRelated(a.name) {
 				return []Problem{{a.line, a.name + " is set twice, and the first write may change other names"}}
+			}
+			for _, b := range p.attempts[i:] {
+				if b.name == a.name && !s.takesEverywhere(b.name, b.value) {
+					return []Problem{{b.line, fmt.Sprintf("%s is set twice, and whether every kernel takes the value %s is not known", b.name, b.value)}}
+				}
 			}
 		}
 	}
 	return nil
+}
+
+func isRelated(name string) bool {
+	return slices.ContainsFunc(related, func(matches func(string) bool) bool { return matches(name) })
 }

@@ -139,4 +139,3 @@ func (r *run) awk(c call) int {
 	r.problem(c.at, "this awk is not understood")
 	return 0
 }
-

@@ -1,0 +1,9 @@
+package convert
+
+import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+
+// IsCertain reports whether every kernel has a name.
+func IsCertain(name string) bool { _, ok := certain[name]; return ok }
+
+// IsOfPod reports whether a name is of a pod's own namespaces.
+func IsOfPod(name string) bool { return sysctl.ScopeOf(name) != sysctl.Node }

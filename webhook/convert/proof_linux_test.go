@@ -1,0 +1,337 @@
+package convert_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/tidwall/gjson"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// proofs is how many scripts are run. The first seed is fixed, so the scripts are the same every time.
+const proofs = 2000
+
+// TestProof runs scripts for real, and what they are converted to, each in a network and an IPC namespace of its own with the same
+// values to begin with. Afterwards every sysctl in the one has to be as in the other.
+func TestProof(t *testing.T) {
+	shells := findShells(t)
+	var next, proven, raised atomic.Int64
+	var wait sync.WaitGroup
+	failures := make(chan string, 20)
+	for range 4 * runtime.NumCPU() { // most of the time is spent waiting for the kernel to make namespaces
+		wait.Go(func() {
+			runtime.LockOSThread() // never unlocked: the thread must not serve another goroutine
+			w, err := newWorld()
+			for err == nil && proven.Load() < proofs && len(failures) < cap(failures) {
+				seed := uint64(next.Add(1))
+				var failure string
+				var how convert.Assignment
+				how, failure, err = w.prove(shells, seed)
+				switch {
+				case failure != "":
+					failures <- fmt.Sprintf("seed %d: %s", seed, failure)
+				case how.Name != "":
+					proven.Add(1)
+					if how.AtLeast {
+						raised.Add(1)
+					}
+				}
+			}
+			if err != nil {
+				failures <- err.Error()
+			}
+		})
+	}
+	wait.Wait()
+	close(failures)
+	for failure := range failures {
+		if strings.Contains(failure, errUnshare.Error()) {
+			t.Skipf("NOT RUN: %s: run it as root, outside containers", failure)
+		}
+		t.Error(failure)
+	}
+	t.Logf("%d scripts were converted and run, %d of them with a >= line, out of %d", proven.Load(), raised.Load(), next.Load())
+}
+
+var errUnshare = errors.New("make namespaces")
+
+// shell is a shell, the image that has it, and the folder with the commands of that image.
+type shell struct {
+	image, path, commands string
+	isBash                bool
+}
+
+// findShells returns busybox's shell, and those of Debian where they are here together with the sysctl command of procps.
+func findShells(t *testing.T) []shell {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("NOT RUN: making namespaces and writing /proc/sys needs root; run `sudo go test ./webhook/convert`")
+	}
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Skip("NOT RUN: there is no busybox in PATH; install it (Debian: apt-get install busybox-static)")
+	}
+	commands := t.TempDir()
+	for _, name := range strings.Fields("sysctl tee cat echo printf test awk sleep true false sh [") {
+		if err := os.Symlink(busybox, filepath.Join(commands, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shells := []shell{{"busybox", filepath.Join(commands, "sh"), commands, false}}
+	procps, err := exec.Command("sysctl", "--version").Output()
+	if err != nil || !bytes.Contains(procps, []byte("procps")) {
+		t.Log("NOT RUN: the scripts with the sysctl command of procps, which is not in PATH")
+		return shells
+	}
+	for _, name := range []string{"dash", "bash"} {
+		if path, err := exec.LookPath(name); err == nil {
+			shells = append(shells, shell{"debian", path, os.Getenv("PATH"), name == "bash"})
+		}
+	}
+	return shells
+}
+
+// prove makes one script, and runs it if it is converted. It returns a line of the annotation, and what differs.
+func (w *world) prove(shells []shell, seed uint64) (convert.Assignment, string, error) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	sh := shells[random.IntN(len(shells))]
+	if random.IntN(2) == 0 {
+		sh = shells[0]
+	}
+	g := &generator{Rand: random, hasBash: sh.isBash, files: int(seed) * 10}
+	script, flags := g.script(), g.pick("-c", "-c", "-ec")
+	template := podWith(sh, flags, script)
+	encoded, err := json.Marshal(template)
+	if err != nil {
+		return convert.Assignment{}, "", err
+	}
+	result, err := convert.Inspect(encoded, convert.Kernel{})
+	if err != nil || !result.Changes() || len(result.Assignments) == 0 {
+		return convert.Assignment{}, "", err
+	}
+	command, err := commandOf(result.Assignments)
+	if err != nil || command == nil {
+		return convert.Assignment{}, "", err
+	}
+	before := map[string]string{}
+	for _, a := range result.Assignments { // somewhere near the value, so that a condition holds in half of the cases
+		if random.IntN(2) == 0 && convert.IsCertain(a.Name) {
+			before[a.Name] = []string{a.Value, fmt.Sprint(1 + random.IntN(9000))}[random.IntN(2)]
+		}
+	}
+	byHand, err := w.outcome(before, exec.Command(sh.path, flags, script), sh.commands)
+	if err != nil {
+		return convert.Assignment{}, "", err
+	}
+	ours, err := w.outcome(before, exec.Command(command[0], command[1:]...), shells[0].commands)
+	if err != nil {
+		return convert.Assignment{}, "", err
+	}
+	shown := result.Assignments[0]
+	for _, a := range result.Assignments {
+		if a.AtLeast {
+			shown = a
+		}
+	}
+	return shown, difference(sh, flags, script, command, byHand, ours), nil
+}
+
+func difference(sh shell, flags, script string, command []string, byHand, ours outcome) string {
+	var differs []string
+	switch {
+	case byHand.failed != "" && ours.failed != "":
+		return "" // neither pod starts
+	case byHand.failed != ours.failed:
+		differs = append(differs, fmt.Sprintf("fails: by hand %q, converted %q", byHand.failed, ours.failed))
+	}
+	for _, name := range slices.Sorted(maps.Keys(byHand.values)) {
+		if byHand.values[name] != ours.values[name] {
+			differs = append(differs, fmt.Sprintf("%s: by hand %q, converted %q", name, byHand.values[name], ours.values[name]))
+		}
+	}
+	if len(differs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %s\n%s\nconverted: %q\n%s", sh.path, flags, script, command, strings.Join(differs, "\n"))
+}
+
+func podWith(sh shell, flags, script string) *corev1.PodTemplateSpec {
+	return &corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+		InitContainers: []corev1.Container{{
+			Name: "tune", Image: sh.image, Command: []string{filepath.Base(sh.path), flags, script},
+			SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)},
+		}},
+		Containers: []corev1.Container{{Name: "app", Image: "example.com/app:1"}},
+	}}
+}
+
+// commandOf returns the command line of the container that the webhook adds for an annotation; nil if it rejects the pod.
+func commandOf(assignments []convert.Assignment) ([]string, error) {
+	var lines []string
+	for _, a := range assignments {
+		lines = append(lines, a.String())
+	}
+	injector, err := injection.New(injection.Config{Config: form.Config{Image: form.DefaultImage()}})
+	if err != nil {
+		return nil, err
+	}
+	allowed, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"*"}}}}})
+	if len(errs) > 0 {
+		return nil, errs.ToAggregate()
+	}
+	p, err := pod.FromTyped(&corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}}})
+	if err != nil {
+		return nil, err
+	}
+	p.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: strings.Join(lines, "\n")}
+	outcome := injector.Inject(p, injection.Target{Namespace: "default"}, policy.NewSet([]*policy.Policy{allowed}, nil))
+	encoded, err := json.Marshal(outcome.Operations)
+	if err != nil {
+		return nil, err
+	}
+	var command []string
+	for _, operation := range gjson.ParseBytes(encoded).Array() {
+		container := operation.Get("value")
+		if container.IsArray() {
+			container = container.Get("0")
+		}
+		for _, word := range slices.Concat(container.Get("command").Array(), container.Get("args").Array()) {
+			command = append(command, word.String())
+		}
+	}
+	return command, nil
+}
+
+// world is the thread's own network and IPC namespace, with all of their sysctls open.
+type world struct {
+	files   map[string]*os.File
+	initial map[string]string
+	now     map[string]string // as last read; nil if something was written since
+	// spoilt is set if an interface has values of its own. It remembers that, and then follows no default.
+	spoilt bool
+}
+
+func newWorld() (*world, error) {
+	if err := syscall.Unshare(syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnshare, err)
+	}
+	w := &world{files: map[string]*os.File{}}
+	for _, folder := range []string{"net", "kernel", "fs/mqueue"} {
+		err := filepath.WalkDir("/proc/sys/"+folder, func(path string, entry fs.DirEntry, err error) error {
+			name := strings.ReplaceAll(strings.TrimPrefix(path, "/proc/sys/"), "/", ".")
+			if err != nil || entry.IsDir() || !convert.IsOfPod(name) {
+				return err
+			}
+			if f, err := os.Open(path); err == nil { // some can only be written
+				w.files[name] = f
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	w.initial = w.values()
+	return w, nil
+}
+
+// values reads every sysctl. What cannot be read (a secret that is not set) is left out.
+func (w *world) values() map[string]string {
+	all := make(map[string]string, len(w.files))
+	buffer := make([]byte, 4096)
+	for name, f := range w.files {
+		if n, _ := f.ReadAt(buffer, 0); n > 0 {
+			all[name] = string(bytes.TrimSpace(buffer[:n]))
+		}
+	}
+	return all
+}
+
+// outcome is what a command left behind.
+type outcome struct {
+	failed string
+	values map[string]string
+}
+
+// outcome runs a command in a world as it was, but for the values of before.
+func (w *world) outcome(before map[string]string, command *exec.Cmd, commands string) (outcome, error) {
+	if err := w.reset(before); err != nil {
+		return outcome{}, err
+	}
+	if name := command.Args[0]; !filepath.IsAbs(name) {
+		command.Path, command.Err = filepath.Join(commands, name), nil
+	}
+	command.Env = []string{"PATH=" + commands}
+	w.spoilt = w.spoilt || strings.Contains(strings.ReplaceAll(strings.Join(command.Args, " "), "/", "."), "conf.lo.")
+	out, err := command.CombinedOutput()
+	w.now = w.values()
+	result := outcome{values: w.now}
+	if err != nil {
+		result.failed = fmt.Sprintf("%v: %s", err, out)
+	}
+	return result, nil
+}
+
+// reset gives every sysctl its first value, and then those of before. A namespace that cannot be reset gives way to a new one.
+func (w *world) reset(before map[string]string) error {
+	for round := 0; round < 5 && !w.spoilt; round++ {
+		different := false
+		if w.now == nil {
+			w.now = w.values()
+		}
+		for name, value := range w.now {
+			switch {
+			case value == w.initial[name]:
+				continue
+			case strings.Contains(name, ".conf.lo."): // it follows the default
+				w.spoilt = round > 0
+			default:
+				_ = write(name, w.initial[name]) // the next round sees whether it took
+			}
+			different = true
+		}
+		w.now = nil
+		if !different {
+			for name, value := range before {
+				_ = write(name, value)
+			}
+			return nil
+		}
+	}
+	for _, f := range w.files {
+		_ = f.Close()
+	}
+	fresh, err := newWorld()
+	if err != nil {
+		return err
+	}
+	*w = *fresh
+	return w.reset(before)
+}
+
+func write(name, value string) error {
+	return os.WriteFile("/proc/sys/"+strings.ReplaceAll(name, ".", "/"), []byte(value), 0)
+}

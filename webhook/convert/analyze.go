@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // analyze runs a container's command on every way that it may take.
@@ -167,7 +169,10 @@ func (s *setting) decide(start starter, found *Finding) {
 		return
 	}
 	assignments, problems := s.model(paths)
-	found.Assignments = assignments
+	found.Assignments = slices.DeleteFunc(slices.Clone(assignments), func(a Assignment) bool {
+		found.NodeLevel = found.NodeLevel || s.fateOf(a.Name) == fateNode
+		return s.fateOf(a.Name) != fateTakes
+	})
 	if len(found.Problems) > 0 {
 		return
 	}
@@ -214,15 +219,18 @@ func (s *setting) nodeLevel(paths []*run) []Problem {
 }
 
 func (s *setting) whyNode(name string) string {
-	shared := ""
-	if s.hostNetwork && strings.HasPrefix(name, "net.") {
-		shared = " (hostNetwork: true)"
-	} else if s.hostIPC && !strings.HasPrefix(name, "net.") {
-		shared = " (hostIPC: true)"
+	switch {
+	case s.hostNetwork && strings.HasPrefix(name, "net."):
+		return name + " is the node's own, since the pod has hostNetwork: true"
+	case s.hostIPC && sysctl.ScopeOf(name) == sysctl.IPC:
+		return name + " is the node's own, since the pod has hostIPC: true"
 	}
-	return name + " is node-level" + shared + ": it stays. Set it in the node's own configuration, and let the pod check it with " +
-		"annotation sysctl-injector.dev/mode: verify; or run the pod under a RuntimeClass that gives it a kernel of its own"
+	return name + " is node-level"
 }
+
+// NodeChoices says what can be done about a sysctl that belongs to the node.
+const NodeChoices = "a node-level sysctl stays with the node: set it in the node's own configuration, and let the pods check it (annotation " +
+	"sysctl-injector.dev/mode: verify); or run them under a RuntimeClass that gives them a kernel of their own"
 
 // neverStarts finds a script that fails on every way although all that only may fail succeeds.
 func neverStarts(paths []*run) *Problem {

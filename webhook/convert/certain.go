@@ -3,9 +3,11 @@ package convert
 import (
 	"strconv"
 	"strings"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// bounds are values that every kernel since 4.19 takes for a name: as many whole numbers as fields, each from min to max.
+// bounds are values that every kernel since 4.19 that has a name takes for it: as many whole numbers as fields, each from min to max.
 type bounds struct {
 	fields   int
 	min, max int64
@@ -86,6 +88,38 @@ func certainNames() map[string]bounds {
 	return all
 }
 
+// ofModules are values that the kernel takes for names that a module provides, where it has them (Linux net/ipv6/addrconf.c,
+// net/bridge/br_netfilter_hooks.c, net/netfilter/nf_conntrack_standalone.c).
+var ofModules = namesOfModules()
+
+func namesOfModules() map[string]bounds {
+	all := map[string]bounds{
+		"net.ipv6.bindv6only":                        boolean,
+		"net.netfilter.nf_conntrack_tcp_be_liberal":  boolean,
+		"net.netfilter.nf_conntrack_tcp_loose":       boolean,
+		"net.netfilter.nf_conntrack_generic_timeout": {1, 1, 2000000},
+		"net.netfilter.nf_conntrack_udp_timeout":     {1, 1, 2000000},
+		"net.bridge.bridge-nf-call-iptables":         boolean,
+		"net.bridge.bridge-nf-call-ip6tables":        boolean,
+		"net.bridge.bridge-nf-call-arptables":        boolean,
+	}
+	for _, state := range strings.Fields("close close_wait established fin_wait last_ack syn_recv syn_sent time_wait") {
+		all["net.netfilter.nf_conntrack_tcp_timeout_"+state] = bounds{1, 1, 2000000}
+	}
+	for _, of := range []string{"all", "default", "lo"} {
+		for _, leaf := range strings.Fields("accept_redirects autoconf disable_ipv6 forwarding") {
+			all["net.ipv6.conf."+of+"."+leaf] = boolean
+		}
+		all["net.ipv6.conf."+of+".accept_ra"] = bounds{1, 0, 2}
+	}
+	return all
+}
+
+// isOfModule reports whether a pod has a name only where the node has a module. The annotation can leave such a name out there.
+func (s *setting) isOfModule(name string) bool {
+	return sysctl.ModuleOf(name) != "" && s.fateOf(name) == fateTakes && !s.kernel.Guest
+}
+
 // existsEverywhere reports whether every pod has a name.
 func (s *setting) existsEverywhere(name string) bool {
 	_, ok := certain[name]
@@ -95,8 +129,11 @@ func (s *setting) existsEverywhere(name string) bool {
 // takesEverywhere reports whether a write takes effect on every node, as far as the name and the value go.
 func (s *setting) takesEverywhere(name, value string) bool {
 	b, ok := certain[name]
+	if !ok {
+		b, ok = ofModules[name]
+	}
 	numbers := strings.Fields(value)
-	if !ok || len(numbers) != b.fields || !s.existsEverywhere(name) {
+	if !ok || len(numbers) != b.fields || s.fateOf(name) != fateTakes {
 		return false
 	}
 	var last int64

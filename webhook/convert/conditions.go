@@ -110,8 +110,9 @@ func (r *run) compare(line int, a text, operator string, b text, brackets bool) 
 // testFile asks whether a file below /proc/sys is there.
 func (r *run) testFile(line int, name string) int {
 	switch {
-	case r.setting.fateOf(name) == fateMissing:
+	case r.setting.fateOf(name) == fateMissing || !r.isThere(name):
 		return 1
+	case r.setting.isOfModule(name):
 	case !r.setting.existsEverywhere(name):
 		r.problemAt(line, "whether the node has %s is not known", name)
 	}

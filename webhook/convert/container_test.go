@@ -94,8 +94,7 @@ func TestContainers(t *testing.T) {
 		{"the node's /proc, read-only", func(p *corev1.PodTemplateSpec) { withMount(p, "/proc", "/host/proc", true) },
 			"stays: line 1: the script writes /host/proc/sys/net/core/somaxconn, which is on a volume"},
 		{"the node's network", func(p *corev1.PodTemplateSpec) { p.Spec.HostNetwork = true },
-			"stays: line 1: net.core.somaxconn is node-level (hostNetwork: true): it stays. Set it in the node's own configuration, and let the pod check it with " +
-				"annotation sysctl-injector.dev/mode: verify; or run the pod under a RuntimeClass that gives it a kernel of its own"},
+			"stays: line 1: net.core.somaxconn is the node's own, since the pod has hostNetwork: true"},
 		{"a sidecar", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
 		}, "stays: line 0: it is a sidecar, which goes on running"},

@@ -31,6 +31,8 @@ type Finding struct {
 	Script []string
 	// Assignments are what the container sets, in order, as far as that is understood.
 	Assignments []Assignment
+	// NodeLevel is set if the container sets something that belongs to the node.
+	NodeLevel bool
 	// Notes say what each line does.
 	Notes []Note
 	// Problems are why the container stays. There are none if it is converted.
@@ -113,9 +115,9 @@ func (r *Result) inspect(kernel Kernel) {
 
 // adviceForLong is for a container that goes on running: only a person can tell what else it is for.
 func adviceForLong(f *Finding) string {
-	const what = "it is no init container, so it is not changed"
 	if len(f.Assignments) == 0 {
-		return what
+		return "it is no init container, so it is not changed"
 	}
-	return what + ": add the lines to the annotation by hand, take the commands out of the container, and its privilege if nothing else needs it"
+	return "it is no init container, so it is not changed. By hand: add the lines to the annotation, take the commands out of the container, and its " +
+		"privilege if nothing else needs it"
 }

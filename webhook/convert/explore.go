@@ -16,6 +16,7 @@ const (
 	isEqual                     // it is equal to limit
 	isBusybox                   // the sysctl command is busybox's, not procps'
 	succeeds                    // a command without an effect on sysctls succeeds
+	exists                      // the kernel of the node has the sysctl, which a module provides
 )
 
 func (c choice) isCondition() bool { return c.kind == isBelow || c.kind == isEqual }
@@ -41,7 +42,7 @@ func (r *run) choose(c choice) bool {
 }
 
 // maxPaths bounds the ways through a script that are looked at.
-const maxPaths = 512
+const maxPaths = 1024
 
 // explore takes every way through a script on which the answers known hold. complete is unset if there are too many.
 func explore(known map[choice]bool, start func(*chooser) *run) (paths []*run, complete bool) {

@@ -11,6 +11,8 @@ type Assignment struct {
 	Name, Value string
 	// AtLeast is set if the value is only raised.
 	AtLeast bool
+	// Optional is set if a kernel without the name is left alone.
+	Optional bool
 	// Line is the line of the script, counted from 1; 0 if there is no script.
 	Line int
 }
@@ -20,6 +22,9 @@ func (a Assignment) String() string {
 	operator := " = "
 	if a.AtLeast {
 		operator = " >= "
+	}
+	if a.Optional {
+		return "-" + a.Name + operator + a.Value
 	}
 	return a.Name + operator + a.Value
 }
@@ -44,6 +49,9 @@ func (s *setting) model(paths []*run) ([]Assignment, []Problem) {
 	}
 	if len(problems) > 0 {
 		return nil, problems
+	}
+	for i, a := range assignments {
+		assignments[i].Optional = slices.ContainsFunc(paths, func(p *run) bool { return p.status == 0 && p.lacks(a.Name) })
 	}
 	for _, p := range paths {
 		if problem := disagreement(assignments, p); problem != "" {
@@ -99,31 +107,39 @@ func everyPathSets(paths []*run, name string) bool {
 
 // disagreement compares what a path sets with what the assignments would set on it.
 func disagreement(assignments []Assignment, p *run) string {
-	if p.status != 0 {
-		if p.didSucceed() {
-			return "the script ends with an error where the condition does not hold, or in every pod: such a pod never starts. If pods do start, " +
-				"look at what differs"
-		}
+	fails := slices.ContainsFunc(assignments, func(a Assignment) bool { return !a.Optional && p.lacks(a.Name) })
+	switch {
+	case fails && p.status == 0:
+		return "whether the script fails depends on which of several sysctls the node lacks"
+	case fails:
+		return "" // neither pod starts
+	case p.status != 0 && p.didSucceed():
+		return "the script ends with an error where its condition does not hold, so such a pod never starts; if pods do start, look at what differs"
+	case p.status != 0:
 		return "" // a pod whose init container fails is started again
 	}
 	var want []string
 	for _, a := range assignments {
-		if a.holdsBefore(p) {
-			continue
+		if !a.holdsBefore(p) && !p.lacks(a.Name) {
+			want = append(want, a.Name+"="+a.Value)
 		}
-		want = append(want, a.Name+"="+a.Value)
 	}
 	var got []string
 	for _, a := range p.last() {
-		if (Assignment{Name: a.name, Value: a.value}).isRedundant(assignments, p) {
-			continue
+		if !(Assignment{Name: a.name, Value: a.value}).isRedundant(assignments, p) {
+			got = append(got, a.name+"="+a.value)
 		}
-		got = append(got, a.name+"="+a.value)
 	}
 	if !slices.Equal(want, got) {
 		return "what the script sets depends on more than the value that it raises" + p.because()
 	}
 	return ""
+}
+
+// lacks reports whether a name is missing from the node on a path.
+func (p *run) lacks(name string) bool {
+	there, asked := p.choices.answers[choice{kind: exists, name: name}]
+	return asked && !there
 }
 
 // holdsBefore reports whether an assignment changes nothing on a path, since its condition says that the value is there already.

@@ -10,7 +10,7 @@ func (s *setting) doubts(p *run) []doubt {
 		if a.outcome != wrote {
 			continue
 		}
-		if !s.existsEverywhere(a.name) {
+		if !s.existsEverywhere(a.name) && !s.isOfModule(a.name) {
 			all = append(all, doubt{doubtAttempt, i, missing})
 		}
 		if !s.takesEverywhere(a.name, a.value) {

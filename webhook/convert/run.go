@@ -148,10 +148,17 @@ func (r *run) write(name, value string, line int, viaTool bool) outcome {
 		a.outcome = missing
 	case fate == fateReadOnly:
 		a.outcome = denied
+	case !r.isThere(name):
+		a.outcome = missing
 	}
 	r.attempts = append(r.attempts, a)
 	r.noteWrite(a)
 	return a.outcome
+}
+
+// isThere asks whether the kernel has a name that a module provides. All others are there, or are not known.
+func (r *run) isThere(name string) bool {
+	return !r.setting.isOfModule(name) || r.choose(choice{kind: exists, name: name})
 }
 
 // hasWritten reports whether the script has written a sysctl before.

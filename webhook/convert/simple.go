@@ -73,10 +73,7 @@ func (r *run) execute(c call, redirects []*syntax.Redirect) int {
 			continue
 		}
 		if one.sysctl != "" && r.doubt.kind != doubtRights {
-			switch r.setting.fateOf(one.sysctl) {
-			case fateMissing:
-				return r.blocked(one.sysctl, c)
-			case fateReadOnly:
+			if f := r.setting.fateOf(one.sysctl); f == fateMissing || f == fateReadOnly || !r.isThere(one.sysctl) {
 				return r.blocked(one.sysctl, c)
 			}
 		}

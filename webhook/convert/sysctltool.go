@@ -131,15 +131,21 @@ func (r *run) toolName(name string, c call) (string, bool) {
 		r.problem(c.at, "%q: %v", name, err)
 		return "", false
 	}
+	if strings.Contains(dotted, "/") {
+		r.problem(c.at, "%q: an interface with a dot in its name is not understood", name)
+		return "", false
+	}
 	return dotted, true
 }
 
-// canRead reports whether a sysctl can be read. It is a problem if that depends on the node.
+// canRead reports whether a sysctl can be read. It is a problem if that depends on more than a module of the node.
 func (r *run) canRead(name string, c call) bool {
-	switch {
-	case r.setting.fateOf(name) == fateMissing:
+	switch f := r.setting.fateOf(name); {
+	case f == fateMissing:
 		return false
-	case !r.setting.existsEverywhere(name) && r.setting.fateOf(name) != fateNode && r.setting.fateOf(name) != fateReadOnly:
+	case r.setting.isOfModule(name):
+		return r.isThere(name)
+	case !r.setting.existsEverywhere(name) && f != fateNode && f != fateReadOnly:
 		r.problem(c.at, "whether every node has %s is not known", name)
 	}
 	return true

@@ -158,18 +158,34 @@ func uniqueKeys(n *yaml.Node, offset int) error {
 
 // lineOf returns the line of the stream where the value at path starts; where an alias hides it, of what leads there.
 func (d *document) lineOf(path []string) int {
-	if d.root == nil {
+	n := d.nodeAt(path)
+	if n == nil {
 		return d.lines + 1
 	}
+	return d.lines + n.Line
+}
+
+// lineIn returns the line of the stream of a line of the text at path. Only a literal block has a line for each.
+func (d *document) lineIn(path []string, line int) int {
+	start := d.lineOf(path)
+	if n := d.nodeAt(path); n != nil && n.Style&yaml.LiteralStyle != 0 && line > 0 {
+		return start + line
+	}
+	return start
+}
+
+// nodeAt returns the node at path, or the last one on the way there; nil if the document is empty.
+func (d *document) nodeAt(path []string) *yaml.Node {
+	if d.root == nil {
+		return nil
+	}
 	n := d.root.Content[0]
-	line := n.Line
 	for _, name := range path {
 		i := childIndex(resolve(n), name)
 		if i < 0 {
 			break
 		}
 		n = resolve(n).Content[i]
-		line = n.Line
 	}
-	return d.lines + line
+	return n
 }

@@ -31,6 +31,19 @@ func (o Object) LineOf(path []string) int {
 	return o.document.lineOf(slices.Concat(o.path, path))
 }
 
+// LineIn returns the line of a line of the text at a path within the object, both counted from 1.
+func (o Object) LineIn(path []string, line int) int {
+	if o.document == nil {
+		return o.Line
+	}
+	return o.document.lineIn(slices.Concat(o.path, path), line)
+}
+
+// LineIn returns the line of a line of the text at a path within the template, both counted from 1.
+func (t Template) LineIn(path []string, line int) int {
+	return t.object.LineIn(slices.Concat(t.place, path), line)
+}
+
 // objects returns the document's object, or the items of the list that it is.
 func (d *document) objects() []Object {
 	return d.collect(gjson.ParseBytes(d.json), nil, Object{})

@@ -30,6 +30,9 @@ type Template struct {
 	ByShape bool
 	// Pod is the template as JSON: an object with metadata and spec.
 	Pod []byte
+
+	object Object
+	place  []string // within the object
 }
 
 // Edit returns what to change in one template: RFC 6902 operations, "add", "replace" or "remove", with paths relative to the template.
@@ -125,6 +128,7 @@ func (d *document) operations(find Find, edit Edit) ([]jsonpatch.Operation, erro
 			ops, err := edit(Template{
 				APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line, ByShape: place.ByShape,
 				Path: FieldPath(path), Pod: []byte(at(o.JSON, place.Path).Raw),
+				object: o, place: place.Path,
 			})
 			errs = append(errs, err)
 			for _, op := range ops {

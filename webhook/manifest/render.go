@@ -51,6 +51,9 @@ func (l layout) pair(key, value *yaml.Node, indent int) string {
 
 // value writes what follows the colon of a key at indent.
 func (l layout) value(n *yaml.Node, indent int) string {
+	if isLiteral(n) {
+		return " |\n" + literalLines(n.Value, strings.Repeat(" ", indent+max(l.mapping, 1)))
+	}
 	if n.Kind == yaml.ScalarNode || isFlow(n) {
 		return " " + inline(n) + "\n"
 	}
@@ -62,6 +65,24 @@ func (l layout) value(n *yaml.Node, indent int) string {
 		b.WriteString(l.item(child, indent+l.sequence))
 	}
 	return "\n" + b.String()
+}
+
+// isLiteral reports whether a new string is written as a literal block: it has several lines, which read there as they are written.
+func isLiteral(n *yaml.Node) bool {
+	text, ended := strings.CutSuffix(n.Value, "\n")
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!str" && ended && strings.Contains(text, "\n") && !strings.HasSuffix(text, "\n") &&
+		strings.TrimLeft(text, " \n") == text && !strings.ContainsAny(text, "\t"+strings.ReplaceAll(breaks, "\n", ""))
+}
+
+func literalLines(value, indent string) string {
+	var b strings.Builder
+	for line := range strings.Lines(value) {
+		if line != "\n" {
+			line = indent + line
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 func (l layout) mappingLines(n *yaml.Node, indent int) string {

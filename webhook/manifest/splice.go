@@ -74,7 +74,7 @@ func (s *splicer) block(n *yaml.Node, l layout, above, end int) {
 		}
 		switch value := entry[step-1]; {
 		case value.Line == 0:
-			s.replaceInBlock(entry, l)
+			s.replaceInBlock(entry, l, next)
 		case isFlow(value):
 			s.flow(value, flowLayout{unit: strings.Repeat(" ", l.mapping)})
 		default:
@@ -129,9 +129,12 @@ func (s *splicer) insertBlock(n *yaml.Node, i int, l layout, above, end int) {
 }
 
 // replaceInBlock writes a new value over the old one of an entry.
-func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout) {
+func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout, next int) {
 	value := entry[len(entry)-1]
 	old := s.tree.replaced[value]
+	if s.replaceLiteral(value, old, next) {
+		return
+	}
 	from, to := s.offset(old), s.endOf(old)
 	if s.failed {
 		return
@@ -151,6 +154,22 @@ func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout) {
 	from = len(strings.TrimRight(s.text[:from], " "))
 	s.cuts = append(s.cuts, cut{from, max(from, to), ""})
 	s.insertLines(old.Line+1, l.value(value, entry[0].Column-1)[1:])
+}
+
+// replaceLiteral writes a text over the lines of a literal block, whose first line stays; false if either is something else.
+func (s *splicer) replaceLiteral(value, old *yaml.Node, next int) bool {
+	if old.Style&yaml.LiteralStyle == 0 || !isLiteral(value) || old.Value == "" {
+		return false
+	}
+	header := strings.Trim(s.text[s.offset(old):s.starts[old.Line-1]+len(s.line(old.Line))], " "+breaks)
+	if header != "|" && !strings.HasPrefix(header, "| #") {
+		return false
+	}
+	first, last := old.Line+1, s.lastBlockScalarLine(old, next)
+	lines := s.lineEnds(literalLines(value.Value, indentation(s.line(first))))
+	from, to := s.starts[first-1], s.starts[last-1]+len(s.line(last))
+	s.cuts = append(s.cuts, cut{from, to, lines})
+	return true
 }
 
 // insertLines puts whole lines in front of a line, ended as the document's own lines are.

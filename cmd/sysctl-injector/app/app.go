@@ -16,6 +16,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1 // or a pod was refused
 	exitUsage  = 2
+	exitLeft   = 3 // convert is done, and something stays that a person has to look at
 )
 
 // usageError is a command that was called wrongly.
@@ -33,6 +34,9 @@ func Run(args []string, in io.Reader, out, errOut io.Writer) int {
 	command, err := root.ExecuteContextC(context.Background())
 	if err == nil {
 		return exitDone
+	}
+	if errors.Is(err, errLeft) {
+		return exitLeft
 	}
 	fmt.Fprintln(errOut, "error: "+err.Error())
 	var usage usageError
@@ -60,7 +64,7 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServeCommand(), newInjectCommand(), newCompanionCommand(), newExplainCommand(), newEnrollCommand(), newUnenrollCommand(),
+	root.AddCommand(newServeCommand(), newInjectCommand(), newConvertCommand(), newCompanionCommand(), newExplainCommand(), newEnrollCommand(), newUnenrollCommand(),
 		newRenderCommand(), newVersionCommand())
 	root.InitDefaultCompletionCmd()
 	wrapArgs(root)

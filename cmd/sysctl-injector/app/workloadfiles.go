@@ -52,7 +52,8 @@ type workloads struct {
 	undecided int
 }
 
-func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
+// open reads the files, and the objects that decide, without a look at what the files hold.
+func (o *workloadOptions) open(cmd *cobra.Command) (*workloads, error) {
 	if len(o.files) == 0 {
 		return nil, usagef("name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input")
 	}
@@ -72,6 +73,15 @@ func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
 	}
 	if !slices.ContainsFunc(w.files, func(f file) bool { return !manifest.IsEmpty(f.content) }) {
 		return nil, errors.New("the input is empty: there is no Kubernetes object in it")
+	}
+	return w, nil
+}
+
+// read reads files of Kubernetes objects, and reports what has no effect in them.
+func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
+	w, err := o.open(cmd)
+	if err != nil {
+		return nil, err
 	}
 	if w.files, err = onlyObjects(w.files, o.strict, cmd.ErrOrStderr()); err != nil {
 		return nil, err

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	jsonpatchv5 "github.com/evanphx/json-patch/v5"
+	jsonpatch "gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
+)
+
+// conversion converts manifests file by file, and collects what it finds.
+type conversion struct {
+	*workloads
+	guests sets.Set[string] // RuntimeClass handlers whose pods have a kernel of their own
+	warn   io.Writer
+	items  []item
+}
+
+// file returns the content of a file, converted. A file that cannot be read stays as it is.
+func (c *conversion) file(f file) ([]byte, error) {
+	objects, err := manifest.Objects(f.content)
+	if err != nil {
+		c.unreadable(f, err)
+		return f.content, nil
+	}
+	warnings, err := c.objects.addReviewed(objects)
+	for _, warning := range warnings {
+		fmt.Fprintf(c.warn, "Warning: %s: %s\n", f.name, warning)
+	}
+	if err != nil {
+		return nil, err
+	}
+	changed := map[string]bool{}
+	find := func(o manifest.Object) []workload.Place {
+		return slices.DeleteFunc(c.find(o), func(p workload.Place) bool { return p.ByShape })
+	}
+	content, err := manifest.RewriteFound(f.content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+		operations := c.template(f, t)
+		changed[t.Path.String()] = changed[t.Path.String()] || len(operations) > 0
+		return operations, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range objects {
+		var skip [][]string
+		for _, place := range find(o) {
+			skip = append(skip, place.Path)
+		}
+		c.elsewhere(f, o, convert.Elsewhere(o.JSON, skip))
+	}
+	c.otherDocuments(f)
+	return content, c.check(content, find, changed)
+}
+
+// template inspects a pod template, and returns the operations that convert it, if the webhook would admit its pods then.
+func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation {
+	one := item{file: f.name, line: t.Line, object: fmt.Sprintf("%s %q", t.Kind, t.Name)}
+	result, err := convert.Inspect(t.Pod, c.kernelOf(t))
+	if err != nil {
+		one.what, one.problems = "its pod template", []convert.Problem{{Reason: err.Error()}}
+		c.items = append(c.items, one)
+		return nil
+	}
+	operations := result.Operations()
+	refused := ""
+	if len(operations) > 0 {
+		refused = c.refusal(t, operations)
+	}
+	for _, found := range result.Findings {
+		container := one
+		container.what = fmt.Sprintf("%s[%d] %q", found.List, found.Index, found.Name)
+		container.of(found, func(line int) int {
+			path := []string{"spec", found.List, fmt.Sprint(found.Index)}
+			return t.LineIn(append(path, found.Script...), line)
+		})
+		container.line = t.LineIn([]string{"spec", found.List, fmt.Sprint(found.Index)}, 0)
+		if refused != "" && found.Converts() {
+			container.problems = []convert.Problem{{Reason: refused}}
+		}
+		if found.Converts() && refused == "" {
+			container.warnings = result.Warnings
+		}
+		c.items = append(c.items, container)
+	}
+	if refused != "" {
+		return nil
+	}
+	return operations
+}
+
+// kernelOf says where the pods of a template run, as far as the files say.
+func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
+	p, err := pod.Decode(t.Pod)
+	if err != nil {
+		return convert.Kernel{}
+	}
+	class, err := c.objects.RuntimeClass(context.Background(), p.RuntimeClass)
+	if err != nil {
+		return convert.Kernel{}
+	}
+	return convert.Kernel{Guest: policy.KernelOf(class, c.guests) == v1alpha1.GuestKernel}
+}
+
+// refusal is the webhook's own decision on a converted template; "" if it would admit its pods.
+func (c *conversion) refusal(t manifest.Template, operations []jsonpatch.Operation) string {
+	if namespace := c.namespaceOf(t); !c.objects.isOptedIn(namespace) {
+		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act there, and the pod would start without its sysctls",
+			namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
+	}
+	encoded, err := json.Marshal(operations)
+	if err != nil {
+		return err.Error()
+	}
+	patch, err := jsonpatchv5.DecodePatch(encoded)
+	if err != nil {
+		return err.Error()
+	}
+	if t.Pod, err = patch.Apply(t.Pod); err != nil {
+		return err.Error()
+	}
+	if _, _, err := c.outcome(t); err != nil {
+		return "the webhook would reject the pod: " + err.Error()
+	}
+	return ""
+}
+
+// check reads the result back: the webhook has to admit what was written, and a second conversion has to change nothing.
+func (c *conversion) check(content []byte, find manifest.Find, changed map[string]bool) error {
+	_, err := manifest.RewriteFound(content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+		if !changed[t.Path.String()] {
+			return nil, nil
+		}
+		result, err := convert.Inspect(t.Pod, c.kernelOf(t))
+		if err == nil && result.Changes() {
+			err = errors.New("the converted template would be converted again")
+		}
+		if err == nil {
+			_, _, err = c.outcome(t)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: read the result back: %w", nameOf(t), err)
+		}
+		return nil, err
+	})
+	return err
+}

@@ -1,0 +1,182 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+)
+
+// item is one entry of the report.
+type item struct {
+	file         string
+	line         int
+	object, what string
+	sets         []convert.Assignment
+	notes        []convert.Note
+	problems     []convert.Problem
+	advice       []string
+	warnings     []string
+}
+
+func (i item) stays() bool { return len(i.problems) > 0 }
+
+// of takes over a finding, with its lines counted in the file.
+func (i *item) of(found convert.Finding, lineIn func(int) int) {
+	i.sets = found.Assignments
+	if found.NodeLevel {
+		i.advice = append(i.advice, convert.NodeChoices)
+	}
+	for _, note := range found.Notes {
+		i.notes = append(i.notes, convert.Note{Line: inFile(note.Line, lineIn), Text: note.Text})
+	}
+	for _, problem := range found.Problems {
+		i.problems = append(i.problems, convert.Problem{Line: inFile(problem.Line, lineIn), Reason: problem.Reason})
+	}
+}
+
+func inFile(line int, lineIn func(int) int) int {
+	if line == 0 {
+		return 0
+	}
+	return lineIn(line)
+}
+
+// unreadable reports a file that is no YAML, if it speaks of sysctls.
+func (c *conversion) unreadable(f file, err error) {
+	lines := convert.Mentions(string(f.content))
+	if len(lines) == 0 {
+		fmt.Fprintf(c.warn, "Skipped: %s: it cannot be read, and does not speak of sysctls: %v\n", f.name, err)
+		return
+	}
+	reason := fmt.Sprintf("the file cannot be read: %v", err)
+	if helmAction.Match(f.content) {
+		reason = "it looks like a Helm template; render it first: helm template ... | sysctl-injector convert -f -"
+	}
+	one := item{file: f.name, line: lines[0], object: "the file", what: "speaks of sysctls", problems: []convert.Problem{{Reason: reason}}}
+	for _, line := range lines[1:] {
+		one.notes = append(one.notes, convert.Note{Line: line, Text: "speaks of sysctls too"})
+	}
+	c.items = append(c.items, one)
+}
+
+// otherDocuments reports lists (JSON patches, for one) that speak of sysctls. Nothing looks into them.
+func (c *conversion) otherDocuments(f file) {
+	_, others, err := manifest.Documents(f.content)
+	if err != nil {
+		return
+	}
+	lines := convert.Mentions(string(f.content))
+	for _, other := range others {
+		if !strings.HasPrefix(other.What, "a ") { // mappings were looked into
+			continue
+		}
+		for _, line := range lines {
+			if line >= other.Line {
+				c.items = append(c.items, item{
+					file: f.name, line: line, object: other.What, what: "speaks of sysctls",
+					problems: []convert.Problem{{Reason: "it is no Kubernetes object, and is not looked into"}},
+				})
+				break
+			}
+		}
+	}
+}
+
+// elsewhere reports what is in objects that are not converted.
+func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place) {
+	name := fmt.Sprintf("%s %q", o.Kind, o.Name)
+	if o.Kind == "" {
+		name = "values or a patch (no kind)"
+	}
+	for _, p := range places {
+		path := manifest.FieldPath(p.Path).String()
+		one := item{file: f.name, line: o.LineIn(p.Path, 0), object: name, what: path + ", " + p.What}
+		if p.Finding.Name != "" {
+			one.what += fmt.Sprintf(" %q", p.Finding.Name)
+		}
+		one.of(p.Finding, func(line int) int { return o.LineIn(slices.Concat(p.Path, p.Finding.Script), line) })
+		if len(one.problems) == 0 {
+			one.problems = append(one.problems, convert.Problem{Reason: "an object of this kind is not converted"})
+		}
+		if len(one.sets) > 0 {
+			one.advice = append(one.advice, fmt.Sprintf("by hand: put the lines into annotation %s of the pods (podAnnotations in many charts, "+
+				"the metadata of the pod template in a custom resource), and take this entry out", v1alpha1.SysctlsAnnotation))
+		}
+		c.items = append(c.items, one)
+	}
+}
+
+// report prints what was found. Its error is errLeft if anything stays.
+func (c *conversion) report(out io.Writer) error {
+	converted, left := 0, 0
+	var b strings.Builder
+	for _, i := range c.items {
+		if i.stays() {
+			left++
+		} else {
+			converted++
+		}
+		i.print(&b)
+	}
+	switch {
+	case converted+left == 0:
+		b.WriteString("nothing to convert\n")
+	default:
+		fmt.Fprintf(&b, "converted: %d, left as they are: %d\n", converted, left)
+	}
+	if _, err := io.WriteString(out, b.String()); err != nil {
+		return err
+	}
+	if left > 0 {
+		return errLeft
+	}
+	return nil
+}
+
+func (i item) print(b *strings.Builder) {
+	state := "converted"
+	if i.stays() {
+		state = "stays as it is"
+	}
+	fmt.Fprintf(b, "%s: line %d: %s: %s: %s\n", i.file, i.line, oneLine(i.object), oneLine(i.what), state)
+	for _, p := range i.problems {
+		fmt.Fprintf(b, "  %s%s\n", at(p.Line), oneLine(p.Reason))
+	}
+	if i.stays() {
+		for _, note := range i.notes {
+			if note.Line > 0 && !strings.Contains(note.Text, leftOut) {
+				fmt.Fprintf(b, "  line %d: sets %s\n", note.Line, oneLine(note.Text))
+			}
+		}
+	} else {
+		for _, note := range i.notes {
+			if strings.Contains(note.Text, leftOut) {
+				fmt.Fprintf(b, "  %s%s\n", at(note.Line), oneLine(note.Text))
+			}
+		}
+	}
+	for n, a := range i.sets {
+		if n == 0 {
+			fmt.Fprintf(b, "  as lines of the annotation:\n")
+		}
+		fmt.Fprintf(b, "    %s\n", a)
+	}
+	for _, line := range slices.Concat(i.advice, i.warnings) {
+		fmt.Fprintf(b, "  %s\n", oneLine(line))
+	}
+}
+
+// leftOut is in the notes on what a container never set.
+const leftOut = "left out"
+
+func at(line int) string {
+	if line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("line %d: ", line)
+}

@@ -1,0 +1,135 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+)
+
+// outputReport prints what was found, and no manifests.
+const outputReport = "report"
+
+// errLeft is the outcome of convert where something stays. It is no failure.
+var errLeft = errors.New("something stays as it is")
+
+type convertOptions struct {
+	workloadOptions
+	output  string
+	inPlace bool
+}
+
+func newConvertCommand() *cobra.Command {
+	o := &convertOptions{}
+	cmd := &cobra.Command{
+		Use:   "convert -f FILE|DIRECTORY|-",
+		Short: "Turn init containers that set sysctls by hand into the annotation",
+		Long: `Turn init containers that set sysctls by hand into the annotation.
+
+convert goes by what the commands do: it reads their shell scripts, on every way that these may take. It changes a container only if it
+understands all of it, if the pod then sets the same values, and if the webhook would admit the pod. The lines go into the annotation,
+with >= where the script only raised a value. The container goes, with all that names it and the volumes that nothing else mounts.
+
+Everything else stays as it is and is reported, with file, line and reason: scripts that do more, node-level sysctls, sidecars, containers
+in custom resources, in the values of charts and in ConfigMaps. The report goes to standard error, or to standard output with -o report
+and --in-place. A second conversion changes nothing.
+
+The exit code is 0 if nothing stays, 3 if something does, 1 if convert failed, and 2 if it was called wrongly.`,
+		Example: `  sysctl-injector convert -f statefulset.yaml -o diff
+  sysctl-injector convert -f manifests/ --in-place
+  helm template search example/search | sysctl-injector convert -f - -o report`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.addFlags(cmd)
+	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff, outputReport)
+	cmd.Flags().BoolVar(&o.inPlace, "in-place", false, "write the files, in the place of printing them")
+	return cmd
+}
+
+func (o *convertOptions) run(cmd *cobra.Command) error {
+	if o.inPlace && (slices.Contains(o.files, "-") || cmd.Flags().Changed("output")) {
+		return usagef("--in-place writes the files: it takes neither -f - nor -o")
+	}
+	workloads, err := o.open(cmd)
+	if err != nil {
+		return err
+	}
+	c := &conversion{workloads: workloads, guests: sets.New(o.guestHandlers...), warn: cmd.ErrOrStderr()}
+	var converted []file
+	err = eachFile(workloads.files, func(f file) error {
+		content, err := c.file(f)
+		converted = append(converted, file{f.name, content})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	report := cmd.ErrOrStderr()
+	switch {
+	case o.inPlace:
+		report = cmd.OutOrStdout()
+		err = writeChanged(workloads.files, converted)
+	case o.output == outputReport:
+		report = cmd.OutOrStdout()
+	default:
+		err = printManifests(cmd.OutOrStdout(), o.output, workloads.files, converted)
+	}
+	if err != nil {
+		return err
+	}
+	return c.report(report)
+}
+
+// writeChanged replaces the files that changed, each in one step, so that no half of one is ever there.
+func writeChanged(before, after []file) error {
+	for i, f := range after {
+		if string(f.content) == string(before[i].content) {
+			continue
+		}
+		if err := replaceFile(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func replaceFile(f file) error {
+	path, err := filepath.EvalSymlinks(f.name)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(path), ".convert-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = temporary.Write(f.content)
+	err = errors.Join(err, temporary.Chmod(info.Mode().Perm()), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temporary.Name()))
+	}
+	return nil
+}
+
+// printManifests prints the manifests as inject does.
+func printManifests(out io.Writer, format string, before, after []file) error {
+	after = slices.DeleteFunc(slices.Clone(after), func(f file) bool {
+		_, err := manifest.Objects(f.content)
+		return err != nil && format == outputJSON
+	})
+	return (&injectOptions{output: format}).print(out, before, after)
+}

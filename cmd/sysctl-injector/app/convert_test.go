@@ -1,0 +1,154 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestConvertGolden converts the manifests of testdata/convert. For each, testdata/converted has the exit code with the report, and the
+// manifest if it changes.
+func TestConvertGolden(t *testing.T) {
+	paths, err := filepath.Glob("testdata/convert/*")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no input: %v", err)
+	}
+	var expected []string
+	for _, path := range paths {
+		name := filepath.Base(path)
+		t.Run(name, func(t *testing.T) {
+			before, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			code, out, report := run(t, "", "convert", "-f", path)
+			report = fmt.Sprintf("exit code %d\n%s", code, strings.ReplaceAll(report, path, name))
+			golden := filepath.Join("testdata/converted", strings.TrimSuffix(name, filepath.Ext(name)))
+			expected = append(expected, golden+".txt")
+			compareGolden(t, golden+".txt", report)
+			if out == string(before) {
+				return
+			}
+			expected = append(expected, golden+".yaml")
+			compareGolden(t, golden+".yaml", out)
+			_, again, _ := run(t, out, "convert", "-f", "-")
+			if diff := cmp.Diff(out, again); diff != "" {
+				t.Errorf("a second conversion changes something (-once +twice):\n%s", diff)
+			}
+			if code, _, errOut := run(t, out, "inject", "-f", "-"); code != 0 {
+				t.Errorf("inject rejects the result: %s", errOut)
+			}
+		})
+	}
+	found, err := filepath.Glob("testdata/converted/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range found {
+		if !slices.Contains(expected, path) {
+			t.Errorf("%s belongs to no input", path)
+		}
+	}
+}
+
+func compareGolden(t *testing.T, golden, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", golden, diff)
+	}
+}
+
+const tuned = `apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  initContainers:
+  - name: tune
+    image: busybox:1.36
+    command: [sysctl, -w, net.core.somaxconn=1024]
+    securityContext: {privileged: true}
+  containers:
+  - {name: web, image: nginx}
+`
+
+func TestConvertInPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pod.yaml")
+	if err := os.WriteFile(path, []byte(tuned), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link.yaml")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	_, want, _ := run(t, tuned, "convert", "-f", "-")
+	code, out, errOut := run(t, "", "convert", "--in-place", "-f", link)
+	if code != 0 || errOut != "" || !strings.HasSuffix(out, "converted: 1, left as they are: 0\n") {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func TestConvertRejectsWhatTheWebhookWould(t *testing.T) {
+	const policy = `apiVersion: sysctl-injector.dev/v1alpha1
+kind: SysctlPolicy
+metadata: {name: small}
+spec:
+  allow:
+  - names: [net.core.somaxconn]
+    max: 512
+`
+	path := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(path, []byte(policy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, report := run(t, tuned, "convert", "-f", "-", "--policy", path)
+	if code != exitLeft || out != tuned || !strings.Contains(report, "the webhook would reject the pod: NotAllowedByPolicy") {
+		t.Errorf("exit code %d, report %s", code, report)
+	}
+	namespace := "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n---\n"
+	code, out, report = run(t, namespace+tuned, "convert", "-f", "-")
+	if code != exitLeft || out != namespace+tuned || !strings.Contains(report, "the webhook does not act there") {
+		t.Errorf("exit code %d, report %s", code, report)
+	}
+}
+
+func TestConvertInAGuestKernel(t *testing.T) {
+	const class = "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: kata}\nhandler: kata-qemu\n---\n"
+	pod := class + strings.Replace(strings.Replace(tuned, "net.core.somaxconn=1024", "vm.max_map_count=300000", 1), "spec:\n", "spec:\n  runtimeClassName: kata\n", 1)
+	code, out, report := run(t, pod, "convert", "-f", "-")
+	if code != exitDone || !strings.Contains(out, "sysctl-injector.dev/sysctls: vm.max_map_count = 300000") || strings.Contains(out, "initContainers") {
+		t.Errorf("exit code %d, report %s\n%s", code, report, out)
+	}
+}
+
+func TestConvertUsage(t *testing.T) {
+	for _, args := range [][]string{{"--in-place", "-f", "-"}, {"--in-place", "-o", "diff", "-f", "testdata/convert"}, {}} {
+		if code, _, errOut := run(t, tuned, append([]string{"convert"}, args...)...); code != exitUsage {
+			t.Errorf("%v: exit code %d: %s", args, code, errOut)
+		}
+	}
+}

@@ -42,6 +42,7 @@ var rows = []struct{ value, set, rendered string }{
 	{"webhook.plainTimeoutSeconds", "webhook: {plainTimeoutSeconds: 2}", "timeoutSeconds: 2"},
 	{"webhook.port", "webhook: {port: 9443}", "--bind-address=:9443"},
 	{"webhook.clientCAConfigMap", "webhook: {clientCAConfigMap: api-servers}", "--client-ca-file=/etc/sysctl-injector/client-ca/ca.crt"},
+	{"webhook.configurationName", "webhook: {configurationName: zz-sysctl-injector}\ncertificates: {source: self-managed}", "--webhook-configuration=zz-sysctl-injector"},
 	{"webhook.annotations", "webhook: {annotations: {admissions.enforcer/disabled: 'true'}}", `admissions.enforcer/disabled: "true"`},
 	{"logLevel", "logLevel: WARN", "--log-level=WARN"},
 	{"shutdownDelaySeconds", "shutdownDelaySeconds: 20", "--shutdown-delay=20s"},

@@ -119,7 +119,8 @@ func differsInImage(fields, image string) string {
 
 func differsBecause(fields, remedy string) string {
 	return `reserved container name (container "sysctl-injector" is not as the webhook writes it, it differs in ` + fields +
-		`; the likely cause is another webhook, or a policy, that runs later; exempt the container there` + remedy + `)`
+		`; the likely cause is another webhook, or a policy, that runs later; exempt the container there` + remedy +
+		`, or have our webhook run last: webhook.configurationName="zz-sysctl-injector")`
 }
 
 func notGranted(namespace, serviceAccount, name string, all ...string) string {

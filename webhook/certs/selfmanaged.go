@@ -24,9 +24,8 @@ import (
 
 // Names of the installed objects.
 const (
-	serviceName       = "sysctl-injector"
-	configurationName = "sysctl-injector"
-	secretName        = "sysctl-injector-tls"
+	serviceName = "sysctl-injector"
+	secretName  = "sysctl-injector-tls"
 )
 
 const (
@@ -62,8 +61,11 @@ type SelfManaged struct {
 	since time.Time
 }
 
-// NewSelfManaged returns a SelfManaged that Start has yet to run.
-func NewSelfManaged(config *rest.Config, namespace string, log *slog.Logger) (*SelfManaged, error) {
+// DefaultConfiguration is the name of the MutatingWebhookConfiguration that the project ships.
+const DefaultConfiguration = "sysctl-injector"
+
+// NewSelfManaged returns a SelfManaged that Start has yet to run. Its CA goes into the MutatingWebhookConfiguration with the name given.
+func NewSelfManaged(config *rest.Config, namespace, configurationName string, log *slog.Logger) (*SelfManaged, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
 		return nil, err

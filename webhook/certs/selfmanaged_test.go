@@ -28,7 +28,7 @@ func newChoice() choice {
 func (c choice) trusts(t *testing.T, bundle []byte) {
 	t.Helper()
 	err := c.configuration.informer.GetStore().Update(&admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: configurationName},
+		ObjectMeta: metav1.ObjectMeta{Name: DefaultConfiguration},
 		Webhooks:   []admissionregistrationv1.MutatingWebhook{{ClientConfig: admissionregistrationv1.WebhookClientConfig{CABundle: bundle}}},
 	})
 	if err != nil {

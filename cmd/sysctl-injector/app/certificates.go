@@ -25,6 +25,8 @@ type certificateOptions struct {
 	certFile, keyFile string
 	// certificate names the cert-manager Certificate that the files come from; empty where there is none.
 	certificate string
+	// configuration names the MutatingWebhookConfiguration that receives the CA of self-managed certificates.
+	configuration string
 	// clientCAFile holds the CAs of which clients must have a certificate; empty if they need none.
 	clientCAFile string
 }
@@ -36,6 +38,7 @@ func (o *certificateOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; reloaded when it changes")
 	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
 	flags.StringVar(&o.certificate, "certificate", "", "cert-manager Certificate in --namespace that the files come from, whose state /readyz?verbose and /metrics tell")
+	flags.StringVar(&o.configuration, "webhook-configuration", certs.DefaultConfiguration, "MutatingWebhookConfiguration that the servers write their CA to, with --cert-source=self-managed")
 	flags.StringVar(&o.clientCAFile, "client-ca-file", "", "CAs in PEM; only clients with a certificate from one of them are served. Read again when it changes")
 }
 
@@ -77,7 +80,7 @@ func (o *certificateOptions) open(config *rest.Config, namespace string, registr
 func (o *certificateOptions) openCertificate(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (getCertificate, []component, error) {
 	const name = "certificate"
 	if o.source == selfManagedCertificate {
-		managed, err := certs.NewSelfManaged(config, namespace, log)
+		managed, err := certs.NewSelfManaged(config, namespace, o.configuration, log)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -24,10 +24,14 @@ labels:
 {{- end }}
 
 {{- /* The objects of a file that the project ships, as a list in YAML: with the labels of the release, and its namespace in place of
-       sysctl-injector-system, which stands in selectors and expressions too. */}}
+       sysctl-injector-system, which stands in selectors and expressions too. The name of the MutatingWebhookConfiguration stands in an
+       expression as well. */}}
 {{- define "sysctl-injector.shipped" -}}
 {{- $labels := include "sysctl-injector.labels" .root | fromYaml }}
-{{- range regexSplit "(?m)^---$" (.root.Files.Get .file | replace "sysctl-injector-system" .root.Release.Namespace) -1 }}
+{{- $configuration := "object.kind == 'MutatingWebhookConfiguration' && object.metadata.name == '%s'" }}
+{{- $text := .root.Files.Get .file | replace "sysctl-injector-system" .root.Release.Namespace }}
+{{- $text = $text | replace (printf $configuration "sysctl-injector") (printf $configuration .root.Values.webhook.configurationName) }}
+{{- range regexSplit "(?m)^---$" $text -1 }}
 {{- with fromYaml . }}
 {{- $_ := set .metadata "labels" (deepCopy $labels) }}
 - {{ toJson . }}

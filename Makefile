@@ -117,6 +117,12 @@ test-install: ## Install, upgrade and disturb it on a real node, with helm and c
 	@go run ./e2e/cluster/run build
 	$(call on-node,-v ./e2e/install)
 
+# Part of test-install.
+.PHONY: test-faults
+test-faults: ## Break an installation in every way that docs/concepts.md lists, and count what that costs
+	@go run ./e2e/cluster/run build
+	$(call on-node,-v -run=TestFaults ./e2e/install)
+
 # Not part of `make test` yet: e2e/guard still expects answers of newer versions (docs/compatibility.md).
 .PHONY: test-oldest
 test-oldest: ## Run the suites that depend on the Kubernetes version against the oldest one

@@ -41,6 +41,7 @@ type tally struct {
 	durations  []time.Duration
 	blocked    time.Duration // the longest time from a refusal to the next admission
 	lastRefuse time.Time     // the first refusal since the last admission; zero without
+	latest     time.Time     // the last refusal; zero without
 }
 
 func (l tally) count() int {
@@ -111,6 +112,7 @@ func (l *load) add(began time.Time, pod *corev1.Pod, err error) {
 			l.tally.refused = map[string]int{}
 		}
 		l.tally.refused[normal(err)]++
+		l.tally.latest = now
 		if l.tally.lastRefuse.IsZero() {
 			l.tally.lastRefuse = now
 		}

@@ -136,7 +136,7 @@ func TestGuardChecksEveryArgument(t *testing.T) {
 	namespace := newNamespace(t, held(api.LevelRestricted))
 	makeServiceAccount(t, namespace, "all")
 	var names, args []string
-	for n := range sysctl.MaxAssignments {
+	for n := range sysctl.MaxContained {
 		name := fmt.Sprintf("net.a%02d.", n)
 		name += strings.Repeat("x", sysctl.MaxNameLength-len(name))
 		names, args = append(names, name), append(args, name+"="+strings.Repeat("1 2", sysctl.MaxValueLength/3))

@@ -40,8 +40,9 @@ var native = &Form{
 }
 
 // nativeName is what the API server takes as a name there, which is less than the kernel has: no capitals, for one
-// (k8s.io/kubernetes pkg/apis/core/validation, SysctlContainSlashFmt).
-var nativeName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
+// (k8s.io/kubernetes pkg/apis/core/validation, SysctlContainSlashFmt). It takes the slash of an interface's name too, but runc does not turn it
+// back into a dot (runc internal/sys, WriteSysctls).
+var nativeName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
 
 // isSafe tells whether a name is safe for every kubelet that API servers of a version admit.
 func isSafe(minor uint, name string) bool {

@@ -68,6 +68,9 @@ func (p *Plan) Check() []policy.Violation {
 	if p.Container != nil && p.template.podSecurity(p.pod.Kubernetes).isRejectedBy(p.pod.NamespaceLabels[podSecurityLabel]) {
 		violate("PodSecurity", podSecurityMessage(p.pod.Facts, p.template.rejected))
 	}
+	if message := p.tooMany(); message != "" {
+		violate(policy.ReasonTooManySysctls, message)
+	}
 	return violations
 }
 

@@ -226,7 +226,7 @@ func judge(checks []row, kubernetes minor) []addition {
 			Name:       "violations",
 			Expression: strings.Join(results, "\n+ "),
 		})
-		for i := range sysctl.MaxAssignments {
+		for i := range sysctl.MaxContained {
 			spec.Validations = append(spec.Validations, granted(i))
 		}
 		return nil

@@ -136,7 +136,7 @@ func hostOnly() []string {
 
 func limits() map[string]any {
 	return map[string]any{
-		"arguments": sysctl.MaxAssignments, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength,
+		"arguments": sysctl.MaxContained, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength,
 		"longNames": slices.Sorted(maps.Keys(sysctl.LongValues)), "longValue": slices.Max(slices.Collect(maps.Values(sysctl.LongValues))),
 	}
 }

@@ -126,8 +126,8 @@ func indexOf(settings []Setting, name string) int {
 	return slices.IndexFunc(settings, func(s Setting) bool { return s.Name == name })
 }
 
-// maxProfiles that a pod may name. No more could add a sysctl each, and the answer to a hostile text stays short.
-const maxProfiles = sysctl.MaxAssignments
+// maxProfiles that a pod may name, so that the answer to a hostile text stays short.
+const maxProfiles = 16
 
 // namedProfiles finds the profiles of a comma-separated list of names. One that is named twice counts once.
 func (s *Set) namedProfiles(list string, path *field.Path) ([]*Profile, field.ErrorList) {

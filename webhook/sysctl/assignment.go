@@ -6,7 +6,8 @@ package sysctl
 
 // Limits of one text of assignments.
 const (
-	MaxAssignments = 16  // assignments in a text; the guard checks each of them against RBAC, and has a budget for as many
+	MaxAssignments = 64  // assignments in a text, and of a pod
+	MaxContained   = 16  // of them, what one init container may set: the guard checks each against RBAC, and has a budget for as many
 	MaxNameLength  = 253 // bytes of a name; Kubernetes has the same limit for securityContext.sysctls
 	MaxValueLength = 256 // bytes of a value, after its runs of blanks were folded; see LongValues
 )

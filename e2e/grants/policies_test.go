@@ -125,11 +125,14 @@ func TestPoliciesAtTheTerminal(t *testing.T) {
 	policy := func(rule string) string {
 		return "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: terminal}\nspec: {allow: [" + rule + "]}\n"
 	}
+	const patternForm = `spec.allow[0].names[0] in body should match '^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$|` +
+		`^net[./](\*[./]neigh|ipv[46][./](conf|neigh)|mpls[./]conf)[./]\*[./][A-Za-z0-9_-]*\*?$'`
 	const invalid = `The SysctlPolicy "terminal" is invalid: `
 	for _, test := range []struct{ name, input, want string }{
 		{"min above max", policy(`{names: [net.core.somaxconn], min: 2, max: 1}`), invalid + `spec.allow[0].min: Invalid value: min must not be greater than max`},
-		{"a name with a blank", policy(`{names: ["net core"]}`), invalid + `spec.allow[0].names[0]: Invalid value: "net core": spec.allow[0].names[0] in body should match '^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$'`},
-		{"an asterisk in the middle", policy(`{names: ["net.*.forwarding"]}`), invalid + `spec.allow[0].names[0]: Invalid value: "net.*.forwarding": spec.allow[0].names[0] in body should match '^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$'`},
+		{"a name with a blank", policy(`{names: ["net core"]}`), invalid + `spec.allow[0].names[0]: Invalid value: "net core": ` + patternForm},
+		{"an asterisk in the middle", policy(`{names: ["net.*.forwarding"]}`), invalid + `spec.allow[0].names[0]: Invalid value: "net.*.forwarding": ` + patternForm},
+		{"an asterisk for a part of an interface", policy(`{names: ["net.ipv4.conf.eth*.forwarding"]}`), invalid + `spec.allow[0].names[0]: Invalid value: "net.ipv4.conf.eth*.forwarding": ` + patternForm},
 		{"no names", policy(`{names: []}`), invalid + `spec.allow[0].names: Invalid value: 0: spec.allow[0].names in body should have at least 1 items`},
 		{"no rules", policy(``), invalid + `spec.allow: Invalid value: 0: spec.allow in body should have at least 1 items`},
 		{"a kernel that is none", policy(`{names: [net.core.somaxconn], kernels: [Host]}`), invalid + "\n" +

@@ -42,7 +42,9 @@ func Lookup(name string) Entry {
 		SafeSince:       releases.safe[name],
 	}
 	if entry.Scope == Network {
-		entry.HostOnly = hostOnly.find(name)
+		if entry.HostOnly = hostOnly.find(name); entry.HostOnly == nil {
+			entry.HostOnly = FindParameter(name).hostOnly()
+		}
 	}
 	entry.Forbidden = forbidden.find(name)
 	return entry

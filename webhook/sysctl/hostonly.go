@@ -38,6 +38,21 @@ func observedHostOnly() []row {
 	return rows
 }
 
+// hostOnly is what the catalogue says of a parameter that no pod can set; nil if pods can. The tables above and below come first, since they say
+// more, and the guard is made from them: they list what distributions' kernels have.
+func (p *Parameter) hostOnly() *Note {
+	source := "compared in Linux 4.19 to 6.18"
+	switch {
+	case p == nil || p.IsGone():
+		return nil
+	case p.Access == "read-only":
+		return &Note{reasons[readable], source + "; Linux " + p.Source}
+	case p.Namespaced == "no":
+		return &Note{reasons[absent], source + "; Linux " + p.Source}
+	}
+	return nil
+}
+
 // readHostOnly are names that were read in the kernel's source: of modules that the generator's kernel lacks, and of files that
 // a new network namespace has, writable by their mode, but does not isolate or never takes a value for. A later row wins over an observed one of the same name.
 var readHostOnly = []row{

@@ -2,21 +2,20 @@ package sysctl
 
 import (
 	_ "embed"
-	"slices"
 	"strings"
 )
 
-// namesFile lists the names that kernels have: those of Linux 6.18.44, those of modules that it lacks, and those of older kernels back
-// to 4.4, from Linux Documentation/admin-guide/sysctl and Documentation/networking. "*" stands for a network interface.
+// namesFile lists the names that are in no namespace, of kernels from 4.4 to 6.18, from Linux Documentation/admin-guide/sysctl. Those below
+// net.* and of IPC namespaces are in the catalogue.
 //
 //go:embed names.txt
 var namesFile string
 
 // spelledOut holds every known name. Nothing changes it.
-var spelledOut = expand(strings.Fields(namesFile))
+var spelledOut = spellOut()
 
-// IsKnown reports whether the catalogue spells out a name, or the same name for the interface of which its interface is a VLAN. A name that
-// only a pattern of the catalogue covers is not known: it need not exist.
+// IsKnown reports whether the catalogue spells out a name that some supported kernel has, or the same name for the interface of which its
+// interface is a VLAN. A name that only a pattern of the catalogue covers is not known: it need not exist.
 func IsKnown(name string) bool {
 	if parameter, isVLAN := untagged(name); isVLAN {
 		name = parameter
@@ -29,17 +28,22 @@ func IsKnown(name string) bool {
 	return hostOnlyName || forbiddenName
 }
 
-func expand(names []string) map[string]bool {
+func spellOut() map[string]bool {
 	all := map[string]bool{}
-	for _, name := range names {
-		words := strings.Split(name, ".")
-		at := slices.Index(words, "*")
-		if at < 0 {
-			all[name] = true
-			continue
-		}
-		for _, words[at] = range interfaces {
-			all[strings.Join(words, ".")] = true
+	for name := range strings.FieldsSeq(namesFile) {
+		all[name] = true
+	}
+	for pattern, parameter := range parameters {
+		switch words := strings.Split(pattern, "."); {
+		case parameter.IsGone():
+		case !strings.Contains(pattern, "*"):
+			all[pattern] = true
+		default:
+			for _, words[3] = range interfaces {
+				if name := strings.Join(words, "."); wildcard(name) != "" {
+					all[name] = true
+				}
+			}
 		}
 	}
 	return all

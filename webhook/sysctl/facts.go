@@ -1,0 +1,37 @@
+package sysctl
+
+import "strings"
+
+// nodeDefaults are names whose value in a new namespace depends on the node: its memory, its processors, or its own setting, which a new network
+// namespace takes over.
+//
+// Source: Linux net/ipv4/tcp.c (tcp_init, by memory), net/ipv4/tcp_ipv4.c (tcp_sk_init), net/core/neighbour.c, net/ipv4/devinet.c
+// (devinet_init_net, which copies the node's), net/netfilter/nf_conntrack_core.c, Documentation/admin-guide/sysctl/net.rst.
+var nodeDefaults = []string{
+	"net.core.optmem_max", "net.core.rmem_default", "net.core.rmem_max", "net.core.rps_default_mask", "net.core.wmem_default", "net.core.wmem_max",
+	"net.ipv4.ip_forward", "net.ipv4.tcp_allowed_congestion_control", "net.ipv4.tcp_available_congestion_control", "net.ipv4.tcp_congestion_control",
+	"net.ipv4.tcp_ehash_entries", "net.ipv4.tcp_fastopen", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_max_tw_buckets", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
+	"net.ipv4.udp_hash_entries", "net.netfilter.nf_conntrack_buckets", "net.netfilter.nf_conntrack_expect_max", "net.netfilter.nf_conntrack_max",
+	"net.unix.max_dgram_qlen",
+}
+
+// conditions are names whose bounds follow something else, and what that is. They complete a sentence that begins with the sysctl's name.
+//
+// Source: Linux net/ipv6/addrconf.c, addrconf_sysctl_mtu and addrconf_sysctl_addr_gen_mode.
+var conditions = map[string]string{
+	"net.ipv6.conf.*.mtu":           "takes at most the MTU of the interface",
+	"net.ipv6.conf.*.addr_gen_mode": "takes 2 only after net.ipv6.conf.default.stable_secret was set",
+}
+
+// DefaultDependsOnNode reports whether the default of the catalogue is only that of the machine that it was made on.
+func (p *Parameter) DefaultDependsOnNode() bool {
+	if strings.HasPrefix(p.Name, "net.ipv4.conf.") || strings.Contains(p.Name, ".neigh.") || strings.HasPrefix(p.Name, "net.netfilter.nf_log.") {
+		return true
+	}
+	for _, name := range nodeDefaults {
+		if p.Name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -19,8 +19,18 @@ func (s *setting) analyze(c *corev1.Container, found *Finding) {
 		found.problem(0, "the image's own entrypoint decides what becomes of args; state command as well")
 		return
 	}
+	for _, name := range strings.Fields("PATH BASH_ENV ENV IFS LD_PRELOAD LD_LIBRARY_PATH POSIXLY_CORRECT SHELLOPTS BASHOPTS") {
+		if _, ok := s.environment[name]; ok {
+			found.problem(0, "the variable %s changes what the commands do", name)
+			return
+		}
+	}
 	var words []string
 	for _, word := range slices.Concat(c.Command, c.Args) {
+		if strings.Contains(word, "\r") {
+			found.problem(0, "the command has line ends as on Windows, which belong to the words before them")
+			return
+		}
 		expanded := expandReferences(word, s.environment, s.openEnvironment)
 		if expanded.opaque {
 			found.problem(0, "a variable that the kubelet puts into the command comes from elsewhere: %s", shorten(word))

@@ -75,7 +75,8 @@ func settingOf(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Ker
 	}
 	user := userOf(spec, c)
 	isRoot := user != nil && *user == 0 || user == nil && s.image.root
-	s.mayFail = !isRoot || !isPrivileged(c) || isConfined(template, c)
+	ownUsers := spec.HostUsers != nil && !*spec.HostUsers // before Linux 6.9, root there may not write the IPC names
+	s.mayFail = !isRoot || !isPrivileged(c) || isConfined(template, c) || ownUsers
 	return s
 }
 
@@ -87,6 +88,13 @@ func userOf(spec *corev1.PodSpec, c *corev1.Container) *int64 {
 		return spec.SecurityContext.RunAsUser
 	}
 	return nil
+}
+
+func demandsNonRoot(spec *corev1.PodSpec, c *corev1.Container) bool {
+	if c.SecurityContext != nil && c.SecurityContext.RunAsNonRoot != nil {
+		return *c.SecurityContext.RunAsNonRoot
+	}
+	return spec.SecurityContext != nil && spec.SecurityContext.RunAsNonRoot != nil && *spec.SecurityContext.RunAsNonRoot
 }
 
 func isPrivileged(c *corev1.Container) bool {
@@ -114,7 +122,11 @@ func mayWriteSysctls(template *corev1.PodTemplateSpec, c *corev1.Container, s *s
 	if template.Spec.OS != nil && template.Spec.OS.Name == corev1.Windows {
 		return "the pod runs on Windows", false
 	}
-	if user := userOf(&template.Spec, c); user != nil && *user != 0 {
+	user := userOf(&template.Spec, c)
+	if demandsNonRoot(&template.Spec, c) && (user == nil || *user == 0) {
+		return "runAsNonRoot keeps the kubelet from starting it as root, and nobody else may write sysctls", false
+	}
+	if user != nil && *user != 0 {
 		return fmt.Sprintf("it runs as user %d, who may not write sysctls: either the pod never starts, or the commands never had an effect", *user), false
 	}
 	if isPrivileged(c) {

@@ -95,6 +95,14 @@ func TestContainers(t *testing.T) {
 			"stays: line 1: the script writes /host/proc/sys/net/core/somaxconn, which is on a volume"},
 		{"the node's network", func(p *corev1.PodTemplateSpec) { p.Spec.HostNetwork = true },
 			"stays: line 1: net.core.somaxconn is the node's own, since the pod has hostNetwork: true"},
+		{"no root demanded", func(p *corev1.PodTemplateSpec) {
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true)}
+		}, "stays: line 0: runAsNonRoot keeps the kubelet from starting it as root, and nobody else may write sysctls"},
+		{"another PATH", func(p *corev1.PodTemplateSpec) {
+			p.Spec.InitContainers[0].Env = []corev1.EnvVar{{Name: "PATH", Value: "/opt"}}
+		}, "stays: line 0: the variable PATH changes what the commands do"},
+		{"line ends as on Windows", func(p *corev1.PodTemplateSpec) { p.Spec.InitContainers[0].Command[2] += "\r\n" },
+			"stays: line 0: the command has line ends as on Windows, which belong to the words before them"},
 		{"a sidecar", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
 		}, "stays: line 0: it is a sidecar, which goes on running"},
@@ -133,6 +141,10 @@ func TestOrder(t *testing.T) {
 		{"the same name", "nsenter -t 1 -n sysctl -w net.core.somaxconn=5", "sysctl -w net.core.somaxconn=1",
 			`stays: line 1: container "first", which runs before it and stays, names net.core.somaxconn too, and would run after the annotation`},
 		{"a file that is not known", "sysctl -p /etc/own.conf", "sysctl -w net.core.somaxconn=1",
+			`stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and it would run after the annotation`},
+		{"a program that is not known", "python3 setup.py", "sysctl -w net.core.somaxconn=1",
+			`stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and it would run after the annotation`},
+		{"a script below another root", "chroot /host /opt/tune", "sysctl -w net.core.somaxconn=1",
 			`stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and it would run after the annotation`},
 		{"an interface that it makes", "ip link add vxlan7 type vxlan id 7 dev eth0", "sysctl -w net.ipv4.conf.vxlan7.rp_filter=0",
 			`stays: line 1: net.ipv4.conf.vxlan7.rp_filter: container "first" runs before it and may make the interface vxlan7, which is not there yet when the annotation is set`},

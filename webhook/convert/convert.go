@@ -6,11 +6,11 @@
 package convert
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -67,10 +67,10 @@ func (r *Result) Changes() bool { return slices.ContainsFunc(r.Findings, Finding
 // Inspect looks at every container of a pod template, in JSON.
 func Inspect(template []byte, kernel Kernel) (*Result, error) {
 	result := &Result{}
-	if err := json.Unmarshal(template, &result.template); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(template, &result.template); err != nil {
 		return nil, fmt.Errorf("read the pod template: %w", err)
 	}
-	if err := json.Unmarshal(template, &result.raw); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(template, &result.raw); err != nil {
 		return nil, fmt.Errorf("read the pod template: %w", err)
 	}
 	result.inspect(kernel)
@@ -87,7 +87,7 @@ func (r *Result) inspect(kernel Kernel) {
 		}
 		found := inspectContainer(&r.template, c, kernel)
 		if found == nil {
-			merged.pass(c, nil)
+			merged.pass(c)
 			continue
 		}
 		found.List, found.Index = InitContainers, i
@@ -98,7 +98,7 @@ func (r *Result) inspect(kernel Kernel) {
 			found.Problems = append(found.Problems, merged.add(settingOf(&r.template, c, kernel), found)...)
 		}
 		if !found.Converts() {
-			merged.pass(c, found)
+			merged.pass(c)
 		}
 		r.Findings = append(r.Findings, *found)
 	}

@@ -2,11 +2,13 @@ package convert
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -113,6 +115,7 @@ func (m *merge) put(a Assignment) {
 	if i >= 0 {
 		earlier := m.assignments[i]
 		m.assignments = slices.Delete(m.assignments, i, i+1)
+		a.Optional = a.Optional && earlier.Optional
 		if a.AtLeast {
 			before, okBefore := number(earlier.Value)
 			now, okNow := number(a.Value)
@@ -128,19 +131,59 @@ func (m *merge) put(a Assignment) {
 var (
 	namesInText = regexp.MustCompile(`[a-z0-9_]+([./][\w-]+)+`)
 	// opaqueCommands matches what may set sysctls that the text does not name.
-	opaqueCommands = regexp.MustCompile(`sysctl\s+(-\S+\s+)*(-p|--load|--system|-f)|/proc/sys\S*[*$?]|\beval\b|\bsource\b|(^|[;&|]\s*)\.\s`)
+	opaqueCommands = regexp.MustCompile(`sysctl\s+(-\S+\s+)*(-\w*p\b|--load|--system|-f)|/proc/sys\S*[*$?]`)
+	// enters matches a sysctl command in other namespaces or below another root, with the names that it sets.
+	enters = regexp.MustCompile(`\b(nsenter|chroot)\b[^;&|\n]*\bsysctl\s+(-[wqne]+\s+)*[\w./-]+=`)
 )
 
+// harmless are commands that set no sysctl but those that they name.
+const harmless = "ip iptables ip6tables iptables-save iptables-restore ip6tables-restore nft tc ethtool brctl bridge chown chmod cp mv ln rm rmdir " +
+	"touch find cut tr sort uniq seq cd umount modprobe dirname basename tar gzip curl wget openssl kill wait"
+
+// isTransparent reports whether everything that a container runs is in sight.
+func isTransparent(c *corev1.Container) bool {
+	words := slices.Concat(c.Command, c.Args)
+	if len(c.Command) == 0 && !imageOf(c.Image).official {
+		return false
+	}
+	if len(words) == 0 {
+		return true
+	}
+	text := strings.Join(words, " ")
+	isKnown := func(name string) bool {
+		name = path.Base(name)
+		return commandNamed(name) != nil || isWord(name, harmless) || isWord(name, "nsenter chroot") && enters.MatchString(text)
+	}
+	if !isWord(path.Base(words[0]), "sh bash ash dash") {
+		return isKnown(words[0])
+	}
+	sh, _ := shellWords(words)
+	if sh == nil {
+		return false
+	}
+	file, err := syntax.NewParser(syntax.Variant(sh.lang)).Parse(strings.NewReader(sh.text), "script")
+	if err != nil {
+		return false
+	}
+	all := true
+	syntax.Walk(file, func(node syntax.Node) bool {
+		if call, ok := node.(*syntax.CallExpr); ok && len(call.Args) > 0 {
+			all = all && isKnown(call.Args[0].Lit())
+		}
+		return all
+	})
+	return all
+}
+
 // pass notes a container that stays.
-func (m *merge) pass(c *corev1.Container, f *Finding) {
+func (m *merge) pass(c *corev1.Container) {
 	p := passed{name: c.Name, hasRights: isPrivileged(c)}
 	if sc := c.SecurityContext; sc != nil && sc.Capabilities != nil {
 		p.hasRights = p.hasRights || len(sc.Capabilities.Add) > 0
 	}
 	all := strings.Join(slices.Concat(c.Command, c.Args), "\n")
 	if p.hasRights {
-		p.isOpaque = f == nil && len(c.Command) == 0 || opaqueCommands.MatchString(all) || runsAFile.MatchString(all) ||
-			f != nil && len(f.Notes) == 0 && !speaksOfSysctls.MatchString(all)
+		p.isOpaque = opaqueCommands.MatchString(all) || !isTransparent(c)
 	}
 	for _, found := range namesInText.FindAllString(all, -1) {
 		name := strings.ReplaceAll(strings.TrimPrefix(found, "proc/sys/"), "/", ".")

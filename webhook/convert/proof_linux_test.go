@@ -132,7 +132,7 @@ func (w *world) prove(shells []shell, seed uint64) (convert.Assignment, string, 
 	if err != nil || !result.Changes() || len(result.Assignments) == 0 {
 		return convert.Assignment{}, "", err
 	}
-	command, err := commandOf(result.Assignments)
+	command, err := commandOf(textOf(result.Assignments))
 	if err != nil || command == nil {
 		return convert.Assignment{}, "", err
 	}
@@ -188,12 +188,16 @@ func podWith(sh shell, flags, script string) *corev1.PodTemplateSpec {
 	}}
 }
 
-// commandOf returns the command line of the container that the webhook adds for an annotation; nil if it rejects the pod.
-func commandOf(assignments []convert.Assignment) ([]string, error) {
+func textOf(assignments []convert.Assignment) string {
 	var lines []string
 	for _, a := range assignments {
 		lines = append(lines, a.String())
 	}
+	return strings.Join(lines, "\n")
+}
+
+// commandOf returns the command line of the container that the webhook adds for an annotation; nil if it rejects the pod.
+func commandOf(annotation string) ([]string, error) {
 	injector, err := injection.New(injection.Config{Config: form.Config{Image: form.DefaultImage()}})
 	if err != nil {
 		return nil, err
@@ -206,7 +210,7 @@ func commandOf(assignments []convert.Assignment) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: strings.Join(lines, "\n")}
+	p.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: annotation}
 	outcome := injector.Inject(p, injection.Target{Namespace: "default"}, policy.NewSet([]*policy.Policy{allowed}, nil))
 	encoded, err := json.Marshal(outcome.Operations)
 	if err != nil {

@@ -80,7 +80,7 @@ func (r *run) input(d *syntax.Redirect, number string) {
 func (r *run) hereDocument(d *syntax.Redirect) text {
 	isQuoted := false
 	for _, part := range d.Word.Parts {
-		if _, plain := part.(*syntax.Lit); !plain {
+		if lit, plain := part.(*syntax.Lit); !plain || strings.Contains(lit.Value, `\`) {
 			isQuoted = true
 		}
 	}

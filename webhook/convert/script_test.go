@@ -67,6 +67,8 @@ func TestScripts(t *testing.T) {
 		{"tee", "debian", `echo 1024 | tee /proc/sys/net/core/somaxconn >/dev/null`, "net.core.somaxconn = 1024"},
 		{"printf", "busybox", `printf '%s\n' 1024 > /proc/sys/net/core/somaxconn`, "net.core.somaxconn = 1024"},
 		{"a here-document", "busybox", "cat <<EOF > /proc/sys/net/core/somaxconn\n1024\nEOF", "net.core.somaxconn = 1024"},
+		{"a here-document without expansion", "busybox", "cat <<\\EOF > /tmp/s.conf\nnet.core.somaxconn = $X\nEOF\nsysctl -p /tmp/s.conf",
+			"net.core.somaxconn = $X"},
 		{"a loaded file", "busybox", "set -e\ncat > /tmp/s.conf <<'EOF'\n# why\nnet.core.somaxconn = 1024\n\nnet.ipv4.tcp_fin_timeout=15\nEOF\nsysctl -p /tmp/s.conf",
 			"net.core.somaxconn = 1024; net.ipv4.tcp_fin_timeout = 15"},
 		{"a file made of two parts", "busybox", "echo net.core.somaxconn=1024 > /etc/sysctl.conf\necho net.ipv4.tcp_fin_timeout=15 >> /etc/sysctl.conf; sysctl -p",

@@ -151,4 +151,6 @@ func (r *run) hasDirectory(name string) bool {
 }
 
 // fold turns runs of blanks into one space: the kernel reads them alike.
-func fold(value string) string { return strings.Join(strings.Fields(value), " ") }
+func fold(value string) string {
+	return strings.Join(strings.FieldsFunc(value, func(c rune) bool { return c == ' ' || c == '\t' }), " ")
+}

@@ -163,10 +163,11 @@ func TestLivePod(t *testing.T) {
 	wantInjected(t, get(t, namespace, "shell"))
 	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--", "sleep", "60")
 	must(t, namespace, "", "label", "pod", name, "tier=front")
-	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--copy-to=copy", "--keep-annotations", "--", "sleep", "60")
+	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=copy",
+		"--keep-annotations", "--", "sleep", "60")
 	wantInjected(t, get(t, namespace, "copy"))
-	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--copy-to=fresh", "--keep-annotations",
-		"--keep-init-containers=false", "--", "sleep", "60")
+	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=fresh",
+		"--keep-annotations", "--keep-init-containers=false", "--", "sleep", "60")
 	wantInjected(t, get(t, namespace, "fresh"))
 	live := get(t, namespace, name)
 	if len(live.Spec.EphemeralContainers) != 1 || live.Labels["tier"] != "front" {

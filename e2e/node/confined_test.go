@@ -36,7 +36,7 @@ func TestSysctlsInAConfinedPod(t *testing.T) {
 		}), []string{"id", "-G"}, "3000 4000 5000"},
 		{"a seccomp profile of the node's", "restricted", security(func(s *corev1.PodSecurityContext) {
 			s.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr.To("no-writing.json")}
-		}), []string{"sh", "-c", "echo x >/dev/null || echo denied"}, "denied"},
+		}), []string{"sh", "-c", "(: >/dev/null) 2>&1 | grep -o 'not permitted'"}, "not permitted"},
 		{"an SELinux level", "restricted", security(func(s *corev1.PodSecurityContext) {
 			s.SELinuxOptions = &corev1.SELinuxOptions{Level: "s0:c123,c456"}
 		}), []string{"id", "-u"}, "1000"},
@@ -45,7 +45,7 @@ func TestSysctlsInAConfinedPod(t *testing.T) {
 		}), []string{"cat", "/proc/sys/net/ipv4/ip_local_port_range"}, "40000\t50000"},
 		{"one process namespace for all containers", "restricted", func(pod *corev1.Pod) {
 			pod.Spec.ShareProcessNamespace = ptr.To(true)
-		}, []string{"cat", "/proc/1/comm"}, "pause"},
+		}, []string{"sh", "-c", "cmp -s /proc/1/cgroup /proc/self/cgroup || echo shared"}, "shared"},
 		{"the node's process namespace", "privileged", func(pod *corev1.Pod) { pod.Spec.HostPID = true },
 			[]string{"sh", "-c", "test -d /proc/1 && id -u"}, "1000"},
 	} {

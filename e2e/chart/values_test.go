@@ -40,6 +40,7 @@ var rows = []struct{ value, set, rendered string }{
 	{"certificates.caBundle", existing, "caBundle: Cg=="},
 	{"webhook.timeoutSeconds", "webhook: {timeoutSeconds: 10}", "timeoutSeconds: 10"},
 	{"webhook.plainTimeoutSeconds", "webhook: {plainTimeoutSeconds: 2}", "timeoutSeconds: 2"},
+	{"webhook.warnings", "webhook: {warnings: false}", ""},
 	{"webhook.port", "webhook: {port: 9443}", "--bind-address=:9443"},
 	{"webhook.clientCAConfigMap", "webhook: {clientCAConfigMap: api-servers}", "--client-ca-file=/etc/sysctl-injector/client-ca/ca.crt"},
 	{"webhook.configurationName", "webhook: {configurationName: zz-sysctl-injector}\ncertificates: {source: self-managed}", "--webhook-configuration=zz-sysctl-injector"},

@@ -107,7 +107,7 @@ func shipped(tree fs.FS) (string, error) {
 		return "", nil
 	}
 	err := fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path == webhookFile {
+		if err != nil || entry.IsDir() || path == webhookFile || path == "install/warnings.yaml" {
 			return err
 		}
 		content, err := fs.ReadFile(tree, path)

@@ -25,7 +25,7 @@ func typed[T client.Object](edit func(T)) func(client.Object) {
 // Of its own webhook configuration the server changes the CA bundles. With more it would be called for other objects.
 func TestOwnWebhookConfiguration(t *testing.T) {
 	a := holder(t)
-	const noConfiguration = "sysctl-injector changes only the CA bundles of its own MutatingWebhookConfiguration"
+	const noConfiguration = "sysctl-injector changes only the CA bundles of its own webhook configurations"
 	setAside(t, &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}})
 	live := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	must(t, templates.Decode(templates.Install, "install/webhook.yaml", live))

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 )
 
 // grown returns a pod that is as the annotated one, with environment variables that make it as large as is asked.
@@ -88,7 +90,10 @@ func BenchmarkStages(b *testing.B) {
 			run  func() error
 		}{
 			{"scan", func() error { _, err := readReview(body); return err }},
-			{"decide", func() error { _, err := f.handler.outcome(b.Context(), r.pod, r.namespace, false); return err }},
+			{"decide", func() error {
+				_, err := f.handler.outcome(b.Context(), r.pod, injection.Target{Namespace: r.namespace}, false)
+				return err
+			}},
 			{"response", func() error { _, err := d.encode(); return err }},
 		} {
 			b.Run("stage="+stage.name+"/size="+size.name, func(b *testing.B) {

@@ -6,11 +6,12 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Where pods are decided upon. DefaultsPath is for namespaces in which profiles may apply to pods that ask for nothing: a review does
-// not say which entry it is for.
+// Where pods are decided upon, and workloads looked at. DefaultsPath is for namespaces in which profiles may apply to pods that ask for
+// nothing: a review does not say which entry it is for.
 const (
-	MutatePath   = "/mutate-pods"
-	DefaultsPath = MutatePath + "/defaults"
+	MutatePath    = "/mutate-pods"
+	DefaultsPath  = MutatePath + "/defaults"
+	WorkloadsPath = "/warn-workloads"
 )
 
 // The names of the entries, as the API server's messages have them.
@@ -18,13 +19,14 @@ const (
 	PodsEntry        = "pods." + v1alpha1.GroupName
 	PlainPodsEntry   = "plain.pods." + v1alpha1.GroupName
 	DefaultPodsEntry = "defaults.pods." + v1alpha1.GroupName
+	WorkloadsEntry   = "workloads." + v1alpha1.GroupName
 )
 
-// Entry is an entry of the MutatingWebhookConfiguration: which requests the API server sends where.
+// Entry is an entry of the MutatingWebhookConfiguration or of the ValidatingWebhookConfiguration: which requests the API server sends where.
 type Entry struct {
 	Name, Path      string
 	FailurePolicy   admissionregistrationv1.FailurePolicyType
-	Rule            admissionregistrationv1.RuleWithOperations
+	Rules           []admissionregistrationv1.RuleWithOperations
 	MatchConditions []admissionregistrationv1.MatchCondition
 }
 
@@ -47,11 +49,42 @@ func Entries() []Entry {
 	}
 }
 
-func podCreation() admissionregistrationv1.RuleWithOperations {
+// WorkloadsEntries returns the entries of the ValidatingWebhookConfiguration. A test compares them with
+// templates/install/warnings.yaml.
+//
+// The conditions keep away what no person would read, and what says nothing about sysctls: objects that a controller makes, updates that
+// change neither the pod template nor our keys, and objects without such a key and without native sysctls. They look for "sysctl" in a key, since
+// a misspelled prefix is among what the warnings are for.
+func WorkloadsEntries() []Entry {
+	return []Entry{{WorkloadsEntry, WorkloadsPath, admissionregistrationv1.Ignore, []admissionregistrationv1.RuleWithOperations{
+		workloadChange("apps", "deployments", "statefulsets", "daemonsets", "replicasets"), workloadChange("batch", "jobs", "cronjobs"),
+	}, []admissionregistrationv1.MatchCondition{
+		{Name: "made-by-a-person", Expression: "object.metadata.?ownerReferences.orValue([]).all(o, !o.?controller.orValue(false))"},
+		{Name: "mentions-sysctls", Expression: "[object, object.spec.?template.orValue({}), object.spec.?jobTemplate.orValue({}),\n" +
+			"object.spec.?jobTemplate.spec.template.orValue({})].exists(o,\n" +
+			"['annotations', 'labels'].exists(kind, o.?metadata[?kind].orValue({}).exists(key, key.contains('sysctl')))\n" +
+			"|| o.?spec.securityContext.sysctls.orValue([]).size() > 0)"},
+		{Name: "changes-them", Expression: "oldObject == null\n" +
+			"|| object.spec.?template != oldObject.spec.?template\n" +
+			"|| object.spec.?jobTemplate != oldObject.spec.?jobTemplate\n" +
+			"|| ['annotations', 'labels'].exists(kind, object.metadata[?kind].orValue({}).exists(key, key.contains('sysctl')\n" +
+			"&& oldObject.metadata[?kind][?key] != object.metadata[?kind][?key]))"},
+	}}}
+}
+
+func workloadChange(group string, resources ...string) admissionregistrationv1.RuleWithOperations {
+	return rule(group, resources, admissionregistrationv1.Create, admissionregistrationv1.Update)
+}
+
+func podCreation() []admissionregistrationv1.RuleWithOperations {
+	return []admissionregistrationv1.RuleWithOperations{rule("", []string{"pods"}, admissionregistrationv1.Create)}
+}
+
+func rule(group string, resources []string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.RuleWithOperations {
 	return admissionregistrationv1.RuleWithOperations{
-		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+		Operations: operations,
 		Rule: admissionregistrationv1.Rule{
-			APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"},
+			APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: resources,
 			Scope: new(admissionregistrationv1.NamespacedScope),
 		},
 	}

@@ -20,15 +20,34 @@ func TestEntriesAreThoseOfTheManifest(t *testing.T) {
 	}
 	var shipped []admission.Entry
 	for _, webhook := range configuration.Webhooks {
-		for _, rule := range webhook.Rules {
-			shipped = append(shipped, admission.Entry{
-				Name: webhook.Name, Path: *webhook.ClientConfig.Service.Path, FailurePolicy: *webhook.FailurePolicy,
-				Rule: rule, MatchConditions: webhook.MatchConditions,
-			})
-		}
+		shipped = append(shipped, admission.Entry{
+			Name: webhook.Name, Path: *webhook.ClientConfig.Service.Path, FailurePolicy: *webhook.FailurePolicy,
+			Rules: webhook.Rules, MatchConditions: webhook.MatchConditions,
+		})
 	}
 	if diff := cmp.Diff(shipped, admission.Entries()); diff != "" {
 		t.Errorf("entries (-templates/install/webhook.yaml +table):\n%s", diff)
+	}
+}
+
+// The same holds for the entry that only warns.
+func TestWorkloadsEntriesAreThoseOfTheManifest(t *testing.T) {
+	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	if err := templates.Decode(templates.Install, "install/warnings.yaml", configuration); err != nil {
+		t.Fatal(err)
+	}
+	var shipped []admission.Entry
+	for _, webhook := range configuration.Webhooks {
+		if *webhook.SideEffects != admissionregistrationv1.SideEffectClassNone || *webhook.TimeoutSeconds > 2 {
+			t.Errorf("%s has side effects %s and a timeout of %d s", webhook.Name, *webhook.SideEffects, *webhook.TimeoutSeconds)
+		}
+		shipped = append(shipped, admission.Entry{
+			Name: webhook.Name, Path: *webhook.ClientConfig.Service.Path, FailurePolicy: *webhook.FailurePolicy,
+			Rules: webhook.Rules, MatchConditions: webhook.MatchConditions,
+		})
+	}
+	if diff := cmp.Diff(shipped, admission.WorkloadsEntries()); diff != "" {
+		t.Errorf("entries (-templates/install/warnings.yaml +table):\n%s", diff)
 	}
 }
 

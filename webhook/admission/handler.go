@@ -161,7 +161,9 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	}
 	var outcome injection.Outcome
 	var err error
-	h.inTurn(review.bytes, func() { outcome, err = h.outcome(ctx, review.pod, review.namespace, review.mayHaveDefaults) })
+	h.inTurn(review.bytes, func() {
+		outcome, err = h.outcome(ctx, review.pod, injection.Target{Namespace: review.namespace}, review.mayHaveDefaults)
+	})
 	if err != nil {
 		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
 	}
@@ -179,18 +181,16 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 
 // outcome takes the decision on a pod, and does nothing about it. Where the pod is to run matters only if it asks for sysctls or may
 // get some by default.
-func (h *Handler) outcome(ctx context.Context, p *pod.Pod, namespace string, mayHaveDefaults bool) (injection.Outcome, error) {
-	target := injection.Target{Namespace: namespace}
+func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Target, mayHaveDefaults bool) (injection.Outcome, error) {
 	if p.AsksForSysctls() || mayHaveDefaults {
-		var err error
-		if target, err = h.target(ctx, p, namespace); err != nil {
+		if err := h.locate(ctx, p, &target); err != nil {
 			return injection.Outcome{}, err
 		}
 	}
 	outcome := h.Injector.Inject(p, target, h.Rules())
 	if len(outcome.Sysctls) > 0 && target.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
 		return injection.Denied(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not opted in; "+
-			"an administrator can run: kubectl label namespace %[1]s %s=%s", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))), nil
+			"an administrator can run: kubectl label namespace %[1]s %s=%s", target.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))), nil
 	}
 	return outcome, nil
 }
@@ -202,7 +202,7 @@ func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*gra
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := h.outcome(ctx, p, namespace, true)
+	outcome, err := h.outcome(ctx, p, injection.Target{Namespace: namespace}, true)
 	return outcome.Grant, err
 }
 
@@ -234,17 +234,15 @@ func (h *Handler) refusePanic(ctx context.Context, review *review, cause any, st
 	return refuse(review, ReasonPanic, http.StatusInternalServerError, ownError)
 }
 
-// target finds out where the pod is to run: its namespace is the request's, since its own is still empty.
-func (h *Handler) target(ctx context.Context, p *pod.Pod, namespace string) (injection.Target, error) {
-	target := injection.Target{Namespace: namespace}
-	var err error
-	if target.NamespaceLabels, err = h.Cluster.NamespaceLabels(ctx, namespace); err != nil {
-		return target, fmt.Errorf("read namespace %q: %w", namespace, err)
+// locate finds out where the pod is to run. Its namespace is the request's, since its own is still empty.
+func (h *Handler) locate(ctx context.Context, p *pod.Pod, target *injection.Target) (err error) {
+	if target.NamespaceLabels, err = h.Cluster.NamespaceLabels(ctx, target.Namespace); err != nil {
+		return fmt.Errorf("read namespace %q: %w", target.Namespace, err)
 	}
 	if p.RuntimeClass != "" {
 		if target.RuntimeClass, err = h.Cluster.RuntimeClass(ctx, p.RuntimeClass); err != nil {
-			return target, fmt.Errorf("read RuntimeClass %q: %w", p.RuntimeClass, err)
+			return fmt.Errorf("read RuntimeClass %q: %w", p.RuntimeClass, err)
 		}
 	}
-	return target, nil
+	return nil
 }

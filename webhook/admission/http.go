@@ -28,8 +28,17 @@ const (
 // ServeHTTP answers a POSTed AdmissionReview with status 200 and a review, or with another status and the reason. On another status, the
 // API server does what the entry's failurePolicy says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.respond(w, r, func(ctx context.Context, body []byte) ([]byte, error) {
+		return h.answer(ctx, body, r.URL.Path == DefaultsPath)
+	})
+}
+
+// answerer returns the review that answers the one in body.
+type answerer func(ctx context.Context, body []byte) ([]byte, error)
+
+func (h *Handler) respond(w http.ResponseWriter, r *http.Request, by answerer) {
 	defer h.Metrics.ends(h.Metrics.begins())
-	answer, err := h.serve(w, r)
+	answer, err := h.serve(w, r, by)
 	if err != nil {
 		h.fail(w, err)
 		return
@@ -41,7 +50,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve never panics: on a panic, net/http closes the connection without an answer.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer []byte, err error) {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, by answerer) (answer []byte, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			h.logPanic(r.Context(), cause, debug.Stack())
@@ -60,7 +69,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) (answer []byte, 
 	}
 	defer release()
 	complete(ctx)
-	return h.answer(ctx, body, r.URL.Path == DefaultsPath)
+	return by(ctx, body)
 }
 
 // decisionTimeout returns how long a decision may take: the API server's timeout ("?timeout=5s") without the part that is reserved for

@@ -10,13 +10,15 @@ import (
 	"time"
 )
 
-// ServerConfig is what a Server listens with. Every field but ShutdownDelay and GetClientCAs is required.
+// ServerConfig is what a Server listens with. Every field but ShutdownDelay, GetClientCAs and Workloads is required.
 type ServerConfig struct {
 	Listener       net.Listener
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// GetClientCAs, if set, returns the CAs that must have signed the certificate of a client.
 	GetClientCAs ClientCAs
-	Handler      http.Handler
+	Handler      http.Handler // for pods
+	// Workloads, if set, is for the kinds that hold pod templates.
+	Workloads http.Handler
 	// ShutdownDelay is how long the server still accepts connections after ctx ends, so that clients have time to learn of it.
 	ShutdownDelay time.Duration
 	Log           *slog.Logger
@@ -58,6 +60,9 @@ func newServer(ctx context.Context, config ServerConfig) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle(MutatePath, config.Handler)
 	mux.Handle(DefaultsPath, config.Handler)
+	if config.Workloads != nil {
+		mux.Handle(WorkloadsPath, config.Workloads)
+	}
 	open := newConnections(maxConnections)
 	server := &http.Server{
 		Handler:        closeWhenEnding(ctx, mux),

@@ -54,6 +54,7 @@ type SelfManaged struct {
 	secretKey     client.ObjectKey
 	secret        *object[*corev1.Secret]
 	configuration *object[*admissionregistrationv1.MutatingWebhookConfiguration]
+	warnings      *object[*admissionregistrationv1.ValidatingWebhookConfiguration] // nothing depends on it
 	wake          chan struct{}
 
 	// next is the certificate to serve next, and since when the caBundle verifies it.
@@ -73,6 +74,7 @@ func NewSelfManaged(config *rest.Config, namespace, configurationName string, lo
 	both, err := newClient(config, scheme,
 		scopedKind{&corev1.Secret{}, meta.RESTScopeNamespace},
 		scopedKind{&admissionregistrationv1.MutatingWebhookConfiguration{}, meta.RESTScopeRoot},
+		scopedKind{&admissionregistrationv1.ValidatingWebhookConfiguration{}, meta.RESTScopeRoot},
 	)
 	if err != nil {
 		return nil, err
@@ -82,10 +84,13 @@ func NewSelfManaged(config *rest.Config, namespace, configurationName string, lo
 		serving: newServing(log), name: serviceName + "." + namespace + ".svc",
 		client: both, secretKey: client.ObjectKey{Namespace: namespace, Name: secretName}, wake: make(chan struct{}, 1),
 	}
-	var errs [2]error
+	var errs [3]error
 	s.secret, errs[0] = watchObject(both, "Secret "+s.secretKey.String(), &corev1.Secret{}, &corev1.SecretList{}, s.secretKey, s.changed)
 	s.configuration, errs[1] = watchObject(both, "MutatingWebhookConfiguration "+configurationName,
 		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.MutatingWebhookConfigurationList{},
+		client.ObjectKey{Name: configurationName}, s.changed)
+	s.warnings, errs[2] = watchObject(both, "ValidatingWebhookConfiguration "+configurationName,
+		&admissionregistrationv1.ValidatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfigurationList{},
 		client.ObjectKey{Name: configurationName}, s.changed)
 	return s, errors.Join(errs[:]...)
 }
@@ -104,6 +109,7 @@ func (s *SelfManaged) Start(ctx context.Context) error {
 	defer watches.Wait()
 	watches.Go(func() { s.secret.watch(ctx) })
 	watches.Go(func() { s.configuration.watch(ctx) })
+	watches.Go(func() { s.warnings.watch(ctx) })
 	for {
 		again, err := s.reconcile(ctx)
 		if err != nil {
@@ -146,7 +152,7 @@ func (s *SelfManaged) reconcile(ctx context.Context) (again time.Duration, err e
 	if err != nil {
 		return 0, err
 	}
-	return s.choose(&certificate), nil
+	return s.choose(&certificate), s.publishForWarnings(ctx, data[caCertKey])
 }
 
 // write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch brings the other write.
@@ -171,33 +177,6 @@ func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, renewed 
 	maps.Copy(secret.Data, renewed)
 	if err := s.client.Update(ctx, secret); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("update %s: %w", s.secret.what, err)
-	}
-	return nil
-}
-
-// publish adds a CA to the caBundles. Without a webhook configuration, nothing calls the server.
-func (s *SelfManaged) publish(ctx context.Context, ca []byte) error {
-	configuration, found := s.configuration.get()
-	if !found {
-		return nil
-	}
-	changed, differs := configuration.DeepCopy(), false
-	for n := range changed.Webhooks {
-		bundle := &changed.Webhooks[n].ClientConfig.CABundle
-		wanted, changes, err := withCA(*bundle, ca, s.now())
-		if err != nil {
-			return err
-		}
-		if changes {
-			*bundle, differs = wanted, true
-		}
-	}
-	if !differs {
-		return nil
-	}
-	patch := client.StrategicMergeFrom(configuration, client.MergeFromWithOptimisticLock{})
-	if err := s.client.Patch(ctx, changed, patch); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("patch %s: %w", s.configuration.what, err)
 	}
 	return nil
 }

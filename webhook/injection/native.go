@@ -86,6 +86,13 @@ func UnsafeNativeSysctls(p *pod.Pod) []string {
 	return names
 }
 
+// RejectedByKubelets returns those that no kubelet is known to allow: they are unsafe, and not declared allowed on all kubelets.
+func (i *Injector) RejectedByKubelets(p *pod.Pod) []string {
+	return slices.DeleteFunc(UnsafeNativeSysctls(p), func(name string) bool {
+		return slices.ContainsFunc(i.kubeletSysctls, func(pattern sysctl.Pattern) bool { return pattern.Matches(name) })
+	})
+}
+
 // notPlain rejects what `sysctl -w` cannot apply, as long as no form runs a script that can.
 func notPlain(settings []policy.Setting) []policy.Violation {
 	var violations []policy.Violation

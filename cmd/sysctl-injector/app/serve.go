@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -190,7 +189,7 @@ type component struct {
 }
 
 // serve runs the webhook and its components until ctx ends or one of them fails.
-func (o *serveOptions) serve(ctx context.Context, handler http.Handler, served tlsMaterial, components []component, registry *prometheus.Registry, log *slog.Logger) error {
+func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, served tlsMaterial, components []component, registry *prometheus.Registry, log *slog.Logger) error {
 	webhook, err := net.Listen("tcp", o.bindAddress)
 	if err != nil {
 		return fmt.Errorf("--bind-address: %w", err)
@@ -206,7 +205,7 @@ func (o *serveOptions) serve(ctx context.Context, handler http.Handler, served t
 	group.Go(func() error {
 		defer end()
 		return admission.Serve(ctx, admission.ServerConfig{
-			Listener: webhook, GetCertificate: served.certificate, GetClientCAs: served.clientCAs, Handler: handler, ShutdownDelay: o.shutdownDelay, Log: log,
+			Listener: webhook, GetCertificate: served.certificate, GetClientCAs: served.clientCAs, Handler: handler, Workloads: handler.Workloads(), ShutdownDelay: o.shutdownDelay, Log: log,
 		})
 	})
 	checks := []check{{name: "shutdown", ready: func() error { return context.Cause(ctx) }}}

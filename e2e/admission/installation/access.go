@@ -46,19 +46,31 @@ func (i *Installation) kubeconfig(ctx context.Context) ([]byte, error) {
 func (i *Installation) Route(ctx context.Context, server *Server) error {
 	i.call(server)
 	if i.cluster.Namespace() == "" {
-		target := (&url.URL{Scheme: "https", Host: server.Webhook, Path: admission.MutatePath}).String()
-		var changes []map[string]any
-		for n := range admission.Entries() {
-			changes = append(changes, map[string]any{"op": "replace", "path": fmt.Sprintf("/webhooks/%d/clientConfig/url", n), "value": target})
-		}
-		patch, err := json.Marshal(changes)
+		api := i.client.AdmissionregistrationV1()
+		patch, err := redirect(server, admission.Entries())
 		if err != nil {
 			return err
 		}
-		_, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{})
+		if _, err = api.MutatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{}); err != nil {
+			return err
+		}
+		if patch, err = redirect(server, admission.WorkloadsEntries()); err != nil {
+			return err
+		}
+		_, err = api.ValidatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{})
 		return err
 	}
 	return clustertest.SetEndpoints(ctx, i.client, Namespace, Name, server.port(), i.cluster.Address().String())
+}
+
+// redirect is a patch that makes the entries of a webhook configuration call a server.
+func redirect(server *Server, entries []admission.Entry) ([]byte, error) {
+	var changes []map[string]any
+	for n, entry := range entries {
+		target := url.URL{Scheme: "https", Host: server.Webhook, Path: entry.Path}
+		changes = append(changes, map[string]any{"op": "replace", "path": fmt.Sprintf("/webhooks/%d/clientConfig/url", n), "value": target.String()})
+	}
+	return json.Marshal(changes)
 }
 
 // untilCalled waits until the API server knows of the webhook: it learns of a configuration a moment after it is made.

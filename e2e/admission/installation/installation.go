@@ -153,15 +153,18 @@ func (i *Installation) apply(ctx context.Context, config Config) error {
 	return nil
 }
 
-// webhookFile is applied last, once there is a server to call.
-const webhookFile = "install/webhook.yaml"
+// webhookFile and warningsFile are applied last, once there is a server to call.
+const (
+	webhookFile  = "install/webhook.yaml"
+	warningsFile = "install/warnings.yaml"
+)
 
 // shipped returns the objects of the project's own files.
 func shipped(trees ...fs.FS) ([]byte, error) {
 	var all []byte
 	for _, tree := range trees {
 		err := fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || path == webhookFile {
+			if err != nil || entry.IsDir() || path == webhookFile || path == warningsFile {
 				return err
 			}
 			content, err := fs.ReadFile(tree, path)
@@ -236,8 +239,29 @@ func (i *Installation) configure(ctx context.Context, server *Server, ca []byte)
 		configuration.Webhooks[n].ClientConfig = *to
 	}
 	i.call(server)
-	_, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{})
+	if _, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	warnings := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	if err := templates.Decode(templates.Install, warningsFile, warnings); err != nil {
+		return err
+	}
+	for n := range warnings.Webhooks {
+		warnings.Webhooks[n].ClientConfig = forWorkloads(target)
+	}
+	_, err = i.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, warnings, metav1.CreateOptions{})
 	return err
+}
+
+// forWorkloads is where the same server looks at workloads.
+func forWorkloads(target admissionregistrationv1.WebhookClientConfig) admissionregistrationv1.WebhookClientConfig {
+	target = *target.DeepCopy()
+	if target.Service != nil {
+		target.Service.Path = new(admission.WorkloadsPath)
+	} else {
+		target.URL = new(strings.Replace(*target.URL, admission.MutatePath, admission.WorkloadsPath, 1))
+	}
+	return target
 }
 
 // Args are the flags by which a server is started, but for its addresses.

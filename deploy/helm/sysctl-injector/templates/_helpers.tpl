@@ -24,11 +24,11 @@ labels:
 {{- end }}
 
 {{- /* The objects of a file that the project ships, as a list in YAML: with the labels of the release, and its namespace in place of
-       sysctl-injector-system, which stands in selectors and expressions too. The name of the MutatingWebhookConfiguration stands in an
+       sysctl-injector-system, which stands in selectors and expressions too. The name of the webhook configurations stands in an
        expression as well. */}}
 {{- define "sysctl-injector.shipped" -}}
 {{- $labels := include "sysctl-injector.labels" .root | fromYaml }}
-{{- $configuration := "object.kind == 'MutatingWebhookConfiguration' && object.metadata.name == '%s'" }}
+{{- $configuration := "object.kind in ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'] && object.metadata.name == '%s'" }}
 {{- $text := .root.Files.Get .file | replace "sysctl-injector-system" .root.Release.Namespace }}
 {{- $text = $text | replace (printf $configuration "sysctl-injector") (printf $configuration .root.Values.webhook.configurationName) }}
 {{- range regexSplit "(?m)^---$" $text -1 }}

@@ -1,0 +1,104 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
+)
+
+// reasonWarned is the reason of the answer for a workload, for logs and metrics.
+const reasonWarned = "WorkloadWarned"
+
+// Workloads returns the handler for workloads. It admits every one, with the decision on its pod template as warnings, so that the
+// person at the terminal sees what otherwise only the events of a ReplicaSet tell.
+func (h *Handler) Workloads() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.respond(w, r, h.answerWorkload) })
+}
+
+// workloadReview is what the handler needs of an AdmissionReview of a workload.
+type workloadReview struct {
+	metav1.TypeMeta
+	Request struct {
+		UID       string                  `json:"uid"`
+		Kind      metav1.GroupVersionKind `json:"kind"`
+		Namespace string                  `json:"namespace"`
+		Name      string                  `json:"name"`
+		Object    json.RawMessage         `json:"object"`
+	} `json:"request"`
+}
+
+// answerWorkload returns the review that answers the one in body. An error says that body is not a review of a workload.
+func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, error) {
+	var review workloadReview
+	var err error
+	h.inTurn(len(body), func() { err = json.Unmarshal(body, &review) })
+	request := review.Request
+	if err == nil && (review.APIVersion != apiVersion || review.Kind != kind || request.UID == "" || len(request.UID) > maxUID || request.Object == nil) {
+		err = errors.New("it is of another type, or without request.uid or request.object")
+	}
+	if err != nil {
+		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("not an AdmissionReview of a workload: %s", err)}
+	}
+	var warnings []string
+	h.inTurn(len(body), func() { warnings, err = h.workloadWarnings(ctx, &review) })
+	if err != nil {
+		return nil, &httpError{http.StatusInternalServerError, err.Error()} // the API server goes on without warnings
+	}
+	reason := injection.ReasonNotRequested
+	if len(warnings) > 0 {
+		reason = reasonWarned
+	}
+	h.Metrics.decided(reason)
+	h.Log.InfoContext(ctx, "Looked at workload", keyNamespace, cut(request.Namespace, maxName), keyOwnerKind, cut(request.Kind.Kind, maxName),
+		keyOwner, cut(request.Name, maxName), keyReason, reason)
+	return decision{reason: reason, AdmissionResponse: &admissionv1.AdmissionResponse{
+		UID: types.UID(request.UID), Allowed: true, Warnings: cutWarnings(warnings),
+	}}.encode()
+}
+
+// workloadWarnings returns what a person should know about a workload.
+func (h *Handler) workloadWarnings(ctx context.Context, review *workloadReview) ([]string, error) {
+	request := review.Request
+	gvk := request.Kind
+	object := inspect.Object{
+		APIVersion: metav1.GroupVersion{Group: gvk.Group, Version: gvk.Version}.String(), Kind: gvk.Kind, JSON: gjson.ParseBytes(request.Object),
+	}
+	places := new(workload.Finder).Find(object.APIVersion, object.Kind, object.JSON)
+	var warnings []string
+	for _, f := range inspect.Keys(object, places) {
+		warnings = append(warnings, f.Reason+": "+f.Err.Error())
+	}
+	for _, place := range places {
+		p, err := pod.Decode([]byte(workload.At(object.JSON, place.Path).Raw))
+		if err != nil {
+			return append(warnings, "the pods of this workload cannot be read: "+err.Error()), nil
+		}
+		target := injection.Target{Namespace: request.Namespace, Template: inspect.FieldPath(place.Path)}
+		outcome, err := h.outcome(ctx, p, target, true)
+		if err != nil {
+			return nil, err
+		}
+		for _, violation := range outcome.Violations {
+			warnings = append(warnings, "the pods of this workload will be rejected: "+violation.Reason+": "+violation.Err.Error())
+		}
+		warnings = append(warnings, outcome.Warnings...)
+		if unsafe := h.Injector.RejectedByKubelets(p); len(unsafe) > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s: kubelets reject %s, which is not a safe sysctl, unless --allowed-unsafe-sysctls has it",
+				target.Template.Child("spec", "securityContext", "sysctls"), strings.Join(unsafe, ", ")))
+		}
+	}
+	return warnings, nil
+}

@@ -2,6 +2,7 @@ package enrollment
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,7 +12,6 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
-	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // tokenPath is where the API server mounts the service account's token (k8s.io/kubernetes
@@ -20,8 +20,14 @@ const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // injected recognises the injected container as the guard does: by its whole shape, and not by its name.
 type injected struct {
-	shapes []corev1.Container
+	shapes []shape
 	images []string
+}
+
+// shape is an init container as its template has it, and what it may run.
+type shape struct {
+	corev1.Container
+	commands []*form.Command
 }
 
 func newInjected(images []string) (*injected, error) {
@@ -29,10 +35,11 @@ func newInjected(images []string) (*injected, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &injected{shapes: make([]corev1.Container, len(shapes)), images: images}
-	for n, shape := range shapes {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(shape.Container, &i.shapes[n]); err != nil {
-			return nil, fmt.Errorf("read the template of %s: %w", strings.Join(shape.Forms, " and "), err)
+	i := &injected{shapes: make([]shape, len(shapes)), images: images}
+	for n, s := range shapes {
+		i.shapes[n].commands = s.Commands
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(s.Container, &i.shapes[n].Container); err != nil {
+			return nil, fmt.Errorf("read the template of %s: %w", strings.Join(s.Forms, " and "), err)
 		}
 	}
 	return i, nil
@@ -40,8 +47,8 @@ func newInjected(images []string) (*injected, error) {
 
 // is reports whether a container is the injected one.
 func (i *injected) is(container corev1.Container) bool {
-	return container.Name == v1alpha1.ContainerName && i.hasImage(container.Image) && areAssignments(container.Args) &&
-		slices.ContainsFunc(i.shapes, func(shape corev1.Container) bool { return hasShape(container, shape) })
+	return container.Name == v1alpha1.ContainerName && i.hasImage(container.Image) &&
+		slices.ContainsFunc(i.shapes, func(s shape) bool { return s.runs(container) && hasShape(container, s.Container) })
 }
 
 // hasShape compares all but the fields that a form fills in, and what the API server and its plugins add.
@@ -59,7 +66,7 @@ func hasShape(container, want corev1.Container) bool {
 	if len(c.Resources.Claims) == 0 {
 		c.Resources = want.Resources
 	}
-	c.Image, c.ImagePullPolicy, c.Args = want.Image, want.ImagePullPolicy, want.Args
+	c.Image, c.ImagePullPolicy, c.Command, c.Args = want.Image, want.ImagePullPolicy, want.Command, want.Args
 	return apiequality.Semantic.DeepEqual(c, want)
 }
 
@@ -69,12 +76,14 @@ func (i *injected) hasImage(image string) bool {
 	})
 }
 
-func areAssignments(args []string) bool {
-	for _, arg := range args {
-		name, value, found := strings.Cut(arg, "=")
-		if dotted, err := sysctl.ParseName(name); err != nil || dotted != name || !found || value == "" {
-			return false
+// runs reports whether a container runs one of the shape's commands, with arguments that the command takes.
+func (s shape) runs(container corev1.Container) bool {
+	for _, command := range s.commands {
+		if !slices.Equal(command.Words, container.Command) {
+			continue
 		}
+		argument := regexp.MustCompile(command.Argument)
+		return len(container.Args) > 0 && !slices.ContainsFunc(container.Args, func(arg string) bool { return !argument.MatchString(arg) })
 	}
-	return len(args) > 0
+	return false
 }

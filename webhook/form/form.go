@@ -14,13 +14,14 @@ import (
 // table lists the forms. Each sysctl of a pod gets the first form that takes it:
 //
 //	form             takes                                                   by
+//	verify           every sysctl of a pod with mode: verify                 an init container that only reads
 //	native           what every kubelet allows, with strategy native-first   spec.securityContext.sysctls
 //	user-namespace   every sysctl of a pod with hostUsers: false             an unprivileged init container
 //	guest            every sysctl of a pod with its own kernel               a privileged init container, in the guest
 //	privileged       every other                                             a privileged init container
 //
 // A form with an init container decides by the pod alone, so a pod gets at most one container.
-var table = []*Form{native, userNamespace, guest, privileged}
+var table = []*Form{verify, native, userNamespace, guest, privileged}
 
 // Form is one way to set sysctls.
 type Form struct {
@@ -33,6 +34,8 @@ type Form struct {
 	templates []*template
 	// noGrant says why sysctls that the form sets may need no grant.
 	noGrant string
+	// OnlyReads tells whether the container sets nothing.
+	OnlyReads bool
 	// Privileged tells whether the container is.
 	Privileged bool
 	// Warn says what a person should know of a sysctl that the container sets; nil or "" for nothing.
@@ -44,6 +47,8 @@ type Pod struct {
 	policy.Facts
 	// Asks tells whether the pod's own annotations ask for sysctls.
 	Asks bool
+	// Verify is the mode: sysctls are compared, and not set.
+	Verify bool
 	// NativeFirst is the strategy: what Kubernetes can set by itself needs no container.
 	NativeFirst bool
 	// Kubernetes is the minor version of the cluster's API servers: 37 for Kubernetes 1.37.

@@ -16,5 +16,5 @@ var privilegedContainer = &template{
 	file:        "privileged.yaml",
 	podSecurity: in(Privileged),
 	rejected:    "the privileged init container that would set them",
-	commands:    []*Command{plain},
+	commands:    []*Command{plain, scripted},
 }

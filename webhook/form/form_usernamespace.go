@@ -40,7 +40,7 @@ var ipcContainer = &template{
 		return Privileged
 	},
 	rejected: "the init container that would set them: it is root of the pod's user namespace, with an unmasked /proc",
-	commands: []*Command{plain},
+	commands: []*Command{plain, scripted},
 }
 
 // networkContainer has CAP_NET_ADMIN, which the kernel asks for in the user namespace (net/sysctl_net.c, net_ctl_permissions).
@@ -48,5 +48,5 @@ var networkContainer = &template{
 	file:        "user-namespace-net.yaml",
 	podSecurity: in(Privileged),
 	rejected:    "the init container that would set them: it adds the capability NET_ADMIN, in the pod's user namespace",
-	commands:    []*Command{plain},
+	commands:    []*Command{plain, scripted},
 }

@@ -34,11 +34,11 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	commands, err := pickOf(shapes, func(shape form.Shape) any { return shape.Commands[0].Words })
+	commands, err := pickOf(shapes, func(shape form.Shape) any { return ofCommands(shape, func(c *form.Command) any { return c.Words }) })
 	if err != nil {
 		return nil, err
 	}
-	arguments, err := pickOf(shapes, func(shape form.Shape) any { return shape.Commands[0].Argument })
+	arguments, err := pickOf(shapes, func(shape form.Shape) any { return ofCommands(shape, func(c *form.Command) any { return c.Argument }) })
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +68,24 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	return literals, nil
 }
 
+// expression is a part of a shape that CEL has to work out.
+type expression string
+
+// ofCommands returns a part of a shape's command. Of two commands, the variable "scripted" says which one counts.
+func ofCommands(shape form.Shape, part func(*form.Command) any) any {
+	if len(shape.Commands) == 1 {
+		return part(shape.Commands[0])
+	}
+	literals := make([]string, len(shape.Commands))
+	for i, command := range shape.Commands {
+		var err error
+		if literals[i], err = literalOf(part(command)); err != nil {
+			panic(err) // words and texts always encode
+		}
+	}
+	return expression("(variables.scripted ? " + literals[1] + "\n: " + literals[0] + ")")
+}
+
 // pickOf returns the expression for one part of a container's shape. Of several shapes, the variable "form" says which one counts:
 // CEL evaluates that one only, so that the costs of the forms do not add up. The last one is for all that are not named.
 func pickOf(shapes []form.Shape, part func(form.Shape) any) (string, error) {
@@ -82,13 +100,13 @@ func pickOf(shapes []form.Shape, part func(form.Shape) any) (string, error) {
 		}
 	}
 	last := len(shapes) - 1
-	expression := ""
+	picked := ""
 	for i, literal := range literals[:last] {
 		if literal != literals[last] {
-			expression += fmt.Sprintf("variables.form == '%s' ? %s\n: ", shapes[i].Name, literal)
+			picked += fmt.Sprintf("variables.form == '%s' ? %s\n: ", shapes[i].Name, literal)
 		}
 	}
-	return expression + literals[last], nil
+	return picked + literals[last], nil
 }
 
 // nodeNames returns the expression for the names that no namespace isolates, from the scopes of package sysctl.
@@ -162,6 +180,9 @@ func sortedOf(list string) string {
 // literalOf writes plain data in CEL, of which JSON is a part but for one thing: the values of a map have to be of one type, and
 // dyn() makes them so.
 func literalOf(value any) (string, error) {
+	if text, is := value.(expression); is {
+		return string(text), nil
+	}
 	object, isMap := value.(map[string]any)
 	if !isMap {
 		text, err := json.Marshal(value)

@@ -33,7 +33,6 @@ const (
 	ReasonUnknownKey     = "UnknownKey"
 	ReasonReservedName   = "ReservedName"
 	ReasonNativeConflict = "NativeConflict"
-	ReasonNotPlain       = "NotPlain"
 )
 
 // Target is where a pod is to run.
@@ -166,12 +165,16 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 	if invalid != nil {
 		return denied(*invalid)
 	}
+	verify, invalid := verifies(p, at.metadata)
+	if invalid != nil {
+		return denied(*invalid)
+	}
 	plan := i.forms.Plan(form.Pod{
-		Facts: facts, Asks: p.AsksForSysctls(), NativeFirst: strategy == form.NativeFirst,
+		Facts: facts, Asks: p.AsksForSysctls(), Verify: verify, NativeFirst: strategy == form.NativeFirst,
 		Kubernetes: i.kubernetes(), KubeletSysctls: i.kubeletSysctls,
 	}, settings)
-	violations = append(plan.Check(), notPlain(settings)...)
-	if len(violations) == 0 {
+	violations = plan.Check()
+	if len(violations) == 0 && !plan.Form.OnlyReads {
 		violations = rules.Evaluate(facts, settings, plan.Form.Rules)
 	}
 	if violations = append(violations, nativeConflicts(p, settings)...); len(violations) > 0 {

@@ -138,10 +138,6 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"refuses a path in a name", func(w *world) { w.sysctls("kernel/../../../tmp/x = 1") }, "InvalidAnnotation",
 			annotation + `Invalid value: "kernel/../../../tmp/x": line 1: a sysctl name is words joined by single dots, such as net.core.somaxconn: ".." is not allowed`},
-		{"rejects a floor as long as no form can raise a value", func(w *world) { w.sysctls("net.core.somaxconn >= 1") }, "NotPlain",
-			annotation + `Forbidden: line 1: "net.core.somaxconn>=1" cannot be applied yet: write "name = value"`},
-		{"rejects a sysctl that may be missing as long as no form can skip it", func(w *world) { w.sysctls("-net.ipv6.route.max_size = 1") }, "NotPlain",
-			annotation + `Forbidden: line 1: "-net.ipv6.route.max_size=1" cannot be applied yet: write "name = value"`},
 		{"refuses a misspelt annotation key, with the nearest", func(w *world) { w.annotate("sysctl-injector.dev/sysctl", "net.core.somaxconn = 1") }, "UnknownKey",
 			`metadata.annotations[sysctl-injector.dev/sysctl]: Forbidden: no such key; did you mean metadata.annotations[sysctl-injector.dev/sysctls]?`},
 		{"refuses a misspelt key on a pod that asks for nothing else", func(w *world) {

@@ -24,6 +24,7 @@ var podKeys = []PodKey{
 	{"annotations", v1alpha1.SysctlsAnnotation},
 	{"annotations", v1alpha1.ProfilesAnnotation},
 	{"annotations", v1alpha1.InjectAnnotation},
+	{"annotations", v1alpha1.ModeAnnotation},
 	{"annotations", v1alpha1.StrategyAnnotation},
 	{"annotations", v1alpha1.StatusAnnotation},
 	{"labels", v1alpha1.InjectedLabel},
@@ -69,6 +70,28 @@ func NearestKey(key string) PodKey {
 		}
 	}
 	return nearest
+}
+
+// The modes of the annotation sysctl-injector.dev/mode.
+const (
+	modeSet    = "set"
+	modeVerify = "verify"
+)
+
+// verifies reads the annotation sysctl-injector.dev/mode.
+func verifies(p *pod.Pod, metadata *field.Path) (bool, *policy.Violation) {
+	text, ok := p.Annotations[v1alpha1.ModeAnnotation]
+	if !ok {
+		return false, nil
+	}
+	switch strings.TrimSpace(text) {
+	case modeSet:
+		return false, nil
+	case modeVerify:
+		return true, nil
+	}
+	path := metadata.Child("annotations").Key(v1alpha1.ModeAnnotation)
+	return false, &policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, text, []string{modeSet, modeVerify})}
 }
 
 // strategyOf reads the annotation sysctl-injector.dev/strategy.

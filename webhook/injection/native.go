@@ -92,15 +92,3 @@ func (i *Injector) RejectedByKubelets(p *pod.Pod) []string {
 		return slices.ContainsFunc(i.kubeletSysctls, func(pattern sysctl.Pattern) bool { return pattern.Matches(name) })
 	})
 }
-
-// notPlain rejects what `sysctl -w` cannot apply, as long as no form runs a script that can.
-func notPlain(settings []policy.Setting) []policy.Violation {
-	var violations []policy.Violation
-	for _, setting := range settings {
-		if !setting.IsPlain() {
-			violations = append(violations, policy.Violation{Reason: ReasonNotPlain, Err: field.Forbidden(setting.Path,
-				fmt.Sprintf(`line %d: %q cannot be applied yet: write "name = value"`, setting.Line, setting.Assignment))})
-		}
-	}
-	return violations
-}

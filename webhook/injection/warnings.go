@@ -21,6 +21,9 @@ var recentLinux = version.MustParseGeneric("5.0")
 // warnings are what a person at the terminal should know of a pod that is injected. An API server cuts what is long, so each
 // is short.
 func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.Setting) []string {
+	if plan.Form.OnlyReads {
+		return nil
+	}
 	var warnings []string
 	var safe []string // from which releases
 	for _, setting := range settings {

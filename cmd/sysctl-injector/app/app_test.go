@@ -217,6 +217,8 @@ func TestCommandLine(t *testing.T) {
 			"Nothing to grant for Pod \"queue\": Pod Security baseline admits the init container that sets them.\n"},
 		{"companion says why native sysctls need no grant", "", []string{"companion", "-f", "testdata/inject/native-first.yaml", "--kubelet-sysctls", "net.core.*"}, 0, "",
 			"Nothing to grant for Deployment \"web\": Kubernetes sets them by spec.securityContext.sysctls.\n"},
+		{"companion says why verification needs no grant", "", []string{"companion", "-f", "testdata/inject/verify.yaml"}, 0, "",
+			"Nothing to grant for Pod \"search\": the init container only reads.\n"},
 		{"inject refuses a strategy that there is not", "", []string{"inject", "-f", "-", "--strategy", "native"}, 2, "",
 			"error: invalid argument \"native\" for \"--strategy\" flag: must be one of init-container, native-first\nSee 'sysctl-injector inject --help'.\n"},
 		{"inject refuses a pattern that there is not", "", []string{"inject", "-f", "-", "--kubelet-sysctls", "net.ipv4.conf.*.forwarding"}, 2, "",
@@ -259,8 +261,8 @@ func TestInjectOfADirectory(t *testing.T) {
 	}
 	slices.Sort(names)
 	want := []string{"ConfigMap/untouched", "CronJob/nightly", "DaemonSet/nginx-ingress", "DaemonSet/nginx-ingress", "DaemonSet/small-agent",
-		"Deployment/liberty", "Deployment/liberty", "Deployment/web", "Deployment/web", "Namespace/boutique", "Pod/busybox-kata", "Pod/busybox-kata", "Pod/db", "Pod/elsewhere",
-		"Pod/mirrored", "Pod/modify-sysctl", "Pod/modify-sysctl", "Pod/own", "Pod/proxy", "Pod/queue", "Pod/reports", "Pod/resolved", "Pod/without", "RuntimeClass/kata-qemu",
+		"Deployment/liberty", "Deployment/liberty", "Deployment/web", "Deployment/web", "Namespace/boutique", "Pod/busybox-kata", "Pod/busybox-kata", "Pod/db", "Pod/elsewhere", "Pod/gateway",
+		"Pod/mirrored", "Pod/modify-sysctl", "Pod/modify-sysctl", "Pod/own", "Pod/proxy", "Pod/queue", "Pod/reports", "Pod/resolved", "Pod/search", "Pod/without", "RuntimeClass/kata-qemu",
 		"StatefulSet/queue", "SysctlProfile/web-defaults"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -12,6 +12,8 @@ const (
 	ProfilesAnnotation = GroupName + "/profiles"
 	// InjectAnnotation set to "false" leaves the pod alone. Written by the user; "true" is the default.
 	InjectAnnotation = GroupName + "/inject"
+	// ModeAnnotation says what is done with the sysctls: set, the default, or verify. Written by the user.
+	ModeAnnotation = GroupName + "/mode"
 	// StrategyAnnotation says how the sysctls are set: init-container, or native-first. Written by the user; the server's --strategy is
 	// the default.
 	StrategyAnnotation = GroupName + "/strategy"

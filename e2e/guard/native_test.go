@@ -48,7 +48,6 @@ func TestGuardAdmitsWhatTheWebhookSetsNatively(t *testing.T) {
 		{"a name that is not declared", held(api.LevelBaseline), with(v1alpha1.StatusAnnotation, `{"native":["net.ipv4.ip_forward=1"]}`),
 			[]corev1.Sysctl{{Name: "net.ipv4.ip_forward", Value: "1"}}, "net.ipv4.ip_forward"},
 		{"a name that the init container sets", held(api.LevelBaseline), with(v1alpha1.StatusAnnotation, `{"sysctls":["net.core.somaxconn=1024"]}`), []corev1.Sysctl{somaxconn}, "net.core.somaxconn"},
-		{"without a status", held(api.LevelBaseline), with(v1alpha1.StatusAnnotation, ""), []corev1.Sysctl{somaxconn}, "net.core.somaxconn"},
 		{"of a pod that asks for nothing", held(api.LevelBaseline), with(v1alpha1.SysctlsAnnotation, ""), []corev1.Sysctl{somaxconn}, "net.core.somaxconn"},
 		{"of a pod that is left alone", held(api.LevelBaseline), with(v1alpha1.InjectAnnotation, "false"), []corev1.Sysctl{somaxconn}, "net.core.somaxconn"},
 		{"where the webhook does not see pods", optedOut, answered, []corev1.Sysctl{somaxconn}, "net.core.somaxconn"},

@@ -10,7 +10,6 @@ import (
 	"k8s.io/pod-security-admission/api"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
-	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 func script(text string) []string { return []string{"sh", "-ec", text, "sysctl-injector"} }
@@ -29,7 +28,7 @@ func verifying(args ...string) *corev1.Pod {
 func TestGuardAdmitsVerification(t *testing.T) {
 	for name, of := range map[string]labels{
 		"the guard at baseline": held(api.LevelBaseline), "the guard at restricted": held(api.LevelRestricted),
-		"Pod Security at restricted": {v1alpha1.InjectLabel: v1alpha1.InjectEnabled, api.EnforceLevelLabel: string(api.LevelRestricted)},
+		"Pod Security at restricted": {api.EnforceLevelLabel: string(api.LevelRestricted)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			namespace := newNamespace(t, of)

@@ -22,6 +22,9 @@ const (
 	initName = "init" // of a container that somebody wrote
 )
 
+// safe is what every kubelet allows, so that Kubernetes can set it by itself.
+const safe = "net.ipv4.ip_local_port_range = 32768 65535\nnet.ipv4.tcp_keepalive_time = 600\n"
+
 const asked = "net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"
 
 // kind is one sort of pod, and what was measured of it.
@@ -40,6 +43,14 @@ const (
 	injected
 	noopLimited
 	injectedLimited
+	// The forms, from here on.
+	native
+	verifying
+	raised
+	noneUserNamespaced
+	noopUserNamespaced
+	userNamespaced
+	// The copies, from here on.
 	mains
 )
 
@@ -65,6 +76,24 @@ func kinds(rendered *corev1.Container) []*kind {
 		injectedLimited: {name: "the injected one, in a pod with limits", namespace: guarded, tweak: func(pod *corev1.Pod) {
 			annotated(pod)
 			limited(pod)
+		}},
+		native: {name: "native: `strategy: native-first`, safe names", namespace: guarded, tweak: func(pod *corev1.Pod) {
+			pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: safe, v1alpha1.StrategyAnnotation: "native-first"}
+		}},
+		verifying: {name: "verify: `mode: verify`, a name of the node", namespace: guarded, tweak: func(pod *corev1.Pod) {
+			pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: "vm.max_map_count >= 1\n", v1alpha1.ModeAnnotation: "verify"}
+		}},
+		raised: {name: "privileged, with a floor: the script", namespace: guarded, tweak: func(pod *corev1.Pod) {
+			pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn >= 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"}
+		}},
+		noneUserNamespaced: {name: "no init container, `hostUsers: false`", namespace: guarded, tweak: inUserNamespace},
+		noopUserNamespaced: {name: "an ordinary one, `true`, `hostUsers: false`", namespace: guarded, tweak: func(pod *corev1.Pod) {
+			withNoop(pod)
+			inUserNamespace(pod)
+		}},
+		userNamespaced: {name: "user-namespace: `hostUsers: false`", namespace: guarded, tweak: func(pod *corev1.Pod) {
+			annotated(pod)
+			inUserNamespace(pod)
 		}},
 		mains: {name: "a copy of the injected one", namespace: open, tweak: copied(func(*corev1.Pod, *corev1.Container) {})},
 		{name: "… that runs `true`", namespace: open, tweak: copied(func(_ *corev1.Pod, c *corev1.Container) {
@@ -97,6 +126,8 @@ func kinds(rendered *corev1.Container) []*kind {
 func annotated(pod *corev1.Pod) {
 	pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: asked}
 }
+
+func inUserNamespace(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) }
 
 func withNoop(pod *corev1.Pod) {
 	pod.Spec.InitContainers = []corev1.Container{{

@@ -13,7 +13,7 @@ import (
 
 // print writes the tables. Each figure is a median over the pods of its kind.
 func (b *bench) print(out io.Writer) error {
-	for _, table := range []report.Table{b.starts(), b.inits(), b.stages(), b.copies()} {
+	for _, table := range []report.Table{b.starts(), b.forms(), b.inits(), b.stages(), b.copies()} {
 		fmt.Fprintln(out)
 		if err := table.Print(out); err != nil {
 			return err
@@ -26,7 +26,7 @@ func (b *bench) print(out io.Writer) error {
 func (b *bench) report(machine report.Machine, version string) report.Report {
 	var section strings.Builder
 	fmt.Fprintf(&section, "Kubernetes %s, %d pods of each kind.\n\n", version, len(b.kinds[none].timelines))
-	for _, table := range []report.Table{b.starts(), b.inits(), b.stages(), b.copies()} {
+	for _, table := range []report.Table{b.starts(), b.forms(), b.inits(), b.stages(), b.copies()} {
 		fmt.Fprintf(&section, "%s\n", table.Markdown())
 	}
 	fmt.Fprintln(&section, b.alone)
@@ -34,7 +34,7 @@ func (b *bench) report(machine report.Machine, version string) report.Report {
 	for _, kind := range b.kinds {
 		of := map[string]any{}
 		for _, stage := range append([]stage{{name: "to the app's start", of: timeline.total}}, stages...) {
-			if !stage.onlyInit || kind != b.kinds[none] {
+			if !stage.onlyInit || kind.timelines[0].init.id != "" {
 				took := durations(kind.timelines, stage.of)
 				of[stage.name] = map[string]time.Duration{"p50": report.Median(took), "p90": report.Percentile(took, 90)}
 			}
@@ -48,7 +48,7 @@ func (b *bench) report(machine report.Machine, version string) report.Report {
 func (b *bench) starts() report.Table {
 	table := report.Table{{"a pod with", "pods", "its app has started after", "p90", "beside none", "ratio", ": an ordinary one"}}
 	without := median(b.kinds[none].timelines, timeline.total)
-	for _, kind := range b.kinds[:mains] {
+	for _, kind := range b.kinds[:native] {
 		total := median(kind.timelines, timeline.total)
 		table.Add(kind.name, fmt.Sprint(len(kind.timelines)), milliseconds(total),
 			milliseconds(report.Percentile(durations(kind.timelines, timeline.total), 90)), "+"+milliseconds(total-without),
@@ -57,10 +57,29 @@ func (b *bench) starts() report.Table {
 	return table
 }
 
+// forms is about how the sysctls get into a pod. Pods in a user namespace are compared with such pods.
+func (b *bench) forms() report.Table {
+	table := report.Table{{"the form", "pods", "its app has started after", "p90", "beside none", "ratio", ": an ordinary one"}}
+	row := func(number, without, ordinary int) {
+		kind := b.kinds[number]
+		total, bare := median(kind.timelines, timeline.total), median(b.kinds[without].timelines, timeline.total)
+		table.Add(kind.name, fmt.Sprint(len(kind.timelines)), milliseconds(total),
+			milliseconds(report.Percentile(durations(kind.timelines, timeline.total), 90)), "+"+milliseconds(total-bare),
+			fmt.Sprintf("%.2f", float64(total)/float64(bare)), ratio(kind, b.kinds[ordinary], timeline.total))
+	}
+	for _, number := range []int{none, noop, native, injected, raised, verifying} {
+		row(number, none, noop)
+	}
+	for _, number := range []int{noneUserNamespaced, noopUserNamespaced, userNamespaced} {
+		row(number, noneUserNamespaced, noopUserNamespaced)
+	}
+	return table
+}
+
 // inits is about the init containers' share of it.
 func (b *bench) inits() report.Table {
 	table := report.Table{{"the init container", "its share", ": an ordinary one", "of it work", ": an ordinary one", "of it the kubelet's wait"}}
-	for _, kind := range b.kinds[noop:mains] {
+	for _, kind := range b.kinds[noop:native] {
 		table.Add(kind.name, milliseconds(median(kind.timelines, timeline.share)), ratio(kind, b.ordinary(kind), timeline.share),
 			milliseconds(median(kind.timelines, timeline.work)), ratio(kind, b.ordinary(kind), timeline.work),
 			milliseconds(median(kind.timelines, timeline.wait)))

@@ -51,6 +51,7 @@ func (s *story) tell(ctx context.Context) error {
 		{"An administrator installs sysctl-injector and its guard, and enrolls the namespace", s.install},
 		{"A Deployment says in an annotation what it needs", s.annotated},
 		{"Inside the app's container", s.inside},
+		{"Less privilege does the same: three ways side by side", s.ways},
 		{"The node is as it was", s.unchanged},
 		{"What belongs to the whole node is refused", s.nodeLevel},
 		{"A pod with a kernel of its own may have that too", s.guest},

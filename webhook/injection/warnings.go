@@ -31,6 +31,11 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 		if w := namespacedSince(facts, entry); w != "" {
 			warnings = append(warnings, w)
 		}
+		if facts.Kernel != v1alpha1.GuestKernel {
+			for _, text := range sysctl.OnNodes(setting.Assignment) {
+				warnings = append(warnings, setting.Name+": "+text)
+			}
+		}
 		if plan.Container != nil && plan.Form.Warn != nil {
 			if w := plan.Form.Warn(entry); w != "" {
 				warnings = append(warnings, setting.Name+": "+w)

@@ -113,7 +113,7 @@ func TestRulesOfAPolicy(t *testing.T) {
 		{"refuses a plus sign, which the kernel would not read", few, "net.core.somaxconn = +10", nearest + `only whole numbers from 10 to 100, not "+10"`},
 		{"refuses a number above the only bound", bounded(nil, new(int64(100))), "net.core.somaxconn = 101", nearest + `only whole numbers up to 100, not "101"`},
 		{"refuses a number below the only bound", bounded(new(int64(10)), nil), "net.core.somaxconn = 9", nearest + `only whole numbers from 10, not "9"`},
-		{"allows a negative number within bounds", bounded(new(int64(-5)), new(int64(0))), "net.core.somaxconn = -5", ""},
+		{"allows a negative number within bounds", bounded(new(int64(-5)), new(int64(0))), "net.ipv4.tcp_adv_win_scale = -5", ""},
 		{"refuses a negative number below the least", bounded(new(int64(-5)), nil), "net.core.somaxconn = -6", nearest + `only whole numbers from -5, not "-6"`},
 		{"allows a number beyond 64 bits above the least", bounded(new(int64(1)), nil), "kernel.shmmax = 18446744073692774399", ""},
 		{"refuses a number beyond 64 bits above the greatest", bounded(nil, new(int64(1<<62))), "kernel.shmmax = 18446744073692774399", nearest + `only whole numbers up to 4611686018427387904, not "18446744073692774399"`},

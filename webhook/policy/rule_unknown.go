@@ -17,7 +17,11 @@ func (s *Set) unknownName(name string) (reason, message string) {
 	if s.isGrantable(name) {
 		return "", ""
 	}
-	return ReasonUnknownSysctl, "is not a sysctl that sysctl-injector knows; check the spelling. If the node's kernel has it, an " +
+	advice := "check the spelling."
+	if known := sysctl.Suggest(name); known != "" {
+		advice = "did you mean " + known + "?"
+	}
+	return ReasonUnknownSysctl, "is not a sysctl that sysctl-injector knows; " + advice + " If the node's kernel has it, an " +
 		"administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a pattern such as net.* covers known names only"
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -31,6 +32,8 @@ func TestUnknownNames(t *testing.T) {
 		{"an unknown parameter by a beginning", "net.ipv4.conf.x1.rp_y", []string{"net.ipv4.conf.*.rp_*"},
 			[]violation{{"UnknownSysctl", atSysctls + "Forbidden: line 1: net.ipv4.conf.x1.rp_y " + unknown}}},
 		{"a VLAN of a usual interface", "net.ipv4.conf.net1/100.rp_filter", []string{"net.*"}, nil},
+		{"one typo away from a known name", "net.core.somaxcon", []string{"net.*"}, []violation{{"UnknownSysctl", atSysctls +
+			"Forbidden: line 1: net.core.somaxcon " + strings.Replace(unknown, "check the spelling.", "did you mean net.core.somaxconn?", 1)}}},
 		{"an unknown name that no policy allows", "net.x1", []string{"kernel.sem"}, []violation{{"NotAllowedByPolicy", atSysctls +
 			`Forbidden: line 1: net.x1 is not allowed by any SysctlPolicy for service account "default" in namespace "shop"` + askFor}}},
 	} {

@@ -14,10 +14,10 @@ type Rule struct {
 }
 
 // The rules that hold whatever a SysctlPolicy says, and whatever form sets the sysctl. The first one that applies is reported.
-var rules = []Rule{neverOnSharedKernel, nodeLevel, hostNetwork, hostIPC, hostOnly}
+var rules = []Rule{neverOnSharedKernel, nodeLevel, hostNetwork, hostIPC, removedName, hostOnly}
 
 // Evaluate returns every reason why a pod may not set what it asks for, in the order in which it asks; none if it may. The rules
-// of the form that would set them come before the rules above, and the SysctlPolicies last.
+// of the form that would set them come before the rules above, then the SysctlPolicies, and the kernel's bounds last.
 func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation {
 	var violations []Violation
 	selected := s.selecting(facts)
@@ -32,6 +32,9 @@ func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation
 		}
 		if reason == "" {
 			reason, message = s.unknownName(setting.Name)
+		}
+		if reason == "" {
+			reason, message = invalidValue(facts, setting.Assignment)
 		}
 		if reason != "" {
 			violations = append(violations, Violation{reason, setting.forbidden("%s", message)})

@@ -80,6 +80,23 @@ func TestRules(t *testing.T) {
 		}},
 		{"allows what runs code in a guest kernel, which is the pod's own", guest, "kernel.core_pattern = core", nil},
 
+		{"rejects a name that Linux removed", nil, "net.ipv4.tcp_tw_recycle = 1", []violation{
+			{"RemovedSysctl", atSysctls + "Forbidden: line 1: net.ipv4.tcp_tw_recycle does not exist since Linux 4.12: remove it"},
+		}},
+		{"rejects a name that Linux renamed, with the new name", nil, "net.ipv4.netfilter.ip_conntrack_tcp_timeout_established = 600", []violation{
+			{"RemovedSysctl", atSysctls + "Forbidden: line 1: net.ipv4.netfilter.ip_conntrack_tcp_timeout_established does not exist in Linux 4.19 or later (Linux 3.10 had it): " +
+				"use net.netfilter.nf_conntrack_tcp_timeout_established"},
+		}},
+		{"allows a name that only newer kernels lack", nil, "net.netfilter.nf_conntrack_helper = 1", nil},
+		{"rejects a value that no supported kernel takes", nil, "net.core.somaxconn = -1", []violation{
+			{"InvalidValue", atSysctls + "Forbidden: line 1: net.core.somaxconn takes 0 to 2147483647: the kernel rejects -1"},
+		}},
+		{"rejects a value that is no number", nil, "net.core.somaxconn = 4k", []violation{
+			{"InvalidValue", atSysctls + `Forbidden: line 1: net.core.somaxconn takes whole numbers, not "4k"`},
+		}},
+		{"allows a value that some supported kernel takes", nil, "net.ipv4.tcp_syncookies = 300", nil},
+		{"leaves values to a guest kernel, which may be no Linux", guest, "net.core.somaxconn = -1", nil},
+
 		{"refuses a node-level name on a shared kernel", nil, "vm.max_map_count = 262144", []violation{
 			{"NodeLevel", atSysctls + "Forbidden: line 1: vm.max_map_count " + noClass},
 		}},
@@ -170,7 +187,7 @@ func TestCheckOfOneSysctlWithoutAPod(t *testing.T) {
 }
 
 func TestEveryRuleHasAReasonOfItsOwn(t *testing.T) {
-	seen := map[string]bool{ReasonInvalidAnnotation: true, ReasonNoPolicy: true, ReasonNotAllowed: true}
+	seen := map[string]bool{ReasonInvalidAnnotation: true, ReasonNoPolicy: true, ReasonNotAllowed: true, ReasonUnknownSysctl: true, ReasonInvalidValue: true}
 	var reasons []string
 	for _, r := range rules {
 		reasons = append(reasons, r.Reason)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,6 +16,22 @@ var number = regexp.MustCompile(`^-?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$`)
 
 // maxNumber is the most characters of one number: the kernel copies it to a buffer of 22 (TMPBUFLEN).
 const maxNumber = 21
+
+// Check tells what kernels say to an assignment, as CheckValue does for a value. A floor that is lower than what the kernel takes is never
+// written.
+func (p *Parameter) Check(a Assignment) (problem, warning string) {
+	if a.Operator != AtLeast || !p.isNumeric() {
+		return p.CheckValue(a.Value)
+	}
+	lowest := strconv.FormatInt(p.Bounds[len(p.Bounds)-1].Min, 10)
+	fields := strings.Fields(a.Value)
+	for i, field := range fields {
+		if isLower, ok := isLess64(field, lowest); ok && isLower {
+			fields[i] = lowest
+		}
+	}
+	return p.CheckValue(strings.Join(fields, " "))
+}
 
 // CheckValue tells what kernels say to a value. problem is set where no supported kernel takes it, warning where some do not; both
 // complete a sentence that begins with the sysctl's name.
@@ -73,12 +90,11 @@ func (p *Parameter) checkNumber(field string) (isProblem bool, text string) {
 			outside = append(outside, b)
 		}
 	}
-	newest := p.Bounds[len(p.Bounds)-1]
 	switch {
 	case len(inside) == 0 && len(p.Bounds) == 1:
-		return true, fmt.Sprintf("takes %s%s: the kernel rejects %s", newest, p.unit(), field)
+		return true, fmt.Sprintf("takes %s%s: the kernel rejects %s", p.Bounds[0], p.unit(), field)
 	case len(inside) == 0:
-		return true, fmt.Sprintf("takes %s%s on Linux %s, and no more on the others: the kernel rejects %s", newest, p.unit(), newest.From, field)
+		return true, fmt.Sprintf("takes %s%s, and on some kernels less: every kernel rejects %s", widest(p.Bounds), p.unit(), field)
 	case len(outside) > 0:
 		b := outside[len(outside)-1]
 		return false, fmt.Sprintf("takes %s%s on %s: there, the pod will not start with %s", b, p.unit(), p.kernelsOf(b), field)
@@ -89,6 +105,15 @@ func (p *Parameter) checkNumber(field string) (isProblem bool, text string) {
 		return false, fmt.Sprintf("takes less on a kernel with more ticks a second (CONFIG_HZ): there, the pod will not start with %s", field)
 	}
 	return false, ""
+}
+
+// widest returns the bounds that hold on every supported kernel.
+func widest(all []Bounds) Bounds {
+	wide := all[0]
+	for _, b := range all[1:] {
+		wide.Min, wide.Max = min(wide.Min, b.Min), max(wide.Max, b.Max)
+	}
+	return wide
 }
 
 // kernelsOf names the kernels that have given bounds.
@@ -165,6 +190,13 @@ func (b Bounds) has(field string) bool {
 func parseNumber(digits string) (magnitude uint64, ok bool) {
 	magnitude, err := strconv.ParseUint(digits, 0, 64)
 	return magnitude, err == nil
+}
+
+// isLess64 compares two whole numbers of 64 bits.
+func isLess64(a, b string) (isLess, ok bool) {
+	x, ok := new(big.Int).SetString(a, 10)
+	y, _ := new(big.Int).SetString(b, 10)
+	return ok && x.Cmp(y) < 0, ok
 }
 
 func isBelow(a, b string) bool {

@@ -114,10 +114,10 @@ func TestFloors(t *testing.T) {
 	}
 	t.Run("what cannot be raised keeps the pod from starting", func(t *testing.T) {
 		t.Parallel()
-		pod := create(t, makeNamespace(t, optedIn()), newPod("impossible", "net.ipv4.tcp_available_congestion_control >= 1\nnet.core.somaxconn >= 5000"))
+		pod := create(t, makeNamespace(t, optedIn()), newPod("impossible", "net.ipv4.ping_group_range >= 1\nnet.core.somaxconn >= 5000"))
 		pod = awaitPod(t, pod, "to have tried once", func(pod *corev1.Pod) bool { return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != "" })
 		wantNeverStarted(t, pod)
-		if message := lastMessage(pod); !strings.Contains(message, "net.ipv4.tcp_available_congestion_control: ") {
+		if message := lastMessage(pod); !strings.Contains(message, "net.ipv4.ping_group_range: ") {
 			t.Errorf("the termination message is %q, want the name in it", message)
 		}
 	})

@@ -27,7 +27,7 @@ func (s *story) ways(ctx context.Context) error {
 			return err
 		}
 		if err := s.expect(ctx, "net.ipv4.ip_local_port_range = 32768 65535 net.ipv4.tcp_keepalive_time = 600 CapEff: 0000000000000000",
-			"kubectl", "-n", "shop", "exec", way.pod, "--", "sh", "-c", "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_keepalive_time; grep CapEff /proc/self/status"); err != nil {
+			"kubectl", "-n", "shop", "exec", way.pod, "-c", "app", "--", "sh", "-c", "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_keepalive_time; grep CapEff /proc/self/status"); err != nil {
 			return err
 		}
 	}

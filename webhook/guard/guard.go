@@ -26,6 +26,10 @@
 // the same in every pod are compared, for the others see templates/guard/standard.yaml. Any other container of that name is
 // refused, and held to the standard besides, so that the message tells both.
 //
+// There are several forms of it. A field or two tell which one a container claims to be (the variable "form"), and it is compared with that
+// one alone, so that the costs of the forms do not add up. Those of a user namespace are admitted only with hostUsers: false. No grant
+// is asked for what any pod may have: the one that only reads, and, where baseline trusts user namespaces, the one for IPC names.
+//
 // Where the webhook is not called (the namespace is not labelled inject=enabled) the container is refused too, when a
 // pod is created: the guard can tell which names were granted, but only the webhook knows what values a policy allows.
 // Pods that have it already may still be updated.
@@ -39,6 +43,12 @@
 // sysctls. The policy sysctl-injector-presence rejects it: it has no status annotation, which the webhook writes into each pod that
 // asks. A pod's author gains nothing by writing it: the API server creates a pod that has a key of ours only after the webhook
 // has answered.
+//
+// # Native sysctls
+//
+// An unsafe name in securityContext.sysctls violates every standard. The webhook writes such names only if an administrator has declared
+// that all kubelets allow them, and names them with their values in the status annotation. The check "sysctls" lets exactly those pass, in
+// pods that ask for sysctls: their status is the webhook's own.
 //
 // # Whose kernel
 //

@@ -161,18 +161,11 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 		return denied(violations...)
 	}
 	facts := i.facts(p, target)
-	strategy, invalid := i.strategyOf(p, at.metadata)
+	ways, invalid := i.ways(p, facts, at.metadata)
 	if invalid != nil {
 		return denied(*invalid)
 	}
-	verify, invalid := verifies(p, at.metadata)
-	if invalid != nil {
-		return denied(*invalid)
-	}
-	plan := i.forms.Plan(form.Pod{
-		Facts: facts, Asks: p.AsksForSysctls(), Verify: verify, NativeFirst: strategy == form.NativeFirst,
-		Kubernetes: i.kubernetes(), KubeletSysctls: i.kubeletSysctls,
-	}, settings)
+	plan := i.forms.Plan(ways, settings)
 	violations = plan.Check()
 	if len(violations) == 0 && !plan.Form.OnlyReads {
 		violations = rules.Evaluate(facts, settings, plan.Form.Rules)
@@ -183,6 +176,7 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 	return i.inject(p, plan, target, facts, settings, policy.Names(defaults))
 }
 
+// inject makes the changes of a plan.
 func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting, defaults []string) Outcome {
 	found, elsewhere := reservedContainers(p)
 	if len(elsewhere) > 0 {
@@ -245,26 +239,6 @@ func arguments(settings []policy.Setting) []string {
 		args[n] = setting.String()
 	}
 	return args
-}
-
-func (i *Injector) facts(p *pod.Pod, target Target) policy.Facts {
-	facts := policy.Facts{
-		Namespace:       target.Namespace,
-		NamespaceLabels: target.NamespaceLabels,
-		ServiceAccount:  p.ServiceAccount(),
-		HostNetwork:     p.HostNetwork,
-		HostIPC:         p.HostIPC,
-		UserNamespace:   !p.HostUsers,
-		Windows:         p.WindowsField(),
-		SELinuxType:     p.SELinuxType,
-		Mirror:          p.Mirror,
-		Kernel:          policy.KernelOf(target.RuntimeClass, i.guestHandlers),
-		RuntimeClass:    p.RuntimeClass,
-	}
-	if target.RuntimeClass != nil {
-		facts.Handler = target.RuntimeClass.Handler
-	}
-	return facts
 }
 
 // Denied is the outcome of a decision that is taken elsewhere.

@@ -77,7 +77,7 @@ func wantContainer(t *testing.T, pod *corev1.Pod, want corev1.Container) {
 }
 
 func statusOf(kernel v1alpha1.Kernel, args []string) string {
-	return fmt.Sprintf(`{"version":%q,"kernel":%q,"sysctls":["%s"]}`, installation.Version, kernel, strings.Join(args, `","`))
+	return fmt.Sprintf(`{"version":%q,"kernel":%q,"form":"privileged","sysctls":["%s"]}`, installation.Version, kernel, strings.Join(args, `","`))
 }
 
 // wantUntouched checks that a pod carries nothing of ours.

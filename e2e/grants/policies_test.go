@@ -67,7 +67,7 @@ func TestPoliciesReload(t *testing.T) {
 	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(shipped), shipped))
 	must(t, admin.Delete(t.Context(), shipped))
 	t.Cleanup(func() {
-		shipped.ResourceVersion, shipped.UID, shipped.Status = "", "", v1alpha1.Status{}
+		shipped.ResourceVersion, shipped.UID, shipped.Status = "", "", v1alpha1.SysctlPolicyStatus{}
 		must(t, admin.Create(context.WithoutCancel(t.Context()), shipped))
 	})
 	awaitAnswer(t, pod, "NoPolicy: "+annotationPath+"net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one")

@@ -52,7 +52,7 @@ type Refusal struct {
 	Reason, Message string
 }
 
-// Config is what a Handler works with. Every field but Granter, Refused and BodyBytes is required.
+// Config is what a Handler works with. Every field but Granter, Refused, Tried and BodyBytes is required.
 type Config struct {
 	Injector *injection.Injector
 	Cluster  Cluster
@@ -62,6 +62,8 @@ type Config struct {
 	Granter Granter
 	// Refused, if set, is told of every pod that was refused in earnest, not in a dry run. It returns at once.
 	Refused func(Refusal)
+	// Tried, if set, is told the policies on trial that would have rejected a pod which was admitted, not in a dry run. It returns at once.
+	Tried func(policies []string)
 	// BodyBytes bounds the memory of all large bodies in flight; 0 is 64 MiB.
 	BodyBytes int64
 	Metrics   *Metrics
@@ -133,6 +135,7 @@ func (h *Handler) answer(ctx context.Context, body []byte, mayHaveDefaults bool)
 	h.Metrics.decided(d.reason)
 	h.Metrics.admitted(d.sysctls)
 	h.log(ctx, review, d)
+	h.tried(ctx, review, d)
 	h.report(review, d)
 	return d.encode()
 }

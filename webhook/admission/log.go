@@ -22,6 +22,7 @@ const (
 	keyStatus         = "status"
 	keyCause          = "cause"
 	keyStack          = "stack"
+	keyPolicies       = "policies"
 )
 
 // log writes one line for each decision. It names the pod, and never contains the contents of the pod.

@@ -13,6 +13,7 @@ import (
 type Metrics struct {
 	requests *prometheus.CounterVec
 	sysctls  *prometheus.CounterVec
+	trials   *prometheus.CounterVec
 	latency  prometheus.Histogram
 	current  prometheus.Gauge
 }
@@ -28,6 +29,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "sysctl_injector_sysctls_total",
 			Help: "Sysctls of admitted pods, by the form that sets them.",
 		}, []string{"form"}),
+		trials: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sysctl_injector_policy_would_reject_total",
+			Help: "Admitted pods that a SysctlPolicy on trial would have rejected, by the policy.",
+		}, []string{"policy"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "sysctl_injector_admission_duration_seconds",
 			Help:    "Time from the first byte of a request's body to its answer.",
@@ -45,7 +50,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	for _, name := range form.Names() {
 		m.sysctls.WithLabelValues(name)
 	}
-	registry.MustRegister(m.requests, m.sysctls, m.latency, m.current)
+	registry.MustRegister(m.requests, m.sysctls, m.trials, m.latency, m.current)
 	return m
 }
 
@@ -55,6 +60,12 @@ func (m *Metrics) decided(reason string) { m.requests.WithLabelValues(reason).In
 func (m *Metrics) admitted(sysctls []injection.Sysctl) {
 	for _, s := range sysctls {
 		m.sysctls.WithLabelValues(s.Form).Inc()
+	}
+}
+
+func (m *Metrics) tried(policies []string) {
+	for _, name := range policies {
+		m.trials.WithLabelValues(name).Inc()
 	}
 }
 

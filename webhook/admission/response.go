@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 // decision is the answer to one review.
@@ -20,6 +21,7 @@ type decision struct {
 	reason  string // also an audit annotation and the label of a metric
 	sysctls []injection.Sysctl
 	*admissionv1.AdmissionResponse
+	trial *policy.Trial // that would have rejected the pod; nil if none
 }
 
 // refuse rejects the pod for a reason that is not in its annotations.
@@ -36,7 +38,7 @@ var statusReasons = map[int32]metav1.StatusReason{
 // refusal is the answer that rejects the pod. The API server adds the message to "admission webhook … denied the request: ", for the
 // person at the terminal or in the events of a ReplicaSet.
 func refusal(r *review, reason string, code int32, message string) decision {
-	return decision{reason, nil, &admissionv1.AdmissionResponse{
+	return decision{reason: reason, AdmissionResponse: &admissionv1.AdmissionResponse{
 		UID:              types.UID(r.uid),
 		Result:           &metav1.Status{Status: metav1.StatusFailure, Message: cut(message, maxMessage), Reason: statusReasons[code], Code: code},
 		AuditAnnotations: map[string]string{"reason": reason},
@@ -65,7 +67,10 @@ func admit(r *review, outcome injection.Outcome) (decision, error) {
 		}
 		response.AuditAnnotations["sysctls"] = cut(strings.Join(settings, "; "), maxMessage)
 	}
-	return decision{outcome.Reason, outcome.Sysctls, response}, nil
+	if outcome.Trial != nil && outcome.Trial.Audit {
+		response.AuditAnnotations["trial"] = trialMessage(outcome.Trial)
+	}
+	return decision{outcome.Reason, outcome.Sysctls, response, outcome.Trial}, nil
 }
 
 // encodePatch returns a JSON Patch. Most values are encoded already. encoding/json would check and copy them three times, which was a

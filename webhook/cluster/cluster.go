@@ -26,6 +26,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+	"github.com/sysctl-injector/sysctl-injector/webhook/trial"
 )
 
 // Config is what a Cluster works with.
@@ -60,6 +61,7 @@ type Cluster struct {
 	rules   *rules
 	granter *grants.Granter // nil with RequireGrants
 	events  *events.Recorder
+	trials  *trial.Counter
 	config  Config
 	synced  chan struct{} // closed once the caches are filled
 }
@@ -76,7 +78,11 @@ func New(config Config) (*Cluster, error) {
 	unthrottled := rest.CopyConfig(config.REST)
 	unthrottled.QPS = -1 // client-go's limit of 5 calls a second would delay pods; the API server has Priority and Fairness
 	unthrottled.Wrap(newWatchActivity(config.Registry).wrap)
-	lease, err := newLease(unthrottled, config.LeaderElectionNamespace)
+	server, err := newServerName()
+	if err != nil {
+		return nil, err
+	}
+	lease, err := newLease(unthrottled, config.LeaderElectionNamespace, server)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +121,13 @@ func New(config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{manager: manager, lister: lister, rules: newRules(), config: config, synced: make(chan struct{})}
+	counter := trial.NewCounter(time.Now)
+	if err := manager.Add(&trials{
+		counter: counter, server: server, reader: manager.GetCache(), writer: manager.GetClient().Status(), now: time.Now, log: config.Log,
+	}); err != nil {
+		return nil, err
+	}
+	c := &Cluster{manager: manager, lister: lister, rules: newRules(), trials: counter, config: config, synced: make(chan struct{})}
 	if err := c.addEvents(unthrottled); err != nil {
 		return nil, err
 	}
@@ -131,6 +143,9 @@ func New(config Config) (*Cluster, error) {
 	}
 	return nil, fmt.Errorf("cluster: Grants: %q is neither %s nor %s", config.Grants, GenerateGrants, RequireGrants)
 }
+
+// Tried counts a pod for the policies on trial that would have rejected it. It returns at once.
+func (c *Cluster) Tried(policies []string) { c.trials.Add(policies) }
 
 // Ensure makes sure that a pod's service account has the grants that the pod needs, as Config.Grants says.
 func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {

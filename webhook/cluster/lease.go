@@ -16,7 +16,7 @@ const leaseName = "sysctl-injector"
 
 // newLease returns the lock, or nil if there is no election. Unlike controller-runtime's own, it writes no Events, which would need
 // another permission. The Lease names the leader.
-func newLease(config *rest.Config, namespace string) (resourcelock.Interface, error) {
+func newLease(config *rest.Config, namespace, server string) (resourcelock.Interface, error) {
 	if namespace == "" {
 		return nil, nil
 	}
@@ -24,13 +24,18 @@ func newLease(config *rest.Config, namespace string) (resourcelock.Interface, er
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("name this server in the Lease: %w", err)
-	}
 	return &resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: leaseName},
 		Client:     leases,
-		LockConfig: resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())},
+		LockConfig: resourcelock.ResourceLockConfig{Identity: server},
 	}, nil
+}
+
+// newServerName names this server in the Lease and in the status of policies. The name is new with each start.
+func newServerName() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("name this server: %w", err)
+	}
+	return host + "_" + string(uuid.NewUUID()), nil
 }

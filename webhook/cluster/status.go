@@ -22,7 +22,7 @@ func addStatusControllers(manager ctrl.Manager) error {
 	return errors.Join(
 		addStatusController(manager, "policies", &v1alpha1.SysctlPolicy{}, func(p *v1alpha1.SysctlPolicy) (*v1alpha1.Status, field.ErrorList) {
 			_, errs := policy.CompilePolicy(p)
-			return &p.Status, errs
+			return &p.Status.Status, errs
 		}),
 		addStatusController(manager, "profiles", &v1alpha1.SysctlProfile{}, func(p *v1alpha1.SysctlProfile) (*v1alpha1.Status, field.ErrorList) {
 			_, errs := policy.CompileProfile(p)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -42,53 +41,6 @@ type Target struct {
 	RuntimeClass    *nodev1.RuntimeClass // that the pod names; nil where it names none, or one that does not exist
 	// Template is the field path of the pod template in its object, for messages; nil for a pod.
 	Template *field.Path
-}
-
-// Outcome is the decision on one pod.
-type Outcome struct {
-	// Reason is short and stable: of the first violation, or otherwise what was done.
-	Reason     string
-	Violations []policy.Violation
-	// Remedy says how the pod can do without what it did not ask for itself; "" if there is no such thing.
-	Remedy string
-
-	Operations []jsonpatch.Operation
-	Warnings   []string
-	Sysctls    []Sysctl
-	// Grant is what the pod's service account needs before the pod may be admitted; nil if it needs nothing.
-	Grant *policy.Grant
-}
-
-// Sysctl is one of a pod's sysctls, and the name of the form that sets it.
-type Sysctl struct {
-	sysctl.Assignment
-	Form string
-}
-
-// IsDenied tells whether the pod may not be admitted.
-func (o Outcome) IsDenied() bool { return len(o.Violations) > 0 }
-
-// maxViolations bounds what is said about a pod: it could be made of nothing but mistakes.
-const maxViolations = 20
-
-// Message tells a person why the pod is denied: every reason, and what to do about it. A pod with very many mistakes gets the first.
-func (o Outcome) Message() string {
-	if len(o.Violations) == 1 {
-		message := o.Violations[0].Reason + ": " + o.Violations[0].Err.Error()
-		if o.Remedy != "" {
-			message += ". " + o.Remedy
-		}
-		return message
-	}
-	lines := make([]string, 0, 2+len(o.Violations))
-	lines = append(lines, fmt.Sprintf("%d problems:", len(o.Violations)))
-	for _, r := range o.Violations {
-		lines = append(lines, "- "+r.Reason+": "+r.Err.Error())
-	}
-	if o.Remedy != "" {
-		lines = append(lines, o.Remedy)
-	}
-	return strings.Join(lines, "\n")
 }
 
 // Injector makes decisions. It never changes once made, so that any number of requests may use it at once.
@@ -173,7 +125,14 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 	if violations = append(violations, nativeConflicts(p, settings)...); len(violations) > 0 {
 		return denied(violations...)
 	}
-	return i.inject(p, plan, target, facts, settings, policy.Names(defaults))
+	outcome := i.inject(p, plan, target, facts, settings, policy.Names(defaults))
+	if outcome.IsDenied() {
+		return outcome
+	}
+	if outcome.Trial = rules.Try(facts, settings); outcome.Trial != nil && outcome.Trial.Warn {
+		outcome.Warnings = append(outcome.Warnings, trialWarning(outcome.Trial))
+	}
+	return outcome
 }
 
 // inject makes the changes of a plan.

@@ -105,3 +105,13 @@ func names(settings []policy.Setting) string {
 	}
 	return strings.Join(all, ", ")
 }
+
+// trialWarning says that policies on trial would reject the pod, and why: the first reason, since a warning is short.
+func trialWarning(trial *policy.Trial) string {
+	more := ""
+	if n := len(trial.Violations) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	first := trial.Violations[0]
+	return fmt.Sprintf("SysctlPolicy %s, on trial, would reject this pod%s: %s: %s", strings.Join(trial.Policies, ", "), more, first.Reason, first.Err.Detail)
+}

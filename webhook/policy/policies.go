@@ -21,6 +21,7 @@ type Policy struct {
 	namespaces      labels.Selector
 	serviceAccounts []string
 	rules           []allowRule
+	trial           *trial // nil for a policy in force
 }
 
 type allowRule struct {
@@ -43,6 +44,9 @@ func CompilePolicy(policy *v1alpha1.SysctlPolicy) (*Policy, field.ErrorList) {
 		errs = append(errs, ruleErrs...)
 		p.rules = append(p.rules, compiled)
 	}
+	var actionErrs field.ErrorList
+	p.trial, actionErrs = compileTrial(policy)
+	errs = append(errs, actionErrs...)
 	if len(errs) > 0 {
 		return nil, errs
 	}

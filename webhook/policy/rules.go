@@ -28,10 +28,7 @@ func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation
 			reason, message = Check(facts, entry)
 		}
 		if reason == "" {
-			reason, message = s.allow(selected, facts, setting.Assignment)
-		}
-		if reason == "" {
-			reason, message = s.unknownName(setting.Name)
+			reason, message = s.judge(selected, facts, setting.Assignment)
 		}
 		if reason == "" {
 			reason, message = invalidValue(facts, setting.Assignment)
@@ -41,6 +38,14 @@ func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation
 		}
 	}
 	return violations
+}
+
+// judge asks the policies that select the pod.
+func (s *Set) judge(selected []*Policy, facts Facts, wanted sysctl.Assignment) (reason, message string) {
+	if reason, message = s.allow(selected, facts, wanted); reason != "" {
+		return reason, message
+	}
+	return s.unknownName(wanted.Name)
 }
 
 // Check tells by which rule a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty if none applies.

@@ -14,7 +14,8 @@ import (
 // Set is the SysctlPolicies and SysctlProfiles of a cluster at one moment, compiled. It never changes, so that any number
 // of requests may read it at once.
 type Set struct {
-	policies     []*Policy        // by name
+	policies     []*Policy        // in force, by name
+	trials       []*Policy        // on trial, by name
 	exactNames   sets.Set[string] // that policies spell out
 	anyInterface []sysctl.Pattern // that policies have for parameters of any interface
 	profiles     map[string]*Profile
@@ -30,7 +31,11 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	}
 	s := &Set{profiles: make(map[string]*Profile, len(profiles))}
 	for _, name := range slices.Sorted(maps.Keys(policyOf)) {
-		s.policies = append(s.policies, policyOf[name])
+		if p := policyOf[name]; p.trial == nil {
+			s.policies = append(s.policies, p)
+		} else {
+			s.trials = append(s.trials, p)
+		}
 	}
 	s.exactNames, s.anyInterface = wellNamed(s.policies)
 	for _, p := range profiles {
@@ -49,9 +54,11 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 }
 
 // selecting returns the policies that select a pod, by name.
-func (s *Set) selecting(facts Facts) []*Policy {
+func (s *Set) selecting(facts Facts) []*Policy { return selecting(s.policies, facts) }
+
+func selecting(policies []*Policy, facts Facts) []*Policy {
 	var selected []*Policy
-	for _, p := range s.policies {
+	for _, p := range policies {
 		if p.selects(facts) {
 			selected = append(selected, p)
 		}
@@ -63,6 +70,9 @@ func (s *Set) selecting(facts Facts) []*Policy {
 // that are as near, the first.
 func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (reason, message string) {
 	if len(s.policies) == 0 {
+		if onTrial := s.onTrial(facts, wanted); onTrial != "" {
+			return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy in force, so nothing is" + onTrial
+		}
 		return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one"
 	}
 	nearest, instead := noMatch, func() string { return "" }
@@ -80,8 +90,8 @@ func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (
 			}
 		}
 	}
-	return ReasonNotAllowed, fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace %q%s; "+
-		"an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead())
+	return ReasonNotAllowed, fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace %q%s%s; "+
+		"an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead(), s.onTrial(facts, wanted))
 }
 
 // Allowing returns the names of the policies that allow some value of a sysctl to a pod, in order.

@@ -177,6 +177,7 @@ func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *pr
 		return nil, err
 	}
 	config.Cluster, config.Rules, config.Granter, config.Refused = known, known.Rules, known, known.Refused
+	config.Tried = known.Tried
 	return known, nil
 }
 

@@ -19,6 +19,8 @@ const (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=scp,categories=sysctl-injector
 // +kubebuilder:printcolumn:name="Names",type=string,JSONPath=`.spec.allow[*].names`
+// +kubebuilder:printcolumn:name="Actions",type=string,JSONPath=`.spec.validationActions`
+// +kubebuilder:printcolumn:name="Would-Reject",type=integer,JSONPath=`.status.trial.wouldReject`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -27,11 +29,27 @@ type SysctlPolicy struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	Spec SysctlPolicySpec `json:"spec"`
+	// Status is sent even if it is empty: the API server would keep a former one.
 	// +optional
-	Status Status `json:"status,omitzero"`
+	Status SysctlPolicyStatus `json:"status,omitempty"`
 }
 
+// ValidationAction says what a policy does about a pod that it does not allow.
+// +kubebuilder:validation:Enum=Deny;Warn;Audit
+type ValidationAction string
+
+const (
+	// Deny puts the policy in force: a pod is rejected if no policy in force allows what it asks for.
+	Deny ValidationAction = "Deny"
+	// Warn warns the person who creates the pod.
+	Warn ValidationAction = "Warn"
+	// Audit writes to the API server's audit log, and to the server's own log.
+	Audit ValidationAction = "Audit"
+)
+
 // SysctlPolicySpec selects pods and says what they may set.
+// +kubebuilder:validation:XValidation:rule="!has(self.validationActions) || !('Deny' in self.validationActions && 'Warn' in self.validationActions)",message="Deny and Warn must not be together: a rejection already tells the person what a warning would",fieldPath=".validationActions"
+// +kubebuilder:validation:XValidation:rule="!has(self.replaces) || has(self.validationActions) && !('Deny' in self.validationActions)",message="is only for a policy on trial, whose validationActions are Warn, Audit or both",fieldPath=".replaces"
 type SysctlPolicySpec struct {
 	// NamespaceSelector selects namespaces by label, among those opted in by the label sysctl-injector.dev/inject=enabled.
 	// Empty or absent, it selects all of them.
@@ -48,6 +66,20 @@ type SysctlPolicySpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Allow []AllowRule `json:"allow"`
+	// ValidationActions say whether the policy is in force. Absent or with Deny, it is. With Warn, Audit or both, it is on trial: it
+	// allows nothing, and only says which pods would be rejected if it took the place of the policies in force. See Replaces.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	ValidationActions []ValidationAction `json:"validationActions,omitempty"`
+	// Replaces names the policies in force that a policy on trial is to take the place of, for the pods that it selects. Absent: all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	Replaces []string `json:"replaces,omitempty"`
 }
 
 // AllowRule allows sysctls by name, and bounds their values.
@@ -100,6 +132,39 @@ type Status struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// SysctlPolicyStatus says what became of a policy, and of its trial.
+type SysctlPolicyStatus struct {
+	Status `json:",inline"`
+	// Trial is only there for a policy on trial.
+	// +optional
+	Trial *Trial `json:"trial,omitempty"`
+}
+
+// Trial says how many pods a policy on trial would have rejected.
+type Trial struct {
+	// WouldReject is how many pods of the last day the policy would have rejected: the sum over the servers.
+	WouldReject int64 `json:"wouldReject"`
+	// Servers are the servers that count. Each counts the pods that it decided on itself, and begins anew when it restarts or the policy
+	// changes. A server that is gone stays in the list for a day.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Servers []TrialServer `json:"servers,omitempty"`
+}
+
+// TrialServer is what one server has counted.
+type TrialServer struct {
+	// Name is the server's, as in the Lease: its host name and a part that is new with each start.
+	Name string `json:"name"`
+	// Since is when the count begins: when the server first saw the policy as it is now, and at most a day before Until.
+	Since metav1.Time `json:"since"`
+	// Until is when the server last wrote the count.
+	Until metav1.Time `json:"until"`
+	// WouldReject is the count.
+	WouldReject int64 `json:"wouldReject"`
 }
 
 // SysctlPolicyList is a list of SysctlPolicy objects.

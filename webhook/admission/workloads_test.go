@@ -39,13 +39,13 @@ func TestWorkloadsGetWarnings(t *testing.T) {
 		name, group, kind, object string
 		want                      []string
 	}{
-		{"nothing about a workload that is in order", "apps", "Deployment", template("net.core.somaxconn = 1024", ""), nil},
+		{"nothing about a workload that is in order", "apps", "Deployment", template("net.core.somaxconn = 4096", ""), nil},
 		{"that its pods will be rejected", "apps", "StatefulSet", template("vm.swappiness = 1", ""),
 			[]string{rejects + "NodeLevel: " + invalid + "Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it on the node, " +
 				"or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"}},
-		{"every reason", "apps", "DaemonSet", template("net.core.somaxconn = 1024", `"hostNetwork":true,"securityContext":{"sysctls":[{"name":"net.core.somaxconn","value":"1"}]},`),
+		{"every reason", "apps", "DaemonSet", template("net.core.somaxconn = 4096", `"hostNetwork":true,"securityContext":{"sysctls":[{"name":"net.core.somaxconn","value":"1"}]},`),
 			[]string{rejects + "HostNetwork: " + invalid + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl",
-				rejects + "NativeConflict: " + invalid + `Invalid value: "net.core.somaxconn=1024": spec.securityContext.sysctls sets net.core.somaxconn to "1"; remove one of the two`,
+				rejects + "NativeConflict: " + invalid + `Invalid value: "net.core.somaxconn=4096": spec.securityContext.sysctls sets net.core.somaxconn to "1"; remove one of the two`,
 				"spec.template.spec.securityContext.sysctls: kubelets reject net.core.somaxconn, which is not a safe sysctl, unless --allowed-unsafe-sysctls has it"}},
 		{"nothing about a guest kernel", "apps", "ReplicaSet", template("vm.swappiness = 1", `"runtimeClassName":"vm",`), nil},
 		{"a key on the wrong metadata", "batch", "CronJob", `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"a = 1"}},"spec":{"jobTemplate":{"spec":{"template":{"spec":{}}}}}}`,
@@ -53,7 +53,7 @@ func TestWorkloadsGetWarnings(t *testing.T) {
 		{"a misspelled prefix", "batch", "Job", `{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.io/sysctls":"a = 1"}},"spec":{}}}}`,
 			[]string{"UnknownKey: spec.template.metadata.annotations[sysctl-injector.io/sysctls]: Forbidden: no such key; did you mean spec.template.metadata.annotations[sysctl-injector.dev/sysctls]?"}},
 		{"a later container that sets it again", "apps", "Deployment",
-			template("net.core.somaxconn = 1024", `"initContainers":[{"name":"tune","securityContext":{"privileged":true},"command":["sysctl","-w","net.core.somaxconn=8"]}],`),
+			template("net.core.somaxconn = 4096", `"initContainers":[{"name":"tune","securityContext":{"privileged":true},"command":["sysctl","-w","net.core.somaxconn=8"]}],`),
 			[]string{`init container "tune" is privileged, names net.core.somaxconn, and runs later: a value that it sets takes the place of the annotation's; remove one of the two`}},
 		{"pods that cannot be read", "apps", "Deployment", `{"spec":{"template":{"metadata":{"annotations":7},"spec":{}}}}`,
 			[]string{"the pods of this workload cannot be read: metadata.annotations must be an object, not a number"}},

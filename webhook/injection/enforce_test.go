@@ -233,14 +233,14 @@ func TestWarnsOfContainersThatSetASysctlAgain(t *testing.T) {
 		return corev1.Container{Name: "init-sysctl", Command: []string{"sh", "-c", text}, SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}
 	}
 	const warning = `init container "init-sysctl" is privileged, names net.core.somaxconn, and runs later: a value that it sets takes the place of the annotation's; remove one of the two`
-	plain := script("sysctl -w net.core.somaxconn=1024")
+	plain := script("sysctl -w net.core.somaxconn=4096")
 	plain.SecurityContext = nil
 	for _, test := range []struct {
 		name      string
 		container corev1.Container
 		want      []string
 	}{
-		{"by sysctl in a script", script("sysctl -w net.core.somaxconn=1024"), []string{warning}},
+		{"by sysctl in a script", script("sysctl -w net.core.somaxconn=4096"), []string{warning}},
 		{"by a path", script(`echo 1024 >/proc/sys/net/core/somaxconn || true`), []string{warning}},
 		{"in quotes", script(`sysctl -w "net.core.somaxconn"='1024'; sysctl -n net.core.somaxconn`), []string{warning}},
 		{"as an argument", corev1.Container{Name: "init-sysctl", Command: []string{"sysctl", "-w"}, Args: []string{"net/core/somaxconn=1"},
@@ -278,7 +278,7 @@ func TestInjectsBesideWhatConfinesThePod(t *testing.T) {
 		},
 		"an SELinux level": func(s *corev1.PodSpec) { s.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Level: "s0:c1,c2"} },
 		"the same value set natively": func(s *corev1.PodSpec) {
-			s.SecurityContext.Sysctls = []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "1024"}}
+			s.SecurityContext.Sysctls = []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "4096"}}
 		},
 		"a shared process namespace": func(s *corev1.PodSpec) { s.ShareProcessNamespace = ptr.To(true) },
 		"the node's processes":       func(s *corev1.PodSpec) { s.HostPID = true },

@@ -35,7 +35,7 @@ func validWorld() *world {
 		pod: corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
 				GenerateName: "web-", Labels: map[string]string{"app": "web"},
-				Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024\n"},
+				Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 4096\n"},
 			},
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
 		},
@@ -107,7 +107,7 @@ func decideTarget(t testing.TB, raw string, config Config, target Target, w *wor
 func injected() corev1.Container {
 	return corev1.Container{
 		Name: "sysctl-injector", Image: "docker.io/library/busybox:1.36", ImagePullPolicy: corev1.PullIfNotPresent,
-		Command: []string{"sysctl", "-w"}, Args: []string{"net.core.somaxconn=1024"},
+		Command: []string{"sysctl", "-w"}, Args: []string{"net.core.somaxconn=4096"},
 		SecurityContext: &corev1.SecurityContext{
 			Privileged: ptr.To(true), RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
 			AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
@@ -193,12 +193,12 @@ func TestRefusals(t *testing.T) {
 			annotation + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; put the init container into that file, for instance with `sysctl-injector inject -f`"},
 		{"refuses a sysctl set to another value natively", func(w *world) {
 			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net/core/somaxconn", Value: "512"}}}
-		}, "NativeConflict", annotation + `Invalid value: "net.core.somaxconn=1024": spec.securityContext.sysctls sets net.core.somaxconn to "512"; remove one of the two`},
+		}, "NativeConflict", annotation + `Invalid value: "net.core.somaxconn=4096": spec.securityContext.sysctls sets net.core.somaxconn to "512"; remove one of the two`},
 		{"refuses what no policy allows", func(w *world) {
 			w.allow = []v1alpha1.AllowRule{{Names: []string{"net.core.somaxconn"}, Max: ptr.To(int64(512))}}
 		}, "NotAllowedByPolicy",
 			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed by any SysctlPolicy for service account "default" in namespace "shop": ` +
-				`the nearest one, SysctlPolicy "test", allows only whole numbers up to 512, not "1024"; an administrator can allow it in a SysctlPolicy`},
+				`the nearest one, SysctlPolicy "test", allows only whole numbers up to 512, not "4096"; an administrator can allow it in a SysctlPolicy`},
 		{"refuses everything without a policy", func(w *world) { w.allow = nil }, "NoPolicy",
 			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one`},
 		{"refuses the reserved name among the containers", func(w *world) { w.pod.Spec.Containers[0].Name = "sysctl-injector" }, "ReservedName",

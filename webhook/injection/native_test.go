@@ -13,14 +13,14 @@ import (
 // safe has been safe since Kubernetes 1.4, unsafe is not.
 const (
 	safe   = "net.ipv4.ip_local_port_range = 1024 65000\n"
-	unsafe = "net.core.somaxconn = 1024\n"
+	unsafe = "net.core.somaxconn = 4096\n"
 )
 
 func TestNativeFirst(t *testing.T) {
 	nativeFirst := Config{Strategy: form.NativeFirst}
 	declared := Config{Strategy: form.NativeFirst, KubeletSysctls: []string{"net.core.*"}}
 	safeEntry := corev1.Sysctl{Name: "net.ipv4.ip_local_port_range", Value: "1024 65000"}
-	unsafeEntry := corev1.Sysctl{Name: "net.core.somaxconn", Value: "1024"}
+	unsafeEntry := corev1.Sysctl{Name: "net.core.somaxconn", Value: "4096"}
 	for _, test := range []struct {
 		name      string
 		config    Config
@@ -32,8 +32,8 @@ func TestNativeFirst(t *testing.T) {
 	}{
 		{"a safe name needs no container", nativeFirst, func(w *world) { w.sysctls(safe) }, []corev1.Sysctl{safeEntry}, nil, ReasonInjected,
 			`{"version":"v1.2.3","kernel":"Shared","sysctls":["net.ipv4.ip_local_port_range=1024 65000"],"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
-		{"the others are left to the container", nativeFirst, func(w *world) { w.sysctls(unsafe + safe) }, []corev1.Sysctl{safeEntry}, []string{"net.core.somaxconn=1024"}, ReasonInjected,
-			`{"version":"v1.2.3","kernel":"Shared","form":"privileged","sysctls":["net.core.somaxconn=1024","net.ipv4.ip_local_port_range=1024 65000"],"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
+		{"the others are left to the container", nativeFirst, func(w *world) { w.sysctls(unsafe + safe) }, []corev1.Sysctl{safeEntry}, []string{"net.core.somaxconn=4096"}, ReasonInjected,
+			`{"version":"v1.2.3","kernel":"Shared","form":"privileged","sysctls":["net.core.somaxconn=4096","net.ipv4.ip_local_port_range=1024 65000"],"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
 		{"what all kubelets allow is native too", declared, func(w *world) { w.sysctls(unsafe + safe) }, []corev1.Sysctl{unsafeEntry, safeEntry}, nil, ReasonInjected, ""},
 		{"the pod's strategy counts", Config{}, func(w *world) {
 			w.sysctls(safe)

@@ -125,7 +125,7 @@ func TestPatch(t *testing.T) {
 			}
 			kernel := policy.KernelOf(w.runtimeClass, sets.New("kata"))
 			form := map[v1alpha1.Kernel]string{v1alpha1.SharedKernel: "privileged", v1alpha1.GuestKernel: "guest"}[kernel]
-			wantStatus := fmt.Sprintf(`{"version":"v1.2.3","kernel":"%s","form":"%s","sysctls":["net.core.somaxconn=1024"]}`, kernel, form)
+			wantStatus := fmt.Sprintf(`{"version":"v1.2.3","kernel":"%s","form":"%s","sysctls":["net.core.somaxconn=4096"]}`, kernel, form)
 			if patched.Annotations[v1alpha1.StatusAnnotation] != wantStatus || patched.Labels[v1alpha1.InjectedLabel] != "true" {
 				t.Errorf("status %q, label %q", patched.Annotations[v1alpha1.StatusAnnotation], patched.Labels[v1alpha1.InjectedLabel])
 			}
@@ -180,7 +180,7 @@ func TestPatchEqualsTypedMutation(t *testing.T) {
 		if w.pod.Annotations == nil {
 			w.pod.Annotations = map[string]string{}
 		}
-		w.sysctls("net.core.somaxconn = 1024")
+		w.sysctls("net.core.somaxconn = 4096")
 		// As the API server sends it: what JSON cannot tell apart is the same pod.
 		if err := json.Unmarshal(mustMarshal(w.pod), &w.pod); err != nil {
 			t.Fatal(err)
@@ -203,7 +203,7 @@ func mutateTyped(pod corev1.Pod) corev1.Pod {
 	if pod.Spec.HostUsers != nil && !*pod.Spec.HostUsers {
 		form, container = "user-namespace", injectedInUserNamespace()
 	}
-	mutated.Annotations["sysctl-injector.dev/status"] = `{"version":"v1.2.3","kernel":"Shared","form":"` + form + `","sysctls":["net.core.somaxconn=1024"]}`
+	mutated.Annotations["sysctl-injector.dev/status"] = `{"version":"v1.2.3","kernel":"Shared","form":"` + form + `","sysctls":["net.core.somaxconn=4096"]}`
 	if pod.Spec.Resources == nil {
 		container.Resources = smallest(append(slices.Clone(pod.Spec.Containers), pod.Spec.InitContainers...))
 	}
@@ -268,7 +268,7 @@ func TestSizeAndTextDoNotMatter(t *testing.T) {
 // What is written by hand is what encoding/json writes.
 func TestStatusIsEncodedAsByReflection(t *testing.T) {
 	for _, status := range []Status{
-		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel, Sysctls: []string{"net.core.somaxconn=1024", "kernel.sem=250 32000 100 128"}},
+		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel, Sysctls: []string{"net.core.somaxconn=4096", "kernel.sem=250 32000 100 128"}},
 		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel, Form: "privileged", Sysctls: []string{"a.b=1", "c.d=2"}, Native: []string{"c.d=2"}},
 		{Version: `a "dirty" \ build é`, Sysctls: []string{}},
 	} {

@@ -30,16 +30,16 @@ func TestVerify(t *testing.T) {
 	w := validWorld()
 	w.allow = nil
 	w.annotate(v1alpha1.ModeAnnotation, "verify")
-	w.sysctls("vm.max_map_count >= 262144\nkernel.core_pattern = core\nnet.core.somaxconn = 1024")
+	w.sysctls("vm.max_map_count >= 262144\nkernel.core_pattern = core\nnet.core.somaxconn = 4096")
 	outcome := w.decideIn(t, Config{Strategy: form.NativeFirst}, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 	if outcome.Reason != ReasonInjected || outcome.Grant != nil || len(outcome.Warnings) > 0 {
 		t.Fatalf("%s, grant %v, warnings %q: %s", outcome.Reason, outcome.Grant, outcome.Warnings, outcome.Message())
 	}
 	patched := apply(t, w.pod, outcome)
-	if diff := cmp.Diff(readOnly("vm.max_map_count>=262144", "kernel.core_pattern=core", "net.core.somaxconn=1024"), patched.Spec.InitContainers[0]); diff != "" {
+	if diff := cmp.Diff(readOnly("vm.max_map_count>=262144", "kernel.core_pattern=core", "net.core.somaxconn=4096"), patched.Spec.InitContainers[0]); diff != "" {
 		t.Errorf("container (-want +got):\n%s", diff)
 	}
-	const status = `{"version":"v1.2.3","kernel":"Shared","form":"verify","sysctls":["vm.max_map_count>=262144","kernel.core_pattern=core","net.core.somaxconn=1024"]}`
+	const status = `{"version":"v1.2.3","kernel":"Shared","form":"verify","sysctls":["vm.max_map_count>=262144","kernel.core_pattern=core","net.core.somaxconn=4096"]}`
 	if got := patched.Annotations[v1alpha1.StatusAnnotation]; got != status {
 		t.Errorf("status\ngot  %s\nwant %s", got, status)
 	}

@@ -41,6 +41,9 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 				warnings = append(warnings, setting.Name+": "+w)
 			}
 		}
+		if w := lowers(setting); w != "" {
+			warnings = append(warnings, w)
+		}
 		if entry.SafeSince != "" {
 			safe = append(safe, entry.SafeSince)
 		}
@@ -96,6 +99,18 @@ func namespacedSince(facts policy.Facts, entry sysctl.Entry) string {
 		return ""
 	}
 	return fmt.Sprintf("%s: can be set in a pod from Linux %s on; on a node with an older kernel the pod will not start", entry.Name, entry.NamespacedSince)
+}
+
+// lowers warns of a limit that would be higher without the annotation.
+func lowers(setting policy.Setting) string {
+	start, since := setting.Lowers()
+	if start == "" {
+		return ""
+	}
+	if since != "" {
+		since = " since Linux " + since
+	}
+	return fmt.Sprintf("%s: %s is below %s, with which a pod starts%s; write \"%[1]s >= %[2]s\" to raise the value only", setting.Name, setting.Value, start, since)
 }
 
 func names(settings []policy.Setting) string {

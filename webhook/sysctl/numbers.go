@@ -29,6 +29,20 @@ func isLess(a, b string) bool {
 	return len(a) < len(b) || len(a) == len(b) && a < b
 }
 
+// isLowerNumber compares two whole numbers of any length.
+func isLowerNumber(a, b string) bool {
+	aDigits, aNegative := strings.CutPrefix(a, "-")
+	bDigits, bNegative := strings.CutPrefix(b, "-")
+	switch {
+	case aNegative != bNegative:
+		return aNegative
+	case aNegative:
+		return isLess(bDigits, aDigits)
+	default:
+		return isLess(aDigits, bDigits)
+	}
+}
+
 func isWholeNumber(text string) bool {
 	digits := strings.TrimPrefix(text, "-")
 	if digits == "" || digits[0] == '0' {

@@ -7,7 +7,7 @@ import (
 
 // Another tool put its init container in front of ours: inject moves ours back, and changes nothing else.
 func TestInjectMovesTheContainerBackToTheFront(t *testing.T) {
-	const pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web # ours\n  annotations:\n    sysctl-injector.dev/sysctls: net.core.somaxconn = 1024\n" +
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web # ours\n  annotations:\n    sysctl-injector.dev/sysctls: net.core.somaxconn = 4096\n" +
 		"spec:\n  # the app\n  containers:\n  - name: web\n    image: nginx\n"
 	code, injected, errOut := run(t, pod, "inject", "-f", "-")
 	if code != 0 {

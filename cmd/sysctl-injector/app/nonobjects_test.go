@@ -13,7 +13,7 @@ func directoryOfAllKinds(t *testing.T) string {
 	folder := t.TempDir()
 	for name, content := range map[string]string{
 		"deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    metadata:\n" +
-			"      annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 1024}\n    spec:\n      containers: [{name: web, image: nginx}]\n",
+			"      annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}\n    spec:\n      containers: [{name: web, image: nginx}]\n",
 		"kustomization.yaml":   "resources: [deployment.yaml]\n",
 		"replicas.yaml":        "- op: replace\n  path: /spec/replicas\n  value: 3\n",
 		"chart/values.yaml":    "replicaCount: 2\n",
@@ -33,14 +33,14 @@ func directoryOfAllKinds(t *testing.T) string {
 func TestInjectSkipsWhatIsNoObject(t *testing.T) {
 	folder := directoryOfAllKinds(t)
 	code, out, errOut := run(t, "", "inject", "-f", folder)
-	if code != 0 || strings.Count(out, "kind:") != 1 || !strings.Contains(out, "net.core.somaxconn=1024") {
+	if code != 0 || strings.Count(out, "kind:") != 1 || !strings.Contains(out, "net.core.somaxconn=4096") {
 		t.Errorf("exit code %d, output\n%s", code, out)
 	}
 	const skipped = `Skipped: DIR/chart/templates.yaml: looks like a Helm template; render it first: helm template ... | sysctl-injector inject -f -
 Skipped: DIR/chart/values.yaml: line 1: not a Kubernetes object: it has no apiVersion and kind, as a values file or a patch
 Skipped: DIR/kustomization.yaml: line 1: not a Kubernetes object: a kustomization without apiVersion and kind
 Skipped: DIR/replicas.yaml: line 1: not a Kubernetes object: a JSON patch
-DIR/deployment.yaml: line 1: Deployment "web": injected; sets net.core.somaxconn=1024
+DIR/deployment.yaml: line 1: Deployment "web": injected; sets net.core.somaxconn=4096
 `
 	if got := strings.ReplaceAll(errOut, folder, "DIR"); got != skipped {
 		t.Errorf("got on standard error\n%s\nwant\n%s", got, skipped)

@@ -17,7 +17,7 @@ func TestManifestsUnderReviewDoNotWidenThePolicy(t *testing.T) {
 	}
 	pod := func(namespace, sysctl, spec string) string {
 		return "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  namespace: " + namespace + "\n  annotations: {sysctl-injector.dev/sysctls: " + sysctl +
-			" = 1}\nspec: {" + spec + "}\n"
+			" = 65535}\nspec: {" + spec + "}\n"
 	}
 	wide := strings.NewReplacer("name: strict", "name: wide", "{matchLabels: {team: a}}", "{}", `"net.*"`, `"kernel.*"`).Replace(policy)
 	const (

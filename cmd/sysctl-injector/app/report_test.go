@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	askingTemplate = "{metadata: {annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 1024}}, spec: {containers: [{name: web, image: nginx}]}}"
+	askingTemplate = "{metadata: {annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}}, spec: {containers: [{name: web, image: nginx}]}}"
 	plainTemplate  = "{metadata: {}, spec: {containers: [{name: web, image: nginx}]}}"
 )
 
@@ -25,7 +25,7 @@ func TestInjectReports(t *testing.T) {
 		return "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web}\nspec: " + spec + "\n"
 	}
 	pod := func(namespace string) string {
-		return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: " + namespace + ", annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 1024}}\n" +
+		return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: " + namespace + ", annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}}\n" +
 			"spec: {containers: [{name: web, image: nginx}]}\n"
 	}
 	namespace := func(metadata string) string {
@@ -40,8 +40,8 @@ func TestInjectReports(t *testing.T) {
 		errOut   string
 	}{
 		{"what it did with each workload", deployment("", askingTemplate) + "---\n" + deployment("", plainTemplate) +
-			"---\n" + deployment("", strings.Replace(askingTemplate, "sysctls: net.core.somaxconn = 1024", `inject: "false"`, 1)) + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n", nil, 0, 1,
-			at + "1: Deployment \"web\": injected; sets net.core.somaxconn=1024\n" +
+			"---\n" + deployment("", strings.Replace(askingTemplate, "sysctls: net.core.somaxconn = 4096", `inject: "false"`, 1)) + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n", nil, 0, 1,
+			at + "1: Deployment \"web\": injected; sets net.core.somaxconn=4096\n" +
 				at + "6: Deployment \"web\": asks for no sysctl\n" +
 				at + "11: Deployment \"web\": left alone, as its annotation sysctl-injector.dev/inject says\n" +
 				"standard input: objects without pods, passed through: 1\n"},
@@ -49,20 +49,20 @@ func TestInjectReports(t *testing.T) {
 			"error: " + at + "3: Deployment \"web\": MisplacedKey: metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: this is a key of spec.template.metadata.annotations; move it there\n"},
 		{"a template in a kind that is not known", rollout("{template: " + askingTemplate + "}"), nil, 0, 1,
 			"Warning: " + at + "1: Rollout \"web\": spec.template: this kind is not known; the pod template was found by its shape. Check that the pods get its annotations and init containers\n" +
-				at + "1: Rollout \"web\": spec.template: injected; sets net.core.somaxconn=1024\n"},
+				at + "1: Rollout \"web\": spec.template: injected; sets net.core.somaxconn=4096\n"},
 		{"a template whose path is named", rollout("{sets: [{pods: " + askingTemplate + "}, {pods: " + plainTemplate + "}]}"), []string{"--template-path", "Rollout.argoproj.io=spec.sets[*].pods"}, 0, 1,
-			at + "1: Rollout \"web\": injected; sets net.core.somaxconn=1024\n" + at + "1: Rollout \"web\": asks for no sysctl\n"},
+			at + "1: Rollout \"web\": injected; sets net.core.somaxconn=4096\n" + at + "1: Rollout \"web\": asks for no sysctl\n"},
 		{"a template that the cluster would reject", rollout("{template: " + strings.Replace(askingTemplate, "net.core.somaxconn", "vm.swappiness", 1) + "}"), nil, 1, 0,
 			"error: " + at + "1: Rollout \"web\": spec.template: NodeLevel: spec.template.metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node " +
 				"and every pod on it. An administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"},
-		{"a key that it cannot decide on", rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 1024}}"), nil, 0, 0,
+		{"a key that it cannot decide on", rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}}"), nil, 0, 0,
 			"Warning: " + at + "4: Rollout \"web\": UnknownKind: spec.podAnnotations[sysctl-injector.dev/sysctls]: Forbidden: kind Rollout is not known, and this is in no pod template: whether its pods get the key " +
 				"is up to its controller, and the webhook decides on them then; if there is a template, name it with --template-path\nstandard input: objects without pods, passed through: 1\n"},
-		{"a key that it cannot decide on, as an error", rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 1024}}"), []string{"--strict"}, 1, 0,
+		{"a key that it cannot decide on, as an error", rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}}"), []string{"--strict"}, 1, 0,
 			"Warning: " + at + "4: Rollout \"web\": UnknownKind: spec.podAnnotations[sysctl-injector.dev/sysctls]: Forbidden: kind Rollout is not known, and this is in no pod template: whether its pods get the key " +
 				"is up to its controller, and the webhook decides on them then; if there is a template, name it with --template-path\nerror: --strict: 1 annotations were not decided on, see the warnings\n"},
 		{"a parameter of an OpenShift Template", "apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: web}\nobjects:\n- " +
-			strings.ReplaceAll(strings.TrimSpace(deployment("", strings.Replace(askingTemplate, "net.core.somaxconn = 1024", `"net.core.somaxconn = ${BACKLOG}"`, 1))), "\n", "\n  ") + "\n", nil, 0, 0,
+			strings.ReplaceAll(strings.TrimSpace(deployment("", strings.Replace(askingTemplate, "net.core.somaxconn = 4096", `"net.core.somaxconn = ${BACKLOG}"`, 1))), "\n", "\n  ") + "\n", nil, 0, 0,
 			"Warning: " + at + "1: Template \"web\": its annotation holds a parameter of the Template: put what `oc process` prints through this command instead\n" +
 				at + "1: Template \"web\": left as it is, since it holds a parameter\n"},
 		{"a namespace with a wrong label", namespace("  labels: {sysctl-injector.dev/inject: \"true\"}\n") + pod("shop"), nil, 1, 0,
@@ -71,7 +71,7 @@ func TestInjectReports(t *testing.T) {
 			"error: " + at + "6: Namespace \"shop\": MisplacedKey: metadata.annotations[sysctl-injector.dev/inject]: Forbidden: this is a label: it is a key of metadata.labels; move it there\n"},
 		{"a namespace that is not opted in", namespace("") + pod("shop"), nil, 0, 1,
 			"Warning: " + at + "6: Pod \"web\": NamespaceNotEnabled: its namespace \"shop\" is in the files, without the label sysctl-injector.dev/inject=enabled, so the webhook does not act there: " +
-				"the pod would start without its sysctls\n" + at + "6: Pod \"web\": injected; sets net.core.somaxconn=1024\nstandard input: objects without pods, passed through: 1\n"},
+				"the pod would start without its sysctls\n" + at + "6: Pod \"web\": injected; sets net.core.somaxconn=4096\nstandard input: objects without pods, passed through: 1\n"},
 		{"nothing of a namespace that is opted in", namespace("  labels: {sysctl-injector.dev/inject: enabled}\n") + pod("shop"), []string{"--quiet"}, 0, 1, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

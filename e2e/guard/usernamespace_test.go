@@ -16,6 +16,9 @@ const (
 	forNetwork = "user-namespace-net"
 )
 
+// userNamespacesTrusted is the version since which Pod Security's baseline admits an unmasked /proc in a user namespace.
+const userNamespacesTrusted = 35
+
 // userNamespaced is a pod in a user namespace that meets every standard but for the injected container.
 func userNamespaced(template string, args ...string) *corev1.Pod {
 	pod := attacked()
@@ -24,7 +27,20 @@ func userNamespaced(template string, args ...string) *corev1.Pod {
 	return pod
 }
 
+// needsUserNamespaces skips a test where the API server drops the fields that it is about.
+func needsUserNamespaces(t *testing.T) {
+	t.Helper()
+	if server(t).minor < userNamespaces {
+		t.Skip("NOT RUN: this version of Kubernetes drops hostUsers and procMount")
+	}
+}
+
 func TestGuardAdmitsUserNamespaces(t *testing.T) {
+	needsUserNamespaces(t)
+	ipcNotGranted := ""
+	if server(t).minor < userNamespacesTrusted {
+		ipcNotGranted = `sysctl "kernel.sem" is not granted: service account "default"`
+	}
 	for _, level := range levels {
 		namespace := newNamespace(t, held(level))
 		for _, test := range []struct {
@@ -34,7 +50,7 @@ func TestGuardAdmitsUserNamespaces(t *testing.T) {
 			args           []string
 			want           string // part of the message; none if the pod is admitted
 		}{
-			{"IPC names need no grant", forIPC, "default", []string{"kernel.sem=1 2 3 4", "fs.mqueue.msg_max=64"}, ""},
+			{"IPC names need no grant", forIPC, "default", []string{"kernel.sem=1 2 3 4", "fs.mqueue.msg_max=64"}, ipcNotGranted},
 			{"net.* names that are granted", forNetwork, "granted", []string{"net.core.somaxconn=1024", "kernel.sem=1 2 3 4"}, ""},
 			{"net.* names that are not granted", forNetwork, "default", []string{"net.core.somaxconn=1024"},
 				`sysctl "net.core.somaxconn" is not granted: service account "default"`},
@@ -58,6 +74,9 @@ func TestGuardAdmitsUserNamespaces(t *testing.T) {
 
 // Pod Security admits the container for IPC names at baseline by itself. No guard is bound here.
 func TestPodSecurityAdmitsIPCNamesInAUserNamespace(t *testing.T) {
+	if server(t).minor < userNamespacesTrusted {
+		t.Skip("NOT RUN: Pod Security of this version of Kubernetes does not trust user namespaces")
+	}
 	for _, test := range []struct {
 		level    api.Level
 		template string
@@ -77,6 +96,7 @@ func TestPodSecurityAdmitsIPCNamesInAUserNamespace(t *testing.T) {
 
 // Attempts to have more of the container without privilege than the webhook writes.
 func TestGuardBypassInAUserNamespace(t *testing.T) {
+	needsUserNamespaces(t)
 	const (
 		netAdmin  = `non-default capabilities (container "sysctl-injector" must not include "NET_ADMIN" in securityContext.capabilities.add)`
 		different = "is not as the webhook writes it, it differs in "

@@ -48,13 +48,16 @@ func (v *Version) Ready() error {
 
 // Start reads the version now and then, until the context ends.
 func (v *Version) Start(ctx context.Context) error {
-	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		if err := v.read(); err != nil && ctx.Err() == nil {
-			v.log.WarnContext(ctx, "Cannot read the version of Kubernetes", "cause", err.Error())
-		}
-		v.asked.Store(true)
-	}, versionPeriod)
+	wait.UntilWithContext(ctx, v.ask, versionPeriod)
 	return nil
+}
+
+// ask reads the version once. Without an answer, the last one stays.
+func (v *Version) ask(ctx context.Context) {
+	if err := v.read(); err != nil && ctx.Err() == nil {
+		v.log.WarnContext(ctx, "Cannot read the version of Kubernetes", "cause", err.Error())
+	}
+	v.asked.Store(true)
 }
 
 func (v *Version) read() error {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/version"
+
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -123,7 +125,59 @@ func (s *setting) isOfModule(name string) bool {
 // existsEverywhere reports whether every pod has a name.
 func (s *setting) existsEverywhere(name string) bool {
 	_, ok := certain[name]
-	return ok && s.fateOf(name) == fateTakes
+	return s.fateOf(name) == fateTakes && !s.kernel.Guest && (ok || ofEveryKernel(name) != nil)
+}
+
+// ofEveryKernel returns the row of the catalogue for a name that every supported kernel has in each namespace, without a module; nil for others.
+func ofEveryKernel(name string) *sysctl.Parameter {
+	p := sysctl.FindParameter(name)
+	if p == nil || p.Until != "" || p.IsRecent() || p.Access != "" || sysctl.ModuleOf(name) != "" {
+		return nil
+	}
+	since, err := version.ParseGeneric(p.Namespaced)
+	if err != nil || version.MustParseGeneric(sysctl.OldestKernel).LessThan(since) {
+		return nil
+	}
+	if of := interfaceOf(name); of != "" && of != "all" && of != "default" && of != "lo" {
+		return nil
+	}
+	return p
+}
+
+// isNumber reports whether the value of a sysctl is one number, which a shell can compare.
+func (s *setting) isNumber(name string) bool {
+	if !s.existsEverywhere(name) {
+		return false
+	}
+	if b, ok := certain[name]; ok {
+		return b.fields == 1
+	}
+	p := ofEveryKernel(name)
+	switch p.Type {
+	case "int", "u8", "seconds", "milliseconds", "hundredths":
+		return len(strings.Fields(p.Default)) == 1
+	}
+	return false
+}
+
+// isTaken reports whether every supported kernel takes a value, going by the catalogue.
+func isTaken(p *sysctl.Parameter, value string) bool {
+	fields := strings.Fields(value)
+	if len(p.Bounds) == 0 || p.Type == "text" || p.Type == "ports" || len(fields) != len(strings.Fields(p.Default)) {
+		return false
+	}
+	for _, b := range p.Bounds {
+		if b.AtMost {
+			return false
+		}
+	}
+	for _, field := range fields {
+		if !isNumber(field) {
+			return false
+		}
+	}
+	problem, warning := p.CheckValue(value)
+	return problem == "" && warning == ""
 }
 
 // takesEverywhere reports whether a write takes effect on every node, as far as the name and the value go.
@@ -133,6 +187,9 @@ func (s *setting) takesEverywhere(name, value string) bool {
 		b, ok = ofModules[name]
 	}
 	numbers := strings.Fields(value)
+	if p := ofEveryKernel(name); !ok && p != nil && s.existsEverywhere(name) {
+		return isTaken(p, value)
+	}
 	if !ok || len(numbers) != b.fields || s.fateOf(name) != fateTakes {
 		return false
 	}

@@ -56,6 +56,10 @@ const goesOn = "the script goes on without a word, while a pod with the annotati
 
 func TestScripts(t *testing.T) {
 	for _, test := range []struct{ name, image, script, want string }{
+		{"a name that kernels have no more", "busybox", "sysctl -w net.ipv4.tcp_tw_recycle=1; sysctl -w net.ipv4.tcp_tw_reuse=1", "net.ipv4.tcp_tw_reuse = 1"},
+		{"a name that only new kernels have, hidden", "busybox", "sysctl -w net.ipv4.tcp_tw_reuse_delay=2000; true",
+			"stays: line 1: not every node has net.ipv4.tcp_tw_reuse_delay; where it is missing, " + goesOn},
+		{"a name of the catalogue, hidden", "busybox", "sysctl -w net.ipv4.udp_rmem_min=8192; true", "net.ipv4.udp_rmem_min = 8192"},
 		{"one assignment", "busybox:1.36", `sysctl -w net.core.somaxconn=1024`, "net.core.somaxconn = 1024"},
 		{"no -w", "busybox", `sysctl net.core.somaxconn=1024`, "net.core.somaxconn = 1024"},
 		{"several, quiet", "alpine:3", `sysctl -qw net.core.somaxconn=1024 net.ipv4.ip_local_port_range="1024   65000"`,

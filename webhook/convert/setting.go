@@ -68,9 +68,11 @@ const (
 )
 
 func (s *setting) fateOf(name string) fate {
-	entry := sysctl.Lookup(name)
+	entry, parameter := sysctl.Lookup(name), sysctl.FindParameter(name)
 	switch {
-	case !sysctl.IsKnown(name) && entry.HostOnly == nil && entry.Forbidden == nil && !isInterfaceName(name):
+	case parameter != nil && parameter.IsGone():
+		return fateMissing
+	case !sysctl.IsKnown(name) && entry.HostOnly == nil && entry.Forbidden == nil && parameter == nil:
 		return fateUnknown
 	case s.kernel.Guest:
 		return fateTakes
@@ -99,17 +101,6 @@ func interfaceOf(name string) string {
 	return ""
 }
 
-// isInterfaceName reports whether a name is that of a known setting of another interface.
-func isInterfaceName(name string) bool {
-	of := interfaceOf(name)
-	if of == "" {
-		return false
-	}
-	words := strings.Split(name, ".")
-	return sysctl.IsKnown(strings.Join(append(words[:3:3], "all", words[len(words)-1]), ".")) ||
-		sysctl.IsKnown(strings.Join(append(words[:3:3], "eth0", words[len(words)-1]), "."))
-}
-
 // incomparable says why a condition on the value of a sysctl is not understood; "" if it is.
 func (s *setting) incomparable(name string) string {
 	if f := s.fateOf(name); f == fateNode {
@@ -117,7 +108,7 @@ func (s *setting) incomparable(name string) string {
 	} else if f != fateTakes {
 		return "cannot be read in a pod, or its value there means nothing"
 	}
-	if b, ok := certain[name]; !ok || b.fields != 1 || s.kernel.Guest {
+	if !s.isNumber(name) {
 		return "is not known to be a single number on every node, so the condition is not understood"
 	}
 	return ""

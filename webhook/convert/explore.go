@@ -41,8 +41,11 @@ func (r *run) choose(c choice) bool {
 	return answer
 }
 
-// maxPaths bounds the ways through a script that are looked at.
-const maxPaths = 1024
+// The ways through a script that are looked at. One with problems stays anyway; the others are for the report.
+const (
+	maxPaths            = 1024
+	maxPathsWithProblem = 64
+)
 
 // explore takes every way through a script on which the answers known hold. complete is unset if there are too many.
 func explore(known map[choice]bool, start func(*chooser) *run) (paths []*run, complete bool) {
@@ -51,6 +54,9 @@ func explore(known map[choice]bool, start func(*chooser) *run) (paths []*run, co
 		c := &chooser{answers: map[choice]bool{}, given: given}
 		maps.Copy(c.answers, known)
 		paths = append(paths, start(c))
+		if len(paths) >= maxPathsWithProblem && len(paths[0].problems) > 0 {
+			return paths, true
+		}
 		given = given[:0:0]
 		for _, met := range c.order {
 			given = append(given, c.answers[met])

@@ -88,6 +88,7 @@ type run struct {
 	exited     bool
 	status     int // of the last command; that of the script in the end
 	depth      int
+	steps      int
 }
 
 // pipe is text on its way from one command to the next.

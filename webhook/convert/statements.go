@@ -6,8 +6,11 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// maxDepth bounds how deep commands may stand within each other.
-const maxDepth = 50
+// A script that is larger than these is not looked into.
+const (
+	maxDepth = 50   // of commands within each other
+	maxSteps = 2000 // of one run
+)
 
 func (r *run) statements(all []*syntax.Stmt, guarded bool) int {
 	status := 0
@@ -24,12 +27,13 @@ func (r *run) statement(s *syntax.Stmt, guarded bool) int {
 	if r.exited {
 		return r.status
 	}
-	if r.depth++; r.depth > maxDepth {
-		r.depth--
-		r.problem(s.Pos(), "the script is nested too deeply")
+	r.depth++
+	defer func() { r.depth-- }()
+	if r.steps++; r.depth > maxDepth || r.steps > maxSteps {
+		r.problemAt(0, "the script is too long or nested too deeply")
+		r.exit(0)
 		return 0
 	}
-	defer func() { r.depth-- }()
 	if s.Background || s.Coprocess || s.Disown {
 		r.problem(s.Pos(), "a command runs in the background, so its effect has no fixed place in the order")
 	}

@@ -211,14 +211,22 @@ func (s *setting) interplay(paths []*run) []Problem {
 			if isRelated(a.name) {
 				return []Problem{{a.line, a.name + " is set twice, and the first write may change other names"}}
 			}
-			for _, b := range p.attempts[i:] {
-				if b.name == a.name && !s.takesEverywhere(b.name, b.value) {
-					return []Problem{{b.line, fmt.Sprintf("%s is set twice, and whether every kernel takes the value %s is not known", b.name, b.value)}}
-				}
+			if !s.takesEverywhere(a.name, a.value) || !s.takesEverywhere(a.name, p.lastValue(a.name)) {
+				return []Problem{{a.line, a.name + " is set twice, and whether every kernel takes both values is not known"}}
 			}
 		}
 	}
 	return nil
+}
+
+// lastValue returns the value that a name has in the end.
+func (p *run) lastValue(name string) string {
+	for _, a := range slices.Backward(p.attempts) {
+		if a.name == name && a.outcome == wrote {
+			return a.value
+		}
+	}
+	return ""
 }
 
 func isRelated(name string) bool {

@@ -139,6 +139,10 @@ func (r *run) problemAt(line int, format string, args ...any) {
 
 // write carries out one attempt to write a sysctl.
 func (r *run) write(name, value string, line int, viaTool bool) outcome {
+	if len(r.attempts) >= maxAttempts {
+		r.problemAt(0, "the script sets sysctls more than %d times", maxAttempts)
+		return wrote
+	}
 	a := attempt{name: name, value: value, line: line, viaTool: viaTool}
 	switch fate := r.setting.fateOf(name); {
 	case r.doubt.kind == doubtRights:

@@ -8,8 +8,9 @@ import (
 
 // A script that is larger than these is not looked into.
 const (
-	maxDepth = 50   // of commands within each other
-	maxSteps = 2000 // of one run
+	maxDepth    = 50  // of commands within each other
+	maxSteps    = 500 // of one run
+	maxAttempts = 100 // to write a sysctl
 )
 
 func (r *run) statements(all []*syntax.Stmt, guarded bool) int {

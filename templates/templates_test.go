@@ -87,12 +87,21 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 		sets   []string
 		shared []string // reasons why a pod on a shared kernel is refused
 	}{
-		"elasticsearch": {[]string{"vm.max_map_count=1048576", "net.ipv4.tcp_retries2=5"}, []string{"NodeLevel"}},
-		"kafka":         {[]string{"net.ipv4.tcp_rmem=4096 131072 33554432", "net.ipv4.tcp_wmem=4096 16384 33554432"}, nil},
-		"nginx":         {[]string{"net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535"}, nil},
-		"opensearch":    {[]string{"vm.max_map_count=262144"}, []string{"NodeLevel"}},
-		"postgresql":    {[]string{"net.core.somaxconn=10000"}, nil},
-		"redis":         {[]string{"net.core.somaxconn=65536", "net.ipv4.tcp_max_syn_backlog=65536"}, nil},
+		"cassandra":     {[]string{"vm.max_map_count>=1048575"}, []string{"NodeLevel"}},
+		"elasticsearch": {[]string{"vm.max_map_count>=1048576", "net.ipv4.tcp_retries2=5"}, []string{"NodeLevel"}},
+		"envoy":         {[]string{"net.core.somaxconn>=32768", "net.ipv4.ip_local_port_range=32768 65535"}, nil},
+		"haproxy":       {[]string{"net.core.somaxconn>=32768", "net.ipv4.tcp_max_syn_backlog>=32768", "net.ipv4.ip_local_port_range=32768 65535"}, nil},
+		"kafka":         {[]string{"net.ipv4.tcp_rmem>=4096 131072 33554432", "net.ipv4.tcp_wmem>=4096 16384 33554432"}, nil},
+		"milvus":        {[]string{"vm.max_map_count>=262144"}, []string{"NodeLevel"}},
+		"mongodb":       {[]string{"net.ipv4.tcp_keepalive_time=120"}, nil},
+		"nginx":         {[]string{"net.core.somaxconn>=32768", "net.ipv4.ip_local_port_range=32768 65535"}, nil},
+		"opensearch":    {[]string{"vm.max_map_count>=262144"}, []string{"NodeLevel"}},
+		"postgresql":    {[]string{"net.core.somaxconn>=10000"}, nil},
+		"rabbitmq": {[]string{
+			"net.core.somaxconn>=4096", "net.ipv4.tcp_max_syn_backlog>=8192",
+			"net.ipv4.tcp_keepalive_time=30", "net.ipv4.tcp_keepalive_intvl=10", "net.ipv4.tcp_keepalive_probes=4",
+		}, nil},
+		"redis": {[]string{"net.core.somaxconn>=65536", "net.ipv4.tcp_max_syn_backlog>=65536"}, nil},
 	}
 	for name := range built {
 		if _, listed := table[name]; !listed {

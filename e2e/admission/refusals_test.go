@@ -69,11 +69,11 @@ func TestRefusals(t *testing.T) {
 		{"inject: maybe", annotate(v1alpha1.InjectAnnotation, "maybe"),
 			`InvalidAnnotation: metadata.annotations[sysctl-injector.dev/inject]: Unsupported value: "maybe": supported values: "true", "false"`},
 		{"an unknown profile", annotate(v1alpha1.ProfilesAnnotation, "ngin"),
-			`InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Unsupported value: "ngin": supported values: "elasticsearch", "kafka", "nginx", "opensearch", "postgresql", "redis"`},
+			`InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Unsupported value: "ngin": supported values: "cassandra", "elasticsearch", "envoy", "haproxy", "kafka", "milvus", "mongodb", "nginx", "opensearch", "postgresql", "rabbitmq", "redis"`},
 		{"two profiles that disagree", func(p *corev1.Pod) {
-			p.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: "nginx, redis"}
-		}, `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: profiles "nginx" and "redis" disagree: the one sets net.core.somaxconn=32768, ` +
-			"the other net.core.somaxconn=65536; name one of them only, or settle it with a line in sysctl-injector.dev/sysctls"},
+			p.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: "mongodb, rabbitmq"}
+		}, `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: profiles "mongodb" and "rabbitmq" disagree: the one sets net.ipv4.tcp_keepalive_time=120, ` +
+			"the other net.ipv4.tcp_keepalive_time=30; name one of them only, or settle it with a line in sysctl-injector.dev/sysctls"},
 		{"what a pod's network namespace does not have", sysctls("net.core.netdev_max_backlog = 1"),
 			"HostOnly: " + annotation + "Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own network namespace does not have it; remove it from the pod, and leave it to the node's administrator"},
 		{"a node-level sysctl without a guest", sysctls("vm.max_map_count = 262144"),

@@ -86,7 +86,7 @@ func (h *Handler) workloadWarnings(ctx context.Context, review *workloadReview) 
 		if err != nil {
 			return append(warnings, "the pods of this workload cannot be read: "+err.Error()), nil
 		}
-		target := injection.Target{Namespace: request.Namespace, Template: inspect.FieldPath(place.Path)}
+		target := injection.Target{Namespace: request.Namespace, Template: workload.FieldPath(place.Path)}
 		outcome, err := h.outcome(ctx, p, target, true)
 		if err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 // administered are the keys that an administrator gives to objects of one kind, and their values.
@@ -51,7 +52,7 @@ func (a *administered) judge(k key) *Finding {
 	values, isLabel := a.labels[k.name]
 	switch {
 	case !strings.HasPrefix(k.name, prefix):
-		return unknown(k, FieldPath([]string{"metadata", labels}).Key(a.nearest(k.name)))
+		return unknown(k, workload.FieldPath([]string{"metadata", labels}).Key(a.nearest(k.name)))
 	case isLabel && k.kind() == annotations:
 		return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(), "this is a label: it is a key of metadata.labels; move it there")}
 	case isLabel && !slices.Contains(values, k.value.String()):

@@ -112,7 +112,7 @@ func misspelled(k key, places []workload.Place) *Finding {
 
 // target is the path of the annotations or labels in the metadata of a template.
 func target(template []string, kind string) *field.Path {
-	return FieldPath(append(slices.Clip(template), "metadata", kind))
+	return workload.FieldPath(append(slices.Clip(template), "metadata", kind))
 }
 
 // templatePath is the first place, for a message.
@@ -207,19 +207,4 @@ func keysBelow(value gjson.Result, path []string) []key {
 	return keys
 }
 
-func (k key) fieldPath() *field.Path { return FieldPath(k.path).Key(k.name) }
-
-// FieldPath writes a path as the API's own messages do; nil for the root.
-func FieldPath(path []string) *field.Path {
-	var p *field.Path
-	for _, name := range path {
-		if i, err := strconv.Atoi(name); err == nil {
-			p = p.Index(i)
-		} else if p == nil {
-			p = field.NewPath(name)
-		} else {
-			p = p.Child(name)
-		}
-	}
-	return p
-}
+func (k key) fieldPath() *field.Path { return workload.FieldPath(k.path).Key(k.name) }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
@@ -98,21 +97,6 @@ func listItems(kind string, value gjson.Result) ([]gjson.Result, bool) {
 
 // at returns the value at a path of plain names and indices.
 func at(json []byte, path []string) gjson.Result { return workload.At(gjson.ParseBytes(json), path) }
-
-// FieldPath writes a path as the API's own messages do; nil for the root.
-func FieldPath(path []string) *field.Path {
-	var p *field.Path
-	for _, name := range path {
-		if i, err := strconv.Atoi(name); err == nil {
-			p = p.Index(i)
-		} else if p == nil {
-			p = field.NewPath(name)
-		} else {
-			p = p.Child(name)
-		}
-	}
-	return p
-}
 
 // pointer writes a path as a JSON Pointer (RFC 6901).
 func pointer(path []string) string {

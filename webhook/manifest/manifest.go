@@ -15,6 +15,8 @@ import (
 
 	"gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 // Template is one pod template found in a manifest.
@@ -127,7 +129,7 @@ func (d *document) operations(find Find, edit Edit) ([]jsonpatch.Operation, erro
 			path := slices.Concat(o.path, place.Path)
 			ops, err := edit(Template{
 				APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line, ByShape: place.ByShape,
-				Path: FieldPath(path), Pod: []byte(at(o.JSON, place.Path).Raw),
+				Path: workload.FieldPath(path), Pod: []byte(at(o.JSON, place.Path).Raw),
 				object: o, place: place.Path,
 			})
 			errs = append(errs, err)

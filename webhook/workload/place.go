@@ -10,6 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -170,6 +171,23 @@ func At(value gjson.Result, path []string) gjson.Result {
 		value = next
 	}
 	return value
+}
+
+// FieldPath writes a path as the API's own messages do; nil for the root.
+func FieldPath(path []string) *field.Path {
+	var p *field.Path
+	for _, name := range path {
+		if i, err := strconv.Atoi(name); err == nil {
+			p = p.Index(i)
+		} else if p == nil {
+			p = field.NewPath(name)
+		} else if strings.Contains(name, ".") {
+			p = p.Key(name)
+		} else {
+			p = p.Child(name)
+		}
+	}
+	return p
 }
 
 // eachChild calls do for each value of a mapping and each item of a list; an item's name is its index.

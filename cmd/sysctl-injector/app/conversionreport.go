@@ -9,6 +9,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 // item is one entry of the report.
@@ -94,7 +95,7 @@ func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place
 		name = "values or a patch (no kind)"
 	}
 	for _, p := range places {
-		path := manifest.FieldPath(p.Path).String()
+		path := workload.FieldPath(p.Path).String()
 		one := item{file: f.name, line: o.LineIn(p.Path, 0), object: name, what: path + ", " + p.What}
 		if p.Finding.Name != "" {
 			one.what += fmt.Sprintf(" %q", p.Finding.Name)

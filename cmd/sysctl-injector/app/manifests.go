@@ -81,9 +81,21 @@ func manifestsBelow(name string) ([]string, error) {
 func eachFile(files []file, do func(file) error) error {
 	var errs []error
 	for _, f := range files {
-		if err := do(f); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", f.name, err))
-		}
+		errs = append(errs, errorsIn(f, do(f))...)
 	}
 	return errors.Join(errs...)
+}
+
+// errorsIn puts the name of a file in front of an error, and of each that it joins.
+func errorsIn(f file, err error) (errs []error) {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() { //nolint:errorlint // itself, not what it wraps
+		for _, one := range joined.Unwrap() {
+			errs = append(errs, errorsIn(f, one)...)
+		}
+		return errs
+	}
+	return []error{fmt.Errorf("%s: %w", f.name, err)}
 }

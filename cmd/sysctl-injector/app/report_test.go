@@ -61,6 +61,17 @@ func TestInjectReports(t *testing.T) {
 		{"a key that it cannot decide on, as an error", rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}}"), []string{"--strict"}, 1, 0,
 			"Warning: " + at + "4: Rollout \"web\": UnknownKind: spec.podAnnotations[sysctl-injector.dev/sysctls]: Forbidden: kind Rollout is not known, and this is in no pod template: whether its pods get the key " +
 				"is up to its controller, and the webhook decides on them then; if there is a template, name it with --template-path\nerror: --strict: 1 annotations were not decided on, see the warnings\n"},
+		{"a key that it cannot decide on, and that no pod may have", rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn}}") + "---\n" +
+			rollout("{podLabels: {sysctl-injector.dev/sysctl: a}}"), nil, 1, 0,
+			"error: " + at + "4: Rollout \"web\": UnknownKind: spec.podAnnotations[sysctl-injector.dev/sysctls]: Forbidden: kind Rollout is not known, and this is in no pod template: whether its pods get the key " +
+				"is up to its controller, and the webhook decides on them then; if there is a template, name it with --template-path; a pod with it would be rejected: InvalidAnnotation: " +
+				"metadata.annotations[sysctl-injector.dev/sysctls]: Invalid value: \"net.core.somaxconn\": line 1: there is no \"=\": write one \"name = value\" a line\n" +
+				at + "9: Rollout \"web\": UnknownKey: spec.podLabels[sysctl-injector.dev/sysctl]: Forbidden: no such key; did you mean metadata.annotations[sysctl-injector.dev/sysctls]?\n"},
+		{"a key that it cannot decide on, and that most pods may not have", rollout("{podAnnotations: {sysctl-injector.dev/sysctls: vm.swappiness = 1}}"), []string{"-q"}, 0, 0,
+			"Warning: " + at + "4: Rollout \"web\": UnknownKind: spec.podAnnotations[sysctl-injector.dev/sysctls]: Forbidden: kind Rollout is not known, and this is in no pod template: whether its pods get the key " +
+				"is up to its controller, and the webhook decides on them then; if there is a template, name it with --template-path; a pod with it would be rejected: NodeLevel: " +
+				"metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it on the node, " +
+				"or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"},
 		{"a parameter of an OpenShift Template", "apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: web}\nobjects:\n- " +
 			strings.ReplaceAll(strings.TrimSpace(deployment("", strings.Replace(askingTemplate, "net.core.somaxconn = 4096", `"net.core.somaxconn = ${BACKLOG}"`, 1))), "\n", "\n  ") + "\n", nil, 0, 0,
 			"Warning: " + at + "1: Template \"web\": its annotation holds a parameter of the Template: put what `oc process` prints through this command instead\n" +

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
@@ -115,17 +117,41 @@ func (w *workloads) inspect(o manifest.Object) (warnings []string, err error) {
 	places := w.find(o)
 	var errs []error
 	for _, f := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind, JSON: gjson.ParseBytes(o.JSON)}, places) {
-		at := fmt.Sprintf("line %d: %s %q: %s: ", o.LineOf(f.Path), o.Kind, o.Name, f.Reason)
+		text := fmt.Sprintf("line %d: %s %q: %s: %s", o.LineOf(f.Path), o.Kind, o.Name, f.Reason, f.Err)
 		if !f.Warning {
-			errs = append(errs, errors.New(at+f.Err.Error()))
+			errs = append(errs, errors.New(text))
 			continue
 		}
-		warnings = append(warnings, oneLine(at+f.Err.Error()))
 		if f.Reason == inspect.ReasonUnknownKind {
 			w.undecided++
+			rejection, never := w.supposed(o, f)
+			if never {
+				errs = append(errs, errors.New(text+"; "+rejection))
+				continue
+			}
+			if rejection != "" {
+				text += "; " + rejection
+			}
 		}
+		warnings = append(warnings, oneLine(text))
 	}
 	return warnings, errors.Join(errs...)
+}
+
+// supposed decides on an annotation that is in no pod template as if an ordinary pod had it. Never is set if no pod may have it.
+func (w *workloads) supposed(o manifest.Object, f inspect.Finding) (rejection string, never bool) {
+	key := f.Path[len(f.Path)-1]
+	value := workload.At(gjson.ParseBytes(o.JSON), f.Path).String()
+	text, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}, "spec": map[string]any{}})
+	if err != nil {
+		return err.Error(), true
+	}
+	_, outcome, err := w.outcome(manifest.Template{Namespace: o.Namespace, Pod: text})
+	if err == nil {
+		return "", false
+	}
+	never = outcome.IsDenied() && outcome.Reason == policy.ReasonInvalidAnnotation
+	return "a pod with it would be rejected: " + err.Error(), never
 }
 
 // decide is the webhook's own decision, on a pod template. A refusal is an error that says where it stands.

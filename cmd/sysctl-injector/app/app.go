@@ -64,7 +64,8 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServeCommand(), newInjectCommand(), newConvertCommand(), newCompanionCommand(), newExplainCommand(), newEnrollCommand(), newUnenrollCommand(),
+	root.AddCommand(newServeCommand(), newInjectCommand(), newConvertCommand(), newCompanionCommand(), newExplainCommand(), newAuditCommand(),
+		newEnrollCommand(), newUnenrollCommand(),
 		newRenderCommand(), newVersionCommand())
 	root.InitDefaultCompletionCmd()
 	wrapArgs(root)

@@ -19,6 +19,7 @@ const (
 	outputJSON  = "json"
 	outputTable = "table"
 	outputDiff  = "diff"
+	outputHTML  = "html"
 )
 
 // addOutputFlag adds -o with the formats that a command knows.

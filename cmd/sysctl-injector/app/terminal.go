@@ -41,6 +41,31 @@ func (t *terminal) paint(color, text string) error {
 	return err
 }
 
+// defaultWidth is how wide a table is where there is no terminal.
+const defaultWidth = 120
+
+// widthOf returns how many characters fit a line of out.
+func widthOf(out io.Writer) int {
+	if t, ok := out.(*terminal); ok {
+		if file, ok := t.to.(*os.File); ok {
+			if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+				return width
+			}
+		}
+	}
+	return defaultWidth
+}
+
+// progressOn returns what shows how far a command is, in one line that each call overwrites; an empty text clears it. Files and pipes
+// get nothing.
+func progressOn(errOut io.Writer) func(text string) {
+	t, ok := errOut.(*terminal)
+	if !ok {
+		return func(string) {}
+	}
+	return func(text string) { _, _ = io.WriteString(t.to, "\r\x1b[K"+oneLine(text)) }
+}
+
 // oneLine returns text from elsewhere for a message that has to stay within its line.
 func oneLine(text string) string { return printable(text, "") }
 

@@ -1,15 +1,18 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,16 +37,43 @@ func (o *clientOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.context, "context", "", "context of the kubeconfig")
 }
 
-// client returns a client of the cluster, and the version that the cluster reports.
-func (o *clientOptions) client() (client.Client, string, error) {
+// loading reads the kubeconfig when it is asked.
+func (o *clientOptions) loading() clientcmd.ClientConfig {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.context}).ClientConfig()
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.context})
+}
+
+// namespaceOr returns a namespace, or that of the context if none is named.
+func (o *clientOptions) namespaceOr(named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	namespace, _, err := o.loading().Namespace()
+	return namespace, err
+}
+
+// clusterName is what the kubeconfig calls the cluster; empty if it does not say.
+func (o *clientOptions) clusterName() string {
+	config, err := o.loading().RawConfig()
+	if err != nil {
+		return ""
+	}
+	current := config.Contexts[cmp.Or(o.context, config.CurrentContext)]
+	if current == nil {
+		return ""
+	}
+	return current.Cluster
+}
+
+// client returns a client of the cluster, and the version that the cluster reports.
+func (o *clientOptions) client() (client.Client, string, error) {
+	config, err := o.loading().ClientConfig()
 	if err != nil {
 		return nil, "", fmt.Errorf("find the cluster: %w", err)
 	}
 	scheme := runtime.NewScheme()
-	err = errors.Join(corev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme))
+	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme))
 	if err != nil {
 		return nil, "", err
 	}
@@ -109,20 +139,25 @@ const pageSize = 500
 // listAll fills a list in pages, so that no single answer of the API server is large.
 func listAll(ctx context.Context, cluster client.Client, into client.ObjectList, options ...client.ListOption) error {
 	var items []runtime.Object
-	pages := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {
-		list, ok := into.DeepCopyObject().(client.ObjectList)
-		if !ok {
-			return nil, fmt.Errorf("%T is no list", into)
-		}
-		err := cluster.List(ctx, list, append(options, client.Limit(page.Limit), client.Continue(page.Continue))...)
-		return list, err
-	})
-	pages.PageSize = pageSize
-	if err := pages.EachListItem(ctx, metav1.ListOptions{}, func(item runtime.Object) error {
+	if err := eachItem(ctx, cluster, into, func(item runtime.Object) error {
 		items = append(items, item)
 		return nil
-	}); err != nil {
+	}, options...); err != nil {
 		return err
 	}
 	return meta.SetList(into, items)
+}
+
+// eachItem calls do for each object of a list, and keeps no more than two pages of it at a time.
+func eachItem(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error, options ...client.ListOption) error {
+	pages := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {
+		list, ok := empty.DeepCopyObject().(client.ObjectList)
+		if !ok {
+			return nil, fmt.Errorf("%T is no list", empty)
+		}
+		err := cluster.List(ctx, list, append(slices.Clip(options), client.Limit(page.Limit), client.Continue(page.Continue))...)
+		return list, err
+	})
+	pages.PageSize, pages.PageBufferSize = pageSize, 1
+	return pages.EachListItem(ctx, metav1.ListOptions{}, do)
 }

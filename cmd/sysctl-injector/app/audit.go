@@ -1,0 +1,249 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
+	psaapi "k8s.io/pod-security-admission/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/audit"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
+)
+
+type auditOptions struct {
+	clientOptions
+	objectOptions
+	containerOptions
+	namespace, selector string
+	allNamespaces       bool
+	output              string
+}
+
+func newAuditCommand() *cobra.Command {
+	o := &auditOptions{}
+	cmd := &cobra.Command{
+		Use:   "audit [-n NAMESPACE | -A]",
+		Short: "Report which workloads of a cluster set sysctls by hand, and what convert would change",
+		Long: `Report which workloads of a cluster set sysctls by hand, and what convert would change.
+
+The command reads, and never writes. It looks at Deployments, StatefulSets, DaemonSets, ReplicaSets, CronJobs, Jobs,
+ReplicationControllers, pods that nothing made, and pods and ReplicaSets that a custom resource made, with the permissions of the caller.
+It reports init containers and other containers that set sysctls, native sysctls that kubelets reject unless a flag allows them, and the
+namespaces that are open to privileged pods for no other reason. What convert would change is judged by the built-in default policy, or by the
+policies that --policy names, as convert does it.
+
+What may not be listed is named on standard error and in the report, and the exit code is 1.`,
+		Example: `  sysctl-injector audit -A
+  sysctl-injector audit -n shop -o json
+  sysctl-injector audit -A -o html > audit.html`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.clientOptions.addFlags(cmd)
+	o.objectOptions.addPolicyFlag(cmd)
+	o.containerOptions.addFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "namespace to look at (default: that of the context)")
+	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "look at all namespaces")
+	flags.StringVarP(&o.selector, "selector", "l", "", "label selector of the workloads, such as app=web")
+	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputJSON, outputHTML)
+	return cmd
+}
+
+func (o *auditOptions) run(cmd *cobra.Command) error {
+	selector, err := labels.Parse(o.selector)
+	if err != nil {
+		return usagef("--selector: %w", err)
+	}
+	cluster, version, err := o.client()
+	if err != nil {
+		return err
+	}
+	namespace := ""
+	if !o.allNamespaces {
+		if namespace, err = o.namespaceOr(o.namespace); err != nil {
+			return err
+		}
+	}
+	look := &survey{
+		cluster: cluster, namespace: namespace, selector: selector, guests: sets.New(o.guestHandlers...),
+		progress: progressOn(cmd.ErrOrStderr()), classes: map[string]*nodev1.RuntimeClass{},
+	}
+	if look.injector, err = o.injector(); err != nil {
+		return err
+	}
+	objects, err := o.load(cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	look.rules = objects.rules()
+	if look.auditor, err = audit.New(look.refusal); err != nil {
+		return err
+	}
+	if err := look.run(cmd.Context()); err != nil {
+		return err
+	}
+	report := look.auditor.Report()
+	report.Kubernetes, report.Time, report.Incomplete = version, time.Now().UTC().Truncate(time.Second), look.incomplete
+	report.Cluster = o.clusterName()
+	if err := o.print(cmd.OutOrStdout(), report); err != nil {
+		return err
+	}
+	if len(look.incomplete) > 0 {
+		return fmt.Errorf("the report is incomplete: %w", errors.Join(look.errs...))
+	}
+	return nil
+}
+
+// survey reads the workloads of a cluster, a page at a time.
+type survey struct {
+	cluster   client.Client
+	auditor   *audit.Auditor
+	namespace string // all if empty
+	selector  labels.Selector
+	injector  *injection.Injector
+	rules     *policy.Set
+	guests    sets.Set[string] // RuntimeClass handlers
+	classes   map[string]*nodev1.RuntimeClass
+	// classesErr is why the RuntimeClasses are not known. It matters only if a workload names one.
+	classesErr error
+	progress   func(text string)
+	// incomplete says what could not be listed.
+	incomplete []string
+	errs       []error
+}
+
+func (s *survey) run(ctx context.Context) error {
+	defer s.progress("")
+	if err := s.runtimeClasses(ctx); err != nil {
+		return err
+	}
+	if err := s.namespaces(ctx); err != nil {
+		return err
+	}
+	for _, kind := range workload.Kinds {
+		if kind.NewList == nil {
+			continue
+		}
+		seen := 0
+		err := eachItem(ctx, s.cluster, kind.NewList(), func(item runtime.Object) error {
+			if seen++; seen%pageSize == 1 {
+				s.progress(fmt.Sprintf("Looking at objects of kind %s: %d", kind.Kind, seen-1))
+			}
+			return s.add(&kind, item)
+		}, client.InNamespace(s.namespace), client.MatchingLabelsSelector{Selector: s.selector})
+		if err := s.mayBeForbidden(kind.Kind, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayBeForbidden notes what the caller may not list, and returns any other error.
+func (s *survey) mayBeForbidden(kind string, err error) error {
+	if err == nil || !apierrors.IsForbidden(err) {
+		return err
+	}
+	s.incomplete = append(s.incomplete, fmt.Sprintf("objects of kind %s: %s", kind, err))
+	s.errs = append(s.errs, err)
+	return nil
+}
+
+func (s *survey) runtimeClasses(ctx context.Context) error {
+	err := eachItem(ctx, s.cluster, &nodev1.RuntimeClassList{}, func(item runtime.Object) error {
+		class, ok := item.(*nodev1.RuntimeClass)
+		if ok {
+			s.classes[class.Name] = class
+		}
+		return nil
+	})
+	if apierrors.IsForbidden(err) {
+		s.classesErr, err = err, nil
+	}
+	return err
+}
+
+// namespaces takes up the labels of the namespaces.
+func (s *survey) namespaces(ctx context.Context) error {
+	if s.namespace != "" {
+		namespace := &corev1.Namespace{}
+		err := s.cluster.Get(ctx, client.ObjectKey{Name: s.namespace}, namespace)
+		if err == nil {
+			s.auditor.AddNamespace(namespace.Name, namespace.Labels)
+		}
+		return s.mayBeForbidden("Namespace", err)
+	}
+	err := eachItem(ctx, s.cluster, &corev1.NamespaceList{}, func(item runtime.Object) error {
+		if namespace, ok := item.(*corev1.Namespace); ok {
+			s.auditor.AddNamespace(namespace.Name, namespace.Labels)
+		}
+		return nil
+	})
+	return s.mayBeForbidden("Namespace", err)
+}
+
+// add looks at one object, unless what made it is looked at.
+func (s *survey) add(kind *workload.Kind, item runtime.Object) error {
+	object, err := meta.Accessor(item)
+	if err != nil {
+		return err
+	}
+	template := kind.PodTemplate(item)
+	if template == nil {
+		return nil
+	}
+	w := audit.Workload{Namespace: object.GetNamespace(), Kind: kind.Kind, Name: object.GetName(), Template: template}
+	if class := template.Spec.RuntimeClassName; class != nil {
+		if err := s.mayBeForbidden("RuntimeClass", s.classesErr); err != nil {
+			return err
+		}
+		s.classesErr = nil // it is noted
+		w.Guest = policy.KernelOf(s.classes[*class], s.guests) == v1alpha1.GuestKernel
+	}
+	owner := metav1.GetControllerOf(object)
+	switch {
+	case owner == nil, owner.Kind == "Node" && owner.APIVersion == "v1": // a static pod
+	case workload.Find(owner.APIVersion, owner.Kind) != nil:
+		return nil
+	default:
+		w.Kind, w.Name, w.Shared = owner.Kind, owner.Name, true
+	}
+	return s.auditor.Add(w)
+}
+
+// refusal is the webhook's own decision on a converted pod, in its namespace once that is opted in.
+func (s *survey) refusal(w audit.Workload, namespaceLabels map[string]string, converted []byte) string {
+	p, err := pod.Decode(converted)
+	if err != nil {
+		return err.Error()
+	}
+	labelled := maps.Clone(namespaceLabels)
+	if labelled == nil {
+		labelled = map[string]string{}
+	}
+	labelled[corev1.LabelMetadataName] = w.Namespace
+	labelled[v1alpha1.InjectLabel] = v1alpha1.InjectEnabled
+	delete(labelled, psaapi.EnforceLevelLabel) // enroll changes it
+	target := injection.Target{Namespace: w.Namespace, NamespaceLabels: labelled, RuntimeClass: s.classes[p.RuntimeClass]}
+	if outcome := s.injector.Inject(p, target, s.rules); outcome.IsDenied() {
+		return outcome.Message()
+	}
+	return ""
+}

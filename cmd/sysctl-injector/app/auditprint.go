@@ -1,0 +1,170 @@
+package app
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode/utf8"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/audit"
+)
+
+//go:embed audit.html
+var auditPage string
+
+func (o *auditOptions) print(out io.Writer, report audit.Report) error {
+	switch o.output {
+	case outputJSON:
+		return printAs(out, outputJSON, report)
+	case outputHTML:
+		page, err := template.New("audit").Parse(auditPage)
+		if err != nil {
+			return err
+		}
+		return page.Execute(out, report)
+	}
+	return printAuditTable(out, report)
+}
+
+// printAuditTable prints what fits a terminal: a line for each container, and below it the reasons of those that stay.
+func printAuditTable(out io.Writer, report audit.Report) error {
+	width := widthOf(out)
+	c := report.Counts
+	var text strings.Builder
+	if len(report.Workloads) > 0 {
+		text.WriteString(auditRows(report, width))
+		text.WriteString("\n")
+		reasons(&text, report, width)
+	}
+	for _, n := range report.Namespaces {
+		then := "convert closes it"
+		if !n.Converts {
+			then = "some of it stays"
+		}
+		wrap(&text, "", fmt.Sprintf("Namespace %s is open to privileged pods only because of this: without it, all of its workloads pass %q (%s).", n.Name, n.Standard, then), width)
+	}
+	if len(report.Namespaces) > 0 {
+		text.WriteString("\n")
+	}
+	wrap(&text, "", fmt.Sprintf("Workloads: %d looked at, %d with the annotation, %d that set sysctls by hand: %d convert, %d in part, %d stay.",
+		c.Workloads, c.Annotated, c.ByHand, c.Converts, c.Partly, c.Stays), width)
+	for _, missing := range report.Incomplete {
+		wrap(&text, "", "Not looked at: "+oneLine(missing), width)
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// auditRows are the rows of the table. Cells are cut so that a row fits the width.
+func auditRows(report audit.Report, width int) string {
+	rows := [][]string{{"NAMESPACE", "WORKLOAD", "WHERE", "SETS", "CONVERTS"}}
+	for _, f := range report.Workloads {
+		name := f.Kind + "/" + f.Name
+		if f.Pods > 1 {
+			name += fmt.Sprintf(" (%d pods)", f.Pods)
+		}
+		for _, container := range f.Containers {
+			verdict := "yes"
+			if !container.Converts {
+				verdict = "no"
+			}
+			rows = append(rows, []string{f.Namespace, name, container.Name, summary(container.Sets), verdict})
+		}
+		if len(f.Native) > 0 {
+			rows = append(rows, []string{f.Namespace, name, "native", summary(f.Native), "by hand"})
+		}
+	}
+	fit(rows, width)
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, columnGap, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	_ = table.Flush() // writes to memory
+	return text.String()
+}
+
+// columnGap is how many blanks are between two columns.
+const columnGap = 2
+
+// summary names the first sysctl, and how many more there are.
+func summary(sets []string) string {
+	switch len(sets) {
+	case 0:
+		return "-"
+	case 1:
+		return oneLine(sets[0])
+	}
+	return fmt.Sprintf("%s, +%d", oneLine(sets[0]), len(sets)-1)
+}
+
+// fit cuts the longest cells until each row fits the width.
+func fit(rows [][]string, width int) {
+	widths := make([]int, len(rows[0]))
+	total := columnGap * (len(widths) - 1)
+	for column := range widths {
+		for _, row := range rows {
+			widths[column] = max(widths[column], utf8.RuneCountInString(row[column]))
+		}
+		total += widths[column]
+	}
+	const least = 12
+	for ; total > width; total-- {
+		widest := 0
+		for column := range widths {
+			if widths[column] > widths[widest] {
+				widest = column
+			}
+		}
+		if widths[widest] <= least {
+			break
+		}
+		widths[widest]--
+	}
+	for _, row := range rows {
+		for column, cell := range row {
+			if runes := []rune(cell); len(runes) > widths[column] {
+				row[column] = string(runes[:widths[column]-1]) + "…"
+			}
+		}
+	}
+}
+
+// reasons say why containers stay.
+func reasons(text *strings.Builder, report audit.Report, width int) {
+	some := false
+	for _, f := range report.Workloads {
+		for _, c := range f.Containers {
+			for _, reason := range c.Reasons {
+				some = true
+				wrap(text, "  ", oneLine(fmt.Sprintf("%s/%s/%s, %s: %s", f.Namespace, f.Kind, f.Name, c.Name, reason)), width)
+			}
+		}
+	}
+	if some {
+		text.WriteString("\n")
+	}
+}
+
+// wrap writes a sentence in lines that fit the width; indent is before all but the first.
+func wrap(text *strings.Builder, indent, sentence string, width int) {
+	column := 0
+	for n, word := range strings.Fields(sentence) {
+		length := utf8.RuneCountInString(word)
+		switch {
+		case n == 0:
+		case column+1+length > width:
+			text.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			text.WriteString(" ")
+			column++
+		}
+		text.WriteString(word)
+		column += length
+	}
+	text.WriteString("\n")
+}

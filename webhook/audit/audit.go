@@ -1,0 +1,249 @@
+// Package audit says which workloads of a cluster set sysctls by hand, what convert would make of them, and which namespaces are open to
+// privileged pods for no other reason. It calls no server: the caller passes one workload after the other, and it keeps only
+// what it found.
+package audit
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	psapolicy "k8s.io/pod-security-admission/policy"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// Workload is an object that makes pods, or a pod that nothing known makes.
+type Workload struct {
+	Namespace, Kind, Name string
+	// Shared is set if several objects may be of this kind and name: the pods of one custom resource. Those that set the same
+	// count as one.
+	Shared   bool
+	Template *corev1.PodTemplateSpec
+	// Guest is set if the pods have a kernel of their own.
+	Guest bool
+}
+
+// Refusal returns why the webhook would reject the pods of a workload, of which pod is one after the conversion; "" if it would admit
+// them. Labels are those of the namespace.
+type Refusal func(w Workload, labels map[string]string, pod []byte) string
+
+// What convert makes of a workload.
+const (
+	Converts = "converts" // nothing stays by hand
+	Partly   = "partly"
+	Stays    = "stays"
+)
+
+// Finding is a workload that sets sysctls without the annotation.
+type Finding struct {
+	Namespace string `json:"namespace"`
+	Kind      string `json:"kind"`
+	Name      string `json:"name"`
+	// Pods counts the pods of a custom resource that were seen; 0 for other kinds.
+	Pods       int         `json:"pods,omitempty"`
+	Containers []Container `json:"containers,omitempty"`
+	// Native are the entries of securityContext.sysctls that kubelets reject unless a flag allows them.
+	Native []string `json:"native,omitempty"`
+	// Annotation are the lines that convert adds.
+	Annotation []string `json:"annotation,omitempty"`
+	// Verdict is Converts, Partly or Stays. Native sysctls stay: they move to the annotation by hand.
+	Verdict string `json:"verdict"`
+}
+
+// Container is a container that sets sysctls, or may.
+type Container struct {
+	Path string `json:"path"` // within the pod's spec
+	Name string `json:"name"`
+	// Sets says what the container sets, as far as that is understood.
+	Sets     []string `json:"sets,omitempty"`
+	Converts bool     `json:"converts"`
+	// Notes are about single lines, such as one that never had an effect.
+	Notes []string `json:"notes,omitempty"`
+	// Reasons are why it stays.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// Auditor collects findings.
+type Auditor struct {
+	evaluator  psapolicy.Evaluator
+	refusal    Refusal
+	namespaces map[string]*namespace
+	findings   []*Finding
+	shared     map[string]*Finding // by what they are and set
+	counts     Counts
+}
+
+// New returns an Auditor that has seen nothing yet.
+func New(refusal Refusal) (*Auditor, error) {
+	evaluator, err := psapolicy.NewEvaluator(psapolicy.DefaultChecks(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
+	}
+	return &Auditor{evaluator: evaluator, refusal: refusal, namespaces: map[string]*namespace{}, shared: map[string]*Finding{}}, nil
+}
+
+// Add looks at a workload.
+func (a *Auditor) Add(w Workload) error {
+	raw, err := json.Marshal(template{w.Template.ObjectMeta, w.Template.Spec})
+	if err != nil {
+		return err
+	}
+	result, err := convert.Inspect(raw, convert.Kernel{Guest: w.Guest})
+	if err != nil {
+		return fmt.Errorf("%s %s/%s: %w", w.Kind, w.Namespace, w.Name, err)
+	}
+	p, err := pod.FromTyped(&corev1.Pod{ObjectMeta: w.Template.ObjectMeta, Spec: w.Template.Spec})
+	if err != nil {
+		return err
+	}
+	refused, err := a.refused(w, raw, result)
+	if err != nil {
+		return err
+	}
+	f := findingOf(w, result, refused)
+	a.counts.Workloads++
+	if p.AsksForSysctls() {
+		a.counts.Annotated++
+	}
+	a.namespace(w.Namespace).judge(a.evaluator, w.Template, f, result)
+	if len(f.Containers)+len(f.Native) == 0 {
+		return nil
+	}
+	if w.Shared {
+		key := fmt.Sprintf("%q", []any{f.Namespace, f.Kind, f.Name, f.Containers, f.Native})
+		if known := a.shared[key]; known != nil {
+			known.Pods++
+			a.counts.Workloads-- // more pods of the same
+			return nil
+		}
+		f.Pods = 1
+		a.shared[key] = f
+	}
+	a.findings = append(a.findings, f)
+	return nil
+}
+
+// template is a pod template as JSON; the type of the API has the fields inline.
+type template struct {
+	Metadata metav1.ObjectMeta `json:"metadata"`
+	Spec     corev1.PodSpec    `json:"spec"`
+}
+
+// refused returns why convert leaves a workload though it understands all of it: the webhook would reject what it becomes.
+func (a *Auditor) refused(w Workload, raw []byte, result *convert.Result) (string, error) {
+	operations := result.Operations()
+	if len(operations) == 0 {
+		return "", nil
+	}
+	encoded, err := json.Marshal(operations)
+	if err != nil {
+		return "", err
+	}
+	patch, err := jsonpatch.DecodePatch(encoded)
+	if err != nil {
+		return "", err
+	}
+	converted, err := patch.Apply(raw)
+	if err != nil {
+		return "", fmt.Errorf("%s %s/%s: %w", w.Kind, w.Namespace, w.Name, err)
+	}
+	return a.refusal(w, a.namespace(w.Namespace).labels, converted), nil
+}
+
+func findingOf(w Workload, result *convert.Result, refused string) *Finding {
+	f := &Finding{Namespace: w.Namespace, Kind: w.Kind, Name: w.Name, Verdict: Converts}
+	converted := 0
+	for _, found := range result.Findings {
+		c := Container{Path: fmt.Sprintf("%s[%d]", found.List, found.Index), Name: found.Name, Converts: found.Converts()}
+		for _, assignment := range found.Assignments {
+			c.Sets = append(c.Sets, assignment.String())
+		}
+		for _, note := range found.Notes {
+			switch {
+			case len(found.Assignments) == 0:
+				c.Sets = append(c.Sets, note.Text)
+			case !slices.Contains(c.Sets, note.Text):
+				c.Notes = append(c.Notes, atLine(note.Line, note.Text))
+			}
+		}
+		for _, problem := range found.Problems {
+			c.Reasons = append(c.Reasons, atLine(problem.Line, problem.Reason))
+		}
+		if c.Converts && refused != "" {
+			c.Converts, c.Reasons = false, []string{"the webhook would reject the pod: " + refused}
+		}
+		if c.Converts {
+			converted++
+		}
+		f.Containers = append(f.Containers, c)
+	}
+	for _, assignment := range result.Assignments {
+		if refused == "" {
+			f.Annotation = append(f.Annotation, assignment.String())
+		}
+	}
+	if sc := w.Template.Spec.SecurityContext; sc != nil {
+		for _, native := range sc.Sysctls {
+			if isUnsafe(native.Name) {
+				f.Native = append(f.Native, native.Name+" = "+native.Value)
+			}
+		}
+	}
+	switch {
+	case converted == 0:
+		f.Verdict = Stays
+	case converted < len(f.Containers) || len(f.Native) > 0:
+		f.Verdict = Partly
+	}
+	return f
+}
+
+// atLine says which line of a script a text is about; 0 is none.
+func atLine(line int, text string) string {
+	if line == 0 {
+		return text
+	}
+	return fmt.Sprintf("line %d: %s", line, text)
+}
+
+// isUnsafe tells whether kubelets reject a native sysctl unless a flag allows it.
+func isUnsafe(name string) bool {
+	dotted, err := sysctl.ParseName(name)
+	return err == nil && sysctl.Lookup(dotted).SafeSince == ""
+}
+
+// withoutSysctls returns a pod's spec without what sets sysctls by hand.
+func withoutSysctls(spec corev1.PodSpec, result *convert.Result) corev1.PodSpec {
+	var gone []int
+	for _, f := range result.Findings {
+		if f.List == convert.InitContainers {
+			gone = append(gone, f.Index)
+		}
+	}
+	var kept []corev1.Container
+	for i, c := range spec.InitContainers {
+		if !slices.Contains(gone, i) && c.Name != v1alpha1.ContainerName {
+			kept = append(kept, c)
+		}
+	}
+	spec.InitContainers = kept
+	if spec.SecurityContext != nil {
+		context := *spec.SecurityContext
+		context.Sysctls = slices.DeleteFunc(slices.Clone(context.Sysctls), func(s corev1.Sysctl) bool { return isUnsafe(s.Name) })
+		spec.SecurityContext = &context
+	}
+	return spec
+}
+
+func byName(a, b *Finding) int {
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/pod-security-admission/api"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -149,6 +150,18 @@ func TestGuardChecksEveryArgument(t *testing.T) {
 	inject(pod, args...)
 	if got := verdict(createAndDelete(t, namespace, pod)); got != "" {
 		t.Fatalf("refuses %d granted sysctls: %s", len(args), got)
+	}
+	scripted := copyOf(pod)
+	scripted.Spec.InitContainers[0].Command = script(templates.SetScript)
+	for n, name := range names[1:] {
+		scripted.Spec.InitContainers[0].Args[n+1] = "-" + name + ">=" + strings.Repeat("1 2", sysctl.MaxValueLength/3)
+	}
+	if got := verdict(createAndDelete(t, namespace, scripted)); got != "" {
+		t.Errorf("refuses %d granted sysctls of a script: %s", len(args), got)
+	}
+	scripted.Spec.InitContainers[0].Args[1] = "-" + names[1] + "x>=1"
+	if got := verdict(createAndDelete(t, namespace, scripted)); !strings.Contains(got, "it differs in args") {
+		t.Errorf("a name that is too long behind a -: got %q", got)
 	}
 	for n := range args {
 		t.Run(fmt.Sprint("number ", n+1), func(t *testing.T) {

@@ -125,6 +125,7 @@ func renderPSP(need Need) ([]client.Object, error) {
 	}
 	slices.Sort(unsafe)
 	unsafe = slices.Compact(unsafe)
+	unsafe = slices.DeleteFunc(unsafe, func(name string) bool { return !CanBeInPodSecurityPolicy(name) })
 	injected := len(need.Sysctls) > 0
 	if len(unsafe) == 0 && !injected {
 		return nil, nil

@@ -83,6 +83,7 @@ func TestPodSecurityPolicyIsPrivilegedForTheInjectedContainerOnly(t *testing.T) 
 	}{
 		{"lists the native sysctls, once and in order", Need{NativeSysctls: []string{"net.core.somaxconn", "kernel.sem", "net.core.somaxconn"}}, false, []string{"kernel.sem", "net.core.somaxconn"}},
 		{"lists the injected ones too, and admits the container", Need{Sysctls: []string{"net.core.somaxconn"}, NativeSysctls: []string{"kernel.sem"}}, true, []string{"kernel.sem", "net.core.somaxconn"}},
+		{"lists no interface with a dot, which it cannot name", Need{Sysctls: []string{"net.ipv4.conf.eth0/100.rp_filter"}, NativeSysctls: []string{"net.ipv4.conf.eth0/1.x", "kernel.sem"}}, true, []string{"kernel.sem"}},
 		{"lists no safe one, and admits the container", Need{Sysctls: []string{"net.ipv4.ip_local_port_range"}}, true, []string{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

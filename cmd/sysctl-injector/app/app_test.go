@@ -224,6 +224,11 @@ func TestCommandLine(t *testing.T) {
 		{"inject refuses a pattern that there is not", "", []string{"inject", "-f", "-", "--kubelet-sysctls", "net.ipv4.conf.*.forwarding"}, 2, "",
 			"error: the init container: KubeletSysctls: \"net.ipv4.conf.*.forwarding\": a kubelet takes a \"*\" at the end of a pattern only, as in net.ipv4.*\nSee 'sysctl-injector inject --help'.\n"},
 		{"companion prints the grants of an annotation", "", []string{"companion", "-f", "testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n", ""},
+		{"companion names what a PodSecurityPolicy cannot allow", "apiVersion: v1\nkind: Pod\nmetadata: {name: router}\nspec:\n  securityContext:\n    sysctls:\n" +
+			"    - {name: net/ipv4/conf/net1.100/forwarding, value: \"1\"}\n    - {name: net.core.somaxconn, value: \"1024\"}\n", []string{"companion", "-f", "-", "--backend", "psp"}, 0,
+			"apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n",
+			"Warning: Pod \"router\": a PodSecurityPolicy cannot allow \"net/ipv4/conf/net1.100/forwarding\" of securityContext.sysctls: it compares names as they are written, " +
+				"and holds no slash and no capital; set it by the annotation sysctl-injector.dev/sysctls, or write it with dots if no word of it has one\n"},
 		{"companion prints the policy of natively set sysctls", "", []string{"companion", "-f", "testdata/inject/semaphores-by-hand.yaml", "--backend", "psp"}, 0, "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n", ""},
 		{"explain asks for a name", "", []string{"explain"}, 2, "", "error: requires at least 1 arg(s), only received 0\nSee 'sysctl-injector explain --help'.\n"},
 		{"explain tells in a table", "", []string{"explain", "kernel/sem"}, 0, "NAME         SCOPE   SHARED KERNEL   GUEST KERNEL   SAFE SINCE   NAMESPACED SINCE\nkernel.sem   IPC     by default      by default     -            -\n", ""},

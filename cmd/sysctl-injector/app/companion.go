@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
@@ -109,6 +111,9 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 				need = *outcome.Grant
 			}
 			need.NativeSysctls = unsafeNativeSysctls(p, outcome)
+			if o.backend == string(grants.PodSecurityPolicy) {
+				o.warnOfNatives(cmd.ErrOrStderr(), t, p)
+			}
 			if why := whyNoGrant(outcome); why != "" {
 				o.explained = true
 				fmt.Fprintf(cmd.ErrOrStderr(), "Nothing to grant for %s %q: %s.\n", t.Kind, t.Name, why)
@@ -119,6 +124,16 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 		return err
 	})
 	return needs, err
+}
+
+// warnOfNatives names the sysctls of securityContext.sysctls that no PodSecurityPolicy can allow.
+func (o *companionOptions) warnOfNatives(stderr io.Writer, t manifest.Template, p *pod.Pod) {
+	for _, native := range p.NativeSysctls {
+		if !grants.CanBeInPodSecurityPolicy(native.Name) {
+			fmt.Fprintf(stderr, "Warning: %s %q: a PodSecurityPolicy cannot allow %q of securityContext.sysctls: it compares names as they are written, and holds no slash "+
+				"and no capital; set it by the annotation %s, or write it with dots if no word of it has one\n", t.Kind, t.Name, native.Name, v1alpha1.SysctlsAnnotation)
+		}
+	}
 }
 
 // whyNoGrant says why a workload that asks for sysctls needs no grant; "" if it needs one, or asks for nothing.

@@ -145,8 +145,8 @@ func (r records) readEvents(events string) error {
 			return err
 		}
 		var event struct {
-			ContainerID string    `json:"container_id"`
-			ExitedAt    time.Time `json:"exited_at"`
+			ContainerID string                         `json:"container_id"`
+			ExitedAt    struct{ Seconds, Nanos int64 } `json:"exited_at"`
 		}
 		if err := json.Unmarshal([]byte(fields[3]), &event); err != nil {
 			return fmt.Errorf("read containerd's event %q: %w", line, err)
@@ -154,7 +154,7 @@ func (r records) readEvents(events string) error {
 		if fields[2] == "start" {
 			r.started[event.ContainerID] = at
 		} else {
-			r.exited[event.ContainerID] = event.ExitedAt
+			r.exited[event.ContainerID] = time.Unix(event.ExitedAt.Seconds, event.ExitedAt.Nanos)
 		}
 	}
 	return nil

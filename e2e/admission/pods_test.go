@@ -79,7 +79,8 @@ func wantContainer(t *testing.T, pod *corev1.Pod, want corev1.Container) {
 }
 
 func statusOf(kernel v1alpha1.Kernel, args []string) string {
-	return fmt.Sprintf(`{"version":%q,"kernel":%q,"form":"privileged","sysctls":["%s"]}`, installation.Version, kernel, strings.Join(args, `","`))
+	form := map[v1alpha1.Kernel]string{v1alpha1.SharedKernel: "privileged", v1alpha1.GuestKernel: "guest"}[kernel]
+	return fmt.Sprintf(`{"version":%q,"kernel":%q,"form":%q,"sysctls":["%s"]}`, installation.Version, kernel, form, strings.Join(args, `","`))
 }
 
 // wantUntouched checks that a pod carries nothing of ours.

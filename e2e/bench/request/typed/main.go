@@ -111,7 +111,7 @@ func (i *injector) inject(pod *corev1.Pod) error {
 	for _, a := range assignments {
 		container.Args = append(container.Args, a.String())
 	}
-	status, err := json.Marshal(injection.Status{Version: i.version, Kernel: v1alpha1.SharedKernel, Sysctls: container.Args})
+	status, err := json.Marshal(injection.Status{Version: i.version, Kernel: v1alpha1.SharedKernel, Form: "privileged", Sysctls: container.Args})
 	if err != nil {
 		return err
 	}

@@ -126,7 +126,7 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 		return denied(violations...)
 	}
 	outcome := i.inject(p, plan, target, facts, settings, policy.Names(defaults))
-	if outcome.IsDenied() {
+	if outcome.IsDenied() || plan.Form.OnlyReads { // which needs no policy
 		return outcome
 	}
 	if outcome.Trial = rules.Try(facts, settings); outcome.Trial != nil && outcome.Trial.Warn {

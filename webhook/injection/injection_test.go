@@ -28,6 +28,7 @@ type world struct {
 	runtimeClass *nodev1.RuntimeClass
 	namespace    map[string]string // labels
 	defaults     []*policy.Profile // besides the profiles above
+	trials       []*policy.Policy  // besides the policy above
 }
 
 func validWorld() *world {
@@ -66,7 +67,7 @@ func (w *world) rules(t testing.TB) *policy.Set {
 		}
 		profiles = append(profiles, compiled)
 	}
-	return policy.NewSet(policies, append(profiles, w.defaults...))
+	return policy.NewSet(append(policies, w.trials...), append(profiles, w.defaults...))
 }
 
 func (w *world) decide(t testing.TB, config Config) Outcome {

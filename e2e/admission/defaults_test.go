@@ -51,8 +51,8 @@ func wantDefaults(t *testing.T, pod *corev1.Pod, profile string, args ...string)
 	}
 }
 
+// Not in parallel with other tests, which would see its profile in lists of all profiles.
 func TestDefaults(t *testing.T) {
-	t.Parallel()
 	namespace := makeDefaults(t, "net.core.somaxconn = 4096")
 	for _, test := range []struct {
 		name   string
@@ -95,9 +95,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// A webhook after ours gives the pod the label by which a profile applies: the API server asks again.
+// A webhook after ours gives the pod the label by which a profile applies: the API server asks again. Not in parallel, as above.
 func TestDefaultsOfALabelThatAnotherWebhookAdds(t *testing.T) {
-	t.Parallel()
 	namespace := makeDefaults(t, "net.core.somaxconn = 4096")
 	otherWebhook{after, func(pod *corev1.Pod) []operation {
 		if pod.Labels["app"] == "web" {

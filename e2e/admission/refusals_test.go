@@ -154,7 +154,7 @@ func TestRefusalOfOneInAFile(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
 	k := newTerminal(t, namespace)
-	stdout, stderr, err := k.run(manifest(t, newPod("bad", "vm.swappiness = 1"), newPod("good", "net.core.somaxconn = 1")), "apply", "-f", "-")
+	stdout, stderr, err := k.run(manifest(t, newPod("bad", "vm.swappiness = 1"), newPod("good", "net.core.somaxconn = 32768")), "apply", "-f", "-")
 	want := denied("NodeLevel: " + annotation + "Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. A" + guestAdvice + "\n")
 	if err == nil || stdout != "pod/good created\n" || stderr != want {
 		t.Errorf("kubectl apply: %v; it says %q and %q, want %q", err, stdout, stderr, want)

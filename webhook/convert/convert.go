@@ -54,11 +54,14 @@ type Result struct {
 	Findings []Finding
 	// Assignments are the lines that all converted containers add to the annotation.
 	Assignments []Assignment
+	// Native are lines of converted containers that become native sysctls instead.
+	Native []Assignment
 	// Warnings are about what still names a removed container.
 	Warnings []string
 
 	template corev1.PodTemplateSpec
 	raw      rawTemplate
+	moved    []int // native sysctls that become lines
 }
 
 // Changes reports whether anything is to be converted.

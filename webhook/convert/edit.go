@@ -17,6 +17,9 @@ import (
 // rawTemplate tells which parts of a template are there at all.
 type rawTemplate struct {
 	Metadata map[string]json.RawMessage `json:"metadata"`
+	Spec     struct {
+		SecurityContext map[string]json.RawMessage `json:"securityContext"`
+	} `json:"spec"`
 }
 
 // annotationsOf are annotations that name a container in their key. The API server rejects one that names no container of the pod.
@@ -33,7 +36,7 @@ func (r *Result) Operations() []jsonpatch.Operation {
 	if !r.Changes() {
 		return nil
 	}
-	return slices.Concat(r.annotate(), r.removeAnnotations(), r.removeContainers(), r.removeVolumes())
+	return slices.Concat(r.annotate(), r.removeAnnotations(), r.changeNative(), r.removeContainers(), r.removeVolumes())
 }
 
 // annotate adds the lines to the annotation.
@@ -75,7 +78,7 @@ func escape(key string) string { return strings.NewReplacer("~", "~0", "/", "~1"
 func (r *Result) removed() []string {
 	var names []string
 	for _, f := range r.Findings {
-		if f.Converts() {
+		if f.Converts() && f.List == InitContainers {
 			names = append(names, f.Name)
 		}
 	}
@@ -108,7 +111,10 @@ func (r *Result) removeAnnotations() []jsonpatch.Operation {
 func (r *Result) removeContainers() []jsonpatch.Operation {
 	names := r.removed()
 	inits := r.template.Spec.InitContainers
-	if len(names) == len(inits) {
+	switch len(names) {
+	case 0:
+		return nil
+	case len(inits):
 		return []jsonpatch.Operation{jsonpatch.NewOperation("remove", "/spec/initContainers", nil)}
 	}
 	var operations []jsonpatch.Operation

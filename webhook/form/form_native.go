@@ -32,7 +32,7 @@ var native = &Form{
 		if !pod.NativeFirst || pod.Kernel == v1alpha1.GuestKernel || wanted.Scope() == sysctl.Node || !wanted.IsPlain() || !nativeName.MatchString(wanted.Name) {
 			return false
 		}
-		return isSafe(pod.Kubernetes, wanted.Name) || pod.mayDeclare() && pod.isDeclared(wanted.Name)
+		return IsSafe(pod.Kubernetes, wanted.Name) || pod.mayDeclare() && pod.isDeclared(wanted.Name)
 	},
 	Rules:    inUserNamespace,
 	podRules: []podRule{windows, mirrorPod},
@@ -44,8 +44,8 @@ var native = &Form{
 // back into a dot (runc internal/sys, WriteSysctls).
 var nativeName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
 
-// isSafe tells whether a name is safe for every kubelet that API servers of a version admit.
-func isSafe(minor uint, name string) bool {
+// IsSafe reports whether a name is safe for every kubelet that API servers of a version admit.
+func IsSafe(minor uint, name string) bool {
 	since := sysctl.Lookup(name).SafeSince
 	if since == "" || minor < oldestKubelet {
 		return false

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	jsonpatchv5 "github.com/evanphx/json-patch/v5"
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
@@ -24,6 +26,8 @@ import (
 type conversion struct {
 	*workloads
 	guests sets.Set[string] // RuntimeClass handlers whose pods have a kernel of their own
+	native bool
+	minor  uint // of the cluster's API servers
 	warn   io.Writer
 	items  []item
 }
@@ -74,6 +78,9 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 		c.items = append(c.items, one)
 		return nil
 	}
+	if c.native {
+		result.MoveNative(c.kernelOf(t), c.isSafe)
+	}
 	operations := result.Operations()
 	refused := ""
 	if len(operations) > 0 {
@@ -83,15 +90,15 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 		container := one
 		container.what = fmt.Sprintf("%s[%d] %q", found.List, found.Index, found.Name)
 		container.of(found, func(line int) int {
-			path := []string{"spec", found.List, fmt.Sprint(found.Index)}
-			return t.LineIn(append(path, found.Script...), line)
+			return t.LineIn(slices.Concat(pathOf(found), found.Script), line)
 		})
-		container.line = t.LineIn([]string{"spec", found.List, fmt.Sprint(found.Index)}, 0)
+		container.line = t.LineIn(pathOf(found), 0)
 		if refused != "" && found.Converts() {
 			container.problems = []convert.Problem{{Reason: refused}}
 		}
 		if found.Converts() && refused == "" {
 			container.warnings = result.Warnings
+			container.sets, container.native = split(found.Assignments, result.Native)
 		}
 		c.items = append(c.items, container)
 	}
@@ -100,6 +107,26 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 	}
 	return operations
 }
+
+// pathOf leads from a pod template to what a finding is about.
+func pathOf(f convert.Finding) []string {
+	return slices.Concat([]string{"spec"}, strings.Split(f.List, "."), []string{fmt.Sprint(f.Index)})
+}
+
+// split takes the assignments that become native sysctls from the others.
+func split(all, native []convert.Assignment) (lines, others []convert.Assignment) {
+	for _, a := range all {
+		if slices.Contains(native, a) {
+			others = append(others, a)
+		} else {
+			lines = append(lines, a)
+		}
+	}
+	return lines, others
+}
+
+// isSafe reports whether every kubelet that the API servers admit counts a sysctl as safe.
+func (c *conversion) isSafe(name string) bool { return form.IsSafe(c.minor, name) }
 
 // kernelOf says where the pods of a template run, as far as the files say.
 func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {

@@ -18,6 +18,7 @@ type item struct {
 	line         int
 	object, what string
 	sets         []convert.Assignment
+	native       []convert.Assignment // that become native sysctls
 	notes        []convert.Note
 	problems     []convert.Problem
 	advice       []string
@@ -164,6 +165,12 @@ func (i item) print(b *strings.Builder) {
 	for n, a := range i.sets {
 		if n == 0 {
 			fmt.Fprintf(b, "  as lines of the annotation:\n")
+		}
+		fmt.Fprintf(b, "    %s\n", a)
+	}
+	for n, a := range i.native {
+		if n == 0 {
+			fmt.Fprintf(b, "  as native sysctls:\n")
 		}
 		fmt.Fprintf(b, "    %s\n", a)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/sets"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
 
@@ -24,6 +25,7 @@ type convertOptions struct {
 	workloadOptions
 	output  string
 	inPlace bool
+	native  bool
 }
 
 func newConvertCommand() *cobra.Command {
@@ -50,6 +52,8 @@ The exit code is 0 if nothing stays, 3 if something does, 1 if convert failed, a
 	}
 	o.addFlags(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff, outputReport)
+	cmd.Flags().BoolVar(&o.native, "native", false, "convert unsafe native sysctls (securityContext.sysctls) too, and write lines as native sysctls where "+
+		"every kubelet of --kubernetes-version counts them safe")
 	cmd.Flags().BoolVar(&o.inPlace, "in-place", false, "write the files, in the place of printing them")
 	return cmd
 }
@@ -62,7 +66,11 @@ func (o *convertOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	c := &conversion{workloads: workloads, guests: sets.New(o.guestHandlers...), warn: cmd.ErrOrStderr()}
+	minor, err := form.ParseKubernetes(o.kubernetesVersion)
+	if err != nil {
+		return usagef("--kubernetes-version: %q: %w", o.kubernetesVersion, err)
+	}
+	c := &conversion{workloads: workloads, native: o.native, minor: minor, guests: sets.New(o.guestHandlers...), warn: cmd.ErrOrStderr()}
 	var converted []file
 	err = eachFile(workloads.files, func(f file) error {
 		content, err := c.file(f)

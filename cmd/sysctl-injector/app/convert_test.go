@@ -152,3 +152,61 @@ func TestConvertUsage(t *testing.T) {
 		}
 	}
 }
+
+func TestConvertNative(t *testing.T) {
+	const pod = `apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  securityContext:
+    sysctls:
+    # a kubelet flag allows it
+    - name: net.core.somaxconn
+      value: "1024"
+    - name: net.ipv4.ip_local_port_range
+      value: 1024 65000
+  initContainers:
+  - name: tune
+    image: busybox:1.36
+    command: [sysctl, -w, net.ipv4.tcp_fin_timeout=15, net.ipv4.tcp_retries2=8]
+    securityContext: {privileged: true}
+  containers:
+  - {name: web, image: nginx}
+`
+	const want = `apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  annotations:
+    sysctl-injector.dev/sysctls: |
+      net.core.somaxconn = 1024
+      net.ipv4.tcp_retries2 = 8
+spec:
+  securityContext:
+    sysctls:
+    # a kubelet flag allows it
+    - name: net.ipv4.ip_local_port_range
+      value: 1024 65000
+    - name: net.ipv4.tcp_fin_timeout
+      value: "15"
+  containers:
+  - {name: web, image: nginx}
+`
+	code, out, report := run(t, pod, "convert", "-f", "-", "--native", "--kubernetes-version", "1.37")
+	if diff := cmp.Diff(want, out); diff != "" || code != exitDone {
+		t.Errorf("exit code %d (-want +got):\n%s\n%s", code, diff, report)
+	}
+	for _, part := range []string{`securityContext.sysctls[0] "net.core.somaxconn": converted`, "as native sysctls:\n    net.ipv4.tcp_fin_timeout = 15\n"} {
+		if !strings.Contains(report, part) {
+			t.Errorf("the report lacks %q:\n%s", part, report)
+		}
+	}
+	if _, again, _ := run(t, out, "convert", "-f", "-", "--native"); again != out {
+		t.Errorf("a second conversion changes something:\n%s", cmp.Diff(out, again))
+	}
+	// Kubelets of the oldest version that these API servers admit do not count tcp_fin_timeout safe.
+	if _, out, _ := run(t, pod, "convert", "-f", "-", "--native", "--kubernetes-version", "1.31"); !strings.Contains(out, "      net.ipv4.tcp_fin_timeout = 15\n") {
+		t.Errorf("got\n%s", out)
+	}
+}

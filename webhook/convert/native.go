@@ -1,0 +1,122 @@
+package convert
+
+import (
+	"fmt"
+	"slices"
+
+	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// NativeSysctls is the list of a Finding that is no container: sysctls that the kubelet sets.
+const NativeSysctls = "securityContext.sysctls"
+
+// MoveNative moves unsafe native sysctls, which a kubelet has to allow, into the annotation, and lines for names that isSafe reports safe on
+// every kubelet the other way. Native sysctls are set before any container runs, so their lines come first.
+func (r *Result) MoveNative(kernel Kernel, isSafe func(name string) bool) {
+	spec := &r.template.Spec
+	s := &setting{kernel: kernel, hostNetwork: spec.HostNetwork, hostIPC: spec.HostIPC}
+	var native []corev1.Sysctl
+	if spec.SecurityContext != nil {
+		native = spec.SecurityContext.Sysctls
+	}
+	r.becomeNative(native, isSafe)
+	var lines []Assignment
+	for i, one := range native {
+		name, err := sysctl.ParseName(one.Name)
+		if err != nil || sysctl.Lookup(name).SafeSince != "" {
+			continue
+		}
+		a := Assignment{Name: name, Value: fold(one.Value)}
+		found := Finding{List: NativeSysctls, Index: i, Name: name, Assignments: []Assignment{a}}
+		isThere, problem := r.whyNative(s, a)
+		if problem != "" {
+			found.problem(0, "%s", problem)
+		} else {
+			r.moved = append(r.moved, i)
+			if !isThere {
+				lines = append(lines, a)
+			}
+		}
+		r.Findings = append(r.Findings, found)
+	}
+	r.Assignments = slices.Concat(lines, r.Assignments)
+}
+
+// whyNative says why a sysctl stays native. isThere is set if the annotation sets it already, after it.
+func (r *Result) whyNative(s *setting, a Assignment) (isThere bool, problem string) {
+	merged := newMerge(&r.template)
+	if merged.refused != "" {
+		return false, merged.refused
+	}
+	if s.fateOf(a.Name) != fateTakes {
+		return false, a.Name + " is not one that a pod can set"
+	}
+	for _, e := range merged.existing {
+		if e.Name == a.Name && e.Value != a.Value {
+			return false, fmt.Sprintf("the annotation says %q: decide for one of them", e)
+		}
+		isThere = isThere || e.Name == a.Name
+	}
+	for _, later := range r.Assignments {
+		if later.Name != a.Name {
+			continue
+		}
+		if isRelated(a.Name) || !s.takesEverywhere(a.Name, a.Value) || !s.takesEverywhere(a.Name, later.Value) {
+			return false, fmt.Sprintf("a container sets %q after it: decide for one of them", later)
+		}
+		isThere = true
+	}
+	return isThere, ""
+}
+
+// becomeNative takes lines that every kubelet sets without being asked. Those whose order matters stay lines.
+func (r *Result) becomeNative(native []corev1.Sysctl, isSafe func(name string) bool) {
+	isNative := func(name string) bool {
+		return slices.ContainsFunc(native, func(n corev1.Sysctl) bool { return sysctl.Dotted(n.Name) == name })
+	}
+	r.Assignments = slices.DeleteFunc(r.Assignments, func(a Assignment) bool {
+		if a.AtLeast || a.Optional || !isSafe(a.Name) || isRelated(a.Name) || isNative(a.Name) {
+			return false
+		}
+		r.Native = append(r.Native, a)
+		return true
+	})
+}
+
+// changeNative returns the operations on the list of native sysctls.
+func (r *Result) changeNative() []jsonpatch.Operation {
+	const list = "/spec/securityContext/sysctls"
+	var operations []jsonpatch.Operation
+	before, left := 0, len(r.Native)
+	if sc := r.template.Spec.SecurityContext; sc != nil {
+		before, left = len(sc.Sysctls), left+len(sc.Sysctls)-len(r.moved)
+	}
+	switch {
+	case len(r.moved) > 0 && left == 0 && len(r.raw.Spec.SecurityContext) == 1:
+		return []jsonpatch.Operation{jsonpatch.NewOperation("remove", "/spec/securityContext", nil)}
+	case len(r.moved) > 0 && left == 0:
+		return []jsonpatch.Operation{jsonpatch.NewOperation("remove", list, nil)}
+	}
+	added := make([]corev1.Sysctl, len(r.Native))
+	for i, a := range r.Native {
+		added[i] = corev1.Sysctl{Name: a.Name, Value: a.Value}
+	}
+	switch {
+	case len(added) == 0:
+	case len(r.raw.Spec.SecurityContext) == 0:
+		operations = append(operations, jsonpatch.NewOperation("add", "/spec/securityContext", map[string]any{"sysctls": added}))
+	case before == 0:
+		operations = append(operations, jsonpatch.NewOperation("add", list, added))
+	default:
+		for _, one := range added {
+			operations = append(operations, jsonpatch.NewOperation("add", list+"/-", one))
+		}
+	}
+	for _, i := range slices.Backward(r.moved) {
+		operations = append(operations, jsonpatch.NewOperation("remove", fmt.Sprintf("%s/%d", list, i), nil))
+	}
+	return operations
+}

@@ -1,0 +1,74 @@
+package convert
+
+import (
+	"encoding/json"
+	"testing"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+)
+
+func TestNative(t *testing.T) {
+	isSafe := func(name string) bool { return name == "net.ipv4.tcp_fin_timeout" || name == "kernel.shm_rmid_forced" }
+	for _, test := range []struct{ name, before, want string }{
+		{
+			"an unsafe one becomes a line, a safe one stays",
+			`{"spec": {"securityContext": {"fsGroup": 1, "sysctls": [{"name": "net/core/somaxconn", "value": "1024"}, {"name": "net.ipv4.tcp_syncookies", "value": "1"}]}, "containers": [{"name": "a"}]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 1024"}},
+			"spec": {"securityContext": {"fsGroup": 1, "sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]}, "containers": [{"name": "a"}]}}`,
+		},
+		{
+			"nothing is left of the security context",
+			`{"metadata": {}, "spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}, {"name": "kernel.msgmax", "value": "65536"}]}, "containers": [{"name": "a"}]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 1024\nkernel.msgmax = 65536\n"}}, "spec": {"containers": [{"name": "a"}]}}`,
+		},
+		{
+			"a container's value comes later",
+			`{"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}, "containers": [{"name": "a"}], "initContainers": [` +
+				`{"name": "tune", "image": "busybox", "command": ["sysctl", "-w", "net.core.somaxconn=2048"], "securityContext": {"privileged": true}}]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 2048"}}, "spec": {"containers": [{"name": "a"}]}}`,
+		},
+		{
+			"a safe line of a container becomes native",
+			`{"spec": {"containers": [{"name": "a"}], "initContainers": [` +
+				`{"name": "tune", "image": "busybox", "command": ["sysctl", "-w", "net.core.somaxconn=2048", "net.ipv4.tcp_fin_timeout=15"], "securityContext": {"privileged": true}}]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 2048"}},
+			"spec": {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_fin_timeout", "value": "15"}]}, "containers": [{"name": "a"}]}}`,
+		},
+		{
+			"only safe lines: no annotation",
+			`{"spec": {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]}, "containers": [{"name": "a"}], "initContainers": [` +
+				`{"name": "tune", "image": "busybox", "command": ["sysctl", "-w", "net.ipv4.tcp_fin_timeout=15"], "securityContext": {"privileged": true}}]}}`,
+			`{"spec": {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}, {"name": "net.ipv4.tcp_fin_timeout", "value": "15"}]}, "containers": [{"name": "a"}]}}`,
+		},
+		{
+			"the annotation disagrees",
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 9"}}, "spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}, "containers": [{"name": "a"}]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 9"}}, "spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}, "containers": [{"name": "a"}]}}`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			result, err := Inspect([]byte(test.before), Kernel{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			result.MoveNative(Kernel{}, isSafe)
+			after := []byte(test.before)
+			if operations := result.Operations(); len(operations) > 0 {
+				encoded, err := json.Marshal(operations)
+				if err != nil {
+					t.Fatal(err)
+				}
+				patch, err := jsonpatch.DecodePatch(encoded)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if after, err = patch.Apply(after); err != nil {
+					t.Fatalf("%s: %v", encoded, err)
+				}
+			}
+			if !jsonpatch.Equal(after, []byte(test.want)) {
+				t.Errorf("got %s\nwant %s", after, test.want)
+			}
+		})
+	}
+}

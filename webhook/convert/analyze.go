@@ -251,7 +251,8 @@ func neverStarts(paths []*run) *Problem {
 	}
 	for _, a := range paths[0].attempts {
 		if a.outcome != wrote {
-			return &Problem{a.line, a.name + ": a pod does not have it or may not write it, and the script ends there with an error, so such a pod never starts"}
+			return &Problem{a.line, a.name + ": a pod does not have it or may not write it, and the script ends there with an error, " +
+				"so such a pod never starts"}
 		}
 	}
 	return &Problem{0, "the script ends with an error, so such a pod never starts"}

@@ -139,7 +139,8 @@ func (s *search) script(value string, path []string) {
 }
 
 // setsSysctls matches a command in a text that sets a sysctl, and not one in passing.
-var setsSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl\s+(-\S+\s+)*["']?[\w./-]+\s*=|(^|[^\w.-])sysctl\s+(-\S+\s+)*(-\w*p\b|--load|--system)|(>|\btee\s+(-a\s+)?)\s*\S*proc/sys/`)
+var setsSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl\s+(-\S+\s+)*["']?[\w./-]+\s*=` + "|" +
+	`(^|[^\w.-])sysctl\s+(-\S+\s+)*(-\w*p\b|--load|--system)` + "|" + `(>|\btee\s+(-a\s+)?)\s*\S*proc/sys/`)
 
 // switches match the values by which charts make such a container themselves.
 var switches = regexp.MustCompile(`(?i)sysctl|setMaxMapCount|setVmMaxMapCount|maxMapCount`)

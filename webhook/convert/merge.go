@@ -77,30 +77,34 @@ func (m *merge) add(s *setting, f *Finding) []Problem {
 // conflicts says why an assignment may not move in front of the containers before it.
 func (m *merge) conflicts(s *setting, a Assignment) []Problem {
 	var problems []Problem
+	conflict := func(format string, args ...any) {
+		problems = append(problems, Problem{a.Line, fmt.Sprintf(format, args...)})
+	}
 	for _, before := range m.passed {
 		switch of := interfaceOf(a.Name); {
 		case before.isOpaque:
-			problems = append(problems, Problem{a.Line, fmt.Sprintf("container %q runs before it and stays; it may set %s too, and it would run after the annotation", before.name, a.Name)})
+			conflict("container %q runs before it and stays; it may set %s too, and it would run after the annotation", before.name, a.Name)
 		case slices.Contains(before.names, a.Name):
-			problems = append(problems, Problem{a.Line, fmt.Sprintf("container %q, which runs before it and stays, names %s too, and would run after the annotation", before.name, a.Name)})
+			conflict("container %q, which runs before it and stays, names %s too, and would run after the annotation", before.name, a.Name)
 		case of != "" && !slices.Contains(usualInterfaces, of):
-			problems = append(problems, Problem{a.Line, fmt.Sprintf("%s: container %q runs before it and may make the interface %s, which is not there yet when the annotation is set", a.Name, before.name, of)})
+			conflict("%s: container %q runs before it and may make the interface %s, which is not there yet when the annotation is set",
+				a.Name, before.name, of)
 		case before.hasRights && (of != "" || isRelated(a.Name)):
-			problems = append(problems, Problem{a.Line, fmt.Sprintf("%s: container %q runs before it, stays, and may make interfaces, which take such values when they are made", a.Name, before.name)})
+			conflict("%s: container %q runs before it, stays, and may make interfaces, which take such values when they are made", a.Name, before.name)
 		}
 	}
 	for _, e := range m.existing {
 		if e.Name == a.Name && (e.Value != a.Value || e.AtLeast != a.AtLeast) {
-			problems = append(problems, Problem{a.Line, fmt.Sprintf("the annotation says %q, and the container, which runs later, %q: decide for one of them, and remove the other", e, a)})
+			conflict("the annotation says %q, and the container, which runs later, %q: decide for one of them, and remove the other", e, a)
 		}
 	}
 	for _, earlier := range m.assignments {
 		switch {
 		case earlier.Name != a.Name:
 		case isRelated(a.Name):
-			problems = append(problems, Problem{a.Line, a.Name + " is set by two containers, and the first write may change other names"})
+			conflict("%s is set by two containers, and the first write may change other names", a.Name)
 		case !s.takesEverywhere(a.Name, a.Value), !s.takesEverywhere(a.Name, earlier.Value):
-			problems = append(problems, Problem{a.Line, a.Name + " is set by two containers, and whether every kernel takes both values is not known"})
+			conflict("%s is set by two containers, and whether every kernel takes both values is not known", a.Name)
 		}
 	}
 	return problems

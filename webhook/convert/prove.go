@@ -43,7 +43,8 @@ func (s *setting) hides(p *run, d doubt) Problem {
 	case doubtTool:
 		return Problem{0, "if the image has no sysctl command, " + goesOn}
 	case doubtRights:
-		return Problem{0, "whether the container may write /proc/sys is not certain (its user is not stated as root, or something confines it); if not, " + goesOn}
+		return Problem{0, "whether the container may write /proc/sys is not certain (its user is not stated as root, or something confines it); " +
+			"if not, " + goesOn}
 	}
 	a := p.attempts[d.attempt]
 	if d.outcome == missing {

@@ -129,7 +129,7 @@ func (r *run) writeFile(name string, output text, doAdd bool, c call) {
 	switch {
 	case r.setting.isMounted(name):
 		r.problem(c.at, "the script writes %s, which is on a volume", name)
-	case !path.IsAbs(name) || path.Clean(name) != name || strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/"):
+	case !path.IsAbs(name) || path.Clean(name) != name || isWord(strings.SplitN(name, "/", 3)[1], "dev proc sys"):
 		r.problem(c.at, "the script writes %s, which is no sysctl", name)
 	case r.setting.readOnlyRoot:
 		r.problem(c.at, "the script writes %s on a file system that is read-only", name)

@@ -144,8 +144,8 @@ func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
 // refusal is the webhook's own decision on a converted template; "" if it would admit its pods.
 func (c *conversion) refusal(t manifest.Template, operations []jsonpatch.Operation) string {
 	if namespace := c.namespaceOf(t); !c.objects.isOptedIn(namespace) {
-		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act there, and the pod would start without its sysctls",
-			namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
+		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act there, and the pod would start "+
+			"without its sysctls", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
 	}
 	encoded, err := json.Marshal(operations)
 	if err != nil {

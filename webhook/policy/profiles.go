@@ -37,6 +37,18 @@ func CompileProfile(profile *v1alpha1.SysctlProfile) (*Profile, field.ErrorList)
 	return p, errs
 }
 
+// Profile returns what a profile sets; ok is false if there is none of the name that can be read.
+func (s *Set) Profile(name string) (assignments []sysctl.Assignment, ok bool) {
+	p, ok := s.profiles[name]
+	if !ok || p.unreadable != nil {
+		return nil, false
+	}
+	return slices.Clone(p.assignments), true
+}
+
+// ProfileNames returns the names of the profiles that can be read, in order.
+func (s *Set) ProfileNames() []string { return slices.Clone(s.profileNames) }
+
 // Request is what a pod asks for, as its annotations say. A nil text is an annotation that the pod does not have.
 type Request struct {
 	Sysctls, Profiles         *string

@@ -8,12 +8,12 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// ReasonUnknownSysctl is the reason of a violation found by unknownName.
+// ReasonUnknownSysctl is the reason of a violation found by UnknownName.
 const ReasonUnknownSysctl = "UnknownSysctl"
 
-// unknownName rejects a name that a policy allows by a pattern only, and that the catalogue does not know. Every granted name has
+// UnknownName rejects a name that a policy allows by a pattern only, and that the catalogue does not know. Every granted name has
 // a ClusterRole, so without this rule any pod author could have endlessly many made by way of "net.*".
-func (s *Set) unknownName(name string) (reason, message string) {
+func (s *Set) UnknownName(name string) (reason, message string) {
 	if s.isGrantable(name) {
 		return "", ""
 	}

@@ -45,7 +45,7 @@ func (s *Set) judge(selected []*Policy, facts Facts, wanted sysctl.Assignment) (
 	if reason, message = s.allow(selected, facts, wanted); reason != "" {
 		return reason, message
 	}
-	return s.unknownName(wanted.Name)
+	return s.UnknownName(wanted.Name)
 }
 
 // Check tells by which rule a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty if none applies.

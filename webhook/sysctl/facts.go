@@ -35,3 +35,31 @@ func (p *Parameter) DefaultDependsOnNode() bool {
 	}
 	return false
 }
+
+// defaultChanges are defaults that a release changed, as read in the source trees of the catalogue.
+var defaultChanges = []struct{ name, text, source string }{
+	{"net.core.somaxconn", "started with 128 in Linux 4.19; with 4096 from 5.4 on", "Linux include/linux/socket.h (SOMAXCONN)"},
+	{"net.ipv4.tcp_rmem", "started with 87380 in the middle in Linux 4.19; with 131072 from 5.4 on", "Linux net/ipv4/tcp.c (tcp_init)"},
+	{"net.ipv4.tcp_limit_output_bytes", "started with 262144 in Linux 4.19, with 1048576 from 5.4 to 6.12", "Linux net/ipv4/tcp_ipv4.c (tcp_sk_init)"},
+	{"net.ipv4.tcp_challenge_ack_limit", "started with 1000 up to Linux 5.15; with 2147483647 from 6.1 on", "Linux net/ipv4/tcp_ipv4.c (tcp_sk_init)"},
+}
+
+// effects are what else a write changes.
+var effects = []struct {
+	names        []string
+	text, source string
+}{
+	{
+		[]string{"net.ipv4.ip_forward"}, "resets other parameters when it changes: those of net.ipv4.conf.* take the values of a router, or of a host",
+		"Linux Documentation/networking/ip-sysctl.rst (ip_forward)",
+	},
+	{
+		[]string{"net.ipv4.tcp_congestion_control"}, "may load the module tcp_<name> on the node when a privileged container writes it",
+		"Linux net/ipv4/tcp_cong.c (tcp_set_default_congestion_control)",
+	},
+	{
+		[]string{"net.ipv6.conf.*.disable_ipv6"}, "removes the IPv6 addresses and routes of the interface when it is set",
+		"Linux Documentation/networking/ip-sysctl.rst (disable_ipv6)",
+	},
+	{[]string{"net.ipv4.route.flush", "net.ipv6.route.flush"}, "empties the namespace's route cache when it is written", "Linux net/ipv4/route.c, net/ipv6/route.c"},
+}

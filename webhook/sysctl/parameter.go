@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,6 +50,9 @@ type Bounds struct {
 	AtMost bool // the kernel may take less
 }
 
+// isUnknown reports whether nothing is known of the bounds.
+func (b Bounds) isUnknown() bool { return b.Min == math.MinInt64 && b.Max == math.MaxUint64 }
+
 func (b Bounds) String() string { return fmt.Sprintf("%d to %d", b.Min, b.Max) }
 
 // OldestKernel is the oldest Linux release that nodes run.
@@ -63,6 +67,18 @@ func FindParameter(name string) *Parameter {
 		return p
 	}
 	return parameters[wildcard(name)]
+}
+
+// CatalogueNames returns the names of the catalogue that some supported kernel has, in order, with "*" for an interface.
+func CatalogueNames() []string {
+	var names []string
+	for name, p := range parameters {
+		if !p.IsGone() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // wildcard writes "*" for the interface in a name; "" if it has none, or one that parameters of its kind do not have.

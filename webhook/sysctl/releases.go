@@ -85,6 +85,16 @@ var namespacedSince = []release{
 		},
 	},
 	{
+		version: "4.11",
+		source: "the series \"ipv4: Namespaceify tcp_tw_recycle and tcp_max_tw_buckets knob\" and its neighbours, December 2016, merged for 4.11; " +
+			"in ipv4_table of 4.9, in ipv4_net_table of 4.19",
+		names: []string{
+			"net.ipv4.tcp_max_syn_backlog",
+			"net.ipv4.tcp_max_tw_buckets",
+			"net.ipv4.tcp_tw_reuse",
+		},
+	},
+	{
 		version: "4.13",
 		source:  "Linux commit 06fcb3b69fb8, merge of \"tcp: Namespaceify 3 sysctls\", June 2017",
 		names: []string{

@@ -38,6 +38,9 @@ func Run(args []string, in io.Reader, out, errOut io.Writer) int {
 	if errors.Is(err, errLeft) {
 		return exitLeft
 	}
+	if errors.Is(err, errNotAllowed) {
+		return exitFailed
+	}
 	fmt.Fprintln(errOut, "error: "+err.Error())
 	var usage usageError
 	if errors.As(err, &usage) {

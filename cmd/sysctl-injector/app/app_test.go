@@ -172,6 +172,9 @@ func admit(t *testing.T, content []byte, template manifest.Template) []byte {
 }
 
 func TestCommandLine(t *testing.T) {
+	const builtIn = "No cluster was asked: the policies are the built-in ones. To ask a cluster, use -n, --context or --kubeconfig.\n"
+	const misspelt = "pods may not set it (UnknownSysctl): it is not a sysctl that sysctl-injector knows; did you mean net.core.somaxconn? If the node's kernel has it, " +
+		"an administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a pattern such as net.* covers known names only.\n"
 	const refusedPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    sysctl-injector.dev/sysctls: vm.swappiness = 1\nspec: {}\n"
 	tests := []struct {
 		name   string
@@ -230,8 +233,20 @@ func TestCommandLine(t *testing.T) {
 			"Warning: Pod \"router\": a PodSecurityPolicy cannot allow \"net/ipv4/conf/net1.100/forwarding\" of securityContext.sysctls: it compares names as they are written, " +
 				"and holds no slash and no capital; set it by the annotation sysctl-injector.dev/sysctls, or write it with dots if no word of it has one\n"},
 		{"companion prints the policy of natively set sysctls", "", []string{"companion", "-f", "testdata/inject/semaphores-by-hand.yaml", "--backend", "psp"}, 0, "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n", ""},
-		{"explain asks for a name", "", []string{"explain"}, 2, "", "error: requires at least 1 arg(s), only received 0\nSee 'sysctl-injector explain --help'.\n"},
-		{"explain tells in a table", "", []string{"explain", "kernel/sem"}, 0, "NAME         SCOPE   SHARED KERNEL   GUEST KERNEL   SAFE SINCE   NAMESPACED SINCE\nkernel.sem   IPC     by default      by default     -            -\n", ""},
+		{"explain asks for a name", "", []string{"explain"}, 2, "", "error: name the sysctls, or use --profile or --all\nSee 'sysctl-injector explain --help'.\n"},
+		{"explain has a sentence for all that is known of one name", "", []string{"explain", "kernel/sem"}, 0, "kernel.sem\n  It belongs to the IPC namespace.\n" +
+			"  It is in every supported kernel.\n  It starts with 32000 1024000000 500 32000.\n  It takes -2147483648 to 2147483647.\n\n" +
+			"On a shared kernel, pods may set it: allowed by SysctlPolicy default.\nIn a guest kernel, pods may set it: allowed by SysctlPolicy default.\n" +
+			"An ordinary pod gets it by the form privileged.\n", builtIn},
+		{"explain fails for what pods may not set", "", []string{"explain", "net.core.somaxcon"}, 1, "net.core.somaxcon\n  It belongs to the network namespace.\n" +
+			"  It is not in the catalogue.\n  Did you mean net.core.somaxconn?\n\nOn a shared kernel, " + misspelt + "In a guest kernel, " + misspelt, builtIn},
+		{"explain has a table for several names", "", []string{"explain", "kernel.sem", "net.ipv4.ip_local_port_range"}, 0,
+			"NAME                           SCOPE     SHARED KERNEL   GUEST KERNEL   DEFAULT                      VALUES                      SAFE SINCE       NAMESPACED SINCE\n" +
+				"kernel.sem                     IPC       by default      by default     32000 1024000000 500 32000   -2147483648 to 2147483647   not safe         Linux 3.10 or older\n" +
+				"net.ipv4.ip_local_port_range   Network   by default      by default     32768 60999                  1 to 65535                  Kubernetes 1.4   Linux 4.9 or older\n", builtIn},
+		{"explain knows the names of a profile", "", []string{"explain", "--profile", "nginx", "-o", "json", "--all", "extra name"}, 2, "",
+			"error: \"extra name\": a sysctl name is words of letters, digits, _ and - joined by dots, such as net.core.somaxconn: the character ' ' is not allowed\n" +
+				"See 'sysctl-injector explain --help'.\n"},
 		{"version tells of the build", "", []string{"version", "-o", "json"}, 0, "{\n  \"version\": ", ""},
 		{"completion is at hand", "", []string{"completion", "bash"}, 0, "# bash completion V2 for sysctl-injector", ""},
 	}

@@ -1,13 +1,14 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
@@ -16,132 +17,169 @@ import (
 
 type explainOptions struct {
 	objectOptions
-	namespace, serviceAccount, output string
+	clientOptions
+	namespace, serviceAccount, profile, output string
+	all                                        bool
 }
 
-// Explanation is what is known of one sysctl: what `explain -o yaml` tells.
-type Explanation struct {
-	Name  string       `json:"name"`
-	Scope sysctl.Scope `json:"scope"`
-	// SafeSince is the Kubernetes release that counts it safe.
-	SafeSince string `json:"safeSince,omitempty"`
-	// NamespacedSince is the Linux release from which on each pod has its own, where that is recent.
-	NamespacedSince string  `json:"namespacedSince,omitempty"`
-	Shared          Verdict `json:"shared"`
-	Guest           Verdict `json:"guest"`
-	Source          string  `json:"source,omitempty"`
-}
-
-// Verdict is whether an ordinary pod may set a sysctl on one kind of kernel.
-type Verdict struct {
-	Allowed  bool     `json:"allowed"`
-	Policies []string `json:"policies,omitempty"` // that allow it; they may bound its value
-	Reason   string   `json:"reason,omitempty"`   // of the refusal
-	Message  string   `json:"message,omitempty"`
-}
+// errNotAllowed ends explain where a pod may not set a sysctl. The output says so already.
+var errNotAllowed = errors.New("not allowed")
 
 func newExplainCommand() *cobra.Command {
 	o := &explainOptions{}
 	cmd := &cobra.Command{
 		Use:   "explain SYSCTL...",
-		Short: "Tell what is known of a sysctl, and whether a pod may set it",
-		Long: `Tell what is known of a sysctl: its scope, from which release of Kubernetes on it is safe and of Linux on it is
-namespaced, and whether an ordinary pod may set it by the policies at hand.`,
-		Example: `  sysctl-injector explain net.core.somaxconn vm.max_map_count
-  sysctl-injector explain kernel.sem -o yaml --policy policies/`,
-		Args: cobra.MinimumNArgs(1),
+		Short: "Show what is known about a sysctl and whether pods may set it",
+		Long: `Show what is known about a sysctl and whether pods may set it: its scope, its default, the values that the kernel takes, the kernels that
+have it, and what the policies say. One name is explained in sentences, several in a table; -o yaml and -o json add the source of each
+statement.
+
+With --kubeconfig, --context or -n, the policies are those of the cluster. Otherwise no cluster is asked, and the policies are the built-in ones,
+or those of --policy. The exit code is 1 if a pod may not set one of the sysctls on a shared kernel.`,
+		Example: `  sysctl-injector explain net.core.somaxconn
+  sysctl-injector explain net.core.somaxconn vm.max_map_count -n shop
+  sysctl-injector explain --profile nginx
+  sysctl-injector explain --all -o yaml`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },
 	}
 	o.addPolicyFlag(cmd)
-	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the pod")
-	cmd.Flags().StringVar(&o.serviceAccount, "serviceaccount", "default", "service account of the pod")
+	o.clientOptions.addFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the pod; asks the cluster, unless --policy is given")
+	flags.StringVar(&o.serviceAccount, "serviceaccount", "default", "service account of the pod")
+	flags.StringVar(&o.profile, "profile", "", "explain the sysctls of a SysctlProfile")
+	flags.BoolVar(&o.all, "all", false, "explain every sysctl of the catalogue; * stands for a network interface")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputYAML, outputJSON)
 	return cmd
 }
 
 func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
-	var errs []error
-	names := make([]string, len(args))
-	for i, arg := range args {
-		var err error
-		if names[i], err = sysctl.ParseName(arg); err != nil {
-			errs = append(errs, fmt.Errorf("%q: %w", arg, err))
-		}
+	asked := o.kubeconfig != "" || o.context != "" || cmd.Flags().Changed("namespace") && len(o.policies) == 0
+	switch {
+	case asked && len(o.policies) > 0:
+		return usagef("--policy names policies in files: leave out --kubeconfig and --context, or --policy")
+	case len(args) == 0 && o.profile == "" && !o.all:
+		return usagef("name the sysctls, or use --profile or --all")
 	}
-	if err := errors.Join(errs...); err != nil {
-		return usageError{err}
-	}
-	objects, err := o.load(cmd.InOrStdin())
+	loaded, where, err := o.rules(cmd, asked)
 	if err != nil {
 		return err
 	}
-	labels, err := objects.NamespaceLabels(cmd.Context(), o.namespace)
+	rules := loaded.rules()
+	names, err := o.names(rules, args)
+	if err != nil {
+		return err
+	}
+	labels, err := loaded.NamespaceLabels(cmd.Context(), o.namespace)
 	if err != nil {
 		return err
 	}
 	facts := policy.Facts{Namespace: o.namespace, NamespaceLabels: labels, ServiceAccount: o.serviceAccount}
 	explanations := make([]Explanation, len(names))
 	for i, name := range names {
-		explanations[i] = explain(objects.rules(), facts, sysctl.Lookup(name))
+		explanations[i] = explain(rules, facts, name)
 	}
-	if o.output == outputTable {
-		return printExplanations(cmd.OutOrStdout(), explanations)
+	fmt.Fprintln(cmd.ErrOrStderr(), where)
+	switch {
+	case o.output != outputTable:
+		err = printAs(cmd.OutOrStdout(), o.output, explanations)
+	case len(explanations) == 1:
+		err = printSentences(cmd.OutOrStdout(), explanations[0])
+	default:
+		err = printExplanations(cmd.OutOrStdout(), explanations)
 	}
-	return printAs(cmd.OutOrStdout(), o.output, explanations)
-}
-
-func explain(rules *policy.Set, facts policy.Facts, entry sysctl.Entry) Explanation {
-	e := Explanation{Name: entry.Name, Scope: entry.Scope, SafeSince: entry.SafeSince, NamespacedSince: entry.NamespacedSince}
-	for _, note := range []*sysctl.Note{entry.Forbidden, entry.HostOnly} {
-		if note != nil {
-			e.Source = note.Source
-		}
-	}
-	for kernel, verdict := range map[v1alpha1.Kernel]*Verdict{v1alpha1.SharedKernel: &e.Shared, v1alpha1.GuestKernel: &e.Guest} {
-		facts.Kernel = kernel
-		if verdict.Reason, verdict.Message = policy.Check(facts, entry); verdict.Reason != "" {
-			continue
-		}
-		verdict.Policies = rules.Allowing(facts, entry.Name)
-		verdict.Allowed = len(verdict.Policies) > 0
-		if !verdict.Allowed {
-			verdict.Reason, verdict.Message = policy.ReasonNotAllowed, "is not allowed by any SysctlPolicy"
-		}
-	}
-	return e
-}
-
-func printExplanations(out io.Writer, explanations []Explanation) error {
-	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "NAME\tSCOPE\tSHARED KERNEL\tGUEST KERNEL\tSAFE SINCE\tNAMESPACED SINCE")
-	for _, e := range explanations {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Scope, e.Shared, e.Guest, release("Kubernetes ", e.SafeSince), release("Linux ", e.NamespacedSince))
-	}
-	if err := table.Flush(); err != nil {
+	if err != nil || o.all {
 		return err
 	}
 	for _, e := range explanations {
-		if e.Shared.Message == "" {
-			continue
-		}
-		if _, err := fmt.Fprintf(out, "\nOn a shared kernel, %s %s.\n", e.Name, strings.TrimSuffix(e.Shared.Message, ".")); err != nil {
-			return err
+		if !e.Shared.Allowed {
+			return errNotAllowed
 		}
 	}
 	return nil
 }
 
-// String is a verdict in a table's cell.
-func (v Verdict) String() string {
-	if v.Allowed {
-		return "by " + strings.Join(v.Policies, ", ")
+// rules returns the policies and profiles, and says where they come from.
+func (o *explainOptions) rules(cmd *cobra.Command, asked bool) (loaded *objects, where string, err error) {
+	if loaded, err = o.load(cmd.InOrStdin()); err != nil {
+		return nil, "", err
 	}
-	return "no: " + v.Reason
+	if !asked {
+		if len(o.policies) > 0 {
+			return loaded, "No cluster was asked: the policies are those of --policy.", nil
+		}
+		return loaded, "No cluster was asked: the policies are the built-in ones. To ask a cluster, use -n, --context or --kubeconfig.", nil
+	}
+	cluster, _, err := o.client()
+	if err != nil {
+		return nil, "", err
+	}
+	if !cmd.Flags().Changed("namespace") {
+		if o.namespace, err = o.namespaceOr(""); err != nil {
+			return nil, "", err
+		}
+	}
+	if err := loaded.askCluster(cmd.Context(), cluster, o.namespace); err != nil {
+		return nil, "", err
+	}
+	return loaded, fmt.Sprintf("The policies are those of the cluster, for namespace %q.", o.namespace), nil
 }
 
-func release(of, release string) string {
-	if release == "" {
-		return "-"
+// askCluster replaces the policies and profiles by those of a cluster, and adds one of its namespaces.
+func (o *objects) askCluster(ctx context.Context, cluster client.Client, namespace string) error {
+	var policies v1alpha1.SysctlPolicyList
+	var profiles v1alpha1.SysctlProfileList
+	var of corev1.Namespace
+	if err := cluster.List(ctx, &policies); err != nil {
+		return fmt.Errorf("list the cluster's SysctlPolicies: %w", err)
 	}
-	return of + release
+	if err := cluster.List(ctx, &profiles); err != nil {
+		return fmt.Errorf("list the cluster's SysctlProfiles: %w", err)
+	}
+	if err := cluster.Get(ctx, client.ObjectKey{Name: namespace}, &of); err != nil {
+		return fmt.Errorf("read namespace %q: %w", namespace, err)
+	}
+	o.policies, o.profiles = nil, nil
+	for i := range policies.Items {
+		// A policy that cannot be read counts for nothing; its status says so.
+		if compiled, errs := policy.CompilePolicy(&policies.Items[i]); len(errs) == 0 {
+			o.policies = append(o.policies, compiled)
+		}
+	}
+	for i := range profiles.Items {
+		compiled, _ := policy.CompileProfile(&profiles.Items[i])
+		o.profiles = append(o.profiles, compiled)
+	}
+	o.namespaces[namespace] = of.Labels
+	return nil
+}
+
+// names returns the names to explain: the arguments, those of a profile, or all.
+func (o *explainOptions) names(rules *policy.Set, args []string) ([]string, error) {
+	var names []string
+	var errs []error
+	for _, arg := range args {
+		name, err := sysctl.ParseName(arg)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%q: %w", arg, err))
+		}
+		names = append(names, name)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, usageError{err}
+	}
+	if o.profile != "" {
+		assignments, ok := rules.Profile(o.profile)
+		if !ok {
+			return nil, usagef("--profile %s: there is no such SysctlProfile; there are %s", o.profile, strings.Join(rules.ProfileNames(), ", "))
+		}
+		for _, a := range assignments {
+			names = append(names, a.Name)
+		}
+	}
+	if o.all {
+		names = append(names, sysctl.CatalogueNames()...)
+	}
+	return names, nil
 }

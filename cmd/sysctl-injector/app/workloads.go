@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
@@ -73,7 +74,8 @@ func (o *clientOptions) client() (client.Client, string, error) {
 		return nil, "", fmt.Errorf("find the cluster: %w", err)
 	}
 	scheme := runtime.NewScheme()
-	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme))
+	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme),
+		v1alpha1.AddToScheme(scheme))
 	if err != nil {
 		return nil, "", err
 	}

@@ -228,7 +228,7 @@ func (r *release) widest(name string) bounds {
 	return bounds{}
 }
 
-var sharedHandler = regexp.MustCompile(`\bproc_do(u?int|u8|ulong)vec\w*`)
+var sharedHandler = regexp.MustCompile(`\bproc_(ipc_)?do(u?int|u8|ulong)vec\w*`)
 
 // sameHandler reports whether two releases treat a parameter alike though its handler is its own: the same function, with the same bounds.
 func sameHandler(a, b *release, name string) bool {

@@ -1,0 +1,98 @@
+package sysctl
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/sysctls.md")
+
+// TestDocs holds docs/sysctls.md to the catalogue.
+func TestDocs(t *testing.T) {
+	const path = "../../docs/sysctls.md"
+	want := docsPage()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("docs/sysctls.md is not what the catalogue says: run go test ./webhook/sysctl -run Docs -update (-want +got):\n%s", diff)
+	}
+}
+
+func docsPage() string {
+	var page strings.Builder
+	fmt.Fprintf(&page, `# Which sysctls are there, and what do they take?
+
+This page is made from the catalogue, `+"`webhook/sysctl/catalogue.tsv`"+`. %s
+`+"`sysctl-injector explain NAME`"+` says the same and more, with the sources. `+"`*`"+` stands for a network interface.
+
+- **default**: what a new pod starts with. (node) means that it depends on the node; the value is that of the machine where the catalogue was made.
+- **values**: what the newest kernel takes, for each number. What other kernels take is in the last column, where that differs.
+- **in pods since**: the first Linux release that was read in which each pod has its own. 3.10 is the oldest one that was read for this.
+
+## Sysctls that a pod can set
+
+| name | default | values | in pods since | more |
+|---|---|---|---|---|
+`, catalogueOrigin)
+	var node strings.Builder
+	for _, name := range CatalogueNames() {
+		p := parameters[name]
+		if note := Lookup(name).HostOnly; note != nil {
+			fmt.Fprintf(&node, "| `%s` | %s |\n", name, note.Reason)
+			continue
+		}
+		since := p.Namespaced
+		if exact := releases.namespaced[name]; exact != "" {
+			since = exact
+		}
+		value := p.Default
+		if p.DefaultDependsOnNode() && value != "" {
+			value += " (node)"
+		}
+		fmt.Fprintf(&page, "| %s | %s | %s | %s | %s |\n", p.docsName(), value, p.NewestBounds(), since, strings.Join(p.docsNotes(name), "; "))
+	}
+	page.WriteString("\n## Sysctls that belong to the node\n\nNo pod can set them. An administrator sets them on the node.\n\n| name | why |\n|---|---|\n" + node.String())
+	return page.String()
+}
+
+func (p *Parameter) docsName() string {
+	if url := p.DocumentationURL(); url != "" {
+		return fmt.Sprintf("[`%s`](%s)", p.Name, url)
+	}
+	return "`" + p.Name + "`"
+}
+
+func (p *Parameter) docsNotes(name string) []string {
+	var notes []string
+	add := func(text string) {
+		if text != "" {
+			notes = append(notes, text)
+		}
+	}
+	if release := releases.safe[name]; release != "" {
+		add("safe since Kubernetes " + release)
+	}
+	if len(p.Bounds) > 1 {
+		add(p.BoundsText())
+	}
+	add(conditions[p.Name])
+	if p.Until != "" {
+		add("gone after Linux " + p.Until)
+	}
+	if module := ModuleOf(name); module != "" {
+		add("module " + module)
+	}
+	return notes
+}

@@ -1,0 +1,195 @@
+package sysctl
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Statement is one thing that is known about a sysctl, as a sentence without its subject, and where it can be checked.
+type Statement struct {
+	About  string `json:"about"` // a stable word: default, bounds, ...
+	Text   string `json:"text"`
+	Source string `json:"source"`
+}
+
+// Statements returns what the catalogue says about a name, in the order in which a person reads it.
+func Statements(name string) []Statement {
+	var all []Statement
+	add := func(about, text, source string) {
+		if text != "" {
+			all = append(all, Statement{about, text, source})
+		}
+	}
+	entry := Lookup(name)
+	add("scope", scopeText(entry.Scope), scopeSource(entry.Scope))
+	if r := FindRemoval(name); r != nil {
+		add("kernels", r.String(), r.Source)
+		return all
+	}
+	for about, note := range map[string]*Note{"forbidden": entry.Forbidden, "pod": entry.HostOnly} {
+		if note != nil {
+			add(about, note.Reason, note.Source)
+		}
+	}
+	p := FindParameter(name)
+	if p == nil {
+		if !IsKnown(name) {
+			add("known", "is not in the catalogue", "webhook/sysctl/catalogue.tsv, names.txt")
+		}
+		return all
+	}
+	table := "Linux " + p.Source
+	add("kernels", p.kernelsText(), table+" ("+catalogueOrigin+")")
+	if text, source := p.namespacedText(name); entry.HostOnly == nil {
+		add("namespaced", text, source)
+	}
+	if entry.SafeSince != "" {
+		add("safe", "is safe since Kubernetes "+entry.SafeSince+": any pod may set it in spec.securityContext.sysctls", sourceOf(safeSince, name))
+	}
+	if entry.HostOnly == nil {
+		add("default", p.defaultText(), "read in a new namespace; "+catalogueOrigin)
+		for _, change := range defaultChanges {
+			if change.name == p.Name {
+				add("default", change.text, change.source)
+			}
+		}
+	}
+	add("bounds", p.BoundsText(), table+", and written to the running kernel")
+	add("condition", conditions[p.Name], "Linux net/ipv6/addrconf.c")
+	if name == "net.ipv4.tcp_congestion_control" {
+		add("condition", congestionNote, "Linux net/ipv4/tcp_cong.c, commit 8d432592f30f")
+	}
+	for _, effect := range effects {
+		if slices.Contains(effect.names, p.Name) {
+			add("effect", effect.text, effect.source)
+		}
+	}
+	if module := ModuleOf(name); module != "" {
+		add("module", "comes with the kernel module "+module, moduleSource(name))
+	}
+	return all
+}
+
+// DocumentationURL is the page of kernel.org that documents the parameter; "" if none does.
+func (p *Parameter) DocumentationURL() string {
+	if p == nil || p.Documentation == "" {
+		return ""
+	}
+	return "https://docs.kernel.org/" + p.Documentation + ".html"
+}
+
+func (p *Parameter) kernelsText() string {
+	switch {
+	case p.Since == "":
+		return ""
+	case p.Until != "":
+		return fmt.Sprintf("is in Linux %s to %s, and not in the next release that was read", p.Since, p.Until)
+	case p.IsRecent():
+		return fmt.Sprintf("is in Linux %s and later, and not in the release before it that was read", p.Since)
+	}
+	return "is in every supported kernel"
+}
+
+func (p *Parameter) namespacedText(name string) (text, source string) {
+	if release := releases.namespaced[name]; release != "" {
+		return "is each pod's own since Linux " + release, sourceOf(namespacedSince, name)
+	}
+	if since := p.inPodsSince(); since != "" && since != p.Since {
+		return "is each pod's own in Linux " + since + " and later, and not in the release before it that was read", "Linux " + p.Source
+	}
+	return "", ""
+}
+
+func (p *Parameter) defaultText() string {
+	switch {
+	case p.Access == "write-only":
+		return "is write-only: it does something, and keeps no value"
+	case p.Default == "":
+		return ""
+	case p.DefaultDependsOnNode():
+		return fmt.Sprintf("starts with a value that depends on the node (%s where the catalogue was made)", p.Default)
+	}
+	return "starts with " + p.Default
+}
+
+// NewestBounds are the values that the newest kernel takes, in a few words.
+func (p *Parameter) NewestBounds() string {
+	if p.Type == "ports" {
+		return "list of numbers"
+	}
+	if !p.isNumeric() {
+		return "text"
+	}
+	b := p.Bounds[len(p.Bounds)-1]
+	if b.isUnknown() {
+		return "numbers"
+	}
+	return b.String() + p.unit()
+}
+
+// BoundsText says which values the kernel takes, by release where that changed; "" if that is not known.
+func (p *Parameter) BoundsText() string {
+	if p.Type == "ports" {
+		return "takes a list of numbers and ranges, such as 8080,9148-9150"
+	}
+	if !p.isNumeric() {
+		return ""
+	}
+	newest := p.Bounds[len(p.Bounds)-1]
+	text := "takes " + newest.String()
+	switch {
+	case len(p.Bounds) > 2 || newest.isUnknown():
+		wide := widest(p.Bounds)
+		if wide.isUnknown() {
+			return "takes whole numbers; their bounds are not known"
+		}
+		text = "takes " + wide.String() + ", and on some kernels less"
+	case len(p.Bounds) == 2 && p.Bounds[0].AtMost:
+		text += " from Linux " + newest.From + " on"
+	case len(p.Bounds) == 2:
+		text += " from Linux " + newest.From + " on, before that " + p.Bounds[0].String()
+	}
+	text += p.unit()
+	if p.Usual != nil {
+		text += fmt.Sprintf("; in a new pod %s, since the bounds follow another sysctl", p.Usual)
+	}
+	return text
+}
+
+func scopeText(scope Scope) string {
+	switch scope {
+	case Network:
+		return "belongs to the network namespace"
+	case IPC:
+		return "belongs to the IPC namespace"
+	}
+	return "belongs to the node: no namespace isolates it"
+}
+
+func scopeSource(scope Scope) string {
+	switch scope {
+	case Network:
+		return "Linux net/sysctl_net.c"
+	case IPC:
+		return "Linux ipc/ipc_sysctl.c, ipc/mq_sysctl.c"
+	}
+	return "kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster"
+}
+
+func sourceOf(table []release, name string) string {
+	for _, r := range table {
+		if slices.Contains(r.names, name) {
+			return r.source
+		}
+	}
+	return ""
+}
+
+func moduleSource(name string) string {
+	for _, o := range optional {
+		if o.pattern.Matches(name) {
+			return "Linux " + o.source
+		}
+	}
+	return ""
+}

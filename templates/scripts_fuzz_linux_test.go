@@ -134,10 +134,11 @@ func read(t testing.TB, root string) map[string]string {
 	return files
 }
 
-// TestScriptsAreConstants keeps out of the scripts what would interpret an argument, and what YAML and CEL would have to escape.
+// TestScriptsAreConstants keeps out of the scripts what would interpret an argument, what YAML and CEL would have to escape, and what the
+// kubelet would expand: $$ and $(VARIABLE).
 func TestScriptsAreConstants(t *testing.T) {
 	for name, script := range map[string]string{"set": templates.SetScript, "verify": templates.VerifyScript} {
-		for _, forbidden := range []string{`\beval\b`, `\bexec\b`, `\bsource\b`, "`", `\$\(\(`, `\t`, `[^\n -~]`, `[ \t]\n`} {
+		for _, forbidden := range []string{`\beval\b`, `\bexec\b`, `\bsource\b`, "`", `\$\(\(`, `\$\$`, `\$\([A-Za-z0-9_.-]*\)`, `\t`, `[^\n -~]`, `[ \t]\n`} {
 			if found := regexp.MustCompile(forbidden).FindString(script); found != "" {
 				t.Errorf("%s.sh has %q", name, found)
 			}

@@ -37,20 +37,26 @@ func TestLimit(t *testing.T) {
 		name   string
 		lines  string
 		native bool
+		verify bool
 		want   string
 	}{
-		{"sixteen pass", safeLines + unsafeLines(9), false, ""},
-		{"more are rejected, and what could be native is named", safeLines + unsafeLines(12), false, "19" + need + natives},
-		{"natively set ones do not count", safeLines + unsafeLines(16), true, ""},
-		{"the others do", safeLines + unsafeLines(17), true, "17" + need + "; remove 1"},
-		{"even so there are too many", unsafeLines(18) + safeLines, false, "25" + need + natives + "; remove 2 of the others"},
-		{"none could be native", unsafeLines(20), false, "20" + need + "; remove 4"},
+		{"sixteen pass", safeLines + unsafeLines(9), false, false, ""},
+		{"more are rejected, and what could be native is named", safeLines + unsafeLines(12), false, false, "19" + need + natives},
+		{"natively set ones do not count", safeLines + unsafeLines(16), true, false, ""},
+		{"the others do", safeLines + unsafeLines(17), true, false, "17" + need + "; remove 1"},
+		{"even so there are too many", unsafeLines(18) + safeLines, false, false, "25" + need + natives + "; remove 2 of the others"},
+		{"sixteen may be verified", unsafeLines(16), false, true, ""},
+		{"more may not", safeLines + unsafeLines(12), false, true, "19 sysctls are to be verified, and the init container takes at most 16; remove 3"},
+		{"none could be native", unsafeLines(20), false, false, "20" + need + "; remove 4"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := validWorld()
 			w.sysctls(test.lines)
 			if test.native {
 				w.annotate(v1alpha1.StrategyAnnotation, string(form.NativeFirst))
+			}
+			if test.verify {
+				w.annotate(v1alpha1.ModeAnnotation, "verify")
 			}
 			w.allow = append(w.allow, v1alpha1.AllowRule{Names: namesOf(test.lines)})
 			got := w.decide(t, Config{Kubernetes: func() uint { return 37 }})

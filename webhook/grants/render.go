@@ -9,6 +9,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
@@ -115,14 +116,9 @@ func renderSCC(need Need) ([]client.Object, error) {
 }
 
 // renderPSP grants "use" of a PodSecurityPolicy that admits what the pod asks for and, where it is injected, the container.
-// Of the sysctls it lists those that Kubernetes counts unsafe: the safe ones need no permission.
+// Of the sysctls it lists those that need a permission.
 func renderPSP(need Need) ([]client.Object, error) {
-	unsafe := slices.Clone(need.NativeSysctls)
-	for _, name := range need.Sysctls {
-		if sysctl.Lookup(name).SafeSince == "" {
-			unsafe = append(unsafe, name)
-		}
-	}
+	unsafe := slices.DeleteFunc(slices.Concat(need.NativeSysctls, need.Sysctls), alwaysSafe)
 	slices.Sort(unsafe)
 	unsafe = slices.Compact(unsafe)
 	unsafe = slices.DeleteFunc(unsafe, func(name string) bool { return !CanBeInPodSecurityPolicy(name) })
@@ -146,6 +142,16 @@ func renderPSP(need Need) ([]client.Object, error) {
 		return nil, err
 	}
 	return append([]client.Object{policy}, granted...), nil
+}
+
+// firstWithSysctls is the first Kubernetes release whose PodSecurityPolicies list sysctls.
+var firstWithSysctls = version.MajorMinor(1, 11)
+
+// alwaysSafe reports whether every release with PodSecurityPolicies counts a sysctl safe. A name that only later releases count
+// safe needs a permission in some of them, and the list may hold it in the others too.
+func alwaysSafe(name string) bool {
+	since := sysctl.Lookup(name).SafeSince
+	return since != "" && version.MustParseGeneric(since).LessThan(firstWithSysctls)
 }
 
 // grant returns the ClusterRole of a template, for one resource by its name, and its binding to the pod's service account.

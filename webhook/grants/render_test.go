@@ -85,6 +85,7 @@ func TestPodSecurityPolicyIsPrivilegedForTheInjectedContainerOnly(t *testing.T) 
 		{"lists the injected ones too, and admits the container", Need{Sysctls: []string{"net.core.somaxconn"}, NativeSysctls: []string{"kernel.sem"}}, true, []string{"kernel.sem", "net.core.somaxconn"}},
 		{"lists no interface with a dot, which it cannot name", Need{Sysctls: []string{"net.ipv4.conf.eth0/100.rp_filter"}, NativeSysctls: []string{"net.ipv4.conf.eth0/1.x", "kernel.sem"}}, true, []string{"kernel.sem"}},
 		{"lists no safe one, and admits the container", Need{Sysctls: []string{"net.ipv4.ip_local_port_range"}}, true, []string{}},
+		{"lists a name that only later releases count safe", Need{Sysctls: []string{"net.ipv4.tcp_keepalive_time"}}, true, []string{"net.ipv4.tcp_keepalive_time"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			policy := render(t, PodSecurityPolicy, test.need)[0].(*unstructured.Unstructured)
@@ -124,10 +125,12 @@ func TestRenderPutsFirstWhatIsReferredTo(t *testing.T) {
 			"RoleBinding shop/sysctl-injector:scc:web",
 		}},
 		{PodSecurityPolicy, []string{
-			"PodSecurityPolicy sysctl-injector-net.core.somaxconn-injected", // the other sysctl is safe
+			"PodSecurityPolicy sysctl-injector-net.core.somaxconn-injected",
+			"PodSecurityPolicy sysctl-injector-net.core.somaxconn-net.ipv4.tcp-rmem-injected-ad01199590",
 			"ClusterRole sysctl-injector:psp:sysctl-injector-net.core.somaxconn-injected",
+			"ClusterRole sysctl-injector:psp:sysctl-injector-net.core.somaxconn-net.ipv4.tcp-rmem-injected-ad01199590",
 			"RoleBinding jobs/sysctl-injector:psp:sysctl-injector-net.core.somaxconn-injected:default",
-			"RoleBinding shop/sysctl-injector:psp:sysctl-injector-net.core.somaxconn-injected:web",
+			"RoleBinding shop/sysctl-injector:psp:sysctl-injector-net.core.somaxconn-net.ipv4.tcp-rmem-injected-ad01199590:web",
 		}},
 	} {
 		t.Run(string(test.backend), func(t *testing.T) {

@@ -75,11 +75,11 @@ func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
 	return violations
 }
 
-// UnsafeNativeSysctls returns the sysctls of securityContext.sysctls that Kubernetes counts unsafe, in dot form.
-func UnsafeNativeSysctls(p *pod.Pod) []string {
+// NativeSysctls returns the names in securityContext.sysctls, in dot form.
+func NativeSysctls(p *pod.Pod) []string {
 	var names []string
 	for _, native := range p.NativeSysctls {
-		if name, err := sysctl.ParseName(native.Name); err == nil && sysctl.Lookup(name).SafeSince == "" {
+		if name, err := sysctl.ParseName(native.Name); err == nil {
 			names = append(names, name)
 		}
 	}

@@ -6,7 +6,7 @@ type Grant struct {
 	ServiceAccount string
 	// Sysctls are set by the injected container, and so are what the guard asks for.
 	Sysctls []string
-	// NativeSysctls are the unsafe ones in the pod's own securityContext.sysctls. Only a PodSecurityPolicy asks for them.
+	// NativeSysctls are those in the pod's own securityContext.sysctls. Only a PodSecurityPolicy asks for them.
 	NativeSysctls []string
 }
 

@@ -110,7 +110,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 			if outcome.Grant != nil {
 				need = *outcome.Grant
 			}
-			need.NativeSysctls = unsafeNativeSysctls(p, outcome)
+			need.NativeSysctls = append(need.NativeSysctls, injection.NativeSysctls(p)...)
 			if o.backend == string(grants.PodSecurityPolicy) {
 				o.warnOfNatives(cmd.ErrOrStderr(), t, p)
 			}
@@ -148,17 +148,6 @@ func whyNoGrant(outcome injection.Outcome) string {
 		}
 	}
 	return strings.Join(reasons, ", and ")
-}
-
-// unsafeNativeSysctls returns the unsafe sysctls that the workload's pods have in securityContext.sysctls once they are injected.
-func unsafeNativeSysctls(p *pod.Pod, outcome injection.Outcome) []string {
-	names := injection.UnsafeNativeSysctls(p)
-	for _, s := range outcome.Sysctls {
-		if s.Form == form.Native && sysctl.Lookup(s.Name).SafeSince == "" && !slices.Contains(names, s.Name) {
-			names = append(names, s.Name)
-		}
-	}
-	return names
 }
 
 func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 )
 
 // versionPeriod is how often the version is read: an upgrade of the API servers changes it while this server runs.
@@ -20,19 +21,20 @@ const versionPeriod = time.Minute
 
 // Version is the version of the cluster's API servers.
 type Version struct {
-	client discovery.ServerVersionInterface
-	log    *slog.Logger
-	minor  atomic.Uint32 // 0 until it is known
-	asked  atomic.Bool
+	client  discovery.ServerVersionInterface
+	backend grants.Backend
+	log     *slog.Logger
+	minor   atomic.Uint32 // 0 until it is known
+	asked   atomic.Bool
 }
 
-// NewVersion returns a Version that Start has yet to read.
-func NewVersion(config *rest.Config, log *slog.Logger) (*Version, error) {
+// NewVersion returns a Version that Start has yet to read. It logs what the cluster lacks that grants by the backend need.
+func NewVersion(config *rest.Config, backend grants.Backend, log *slog.Logger) (*Version, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	return &Version{client: client, log: log}, nil
+	return &Version{client: client, backend: backend, log: log}, nil
 }
 
 // Minor returns the minor version, or 0 while it is not known: then pods get the forms that work in every version.
@@ -54,13 +56,13 @@ func (v *Version) Start(ctx context.Context) error {
 
 // ask reads the version once. Without an answer, the last one stays.
 func (v *Version) ask(ctx context.Context) {
-	if err := v.read(); err != nil && ctx.Err() == nil {
+	if err := v.read(ctx); err != nil && ctx.Err() == nil {
 		v.log.WarnContext(ctx, "Cannot read the version of Kubernetes", "cause", err.Error())
 	}
 	v.asked.Store(true)
 }
 
-func (v *Version) read() error {
+func (v *Version) read(ctx context.Context) error {
 	found, err := v.client.ServerVersion()
 	if err != nil {
 		return err
@@ -69,6 +71,11 @@ func (v *Version) read() error {
 	if err != nil {
 		return fmt.Errorf("version %q: %w", found.GitVersion, err)
 	}
-	v.minor.Store(uint32(minor)) //nolint:gosec // a minor version of Kubernetes
+	if before := v.minor.Swap(uint32(minor)); uint(before) == minor { //nolint:gosec // a minor version of Kubernetes
+		return nil
+	}
+	for _, missing := range lacking(minor, v.backend) {
+		v.log.WarnContext(ctx, "Kubernetes lacks a feature", "kubernetes", found.GitVersion, "feature", missing.name, "effect", missing.effect)
+	}
 	return nil
 }

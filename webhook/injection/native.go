@@ -88,7 +88,8 @@ func NativeSysctls(p *pod.Pod) []string {
 
 // RejectedByKubelets returns those that no kubelet is known to allow: they are unsafe, and not declared allowed on all kubelets.
 func (i *Injector) RejectedByKubelets(p *pod.Pod) []string {
-	return slices.DeleteFunc(UnsafeNativeSysctls(p), func(name string) bool {
-		return slices.ContainsFunc(i.kubeletSysctls, func(pattern sysctl.Pattern) bool { return pattern.Matches(name) })
+	return slices.DeleteFunc(NativeSysctls(p), func(name string) bool {
+		isDeclared := func(pattern sysctl.Pattern) bool { return pattern.Matches(name) }
+		return sysctl.Lookup(name).SafeSince != "" || slices.ContainsFunc(i.kubeletSysctls, isDeclared)
 	})
 }

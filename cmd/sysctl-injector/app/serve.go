@@ -150,7 +150,7 @@ func (o *serveOptions) version(rest *rest.Config, log *slog.Logger) (*cluster.Ve
 	if rest == nil {
 		return nil, nil
 	}
-	version, err := cluster.NewVersion(rest, log)
+	version, err := cluster.NewVersion(rest, grants.Backend(o.backend), log)
 	if err == nil {
 		o.minor = version.Minor
 	}

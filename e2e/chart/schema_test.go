@@ -47,7 +47,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"guestHandlers: [kata, kata]":                                             "/guestHandlers",
 		"guestHandlers: ['kata,runc']":                                            "/guestHandlers/0",
 		"grants: {mode: none}":                                                    "/grants/mode",
-		"grants: {backend: psp}":                                                  "/grants/backend",
+		"grants: {backend: rbac}":                                                 "/grants/backend",
 		"grants: {gracePeriod: an hour}":                                          "/grants/gracePeriod",
 		`guard: {previousImages: ['busybox"']}`:                                   "/guard/previousImages/0",
 		"guard: {enabled: 'yes please'}":                                          "/guard/enabled",

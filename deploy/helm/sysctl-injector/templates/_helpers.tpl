@@ -63,3 +63,11 @@ subjects:
   name: sysctl-injector
   namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
+
+{{- /* ValidatingAdmissionPolicy is there since Kubernetes 1.30, and matchConditions since 1.28. Empty means no. */}}
+{{- define "sysctl-injector.hasPolicies" -}}
+{{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
+{{- end }}
+{{- define "sysctl-injector.hasMatchConditions" -}}
+{{- if semverCompare ">=1.28-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
+{{- end }}

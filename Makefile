@@ -88,7 +88,7 @@ release-check: release ## Make the release in dist, and again, with nothing comp
 ##@ Tests
 
 .PHONY: test
-test: test-unit fuzz-smoke test-api test-node test-install ## Run every test
+test: test-unit fuzz-smoke test-api test-node test-install test-psp ## Run every test
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no cluster
@@ -97,7 +97,7 @@ test-unit: ## Run the tests that need no cluster
 .PHONY: test-api
 test-api: ## Run the tests against a real API server and etcd; the first run builds Kubernetes
 	go run ./e2e/cluster/run build
-	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $$(go list ./e2e/... | grep -v -e /e2e/node -e /e2e/install)
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $$(go list ./e2e/... | grep -v -e /e2e/node -e /e2e/install -e /e2e/psp)
 
 # A machine that cannot run a node says what it lacks; CI has to have it.
 define on-node
@@ -123,7 +123,10 @@ test-faults: ## Break an installation in every way that docs/concepts.md lists, 
 	@go run ./e2e/cluster/run build
 	$(call on-node,-v -run=TestFaults ./e2e/install)
 
-# Not part of `make test` yet: e2e/guard still expects answers of newer versions (docs/compatibility.md).
+.PHONY: test-psp
+test-psp: ## Run the story of PodSecurityPolicies on Kubernetes 1.24, which the first run builds
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m ./e2e/psp
+
 .PHONY: test-oldest
 test-oldest: ## Run the suites that depend on the Kubernetes version against the oldest one
 	go run ./e2e/versions --oldest

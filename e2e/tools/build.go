@@ -63,7 +63,11 @@ func plan(name string) (build, error) {
 	}
 	linker := "-s -w"
 	if strings.HasPrefix(name, Kubernetes+"/") {
-		linker += versionFlags(b.version)
+		linker += versionFlags("k8s.io/component-base/version", b.version)
+		if name == Kubernetes+"/"+LastWithPodSecurityPolicy {
+			// There, /version comes from another package.
+			linker += versionFlags("k8s.io/client-go/pkg/version", b.version)
+		}
 	}
 	b.flags = []string{"-trimpath", "-ldflags=" + linker}
 	if tags := special[name].tags; tags != "" {
@@ -161,8 +165,8 @@ func addSources(sum io.Writer, module string) error {
 
 // versionFlags stamps the version that a release build of Kubernetes carries. Without it the API server reports v0.0.0 and
 // turns features off.
-func versionFlags(version string) string {
-	const prefix = " -X k8s.io/component-base/version."
+func versionFlags(pkg, version string) string {
+	prefix := " -X " + pkg + "."
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	return prefix + "gitVersion=" + version + prefix + "gitMajor=" + parts[0] + prefix + "gitMinor=" + parts[1]
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
-	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 

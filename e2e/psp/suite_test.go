@@ -63,7 +63,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	values := "grants: {backend: psp}\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
+	values := "grants: {backend: psp}\nkubeletSysctls: [" + unsafe + "]\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
 		base64.StdEncoding.EncodeToString(certificate.CA) + "}\n"
 	install := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace", installation.Namespace, "--create-namespace", "-f", "-")
 	install.Stdin = strings.NewReader(values)

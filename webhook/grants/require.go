@@ -3,6 +3,7 @@ package grants
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -22,12 +23,13 @@ func (e *MissingError) Error() string {
 	if e.Backend != ValidatingAdmissionPolicy {
 		command = append(command, "--backend", string(e.Backend))
 	}
-	if e.Backend == PodSecurityPolicy {
+	if e.Backend == PodSecurityPolicy && len(e.Need.Sysctls) > 0 {
 		command = append(command, "--injected")
 	}
-	command = append(append(command, e.Need.Sysctls...), "| kubectl apply -f -")
+	names := slices.Concat(e.Need.Sysctls, e.Need.NativeSysctls)
+	command = append(append(command, names...), "| kubectl apply -f -")
 	return fmt.Sprintf("service account %q in namespace %q may not use %s; an administrator can run: %s",
-		e.Need.ServiceAccount, e.Need.Namespace, strings.Join(e.Need.Sysctls, ", "), strings.Join(command, " "))
+		e.Need.ServiceAccount, e.Need.Namespace, strings.Join(names, ", "), strings.Join(command, " "))
 }
 
 // Checker grants nothing. It rejects a pod whose service account lacks a grant.
@@ -56,18 +58,21 @@ func (c *Checker) Ensure(ctx context.Context, need Need) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	var missing []string
+	var missing, native []string
 	for i, access := range required {
 		switch {
 		case allowed[i]:
 		case access.group == v1alpha1.GroupName:
 			missing = append(missing, access.name)
 		default: // the object that admits the container is missing, whatever it sets
-			missing = need.Sysctls
+			missing, native = need.Sysctls, need.NativeSysctls
 		}
 	}
-	if len(missing) == 0 {
+	if len(missing)+len(native) == 0 {
 		return nil
 	}
-	return &MissingError{Need{Namespace: need.Namespace, ServiceAccount: need.ServiceAccount, Sysctls: missing}, c.Backend}
+	if c.Backend != PodSecurityPolicy {
+		native = nil
+	}
+	return &MissingError{Need{Namespace: need.Namespace, ServiceAccount: need.ServiceAccount, Sysctls: missing, NativeSysctls: native}, c.Backend}
 }

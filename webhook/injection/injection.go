@@ -154,9 +154,7 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	if change.replaced != "" {
 		outcome.Warnings = append(outcome.Warnings, change.replaced)
 	}
-	if plan.NeedsGrant {
-		outcome.Grant = policy.GrantFor(facts, plan.Contained)
-	}
+	outcome.Grant = grantFor(facts, plan)
 	native := addNative(p, plan.Native)
 	if change.present || plan.Container == nil && len(native) == 0 {
 		outcome.Reason = ReasonAlreadyInjected
@@ -173,6 +171,18 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	}
 	outcome.Operations = append(operations, native...)
 	return outcome
+}
+
+// grantFor returns what a plan needs. A PodSecurityPolicy asks for the sysctls that Kubernetes sets, too.
+func grantFor(facts policy.Facts, plan form.Plan) *policy.Grant {
+	contained := plan.Contained
+	if !plan.NeedsGrant {
+		contained = nil
+	}
+	if len(contained)+len(plan.Native) == 0 {
+		return nil
+	}
+	return policy.GrantFor(facts, contained, plan.Native)
 }
 
 // skip is for a pod that asks for nothing: it may not have a container with the reserved name either.

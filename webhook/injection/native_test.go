@@ -8,6 +8,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 // safe has been safe since Kubernetes 1.4, unsafe is not.
@@ -99,8 +100,18 @@ func TestNativeFirst(t *testing.T) {
 			if diff := cmp.Diff(test.container, container); diff != "" {
 				t.Errorf("the container's arguments (-want +got):\n%s", diff)
 			}
-			if (outcome.Grant != nil) != (test.container != nil) {
-				t.Errorf("grant %v", outcome.Grant)
+			// A PodSecurityPolicy asks for what Kubernetes sets, too.
+			var contained, natively []string
+			for _, s := range outcome.Sysctls {
+				if s.Form == form.Native {
+					natively = append(natively, s.Name)
+				} else {
+					contained = append(contained, s.Name)
+				}
+			}
+			want := &policy.Grant{Namespace: outcome.Grant.Namespace, ServiceAccount: outcome.Grant.ServiceAccount, Sysctls: contained, NativeSysctls: natively}
+			if diff := cmp.Diff(want, outcome.Grant); diff != "" {
+				t.Errorf("grant (-want +got):\n%s", diff)
 			}
 			if got := patched.Annotations[v1alpha1.StatusAnnotation]; test.status != "" && got != test.status {
 				t.Errorf("status\ngot  %s\nwant %s", got, test.status)

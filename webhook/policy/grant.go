@@ -10,11 +10,15 @@ type Grant struct {
 	NativeSysctls []string
 }
 
-// GrantFor returns the grant that settings need.
-func GrantFor(facts Facts, settings []Setting) *Grant {
-	names := make([]string, len(settings))
-	for n, setting := range settings {
-		names[n] = setting.Name
+// GrantFor returns the grant that settings need: those that the injected container makes, and those that Kubernetes does.
+func GrantFor(facts Facts, contained, native []Setting) *Grant {
+	return &Grant{Namespace: facts.Namespace, ServiceAccount: facts.ServiceAccount, Sysctls: namesOf(contained), NativeSysctls: namesOf(native)}
+}
+
+func namesOf(settings []Setting) []string {
+	var names []string
+	for _, setting := range settings {
+		names = append(names, setting.Name)
 	}
-	return &Grant{Namespace: facts.Namespace, ServiceAccount: facts.ServiceAccount, Sysctls: names}
+	return names
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -113,7 +114,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]g
 			if o.backend == string(grants.PodSecurityPolicy) {
 				o.warnOfNatives(cmd.ErrOrStderr(), t, p)
 			}
-			if why := whyNoGrant(outcome); why != "" {
+			if why := whyNoGrant(outcome); why != "" && o.backend != string(grants.PodSecurityPolicy) {
 				o.explained = true
 				fmt.Fprintf(cmd.ErrOrStderr(), "Nothing to grant for %s %q: %s.\n", t.Kind, t.Name, why)
 			}
@@ -137,7 +138,7 @@ func (o *companionOptions) warnOfNatives(stderr io.Writer, t manifest.Template, 
 
 // whyNoGrant says why a workload that asks for sysctls needs no grant; "" if it needs one, or asks for nothing.
 func whyNoGrant(outcome injection.Outcome) string {
-	if outcome.Grant != nil || len(outcome.Sysctls) == 0 {
+	if outcome.Grant != nil && len(outcome.Grant.Sysctls) > 0 || len(outcome.Sysctls) == 0 {
 		return ""
 	}
 	var reasons []string

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/pod-security-admission/api"
@@ -96,6 +97,49 @@ func TestGuardPresenceByPod(t *testing.T) {
 			want := ""
 			if test.rejected {
 				want = `pods "pod" is forbidden: ` + fmt.Sprintf(presence, "sysctl-injector-presence", unseen)
+			}
+			if got := verdict(createIn(t, namespace, pod)); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+// What the webhook answered with must still be there: another webhook may have removed it since.
+func TestGuardPresenceOfWhatWasAdded(t *testing.T) {
+	namespace := newNamespace(t, held(api.LevelRestricted))
+	const (
+		byContainer = `{"version":"v1","kernel":"Shared","form":"privileged","sysctls":["net.core.somaxconn=1024"]}`
+		byItself    = `{"version":"v1","kernel":"Shared","sysctls":["net.ipv4.ip_local_port_range=1024 65535","kernel.shm_rmid_forced=1"],` +
+			`"native":["net.ipv4.ip_local_port_range=1024 65535","kernel.shm_rmid_forced=1"]}`
+		cause = ` is gone. The likely cause is another webhook, or a policy, that runs later and removes it; exempt it there, ` +
+			`or have our webhook run last: webhook.configurationName="zz-sysctl-injector"`
+	)
+	native := func(names ...string) []corev1.Sysctl {
+		var sysctls []corev1.Sysctl
+		for _, name := range names {
+			sysctls = append(sysctls, corev1.Sysctl{Name: name, Value: "1"})
+		}
+		return sysctls
+	}
+	for _, test := range []struct {
+		name, status string
+		sysctls      []corev1.Sysctl
+		gone         string // none: the pod is admitted
+	}{
+		{"nothing", byContainer, nil, `the init container "sysctl-injector"`},
+		{"native sysctls, and no container", byContainer, native("kernel.shm_rmid_forced"), `the init container "sysctl-injector"`},
+		{"both native sysctls", byItself, native("net.ipv4.ip_local_port_range", "kernel.shm_rmid_forced"), ""},
+		{"one of the native sysctls", byItself, native("kernel.shm_rmid_forced"), "spec.securityContext.sysctls of net.ipv4.ip_local_port_range"},
+		{"neither", byItself, nil, "spec.securityContext.sysctls of net.ipv4.ip_local_port_range, kernel.shm_rmid_forced"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := plainPod()
+			pod.Annotations = labels{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024", v1alpha1.StatusAnnotation: test.status}
+			pod.Spec.SecurityContext.Sysctls = test.sysctls
+			want := ""
+			if test.gone != "" {
+				want = `pods "pod" is forbidden: ` + fmt.Sprintf(presence, "sysctl-injector-presence", test.gone+cause)
 			}
 			if got := verdict(createIn(t, namespace, pod)); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)

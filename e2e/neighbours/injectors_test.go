@@ -89,13 +89,28 @@ var oldTypes = neighbour{name: "a webhook built on Kubernetes 1.27", change: fun
 }}
 
 // cleaner removes labels and annotations that it does not know.
-var cleaner = neighbour{name: "a webhook that removes unknown labels and annotations", rejection: []string{"status, by which the webhook of sysctl-injector answers, is gone. The likely cause is another webhook"}, change: func(pod *corev1.Pod) {
+var cleaner = neighbour{name: "a webhook that removes unknown labels and annotations", rejection: []string{"the annotation sysctl-injector.dev/status, by which the webhook of sysctl-injector answers" + gone}, change: func(pod *corev1.Pod) {
 	delete(pod.Labels, "sysctl-injector.dev/injected")
 	delete(pod.Annotations, "sysctl-injector.dev/status")
 }}
 
+// remover takes our container away.
+var remover = neighbour{name: "a webhook that removes the container", removesContainer: true, rejection: []string{`the init container "sysctl-injector"` + gone},
+	change: func(pod *corev1.Pod) { remove(pod, "sysctl-injector") }}
+
+// gone is what the guard says where the last webhook has removed what ours added.
+const gone = " is gone. The likely cause is another webhook, or a policy, that runs later and removes it; " +
+	"exempt it there, " + remedy
+
+// userNamespaces puts pods into user namespaces, where the container has another form.
+var userNamespaces = neighbour{
+	name: "a webhook that puts pods into user namespaces", spares: true,
+	change: func(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) },
+	asIf:   func(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) },
+}
+
 // podLevel changes the pod, and no container: what registries, schedulers and tenants' webhooks do.
-var podLevel = neighbour{name: "webhooks that change the pod and no container", spares: true, change: func(pod *corev1.Pod) {
+var podLevel = neighbour{name: "webhooks that change the pod and no container", spares: true, removesNative: true, change: func(pod *corev1.Pod) {
 	pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "mirror"}}
 	pod.Spec.SecurityContext = &corev1.PodSecurityContext{
 		RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(int64(1000)), RunAsGroup: ptr.To(int64(1000)), FSGroup: ptr.To(int64(2000)),

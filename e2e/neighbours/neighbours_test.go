@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -17,7 +18,7 @@ import (
 // neighbours are all webhooks that the tests run beside ours.
 func neighbours(t *testing.T) []neighbour {
 	return append(fragments(t), eksRoles, eksPodIdentity, azureIdentity, azureProxy, vault(false), vault(true), istio, linkerd, sorter,
-		oldTypes, cleaner, podLevel)
+		oldTypes, cleaner, remover, userNamespaces, podLevel)
 }
 
 // Beside a webhook, a pod is created with exactly the container that it gets without one, and with what the webhook adds to the other
@@ -27,18 +28,27 @@ func TestBesideAWebhook(t *testing.T) {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, nil)
-			reference := n.reference(t, namespace)
+			references := map[string]*corev1.Pod{}
+			for _, v := range variants {
+				references[v.name] = n.reference(t, namespace, v)
+			}
 			for _, o := range orders {
 				t.Run(o.String(), func(t *testing.T) {
 					n.install(t, namespace, o)
-					created, err := create(t, namespace, n.pod(o))
-					switch {
-					case o == last && !n.spares:
-						wantRejected(t, err, n.rejection)
-					case err != nil:
-						t.Error(err)
-					default:
-						n.check(t, created, reference)
+					for _, v := range variants {
+						created, err := create(t, namespace, v.of(n.pod(o)))
+						switch {
+						case o == last && n.removesNative && v.native:
+							wantRejected(t, err, []string{"spec.securityContext.sysctls of net.ipv4.ip_local_port_range" + gone})
+						case o == last && !n.spares:
+							wantRejected(t, err, n.rejection)
+						case n.removesContainer && o != orders[0]:
+							wantRejected(t, err, []string{pullPolicy})
+						case err != nil:
+							t.Errorf("%s: %v", v.name, err)
+						default:
+							n.check(t, created, references[v.name])
+						}
 					}
 				})
 			}
@@ -46,18 +56,40 @@ func TestBesideAWebhook(t *testing.T) {
 	}
 }
 
+// variant is a kind of pod, by the way in which its sysctls are set.
+type variant struct {
+	name   string
+	tweak  func(*corev1.Pod)
+	native bool
+}
+
+var variants = []variant{
+	{name: "plain", tweak: func(*corev1.Pod) {}},
+	{name: "in-a-user-namespace", tweak: func(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) }},
+	{name: "native-first", native: true, tweak: func(pod *corev1.Pod) {
+		pod.Annotations[v1alpha1.SysctlsAnnotation] += "\nnet.ipv4.ip_local_port_range = 32768 60999"
+		pod.Annotations[v1alpha1.StrategyAnnotation] = "native-first"
+	}},
+}
+
+func (v variant) of(pod *corev1.Pod) *corev1.Pod {
+	pod.Name += "-" + v.name
+	v.tweak(pod)
+	return pod
+}
+
 // Where our configuration's name sorts behind the neighbour's, no neighbour has the last word.
 func TestOursLast(t *testing.T) {
 	renameOurs(t, "zz-sysctl-injector")
 	t.Run("beside", func(t *testing.T) {
 		for _, n := range neighbours(t) {
-			if n.spares {
+			if n.spares || n.removesContainer {
 				continue
 			}
 			t.Run(n.name, func(t *testing.T) {
 				t.Parallel()
 				namespace := makeNamespace(t, nil)
-				reference := n.reference(t, namespace)
+				reference := n.reference(t, namespace, variants[0])
 				n.install(t, namespace, last)
 				created, err := create(t, namespace, n.pod(last))
 				if err != nil {
@@ -101,8 +133,10 @@ func renameOurs(t *testing.T, name string) {
 
 // What the guard says of a pod whose container another webhook has changed after ours.
 const (
-	cause  = "the likely cause is another webhook, or a policy, that runs later; exempt the container there"
-	remedy = `or have our webhook run last: webhook.configurationName="zz-sysctl-injector"`
+	cause = "the likely cause is another webhook, or a policy, that runs later; exempt the container there"
+	// pullPolicy is what the plugin AlwaysPullImages says.
+	pullPolicy = `spec.initContainers[0].imagePullPolicy: Unsupported value: "IfNotPresent": supported values: "Always"`
+	remedy     = `or have our webhook run last: webhook.configurationName="zz-sysctl-injector"`
 )
 
 // wantRejected looks for the texts in a rejection, and for the cause and remedy unless others are given.
@@ -122,9 +156,12 @@ func wantRejected(t *testing.T, err error, texts []string) {
 }
 
 // reference is the neighbour's pod as it is created where the neighbour does not see it.
-func (n neighbour) reference(t *testing.T, namespace string) *corev1.Pod {
+func (n neighbour) reference(t *testing.T, namespace string, v variant) *corev1.Pod {
 	t.Helper()
-	pod := n.pod(order{"reference", ""})
+	pod := v.of(n.pod(order{"reference", ""}))
+	if n.asIf != nil {
+		n.asIf(pod)
+	}
 	created, err := create(t, namespace, pod)
 	if err != nil {
 		t.Fatal(err)
@@ -146,6 +183,9 @@ func (n neighbour) check(t *testing.T, created, reference *corev1.Pod) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the container differs from that beside no neighbour (-want +got):\n%s", diff)
 	}
+	if got, want := sysctlsOf(created), sysctlsOf(reference); !slices.Equal(got, want) {
+		t.Errorf("the native sysctls are %v, want %v", got, want)
+	}
 	if named := slices.Collect(namesOf(created)); slices.Contains(named[1:], v1alpha1.ContainerName) {
 		t.Errorf("the containers are %v", named)
 	}
@@ -157,6 +197,13 @@ func (n neighbour) check(t *testing.T, created, reference *corev1.Pod) {
 	if diff := cmp.Diff(changed.Spec.Containers, created.Spec.Containers); diff != "" {
 		t.Errorf("the app containers do not have what the neighbour adds (-want +got):\n%s", diff)
 	}
+}
+
+func sysctlsOf(pod *corev1.Pod) []corev1.Sysctl {
+	if pod.Spec.SecurityContext == nil {
+		return nil
+	}
+	return pod.Spec.SecurityContext.Sysctls
 }
 
 // normal is the first init container, with the same name for the volume of the token in every pod.

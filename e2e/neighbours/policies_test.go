@@ -40,7 +40,7 @@ func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 			name := o.String() + "-" + policy.name
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				reference := neighbour{}.reference(t, makeNamespace(t, nil))
+				reference := neighbour{}.reference(t, makeNamespace(t, nil), variants[0])
 				namespace := makeNamespace(t, map[string]string{"example.com/policy": name})
 				applyPolicy(t, policy.name, o)
 				eventually(t, "the policy to be in force", func(ctx context.Context) (bool, error) {

@@ -25,12 +25,19 @@ type neighbour struct {
 	change func(*corev1.Pod)
 	// spares tells that it leaves the injected container alone when it is called again.
 	spares bool
+	// removesContainer tells that it removes our container, so that ours adds it once more. AlwaysPullImages does not run again after that,
+	// and rejects the pull policy IfNotPresent.
+	removesContainer bool
+	// removesNative tells that it removes native sysctls each time it is called.
+	removesNative bool
 	// setsResources tells that it sets resources, which our container keeps.
 	setsResources bool
 	// alone tells that what it adds to init containers is not allowed in those of a pod.
 	alone bool
 	// rejection is what the message says where the neighbour has the last word; nil: the likely cause, and the remedy.
 	rejection []string
+	// asIf changes the pod that is created without the neighbour, for what it does to the pod as a whole.
+	asIf func(*corev1.Pod)
 	// notice changes a pod so that the neighbour takes notice of it.
 	notice func(*corev1.Pod)
 }

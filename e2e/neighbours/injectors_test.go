@@ -76,7 +76,7 @@ var sorter = neighbour{name: "a webhook that sorts init containers", change: fun
 
 // oldTypes decodes pods into types of Kubernetes 1.27, and so loses what came later: a container's AppArmor profile (1.30) and its
 // restart policy (1.28).
-var oldTypes = neighbour{name: "a webhook built on Kubernetes 1.27", change: func(pod *corev1.Pod) {
+var oldTypes = neighbour{name: "a webhook built on Kubernetes 1.27", sparesVerify: true, change: func(pod *corev1.Pod) {
 	annotate(pod, "example.com/seen", "true")
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {

@@ -40,7 +40,7 @@ func TestBesideAWebhook(t *testing.T) {
 						switch {
 						case o == last && n.removesNative && v.native:
 							wantRejected(t, err, []string{"spec.securityContext.sysctls of net.ipv4.ip_local_port_range" + gone})
-						case o == last && !n.spares:
+						case o == last && !n.spares && !(n.sparesVerify && v.name == "verify"):
 							wantRejected(t, err, n.rejection)
 						case n.removesContainer && o != orders[0]:
 							wantRejected(t, err, []string{pullPolicy})
@@ -70,6 +70,7 @@ var variants = []variant{
 		pod.Annotations[v1alpha1.SysctlsAnnotation] += "\nnet.ipv4.ip_local_port_range = 32768 60999"
 		pod.Annotations[v1alpha1.StrategyAnnotation] = "native-first"
 	}},
+	{name: "verify", tweak: func(pod *corev1.Pod) { pod.Annotations[v1alpha1.ModeAnnotation] = "verify" }},
 }
 
 func (v variant) of(pod *corev1.Pod) *corev1.Pod {

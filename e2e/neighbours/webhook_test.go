@@ -25,6 +25,8 @@ type neighbour struct {
 	change func(*corev1.Pod)
 	// spares tells that it leaves the injected container alone when it is called again.
 	spares bool
+	// sparesVerify tells the same of the container of mode: verify.
+	sparesVerify bool
 	// removesContainer tells that it removes our container, so that ours adds it once more. AlwaysPullImages does not run again after that,
 	// and rejects the pull policy IfNotPresent.
 	removesContainer bool

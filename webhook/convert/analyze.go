@@ -181,7 +181,7 @@ func (s *setting) decide(start starter, found *Finding) {
 	assignments, problems := s.model(paths)
 	found.Assignments = slices.DeleteFunc(slices.Clone(assignments), func(a Assignment) bool {
 		found.NodeLevel = found.NodeLevel || s.fateOf(a.Name) == fateNode
-		return s.fateOf(a.Name) != fateTakes
+		return s.fateOf(a.Name) != fateTakes || a.Value == ""
 	})
 	if len(found.Problems) > 0 {
 		return
@@ -260,7 +260,7 @@ func neverStarts(paths []*run) *Problem {
 
 // noteWrite notes what an attempt does.
 func (r *run) noteWrite(a attempt) {
-	if r.doubt.kind != noDoubt {
+	if r.doubt.kind != noDoubt || a.outcome == missing && r.setting.isOfModule(a.name) || a.outcome == wrote && a.value == "" {
 		return
 	}
 	line := a.name + " = " + a.value

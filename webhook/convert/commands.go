@@ -30,8 +30,10 @@ func commandNamed(name string) func(*run, call) int {
 		return (*run).exitCommand
 	case "exec":
 		return (*run).exec
-	case "true", ":", "sleep", "umask", "sync":
+	case "true", ":", "umask", "sync":
 		return func(*run, call) int { return 0 }
+	case "sleep":
+		return (*run).sleep
 	case "false":
 		return func(*run, call) int { return 1 }
 	case "mkdir":
@@ -79,6 +81,14 @@ func whyUnknown(c call) string {
 		return c.name + " runs another script, which is not looked into"
 	}
 	return c.name + " is not understood: it may do more than set sysctls"
+}
+
+// sleep waits for a while. Some containers wait for ever, and the pod never starts.
+func (r *run) sleep(c call) int {
+	if len(c.args) != 1 || !isNumber(c.args[0].s) || !c.args[0].isConstant() || len(c.args[0].s) > 3 {
+		r.problem(c.at, "it waits, and not for some seconds only")
+	}
+	return 0
 }
 
 func (r *run) testCommand(c call) int {

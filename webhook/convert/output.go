@@ -13,6 +13,7 @@ func (r *run) echo(c call) int {
 		}
 		if strings.Contains(argument.s, `\`) || i == 0 && isEchoOption(argument.s) {
 			r.problem(c.at, "shells differ in what echo makes of %q", argument.s)
+			argument = text{opaque: true}
 		}
 		r.out.write(argument)
 	}

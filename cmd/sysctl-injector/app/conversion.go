@@ -64,6 +64,7 @@ func (c *conversion) file(f file) ([]byte, error) {
 			skip = append(skip, place.Path)
 		}
 		c.elsewhere(f, o, convert.Elsewhere(o.JSON, skip))
+		c.stillNamed(f, o)
 	}
 	c.otherDocuments(f)
 	return content, c.check(content, find, changed)
@@ -89,6 +90,9 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 	for _, found := range result.Findings {
 		container := one
 		container.what = fmt.Sprintf("%s[%d] %q", found.List, found.Index, found.Name)
+		if found.List == convert.InitContainers {
+			container.container = found.Name
+		}
 		container.of(found, func(line int) int {
 			return t.LineIn(slices.Concat(pathOf(found), found.Script), line)
 		})

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ type item struct {
 	file         string
 	line         int
 	object, what string
+	container    string // its name, if it is an init container
 	sets         []convert.Assignment
 	native       []convert.Assignment // that become native sysctls
 	notes        []convert.Note
@@ -110,6 +112,20 @@ func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place
 				"the metadata of the pod template in a custom resource), and take this entry out", v1alpha1.SysctlsAnnotation))
 		}
 		c.items = append(c.items, one)
+	}
+}
+
+// stillNamed warns of an object that names a removed container, as the policies of a VerticalPodAutoscaler do.
+func (c *conversion) stillNamed(f file, o manifest.Object) {
+	for n := range c.items {
+		i := &c.items[n]
+		if i.file != f.name || i.stays() || i.container == "" {
+			continue
+		}
+		names := regexp.MustCompile(`"containerName":\s*` + regexp.QuoteMeta(fmt.Sprintf("%q", i.container)))
+		if names.Match(o.JSON) {
+			i.warnings = append(slices.Clip(i.warnings), fmt.Sprintf("%s %q, line %d, names the container", o.Kind, o.Name, o.Line))
+		}
 	}
 }
 

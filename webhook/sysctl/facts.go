@@ -1,6 +1,10 @@
 package sysctl
 
-import "strings"
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+)
 
 // nodeDefaults are names whose value in a new namespace depends on the node: its memory, its processors, or its own setting, which a new network
 // namespace takes over.
@@ -17,8 +21,12 @@ var nodeDefaults = []string{
 
 // conditions are names whose bounds follow something else, and what that is. They complete a sentence that begins with the sysctl's name.
 //
-// Source: Linux net/ipv6/addrconf.c, addrconf_sysctl_mtu and addrconf_sysctl_addr_gen_mode.
+// Source: Linux net/ipv6/addrconf.c, addrconf_sysctl_mtu and addrconf_sysctl_addr_gen_mode; net/core/sysctl_net_core.c, rps_default_mask_sysctl;
+// net/mptcp/ctrl.c, proc_scheduler and proc_path_manager.
 var conditions = map[string]string{
+	"net.core.rps_default_mask":     "takes a hexadecimal mask of the node's processors",
+	"net.mptcp.path_manager":        "takes what the node lists in net.mptcp.available_path_managers",
+	"net.mptcp.scheduler":           "takes what the node lists in net.mptcp.available_schedulers",
 	"net.ipv6.conf.*.mtu":           "takes at most the MTU of the interface",
 	"net.ipv6.conf.*.addr_gen_mode": "takes 2 only after net.ipv6.conf.default.stable_secret was set",
 }
@@ -62,4 +70,23 @@ var effects = []struct {
 		"Linux Documentation/networking/ip-sysctl.rst (disable_ipv6)",
 	},
 	{[]string{"net.ipv4.route.flush", "net.ipv6.route.flush"}, "empties the namespace's route cache when it is written", "Linux net/ipv4/route.c, net/ipv6/route.c"},
+}
+
+// formats are what the kernel reads from a value that is text.
+var formats = map[string]struct {
+	isValid func(string) bool
+	text    string // completes a sentence that begins with the sysctl's name
+	source  string
+}{
+	"net.ipv4.tcp_fastopen_key": {
+		regexp.MustCompile(`^[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3}(,[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3})?$`).MatchString,
+		"takes one key or two, joined by a comma, each of four hexadecimal numbers joined by -", "Linux net/ipv4/sysctl_net_ipv4.c (proc_tcp_fastopen_key)",
+	},
+	"net.ipv6.conf.*.stable_secret": {
+		func(value string) bool {
+			address, err := netip.ParseAddr(value)
+			return err == nil && address.Is6() && address.Zone() == ""
+		},
+		"takes an IPv6 address", "Linux net/ipv6/addrconf.c (addrconf_sysctl_stable_secret)",
+	},
 }

@@ -15,7 +15,7 @@ import (
 // it from kernel sources and the running kernel. Its columns:
 //
 //	name           "*" stands for a network interface
-//	type           what the kernel reads: int, u8, uint, ulong (whole numbers), seconds, milliseconds, hundredths, ports, text
+//	type           what the kernel reads: int, u8, uint, ulong (whole numbers), seconds, milliseconds, hundredths, ports, mask, text
 //	bounds         "0..1" on every supported kernel; "A 5.15:B": A before Linux 5.15, B from there on; "~A": at most A; "?": not known
 //	usual          narrower bounds that a new namespace starts with, since they follow another parameter
 //	default        what a new namespace starts with
@@ -140,7 +140,7 @@ func parseBounds(text, kind string) Bounds {
 
 // isNumeric reports whether the kernel reads whole numbers.
 func (p *Parameter) isNumeric() bool {
-	return p.Type != "text" && p.Type != "ports" && len(p.Bounds) > 0
+	return p.Type != "text" && p.Type != "ports" && p.Type != "mask" && len(p.Bounds) > 0
 }
 
 // IsGone reports whether no supported kernel has the name.

@@ -55,7 +55,10 @@ func Statements(name string) []Statement {
 		}
 	}
 	add("bounds", p.BoundsText(), table+", and written to the running kernel")
-	add("condition", conditions[p.Name], "Linux net/ipv6/addrconf.c")
+	add("condition", conditions[p.Name], table)
+	if format, ok := formats[p.Name]; ok {
+		add("format", format.text, format.source)
+	}
 	if name == "net.ipv4.tcp_congestion_control" {
 		add("condition", congestionNote, "Linux net/ipv4/tcp_cong.c, commit 8d432592f30f")
 	}

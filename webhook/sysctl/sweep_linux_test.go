@@ -74,7 +74,10 @@ func sameNumbers(written, shown string) bool {
 
 // sweepValues are the current value, those at the bounds and just beyond, and some that people write.
 func sweepValues(p *Parameter, current string) []string {
-	if current == "" || p.Type == "text" {
+	switch {
+	case p.Name == "net.ipv4.tcp_fastopen_key":
+		return []string{"1-2-3-4", "00000001-00000002-00000003-ffffffff,1-2-3-4", "secret", "1-2-3", "1-2-3-4,"}
+	case current == "" || p.Type == "text" || p.Type == "mask":
 		return nil
 	}
 	values := []string{current}

@@ -40,7 +40,10 @@ func (p *Parameter) CheckValue(value string) (problem, warning string) {
 		return p.checkPorts(value), ""
 	}
 	if !p.isNumeric() {
-		return "", ""
+		if format, ok := formats[p.Name]; ok && !format.isValid(value) {
+			return format.text, ""
+		}
+		return "", conditions[p.Name]
 	}
 	fields := strings.Fields(value)
 	if wanted := len(strings.Fields(p.Default)); wanted > 0 && len(fields) > wanted {

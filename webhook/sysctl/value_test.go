@@ -41,6 +41,12 @@ func TestCheck(t *testing.T) {
 		{"net.ipv4.conf.eth0/100.rp_filter = 2", "", ""},
 		{"net.ipv4.conf.eth0/100.rp_filter = 9999999999", "takes -2147483648 to 2147483647: the kernel rejects 9999999999", ""},
 		{"net.ipv4.tcp_congestion_control = anything", "", ""},
+		{"net.core.rps_default_mask = ff", "", "takes a hexadecimal mask of the node's processors"},
+		{"net.mptcp.scheduler = default", "", "takes what the node lists in net.mptcp.available_schedulers"},
+		{"net.ipv4.tcp_fastopen_key = 1-2-3-ffffffff", "", ""},
+		{"net.ipv4.tcp_fastopen_key = secret", "takes one key or two, joined by a comma, each of four hexadecimal numbers joined by -", ""},
+		{"net.ipv6.conf.default.stable_secret = 2001:db8::1", "", ""},
+		{"net.ipv6.conf.default.stable_secret = 42", "takes an IPv6 address", ""},
 	} {
 		t.Run(test.line, func(t *testing.T) {
 			a := parsed(t, test.line)
@@ -108,7 +114,7 @@ func TestFindRemoval(t *testing.T) {
 
 // TestCatalogueIsSound checks the rows themselves.
 func TestCatalogueIsSound(t *testing.T) {
-	kinds := []string{"int", "u8", "uint", "ulong", "seconds", "milliseconds", "hundredths", "bool", "ports", "text"}
+	kinds := []string{"int", "u8", "uint", "ulong", "seconds", "milliseconds", "hundredths", "bool", "ports", "mask", "text"}
 	for name, p := range parameters {
 		if !slices.Contains(kinds, p.Type) || p.Source == "" || p.Namespaced == "" {
 			t.Errorf("%s: %+v", name, p)

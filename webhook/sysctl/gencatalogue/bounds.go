@@ -83,6 +83,7 @@ var kinds = map[string]kind{
 	"ipv4_ping_group_range":                  {"uint", between(0, math.MaxInt32)},
 	"proc_dostring":                          {"text", bounds{}},
 	"proc_do_large_bitmap":                   {"ports", bounds{}},
+	"rps_default_mask_sysctl":                {"mask", bounds{}},
 }
 
 // constants are what the kernel calls them in any file.

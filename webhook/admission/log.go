@@ -19,6 +19,7 @@ const (
 	keyReason         = "reason"
 	keyForms          = "forms"
 	keyMessage        = "message"
+	keyWarnings       = "warnings"
 	keyStatus         = "status"
 	keyCause          = "cause"
 	keyStack          = "stack"

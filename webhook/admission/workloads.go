@@ -19,9 +19,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// reasonWarned is the reason of the answer for a workload, for logs and metrics.
-const reasonWarned = "WorkloadWarned"
-
 // Workloads returns the handler for workloads. It admits every one, with the decision on its pod template as warnings, so that the
 // person at the terminal sees what otherwise only the events of a ReplicaSet tell.
 func (h *Handler) Workloads() http.Handler {
@@ -57,14 +54,10 @@ func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, erro
 	if err != nil {
 		return nil, &httpError{http.StatusInternalServerError, err.Error()} // the API server goes on without warnings
 	}
-	reason := injection.ReasonNotRequested
-	if len(warnings) > 0 {
-		reason = reasonWarned
-	}
-	h.Metrics.decided(reason)
+	// Not counted among the decisions on pods: a warning is no rejection.
 	h.Log.InfoContext(ctx, "Looked at workload", keyNamespace, cut(request.Namespace, maxName), keyOwnerKind, cut(request.Kind.Kind, maxName),
-		keyOwner, cut(request.Name, maxName), keyReason, reason)
-	return decision{reason: reason, AdmissionResponse: &admissionv1.AdmissionResponse{
+		keyOwner, cut(request.Name, maxName), keyWarnings, len(warnings))
+	return decision{AdmissionResponse: &admissionv1.AdmissionResponse{
 		UID: types.UID(request.UID), Allowed: true, Warnings: cutWarnings(warnings),
 	}}.encode()
 }

@@ -16,8 +16,8 @@ import (
 // What containerd's log tells of the kubelet's calls.
 var (
 	criLine    = regexp.MustCompile(`^time="([^"]+)" level=info msg="(.*)"$`)
-	runSandbox = regexp.MustCompile(`^RunPodSandbox for &PodSandboxMetadata\{Name:([^,]+),Uid:[^,]+,Namespace:([^,]+),Attempt:0,\}( returns sandbox id )?`)
-	create     = regexp.MustCompile(`^CreateContainer within sandbox "(\w+)" for (?:container )?&ContainerMetadata\{Name:([^,]+),Attempt:0,\}(?: returns container id "(\w+)")?$`)
+	runSandbox = regexp.MustCompile(`^RunPodSandbox for name:"([^"]+)" +uid:"[^"]+" +namespace:"([^"]+)"( returns sandbox id )?`)
+	create     = regexp.MustCompile(`^CreateContainer within sandbox "(\w+)" for (?:container )?name:"([^"]+)"(?: returns container id "(\w+)")?$`)
 	start      = regexp.MustCompile(`^StartContainer for "(\w+)"( returns successfully)?$`)
 )
 

@@ -213,3 +213,19 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 		}
 	}
 }
+
+// The API server checks the policy's expressions against the types of pods and profiles. The guard's own suite has no profiles.
+func TestTypesOfTheGuardsDefaults(t *testing.T) {
+	t.Parallel()
+	suite.Cluster(t)
+	eventually(t, "the types to be checked", func(ctx context.Context) (bool, error) {
+		policy, err := client.AdmissionregistrationV1().ValidatingAdmissionPolicies().Get(ctx, defaults, metav1.GetOptions{})
+		if err != nil || policy.Status.ObservedGeneration < policy.Generation || policy.Status.TypeChecking == nil {
+			return false, err
+		}
+		for _, warning := range policy.Status.TypeChecking.ExpressionWarnings {
+			t.Errorf("%s: %s", warning.FieldRef, warning.Warning)
+		}
+		return true, nil
+	})
+}

@@ -53,11 +53,11 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if node, err = startNode(ctx); err != nil {
 		return err
 	}
-	if err := installPresence(ctx); err != nil {
+	installed, err = installation.Install(ctx, c, installation.Config{Objects: policies, Args: []string{"--init-image=" + initImage}})
+	if err != nil {
 		return err
 	}
-	installed, err = installation.Install(ctx, c, installation.Config{Objects: policies, Args: []string{"--init-image=" + initImage}})
-	return err
+	return installPresence(ctx) // after the CRDs, as in the chart: one of its policies has profiles as parameters
 }
 
 func finish(c *cluster.Cluster) error {

@@ -50,6 +50,12 @@
 // that all kubelets allow them, and names them with their values in the status annotation. The check "sysctls" lets exactly those pass, in
 // pods that ask for sysctls: their status is the webhook's own.
 //
+// # Defaults
+//
+// A profile can apply to a pod that does not name it. The webhook writes the names of such profiles into the status annotation. The policy
+// sysctl-injector-defaults has all SysctlProfiles as its parameters, evaluates their selectors itself, and rejects a pod whose status lacks
+// one that applies: the webhook did not see the pod, or not with the labels that it has now. So nothing depends on the order of webhooks.
+//
 // # Whose kernel
 //
 // CEL cannot look up the RuntimeClass that a pod names. But a policy can have objects as its parameters, and the

@@ -27,7 +27,9 @@ type Explanation struct {
 	Form            string  `json:"form,omitempty"` // how an ordinary pod would get it
 	Shared          Verdict `json:"shared"`
 	Guest           Verdict `json:"guest"`
-	Documentation   string  `json:"documentation,omitempty"`
+	// Profiles are those that have a value for it.
+	Profiles      []ProfileValue `json:"profiles,omitempty"`
+	Documentation string         `json:"documentation,omitempty"`
 	// Statements are everything that the catalogue says, each with its source.
 	Statements []sysctl.Statement `json:"statements,omitempty"`
 }
@@ -57,6 +59,7 @@ func explain(rules *policy.Set, facts policy.Facts, name string) Explanation {
 		facts.Kernel = kernel
 		*verdict = judge(rules, facts, entry)
 	}
+	e.Profiles = profileValues(rules, asked)
 	if e.Shared.Allowed {
 		facts.Kernel = v1alpha1.SharedKernel
 		e.Form = form.For(form.Pod{Facts: facts}, sysctl.Assignment{Name: asked, Value: "1"}).Name
@@ -96,6 +99,7 @@ func printSentences(out io.Writer, e Explanation) error {
 		}
 		lines = append(lines, line+".")
 	}
+	lines = append(lines, profileSentences(e.Profiles)...)
 	if e.Documentation != "" {
 		lines = append(lines, "Documentation: "+e.Documentation)
 	}

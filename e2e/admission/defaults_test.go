@@ -167,7 +167,11 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 		if _, err := configurations.Create(context.Background(), again, metav1.CreateOptions{}); err != nil {
 			t.Error(err)
 		}
-		awaitInjection(t, namespace)
+		eventually(t, "the webhook to be called again", func(ctx context.Context) (bool, error) {
+			// Until then, the guard rejects the pod.
+			pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			return err == nil && len(pod.Spec.InitContainers) > 0, nil
+		})
 	}()
 	try := func(ctx context.Context, tweak func(*corev1.Pod)) error {
 		pod := newPod("unseen", "")

@@ -48,8 +48,8 @@ const (
 )
 
 // SysctlPolicySpec selects pods and says what they may set.
-// +kubebuilder:validation:XValidation:rule="!has(self.validationActions) || !('Deny' in self.validationActions && 'Warn' in self.validationActions)",message="Deny and Warn must not be together: a rejection already tells the person what a warning would",fieldPath=".validationActions"
-// +kubebuilder:validation:XValidation:rule="!has(self.replaces) || has(self.validationActions) && !('Deny' in self.validationActions)",message="is only for a policy on trial, whose validationActions are Warn, Audit or both",fieldPath=".replaces"
+// +kubebuilder:validation:XValidation:rule="!has(self.validationActions) || !('Deny' in self.validationActions && 'Warn' in self.validationActions)",message="Deny and Warn must not be together: a rejection already tells the person what a warning would"
+// +kubebuilder:validation:XValidation:rule="!has(self.replaces) || has(self.validationActions) && !('Deny' in self.validationActions)",message="replaces is only for a policy on trial, whose validationActions are Warn, Audit or both"
 type SysctlPolicySpec struct {
 	// NamespaceSelector selects namespaces by label, among those opted in by the label sysctl-injector.dev/inject=enabled.
 	// Empty or absent, it selects all of them.

@@ -136,6 +136,8 @@ func applied(t *testing.T, manifest []byte) {
 	for document := range bytes.SplitSeq(manifest, []byte("---\n")) {
 		want := &unstructured.Unstructured{}
 		must(t, yaml.Unmarshal(document, &want.Object))
+		// The API server does not write what is false anyway.
+		document = bytes.Replace(document, []byte("  privileged: false\n"), nil, 1)
 		resource := map[string]schema.GroupVersionResource{
 			"PodSecurityPolicy": {Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"},
 			"ClusterRole":       rbacv1.SchemeGroupVersion.WithResource("clusterroles"),
@@ -224,6 +226,31 @@ func TestStory(t *testing.T) {
 		must(t, err)
 		admittedPod(t, third)
 	})
+}
+
+// TestStoryNativelyByAnnotation has the server write the sysctl into the pod, and a policy that lists exactly that.
+func TestStoryNativelyByAnnotation(t *testing.T) {
+	const namespace = "sugi-strategy"
+	newNamespace(t, namespace, "psp-user", "other")
+	d := liberty(namespace, "liberty", "psp-user", func(template *corev1.PodTemplateSpec) {
+		template.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: laterSafe + " = 600", v1alpha1.StrategyAnnotation: "native-first"}
+	})
+	deploy(t, d)
+	pod := admittedPod(t, d)
+	if diff := cmp.Diff([]corev1.Sysctl{{Name: laterSafe, Value: "600"}}, pod.Spec.SecurityContext.Sysctls); diff != "" || len(pod.Spec.InitContainers) > 0 {
+		t.Errorf("the pod has %d init containers, and sysctls (-want +got):\n%s", len(pod.Spec.InitContainers), diff)
+	}
+	name := pod.Annotations[usedPolicy]
+	if !strings.HasPrefix(name, "sysctl-injector-net.ipv4.tcp-keepalive-time-") {
+		t.Fatalf("pod %s was admitted by policy %q", pod.Name, name)
+	}
+	if diff := cmp.Diff([]string{laterSafe}, allowedUnsafe(t, name)); diff != "" {
+		t.Errorf("allowedUnsafeSysctls (-want +got):\n%s", diff)
+	}
+	applied(t, companion(t, d, "-f", "-", "--kubelet-sysctls", laterSafe))
+	stranger := liberty(namespace, "stranger", "other", native(laterSafe, "600"))
+	deploy(t, stranger)
+	expectRefusal(t, stranger, `unsafe sysctl "net.ipv4.tcp_keepalive_time" is not allowed`)
 }
 
 // TestStoryNatively has the administrator apply what companion prints for the Deployment that sets the sysctl natively.

@@ -34,6 +34,8 @@ const (
 	developer = "developer"
 	// unsafe is a sysctl that Kubernetes 1.24 counts unsafe.
 	unsafe = "net.core.somaxconn"
+	// laterSafe is one that Kubernetes counts safe since 1.29.
+	laterSafe = "net.ipv4.tcp_keepalive_time"
 )
 
 var (
@@ -63,7 +65,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	values := "grants: {backend: psp}\nkubeletSysctls: [" + unsafe + "]\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
+	values := "grants: {backend: psp}\nkubeletSysctls: [" + laterSafe + "]\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
 		base64.StdEncoding.EncodeToString(certificate.CA) + "}\n"
 	install := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace", installation.Namespace, "--create-namespace", "-f", "-")
 	install.Stdin = strings.NewReader(values)

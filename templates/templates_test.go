@@ -85,7 +85,7 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 	built := profiles(t)
 	table := map[string]struct {
 		sets   []string
-		shared []string // reasons why a pod on a shared kernel is refused
+		shared []string // reasons why a pod on a shared kernel is rejected
 	}{
 		"cassandra":     {[]string{"vm.max_map_count>=1048575"}, []string{"NodeLevel"}},
 		"elasticsearch": {[]string{"vm.max_map_count>=1048576", "net.ipv4.tcp_retries2=5"}, []string{"NodeLevel"}},
@@ -127,11 +127,11 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 			}
 			for kernel, reasons := range map[v1alpha1.Kernel][]string{v1alpha1.SharedKernel: want.shared, v1alpha1.GuestKernel: nil} {
 				var found []string
-				for _, refusal := range set.Evaluate(policy.Facts{Namespace: "shop", ServiceAccount: "default", Kernel: kernel}, settings, nil) {
-					found = append(found, refusal.Reason)
+				for _, rejection := range set.Evaluate(policy.Facts{Namespace: "shop", ServiceAccount: "default", Kernel: kernel}, settings, nil) {
+					found = append(found, rejection.Reason)
 				}
 				if diff := cmp.Diff(reasons, found); diff != "" {
-					t.Errorf("refusals on kernel %s (-want +got):\n%s", kernel, diff)
+					t.Errorf("rejections on kernel %s (-want +got):\n%s", kernel, diff)
 				}
 			}
 		})
@@ -159,7 +159,7 @@ func TestContainerIsExactlyThis(t *testing.T) {
 			RunAsNonRoot:             new(false),
 			ReadOnlyRootFilesystem:   new(true),
 			AppArmorProfile:          &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
-			AllowPrivilegeEscalation: nil, // the API refuses false with privileged
+			AllowPrivilegeEscalation: nil, // the API rejects false with privileged
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
@@ -190,8 +190,8 @@ func TestDecode(t *testing.T) {
 		"twice.yaml": {Data: []byte("kind: SysctlProfile\nkind: SysctlProfile\n")},
 	}
 	for _, test := range []struct{ name, file, want string }{
-		{"refuses a field that the object does not have", "typo.yaml", `decode template typo.yaml: error unmarshaling JSON: while decoding JSON: json: unknown field "sysctl"`},
-		{"refuses a field that is there twice", "twice.yaml", "decode template twice.yaml: error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key \"kind\" already set in map"},
+		{"rejects a field that the object does not have", "typo.yaml", `decode template typo.yaml: error unmarshaling JSON: while decoding JSON: json: unknown field "sysctl"`},
+		{"rejects a field that is there twice", "twice.yaml", "decode template twice.yaml: error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key \"kind\" already set in map"},
 		{"names a file that is not there", "none.yaml", "open none.yaml: file does not exist"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -23,7 +23,7 @@ const outageStreams = 8
 type tally struct {
 	created   int
 	bare      int // of those, without the injected container
-	refused   []error
+	rejected  []error
 	durations []time.Duration // of all of them, in order
 }
 
@@ -49,7 +49,7 @@ func creations(t *testing.T, namespace, sysctls string) tally {
 				counted.durations = append(counted.durations, took)
 				switch {
 				case err != nil:
-					counted.refused = append(counted.refused, err)
+					counted.rejected = append(counted.rejected, err)
 				case len(pod.Spec.InitContainers) == 0:
 					counted.bare++
 					fallthrough
@@ -92,7 +92,7 @@ func (r report) String() string {
 		fmt.Fprintf(table, "| %s ", l.what)
 		for _, c := range []tally{l.plain, l.asking} {
 			fmt.Fprintf(table, "\t| %d \t| %d \t| %s \t| %s ",
-				len(c.durations), len(c.refused), c.quantile(0.5), c.quantile(0.99))
+				len(c.durations), len(c.rejected), c.quantile(0.5), c.quantile(0.99))
 		}
 		fmt.Fprintln(table, "\t|")
 	}

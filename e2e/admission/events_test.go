@@ -16,10 +16,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 )
 
-// swappiness and its refusal: on this cluster no pod has a kernel of its own.
+// swappiness and its rejection: on this cluster no pod has a kernel of its own.
 const (
-	swappiness        = "vm.swappiness = 10"
-	refusedSwappiness = "NodeLevel: " + annotation + "Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it " +
+	swappiness         = "vm.swappiness = 10"
+	rejectedSwappiness = "NodeLevel: " + annotation + "Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it " +
 		"on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"
 )
 
@@ -71,11 +71,11 @@ func TestEventsAtTheDeployment(t *testing.T) {
 	}
 	apply("StatefulSet", "\n  serviceName: db")
 	eventually(t, "the StatefulSet's own Event", func(context.Context) (bool, error) {
-		return strings.Contains(described(k, "statefulset", "statefulset"), refusal(refusedSwappiness)), nil
+		return strings.Contains(described(k, "statefulset", "statefulset"), rejection(rejectedSwappiness)), nil
 	})
 	apply("Deployment", "")
-	awaitEvents(t, namespace, told{"Deployment/deployment", "ReplicaSet", "NodeLevel", refusedSwappiness})
-	line := regexp.MustCompile(`(?m)^ +Warning +SysctlRefused +\S+( \(x\d+ over \S+\))? +sysctl-injector +` + regexp.QuoteMeta(refusedSwappiness) + `$`)
+	awaitEvents(t, namespace, told{"Deployment/deployment", "ReplicaSet", "NodeLevel", rejectedSwappiness})
+	line := regexp.MustCompile(`(?m)^ +Warning +SysctlRefused +\S+( \(x\d+ over \S+\))? +sysctl-injector +` + regexp.QuoteMeta(rejectedSwappiness) + `$`)
 	if said := described(k, "deployment", "deployment"); !line.MatchString(said) {
 		t.Errorf("kubectl describe deployment says:\n%s", said)
 	}
@@ -90,10 +90,10 @@ func TestEventsAtTheCronJob(t *testing.T) {
 	k := newTerminal(t, namespace)
 	k.must(strings.Replace(cronJob, "kernel.sem = 10000 1024000000   500 32000", swappiness, 1), "apply", "-f", "-")
 	startMissed(k)
-	awaitEvents(t, namespace, told{"CronJob/nightly", "Job", "NodeLevel", refusedSwappiness})
+	awaitEvents(t, namespace, told{"CronJob/nightly", "Job", "NodeLevel", rejectedSwappiness})
 }
 
-// A dry run is refused the same, and leaves no Event. Refused for another reason, the same ReplicaSet's pod makes an Event of its own.
+// A dry run is rejected the same, and leaves no Event. Rejected for another reason, the same ReplicaSet's pod makes an Event of its own.
 func TestEventsAreNotOfDryRuns(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
@@ -111,11 +111,11 @@ func TestEventsAreNotOfDryRuns(t *testing.T) {
 	}
 	const broken = "InvalidAnnotation: " + annotation + `Required value: line 1: net.core.somaxconn has no value: write "name = value"`
 	k.fails(denied(broken), manifest(t, owned("net.core.somaxconn =")), "create", "--dry-run=server", "-f", "-")
-	k.fails(denied(refusedSwappiness), manifest(t, owned(swappiness)), "create", "-f", "-")
-	awaitEvents(t, namespace, told{"Deployment/web", "ReplicaSet", "NodeLevel", refusedSwappiness})
+	k.fails(denied(rejectedSwappiness), manifest(t, owned(swappiness)), "create", "-f", "-")
+	awaitEvents(t, namespace, told{"Deployment/web", "ReplicaSet", "NodeLevel", rejectedSwappiness})
 	// Twice more: the Event becomes a series.
 	for range 2 {
-		k.fails(denied(refusedSwappiness), manifest(t, owned(swappiness)), "create", "-f", "-")
+		k.fails(denied(rejectedSwappiness), manifest(t, owned(swappiness)), "create", "-f", "-")
 	}
 	eventually(t, "a count", func(ctx context.Context) (bool, error) {
 		list, err := client.EventsV1().Events(namespace).List(ctx, metav1.ListOptions{})

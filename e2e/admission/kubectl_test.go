@@ -162,7 +162,7 @@ func TestDebug(t *testing.T) {
 	copyTo := func(flags ...string) []string {
 		return append(append([]string{"debug", "web", "--image=busybox:1.36", "--container=debugger"}, flags...), "--", "sleep", "60")
 	}
-	k.fails("Error from server (Forbidden): "+refusal("ReservedName: spec.initContainers[0]"+reservedName), "", copyTo("--copy-to=refused")...)
+	k.fails("Error from server (Forbidden): "+rejection("ReservedName: spec.initContainers[0]"+reservedName), "", copyTo("--copy-to=rejected")...)
 	k.must("", copyTo("--copy-to=whole", "--keep-annotations")...)
 	wantInjected(t, getPod(t, namespace, "whole"), "net.core.somaxconn=32768")
 	k.must("", copyTo("--copy-to=asking", "--keep-annotations", "--keep-init-containers=false")...)

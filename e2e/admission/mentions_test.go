@@ -11,9 +11,9 @@ import (
 
 // mentions are pods that mention us and ask for nothing.
 var mentions = []struct {
-	name    string
-	tweak   func(*corev1.Pod)
-	refused string // none: the pod is created, and nothing is done to it
+	name     string
+	tweak    func(*corev1.Pod)
+	rejected string // none: the pod is created, and nothing is done to it
 }{
 	{"the label", func(pod *corev1.Pod) { pod.Labels[v1alpha1.InjectedLabel] = "true" }, ""},
 	{"the status annotation", func(pod *corev1.Pod) {
@@ -39,8 +39,8 @@ func TestMentionsWithoutAsking(t *testing.T) {
 	for n, test := range mentions {
 		pod := newPod("web-"+string(rune('a'+n)), "")
 		test.tweak(pod)
-		if test.refused != "" {
-			k.fails(denied(test.refused), manifest(t, pod), "create", "-f", "-")
+		if test.rejected != "" {
+			k.fails(denied(test.rejected), manifest(t, pod), "create", "-f", "-")
 			continue
 		}
 		k.must(manifest(t, pod), "create", "-f", "-")

@@ -37,7 +37,7 @@ func TestNotOptedIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, labels)
-			// Not even what would be refused is looked at.
+			// Not even what would be rejected is looked at.
 			newTerminal(t, namespace).must(manifest(t, newPod("web", "net.core.somaxconn = 32768"), newPod("odd", "rubbish")), "create", "-f", "-")
 			wantUntouched(t, getPod(t, namespace, "web"))
 			wantUntouched(t, getPod(t, namespace, "odd"))

@@ -63,8 +63,8 @@ func TestOutages(t *testing.T) {
 	annotated := map[string]string{before: makeAnnotated(t, before), after: makeAnnotated(t, after)}
 	var figures report
 	figures.measure("nothing", creations(t, namespace, ""), creations(t, namespace, somaxconn))
-	if first := figures.lines[0]; len(first.plain.refused)+len(first.asking.refused)+first.asking.bare > 0 {
-		t.Errorf("without an outage: %v, %v, %d without their sysctls", first.plain.refused, first.asking.refused, first.asking.bare)
+	if first := figures.lines[0]; len(first.plain.rejected)+len(first.asking.rejected)+first.asking.bare > 0 {
+		t.Errorf("without an outage: %v, %v, %d without their sysctls", first.plain.rejected, first.asking.rejected, first.asking.bare)
 	}
 	for _, o := range outages {
 		t.Run(o.name, func(t *testing.T) {
@@ -76,13 +76,13 @@ func TestOutages(t *testing.T) {
 			}
 			plain, asking := creations(t, namespace, ""), creations(t, namespace, somaxconn)
 			figures.measure(o.name, plain, asking)
-			for _, err := range plain.refused {
+			for _, err := range plain.rejected {
 				t.Errorf("a pod that asks for nothing: %s", err)
 			}
 			if asking.created > 0 && !o.some || asking.bare > 0 {
 				t.Errorf("%d pods that ask were created, %d of them without their sysctls", asking.created, asking.bare)
 			}
-			for _, err := range asking.refused {
+			for _, err := range asking.rejected {
 				if !o.explains(err) {
 					t.Errorf("a pod that asks: %s", err)
 				}

@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 )
 
-// checkPermissions looks, once all tests have run, whether the server was ever refused anything: it works under the
+// checkPermissions looks, once all tests have run, whether the server was ever rejected anything: it works under the
 // ClusterRole that is shipped.
 func checkPermissions(c *cluster.Cluster) error {
 	var errs []error
@@ -23,7 +23,7 @@ func checkPermissions(c *cluster.Cluster) error {
 		}
 	}
 	if cluster.External() {
-		fmt.Fprintln(os.Stderr, "NOT CHECKED: whether the API server refused the server anything. The cluster's audit log is not at hand")
+		fmt.Fprintln(os.Stderr, "NOT CHECKED: whether the API server rejected the server anything. The cluster's audit log is not at hand")
 		return errors.Join(errs...)
 	}
 	file, err := os.Open(c.AuditLogPath())
@@ -48,7 +48,7 @@ func checkPermissions(c *cluster.Cluster) error {
 		}
 		calls++
 		if event.ResponseStatus.Code == http.StatusForbidden {
-			errs = append(errs, fmt.Errorf("the API server refuses the server: %s %s: %s", event.Verb, event.RequestURI, event.ResponseStatus.Message))
+			errs = append(errs, fmt.Errorf("the API server rejects the server: %s %s: %s", event.Verb, event.RequestURI, event.ResponseStatus.Message))
 		}
 	}
 	if calls == 0 {

@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Pod Security has no exemption for one container of a pod. Where it would refuse ours, the webhook refuses first, and says what
+// Pod Security has no exemption for one container of a pod. Where it would reject ours, the webhook rejects first, and says what
 // to do.
 func TestPodSecurity(t *testing.T) {
 	t.Parallel()
@@ -27,7 +27,7 @@ func TestPodSecurity(t *testing.T) {
 			k.must(manifest(t, pod), "create", "--dry-run=server", "-f", "-")
 			asking := newPod("web", "net.core.somaxconn = 1024")
 			asking.Spec = pod.Spec
-			k.fails(denied("PodSecurity: "+annotation+`Forbidden: namespace "`+namespace+`" is held to Pod Security "`+level+`", which refuses the privileged init container that would set them; `+
+			k.fails(denied("PodSecurity: "+annotation+`Forbidden: namespace "`+namespace+`" is held to Pod Security "`+level+`", which rejects the privileged init container that would set them; `+
 				"an administrator can open it for that container alone: sysctl-injector enroll "+namespace+" --enforce "+level), manifest(t, asking), "create", "-f", "-")
 		})
 	}

@@ -120,7 +120,7 @@ func post(t *testing.T, address string, body io.Reader, length int) (review admi
 	return review, json.Unmarshal(answer, &review)
 }
 
-// One server takes over from another under load, as in a rollout: no pod is refused.
+// One server takes over from another under load, as in a rollout: no pod is rejected.
 func TestRollout(t *testing.T) {
 	namespace := makeNamespace(t, optedIn)
 	newTerminal(t, namespace)

@@ -99,13 +99,13 @@ func (k *terminal) rejects(want, input string, args ...string) {
 	}
 }
 
-// denied is what kubectl says when the webhook refuses the object of a manifest on its standard input.
+// denied is what kubectl says when the webhook rejects the object of a manifest on its standard input.
 func denied(message string) string {
-	return `Error from server (Forbidden): error when creating "STDIN": ` + refusal(message)
+	return `Error from server (Forbidden): error when creating "STDIN": ` + rejection(message)
 }
 
-// refusal is what the API server says of it.
-func refusal(message string) string {
+// rejection is what the API server says of it.
+func rejection(message string) string {
 	return `admission webhook "pods.sysctl-injector.dev" denied the request: ` + message
 }
 

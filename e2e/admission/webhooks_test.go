@@ -12,7 +12,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Whatever other webhooks do, a pod that asks for a sysctl is admitted with exactly our container in front, or refused.
+// Whatever other webhooks do, a pod that asks for a sysctl is admitted with exactly our container in front, or rejected.
 func TestBesideAnotherWebhook(t *testing.T) {
 	t.Parallel()
 	const sysctls = "/metadata/annotations/sysctl-injector.dev~1sysctls"
@@ -22,7 +22,7 @@ func TestBesideAnotherWebhook(t *testing.T) {
 		change   func(*corev1.Pod) []operation
 		inits    []string // of the pod that is admitted
 		arg      string   // of our container
-		refused  string
+		rejected string
 	}{
 		{
 			name: "that adds an init container before us", position: before,
@@ -60,14 +60,14 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			change: func(pod *corev1.Pod) []operation {
 				return onlyAsking(pod, operation{Op: "remove", Path: sysctls})
 			},
-			refused: "ReservedName: spec.initContainers[0]" + reservedName,
+			rejected: "ReservedName: spec.initContainers[0]" + reservedName,
 		},
 		{
 			name: "that opts the pod out after us", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyAsking(pod, operation{"add", "/metadata/annotations/sysctl-injector.dev~1inject", "false"})
 			},
-			refused: "ReservedName: spec.initContainers[0]" + reservedName,
+			rejected: "ReservedName: spec.initContainers[0]" + reservedName,
 		},
 		{
 			name: "that changes other annotations after us", position: after,
@@ -160,8 +160,8 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			otherWebhook{test.position, test.change}.install(t, namespace)
 			k := newTerminal(t, namespace)
 			pod := manifest(t, newPod("web", "net.core.somaxconn = 1024"))
-			if test.refused != "" {
-				k.fails(denied(test.refused), pod, "create", "-f", "-")
+			if test.rejected != "" {
+				k.fails(denied(test.rejected), pod, "create", "-f", "-")
 				return
 			}
 			k.must(pod, "create", "-f", "-")

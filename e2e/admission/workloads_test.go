@@ -92,15 +92,15 @@ func TestCronJobStartedByItsController(t *testing.T) {
 	wantInjected(t, &pods.Items[0], "kernel.sem=10000 1024000000 500 32000")
 }
 
-// A person who applies a Deployment sees nothing of a refusal but in the ReplicaSet's events.
-func TestReplicaSetTellsOfARefusal(t *testing.T) {
+// A person who applies a Deployment sees nothing of a rejection but in the ReplicaSet's events.
+func TestReplicaSetTellsOfARejection(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
 	k := newTerminal(t, namespace)
 	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: search}\nspec:\n  selector:\n    matchLabels: {app: search}\n  template:\n    metadata:\n      labels: {app: search}\n" +
 		"      annotations:\n        sysctl-injector.dev/sysctls: vm.max_map_count = 262144\n    spec:\n      containers:\n      - {name: search, image: search}\n"
 	k.prints("deployment.apps/search created\n", deployment, "apply", "-f", "-")
-	want := refusal("NodeLevel: " + annotation + "Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. A" + guestAdvice)
+	want := rejection("NodeLevel: " + annotation + "Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. A" + guestAdvice)
 	wantEvent(t, namespace, "ReplicaSet", "Error creating: "+want)
 	eventually(t, "the Deployment's condition", func(ctx context.Context) (bool, error) {
 		deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, "search", metav1.GetOptions{})

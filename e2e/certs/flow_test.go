@@ -32,7 +32,7 @@ func startFlow(t *testing.T, servers []*installation.Server) *flow {
 	f := &flow{t: t, namespace: namespace.Name}
 	// The API server hears a moment later of a new namespace, of the webhook configuration and of the servers behind it.
 	var last error
-	eventually(t, "the first pod to be injected", func() string { return "it is refused: " + errorText(last) }, func(ctx context.Context) (bool, error) {
+	eventually(t, "the first pod to be injected", func() string { return "it is rejected: " + errorText(last) }, func(ctx context.Context) (bool, error) {
 		pod := f.pod()
 		last = admin.Create(ctx, pod, client.DryRunAll)
 		return last == nil && len(pod.Spec.InitContainers) == 1, nil

@@ -32,7 +32,7 @@ const (
 	serverName  = installation.Name + "." + installation.Namespace + ".svc"
 )
 
-// Two servers make their certificate, and the API server calls both. It is renewed in every way while pods are created: none is refused.
+// Two servers make their certificate, and the API server calls both. It is renewed in every way while pods are created: none is rejected.
 func TestServersManageTheirCertificate(t *testing.T) {
 	c := suite.Cluster(t)
 	if c.Namespace() == "" {

@@ -14,7 +14,7 @@ import (
 )
 
 // A typing error in a value, or a value that cannot work, is an error that names it.
-func TestSchemaRefuses(t *testing.T) {
+func TestSchemaRejects(t *testing.T) {
 	for set, path := range map[string]string{
 		"replica: 2":                             "additional properties 'replica'",
 		"image: {repo: x}":                       "additional properties 'repo'",

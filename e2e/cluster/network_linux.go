@@ -104,7 +104,7 @@ func (n *isolated) listen(network, address string) (listener net.Listener, err e
 	return listener, err
 }
 
-// literal refuses host names: package net would look them up, and try several addresses at once, on threads that are
+// literal rejects host names: package net would look them up, and try several addresses at once, on threads that are
 // not in the namespace.
 func literal(address string) error {
 	host, _, err := net.SplitHostPort(address)

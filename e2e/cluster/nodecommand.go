@@ -54,7 +54,7 @@ func (c *Cluster) machineID() string {
 			return fmt.Sprint(process.cmd.Process.Pid)
 		}
 	}
-	return "none" // which nsenter refuses
+	return "none" // which nsenter rejects
 }
 
 // nodeFS is the embedded folder's content.

@@ -27,8 +27,8 @@ func TestTheAPIServerCallsAWebhookInThisProcess(t *testing.T) {
 func checkWebhook(t *testing.T, c *cluster.Cluster) {
 	client := clientset(t, c)
 	namespace := makeNamespace(t, client)
-	const refusal = "refused by the test's webhook"
-	target, stop, err := clustertest.Serve(t.Context(), c, namespace, "refuser", "/refuse", refuse(refusal))
+	const rejection = "rejected by the test's webhook"
+	target, stop, err := clustertest.Serve(t.Context(), c, namespace, "rejectr", "/reject", reject(rejection))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func checkWebhook(t *testing.T, c *cluster.Cluster) {
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: namespace},
 		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
-			Name:                    "refuser.example.com",
+			Name:                    "rejectr.example.com",
 			ClientConfig:            target,
 			AdmissionReviewVersions: []string{"v1"},
 			SideEffects:             ptr.To(admissionregistrationv1.SideEffectClassNone),
@@ -53,18 +53,18 @@ func checkWebhook(t *testing.T, c *cluster.Cluster) {
 	}
 	t.Cleanup(func() { _ = webhooks.Delete(context.Background(), namespace, metav1.DeleteOptions{}) })
 	// The API server learns of the configuration a moment later.
-	eventually(t, "the webhook's refusal", func(ctx context.Context) (bool, error) {
+	eventually(t, "the webhook's rejection", func(ctx context.Context) (bool, error) {
 		_, err := client.CoreV1().Secrets(namespace).Create(ctx,
 			&corev1.Secret{ObjectMeta: metav1.ObjectMeta{GenerateName: "any-"}}, metav1.CreateOptions{})
-		if err != nil && !strings.Contains(err.Error(), refusal) {
+		if err != nil && !strings.Contains(err.Error(), rejection) {
 			return false, err
 		}
 		return err != nil, nil
 	})
 }
 
-// refuse refuses everything.
-func refuse(message string) http.HandlerFunc {
+// reject rejects everything.
+func reject(message string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var review admissionv1.AdmissionReview
 		if err := json.NewDecoder(r.Body).Decode(&review); err != nil {

@@ -1,5 +1,5 @@
 // Command demo shows what sysctl-injector does, with the real binary on loopback: one pod goes through the webhook, another
-// is refused, and the grants are printed. It is a check too: anything that is not as expected ends it with exit code 1.
+// is rejected, and the grants are printed. It is a check too: anything that is not as expected ends it with exit code 1.
 package main
 
 import (
@@ -21,7 +21,7 @@ const (
 	guest    = "deploy/samples/kata-pod.yaml"
 	requests = 200
 
-	webhookName = "pods.sysctl-injector.dev" // as the API server tells it to the person whose pod is refused
+	webhookName = "pods.sysctl-injector.dev" // as the API server tells it to the person whose pod is rejected
 )
 
 // asked is what the sample's annotation asks for, as arguments of sysctl -w.
@@ -52,8 +52,8 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 
-	n.Step("A pod that would change its node is refused")
-	if err := refuse(ctx, n, s); err != nil {
+	n.Step("A pod that would change its node is rejected")
+	if err := reject(ctx, n, s); err != nil {
 		return err
 	}
 
@@ -91,7 +91,7 @@ func admit(ctx context.Context, n *narrator.Narrator, s *server) ([]byte, error)
 		return nil, err
 	}
 	if !response.Allowed {
-		return nil, fmt.Errorf("the pod is refused: %s", response.Result.Message)
+		return nil, fmt.Errorf("the pod is rejected: %s", response.Result.Message)
 	}
 	after, err := before.patched(response.Patch)
 	if err != nil {
@@ -105,8 +105,8 @@ func admit(ctx context.Context, n *narrator.Narrator, s *server) ([]byte, error)
 	return review, nil
 }
 
-// refuse asks for the sample of a pod with a kernel of its own, but on the kernel of the node.
-func refuse(ctx context.Context, n *narrator.Narrator, s *server) error {
+// reject asks for the sample of a pod with a kernel of its own, but on the kernel of the node.
+func reject(ctx context.Context, n *narrator.Narrator, s *server) error {
 	pod, err := readObject(guest, "Pod")
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func refuse(ctx context.Context, n *narrator.Narrator, s *server) error {
 		return err
 	}
 	if response.Allowed || !strings.Contains(response.Result.Message, "NodeLevel") {
-		return fmt.Errorf("a pod that sets vm.max_map_count on a shared kernel is not refused for that: %+v", response)
+		return fmt.Errorf("a pod that sets vm.max_map_count on a shared kernel is not rejected for that: %+v", response)
 	}
 	n.Say("It is that of %s without its RuntimeClass, so it shares the node's kernel:\n", guest)
 	n.Problem(fmt.Sprintf("Error from server (%s): admission webhook %q denied the request: %s",
@@ -158,7 +158,7 @@ func measure(ctx context.Context, n *narrator.Narrator, s *server, review []byte
 		}
 		took[i] = time.Since(begin)
 		if !response.Allowed {
-			return fmt.Errorf("request %d is refused: %s", i+1, response.Result.Message)
+			return fmt.Errorf("request %d is rejected: %s", i+1, response.Result.Message)
 		}
 	}
 	slices.Sort(took)

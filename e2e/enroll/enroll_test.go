@@ -140,7 +140,7 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.must("", "kubectl", "label", "namespace", "shop", "pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted", "sysctl-injector.dev/inject=enabled")
 	p.eventually("default", "", "kubectl", "-n", "shop", "get", "serviceaccount", "default")
 
-	// Pod Security would refuse the injected container: the webhook says what to do.
+	// Pod Security would reject the injected container: the webhook says what to do.
 	p.eventually("sysctl-injector enroll shop --enforce restricted", pod("web", "net.core.somaxconn = 1024"), "kubectl", "create", "-f", "-")
 	p.must("", "kubectl", "label", "namespace", "shop", "sysctl-injector.dev/inject-")
 
@@ -148,9 +148,9 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.says("", notCovered("restricted", `ValidatingAdmissionPolicy "sysctl-injector-restricted" is not installed`), "", "sysctl-injector", "enroll", "shop")
 	p.must("", "kubectl", "apply", "-f", guard)
 
-	// A workload that the standard would refuse is told, and the administrator asked.
+	// A workload that the standard would reject is told, and the administrator asked.
 	p.must(agent, "kubectl", "apply", "-f", "-")
-	const told = "In namespace \"shop\", \"restricted\" would refuse new pods of these workloads:\n" +
+	const told = "In namespace \"shop\", \"restricted\" would reject new pods of these workloads:\n" +
 		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container \"agent\" must set securityContext.allowPrivilegeEscalation=false), " +
 		"unrestricted capabilities (container \"agent\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"agent\" must set " +
 		"securityContext.runAsNonRoot=true), seccompProfile (pod or container \"agent\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")\n"

@@ -86,7 +86,7 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 		p.eventually("default", "", "kubectl", "-n", name, "get", "serviceaccount", "default")
 		// The pod of a custom resource counts: its maker is not among the workloads that are judged.
 		p.eventually("pod/member created", ownedByACustomResource, "kubectl", "-n", name, "create", "-f", "-")
-		told = fmt.Sprintf("In namespace %q, \"baseline\" would refuse new pods of these workloads:\n"+
+		told = fmt.Sprintf("In namespace %q, \"baseline\" would reject new pods of these workloads:\n"+
 			"  Pod \"member\": host namespaces (hostNetwork=true), hostPort (container \"db\" uses hostPort 1)\nContinue? [y/N] ", name)
 		asked += told
 	}

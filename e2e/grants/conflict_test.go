@@ -36,7 +36,7 @@ func TestForeignObjects(t *testing.T) {
 			must(t, admin.Create(t.Context(), test.object))
 			t.Cleanup(func() { must(t, client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), test.object))) })
 			log := newAudit(t)
-			refuses(t, newPod(namespace, "default", test.sysctl), test.message)
+			rejects(t, newPod(namespace, "default", test.sysctl), test.message)
 			if test.object == client.Object(foreignRole) {
 				if writes := log.writes(t, installation.Name); len(writes) > 0 {
 					t.Errorf("the server writes: %v", writes)
@@ -90,13 +90,13 @@ func TestReplacedObjects(t *testing.T) {
 	}
 }
 
-// A refusal's advice helps: with the label the object is ours, and becomes what is needed.
+// A rejection's advice helps: with the label the object is ours, and becomes what is needed.
 func TestLabelMakesItOurs(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
 	foreign := role("net.ipv4.tcp_fin_timeout")
 	must(t, admin.Create(t.Context(), foreign))
-	refuses(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"), `GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"`+leftAsItIs)
+	rejects(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"), `GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"`+leftAsItIs)
 	foreign.Labels = ours
 	must(t, admin.Update(t.Context(), foreign))
 	create(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"))

@@ -18,7 +18,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 )
 
-// Whoever reaches the port may say that a pod of any controller was refused. Only what the API server knows to be so leads to an
+// Whoever reaches the port may say that a pod of any controller was rejected. Only what the API server knows to be so leads to an
 // Event: a ReplicaSet of this UID, in a namespace that is opted in.
 func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 	s := newSite(t, serverConfig{})
@@ -32,13 +32,13 @@ func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 		{set.Namespace, "none", set.UID},
 		{elsewhere.Namespace, elsewhere.Name, elsewhere.UID},
 	} {
-		s.review(t, refusedPod(forged.namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", forged.name, forged.uid))
+		s.review(t, rejectedPod(forged.namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", forged.name, forged.uid))
 	}
 	eventually(t, "the server to have looked at them", func(ctx context.Context) (bool, error) {
 		return strings.Contains(s.metrics(ctx), `sysctl_injector_events_total{result="skipped"} 3`), nil
 	})
 	// Were it the API server's own review, there would be the same Event.
-	s.review(t, refusedPod(set.Namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", set.Name, set.UID))
+	s.review(t, rejectedPod(set.Namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", set.Name, set.UID))
 	eventually(t, "an Event", func(ctx context.Context) (bool, error) {
 		return strings.Contains(s.metrics(ctx), `sysctl_injector_events_total{result="recorded"} 1`), nil
 	})
@@ -82,8 +82,8 @@ func newReplicaSet(t *testing.T, namespace string) *appsv1.ReplicaSet {
 	return found
 }
 
-// refusedPod is a controller's pod that nobody may have.
-func refusedPod(namespace, apiVersion, kind, name string, uid types.UID) *corev1.Pod {
+// rejectedPod is a controller's pod that nobody may have.
+func rejectedPod(namespace, apiVersion, kind, name string, uid types.UID) *corev1.Pod {
 	pod := newPod(namespace, "default", "vm.swappiness = 10")
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: name, UID: uid, Controller: new(true)}}
 	return pod
@@ -105,10 +105,10 @@ func (s *server) metrics(ctx context.Context) string {
 	return string(body)
 }
 
-// tellsNobody: the refusal itself stands, and the log says what is missing.
+// tellsNobody: the rejection itself stands, and the log says what is missing.
 func (m *minimal) tellsNobody(t *testing.T, r right) {
 	kind := map[string]string{"replicasets": "ReplicaSet", "jobs": "Job"}[r.resource]
-	m.create(t, refusedPod(m.namespace, r.group+"/v1", kind, "none", "none"))
+	m.create(t, rejectedPod(m.namespace, r.group+"/v1", kind, "none", "none"))
 	m.awaitLog(t, "Cannot find the workload of a rejected pod", logged(r.denied()))
 }
 
@@ -116,12 +116,12 @@ func (m *minimal) tellsNobody(t *testing.T, r right) {
 func (m *minimal) writesNoEvent(t *testing.T, r right) {
 	set := newReplicaSet(t, m.namespace)
 	for range 2 {
-		m.create(t, refusedPod(m.namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", set.Name, set.UID))
+		m.create(t, rejectedPod(m.namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", set.Name, set.UID))
 	}
 	m.awaitLog(t, "Cannot write an Event", logged(r.denied()))
 }
 
-// create creates a pod that is to be refused, for whatever reason.
+// create creates a pod that is to be rejected, for whatever reason.
 func (m *minimal) create(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	if err := admin.Create(t.Context(), pod); err == nil {

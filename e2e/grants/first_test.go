@@ -130,7 +130,7 @@ func TestConcurrentFirstPods(t *testing.T) {
 				})
 			}
 			if err := group.Wait(); err != nil {
-				t.Errorf("a pod is refused: %v", err)
+				t.Errorf("a pod is rejected: %v", err)
 			}
 			if got := summary(log.writes(t, installation.Name)); !cmp.Equal(got, test.want) {
 				t.Errorf("%d pods have %v written, want %v", pods, got, test.want)

@@ -52,7 +52,7 @@ func TestManyNamesOfRejectedPods(t *testing.T) {
 		wantGrants(t, namespace, 64, 64)
 	})
 	t.Run("the message says what to do", func(t *testing.T) {
-		refuses(t, newPod(namespace, "default", "kernel.sem = 250 32000 100 128"), fmt.Sprintf(`TooManySysctls: namespace %q has grants for 64 different sysctls, and the pod needs 1 more, but the limit is 64; `+
+		rejects(t, newPod(namespace, "default", "kernel.sem = 250 32000 100 128"), fmt.Sprintf(`TooManySysctls: namespace %q has grants for 64 different sysctls, and the pod needs 1 more, but the limit is 64; `+
 			`delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls`, namespace))
 	})
 	t.Run("another namespace is not affected", func(t *testing.T) {
@@ -65,10 +65,10 @@ func TestForgedServiceAccounts(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
 	names := knownNames(t, 16)
-	refused := s.review(t, newPod(namespace, "nobody", names...))
+	rejected := s.review(t, newPod(namespace, "nobody", names...))
 	message := fmt.Sprintf(`NoServiceAccount: namespace %q has no service account "nobody", so nothing is granted to it; create the service account first`, namespace)
-	if refused.Allowed || refused.Result.Message != message {
-		t.Errorf("the answer is %v, want %s", refused, message)
+	if rejected.Allowed || rejected.Result.Message != message {
+		t.Errorf("the answer is %v, want %s", rejected, message)
 	}
 	log := newAudit(t)
 	const reviews, clients = 200, 16

@@ -47,10 +47,10 @@ func TestRoleIsMinimal(t *testing.T) {
 	allowSysctlsOf(t, rights(t))
 
 	rows := map[right]func(*minimal, *testing.T, right){
-		{"", "namespaces", "get"}:                                  (*minimal).refusesForeignNamespace,
+		{"", "namespaces", "get"}:                                  (*minimal).rejectsForeignNamespace,
 		{"", "namespaces", "list"}:                                 (*minimal).isNotReady,
 		{"", "namespaces", "watch"}:                                (*minimal).hearsNothing,
-		{"node.k8s.io", "runtimeclasses", "get"}:                   (*minimal).refusesUnknownRuntimeClass,
+		{"node.k8s.io", "runtimeclasses", "get"}:                   (*minimal).rejectsUnknownRuntimeClass,
 		{"node.k8s.io", "runtimeclasses", "list"}:                  (*minimal).isNotReady,
 		{"node.k8s.io", "runtimeclasses", "watch"}:                 (*minimal).hearsNothing,
 		{v1alpha1.GroupName, "sysctlpolicies", "list"}:             (*minimal).isNotReady,
@@ -59,23 +59,23 @@ func TestRoleIsMinimal(t *testing.T) {
 		{v1alpha1.GroupName, "sysctlprofiles", "watch"}:            (*minimal).hearsNothing,
 		{v1alpha1.GroupName, "sysctlpolicies/status", "update"}:    (*minimal).tellsNoStatus,
 		{v1alpha1.GroupName, "sysctlprofiles/status", "update"}:    (*minimal).tellsNoStatus,
-		{rbacv1.GroupName, "clusterroles", "get"}:                  (*minimal).refusesPod,
+		{rbacv1.GroupName, "clusterroles", "get"}:                  (*minimal).rejectsPod,
 		{rbacv1.GroupName, "clusterroles", "list"}:                 (*minimal).isNotReady,
 		{rbacv1.GroupName, "clusterroles", "watch"}:                (*minimal).hearsNothing,
-		{rbacv1.GroupName, "clusterroles", "create"}:               (*minimal).refusesPod,
-		{rbacv1.GroupName, "clusterroles", "patch"}:                (*minimal).refusesPod,
-		{rbacv1.GroupName, "clusterroles", "delete"}:               (*minimal).refusesPod,
-		{rbacv1.GroupName, "rolebindings", "get"}:                  (*minimal).refusesPod,
+		{rbacv1.GroupName, "clusterroles", "create"}:               (*minimal).rejectsPod,
+		{rbacv1.GroupName, "clusterroles", "patch"}:                (*minimal).rejectsPod,
+		{rbacv1.GroupName, "clusterroles", "delete"}:               (*minimal).rejectsPod,
+		{rbacv1.GroupName, "rolebindings", "get"}:                  (*minimal).rejectsPod,
 		{rbacv1.GroupName, "rolebindings", "list"}:                 (*minimal).isNotReady,
 		{rbacv1.GroupName, "rolebindings", "watch"}:                (*minimal).hearsNothing,
-		{rbacv1.GroupName, "rolebindings", "create"}:               (*minimal).refusesPod,
-		{rbacv1.GroupName, "rolebindings", "patch"}:                (*minimal).refusesPod,
-		{rbacv1.GroupName, "rolebindings", "delete"}:               (*minimal).refusesPod,
-		{"", "serviceaccounts", "get"}:                             (*minimal).refusesPod,
+		{rbacv1.GroupName, "rolebindings", "create"}:               (*minimal).rejectsPod,
+		{rbacv1.GroupName, "rolebindings", "patch"}:                (*minimal).rejectsPod,
+		{rbacv1.GroupName, "rolebindings", "delete"}:               (*minimal).rejectsPod,
+		{"", "serviceaccounts", "get"}:                             (*minimal).rejectsPod,
 		{"", "pods", "list"}:                                       (*minimal).listsNoPods,
 		{rbacv1.GroupName, "clusterrolebindings", "list"}:          (*minimal).keepsUnusedRole,
-		{"authorization.k8s.io", "subjectaccessreviews", "create"}: (*minimal).refusesPod,
-		{v1alpha1.GroupName, "sysctls", "use"}:                     (*minimal).refusesPod,
+		{"authorization.k8s.io", "subjectaccessreviews", "create"}: (*minimal).rejectsPod,
+		{v1alpha1.GroupName, "sysctls", "use"}:                     (*minimal).rejectsPod,
 		{"apps", "replicasets", "get"}:                             (*minimal).tellsNobody,
 		{"batch", "jobs", "get"}:                                   (*minimal).tellsNobody,
 		{"events.k8s.io", "events", "create"}:                      (*minimal).writesNoEvent,
@@ -167,7 +167,7 @@ func (r right) sysctl() string {
 	return "net.ipv4.conf." + r.verb + "_" + r.resource + ".forwarding"
 }
 
-// allowSysctlsOf allows what newPod asks for in refusesPod. No kernel has these names, so a policy has to spell them out.
+// allowSysctlsOf allows what newPod asks for in rejectsPod. No kernel has these names, so a policy has to spell them out.
 func allowSysctlsOf(t *testing.T, rights []right) {
 	t.Helper()
 	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "rights"}}
@@ -181,8 +181,8 @@ func allowSysctlsOf(t *testing.T, rights []right) {
 	awaitReady(t, policy, &policy.Status.Conditions, metav1.ConditionTrue, "in force")
 }
 
-// refusesPod: the grant cannot be applied, or not be found to be in force. The person learns why.
-func (m *minimal) refusesPod(t *testing.T, r right) {
+// rejectsPod: the grant cannot be applied, or not be found to be in force. The person learns why.
+func (m *minimal) rejectsPod(t *testing.T, r right) {
 	role, binding := role(r.sysctl()), binding(m.namespace, "default", r.sysctl())
 	roleKind := fmt.Sprintf("ClusterRole %q", role.Name)
 	bindingKind := fmt.Sprintf("RoleBinding %q", m.namespace+"/"+binding.Name)
@@ -218,7 +218,7 @@ func (m *minimal) refusesPod(t *testing.T, r right) {
 		want = fmt.Sprintf("apply %s: clusterroles.rbac.authorization.k8s.io %q is forbidden: user %q (groups=[\"system:serviceaccounts\" \"system:serviceaccounts:sysctl-injector-system\" \"system:authenticated\"]) "+
 			"is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"sysctl-injector.dev\"], Resources:[\"sysctls\"], ResourceNames:[%q], Verbs:[\"use\"]}", roleKind, role.Name, user(reduced), r.sysctl())
 	}
-	refuses(t, newPod(m.namespace, "default", r.sysctl()+" = 1"), "GrantFailed: "+want)
+	rejects(t, newPod(m.namespace, "default", r.sysctl()+" = 1"), "GrantFailed: "+want)
 }
 
 // keepsUnusedRole: it may be that somebody binds it.

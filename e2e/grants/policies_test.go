@@ -119,7 +119,7 @@ func TestPoliciesReload(t *testing.T) {
 	awaitAnswer(t, byProfile, "")
 }
 
-// What kubectl says of policies that the API refuses, and how it lists those that are there.
+// What kubectl says of policies that the API rejects, and how it lists those that are there.
 func TestPoliciesAtTheTerminal(t *testing.T) {
 	newSite(t, serverConfig{})
 	policy := func(rule string) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
 )
 
-// Under --grants=require the server grants nothing: its refusal holds what an administrator runs.
+// Under --grants=require the server grants nothing: its rejection holds what an administrator runs.
 func TestRequire(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t, "web")
@@ -19,8 +19,8 @@ func TestRequire(t *testing.T) {
 	log := newAudit(t)
 	pod := newPod(namespace, "web", "net.core.somaxconn", "kernel.sem = 250 32000 100 128")
 	command := "sysctl-injector companion -n " + namespace + " --serviceaccount web kernel.sem net.core.somaxconn | kubectl apply -f -"
-	refuses(t, pod, `NotGranted: service account "web" in namespace "`+namespace+`" may not use kernel.sem, net.core.somaxconn; an administrator can run: `+command)
-	refuses(t, newPod(namespace, "web", "net.core.somaxconn"), `NotGranted: service account "web" in namespace "`+namespace+`" may not use net.core.somaxconn; `+
+	rejects(t, pod, `NotGranted: service account "web" in namespace "`+namespace+`" may not use kernel.sem, net.core.somaxconn; an administrator can run: `+command)
+	rejects(t, newPod(namespace, "web", "net.core.somaxconn"), `NotGranted: service account "web" in namespace "`+namespace+`" may not use net.core.somaxconn; `+
 		`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web net.core.somaxconn | kubectl apply -f -`)
 
 	output := shell(t, command)
@@ -37,7 +37,7 @@ func TestRequire(t *testing.T) {
 	})
 	create(t, pod)
 	// Only what is missing is named.
-	refuses(t, newPod(namespace, "web", "net.core.somaxconn", "net.ipv4.tcp_fin_timeout"), `NotGranted: service account "web" in namespace "`+namespace+`" may not use net.ipv4.tcp_fin_timeout; `+
+	rejects(t, newPod(namespace, "web", "net.core.somaxconn", "net.ipv4.tcp_fin_timeout"), `NotGranted: service account "web" in namespace "`+namespace+`" may not use net.ipv4.tcp_fin_timeout; `+
 		`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web net.ipv4.tcp_fin_timeout | kubectl apply -f -`)
 	if writes := log.writes(t, installation.Name); len(writes) > 0 {
 		t.Errorf("the server writes: %v", writes)

@@ -45,21 +45,21 @@ func (s *server) review(t *testing.T, pod *corev1.Pod) *admissionv1.AdmissionRes
 	return answer.Response
 }
 
-// refusesForeignNamespace: whether a namespace is opted in that the cache does not hold cannot be asked.
-func (m *minimal) refusesForeignNamespace(t *testing.T, r right) {
-	m.refusesReview(t, newPod("kube-public", "default", "net.core.somaxconn"),
+// rejectsForeignNamespace: whether a namespace is opted in that the cache does not hold cannot be asked.
+func (m *minimal) rejectsForeignNamespace(t *testing.T, r right) {
+	m.rejectsReview(t, newPod("kube-public", "default", "net.core.somaxconn"),
 		fmt.Sprintf(`ClusterUnavailable: read namespace "kube-public": namespaces "kube-public" is forbidden: %s in the namespace "kube-public"`, r.denied()))
 }
 
-// refusesUnknownRuntimeClass: whether there is a RuntimeClass that the cache does not hold yet cannot be asked.
-func (m *minimal) refusesUnknownRuntimeClass(t *testing.T, r right) {
+// rejectsUnknownRuntimeClass: whether there is a RuntimeClass that the cache does not hold yet cannot be asked.
+func (m *minimal) rejectsUnknownRuntimeClass(t *testing.T, r right) {
 	pod := newPod(m.namespace, "default", "net.core.somaxconn")
 	class := "new"
 	pod.Spec.RuntimeClassName = &class
-	m.refusesReview(t, pod, fmt.Sprintf(`ClusterUnavailable: read RuntimeClass "new": runtimeclasses.node.k8s.io "new" is forbidden: %s at the cluster scope`, r.denied()))
+	m.rejectsReview(t, pod, fmt.Sprintf(`ClusterUnavailable: read RuntimeClass "new": runtimeclasses.node.k8s.io "new" is forbidden: %s at the cluster scope`, r.denied()))
 }
 
-func (m *minimal) refusesReview(t *testing.T, pod *corev1.Pod, want string) {
+func (m *minimal) rejectsReview(t *testing.T, pod *corev1.Pod, want string) {
 	t.Helper()
 	if answer := m.review(t, pod); answer.Allowed || answer.Result.Message != want {
 		t.Errorf("the answer is %v, want %s", answer, want)

@@ -23,7 +23,7 @@ const (
 	webhookFile = "install/webhook.yaml"
 	// siteLabel on a namespace says which test's server decides on its pods.
 	siteLabel = "example.com/site"
-	// denied begins the API server's message about a refused pod.
+	// denied begins the API server's message about a rejected pod.
 	denied = `admission webhook "pods.sysctl-injector.dev" denied the request: `
 )
 
@@ -137,27 +137,27 @@ func create(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// refuses creates a pod that is to be refused, and compares the whole message.
-func refuses(t *testing.T, pod *corev1.Pod, want string) {
+// rejects creates a pod that is to be rejected, and compares the whole message.
+func rejects(t *testing.T, pod *corev1.Pod, want string) {
 	t.Helper()
 	want = denied + want
 	switch err := admin.Create(t.Context(), pod); {
 	case err == nil:
-		t.Errorf("the pod is admitted, and was to be refused: %s", want)
+		t.Errorf("the pod is admitted, and was to be rejected: %s", want)
 	case err.Error() != want:
-		t.Errorf("the pod is refused by\n%s\nwant\n%s", err, want)
+		t.Errorf("the pod is rejected by\n%s\nwant\n%s", err, want)
 	}
 }
 
-// refusesFor creates a pod that must be rejected. It compares the beginning of the message and looks for the cause in it, since the
+// rejectsFor creates a pod that must be rejected. It compares the beginning of the message and looks for the cause in it, since the
 // HTTP client adds more text after a retry.
-func refusesFor(t *testing.T, pod *corev1.Pod, beginning, cause string) {
+func rejectsFor(t *testing.T, pod *corev1.Pod, beginning, cause string) {
 	t.Helper()
 	switch err := admin.Create(t.Context(), pod); {
 	case err == nil:
-		t.Errorf("the pod is admitted, and was to be refused: %s", beginning)
+		t.Errorf("the pod is admitted, and was to be rejected: %s", beginning)
 	case !strings.HasPrefix(err.Error(), denied+beginning), !strings.Contains(err.Error(), cause):
-		t.Errorf("the pod is refused by\n%s\nwant\n%s … %s", err, denied+beginning, cause)
+		t.Errorf("the pod is rejected by\n%s\nwant\n%s … %s", err, denied+beginning, cause)
 	}
 }
 

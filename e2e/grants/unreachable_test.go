@@ -26,7 +26,7 @@ func TestUnreachable(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			test.breakIt()
 			// The message is the server's own: a late one would be "failed calling webhook". The HTTP client may add to the cause.
-			refusesFor(t, newPod(namespace, "default", test.sysctl), `GrantFailed: read service account "default" in namespace "`+namespace+`": `, test.cause)
+			rejectsFor(t, newPod(namespace, "default", test.sysctl), `GrantFailed: read service account "default" in namespace "`+namespace+`": `, test.cause)
 			create(t, newPod(namespace, "default", "net.core.somaxconn"))
 		})
 	}

@@ -9,7 +9,7 @@ import (
 	"k8s.io/pod-security-admission/api"
 )
 
-// layer is who refuses.
+// layer is who rejects.
 type layer string
 
 const (
@@ -43,7 +43,7 @@ func TestGuardBypass(t *testing.T) {
 	admin := clientset(t)
 	namespace := newNamespace(t, held(api.LevelBaseline))
 	if got := verdict(createIn(t, namespace, attacked())); got != "" {
-		t.Fatalf("the pod that every attempt starts from is refused itself: %s", got)
+		t.Fatalf("the pod that every attempt starts from is rejected itself: %s", got)
 	}
 	rows := attempts()
 	if len(rows) < 150 {

@@ -23,7 +23,7 @@ func TestGuardExec(t *testing.T) {
 	}
 	const unscheduled = "pod %s does not have a host assigned"
 	for _, test := range []struct {
-		subresource, container, namespace, binding string // no binding: not refused
+		subresource, container, namespace, binding string // no binding: not rejected
 	}{
 		{"exec", "sysctl-injector", enforced, "sysctl-injector-exec"},
 		{"attach", "sysctl-injector", enforced, "sysctl-injector-exec"},

@@ -92,8 +92,8 @@ func (s sides) create(ctx context.Context, namespace string, pod *corev1.Pod) st
 }
 
 // compare holds the guard to the very words of Pod Security admission, at both standards, and with the injected container to the same
-// words as without. It returns how many verdicts were refusals by a standard.
-func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (refused int) {
+// words as without. It returns how many verdicts were rejections by a standard.
+func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (rejected int) {
 	t.Helper()
 	bare = copyOf(bare)
 	bare.Spec.ServiceAccountName = "granted"
@@ -102,7 +102,7 @@ func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (refused int
 	for _, level := range levels {
 		want := s.create(t.Context(), s.upstream[level], bare)
 		if violations(want) != "" {
-			refused++
+			rejected++
 		} else if want != "" && s.create(t.Context(), s.unguarded, bare) == want {
 			continue // nobody's pod: the API server takes it nowhere
 		}
@@ -116,7 +116,7 @@ func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (refused int
 			t.Errorf("%s, at %s, injected\n  Pod Security admission: %s\n  guard:                  %s\n%s", name, level, want, got, asYAML(t, injected))
 		}
 	}
-	return refused
+	return rejected
 }
 
 func onWindows(pod *corev1.Pod) bool {

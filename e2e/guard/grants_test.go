@@ -66,7 +66,7 @@ func TestGuardDryRun(t *testing.T) {
 	pod := injectedPod()
 	pod.Spec.ServiceAccountName = "default"
 	if got := verdict(createIn(t, namespace, pod)); got != "" {
-		t.Errorf("the dry run of a first pod is refused: %s", got)
+		t.Errorf("the dry run of a first pod is rejected: %s", got)
 	}
 	if got := verdict(createAndDelete(t, namespace, pod)); !strings.Contains(got, "is not granted") {
 		t.Errorf("the pod itself, which was granted nothing: %q", got)
@@ -93,7 +93,7 @@ func TestGuardGrants(t *testing.T) {
 	}
 	waitForGrants(t, here, "revoked", []string{"net.core.somaxconn"}, false)
 
-	refused := func(serviceAccount, name string, all ...string) string {
+	rejected := func(serviceAccount, name string, all ...string) string {
 		return fmt.Sprintf(`pods "pod" is forbidden: %s denied request: %s`, theStandard, notGranted(here, serviceAccount, name, all...))
 	}
 	for _, test := range []struct {
@@ -103,22 +103,22 @@ func TestGuardGrants(t *testing.T) {
 		want           string
 	}{
 		{"admits what is granted", "granted", []string{"net.core.somaxconn=1", "kernel.sem=1 2 3 4"}, ""},
-		{"refuses a service account that was granted nothing", "default", []string{"net.core.somaxconn=1"},
-			refused("default", "net.core.somaxconn", "net.core.somaxconn")},
+		{"rejects a service account that was granted nothing", "default", []string{"net.core.somaxconn=1"},
+			rejected("default", "net.core.somaxconn", "net.core.somaxconn")},
 		{"takes no service account for the one named default", "", []string{"net.core.somaxconn=1"},
-			refused("default", "net.core.somaxconn", "net.core.somaxconn")},
-		{"refuses one name of several, and tells how to allow all", "half", []string{"net.core.somaxconn=1", "kernel.sem=1 2 3 4"},
-			refused("half", "kernel.sem", "net.core.somaxconn", "kernel.sem")},
-		{"refuses the first of several", "half", []string{"kernel.sem=1 2 3 4", "net.core.somaxconn=1"},
-			refused("half", "kernel.sem", "kernel.sem", "net.core.somaxconn")},
-		{"refuses a name that begins like one that is granted", "half", []string{"net.core.somaxconn2=1"},
-			refused("half", "net.core.somaxconn2", "net.core.somaxconn2")},
-		{"refuses a name in other letters than the one that is granted", "half", []string{"net.core.Somaxconn=1"},
-			refused("half", "net.core.Somaxconn", "net.core.Somaxconn")},
-		{"refuses what another namespace's account of the same name was granted", "stranger", []string{"net.core.somaxconn=1"},
-			refused("stranger", "net.core.somaxconn", "net.core.somaxconn")},
-		{"refuses what is no longer granted", "revoked", []string{"net.core.somaxconn=1"},
-			refused("revoked", "net.core.somaxconn", "net.core.somaxconn")},
+			rejected("default", "net.core.somaxconn", "net.core.somaxconn")},
+		{"rejects one name of several, and tells how to allow all", "half", []string{"net.core.somaxconn=1", "kernel.sem=1 2 3 4"},
+			rejected("half", "kernel.sem", "net.core.somaxconn", "kernel.sem")},
+		{"rejects the first of several", "half", []string{"kernel.sem=1 2 3 4", "net.core.somaxconn=1"},
+			rejected("half", "kernel.sem", "kernel.sem", "net.core.somaxconn")},
+		{"rejects a name that begins like one that is granted", "half", []string{"net.core.somaxconn2=1"},
+			rejected("half", "net.core.somaxconn2", "net.core.somaxconn2")},
+		{"rejects a name in other letters than the one that is granted", "half", []string{"net.core.Somaxconn=1"},
+			rejected("half", "net.core.Somaxconn", "net.core.Somaxconn")},
+		{"rejects what another namespace's account of the same name was granted", "stranger", []string{"net.core.somaxconn=1"},
+			rejected("stranger", "net.core.somaxconn", "net.core.somaxconn")},
+		{"rejects what is no longer granted", "revoked", []string{"net.core.somaxconn=1"},
+			rejected("revoked", "net.core.somaxconn", "net.core.somaxconn")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pod := plainPod()
@@ -149,7 +149,7 @@ func TestGuardChecksEveryArgument(t *testing.T) {
 	pod.Spec.ServiceAccountName = "all"
 	inject(pod, args...)
 	if got := verdict(createAndDelete(t, namespace, pod)); got != "" {
-		t.Fatalf("refuses %d granted sysctls: %s", len(args), got)
+		t.Fatalf("rejects %d granted sysctls: %s", len(args), got)
 	}
 	scripted := copyOf(pod)
 	scripted.Spec.InitContainers[0].Command = script(templates.SetScript)
@@ -157,7 +157,7 @@ func TestGuardChecksEveryArgument(t *testing.T) {
 		scripted.Spec.InitContainers[0].Args[n+1] = "-" + name + ">=" + strings.Repeat("1 2", sysctl.MaxValueLength/3)
 	}
 	if got := verdict(createAndDelete(t, namespace, scripted)); got != "" {
-		t.Errorf("refuses %d granted sysctls of a script: %s", len(args), got)
+		t.Errorf("rejects %d granted sysctls of a script: %s", len(args), got)
 	}
 	scripted.Spec.InitContainers[0].Args[1] = "-" + names[1] + "x>=1"
 	if got := verdict(createAndDelete(t, namespace, scripted)); !strings.Contains(got, "it differs in args") {

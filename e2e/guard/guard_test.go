@@ -144,11 +144,11 @@ func grant(t testing.TB, namespace, serviceAccount string, names ...string) {
 	waitForGrants(t, namespace, serviceAccount, names, true)
 }
 
-// markers are requests of which each is refused for another reason, so that the verdicts on them tell what is in force in a
+// markers are requests of which each is rejected for another reason, so that the verdicts on them tell what is in force in a
 // namespace: its labels, and each policy.
 var markers = []struct {
-	ask     func(context.Context, *kubernetes.Clientset, string) error
-	refused func(labels) bool
+	ask      func(context.Context, *kubernetes.Clientset, string) error
+	rejected func(labels) bool
 }{
 	{askFor(func(pod *corev1.Pod) { pod.Spec.HostPID = true }), func(of labels) bool { return level(of) == "baseline" || level(of) == "restricted" }},
 	{askFor(func(pod *corev1.Pod) { pod.Spec.SecurityContext.RunAsNonRoot = new(false) }), func(of labels) bool { return level(of) == "restricted" }},
@@ -185,7 +185,7 @@ func waitForLabels(t testing.TB, namespace string) {
 	}
 	eventually(t, fmt.Sprintf("namespace %s to be judged by its labels %v", namespace, object.Labels), func(ctx context.Context) (bool, error) {
 		for _, marker := range markers {
-			if marker.refused(object.Labels) != apierrors.IsForbidden(marker.ask(ctx, admin, namespace)) {
+			if marker.rejected(object.Labels) != apierrors.IsForbidden(marker.ask(ctx, admin, namespace)) {
 				return false, nil
 			}
 		}
@@ -230,7 +230,7 @@ func verdict(err error) string {
 	return err.Error()
 }
 
-// violations cuts who refused off a message, and leaves what was refused: in the same words, whoever it was.
+// violations cuts who rejected off a message, and leaves what was rejected: in the same words, whoever it was.
 func violations(message string) string {
 	_, found, _ := strings.Cut(message, "violates PodSecurity ")
 	return found

@@ -53,16 +53,16 @@ func TestGuardReadsRuntimeClasses(t *testing.T) {
 		}
 	}
 	label("labelled", `null`)
-	becomes("a class that lost its label to be refused", "labelled", false)
+	becomes("a class that lost its label to be rejected", "labelled", false)
 	label("labelled", `"Guest"`)
 	label("kata", `"guest"`)
 	becomes("a class that got the label to be admitted", "kata", true)
-	becomes("a class with another value to be refused", "labelled", false)
+	becomes("a class with another value to be rejected", "labelled", false)
 
 	if err := admin.NodeV1().RuntimeClasses().DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	becomes("a class that is gone to be refused", "kata", false)
+	becomes("a class that is gone to be rejected", "kata", false)
 	eventually(t, "pods to do without any class", func(context.Context) (bool, error) {
 		return verdict(createIn(t, namespace, injectedPod())) == "", nil
 	})
@@ -77,5 +77,5 @@ func TestGuardReadsRuntimeClasses(t *testing.T) {
 	}
 	becomes("the labelled class to be admitted again", "labelled", true)
 	becomes("the class of a guest's handler to be admitted again", "handled", true)
-	becomes("the class with a guest's name to be refused again", "kata", false)
+	becomes("the class with a guest's name to be rejected again", "kata", false)
 }

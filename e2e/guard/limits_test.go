@@ -50,7 +50,7 @@ func TestGuardMessages(t *testing.T) {
 					corev1.ContainerPort{Name: fmt.Sprintf("p%d", n), ContainerPort: int32(9060 - n), HostPort: int32(9060 - n)})
 			}
 		}, `"baseline:latest": hostPort (container "app" uses hostPorts 9060, 9059, 9058, `},
-		{"what does not fit is refused all the same", func(pod *corev1.Pod) {
+		{"what does not fit is rejected all the same", func(pod *corev1.Pod) {
 			pod.Spec.Containers = nil
 			for n := range 60 {
 				container := plainContainer(fmt.Sprintf("%s-%d", strings.Repeat("x", 60), n))

@@ -26,14 +26,14 @@ func TestGuardRandomPods(t *testing.T) {
 	}
 	count, first := number(t, podsVariable, enough), number(t, seedVariable, 1)
 	sides := newSides(t)
-	var refused atomic.Int64
+	var rejected atomic.Int64
 	eachParallel(count, func(n int) {
 		seed := uint64(first + n)
-		refused.Add(int64(sides.compare(t, fmt.Sprintf("pod %d", seed), newGenerator(seed).pod())))
+		rejected.Add(int64(sides.compare(t, fmt.Sprintf("pod %d", seed), newGenerator(seed).pod())))
 	})
-	t.Logf("%d pods compared at two standards, bare and injected; of the %d verdicts of Pod Security admission %d were refusals", count, 2*count, refused.Load())
-	if share := float64(refused.Load()) / float64(2*count); share < 0.3 || share > 0.8 {
-		t.Errorf("%.0f %% of the verdicts are refusals: the generator is too harmless, or too wild", 100*share)
+	t.Logf("%d pods compared at two standards, bare and injected; of the %d verdicts of Pod Security admission %d were rejections", count, 2*count, rejected.Load())
+	if share := float64(rejected.Load()) / float64(2*count); share < 0.3 || share > 0.8 {
+		t.Errorf("%.0f %% of the verdicts are rejections: the generator is too harmless, or too wild", 100*share)
 	}
 }
 

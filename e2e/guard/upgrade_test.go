@@ -119,10 +119,10 @@ func TestGuardUpgrade(t *testing.T) {
 	watching.Go(func() {
 		for safe && watched.Err() == nil {
 			if got := verdict(createIn(t, namespace, injectedWith(formerImage))); got != "" {
-				t.Errorf("a pod with the old image is refused during the upgrade: %s", got)
+				t.Errorf("a pod with the old image is rejected during the upgrade: %s", got)
 			}
 			if got := verdict(changed(old, formerImage)); got != "" {
-				t.Errorf("an update of a pod with the old image is refused during the upgrade: %s", got)
+				t.Errorf("an update of a pod with the old image is rejected during the upgrade: %s", got)
 			}
 			time.Sleep(5 * time.Millisecond)
 		}

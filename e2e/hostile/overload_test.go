@@ -100,7 +100,7 @@ func largeReview(t *testing.T, behind, each string) []byte {
 		`"namespace":"shop","operation":"CREATE","object":%s}}`, strings.Replace(pod, behind, behind+all.String(), 1))
 }
 
-// overload has attackers send, each again a second after it has been refused, and asks for answers until each has been refused once.
+// overload has attackers send, each again a second after it has been rejected, and asks for answers until each has been rejected once.
 func overload(t *testing.T, s *alone, clients int64, send func(context.Context) error) {
 	client := s.client()
 	before := s.answers(t, client, "small-annotated", goodRequests)

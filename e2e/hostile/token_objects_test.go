@@ -95,12 +95,12 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 // Events, Leases and the status of policies are written in the shape that the server writes them in.
 func TestOwnObjects(t *testing.T) {
 	a := holder(t)
-	const noEvent = "sysctl-injector writes only its own Events, which tell of a refused pod"
+	const noEvent = "sysctl-injector writes only its own Events, which tell of a rejected pod"
 	event := func(name string) *eventsv1.Event {
 		return &eventsv1.Event{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, EventTime: metav1.NowMicro(),
 			ReportingController: "sysctl-injector", ReportingInstance: "sysctl-injector-0", Type: corev1.EventTypeWarning, Reason: "SysctlRefused", Action: "NodeLevel",
-			Regarding: corev1.ObjectReference{Kind: "Deployment", APIVersion: "apps/v1", Namespace: "default", Name: "web"}, Note: "refused",
+			Regarding: corev1.ObjectReference{Kind: "Deployment", APIVersion: "apps/v1", Namespace: "default", Name: "web"}, Note: "rejected",
 		}
 	}
 	foreign := event("foreign")

@@ -37,7 +37,7 @@ func TestAvailability(t *testing.T) {
 		{"the leader ends", endLeader, wantNone},
 		{"cert-manager renews the certificate", func(t *testing.T) { renew(t, program) }, wantNone},
 		{"cert-manager renews the CA, then the certificate", func(t *testing.T) { renew(t, program+"-ca"); renew(t, program) }, wantNone},
-		// What breaks may cost pods, but never their sysctls: a pod is refused, and its controller tries again.
+		// What breaks may cost pods, but never their sysctls: a pod is rejected, and its controller tries again.
 		{"the leader is killed", killLeader, wantInjected},
 		{"the API server restarts", restartAPIServer, wantInjected},
 		{"etcd pauses for 5 s", pauseEtcd, wantInjected},
@@ -72,8 +72,8 @@ func installed(t *testing.T) {
 func wantNone(t *testing.T, counted tally) {
 	t.Helper()
 	wantInjected(t, counted)
-	for message, n := range counted.refused {
-		t.Errorf("%d of %d pods were refused: %s", n, counted.count(), message)
+	for message, n := range counted.rejected {
+		t.Errorf("%d of %d pods were rejected: %s", n, counted.count(), message)
 	}
 }
 
@@ -104,17 +104,17 @@ func gone(t *testing.T) {
 
 // drainServers evicts all servers as `kubectl drain` does, except that this node, the only one, stays open to their successors.
 func drainServers(t *testing.T) {
-	refused := 0
+	rejected := 0
 	for _, pod := range servers(t, system) {
 		eventually(t, "the eviction of "+pod.Name, func(ctx context.Context) error {
 			err := clientset.CoreV1().Pods(system).EvictV1(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: system}})
 			if apierrors.IsTooManyRequests(err) {
-				refused++
+				rejected++
 			}
 			return err
 		})
 	}
-	if refused == 0 {
+	if rejected == 0 {
 		t.Error("both servers could be evicted at once, want the PodDisruptionBudget to keep one")
 	}
 	rolledOut(t, system, former)

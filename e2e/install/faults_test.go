@@ -93,7 +93,7 @@ func exhaustQuota(t *testing.T) func() {
 	if err := objects.Delete(t.Context(), &victim); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the ReplicaSet to be refused another server", func(ctx context.Context) error {
+	eventually(t, "the ReplicaSet to be rejected another server", func(ctx context.Context) error {
 		list, err := clientset.CoreV1().Events(system).List(ctx, metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
 		if err != nil {
 			return err

@@ -37,16 +37,16 @@ const (
 type tally struct {
 	created    int
 	bare       int            // admitted without the injected container
-	refused    map[string]int // by message
+	rejected   map[string]int // by message
 	durations  []time.Duration
-	blocked    time.Duration // the longest time from a refusal to the next admission
-	lastRefuse time.Time     // the first refusal since the last admission; zero without
-	latest     time.Time     // the last refusal; zero without
+	blocked    time.Duration // the longest time from a rejection to the next admission
+	lastReject time.Time     // the first rejection since the last admission; zero without
+	latest     time.Time     // the last rejection; zero without
 }
 
 func (l tally) count() int {
 	n := l.created
-	for _, more := range l.refused {
+	for _, more := range l.rejected {
 		n += more
 	}
 	return n
@@ -108,13 +108,13 @@ func (l *load) add(began time.Time, pod *corev1.Pod, err error) {
 	now := time.Now()
 	l.tally.durations = append(l.tally.durations, now.Sub(began))
 	if err != nil {
-		if l.tally.refused == nil {
-			l.tally.refused = map[string]int{}
+		if l.tally.rejected == nil {
+			l.tally.rejected = map[string]int{}
 		}
-		l.tally.refused[normal(err)]++
+		l.tally.rejected[normal(err)]++
 		l.tally.latest = now
-		if l.tally.lastRefuse.IsZero() {
-			l.tally.lastRefuse = now
+		if l.tally.lastReject.IsZero() {
+			l.tally.lastReject = now
 		}
 		return
 	}
@@ -122,9 +122,9 @@ func (l *load) add(began time.Time, pod *corev1.Pod, err error) {
 	if len(pod.Spec.InitContainers) != 1 {
 		l.tally.bare++
 	}
-	if !l.tally.lastRefuse.IsZero() {
-		l.tally.blocked = max(l.tally.blocked, now.Sub(l.tally.lastRefuse))
-		l.tally.lastRefuse = time.Time{}
+	if !l.tally.lastReject.IsZero() {
+		l.tally.blocked = max(l.tally.blocked, now.Sub(l.tally.lastReject))
+		l.tally.lastReject = time.Time{}
 	}
 }
 

@@ -33,7 +33,7 @@ func printOutcomes(out io.Writer) {
 	}
 	fmt.Fprintf(out, "\nPods that asked for a sysctl, while:\n\n")
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\tcreated\tof which bare\trefused\tblocked at most\tp50\tp99\ttimes the first\t")
+	fmt.Fprintln(table, "\tcreated\tof which bare\trejected\tblocked at most\tp50\tp99\ttimes the first\t")
 	first := outcomes[0].quantile(0.99)
 	for _, o := range outcomes {
 		p99 := o.quantile(0.99)
@@ -42,8 +42,8 @@ func printOutcomes(out io.Writer) {
 	}
 	_ = table.Flush()
 	for _, o := range outcomes {
-		for _, message := range slices.Sorted(maps.Keys(o.refused)) {
-			fmt.Fprintf(out, "\n%s, %d ×: %s\n", o.what, o.refused[message], message)
+		for _, message := range slices.Sorted(maps.Keys(o.rejected)) {
+			fmt.Fprintf(out, "\n%s, %d ×: %s\n", o.what, o.rejected[message], message)
 		}
 	}
 }

@@ -41,10 +41,10 @@ func TestUpgrade(t *testing.T) {
 
 	counted := l.during(t, func() { uninstall(t, system) })
 	report("helm uninstall", counted)
-	for message, n := range counted.refused {
+	for message, n := range counted.rejected {
 		// For a moment the webhook is gone and the guard is not: pods that ask are not created without what they ask for.
 		if !strings.Contains(message, "ValidatingAdmissionPolicy 'sysctl-injector-presence'") {
-			t.Errorf("%d of %d pods were refused: %s", n, counted.count(), message)
+			t.Errorf("%d of %d pods were rejected: %s", n, counted.count(), message)
 		}
 	}
 	wantUninstalled(t)
@@ -57,7 +57,7 @@ func TestUpgrade(t *testing.T) {
 	wantValue(t, "again")
 }
 
-// wantUninstalled checks that nothing is left that could refuse a pod, and that what people wrote is.
+// wantUninstalled checks that nothing is left that could reject a pod, and that what people wrote is.
 func wantUninstalled(t *testing.T) {
 	t.Helper()
 	ours := client.MatchingLabels{"app.kubernetes.io/name": program}

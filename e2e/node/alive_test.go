@@ -33,7 +33,7 @@ func TestLiveInjectedContainer(t *testing.T) {
 			}
 		}},
 		"is closed by the guard": {guardedAt("restricted"), "3002", func(t *testing.T, pod *corev1.Pod) {
-			wantRefused(t, pod.Namespace, pod.Name)
+			wantRejected(t, pod.Namespace, pod.Name)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

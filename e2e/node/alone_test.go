@@ -56,7 +56,7 @@ net.ipv4.ip_local_port_range = 32768   65535
 	wantValues(t, other, app, "net.ipv4.tcp_keepalive_intvl = 75")
 }
 
-func TestNodeLevelSysctlIsRefused(t *testing.T) {
+func TestNodeLevelSysctlIsRejected(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
 	keepsHost(t, "vm.max_map_count")
@@ -66,7 +66,7 @@ func TestNodeLevelSysctlIsRefused(t *testing.T) {
 	}
 	for _, want := range []string{"vm.max_map_count", "node"} {
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("the refusal does not say %q: %v", want, err)
+			t.Errorf("the rejection does not say %q: %v", want, err)
 		}
 	}
 }

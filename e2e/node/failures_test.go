@@ -12,7 +12,7 @@ import (
 )
 
 // A sysctl that the kernel does not take: the app never starts, and the termination message has busybox's own words. It names
-// a key that does not exist, and goes on with the next. A value that the kernel refuses ends it, and its words do not say whose
+// a key that does not exist, and goes on with the next. A value that the kernel rejects ends it, and its words do not say whose
 // value that was: it is the first that is neither reported as set nor named in an error.
 func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	t.Parallel()
@@ -77,7 +77,7 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 var described = regexp.MustCompile(`(?s)  ` + v1alpha1.ContainerName + `:\n.*?\n    Args:\n(.*?)\n    State:.*?\n      Message: (.*?)\n +Exit Code:`)
 
 // culprits reads `kubectl describe` as docs/troubleshooting.md says: the names at fault are those that an error names, and,
-// where a value was refused, the first that is neither in an error nor reported as set.
+// where a value was rejected, the first that is neither in an error nor reported as set.
 func culprits(text string) string {
 	found := described.FindStringSubmatch(text)
 	if found == nil {
@@ -85,13 +85,13 @@ func culprits(text string) string {
 	}
 	args, message := found[1], found[2]
 	var wrong []string
-	refused := strings.Contains(message, "write error")
+	rejected := strings.Contains(message, "write error")
 	for arg := range strings.Lines(args) {
 		name, value, _ := strings.Cut(strings.TrimSpace(arg), "=")
 		switch {
 		case strings.Contains(message, "'"+name+"'"):
 			wrong = append(wrong, name)
-		case refused && !strings.Contains(message, name+" = "+value):
+		case rejected && !strings.Contains(message, name+" = "+value):
 			return strings.Join(append(wrong, name), " ") // nothing after it was tried
 		}
 	}

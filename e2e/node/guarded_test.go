@@ -38,12 +38,12 @@ func TestGuardedNamespace(t *testing.T) {
 		t.Errorf("the app has %s, want nothing, for ever", found)
 	}
 
-	t.Run("refuses privilege to every other container", func(t *testing.T) {
+	t.Run("rejects privilege to every other container", func(t *testing.T) {
 		if _, err := pods.Create(t.Context(), newPod("privileged", "net.core.somaxconn = 2048", privileged), metav1.CreateOptions{}); err == nil {
 			t.Error("a privileged app is admitted beside the injected container")
 		}
 	})
-	t.Run("refuses the injected container to those who write it themselves", func(t *testing.T) {
+	t.Run("rejects the injected container to those who write it themselves", func(t *testing.T) {
 		byHand := newPod("by-hand", "")
 		byHand.Spec.InitContainers = []corev1.Container{*pod.Spec.InitContainers[0].DeepCopy()}
 		byHand.Spec.InitContainers[0].VolumeMounts = nil
@@ -58,11 +58,11 @@ func TestGuardedNamespace(t *testing.T) {
 // wantClosed checks that nobody gets into the injected container, whether it runs or not.
 func wantClosed(t *testing.T, namespace string) {
 	t.Helper()
-	wantRefused(t, namespace, create(t, namespace, newPod("closed", "net.core.somaxconn = 2048")).Name)
+	wantRejected(t, namespace, create(t, namespace, newPod("closed", "net.core.somaxconn = 2048")).Name)
 }
 
-// wantRefused checks that the guard refuses exec, attach and ephemeral containers for a pod's injected container.
-func wantRefused(t *testing.T, namespace, pod string) {
+// wantRejected checks that the guard rejects exec, attach and ephemeral containers for a pod's injected container.
+func wantRejected(t *testing.T, namespace, pod string) {
 	t.Helper()
 	for _, args := range [][]string{
 		{"exec", "-n", namespace, pod, "-c", v1alpha1.ContainerName, "--", "sh"},
@@ -71,7 +71,7 @@ func wantRefused(t *testing.T, namespace, pod string) {
 	} {
 		output, err := command(t, "kubectl", args...)
 		if err == nil || !strings.Contains(output, v1alpha1.ContainerName) || !strings.Contains(output, "ValidatingAdmissionPolicy") {
-			t.Errorf("kubectl %q is not refused by the guard: %v: %s", args, err, output)
+			t.Errorf("kubectl %q is not rejected by the guard: %v: %s", args, err, output)
 		}
 	}
 }

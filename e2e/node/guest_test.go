@@ -188,13 +188,13 @@ func TestClassNamedLikeKata(t *testing.T) {
 	keepsHost(t, "vm.max_map_count", "kernel.shm_rmid_forced")
 	class, pod := decodeKataSample(t)
 
-	t.Run("on the node's kernel is refused", func(t *testing.T) {
+	t.Run("on the node's kernel is rejected", func(t *testing.T) {
 		shared := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: class.Name}, Handler: "runc"}
 		makeClass(t, shared)
-		for _, refused := range []*corev1.Pod{pod, newPod("annotated", "vm.max_map_count = 262144", under(class.Name))} {
-			_, err := client.CoreV1().Pods(namespace).Create(t.Context(), refused, metav1.CreateOptions{})
+		for _, rejected := range []*corev1.Pod{pod, newPod("annotated", "vm.max_map_count = 262144", under(class.Name))} {
+			_, err := client.CoreV1().Pods(namespace).Create(t.Context(), rejected, metav1.CreateOptions{})
 			if err == nil || !strings.Contains(err.Error(), "NodeLevel") {
-				t.Errorf("pod %s under a RuntimeClass of handler runc: %v, want NodeLevel", refused.Name, err)
+				t.Errorf("pod %s under a RuntimeClass of handler runc: %v, want NodeLevel", rejected.Name, err)
 			}
 		}
 	})

@@ -65,7 +65,7 @@ func TestKubeletThatDoesNotAllowADeclaredSysctl(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
 	pod := create(t, namespace, newPod("forbidden", "net.core.somaxconn = 2048", nativeFirst))
-	pod = awaitPod(t, pod, "to be refused by the kubelet", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
+	pod = awaitPod(t, pod, "to be rejected by the kubelet", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
 	if pod.Status.Reason != "SysctlForbidden" {
 		t.Errorf("the pod ends with %s: %s", pod.Status.Reason, pod.Status.Message)
 	}

@@ -72,7 +72,7 @@ func create(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 		if !strings.Contains(err.Error(), admission.ReasonGrantFailed) && !strings.Contains(err.Error(), grants.ReasonTooManyGrants) {
 			t.Fatal(err)
 		}
-		t.Logf("pod %s is refused at first: %v", pod.Name, err)
+		t.Logf("pod %s is rejected at first: %v", pod.Name, err)
 		return err.Error(), false
 	})
 	return created
@@ -194,9 +194,9 @@ func wantUnprivileged(t *testing.T, pod *corev1.Pod, container string, ordinary 
 // wantReadOnly checks that a container cannot set a sysctl.
 func wantReadOnly(t *testing.T, pod *corev1.Pod, container, assignment string) {
 	t.Helper()
-	const refusal = "Read-only file system"
-	if output, err := inside(t, pod, container, "sysctl", "-w", assignment); err == nil || !strings.Contains(output, refusal) {
-		t.Errorf("sysctl -w %s in pod %s: %v: %s, want %q", assignment, pod.Name, err, output, refusal)
+	const rejection = "Read-only file system"
+	if output, err := inside(t, pod, container, "sysctl", "-w", assignment); err == nil || !strings.Contains(output, rejection) {
+		t.Errorf("sysctl -w %s in pod %s: %v: %s, want %q", assignment, pod.Name, err, output, rejection)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestSemaphoresOfTheSample(t *testing.T) {
 	}
 }
 
-// An unsafe sysctl that the kubelet is not told to allow: the scheduler knows nothing of that, so the kubelet refuses each pod
+// An unsafe sysctl that the kubelet is not told to allow: the scheduler knows nothing of that, so the kubelet rejects each pod
 // that a ReplicaSet makes, and it makes the next.
 func TestUnsafeSysctlByItselfIsAStormOfFailedPods(t *testing.T) {
 	t.Parallel()

@@ -19,8 +19,8 @@ import (
 
 func inUserNamespace(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) }
 
-// Root of a user namespace is not root on the kernel. The webhook refuses a node-level sysctl there, whatever the node.
-func TestNodeLevelSysctlIsRefusedInAUserNamespace(t *testing.T) {
+// Root of a user namespace is not root on the kernel. The webhook rejects a node-level sysctl there, whatever the node.
+func TestNodeLevelSysctlIsRejectedInAUserNamespace(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
 	pod := newPod("node-level", "vm.max_map_count = 65540", inUserNamespace)

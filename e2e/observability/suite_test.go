@@ -28,7 +28,7 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
-// prepare starts a server that has every metric there is: with a cert-manager Certificate, and a pod refused.
+// prepare starts a server that has every metric there is: with a cert-manager Certificate, and a pod rejected.
 func prepare(ctx context.Context, c *cluster.Cluster) error {
 	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
 	if err != nil {
@@ -48,9 +48,9 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--certificate=sysctl-injector"}}); err != nil {
 		return err
 	}
-	output, err := kubectl(ctx, c, "run refused -n shop --image=busybox --annotations=sysctl-injector.dev/sysctls=vm.swappiness=1")
+	output, err := kubectl(ctx, c, "run rejected -n shop --image=busybox --annotations=sysctl-injector.dev/sysctls=vm.swappiness=1")
 	if !strings.Contains(output, "NodeLevel: ") {
-		return fmt.Errorf("the pod was to be refused: %w\n%s", err, output)
+		return fmt.Errorf("the pod was to be rejected: %w\n%s", err, output)
 	}
 	return nil
 }

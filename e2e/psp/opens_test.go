@@ -53,7 +53,7 @@ func TestWhatEachOpens(t *testing.T) {
 		}}
 	})
 	deploy(t, article)
-	expectRefusal(t, article, "spec.initContainers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed")
+	expectRejection(t, article, "spec.initContainers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed")
 	bind(t, namespace, "privileged", rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "article"})
 
 	annotation := liberty(namespace, "annotation", "annotation", annotated(unsafe+" = 512"))

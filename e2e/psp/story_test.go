@@ -76,7 +76,7 @@ func admittedPod(t *testing.T, d *appsv1.Deployment) *corev1.Pod {
 	eventually(t, "a pod of "+d.Name, func(ctx context.Context) (string, bool) {
 		pods, err := admin.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + d.Name})
 		if err != nil || len(pods.Items) == 0 {
-			return refusal(ctx, t, d), false
+			return rejection(ctx, t, d), false
 		}
 		pod = pods.Items[0]
 		return "", true
@@ -84,8 +84,8 @@ func admittedPod(t *testing.T, d *appsv1.Deployment) *corev1.Pod {
 	return &pod
 }
 
-// refusal is why the ReplicaSet of a Deployment has no pod.
-func refusal(ctx context.Context, t *testing.T, d *appsv1.Deployment) string {
+// rejection is why the ReplicaSet of a Deployment has no pod.
+func rejection(ctx context.Context, t *testing.T, d *appsv1.Deployment) string {
 	t.Helper()
 	admin, _ := clients(t)
 	sets, err := admin.AppsV1().ReplicaSets(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + d.Name})
@@ -102,10 +102,10 @@ func refusal(ctx context.Context, t *testing.T, d *appsv1.Deployment) string {
 	return "nothing yet"
 }
 
-func expectRefusal(t *testing.T, d *appsv1.Deployment, want string) {
+func expectRejection(t *testing.T, d *appsv1.Deployment, want string) {
 	t.Helper()
-	eventually(t, "the refusal of "+d.Name, func(ctx context.Context) (string, bool) {
-		got := refusal(ctx, t, d)
+	eventually(t, "the rejection of "+d.Name, func(ctx context.Context) (string, bool) {
+		got := rejection(ctx, t, d)
 		return got, strings.Contains(got, want)
 	})
 }
@@ -176,7 +176,7 @@ func TestStory(t *testing.T) {
 
 	before := liberty(sugi, "before", "psp-user", native(unsafe, "512"))
 	deploy(t, before)
-	expectRefusal(t, before, rejected+`[pod.spec.securityContext.sysctls[0]: Forbidden: unsafe sysctl "net.core.somaxconn" is not allowed]`)
+	expectRejection(t, before, rejected+`[pod.spec.securityContext.sysctls[0]: Forbidden: unsafe sysctl "net.core.somaxconn" is not allowed]`)
 
 	d := liberty(sugi, "liberty", "psp-user", annotated("net.core.somaxconn = 512"))
 	deploy(t, d)
@@ -218,7 +218,7 @@ func TestStory(t *testing.T) {
 		forgotten(t, sugi, "psp-user", name)
 		third := liberty(sugi, "third", "psp-user", annotated("net.core.somaxconn = 512"))
 		deploy(t, third)
-		expectRefusal(t, third, "sysctl-injector companion -n sugi --serviceaccount psp-user --backend psp --injected net.core.somaxconn | kubectl apply -f -")
+		expectRejection(t, third, "sysctl-injector companion -n sugi --serviceaccount psp-user --backend psp --injected net.core.somaxconn | kubectl apply -f -")
 
 		// What the message says is all that it takes.
 		_, err := kubectl(t.Context(), suite.Cluster(t),
@@ -250,7 +250,7 @@ func TestStoryNativelyByAnnotation(t *testing.T) {
 	applied(t, companion(t, d, "-f", "-", "--kubelet-sysctls", laterSafe))
 	stranger := liberty(namespace, "stranger", "other", native(laterSafe, "600"))
 	deploy(t, stranger)
-	expectRefusal(t, stranger, `unsafe sysctl "net.ipv4.tcp_keepalive_time" is not allowed`)
+	expectRejection(t, stranger, `unsafe sysctl "net.ipv4.tcp_keepalive_time" is not allowed`)
 }
 
 // TestStoryNatively has the administrator apply what companion prints for the Deployment that sets the sysctl natively.
@@ -259,7 +259,7 @@ func TestStoryNatively(t *testing.T) {
 	newNamespace(t, namespace, "psp-user", "other")
 	d := liberty(namespace, "liberty", "psp-user", native(unsafe, "512"))
 	deploy(t, d)
-	expectRefusal(t, d, `unsafe sysctl "net.core.somaxconn" is not allowed`)
+	expectRejection(t, d, `unsafe sysctl "net.core.somaxconn" is not allowed`)
 	manifest := companion(t, d, "-f", "-")
 	_, err := kubectl(t.Context(), suite.Cluster(t), string(manifest), "apply", "-f", "-")
 	must(t, err)
@@ -272,10 +272,10 @@ func TestStoryNatively(t *testing.T) {
 	}
 	stranger := liberty(namespace, "stranger", "other", native(unsafe, "512"))
 	deploy(t, stranger)
-	expectRefusal(t, stranger, `unsafe sysctl "net.core.somaxconn" is not allowed`)
+	expectRejection(t, stranger, `unsafe sysctl "net.core.somaxconn" is not allowed`)
 	more := liberty(namespace, "more", "psp-user", native("kernel.msgmax", "65536"))
 	deploy(t, more)
-	expectRefusal(t, more, `unsafe sysctl "kernel.msgmax" is not allowed`)
+	expectRejection(t, more, `unsafe sysctl "kernel.msgmax" is not allowed`)
 }
 
 // requireMode has the API server call a server that grants nothing, for the rest of a test.

@@ -56,7 +56,7 @@ func TestOutputIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			var told int
-			f.handler.Refused = func(r Refusal) { told += len(r.Message) }
+			f.handler.Rejected = func(r Rejection) { told += len(r.Message) }
 			body := reviewOf(pod)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)

@@ -21,7 +21,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// Reasons of refusals that are not a decision on the pod itself.
+// Reasons of rejections that are not a decision on the pod itself.
 const (
 	ReasonMisdirected         = "Misdirected"
 	ReasonNamespaceNotEnabled = "NamespaceNotEnabled"
@@ -45,14 +45,14 @@ type Granter interface {
 	Ensure(ctx context.Context, need grants.Need) error
 }
 
-// Refusal is what is known of a pod that was refused.
-type Refusal struct {
+// Rejection is what is known of a pod that was rejected.
+type Rejection struct {
 	Namespace       string
 	Owner           pod.Owner // empty where no controller made the pod
 	Reason, Message string
 }
 
-// Config is what a Handler works with. Every field but Granter, Refused, Tried and BodyBytes is required.
+// Config is what a Handler works with. Every field but Granter, Rejected, Tried and BodyBytes is required.
 type Config struct {
 	Injector *injection.Injector
 	Cluster  Cluster
@@ -60,8 +60,8 @@ type Config struct {
 	Rules func() *policy.Set
 	// Granter is nil where grants are nobody's business: without a cluster.
 	Granter Granter
-	// Refused, if set, is told of every pod that was refused in earnest, not in a dry run. It returns at once.
-	Refused func(Refusal)
+	// Rejected, if set, is told of every pod that was rejected in earnest, not in a dry run. It returns at once.
+	Rejected func(Rejection)
 	// Tried, if set, is told the policies on trial that would have rejected a pod which was admitted, not in a dry run. It returns at once.
 	Tried func(policies []string)
 	// BodyBytes bounds the memory of all large bodies in flight; 0 is 64 MiB.
@@ -128,7 +128,7 @@ func (h *Handler) answer(ctx context.Context, body []byte, mayHaveDefaults bool)
 		review.mayHaveDefaults = mayHaveDefaults
 		d = h.decide(ctx, review)
 	case errors.As(err, &misdirected):
-		d = refuse(review, ReasonMisdirected, http.StatusBadRequest, misdirected.Error())
+		d = reject(review, ReasonMisdirected, http.StatusBadRequest, misdirected.Error())
 	default:
 		return nil, &httpError{http.StatusBadRequest, err.Error()}
 	}
@@ -142,25 +142,25 @@ func (h *Handler) answer(ctx context.Context, body []byte, mayHaveDefaults bool)
 
 // report passes on that the pod was rejected. A dry run leaves no trace.
 func (h *Handler) report(review *review, d decision) {
-	if h.Refused == nil || d.Allowed || review.dryRun {
+	if h.Rejected == nil || d.Allowed || review.dryRun {
 		return
 	}
-	refusal := Refusal{Namespace: review.namespace, Reason: d.reason, Message: d.Result.Message}
+	rejection := Rejection{Namespace: review.namespace, Reason: d.reason, Message: d.Result.Message}
 	if review.pod != nil {
-		refusal.Owner = review.pod.Owner
+		rejection.Owner = review.pod.Owner
 	}
-	h.Refused(refusal)
+	h.Rejected(rejection)
 }
 
-// decide never panics: what cannot be decided is refused.
+// decide never panics: what cannot be decided is rejected.
 func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			d = h.refusePanic(ctx, review, cause, debug.Stack())
+			d = h.rejectPanic(ctx, review, cause, debug.Stack())
 		}
 	}()
 	if review.podErr != nil {
-		return refuse(review, injection.ReasonUnreadablePod, http.StatusBadRequest, review.podErr.Error())
+		return reject(review, injection.ReasonUnreadablePod, http.StatusBadRequest, review.podErr.Error())
 	}
 	var outcome injection.Outcome
 	var err error
@@ -168,16 +168,16 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 		outcome, err = h.outcome(ctx, review.pod, injection.Target{Namespace: review.namespace}, review.mayHaveDefaults)
 	})
 	if err != nil {
-		return refuse(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
+		return reject(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
 	}
 	if err := h.grant(ctx, review, outcome); err != nil {
-		return h.refuseGrant(ctx, review, err)
+		return h.rejectGrant(ctx, review, err)
 	}
 	if outcome.IsDenied() {
-		return refusal(review, outcome.Reason, http.StatusForbidden, outcome.Message())
+		return rejection(review, outcome.Reason, http.StatusForbidden, outcome.Message())
 	}
 	if d, err = admit(review, outcome); err != nil {
-		return h.refusePanic(ctx, review, err, nil)
+		return h.rejectPanic(ctx, review, err, nil)
 	}
 	return d
 }
@@ -199,7 +199,7 @@ func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Targ
 }
 
 // Need returns what a live pod, given as JSON, needs to be granted by the rules now in force; nil where it needs nothing, or would
-// be refused. It reads the pod as an admission does, and so decides on the same fields.
+// be rejected. It reads the pod as an admission does, and so decides on the same fields.
 func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*grants.Need, error) {
 	p, err := pod.Decode(live)
 	if err != nil {
@@ -217,24 +217,24 @@ func (h *Handler) grant(ctx context.Context, review *review, outcome injection.O
 	return h.Granter.Ensure(ctx, *outcome.Grant)
 }
 
-func (h *Handler) refuseGrant(ctx context.Context, review *review, err error) decision {
+func (h *Handler) rejectGrant(ctx context.Context, review *review, err error) decision {
 	var missing *grants.MissingError
 	var rejected *grants.RejectedError
 	var panicked *grants.PanicError
 	switch {
 	case errors.As(err, &rejected):
-		return refuse(review, rejected.Reason, http.StatusForbidden, rejected.Message)
+		return reject(review, rejected.Reason, http.StatusForbidden, rejected.Message)
 	case errors.As(err, &missing):
-		return refuse(review, ReasonNotGranted, http.StatusForbidden, missing.Error())
+		return reject(review, ReasonNotGranted, http.StatusForbidden, missing.Error())
 	case errors.As(err, &panicked):
-		return h.refusePanic(ctx, review, panicked.Cause, panicked.Stack)
+		return h.rejectPanic(ctx, review, panicked.Cause, panicked.Stack)
 	}
-	return refuse(review, ReasonGrantFailed, http.StatusInternalServerError, err.Error())
+	return reject(review, ReasonGrantFailed, http.StatusInternalServerError, err.Error())
 }
 
-func (h *Handler) refusePanic(ctx context.Context, review *review, cause any, stack []byte) decision {
+func (h *Handler) rejectPanic(ctx context.Context, review *review, cause any, stack []byte) decision {
 	h.logPanic(ctx, cause, stack)
-	return refuse(review, ReasonPanic, http.StatusInternalServerError, ownError)
+	return reject(review, ReasonPanic, http.StatusInternalServerError, ownError)
 }
 
 // locate finds out where the pod is to run. Its namespace is the request's, since its own is still empty.

@@ -57,7 +57,7 @@ func TestLeavesAlone(t *testing.T) {
 	}
 }
 
-func TestRefuses(t *testing.T) {
+func TestRejects(t *testing.T) {
 	misdirected := func(what string) string {
 		return "Misdirected: this webhook decides on the creation of pods only, and was asked about " + what + "; correct the rules of the MutatingWebhookConfiguration"
 	}

@@ -24,9 +24,9 @@ type decision struct {
 	trial *policy.Trial // that would have rejected the pod; nil if none
 }
 
-// refuse rejects the pod for a reason that is not in its annotations.
-func refuse(r *review, reason string, code int32, message string) decision {
-	return refusal(r, reason, code, reason+": "+message)
+// reject rejects the pod for a reason that is not in its annotations.
+func reject(r *review, reason string, code int32, message string) decision {
+	return rejection(r, reason, code, reason+": "+message)
 }
 
 var statusReasons = map[int32]metav1.StatusReason{
@@ -35,9 +35,9 @@ var statusReasons = map[int32]metav1.StatusReason{
 	http.StatusInternalServerError: metav1.StatusReasonInternalError,
 }
 
-// refusal is the answer that rejects the pod. The API server adds the message to "admission webhook … denied the request: ", for the
+// rejection is the answer that rejects the pod. The API server adds the message to "admission webhook … denied the request: ", for the
 // person at the terminal or in the events of a ReplicaSet.
-func refusal(r *review, reason string, code int32, message string) decision {
+func rejection(r *review, reason string, code int32, message string) decision {
 	return decision{reason: reason, AdmissionResponse: &admissionv1.AdmissionResponse{
 		UID:              types.UID(r.uid),
 		Result:           &metav1.Status{Status: metav1.StatusFailure, Message: cut(message, maxMessage), Reason: statusReasons[code], Code: code},

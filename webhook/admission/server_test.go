@@ -152,7 +152,7 @@ func TestServeKeepsConnections(t *testing.T) {
 	}
 }
 
-func TestServeRefusesLongHeaders(t *testing.T) {
+func TestServeRejectsLongHeaders(t *testing.T) {
 	address, client, _, _ := listening(t, uncalled(t))
 	response, err := client.Post("https://"+address+MutatePath, strings.Repeat("a", 2*maxHeaderBytes), strings.NewReader("{}"))
 	if err != nil {
@@ -164,7 +164,7 @@ func TestServeRefusesLongHeaders(t *testing.T) {
 	}
 }
 
-func TestServeRefusesOldTLS(t *testing.T) {
+func TestServeRejectsOldTLS(t *testing.T) {
 	address, client, _, _ := listening(t, uncalled(t))
 	config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11

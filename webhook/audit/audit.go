@@ -32,9 +32,9 @@ type Workload struct {
 	Guest bool
 }
 
-// Refusal returns why the webhook would reject the pods of a workload, of which pod is one after the conversion; "" if it would admit
+// Rejection returns why the webhook would reject the pods of a workload, of which pod is one after the conversion; "" if it would admit
 // them. Labels are those of the namespace.
-type Refusal func(w Workload, labels map[string]string, pod []byte) string
+type Rejection func(w Workload, labels map[string]string, pod []byte) string
 
 // What convert makes of a workload.
 const (
@@ -75,7 +75,7 @@ type Container struct {
 // Auditor collects findings.
 type Auditor struct {
 	evaluator  psapolicy.Evaluator
-	refusal    Refusal
+	rejection  Rejection
 	namespaces map[string]*namespace
 	findings   []*Finding
 	shared     map[string]*Finding // by what they are and set
@@ -83,12 +83,12 @@ type Auditor struct {
 }
 
 // New returns an Auditor that has seen nothing yet.
-func New(refusal Refusal) (*Auditor, error) {
+func New(rejection Rejection) (*Auditor, error) {
 	evaluator, err := psapolicy.NewEvaluator(psapolicy.DefaultChecks(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
 	}
-	return &Auditor{evaluator: evaluator, refusal: refusal, namespaces: map[string]*namespace{}, shared: map[string]*Finding{}}, nil
+	return &Auditor{evaluator: evaluator, rejection: rejection, namespaces: map[string]*namespace{}, shared: map[string]*Finding{}}, nil
 }
 
 // Add looks at a workload.
@@ -105,11 +105,11 @@ func (a *Auditor) Add(w Workload) error {
 	if err != nil {
 		return err
 	}
-	refused, err := a.refused(w, raw, result)
+	rejected, err := a.rejected(w, raw, result)
 	if err != nil {
 		return err
 	}
-	f := findingOf(w, result, refused)
+	f := findingOf(w, result, rejected)
 	a.counts.Workloads++
 	if p.AsksForSysctls() {
 		a.counts.Annotated++
@@ -138,8 +138,8 @@ type template struct {
 	Spec     corev1.PodSpec    `json:"spec"`
 }
 
-// refused returns why convert leaves a workload though it understands all of it: the webhook would reject what it becomes.
-func (a *Auditor) refused(w Workload, raw []byte, result *convert.Result) (string, error) {
+// rejected returns why convert leaves a workload though it understands all of it: the webhook would reject what it becomes.
+func (a *Auditor) rejected(w Workload, raw []byte, result *convert.Result) (string, error) {
 	operations := result.Operations()
 	if len(operations) == 0 {
 		return "", nil
@@ -156,10 +156,10 @@ func (a *Auditor) refused(w Workload, raw []byte, result *convert.Result) (strin
 	if err != nil {
 		return "", fmt.Errorf("%s %s/%s: %w", w.Kind, w.Namespace, w.Name, err)
 	}
-	return a.refusal(w, a.namespace(w.Namespace).labels, converted), nil
+	return a.rejection(w, a.namespace(w.Namespace).labels, converted), nil
 }
 
-func findingOf(w Workload, result *convert.Result, refused string) *Finding {
+func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 	f := &Finding{Namespace: w.Namespace, Kind: w.Kind, Name: w.Name, Verdict: Converts}
 	converted := 0
 	for _, found := range result.Findings {
@@ -178,8 +178,8 @@ func findingOf(w Workload, result *convert.Result, refused string) *Finding {
 		for _, problem := range found.Problems {
 			c.Reasons = append(c.Reasons, atLine(problem.Line, problem.Reason))
 		}
-		if c.Converts && refused != "" {
-			c.Converts, c.Reasons = false, []string{"the webhook would reject the pod: " + refused}
+		if c.Converts && rejected != "" {
+			c.Converts, c.Reasons = false, []string{"the webhook would reject the pod: " + rejected}
 		}
 		if c.Converts {
 			converted++
@@ -187,7 +187,7 @@ func findingOf(w Workload, result *convert.Result, refused string) *Finding {
 		f.Containers = append(f.Containers, c)
 	}
 	for _, assignment := range result.Assignments {
-		if refused == "" {
+		if rejected == "" {
 			f.Annotation = append(f.Annotation, assignment.String())
 		}
 	}

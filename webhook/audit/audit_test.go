@@ -29,9 +29,9 @@ const (
 func TestAudit(t *testing.T) {
 	auditor, err := New(func(w Workload, _ map[string]string, pod []byte) string {
 		if !strings.Contains(string(pod), "sysctl-injector.dev/sysctls") || strings.Contains(string(pod), "tune") {
-			t.Errorf("the refusal is about a pod that is not converted: %s", pod)
+			t.Errorf("the rejection is about a pod that is not converted: %s", pod)
 		}
-		if w.Name == "refused" {
+		if w.Name == "rejected" {
 			return "NoPolicy"
 		}
 		return ""
@@ -59,7 +59,7 @@ func TestAudit(t *testing.T) {
 		{"enrolled", "Deployment", "web", "{spec: {initContainers: [" + tune + "], " + app + "}}", false, false},
 		{"other-reasons", "Deployment", "web", "{spec: {initContainers: [" + tune + "], " + app + "}}", false, false},
 		{"other-reasons", "DaemonSet", "agent", "{spec: {hostNetwork: true, " + app + "}}", false, false},
-		{"refused", "Deployment", "refused", "{spec: {initContainers: [" + tune + "], " + app + "}}", false, false},
+		{"rejected", "Deployment", "rejected", "{spec: {initContainers: [" + tune + "], " + app + "}}", false, false},
 		{"plain", "Deployment", "web", "{metadata: {annotations: {sysctl-injector.dev/sysctls: a}}, spec: {" + app + "}}", false, false},
 		{"native", "Job", "once", "{spec: {restartPolicy: Never, securityContext: {sysctls: [{name: net.core.somaxconn, value: '8'}, {name: net.ipv4.tcp_syncookies, value: '1'}]}, containers: [{name: app, image: 'example.com/app:1'}]}}", false, false},
 	} {
@@ -75,7 +75,7 @@ func TestAudit(t *testing.T) {
 	var found []Finding
 	for _, f := range report.Workloads {
 		for n := range f.Containers {
-			if c := &f.Containers[n]; !c.Converts && f.Name != "refused" {
+			if c := &f.Containers[n]; !c.Converts && f.Name != "rejected" {
 				if len(c.Reasons) == 0 {
 					t.Errorf("%s/%s stays without a reason", f.Kind, f.Name)
 				}
@@ -96,7 +96,7 @@ func TestAudit(t *testing.T) {
 		}, Annotation: []string{"vm.max_map_count = 262144"}, Verdict: Converts},
 		{Namespace: "native", Kind: "Job", Name: "once", Native: []string{"net.core.somaxconn = 8"}, Verdict: Stays},
 		{Namespace: "other-reasons", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines, Verdict: Converts},
-		{Namespace: "refused", Kind: "Deployment", Name: "refused", Verdict: Stays, Containers: []Container{
+		{Namespace: "rejected", Kind: "Deployment", Name: "rejected", Verdict: Stays, Containers: []Container{
 			{Path: "initContainers[0]", Name: "tune", Sets: lines, Reasons: []string{"the webhook would reject the pod: NoPolicy"}},
 		}},
 	}

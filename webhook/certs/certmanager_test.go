@@ -31,7 +31,7 @@ func TestDescribesACertificate(t *testing.T) {
 			is("Issuing", "True", "DoesNotExist", "Issuing certificate as Secret does not exist"),
 			is("Ready", "False", "DoesNotExist", "Issuing certificate as Secret does not exist"),
 		}}, "is not Ready: DoesNotExist: Issuing certificate as Secret does not exist", false},
-		{"one whose issuer refuses", certmanagerv1.CertificateStatus{Conditions: []certmanagerv1.CertificateCondition{
+		{"one whose issuer rejects", certmanagerv1.CertificateStatus{Conditions: []certmanagerv1.CertificateCondition{
 			is("Ready", "False", "DoesNotExist", "Issuing certificate as Secret does not exist"),
 			is("Issuing", "False", "Failed", "The certificate request has failed to complete and will be retried: no such issuer"),
 		}, LastFailureTime: &failed}, "is not Ready: DoesNotExist: Issuing certificate as Secret does not exist; last attempt: Failed: " +

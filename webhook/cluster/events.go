@@ -11,8 +11,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 )
 
-// Refused queues an Event about a rejected pod for its workload.
-func (c *Cluster) Refused(refusal admission.Refusal) { c.events.Refused(refusal) }
+// Rejected queues an Event about a rejected pod for its workload.
+func (c *Cluster) Rejected(rejection admission.Rejection) { c.events.Rejected(rejection) }
 
 func (c *Cluster) addEvents(config *rest.Config) error {
 	writer, err := eventsv1.NewForConfig(config)

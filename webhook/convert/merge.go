@@ -18,7 +18,7 @@ import (
 type merge struct {
 	assignments []Assignment
 	existing    []Assignment // of the annotation as it is
-	refused     string       // why nothing may be added; "" if lines may be
+	rejected    string       // why nothing may be added; "" if lines may be
 	passed      []passed
 }
 
@@ -36,10 +36,10 @@ func newMerge(template *corev1.PodTemplateSpec) *merge {
 	m := &merge{}
 	annotations := template.Annotations
 	if inject, ok := annotations[v1alpha1.InjectAnnotation]; ok && strings.TrimSpace(inject) != "true" {
-		m.refused = fmt.Sprintf("annotation %s keeps sysctl-injector away from this pod", v1alpha1.InjectAnnotation)
+		m.rejected = fmt.Sprintf("annotation %s keeps sysctl-injector away from this pod", v1alpha1.InjectAnnotation)
 	}
 	if mode := annotations[v1alpha1.GroupName+"/mode"]; mode != "" && mode != "set" {
-		m.refused = fmt.Sprintf("annotation %s/mode: %s only checks values", v1alpha1.GroupName, mode)
+		m.rejected = fmt.Sprintf("annotation %s/mode: %s only checks values", v1alpha1.GroupName, mode)
 	}
 	for _, line := range strings.Split(annotations[v1alpha1.SysctlsAnnotation], "\n") {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' || line[0] == ';' {
@@ -58,8 +58,8 @@ func newMerge(template *corev1.PodTemplateSpec) *merge {
 
 // add takes up what a container sets, or says why the container has to stay.
 func (m *merge) add(s *setting, f *Finding) []Problem {
-	if m.refused != "" {
-		return []Problem{{0, m.refused}}
+	if m.rejected != "" {
+		return []Problem{{0, m.rejected}}
 	}
 	var problems []Problem
 	for _, a := range f.Assignments {

@@ -48,8 +48,8 @@ func (r *Result) MoveNative(kernel Kernel, isSafe func(name string) bool) {
 // whyNative says why a sysctl stays native. isThere is set if the annotation sets it already, after it.
 func (r *Result) whyNative(s *setting, a Assignment) (isThere bool, problem string) {
 	merged := newMerge(&r.template)
-	if merged.refused != "" {
-		return false, merged.refused
+	if merged.rejected != "" {
+		return false, merged.rejected
 	}
 	if s.fateOf(a.Name) != fateTakes {
 		return false, a.Name + " is not one that a pod can set"

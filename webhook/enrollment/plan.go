@@ -1,6 +1,6 @@
 // Package enrollment opens a namespace for the injected container and for nothing else: it plans the labels that hand the
 // namespace over from Pod Security admission, which knows no exception for one container, to the guard; it checks that the
-// installed guard takes over there; and it reports which workloads the guard would refuse.
+// installed guard takes over there; and it reports which workloads the guard would reject.
 package enrollment
 
 import (
@@ -112,7 +112,7 @@ func (p Plan) Changes() []string {
 }
 
 // Patch returns the plan as one JSON merge patch (RFC 7386), for the namespace as it was seen: had somebody changed it since,
-// the API server refuses the patch.
+// the API server rejects the patch.
 func (p Plan) Patch() ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": map[string]any{
 		"resourceVersion": p.namespace.ResourceVersion, "labels": p.labels, "annotations": p.annotations,

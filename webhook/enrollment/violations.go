@@ -19,7 +19,7 @@ type Workload struct {
 	Spec       corev1.PodSpec
 }
 
-// Violation is a workload whose pods the guard would refuse.
+// Violation is a workload whose pods the guard would reject.
 type Violation struct {
 	Workload Workload
 	Why      string // in Pod Security's words

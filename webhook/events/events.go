@@ -60,7 +60,7 @@ type Config struct {
 // become one Event with a count.
 type Recorder struct {
 	Config
-	queue chan admission.Refusal
+	queue chan admission.Rejection
 	limit flowcontrol.RateLimiter
 }
 
@@ -80,17 +80,17 @@ func New(config Config) (*Recorder, error) {
 			return nil, fmt.Errorf("events: %s is required", field.name)
 		}
 	}
-	return &Recorder{config, make(chan admission.Refusal, maxQueued), flowcontrol.NewTokenBucketRateLimiter(perSecond, burst)}, nil
+	return &Recorder{config, make(chan admission.Rejection, maxQueued), flowcontrol.NewTokenBucketRateLimiter(perSecond, burst)}, nil
 }
 
-// Refused queues a rejection if the pod may have such a workload. It never blocks.
-func (r *Recorder) Refused(refusal admission.Refusal) {
-	if !workload.HasOwner(refusal.Owner.APIVersion, refusal.Owner.Kind) || len(refusal.Namespace)+len(refusal.Owner.Name)+len(refusal.Owner.UID) > maxIdentity {
+// Rejected queues a rejection if the pod may have such a workload. It never blocks.
+func (r *Recorder) Rejected(rejection admission.Rejection) {
+	if !workload.HasOwner(rejection.Owner.APIVersion, rejection.Owner.Kind) || len(rejection.Namespace)+len(rejection.Owner.Name)+len(rejection.Owner.UID) > maxIdentity {
 		return
 	}
-	refusal.Message = note(refusal.Message)
+	rejection.Message = note(rejection.Message)
 	select {
-	case r.queue <- refusal:
+	case r.queue <- rejection:
 	default:
 		r.Metrics.count(dropped)
 	}
@@ -120,31 +120,31 @@ func (r *Recorder) Start(ctx context.Context) error {
 	recorder := broadcaster.NewRecorder(runtime.NewScheme(), Controller)
 	for {
 		select {
-		case refusal := <-r.queue:
-			r.record(ctx, recorder, refusal)
+		case rejection := <-r.queue:
+			r.record(ctx, recorder, rejection)
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-func (r *Recorder) record(ctx context.Context, recorder events.EventRecorder, refusal admission.Refusal) {
+func (r *Recorder) record(ctx context.Context, recorder events.EventRecorder, rejection admission.Rejection) {
 	if err := r.limit.Wait(ctx); err != nil {
 		return // the server stops
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	controller, workload, err := r.lookUp(ctx, refusal)
+	controller, workload, err := r.lookUp(ctx, rejection)
 	switch {
 	case errors.Is(err, errNowhere):
 		r.Metrics.count(skipped)
 	case err != nil:
 		r.Metrics.count(failed)
-		r.Log.WarnContext(ctx, "Cannot find the workload of a rejected pod", "namespace", refusal.Namespace, "ownerKind", refusal.Owner.Kind, "owner", refusal.Owner.Name, "cause", err.Error())
+		r.Log.WarnContext(ctx, "Cannot find the workload of a rejected pod", "namespace", rejection.Namespace, "ownerKind", rejection.Owner.Kind, "owner", rejection.Owner.Name, "cause", err.Error())
 	default:
 		// The library merges Events with the same objects and the same action. A changed template has another ReplicaSet and a changed
 		// policy another reason, so both get an Event of their own.
-		recorder.Eventf(workload, controller, corev1.EventTypeWarning, Reason, refusal.Reason, "%s", refusal.Message)
+		recorder.Eventf(workload, controller, corev1.EventTypeWarning, Reason, rejection.Reason, "%s", rejection.Message)
 	}
 }
 
@@ -153,26 +153,26 @@ var errNowhere = errors.New("no workload is above the pod's controller")
 
 // lookUp finds the pod's controller and the workload above it. It does not trust the rejection: the API server must know a
 // controller with this UID in an opted-in namespace.
-func (r *Recorder) lookUp(ctx context.Context, refusal admission.Refusal) (controller, workload *corev1.ObjectReference, err error) {
-	switch optedIn, err := r.IsOptedIn(ctx, refusal.Namespace); {
+func (r *Recorder) lookUp(ctx context.Context, rejection admission.Rejection) (controller, workload *corev1.ObjectReference, err error) {
+	switch optedIn, err := r.IsOptedIn(ctx, rejection.Namespace); {
 	case err != nil:
-		return nil, nil, fmt.Errorf("read namespace %q: %w", refusal.Namespace, err)
+		return nil, nil, fmt.Errorf("read namespace %q: %w", rejection.Namespace, err)
 	case !optedIn:
 		return nil, nil, errNowhere
 	}
 	found := &metav1.PartialObjectMetadata{}
-	found.SetGroupVersionKind(schema.FromAPIVersionAndKind(refusal.Owner.APIVersion, refusal.Owner.Kind))
-	err = r.Reader.Get(ctx, client.ObjectKey{Namespace: refusal.Namespace, Name: refusal.Owner.Name}, found)
+	found.SetGroupVersionKind(schema.FromAPIVersionAndKind(rejection.Owner.APIVersion, rejection.Owner.Kind))
+	err = r.Reader.Get(ctx, client.ObjectKey{Namespace: rejection.Namespace, Name: rejection.Owner.Name}, found)
 	if apierrors.IsNotFound(err) {
 		return nil, nil, errNowhere
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read %s %q: %w", refusal.Owner.Kind, refusal.Owner.Name, err)
+		return nil, nil, fmt.Errorf("read %s %q: %w", rejection.Owner.Kind, rejection.Owner.Name, err)
 	}
 	above := metav1.GetControllerOf(found)
-	if above == nil || found.UID != types.UID(refusal.Owner.UID) {
+	if above == nil || found.UID != types.UID(rejection.Owner.UID) {
 		return nil, nil, errNowhere
 	}
-	return &corev1.ObjectReference{APIVersion: refusal.Owner.APIVersion, Kind: refusal.Owner.Kind, Namespace: refusal.Namespace, Name: found.Name, UID: found.UID},
-		&corev1.ObjectReference{APIVersion: above.APIVersion, Kind: above.Kind, Namespace: refusal.Namespace, Name: above.Name, UID: above.UID}, nil
+	return &corev1.ObjectReference{APIVersion: rejection.Owner.APIVersion, Kind: rejection.Owner.Kind, Namespace: rejection.Namespace, Name: found.Name, UID: found.UID},
+		&corev1.ObjectReference{APIVersion: above.APIVersion, Kind: above.Kind, Namespace: rejection.Namespace, Name: above.Name, UID: above.UID}, nil
 }

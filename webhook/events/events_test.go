@@ -106,7 +106,7 @@ func TestLookUp(t *testing.T) {
 		{"one in a namespace that is not opted in", "other", replicaSet("web-5d4", "1"), nil, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			controller, workload, err := r.lookUp(t.Context(), admission.Refusal{Namespace: test.namespace, Owner: test.owner})
+			controller, workload, err := r.lookUp(t.Context(), admission.Rejection{Namespace: test.namespace, Owner: test.owner})
 			if nowhere := errors.Is(err, errNowhere); nowhere != (test.workload == nil) || err != nil && !nowhere {
 				t.Fatalf("error %v", err)
 			}
@@ -140,7 +140,7 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 			r, log := newRecorder(t)
 			test.tweak(r)
 			recorder := events.NewFakeRecorder(1)
-			r.record(t.Context(), recorder, admission.Refusal{Namespace: "shop", Owner: owner})
+			r.record(t.Context(), recorder, admission.Rejection{Namespace: "shop", Owner: owner})
 			if want := `level=WARN msg="Cannot find the workload of a rejected pod" namespace=shop ownerKind=ReplicaSet owner=web-5d4 ` + test.cause; !strings.Contains(log.String(), want) {
 				t.Errorf("log %q, want %q", log, want)
 			}
@@ -152,19 +152,19 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 }
 
 // The handler never waits: what cannot be taken note of is counted.
-func TestRefusedDropsWhatIsTooMuch(t *testing.T) {
+func TestRejectedDropsWhatIsTooMuch(t *testing.T) {
 	r, _ := newRecorder(t)
-	job := admission.Refusal{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"}}
-	others := []admission.Refusal{
+	job := admission.Rejection{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"}}
+	others := []admission.Rejection{
 		{Namespace: "shop"},
 		{Namespace: "shop", Owner: pod.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "1"}},
 		{Namespace: "shop", Owner: pod.Owner{APIVersion: "example.com/v1", Kind: "Job", Name: "nightly-29", UID: "1"}},
 		{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: strings.Repeat("n", maxIdentity), UID: "1"}},
 	}
 	for range maxQueued + 3 {
-		r.Refused(job)
+		r.Rejected(job)
 		for _, other := range others {
-			r.Refused(other)
+			r.Rejected(other)
 		}
 	}
 	if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(dropped)); counted != 3 || len(r.queue) != maxQueued {
@@ -204,7 +204,7 @@ func TestSinkCounts(t *testing.T) {
 		{"written", nil, 2, 0},
 		{"gone before its repetition", apierrors.NewNotFound(resource, "web.1"), 0, 0},
 		{"there already", apierrors.NewAlreadyExists(resource, "web.1"), 0, 0},
-		{"refused", apierrors.NewForbidden(resource, "web.1", errors.New("no right")), 0, 2},
+		{"rejected", apierrors.NewForbidden(resource, "web.1", errors.New("no right")), 0, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, log := newRecorder(t)

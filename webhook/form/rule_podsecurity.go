@@ -44,6 +44,6 @@ func podSecurityMessage(pod policy.Facts, rejected string) string {
 	if label == "baseline" {
 		enforce = label
 	}
-	return fmt.Sprintf("namespace %q is held to Pod Security %q, which refuses %s; "+
+	return fmt.Sprintf("namespace %q is held to Pod Security %q, which rejects %s; "+
 		"an administrator can open it for that container alone: sysctl-injector enroll %[1]s --enforce %[4]s", pod.Namespace, label, rejected, enforce)
 }

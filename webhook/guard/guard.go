@@ -1,6 +1,6 @@
 // Package guard makes the guard: ValidatingAdmissionPolicies that hold the pods of a namespace to a Pod Security Standard, as
 // Pod Security admission would, except for the one container that the webhook injects. Pod Security admission knows no such
-// exception: it would refuse that container, or let every other one be privileged too.
+// exception: it would reject that container, or let every other one be privileged too.
 //
 //	policy                       asks
 //	sysctl-injector-baseline     does the pod meet "baseline", and was each sysctl granted to its service account?
@@ -16,7 +16,7 @@
 //	absent                       baseline
 //	baseline, restricted         as it says
 //	privileged                   none, and of the rest of the guard only sysctl-injector-presence
-//	anything else                restricted, and refusals say so: a typing error must not open a namespace
+//	anything else                restricted, and rejections say so: a typing error must not open a namespace
 //
 // The standards are those of the cluster's own Kubernetes version, as with Pod Security's "latest": standards.go has what differs.
 //
@@ -24,17 +24,17 @@
 //
 // It is known by all that it has, not by its name, and all of that comes from templates/forms: the fields that are
 // the same in every pod are compared, for the others see templates/guard/standard.yaml. Any other container of that name is
-// refused, and held to the standard besides, so that the message tells both.
+// rejected, and held to the standard besides, so that the message tells both.
 //
 // There are several forms of it. A field or two tell which one a container claims to be (the variable "form"), and it is compared with that
 // one alone, so that the costs of the forms do not add up. Those of a user namespace are admitted only with hostUsers: false. No grant
 // is asked for what any pod may have: the one that only reads, and, where baseline trusts user namespaces, the one for IPC names.
 //
-// Where the webhook is not called (the namespace is not labelled inject=enabled) the container is refused too, when a
+// Where the webhook is not called (the namespace is not labelled inject=enabled) the container is rejected too, when a
 // pod is created: the guard can tell which names were granted, but only the webhook knows what values a policy allows.
 // Pods that have it already may still be updated.
 //
-// A dry run is not asked for grants: the webhook grants nothing in a dry run, so a service account's first pod would be refused.
+// A dry run is not asked for grants: the webhook grants nothing in a dry run, so a service account's first pod would be rejected.
 //
 // # Presence
 //
@@ -62,7 +62,7 @@
 // policy sysctl-injector-kernel has all RuntimeClasses. It is evaluated with each of them in turn, all have to agree, and each
 // speaks for the pods that name it alone. So it reads the very objects that the webhook reads, and nobody has to write
 // anything for it. It fails closed: before the API server has read the classes nothing that is matched is admitted, and a pod
-// that names no class, or one that does not exist, is refused by the other policies or by the API server's own RuntimeClass
+// that names no class, or one that does not exist, is rejected by the other policies or by the API server's own RuntimeClass
 // admission.
 //
 // # Limits

@@ -133,14 +133,14 @@ func TestRenderNamesTheFieldAtFault(t *testing.T) {
 		Config
 		want string
 	}{
-		{"refuses to go without an image", Config{}, "Images: Required value: without the init image's name no pod could be injected"},
-		{"refuses an empty image", Config{Images: []string{"busybox", ""}}, `Images[1]: Invalid value: "": this is no image reference`},
-		{"refuses an image with a blank", Config{Images: []string{"busybox x"}}, `Images[0]: Invalid value: "busybox x": this is no image reference`},
-		{"refuses an image with a letter that looks like another", Config{Images: []string{"busyb\u043ex"}}, "Images[0]: Invalid value: \"busyb\u043ex\": this is no image reference"},
-		{"refuses a handler that no RuntimeClass can have", Config{Images: config.Images, GuestHandlers: []string{"Kata"}}, `GuestHandlers[0]: Invalid value: "Kata": ` + label},
-		{"refuses a version that Kubernetes does not have", Config{Images: config.Images, KubernetesVersion: "latest"},
+		{"rejects to go without an image", Config{}, "Images: Required value: without the init image's name no pod could be injected"},
+		{"rejects an empty image", Config{Images: []string{"busybox", ""}}, `Images[1]: Invalid value: "": this is no image reference`},
+		{"rejects an image with a blank", Config{Images: []string{"busybox x"}}, `Images[0]: Invalid value: "busybox x": this is no image reference`},
+		{"rejects an image with a letter that looks like another", Config{Images: []string{"busyb\u043ex"}}, "Images[0]: Invalid value: \"busyb\u043ex\": this is no image reference"},
+		{"rejects a handler that no RuntimeClass can have", Config{Images: config.Images, GuestHandlers: []string{"Kata"}}, `GuestHandlers[0]: Invalid value: "Kata": ` + label},
+		{"rejects a version that Kubernetes does not have", Config{Images: config.Images, KubernetesVersion: "latest"},
 			`KubernetesVersion: Invalid value: "latest": not a version of Kubernetes, such as 1.37`},
-		{"refuses a version that is too old", Config{Images: config.Images, KubernetesVersion: "v1.30.2"},
+		{"rejects a version that is too old", Config{Images: config.Images, KubernetesVersion: "v1.30.2"},
 			`KubernetesVersion: Invalid value: "v1.30.2": the oldest version that the guard is for is 1.31`},
 		{"tells of every field", Config{Images: []string{""}, GuestHandlers: []string{""}},
 			`[Images[0]: Invalid value: "": this is no image reference, GuestHandlers[0]: Invalid value: "": ` + label + `]`},

@@ -33,7 +33,7 @@ import (
 func apply(t testing.TB, pod corev1.Pod, outcome Outcome) corev1.Pod {
 	t.Helper()
 	if outcome.IsDenied() {
-		t.Fatalf("refused: %s", outcome.Message())
+		t.Fatalf("rejected: %s", outcome.Message())
 	}
 	raw := mustMarshal(pod)
 	if len(outcome.Operations) > 0 {

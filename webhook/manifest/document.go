@@ -140,7 +140,7 @@ func (c chunk) inStream(err error) error {
 	return fmt.Errorf("line %d: %s", c.lines+line, message)
 }
 
-// uniqueKeys refuses a mapping that has a key twice: readers disagree on which one counts.
+// uniqueKeys rejects a mapping that has a key twice: readers disagree on which one counts.
 func uniqueKeys(n *yaml.Node, offset int) error {
 	var errs []error
 	seen := map[string]int{}

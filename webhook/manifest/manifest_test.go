@@ -137,8 +137,8 @@ func TestOperations(t *testing.T) {
 		{name: "changes an anchored value for itself only", in: "spec:\n  a: &x 1\n  b: *x\n", out: "spec:\n  a: 2\n  b: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
 		{name: "adds next to a merge key that says nothing about it", in: "x: &x {a: 1}\nspec:\n  <<: *x\n", out: "x: &x {a: 1}\nspec:\n  <<: *x\n  b: 2\n", ops: []jsonpatch.Operation{op("add", "/spec/b", 2)}},
 		{name: "writes a merge key out to change what it gives", in: "x: &x {a: 1}\nspec:\n  <<: *x\n  # c\n  c: 3\n", out: "x: &x {a: 1}\nspec:\n  a: 2\n  # c\n  c: 3\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
-		{name: "refuses to overwrite a mapping", in: "spec:\n  a: {b: 1}\n", ops: []jsonpatch.Operation{op("add", "/spec/a", 1)}, err: "line 1: add /spec/a: would overwrite a mapping or a sequence that is not empty"},
-		{name: "refuses a parent that is not there", in: "spec: {}\n", ops: []jsonpatch.Operation{op("add", "/spec/a/b", 1)}, err: "line 1: apply the patch: add operation does not apply: doc is missing path: \"/spec/a/b\": missing value"},
+		{name: "rejects to overwrite a mapping", in: "spec:\n  a: {b: 1}\n", ops: []jsonpatch.Operation{op("add", "/spec/a", 1)}, err: "line 1: add /spec/a: would overwrite a mapping or a sequence that is not empty"},
+		{name: "rejects a parent that is not there", in: "spec: {}\n", ops: []jsonpatch.Operation{op("add", "/spec/a/b", 1)}, err: "line 1: apply the patch: add operation does not apply: doc is missing path: \"/spec/a/b\": missing value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out, err := Rewrite([]byte(head+tt.in), func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })

@@ -44,7 +44,7 @@ func TestRemoveAndReplace(t *testing.T) {
 		{name: "gives the aliases of what goes their own value", in: "spec:\n  a: &x {b: 1}\n  c: *x\n", out: "spec:\n  c: {b: 1}\n", ops: remove("/spec/a")},
 		{name: "removes an alias and keeps what it stands for", in: "spec:\n  a: &x {b: 1}\n  c: *x\n", out: "spec:\n  a: &x {b: 1}\n", ops: remove("/spec/c")},
 		{name: "removes what a merge key gives", in: "x: &x {a: 1, b: 2}\nspec:\n  <<: *x\n  c: 3\n", out: "x: &x {a: 1, b: 2}\nspec:\n  b: 2\n  c: 3\n", ops: remove("/spec/a")},
-		{name: "refuses to remove what is not there", in: "spec:\n  a: 1\n", ops: remove("/spec/b"), err: "line 1: apply the patch: error in remove for path: '/spec/b': unable to remove nonexistent key: b: missing value"},
+		{name: "rejects to remove what is not there", in: "spec:\n  a: 1\n", ops: remove("/spec/b"), err: "line 1: apply the patch: error in remove for path: '/spec/b': unable to remove nonexistent key: b: missing value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out, err := Rewrite([]byte(head+tt.in), func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })

@@ -54,7 +54,7 @@ func split(text string) []chunk {
 }
 
 // readable returns the text with what stands before the content blanked out, markers apart, at the same offsets: comments there
-// belong to no node, and a directive for YAML 1.2 would be refused though manifests mean the same in both versions.
+// belong to no node, and a directive for YAML 1.2 would be rejected though manifests mean the same in both versions.
 func (c chunk) readable() string {
 	var b strings.Builder
 	for _, line := range eachLine(c.text[:c.body]) {

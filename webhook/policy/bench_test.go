@@ -54,7 +54,7 @@ func BenchmarkEvaluate(b *testing.B) {
 			set := NewSet(many(b, sort.tweak, count), nil)
 			for rejected, value := range []string{"30", "0"} {
 				settings := asks(b, lines+value)
-				b.Run(fmt.Sprintf("sort=%s/policies=%d/refused=%d", sort.name, count, rejected), func(b *testing.B) {
+				b.Run(fmt.Sprintf("sort=%s/policies=%d/rejected=%d", sort.name, count, rejected), func(b *testing.B) {
 					b.ReportAllocs()
 					for b.Loop() {
 						if violations := set.Evaluate(facts, settings, nil); len(violations) != rejected {

@@ -90,39 +90,39 @@ func TestRulesOfAPolicy(t *testing.T) {
 		want string // after the name; "" when it is allowed
 	}{
 		{"allows an exact name", allow("net.core.somaxconn"), "net.core.somaxconn = 1", ""},
-		{"refuses a name that an exact one begins", allow("net.core.somaxconn"), "net.core.somaxconn2 = 1", notAllowed},
+		{"rejects a name that an exact one begins", allow("net.core.somaxconn"), "net.core.somaxconn2 = 1", notAllowed},
 		{"allows what a pattern begins", allow("net.ipv4.tcp_*"), "net.ipv4.tcp_rmem = 1 2 3", ""},
-		{"refuses what a pattern only almost begins", allow("net.ipv4.tcp_*"), "net.ipv4.tcpx = 1", notAllowed},
+		{"rejects what a pattern only almost begins", allow("net.ipv4.tcp_*"), "net.ipv4.tcpx = 1", notAllowed},
 		{"allows every name by a lone asterisk", allow("*"), "kernel.sem = 1 2 3 4", ""},
 		{"allows a name by a pattern in slash form", allow("net/ipv4/tcp_*"), "net.ipv4.tcp_rmem = 1 2 3", ""},
 
 		{"allows on the kernel that is listed", v1alpha1.AllowRule{Names: []string{"net.*"}, Kernels: []v1alpha1.Kernel{"Shared"}}, "net.core.somaxconn = 1", ""},
-		{"refuses on the kernel that is not listed", v1alpha1.AllowRule{Names: []string{"net.*"}, Kernels: []v1alpha1.Kernel{"Guest"}}, "net.core.somaxconn = 1", nearest + "it on a Guest kernel only"},
+		{"rejects on the kernel that is not listed", v1alpha1.AllowRule{Names: []string{"net.*"}, Kernels: []v1alpha1.Kernel{"Guest"}}, "net.core.somaxconn = 1", nearest + "it on a Guest kernel only"},
 
 		{"allows the least number", few, "net.core.somaxconn = 10", ""},
 		{"allows the greatest number", few, "net.core.somaxconn = 100", ""},
-		{"refuses a number below the least", few, "net.core.somaxconn = 9", nearest + `only whole numbers from 10 to 100, not "9"`},
-		{"refuses a number above the greatest", few, "net.core.somaxconn = 101", nearest + `only whole numbers from 10 to 100, not "101"`},
+		{"rejects a number below the least", few, "net.core.somaxconn = 9", nearest + `only whole numbers from 10 to 100, not "9"`},
+		{"rejects a number above the greatest", few, "net.core.somaxconn = 101", nearest + `only whole numbers from 10 to 100, not "101"`},
 		{"bounds each field of a value", few, "net.ipv4.ip_local_port_range = 20 101", nearest + `only whole numbers from 10 to 100, not "101"`},
 		{"allows each field within bounds", few, "net.ipv4.ip_local_port_range = 20 99", ""},
-		{"refuses a word where numbers are bounded", few, "net.ipv4.tcp_congestion_control = bbr", nearest + `only whole numbers from 10 to 100, not "bbr"`},
-		{"refuses a list with commas where numbers are bounded", few, "net.ipv4.ip_local_reserved_ports = 20,30", nearest + `only whole numbers from 10 to 100, not "20,30"`},
-		{"refuses a fraction where numbers are bounded", few, "net.core.somaxconn = 10.5", nearest + `only whole numbers from 10 to 100, not "10.5"`},
-		{"refuses a hexadecimal number, which the kernel would read", few, "net.core.somaxconn = 0x20", nearest + `only whole numbers from 10 to 100, not "0x20"`},
-		{"refuses a leading zero, which the kernel would read as octal", few, "net.core.somaxconn = 010", nearest + `only whole numbers from 10 to 100, not "010"`},
-		{"refuses a plus sign, which the kernel would not read", few, "net.core.somaxconn = +10", nearest + `only whole numbers from 10 to 100, not "+10"`},
-		{"refuses a number above the only bound", bounded(nil, new(int64(100))), "net.core.somaxconn = 101", nearest + `only whole numbers up to 100, not "101"`},
-		{"refuses a number below the only bound", bounded(new(int64(10)), nil), "net.core.somaxconn = 9", nearest + `only whole numbers from 10, not "9"`},
+		{"rejects a word where numbers are bounded", few, "net.ipv4.tcp_congestion_control = bbr", nearest + `only whole numbers from 10 to 100, not "bbr"`},
+		{"rejects a list with commas where numbers are bounded", few, "net.ipv4.ip_local_reserved_ports = 20,30", nearest + `only whole numbers from 10 to 100, not "20,30"`},
+		{"rejects a fraction where numbers are bounded", few, "net.core.somaxconn = 10.5", nearest + `only whole numbers from 10 to 100, not "10.5"`},
+		{"rejects a hexadecimal number, which the kernel would read", few, "net.core.somaxconn = 0x20", nearest + `only whole numbers from 10 to 100, not "0x20"`},
+		{"rejects a leading zero, which the kernel would read as octal", few, "net.core.somaxconn = 010", nearest + `only whole numbers from 10 to 100, not "010"`},
+		{"rejects a plus sign, which the kernel would not read", few, "net.core.somaxconn = +10", nearest + `only whole numbers from 10 to 100, not "+10"`},
+		{"rejects a number above the only bound", bounded(nil, new(int64(100))), "net.core.somaxconn = 101", nearest + `only whole numbers up to 100, not "101"`},
+		{"rejects a number below the only bound", bounded(new(int64(10)), nil), "net.core.somaxconn = 9", nearest + `only whole numbers from 10, not "9"`},
 		{"allows a negative number within bounds", bounded(new(int64(-5)), new(int64(0))), "net.ipv4.tcp_adv_win_scale = -5", ""},
-		{"refuses a negative number below the least", bounded(new(int64(-5)), nil), "net.core.somaxconn = -6", nearest + `only whole numbers from -5, not "-6"`},
+		{"rejects a negative number below the least", bounded(new(int64(-5)), nil), "net.core.somaxconn = -6", nearest + `only whole numbers from -5, not "-6"`},
 		{"allows a number beyond 64 bits above the least", bounded(new(int64(1)), nil), "kernel.shmmax = 18446744073692774399", ""},
-		{"refuses a number beyond 64 bits above the greatest", bounded(nil, new(int64(1<<62))), "kernel.shmmax = 18446744073692774399", nearest + `only whole numbers up to 4611686018427387904, not "18446744073692774399"`},
-		{"refuses a number beyond 64 bits below the least", bounded(new(int64(0)), nil), "kernel.shmmax = -18446744073692774399", nearest + `only whole numbers from 0, not "-18446744073692774399"`},
+		{"rejects a number beyond 64 bits above the greatest", bounded(nil, new(int64(1<<62))), "kernel.shmmax = 18446744073692774399", nearest + `only whole numbers up to 4611686018427387904, not "18446744073692774399"`},
+		{"rejects a number beyond 64 bits below the least", bounded(new(int64(0)), nil), "kernel.shmmax = -18446744073692774399", nearest + `only whole numbers from 0, not "-18446744073692774399"`},
 
 		{"allows one of the values", oneOf("cubic", "bbr"), "net.ipv4.tcp_congestion_control = bbr", ""},
-		{"refuses another value", oneOf("cubic", "bbr"), "net.ipv4.tcp_congestion_control = reno", nearest + `only the values "cubic", "bbr"`},
+		{"rejects another value", oneOf("cubic", "bbr"), "net.ipv4.tcp_congestion_control = reno", nearest + `only the values "cubic", "bbr"`},
 		{"allows a usual congestion control without a list", allow("net.*"), "net.ipv4.tcp_congestion_control = cubic", ""},
-		{"refuses a congestion control that loads a kernel module", allow("net.*"), "net.ipv4.tcp_congestion_control = diag",
+		{"rejects a congestion control that loads a kernel module", allow("net.*"), "net.ipv4.tcp_congestion_control = diag",
 			nearest + `only the values "bbr", "cubic", "reno", since another one makes the node load a kernel module (tcp_diag), unless oneOf lists it`},
 		{"allows a congestion control that loads a kernel module where it is listed", oneOf("dctcp"), "net.ipv4.tcp_congestion_control = dctcp", ""},
 		{"folds blanks in the value and in the policy", oneOf("  4096   131072\t33554432 "), "net.ipv4.tcp_rmem = 4096\t131072  33554432", ""},
@@ -147,29 +147,29 @@ func TestCompilePolicyErrors(t *testing.T) {
 		want  []string
 	}{
 		{"takes a valid policy", func(*v1alpha1.SysctlPolicySpec) {}, nil},
-		{"refuses a selector with an unknown operator", func(s *v1alpha1.SysctlPolicySpec) {
+		{"rejects a selector with an unknown operator", func(s *v1alpha1.SysctlPolicySpec) {
 			s.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Is"}}
 		}, []string{`spec.namespaceSelector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator`}},
-		{"refuses a selector without the values it needs", func(s *v1alpha1.SysctlPolicySpec) {
+		{"rejects a selector without the values it needs", func(s *v1alpha1.SysctlPolicySpec) {
 			s.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team", Operator: metav1.LabelSelectorOpIn}}
 		}, []string{"spec.namespaceSelector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'"}},
-		{"refuses a pattern with an asterisk inside", func(s *v1alpha1.SysctlPolicySpec) {
+		{"rejects a pattern with an asterisk inside", func(s *v1alpha1.SysctlPolicySpec) {
 			s.Allow[0].Names = []string{"net.core.somaxconn", "net.*.forwarding"}
 		}, []string{
 			`spec.allow[0].names[1]: Invalid value: "net.*.forwarding": a "*" is allowed at the end of a pattern, as in net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, ` +
 				`net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms`,
 		}},
-		{"refuses an unknown kernel", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Kernels = []v1alpha1.Kernel{"Shared", "guest"} }, []string{
+		{"rejects an unknown kernel", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Kernels = []v1alpha1.Kernel{"Shared", "guest"} }, []string{
 			`spec.allow[0].kernels[1]: Unsupported value: "guest": supported values: "Guest", "Shared"`,
 		}},
-		{"refuses a least number above the greatest", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Min, s.Allow[0].Max = new(int64(10)), new(int64(9)) }, []string{
+		{"rejects a least number above the greatest", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Min, s.Allow[0].Max = new(int64(10)), new(int64(9)) }, []string{
 			"spec.allow[0].min: Invalid value: 10: is greater than max (9)",
 		}},
 		{"takes a least number that is the greatest", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Min, s.Allow[0].Max = new(int64(9)), new(int64(9)) }, nil},
-		{"refuses a policy without rules", func(s *v1alpha1.SysctlPolicySpec) { s.Allow = nil }, []string{
+		{"rejects a policy without rules", func(s *v1alpha1.SysctlPolicySpec) { s.Allow = nil }, []string{
 			"spec.allow: Required value: a policy without rules allows nothing",
 		}},
-		{"refuses a rule without names", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Names = nil }, []string{
+		{"rejects a rule without names", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Names = nil }, []string{
 			`spec.allow[0].names: Required value: name what is allowed, for instance "net.core.somaxconn" or "net.ipv4.tcp_*"`,
 		}},
 		{"tells everything at once", func(s *v1alpha1.SysctlPolicySpec) {

@@ -39,7 +39,7 @@ func TestCompileProfileErrors(t *testing.T) {
 		want        []string
 	}{
 		{"takes lines with comments", "# why\nnet.core.somaxconn = 512\n", nil},
-		{"refuses a profile that sets nothing", "# soon\n", []string{
+		{"rejects a profile that sets nothing", "# soon\n", []string{
 			`spec.sysctls: Required value: it asks for no sysctl: write at least one line such as "net.core.somaxconn = 1024", or remove it`,
 		}},
 		{"tells every line that cannot be read", "net.core.somaxconn\n\n-vm.swappiness = 1\n", []string{
@@ -103,13 +103,13 @@ func TestSettings(t *testing.T) {
 		{"take the same in the other order", new("high,low"), nil, []string{
 			`profile "high", line 1: net.core.somaxconn>=8192`, `profile "high", line 2: net.ipv4.tcp_rmem>=8192 131072 33554432`,
 		}, nil},
-		{"refuse two profiles of which one sets and one raises", new("low,nginx"), nil, nil, []string{
+		{"reject two profiles of which one sets and one raises", new("low,nginx"), nil, nil, []string{
 			atProfiles + `Forbidden: profiles "low" and "nginx" disagree: the one sets net.core.somaxconn>=1024, the other net.core.somaxconn=32768; ` +
 				"name one of them only, or settle it with a line in sysctl-injector.dev/sysctls",
 		}},
-		{"refuse two profiles that disagree", new("nginx,redis"), nil, nil, []string{disagree}},
+		{"reject two profiles that disagree", new("nginx,redis"), nil, nil, []string{disagree}},
 		{"tell a disagreement once, though a profile is named twice", new("nginx,redis,redis"), nil, nil, []string{disagree}},
-		{"refuse each that disagrees with the first", new("redis,nginx,ingress"), nil, nil, []string{
+		{"reject each that disagrees with the first", new("redis,nginx,ingress"), nil, nil, []string{
 			atProfiles + `Forbidden: profiles "redis" and "nginx" disagree: the one sets net.core.somaxconn=65536, the other net.core.somaxconn=32768; ` +
 				"name one of them only, or settle it with a line in sysctl-injector.dev/sysctls",
 			atProfiles + `Forbidden: profiles "redis" and "ingress" disagree: the one sets net.core.somaxconn=65536, the other net.core.somaxconn=32768; ` +
@@ -121,11 +121,11 @@ func TestSettings(t *testing.T) {
 		{"do not take a line that cannot be read for one that is missing", new("nginx,redis"), new("net.core.somaxconn 512"), nil, []string{
 			atSysctls + `Invalid value: "net.core.somaxconn 512": line 1: there is no "=": write one "name = value" a line`,
 		}},
-		{"refuse an unknown profile and list the known ones", new("ngnix"), nil, nil, []string{
+		{"reject an unknown profile and list the known ones", new("ngnix"), nil, nil, []string{
 			atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", "redis", "ten"`,
 		}},
 		{"are none for an empty list of profiles, which opts out of the defaults", new(" "), nil, nil, nil},
-		{"refuse each empty name", new("nginx,, ,ingress,"), nil, nil, []string{
+		{"reject each empty name", new("nginx,, ,ingress,"), nil, nil, []string{
 			atProfiles + "Required value: name 2 of 5 is empty: give the names of SysctlProfiles with one comma between them",
 			atProfiles + "Required value: name 3 of 5 is empty: give the names of SysctlProfiles with one comma between them",
 			atProfiles + "Required value: name 5 of 5 is empty: give the names of SysctlProfiles with one comma between them",
@@ -135,7 +135,7 @@ func TestSettings(t *testing.T) {
 		}},
 		{"may be many", new("ten"), new(numbered("net.c.", 54)), append(sources(`profile "ten", `, "net.a.", 10), sources("", "net.c.", 54)...), nil},
 		{"may be many where the pod's own lines replace a profile's", new("full"), new("net.b.1 = 1"), append(sources(`profile "full", `, "net.b.", 64)[1:], "line 1: net.b.1=1"), nil},
-		{"refuse one too many, the profiles' included", new("ten"), new(numbered("net.c.", 55)), nil, []string{
+		{"reject one too many, the profiles' included", new("ten"), new(numbered("net.c.", 55)), nil, []string{
 			atProfiles + "Forbidden: the pod asks for 65 sysctls, its profiles' included; at most 64 are allowed",
 		}},
 		{"tell everything that is wrong with both annotations", new("nginx,ngnix,redis"), new("net.core.somaxconn = 512\nvm swappiness = 1"), nil, []string{
@@ -189,7 +189,7 @@ func TestSettingsWithoutAnyProfile(t *testing.T) {
 	}
 }
 
-func TestARefusalNamesTheProfileAndItsLine(t *testing.T) {
+func TestARejectionNamesTheProfileAndItsLine(t *testing.T) {
 	set := NewSet([]*Policy{compiled(t, "test", allow("net.*"))}, []*Profile{profile(t, "search", "# mmap\nvm.max_map_count = 262144")})
 	settings, errs := set.Settings(Request{Profiles: new("search"), ProfilesPath: profilesPath})
 	if len(errs) > 0 {

@@ -3,7 +3,7 @@ package policy
 import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 
 // hostNetwork rejects net.* for a pod in the node's network namespace, where it would change the node. The API server
-// refuses the same in securityContext.sysctls (k8s.io/kubernetes pkg/apis/core/validation, validateSysctls). In a guest
+// rejects the same in securityContext.sysctls (k8s.io/kubernetes pkg/apis/core/validation, validateSysctls). In a guest
 // kernel there is no node to change.
 var hostNetwork = Rule{
 	Reason: "HostNetwork",

@@ -49,7 +49,7 @@ func asks(tb testing.TB, lines string) []Setting {
 	return settings
 }
 
-// everything allows every name on every kernel, so that only the rules are left to refuse one.
+// everything allows every name on every kernel, so that only the rules are left to reject one.
 func everything(t *testing.T) *Set {
 	t.Helper()
 	return NewSet([]*Policy{compiled(t, "everything", v1alpha1.AllowRule{Names: []string{"*"}})}, nil)
@@ -70,11 +70,11 @@ func TestRules(t *testing.T) {
 		{"allows an IPC name in the pod's own IPC namespace", nil, "kernel.sem = 10000 1024000000 500 32000", nil},
 		{"allows nothing asked for", nil, "", nil},
 
-		{"refuses what runs code on a shared kernel, with a message of its own", nil, "kernel.core_pattern = core", []violation{
+		{"rejects what runs code on a shared kernel, with a message of its own", nil, "kernel.core_pattern = core", []violation{
 			{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, whatever a policy says: " +
 				"it names a program that the node runs as root at every crash"},
 		}},
-		{"refuses what stops a shared kernel, by a pattern of the catalogue", nil, "kernel.panic_on_oops = 1", []violation{
+		{"rejects what stops a shared kernel, by a pattern of the catalogue", nil, "kernel.panic_on_oops = 1", []violation{
 			{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.panic_on_oops is never set on a kernel that other pods share, whatever a policy says: " +
 				"it decides when the node panics, and whether it reboots then"},
 		}},
@@ -97,10 +97,10 @@ func TestRules(t *testing.T) {
 		{"allows a value that some supported kernel takes", nil, "net.ipv4.tcp_syncookies = 300", nil},
 		{"leaves values to a guest kernel, which may be no Linux", guest, "net.core.somaxconn = -1", nil},
 
-		{"refuses a node-level name on a shared kernel", nil, "vm.max_map_count = 262144", []violation{
+		{"rejects a node-level name on a shared kernel", nil, "vm.max_map_count = 262144", []violation{
 			{"NodeLevel", atSysctls + "Forbidden: line 1: vm.max_map_count " + noClass},
 		}},
-		{"refuses kernel.sem_next_id, which only looks like an IPC name", nil, "kernel.sem_next_id = 1", []violation{
+		{"rejects kernel.sem_next_id, which only looks like an IPC name", nil, "kernel.sem_next_id = 1", []violation{
 			{"NodeLevel", atSysctls + "Forbidden: line 1: kernel.sem_next_id " + noClass},
 		}},
 		{"says of a node-level name that the RuntimeClass does not exist", func(f *Facts) { f.RuntimeClass = "kata" }, "vm.swappiness = 1", []violation{
@@ -112,12 +112,12 @@ func TestRules(t *testing.T) {
 				`to give its pods a kernel of their own: its handler "runc" is not among --guest-handlers, and it has no label sysctl-injector.dev/kernel=guest; ` +
 				"an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"},
 		}},
-		{"refuses a node-level name where the kernel is not known", func(f *Facts) { f.Kernel = "" }, "vm.swappiness = 1", []violation{
+		{"rejects a node-level name where the kernel is not known", func(f *Facts) { f.Kernel = "" }, "vm.swappiness = 1", []violation{
 			{"NodeLevel", atSysctls + "Forbidden: line 1: vm.swappiness " + noClass},
 		}},
 		{"allows a node-level name in a guest kernel", guest, "vm.max_map_count = 262144", nil},
 
-		{"refuses net.* on the host network", func(f *Facts) { f.HostNetwork = true }, "net.core.somaxconn = 512", []violation{
+		{"rejects net.* on the host network", func(f *Facts) { f.HostNetwork = true }, "net.core.somaxconn = 512", []violation{
 			{"HostNetwork", atSysctls + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); " +
 				"remove hostNetwork, or the sysctl"},
 		}},
@@ -128,22 +128,22 @@ func TestRules(t *testing.T) {
 		{"allows IPC names on the host network", func(f *Facts) { f.HostNetwork = true }, "fs.mqueue.msg_max = 20", nil},
 		{"allows net.* on the host network in a guest kernel", func(f *Facts) { guest(f); f.HostNetwork = true }, "net.core.somaxconn = 512", nil},
 
-		{"refuses an IPC name in the host's IPC namespace", func(f *Facts) { f.HostIPC = true }, "kernel.shmmax = 65536", []violation{
+		{"rejects an IPC name in the host's IPC namespace", func(f *Facts) { f.HostIPC = true }, "kernel.shmmax = 65536", []violation{
 			{"HostIPC", atSysctls + "Forbidden: line 1: kernel.shmmax would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl"},
 		}},
 		{"allows net.* in the host's IPC namespace", func(f *Facts) { f.HostIPC = true }, "net.core.somaxconn = 512", nil},
 		{"allows IPC names in the host's IPC namespace in a guest kernel", func(f *Facts) { guest(f); f.HostIPC = true }, "kernel.shmmax = 65536", nil},
 
-		{"refuses what a pod's network namespace does not have", nil, "net.core.netdev_max_backlog = 5000", []violation{
+		{"rejects what a pod's network namespace does not have", nil, "net.core.netdev_max_backlog = 5000", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own network namespace does not have it; " +
 				"remove it from the pod, and leave it to the node's administrator"},
 		}},
-		{"refuses what is read-only everywhere", nil, "net.ipv4.tcp_available_congestion_control = bbr", []violation{
+		{"rejects what is read-only everywhere", nil, "net.ipv4.tcp_available_congestion_control = bbr", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv4.tcp_available_congestion_control cannot be set: it is read-only on every node; " +
 				"remove it from the pod, and leave it to the node's administrator"},
 		}},
-		{"refuses what no kernel lets be written", nil, "net.ipv6.conf.all.stable_secret = 2001:db8::1", []violation{
-			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv6.conf.all.stable_secret cannot be set: every kernel refuses it, and takes " +
+		{"rejects what no kernel lets be written", nil, "net.ipv6.conf.all.stable_secret = 2001:db8::1", []violation{
+			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv6.conf.all.stable_secret cannot be set: every kernel rejects it, and takes " +
 				"net.ipv6.conf.default.stable_secret in its place; remove it from the pod, and leave it to the node's administrator"},
 		}},
 		{"allows the secret of new interfaces, and of one", nil, "net.ipv6.conf.default.stable_secret = 2001:db8::1\nnet.ipv6.conf.eth0.stable_secret = 2001:db8::1", nil},

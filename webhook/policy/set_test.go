@@ -24,7 +24,7 @@ func TestPoliciesTogether(t *testing.T) {
 		}},
 		{"allow a pod when each allows one of its two sysctls", []*Policy{compiled(t, "net", allow("net.*")), compiled(t, "ipc", allow("kernel.sem"))}, nil},
 		{"allow a pod when two rules of one policy do", []*Policy{compiled(t, "both", allow("net.*"), allow("kernel.sem"))}, nil},
-		{"refuse what only one of the sysctls lacks", []*Policy{compiled(t, "net", allow("net.*")), compiled(t, "shm", allow("kernel.shm*"))}, []violation{
+		{"reject what only one of the sysctls lacks", []*Policy{compiled(t, "net", allow("net.*")), compiled(t, "shm", allow("kernel.shm*"))}, []violation{
 			{"NotAllowedByPolicy", atSysctls + "Forbidden: line 2: kernel.sem " + notAllowed + askFor},
 		}},
 		{

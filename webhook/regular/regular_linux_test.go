@@ -36,13 +36,13 @@ func TestReadFile(t *testing.T) {
 	}{
 		{"reads a file as long as the limit", "four", 4, ""},
 		{"follows a link to a file", "link", 4, ""},
-		{"refuses a longer file", "four", 3, "read four: larger than the limit of 3 bytes"},
-		{"refuses a directory", ".", 4, ". is a directory, not a regular file"},
-		{"refuses a named pipe", "pipe", 4, "pipe is a named pipe, not a regular file"},
-		{"refuses a link to a named pipe", "linked-pipe", 4, "linked-pipe is a named pipe, not a regular file"},
-		{"refuses a link to a device", "zero", 4, "zero is a device, not a regular file"},
-		{"refuses a socket", "socket", 4, "socket is a socket, not a regular file"},
-		{"refuses a file that does not exist", "gone", 4, "open gone: no such file or directory"},
+		{"rejects a longer file", "four", 3, "read four: larger than the limit of 3 bytes"},
+		{"rejects a directory", ".", 4, ". is a directory, not a regular file"},
+		{"rejects a named pipe", "pipe", 4, "pipe is a named pipe, not a regular file"},
+		{"rejects a link to a named pipe", "linked-pipe", 4, "linked-pipe is a named pipe, not a regular file"},
+		{"rejects a link to a device", "zero", 4, "zero is a device, not a regular file"},
+		{"rejects a socket", "socket", 4, "socket is a socket, not a regular file"},
+		{"rejects a file that does not exist", "gone", 4, "open gone: no such file or directory"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -42,15 +42,15 @@ func TestRead(t *testing.T) {
 		{"takes null as absent", `{"name":null,"inner":null,"items":null}`, document{}, ""},
 		{"minds the case", `{"Name":"n","NAME":"m"}`, document{}, ""},
 		{"reads a list, and keeps a value as it stands", `{"items":[ {"name":"a","rest": {"x": [1]} } , {"name":"b"}]}`, document{Items: []item{{"a", `{"x": [1]}`}, {"b", ""}}}, ""},
-		{"refuses a field that stands twice", `{"name":"n","name":"m"}`, document{}, "name stands there twice"},
-		{"refuses one that stands twice by an escape", `{"name":"n","n\u0061me":"n"}`, document{}, "name stands there twice"},
+		{"rejects a field that stands twice", `{"name":"n","name":"m"}`, document{}, "name stands there twice"},
+		{"rejects one that stands twice by an escape", `{"name":"n","n\u0061me":"n"}`, document{}, "name stands there twice"},
 		{"tells all errors at once, with their paths", `{"name":1,"on":"true","inner":{"name":[]},"items":[{"name":"a"},2]}`, document{},
 			"name must be a string, not a number\non must be true or false, not a string\ninner.name must be a string, not a list\nitems[1] must be an object, not a number"},
-		{"refuses what is no object", `[]`, document{}, "must be an object, not a list"},
-		{"refuses a list of what is no object", `{"items":[null]}`, document{}, "items[0] must be an object, not null"},
+		{"rejects what is no object", `[]`, document{}, "must be an object, not a list"},
+		{"rejects a list of what is no object", `{"items":[null]}`, document{}, "items[0] must be an object, not null"},
 		{"reads on behind an item that is no object", `{"items":[1,{"name":2},null,{"name":"a"}]}`, document{},
 			"items[0] must be an object, not a number\nitems[1].name must be a string, not a number\nitems[2] must be an object, not null"},
-		{"refuses what is no list", `{"items":{}}`, document{}, "items must be a list, not an object"},
+		{"rejects what is no list", `{"items":{}}`, document{}, "items must be a list, not an object"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -75,15 +75,15 @@ func TestReadsWholeDocumentsOnly(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"accepts what is whole", ` {"a":[1,"]]]]",{"b":null}], "c": -0.5e+10 } `, ""},
 		{"accepts the deepest that is allowed", nested(MaxDepth), ""},
-		{"refuses one level more", nested(MaxDepth + 1), "its JSON nests too deep"},
-		{"refuses a hostile depth without following it", strings.Repeat(`{"a":`, 1_000_000), "its JSON nests too deep"},
-		{"refuses what is cut short", `{"a":[1,2`, "its JSON is cut short or otherwise broken"},
-		{"refuses what follows the end", `{} {}`, "its JSON is cut short or otherwise broken"},
-		{"refuses nothing at all", ``, "its JSON is cut short or otherwise broken"},
-		{"refuses a comma before the end", `{"a":[1,]}`, "its JSON is cut short or otherwise broken"},
-		{"refuses what is broken in a value passed over", `{"a":{"b":tru}}`, "its JSON is cut short or otherwise broken"},
-		{"refuses an escape that is none", `{"a":"\u12g4"}`, "its JSON is cut short or otherwise broken"},
-		{"refuses what is not UTF-8", "{\"a\":\"\xff\"}", "its text is not UTF-8"},
+		{"rejects one level more", nested(MaxDepth + 1), "its JSON nests too deep"},
+		{"rejects a hostile depth without following it", strings.Repeat(`{"a":`, 1_000_000), "its JSON nests too deep"},
+		{"rejects what is cut short", `{"a":[1,2`, "its JSON is cut short or otherwise broken"},
+		{"rejects what follows the end", `{} {}`, "its JSON is cut short or otherwise broken"},
+		{"rejects nothing at all", ``, "its JSON is cut short or otherwise broken"},
+		{"rejects a comma before the end", `{"a":[1,]}`, "its JSON is cut short or otherwise broken"},
+		{"rejects what is broken in a value passed over", `{"a":{"b":tru}}`, "its JSON is cut short or otherwise broken"},
+		{"rejects an escape that is none", `{"a":"\u12g4"}`, "its JSON is cut short or otherwise broken"},
+		{"rejects what is not UTF-8", "{\"a\":\"\xff\"}", "its text is not UTF-8"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -138,7 +138,7 @@ func FuzzRead(f *testing.F) {
 			} `json:"items"`
 		}
 		if err := kjson.UnmarshalCaseSensitivePreserveInts([]byte(text), &decoded); err != nil {
-			t.Fatalf("the API's decoder refuses what the scan accepts: %v", err)
+			t.Fatalf("the API's decoder rejects what the scan accepts: %v", err)
 		}
 		want := document{Name: decoded.Name, On: decoded.On, Inner: struct{ Name string }{decoded.Inner.Name}}
 		for _, i := range decoded.Items {

@@ -12,7 +12,7 @@ type Entry struct {
 	Scope Scope
 
 	// HostOnly says, for a name of network scope, why it cannot be set in a pod's own network namespace: absent there, read-only there,
-	// refused whatever the value, or not isolated though writable. nil when it can be set there.
+	// rejected whatever the value, or not isolated though writable. nil when it can be set there.
 	HostOnly *Note
 
 	// NamespacedSince is the Linux release ("4.15") from which each namespace has a copy, where that is 4.x or later; "" otherwise.

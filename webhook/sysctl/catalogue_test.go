@@ -39,7 +39,7 @@ func TestLookup(t *testing.T) {
 			"is not isolated: writing it in a pod switches the whole node, until it reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c",
 		}}},
 		{"net.ipv6.conf.all.stable_secret", Entry{Scope: Network, HostOnly: &Note{
-			"cannot be set: every kernel refuses it, and takes net.ipv6.conf.default.stable_secret in its place",
+			"cannot be set: every kernel rejects it, and takes net.ipv6.conf.default.stable_secret in its place",
 			"Linux Documentation/networking/ip-sysctl.rst (stable_secret)",
 		}}},
 		{"net.ipv6.conf.default.stable_secret", Entry{Scope: Network}},
@@ -104,7 +104,7 @@ func TestTablesAreSound(t *testing.T) {
 			t.Errorf("%q is no name in dot form: %v", e.Name, err)
 		}
 		if e.SafeSince != "" && (e.HostOnly != nil || e.Forbidden != nil || e.Scope == Node) {
-			t.Errorf("%s is safe and refused", e.Name)
+			t.Errorf("%s is safe and rejected", e.Name)
 		}
 		if e.NamespacedSince != "" && (e.HostOnly != nil || e.Scope != Network) {
 			t.Errorf("%s is namespaced since Linux %s, and yet not settable", e.Name, e.NamespacedSince)

@@ -87,7 +87,7 @@ func FuzzParse(f *testing.F) {
 		}
 		again, problems := Parse(rendered.String(), annotation)
 		if len(problems) > 0 {
-			t.Fatalf("refuses what it rendered: %v", problems)
+			t.Fatalf("rejects what it rendered: %v", problems)
 		}
 		for i := range again {
 			again[i].Line = assignments[i].Line

@@ -71,7 +71,7 @@ var readHostOnly = []row{
 
 	// Its mode says that root may write it.
 	{
-		"net.ipv6.conf.all.stable_secret", "cannot be set: every kernel refuses it, and takes net.ipv6.conf.default.stable_secret in its place",
+		"net.ipv6.conf.all.stable_secret", "cannot be set: every kernel rejects it, and takes net.ipv6.conf.default.stable_secret in its place",
 		"Linux Documentation/networking/ip-sysctl.rst (stable_secret)",
 	},
 

@@ -49,7 +49,7 @@ var badNames = []string{
 	"kernel." + strings.Repeat("x", MaxNameLength),
 }
 
-func TestParseNameRefusesBadNames(t *testing.T) {
+func TestParseNameRejectsBadNames(t *testing.T) {
 	for _, name := range badNames {
 		if got, err := ParseName(name); err == nil || got != "" {
 			t.Errorf("ParseName(%q) = %q, %v", name, got, err)
@@ -173,7 +173,7 @@ func TestPattern(t *testing.T) {
 	}
 }
 
-func TestPatternRefuses(t *testing.T) {
+func TestPatternRejects(t *testing.T) {
 	for _, pattern := range []string{
 		"", "net", "net.*.x", "**", "net.*.conf.*.forwarding", "net.ipv4.*.eth0.forwarding", "net.ipv4.conf.eth*.forwarding", "net.ipv4.conf.*eth.forwarding",
 		"net.ipv4.conf.*.a.b", "net.ipv4.conf.*.", "net.ipv4.conf.*..", "net.ipv4.conf.*.a*b", "net.ipv4.conf.*.*.x", "net.ipv4.conf.**.x", "net.ipv4.conf.*.A/b", "net.ipv4.conf.*/x",

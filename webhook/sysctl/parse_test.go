@@ -109,8 +109,8 @@ func TestParseAccepts(t *testing.T) {
 	}
 }
 
-// TestParseRefuses compares whole messages: they are what a person reads through kubectl.
-func TestParseRefuses(t *testing.T) {
+// TestParseRejects compares whole messages: they are what a person reads through kubectl.
+func TestParseRejects(t *testing.T) {
 	const (
 		valueChars = `; allowed are A-Z a-z 0-9 _ space , : . / + -`
 		nameChars  = `a sysctl name is words of letters, digits, _ and - joined by dots, such as net.core.somaxconn: the character `
@@ -235,7 +235,7 @@ func TestParseRefuses(t *testing.T) {
 			`Invalid value: "kernel.sem": line 4: ` + noEquals,
 		}},
 	} {
-		t.Run("refuses "+test.name, func(t *testing.T) {
+		t.Run("rejects "+test.name, func(t *testing.T) {
 			assignments, problems := Parse(test.text, annotation)
 			if assignments != nil {
 				t.Errorf("assignments next to problems: %v", assignments)
@@ -284,7 +284,7 @@ func BenchmarkParse(b *testing.B) {
 	for _, bench := range []struct{ name, text string }{
 		{"two", "net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"},
 		{"sixteen", lines(MaxContained)},
-		{"refused", "kernel/../../../tmp/x = 1"},
+		{"rejected", "kernel/../../../tmp/x = 1"},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()

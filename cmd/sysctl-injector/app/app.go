@@ -14,7 +14,7 @@ import (
 // Exit codes.
 const (
 	exitDone   = 0
-	exitFailed = 1 // or a pod was refused
+	exitFailed = 1 // or a pod was rejected
 	exitUsage  = 2
 	exitLeft   = 3 // convert is done, and something stays that a person has to look at
 )
@@ -75,7 +75,7 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	return root
 }
 
-// knownCommand refuses a word that is no subcommand, and suggests one.
+// knownCommand rejects a word that is no subcommand, and suggests one.
 func knownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -175,7 +175,7 @@ func TestCommandLine(t *testing.T) {
 	const builtIn = "No cluster was asked: the policies are the built-in ones. To ask a cluster, use -n, --context or --kubeconfig.\n"
 	const misspelt = "pods may not set it (UnknownSysctl): it is not a sysctl that sysctl-injector knows; did you mean net.core.somaxconn? If the node's kernel has it, " +
 		"an administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a pattern such as net.* covers known names only.\n"
-	const refusedPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    sysctl-injector.dev/sysctls: vm.swappiness = 1\nspec: {}\n"
+	const rejectedPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    sysctl-injector.dev/sysctls: vm.swappiness = 1\nspec: {}\n"
 	tests := []struct {
 		name   string
 		in     string
@@ -185,33 +185,33 @@ func TestCommandLine(t *testing.T) {
 		errOut string // all of it
 	}{
 		{"shows its help when it is told nothing", "", []string{}, 0, "sysctl-injector gives pods the kernel parameters", ""},
-		{"refuses an unknown command", "", []string{"injct"}, 2, "", "error: unknown command \"injct\"; did you mean inject?\nSee 'sysctl-injector --help'.\n"},
-		{"refuses an unknown flag", "", []string{"inject", "--file", "x"}, 2, "", "error: unknown flag: --file\nSee 'sysctl-injector inject --help'.\n"},
-		{"refuses an unknown format", "", []string{"inject", "-f", "-", "-o", "xml"}, 2, "",
+		{"rejects an unknown command", "", []string{"injct"}, 2, "", "error: unknown command \"injct\"; did you mean inject?\nSee 'sysctl-injector --help'.\n"},
+		{"rejects an unknown flag", "", []string{"inject", "--file", "x"}, 2, "", "error: unknown flag: --file\nSee 'sysctl-injector inject --help'.\n"},
+		{"rejects an unknown format", "", []string{"inject", "-f", "-", "-o", "xml"}, 2, "",
 			"error: invalid argument \"xml\" for \"-o, --output\" flag: must be one of yaml, json, diff\nSee 'sysctl-injector inject --help'.\n"},
 		{"inject asks for a file", "", []string{"inject"}, 2, "", "error: name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input\nSee 'sysctl-injector inject --help'.\n"},
 		{"inject takes no argument", "", []string{"inject", "x.yaml"}, 2, "", "error: unknown command \"x.yaml\" for \"sysctl-injector inject\"\nSee 'sysctl-injector inject --help'.\n"},
-		{"inject says where a refused pod stands", "# first\n" + refusedPod, []string{"inject", "-f", "-"}, 1, "",
+		{"inject says where a rejected pod stands", "# first\n" + rejectedPod, []string{"inject", "-f", "-"}, 1, "",
 			"error: standard input: line 2: Pod \"a\": NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. " +
 				"An administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"},
-		{"inject warns of a sysctl that needs no init container", strings.Replace(refusedPod, "vm.swappiness = 1", "net.ipv4.tcp_syncookies = 1", 1), []string{"inject", "-f", "-", "-o", "json"}, 0, "{\n  \"apiVersion\": \"v1\",",
+		{"inject warns of a sysctl that needs no init container", strings.Replace(rejectedPod, "vm.swappiness = 1", "net.ipv4.tcp_syncookies = 1", 1), []string{"inject", "-f", "-", "-o", "json"}, 0, "{\n  \"apiVersion\": \"v1\",",
 			"Warning: standard input: line 1: Pod \"a\": net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n" +
 				"standard input: line 1: Pod \"a\": injected; sets net.ipv4.tcp_syncookies=1\n"},
 		{"inject fails where there is nothing", "# nothing\n---\n", []string{"inject", "-f", "-"}, 1, "", "error: the input is empty: there is no Kubernetes object in it\n"},
 		{"inject passes an empty ResourceList", "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: []\n", []string{"inject", "-f", "-"}, 0, "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems: []\n", ""},
-		{"inject refuses a template path without a path", "", []string{"inject", "-f", "-", "--template-path", "Rollout.argoproj.io"}, 2, "",
+		{"inject rejects a template path without a path", "", []string{"inject", "-f", "-", "--template-path", "Rollout.argoproj.io"}, 2, "",
 			"error: --template-path: \"Rollout.argoproj.io\" is not KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template\nSee 'sysctl-injector inject --help'.\n"},
-		{"inject refuses what is no whole pod", strings.Replace(refusedPod, "spec: {}", "", 1), []string{"inject", "-f", "-"}, 1, "",
+		{"inject rejects what is no whole pod", strings.Replace(rejectedPod, "spec: {}", "", 1), []string{"inject", "-f", "-"}, 1, "",
 			"error: standard input: line 1: Pod \"a\": UnreadablePod: spec: Required value: a pod that asks for sysctls needs its spec\n"},
 		{"inject says where YAML is broken", "a: [", []string{"inject", "-f", "-"}, 1, "", "error: standard input: line 2: did not find expected node content\n"},
-		{"inject refuses an init container that cannot be", "", []string{"inject", "-f", "-", "--init-cpu", "lots"}, 2, "",
+		{"inject rejects an init container that cannot be", "", []string{"inject", "-f", "-", "--init-cpu", "lots"}, 2, "",
 			"error: --init-cpu: \"lots\": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'\nSee 'sysctl-injector inject --help'.\n"},
-		{"refuses a policy file without a policy", "kind: ConfigMap\napiVersion: v1\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "", "error: standard input: holds none of SysctlPolicy, SysctlProfile, RuntimeClass, Namespace\n"},
-		{"refuses a policy with a misspelt field", "kind: SysctlPolicy\napiVersion: sysctl-injector.dev/v1alpha1\nmetadata: {name: p}\nspec: {alow: []}\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "",
+		{"rejects a policy file without a policy", "kind: ConfigMap\napiVersion: v1\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "", "error: standard input: holds none of SysctlPolicy, SysctlProfile, RuntimeClass, Namespace\n"},
+		{"rejects a policy with a misspelt field", "kind: SysctlPolicy\napiVersion: sysctl-injector.dev/v1alpha1\nmetadata: {name: p}\nspec: {alow: []}\n", []string{"explain", "kernel.sem", "--policy", "-"}, 1, "",
 			"error: standard input: line 1: SysctlPolicy \"p\": error unmarshaling JSON: while decoding JSON: json: unknown field \"alow\"\n"},
 		{"companion asks for something", "", []string{"companion"}, 2, "",
 			"error: name the manifests (-f), or a service account (--serviceaccount) and its sysctls\nSee 'sysctl-injector companion --help'.\n"},
-		{"companion refuses names that cannot be", "", []string{"companion", "--serviceaccount", "A", "net..x"}, 2, "",
+		{"companion rejects names that cannot be", "", []string{"companion", "--serviceaccount", "A", "net..x"}, 2, "",
 			"error: --serviceaccount: \"A\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character " +
 				"(e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')\n" +
 				"\"net..x\": a sysctl name is words joined by single dots, such as net.core.somaxconn: \"..\" is not allowed\nSee 'sysctl-injector companion --help'.\n"},
@@ -222,9 +222,9 @@ func TestCommandLine(t *testing.T) {
 			"Nothing to grant for Deployment \"web\": Kubernetes sets them by spec.securityContext.sysctls.\n"},
 		{"companion says why verification needs no grant", "", []string{"companion", "-f", "testdata/inject/verify.yaml"}, 0, "",
 			"Nothing to grant for Pod \"search\": the init container only reads.\n"},
-		{"inject refuses a strategy that there is not", "", []string{"inject", "-f", "-", "--strategy", "native"}, 2, "",
+		{"inject rejects a strategy that there is not", "", []string{"inject", "-f", "-", "--strategy", "native"}, 2, "",
 			"error: invalid argument \"native\" for \"--strategy\" flag: must be one of init-container, native-first\nSee 'sysctl-injector inject --help'.\n"},
-		{"inject refuses a pattern that there is not", "", []string{"inject", "-f", "-", "--kubelet-sysctls", "net.ipv4.conf.*.forwarding"}, 2, "",
+		{"inject rejects a pattern that there is not", "", []string{"inject", "-f", "-", "--kubelet-sysctls", "net.ipv4.conf.*.forwarding"}, 2, "",
 			"error: the init container: KubeletSysctls: \"net.ipv4.conf.*.forwarding\": a kubelet takes a \"*\" at the end of a pattern only, as in net.ipv4.*\nSee 'sysctl-injector inject --help'.\n"},
 		{"companion prints the grants of an annotation", "", []string{"companion", "-f", "testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n", ""},
 		{"companion names what a PodSecurityPolicy cannot allow", "apiVersion: v1\nkind: Pod\nmetadata: {name: router}\nspec:\n  securityContext:\n    sysctls:\n" +

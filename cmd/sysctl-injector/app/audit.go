@@ -94,7 +94,7 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	look.rules = objects.rules()
-	if look.auditor, err = audit.New(look.refusal); err != nil {
+	if look.auditor, err = audit.New(look.rejection); err != nil {
 		return err
 	}
 	if err := look.run(cmd.Context()); err != nil {
@@ -228,8 +228,8 @@ func (s *survey) add(kind *workload.Kind, item runtime.Object) error {
 	return s.auditor.Add(w)
 }
 
-// refusal is the webhook's own decision on a converted pod, in its namespace once that is opted in.
-func (s *survey) refusal(w audit.Workload, namespaceLabels map[string]string, converted []byte) string {
+// rejection is the webhook's own decision on a converted pod, in its namespace once that is opted in.
+func (s *survey) rejection(w audit.Workload, namespaceLabels map[string]string, converted []byte) string {
 	p, err := pod.Decode(converted)
 	if err != nil {
 		return err.Error()

@@ -83,9 +83,9 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 		result.MoveNative(c.kernelOf(t), c.isSafe)
 	}
 	operations := result.Operations()
-	refused := ""
+	rejected := ""
 	if len(operations) > 0 {
-		refused = c.refusal(t, operations)
+		rejected = c.rejection(t, operations)
 	}
 	for _, found := range result.Findings {
 		container := one
@@ -97,16 +97,16 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 			return t.LineIn(slices.Concat(pathOf(found), found.Script), line)
 		})
 		container.line = t.LineIn(pathOf(found), 0)
-		if refused != "" && found.Converts() {
-			container.problems = []convert.Problem{{Reason: refused}}
+		if rejected != "" && found.Converts() {
+			container.problems = []convert.Problem{{Reason: rejected}}
 		}
-		if found.Converts() && refused == "" {
+		if found.Converts() && rejected == "" {
 			container.warnings = result.Warnings
 			container.sets, container.native = split(found.Assignments, result.Native)
 		}
 		c.items = append(c.items, container)
 	}
-	if refused != "" {
+	if rejected != "" {
 		return nil
 	}
 	return operations
@@ -145,8 +145,8 @@ func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
 	return convert.Kernel{Guest: policy.KernelOf(class, c.guests) == v1alpha1.GuestKernel}
 }
 
-// refusal is the webhook's own decision on a converted template; "" if it would admit its pods.
-func (c *conversion) refusal(t manifest.Template, operations []jsonpatch.Operation) string {
+// rejection is the webhook's own decision on a converted template; "" if it would admit its pods.
+func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Operation) string {
 	if namespace := c.namespaceOf(t); !c.objects.isOptedIn(namespace) {
 		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act there, and the pod would start "+
 			"without its sysctls", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)

@@ -60,13 +60,13 @@ func newEnrollCommand() *cobra.Command {
 		Short: "Open namespaces for the injected container, and for nothing else",
 		Long: `Open namespaces for the injected container, and for nothing else.
 
-Pod Security admission knows no exception for one container: a namespace that it holds to baseline or restricted refuses the
+Pod Security admission knows no exception for one container: a namespace that it holds to baseline or restricted rejects the
 injected one. So the namespace's label is set to privileged, and the guard holds every other container to the standard that
 --enforce names; if absent, to the one that holds now. All labels are set in one patch, so that there is no moment in between. The
 labels for warnings and audit stay.
 
 Before, the command checks that the installed guard is that of this version and takes over in the namespace, and judges the
-namespace's workloads by the standard. Where some would be refused, it shows them and asks whether to continue.`,
+namespace's workloads by the standard. Where some would be rejected, it shows them and asks whether to continue.`,
 		Example: `  sysctl-injector enroll shop --enforce restricted`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
@@ -208,7 +208,7 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *co
 	if err != nil || len(violations) == 0 {
 		return plan, err
 	}
-	fmt.Fprintf(shared.questions, "In namespace %q, %q would refuse new pods of these workloads:\n", namespace.Name, level)
+	fmt.Fprintf(shared.questions, "In namespace %q, %q would reject new pods of these workloads:\n", namespace.Name, level)
 	for _, v := range violations {
 		fmt.Fprintln(shared.questions, "  "+oneLine(v.String()))
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
 
-// Every command that reads a file refuses what is no regular one, instead of waiting or of reading without end.
+// Every command that reads a file rejects what is no regular one, instead of waiting or of reading without end.
 func TestCommandsReadRegularFilesOnly(t *testing.T) {
 	dir := t.TempDir()
 	pipe, zero := filepath.Join(dir, "pipe.yaml"), filepath.Join(dir, "zero.yaml")

@@ -65,7 +65,7 @@ in, and grants are not applied.`,
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; in a pod, not needed")
 	flags.StringVar(&o.namespace, "namespace", "", "the server's own namespace, with the Lease by which several servers choose one that writes (needed where several run) and with its Certificate or Secret")
 	modes := []string{string(cluster.GenerateGrants), string(cluster.RequireGrants)}
-	addChoiceFlag(cmd, &o.grants, "grants", "", "what to do about the grants that a pod needs: apply them, or refuse a pod without them", modes[0], modes...)
+	addChoiceFlag(cmd, &o.grants, "grants", "", "what to do about the grants that a pod needs: apply them, or reject a pod without them", modes[0], modes...)
 	addBackendFlag(cmd, &o.backend, "grants-backend")
 	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour, "how long a grant that no live pod uses is kept")
 	limits := grants.DefaultLimits()
@@ -176,7 +176,7 @@ func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *pr
 	if err != nil {
 		return nil, err
 	}
-	config.Cluster, config.Rules, config.Granter, config.Refused = known, known.Rules, known, known.Refused
+	config.Cluster, config.Rules, config.Granter, config.Rejected = known, known.Rules, known, known.Rejected
 	config.Tried = known.Tried
 	return known, nil
 }

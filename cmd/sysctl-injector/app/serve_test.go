@@ -146,7 +146,7 @@ func TestServeUsage(t *testing.T) {
 			"error: --policy, --profile and --runtime-class are for --standalone: in a cluster its own objects count\nSee 'sysctl-injector serve --help'.\n"},
 		{"says that it finds no cluster", []string{"--kubeconfig", "/nonexistent"}, 1,
 			"error: find the cluster (--kubeconfig, or --standalone to run without one): stat /nonexistent: no such file or directory\n"},
-		{"refuses an unknown way with grants", []string{"--grants", "maybe"}, 2,
+		{"rejects an unknown way with grants", []string{"--grants", "maybe"}, 2,
 			"error: invalid argument \"maybe\" for \"--grants\" flag: must be one of generate, require\nSee 'sysctl-injector serve --help'.\n"},
 		{"makes no certificate without a cluster", []string{"--standalone", "--cert-source=self-managed"}, 2,
 			"error: --cert-source=self-managed and --certificate need a cluster: leave them out with --standalone\nSee 'sysctl-injector serve --help'.\n"},

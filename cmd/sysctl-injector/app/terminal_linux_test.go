@@ -68,7 +68,7 @@ func TestNoCommandSendsEscapesOfAFileToATerminal(t *testing.T) {
 	if err := os.WriteFile(named, []byte(hostile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused := strings.ReplaceAll(strings.ReplaceAll(hostile, "net.ipv4.tcp_syncookies", "vm.swappiness"), "\x7f", "")
+	rejected := strings.ReplaceAll(strings.ReplaceAll(hostile, "net.ipv4.tcp_syncookies", "vm.swappiness"), "\x7f", "")
 	for _, args := range [][]string{
 		{"inject", "-f", "-"},
 		{"inject", "-f", "-", "-o", "json"},
@@ -80,7 +80,7 @@ func TestNoCommandSendsEscapesOfAFileToATerminal(t *testing.T) {
 		{"explain", "\x1b[2J"},
 		{"\x1b[2J"},
 	} {
-		for _, in := range []string{hostile, strings.ReplaceAll(hostile, "\x7f", ""), refused, "kind: \x1b[2J", "\"a\\e[2J\": 1\n\"a\\e[2J\": 1\n"} {
+		for _, in := range []string{hostile, strings.ReplaceAll(hostile, "\x7f", ""), rejected, "kind: \x1b[2J", "\"a\\e[2J\": 1\n\"a\\e[2J\": 1\n"} {
 			got := shown(t, in, args...)
 			for _, color := range []string{red, green, cyan, reset} {
 				got = strings.ReplaceAll(got, color, "")

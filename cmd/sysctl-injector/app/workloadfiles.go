@@ -154,7 +154,7 @@ func (w *workloads) supposed(o manifest.Object, f inspect.Finding) (rejection st
 	return "a pod with it would be rejected: " + err.Error(), never
 }
 
-// decide is the webhook's own decision, on a pod template. A refusal is an error that says where it stands.
+// decide is the webhook's own decision, on a pod template. A rejection is an error that says where it stands.
 func (w *workloads) decide(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
 	p, outcome, err := w.outcome(t)
 	if err != nil {

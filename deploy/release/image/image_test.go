@@ -211,7 +211,7 @@ func TestSameInSameOut(t *testing.T) {
 	}
 }
 
-func TestIndexRefuses(t *testing.T) {
+func TestIndexRejects(t *testing.T) {
 	config := config
 	config.limit = 1000
 	noise := make([]byte, config.limit) // which cannot be compressed

@@ -12,7 +12,7 @@ import (
 // machines are the architectures that images are made for, as ELF has them.
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// checkProgram refuses a program that would not start in an image of its own, on the platform.
+// checkProgram rejects a program that would not start in an image of its own, on the platform.
 func checkProgram(program []byte, platform v1.Platform) error {
 	machine, known := machines[platform.Architecture]
 	if platform.OS != "linux" || !known {
@@ -28,7 +28,7 @@ func checkProgram(program []byte, platform v1.Platform) error {
 	return CheckStatic(file)
 }
 
-// CheckStatic refuses a program that needs libraries, which an image of one file does not have.
+// CheckStatic rejects a program that needs libraries, which an image of one file does not have.
 func CheckStatic(file *elf.File) error {
 	for _, segment := range file.Progs {
 		if segment.Type == elf.PT_INTERP {

@@ -73,7 +73,7 @@ func TestWriteTellsWhichBinaryAndWhen(t *testing.T) {
 	}
 }
 
-func TestWriteRefusesWhatGoDidNotLink(t *testing.T) {
+func TestWriteRejectsWhatGoDidNotLink(t *testing.T) {
 	var document bytes.Buffer
 	if err := Write(&document, []byte("#!/bin/sh"), "v1.2.3", time.Time{}); err == nil || document.Len() > 0 {
 		t.Errorf("error %v, and %d bytes written", err, document.Len())

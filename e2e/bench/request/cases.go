@@ -153,7 +153,7 @@ func patched(path string, answer []byte) (pod corev1.Pod, err error) {
 		return pod, err
 	}
 	if answered.Response == nil || !answered.Response.Allowed {
-		return pod, fmt.Errorf("refuses the pod: %s", answer)
+		return pod, fmt.Errorf("rejects the pod: %s", answer)
 	}
 	raw := asked.Request.Object.Raw
 	if answered.Response.Patch != nil {

@@ -26,8 +26,8 @@ func (s *story) run(ctx context.Context, args ...string) (string, error) {
 	return output, nil
 }
 
-// refused shows a command that is to fail, and its words, which are to be among them.
-func (s *story) refused(ctx context.Context, words string, args ...string) error {
+// rejected shows a command that is to fail, and its words, which are to be among them.
+func (s *story) rejected(ctx context.Context, words string, args ...string) error {
 	s.Command(shown(args))
 	output, err := s.output(ctx, args...)
 	if err == nil || !strings.Contains(output, words) {

@@ -47,13 +47,13 @@ func (s *story) tell(ctx context.Context) error {
 		tell  func(context.Context) error
 	}{
 		{"A pod cannot set a sysctl itself", s.ordinary},
-		{"Kubernetes' own field: the kubelet refuses it, again and again", s.native},
+		{"Kubernetes' own field: the kubelet rejects it, again and again", s.native},
 		{"An administrator installs sysctl-injector and its guard, and enrolls the namespace", s.install},
 		{"A Deployment says in an annotation what it needs", s.annotated},
 		{"Inside the app's container", s.inside},
 		{"Less privilege does the same: three ways side by side", s.ways},
 		{"The node is as it was", s.unchanged},
-		{"What belongs to the whole node is refused", s.nodeLevel},
+		{"What belongs to the whole node is rejected", s.nodeLevel},
 		{"A pod with a kernel of its own may have that too", s.guest},
 	} {
 		s.Step("%s", chapter.title)
@@ -82,7 +82,7 @@ func (s *story) ordinary(ctx context.Context) error {
 	if _, err := s.run(ctx, "kubectl", "-n", "shop", "wait", "--for=condition=Ready", "pod/tool", "--timeout=60s"); err != nil {
 		return err
 	}
-	return s.refused(ctx, "Read-only file system", "kubectl", "-n", "shop", "exec", "tool", "--", "sysctl", "-w", "net.core.somaxconn=32768")
+	return s.rejected(ctx, "Read-only file system", "kubectl", "-n", "shop", "exec", "tool", "--", "sysctl", "-w", "net.core.somaxconn=32768")
 }
 
 // account waits for the service account without which no pod can be made.
@@ -172,7 +172,7 @@ func (s *story) inside(ctx context.Context) error {
 		exec("grep", "-E", "^(Uid|CapEff|NoNewPrivs):", "/proc/self/status")...); err != nil {
 		return err
 	}
-	return s.refused(ctx, "Read-only file system", exec("sysctl", "-w", "net.core.somaxconn=1")...)
+	return s.rejected(ctx, "Read-only file system", exec("sysctl", "-w", "net.core.somaxconn=1")...)
 }
 
 // unchanged compares what the machine and the node have with what they had.
@@ -195,7 +195,7 @@ func (s *story) unchanged(ctx context.Context) error {
 }
 
 func (s *story) nodeLevel(ctx context.Context) error {
-	return s.refused(ctx, "NodeLevel", "kubectl", "apply", "-f", manifests+"search.yaml")
+	return s.rejected(ctx, "NodeLevel", "kubectl", "apply", "-f", manifests+"search.yaml")
 }
 
 func (s *story) guest(ctx context.Context) error {

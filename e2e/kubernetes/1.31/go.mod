@@ -186,7 +186,7 @@ require (
 	sigs.k8s.io/yaml v1.4.0 // indirect
 )
 
-// The module proxy refuses some staging modules at v0.31.14. Here they are at the nearest earlier release.
+// The module proxy rejects some staging modules at v0.31.14. Here they are at the nearest earlier release.
 replace (
 	k8s.io/api => k8s.io/api v0.31.14
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.31.14

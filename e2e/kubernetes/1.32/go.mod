@@ -178,7 +178,7 @@ require (
 	sigs.k8s.io/yaml v1.4.0 // indirect
 )
 
-// The module proxy refuses some staging modules at v0.32.10. Here they are at the nearest earlier release.
+// The module proxy rejects some staging modules at v0.32.10. Here they are at the nearest earlier release.
 replace (
 	k8s.io/api => k8s.io/api v0.32.10
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.32.10

@@ -94,7 +94,7 @@ type AllowRule struct {
 	// +kubebuilder:validation:items:MaxLength=254
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$|^net[./](\*[./]neigh|ipv[46][./](conf|neigh)|mpls[./]conf)[./]\*[./][A-Za-z0-9_-]*\*?$`
 	Names []string `json:"names"`
-	// Kernels on which the names may be set. Empty: both. Whatever is listed here, a node-level sysctl is refused on a
+	// Kernels on which the names may be set. Empty: both. Whatever is listed here, a node-level sysctl is rejected on a
 	// shared kernel.
 	// +optional
 	// +listType=set

@@ -12,20 +12,20 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// Who is told of refusals learns which controller's pod it was, and why. A dry run, and a pod that is admitted, are not told.
-func TestRefusedIsTold(t *testing.T) {
+// Who is told of rejections learns which controller's pod it was, and why. A dry run, and a pod that is admitted, are not told.
+func TestRejectedIsTold(t *testing.T) {
 	owned := strings.Replace(annotatedPod, `{"kind":"ReplicaSet"`, `{"kind":"Site","name":"shop"},{"apiVersion":"apps/v1","uid":"5d4","kind":"ReplicaSet"`, 1)
 	onTheHost := strings.Replace(owned, `"spec":{`, `"spec":{"hostNetwork":true,`, 1)
 	const message = "HostNetwork: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: net.core.somaxconn would change the node: " +
 		"the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"
 	for _, test := range []struct {
 		name, body string
-		want       []Refusal
+		want       []Rejection
 	}{
-		{"a pod of a controller", reviewOf(onTheHost), []Refusal{{
+		{"a pod of a controller", reviewOf(onTheHost), []Rejection{{
 			Namespace: "shop", Owner: pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "5d4"}, Reason: "HostNetwork", Message: message,
 		}}},
-		{"a review without a pod", reviewOf("null"), []Refusal{{Namespace: "shop", Reason: "Misdirected", Message: "Misdirected: this webhook decides on the creation of pods only, " +
+		{"a review without a pod", reviewOf("null"), []Rejection{{Namespace: "shop", Reason: "Misdirected", Message: "Misdirected: this webhook decides on the creation of pods only, " +
 			"and was asked about a pod without a namespace or without an object; correct the rules of the MutatingWebhookConfiguration"}}},
 		{"a dry run", strings.Replace(reviewOf(onTheHost), `"dryRun":false`, `"dryRun":true`, 1), nil},
 		{"a pod that is admitted", reviewOf(owned), nil},
@@ -33,8 +33,8 @@ func TestRefusedIsTold(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t)
-			var told []Refusal
-			f.handler.Refused = func(refusal Refusal) { told = append(told, refusal) }
+			var told []Rejection
+			f.handler.Rejected = func(rejection Rejection) { told = append(told, rejection) }
 			f.post(test.body)
 			if diff := cmp.Diff(test.want, told); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
@@ -46,7 +46,7 @@ func TestRefusedIsTold(t *testing.T) {
 // The pod is rejected either way, and the pods after it are still answered.
 func TestSurvivesAPanicOfWhoIsTold(t *testing.T) {
 	f := newFixture(t)
-	f.handler.Refused = func(Refusal) { panic("a bug") }
+	f.handler.Rejected = func(Rejection) { panic("a bug") }
 	for range 2 {
 		f.log.Reset()
 		f.post(reviewOf("null"))
@@ -63,8 +63,8 @@ func (panicking) Ensure(context.Context, grants.Need) error {
 	return &grants.PanicError{Cause: "a bug", Stack: []byte("where it was")}
 }
 
-// A panic while the pod's grants are seen to is refused, logged and counted as one in the handler itself.
-func TestRefusesWhereGrantsPanic(t *testing.T) {
+// A panic while the pod's grants are seen to is rejected, logged and counted as one in the handler itself.
+func TestRejectsWhereGrantsPanic(t *testing.T) {
 	f := newFixture(t)
 	f.handler.Granter = panicking{}
 	response := decode(t, f.post(reviewOf(annotatedPod)))

@@ -22,8 +22,8 @@ const (
 	valueForm    = "; allowed are A-Z a-z 0-9 _ space , : . / + -"
 )
 
-// What a person at kubectl sees of each refusal.
-func TestRefusals(t *testing.T) {
+// What a person at kubectl sees of each rejection.
+func TestRejections(t *testing.T) {
 	t.Parallel()
 	labels := map[string]string{"example.com/trust": "everything"}
 	for key, value := range optedIn {
@@ -127,14 +127,14 @@ func TestRefusals(t *testing.T) {
 	// No policy of the plain namespace allows it, even to a guest.
 	t.Run("what no policy allows", func(t *testing.T) {
 		t.Parallel()
-		makeRuntimeClass(t, &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "refused-guest"}, Handler: "kata"})
+		makeRuntimeClass(t, &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "rejected-guest"}, Handler: "kata"})
 		for sysctl, why := range map[string]string{
 			"kernel.pid_max = 1":          ``,
 			"kernel.threads-max = 200000": `: the nearest one, SysctlPolicy "threads", allows only whole numbers up to 100000, not "200000"`,
 		} {
 			name, _, _ := strings.Cut(sysctl, " ")
 			pod := newPod("web", sysctl)
-			pod.Spec.RuntimeClassName = ptr.To("refused-guest")
+			pod.Spec.RuntimeClassName = ptr.To("rejected-guest")
 			newTerminal(t, plain).fails(denied("NotAllowedByPolicy: "+annotation+"Forbidden: line 1: "+name+` is not allowed by any SysctlPolicy for service account "default" in namespace "`+plain+`"`+why+
 				"; an administrator can allow it in a SysctlPolicy"), manifest(t, pod), "create", "-f", "-")
 		}
@@ -149,8 +149,8 @@ func assignments(n int) string {
 	return text.String()
 }
 
-// A refused file leaves nothing behind, and the rest of it is made.
-func TestRefusalOfOneInAFile(t *testing.T) {
+// A rejected file leaves nothing behind, and the rest of it is made.
+func TestRejectionOfOneInAFile(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
 	k := newTerminal(t, namespace)

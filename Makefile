@@ -96,12 +96,12 @@ test-unit: ## Run the tests that need no cluster
 
 .PHONY: test-api
 test-api: ## Run the tests against a real API server and etcd; the first run builds Kubernetes
-	go run ./e2e/cluster/run build
-	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $$(go list ./e2e/... | grep -v -e /e2e/node -e /e2e/install -e /e2e/psp)
+	go run ./e2e/framework/cluster/run build
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $$(go list ./e2e/... | grep -v -e /e2e/suites/node -e /e2e/suites/install -e /e2e/suites/psp)
 
 # A machine that cannot run a node says what it lacks; CI has to have it.
 define on-node
-	@if lacks=$$(go run ./e2e/cluster/run can-node 2>&1) || [ -n "$$CI" ]; then \
+	@if lacks=$$(go run ./e2e/framework/cluster/run can-node 2>&1) || [ -n "$$CI" ]; then \
 		SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $(1); \
 	else \
 		printf '\n*** NOT RUN: the tests in %s, on a real node.\n%s\n\n' '$(lastword $(1))' "$$lacks"; \
@@ -110,22 +110,22 @@ endef
 
 .PHONY: test-node
 test-node: ## Run the tests on a real node: kubelet, containerd, runc (root on Linux)
-	$(call on-node,./e2e/node)
+	$(call on-node,./e2e/suites/node)
 
 .PHONY: test-install
 test-install: ## Install, upgrade and disturb it on a real node, with helm and cert-manager, and count what that costs
-	@go run ./e2e/cluster/run build
-	$(call on-node,-v ./e2e/install)
+	@go run ./e2e/framework/cluster/run build
+	$(call on-node,-v ./e2e/suites/install)
 
 # Part of test-install.
 .PHONY: test-faults
 test-faults: ## Break an installation in every way that docs/concepts.md lists, and count what that costs
-	@go run ./e2e/cluster/run build
-	$(call on-node,-v -run=TestFaults ./e2e/install)
+	@go run ./e2e/framework/cluster/run build
+	$(call on-node,-v -run=TestFaults ./e2e/suites/install)
 
 .PHONY: test-psp
 test-psp: ## Run the story of PodSecurityPolicies on Kubernetes 1.24, which the first run builds
-	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m ./e2e/psp
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m ./e2e/suites/psp
 
 .PHONY: test-oldest
 test-oldest: ## Run the suites that depend on the Kubernetes version against the oldest one
@@ -185,14 +185,14 @@ bench-node: ## Measure what injection adds to a pod's start on a real node, and 
 
 .PHONY: fuzz-guard
 fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random pods
-	GUARD_PODS=20000 GUARD_SEED=$$(date +%s) SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=90m -v -run=TestGuardRandomPods ./e2e/guard
+	GUARD_PODS=20000 GUARD_SEED=$$(date +%s) SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=90m -v -run=TestGuardRandomPods ./e2e/suites/guard
 
 ##@ A cluster to try things on
 
 .PHONY: cluster-up
 cluster-up: ## Start an API server, controllers and a scheduler, and with NODE=1 a node; say how to reach them
-	go run ./e2e/cluster/run up $(if $(NODE),--node)
+	go run ./e2e/framework/cluster/run up $(if $(NODE),--node)
 
 .PHONY: cluster-down
 cluster-down: ## Stop them
-	go run ./e2e/cluster/run down
+	go run ./e2e/framework/cluster/run down

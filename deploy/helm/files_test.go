@@ -1,4 +1,4 @@
-// Package helm holds the chart. Its tests need no helm; those that do are in e2e/chart.
+// Package helm holds the chart. Its tests need no helm; those that do are in e2e/suites/chart.
 package helm
 
 import (

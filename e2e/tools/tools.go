@@ -36,7 +36,7 @@ func KubernetesVersions() ([]string, error) {
 	return found, err
 }
 
-// LastWithPodSecurityPolicy is the version that e2e/psp runs on. It is older than those that the other suites are for.
+// LastWithPodSecurityPolicy is the version that e2e/suites/psp runs on. It is older than those that the other suites are for.
 const LastWithPodSecurityPolicy = "1.24"
 
 // names are the last parts of the folders that hold modules.

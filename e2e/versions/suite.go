@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // timeout bounds one suite.
@@ -51,7 +51,7 @@ func (r result) String() string {
 
 // test runs a suite on a version. A failed suite is a result; the error is for a suite that could not be run.
 func test(ctx context.Context, version, suite string) (result, error) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout="+timeout, "./e2e/"+suite)
+	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-timeout="+timeout, "./e2e/suites/"+suite)
 	cmd.Env = append(os.Environ(), cluster.VersionVariable+"="+version, clustertest.Wanted+"=1")
 	cmd.Stderr = os.Stderr
 	output, err := cmd.StdoutPipe()

@@ -189,7 +189,7 @@ func TestPickOf(t *testing.T) {
 	}
 }
 
-// A later release of Kubernetes may have one check more: then this fails, and so does parity in e2e/guard.
+// A later release of Kubernetes may have one check more: then this fails, and so does parity in e2e/suites/guard.
 func TestChecksAreThoseOfPodSecurity(t *testing.T) {
 	for m := oldest; m <= newest; m++ {
 		for _, level := range []struct {

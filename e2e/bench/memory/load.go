@@ -12,7 +12,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/workload"
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 

@@ -21,9 +21,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/await"
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 

@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/utils/ptr"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/images"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 

@@ -12,9 +12,9 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/demo/narrator"
-	"github.com/sysctl-injector/sysctl-injector/e2e/guest/handler"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/guest/handler"
 )
 
 func main() { narrator.Main(run) }

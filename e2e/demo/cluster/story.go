@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/admission/installation"
-	"github.com/sysctl-injector/sysctl-injector/e2e/await"
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/demo/narrator"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
 const manifests = "e2e/demo/cluster/manifests/"

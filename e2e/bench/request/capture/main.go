@@ -22,8 +22,8 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/command"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/workload"
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster"
-	"github.com/sysctl-injector/sysctl-injector/e2e/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+)
+
+// The supervisor says it is ready by this word on the first file it inherits.
+const (
+	readyFD   = 3
+	readyWord = "ready"
+)
+
+// supervise owns a cluster until it is told to end.
+func supervise(cmd *cobra.Command, dir string, node bool) (err error) {
+	syscall.CloseOnExec(readyFD) // else the cluster's processes hold it open as well, and a failure never ends the wait
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	c, err := cluster.Start(ctx, cluster.Config{Dir: dir, Node: node})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopErr := c.Stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	self, err := cluster.Self()
+	if err != nil {
+		return err
+	}
+	s := state{
+		Supervisor: self,
+		Version:    c.Version(),
+		Namespace:  c.Namespace(),
+		Kubeconfig: c.Kubeconfig(),
+		Binaries:   c.Binaries().Dir,
+		Dir:        dir,
+		Node:       node,
+	}
+	if err := s.write(); err != nil {
+		return err
+	}
+	defer s.remove()
+	ready := os.NewFile(readyFD, "ready")
+	if _, err := ready.WriteString(readyWord); err != nil {
+		return err
+	}
+	if err := ready.Close(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
+)
+
+// build builds the named modules below e2e/, or everything that the suites run on this machine: Kubernetes first, since
+// nothing works without it.
+func build(cmd *cobra.Command, names []string) error {
+	if len(names) == 0 {
+		var err error
+		if names, err = everything(cmd); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
+		built, err := tools.Ensure(cmd.Context(), name, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s is in %s\n", name, built.Version, built.Dir)
+	}
+	return nil
+}
+
+// everything returns the modules to build, and says which ones it leaves out.
+func everything(cmd *cobra.Command) ([]string, error) {
+	versions, err := tools.KubernetesVersions()
+	if err != nil {
+		return nil, err
+	}
+	names, err := tools.Names()
+	if err != nil {
+		return nil, err
+	}
+	if lacks := cluster.NodeSupported(); lacks != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s are not built: %v\n", strings.Join(cluster.NodeTools, " and "), lacks)
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(cluster.NodeTools, name) })
+	}
+	return append([]string{tools.Kubernetes + "/" + versions[len(versions)-1]}, names...), nil
+}
+
+// up leaves a supervisor behind, a process like a test's that owns the cluster: what it leaves is one process to end,
+// and should it be killed the kernel ends the cluster with it.
+func up(cmd *cobra.Command, dir string, node bool) error {
+	if s, err := readState(dir); err == nil && s.Supervisor.Alive() {
+		if node && !s.Node {
+			return errors.New("the cluster is up already, without a node: `down` ends it")
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), "The cluster is up already.")
+		s.print(cmd.OutOrStdout())
+		return nil
+	}
+	if node {
+		if err := cluster.NodeSupported(); err != nil {
+			return err
+		}
+	}
+	// Here and not in the supervisor: this terminal is where someone waits.
+	if _, err := cluster.EnsureBinaries(cmd.Context(), cluster.Config{Node: node, Progress: cmd.ErrOrStderr()}); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := startSupervisor(dir, node); err != nil {
+		return err
+	}
+	s, err := readState(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Kubernetes %s is up.\n", s.Version)
+	s.print(cmd.OutOrStdout())
+	return nil
+}
+
+func startSupervisor(dir string, node bool) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	logPath := filepath.Join(dir, "supervisor.log")
+	log, err := os.Create(logPath)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	ready, theirs, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer ready.Close()
+	supervisor := exec.Command(self, "supervise", "--dir", dir, fmt.Sprintf("--node=%t", node))
+	supervisor.Stdout, supervisor.Stderr = log, log
+	supervisor.ExtraFiles = []*os.File{theirs}
+	detach(supervisor)
+	err = supervisor.Start()
+	_ = theirs.Close()
+	if err != nil {
+		return err
+	}
+	// The pipe closes without a word when the supervisor fails, or dies.
+	if word, err := io.ReadAll(ready); err == nil && string(word) == readyWord {
+		return nil
+	}
+	reason, err := os.ReadFile(logPath)
+	if err != nil {
+		return err
+	}
+	return errors.New("the cluster did not start:\n" + string(reason))
+}

@@ -1,0 +1,101 @@
+package installation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// tokenLifetime outlasts a cluster that a person keeps for a day.
+const tokenLifetime = 24 * time.Hour
+
+// kubeconfig is the service account's.
+func (i *Installation) kubeconfig(ctx context.Context) ([]byte, error) {
+	token, err := i.client.CoreV1().ServiceAccounts(Namespace).CreateToken(ctx, Name, &authenticationv1.TokenRequest{
+		Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To(int64(tokenLifetime.Seconds()))},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("request the token of %s: %w", User, err)
+	}
+	admin := i.cluster.RESTConfig()
+	return clientcmd.Write(api.Config{
+		Clusters:       map[string]*api.Cluster{Name: {Server: admin.Host, CertificateAuthorityData: admin.CAData}},
+		AuthInfos:      map[string]*api.AuthInfo{Name: {Token: token.Status.Token}},
+		Contexts:       map[string]*api.Context{Name: {Cluster: Name, AuthInfo: Name}},
+		CurrentContext: Name,
+	})
+}
+
+// Route makes the API server call this server and no other, as it would once a service's endpoints have changed.
+func (i *Installation) Route(ctx context.Context, server *Server) error {
+	i.call(server)
+	if i.cluster.Namespace() == "" {
+		api := i.client.AdmissionregistrationV1()
+		patch, err := redirect(server, admission.Entries())
+		if err != nil {
+			return err
+		}
+		if _, err = api.MutatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{}); err != nil {
+			return err
+		}
+		if patch, err = redirect(server, admission.WorkloadsEntries()); err != nil {
+			return err
+		}
+		_, err = api.ValidatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{})
+		return err
+	}
+	return clustertest.SetEndpoints(ctx, i.client, Namespace, Name, server.port(), i.cluster.Address().String())
+}
+
+// redirect is a patch that makes the entries of a webhook configuration call a server.
+func redirect(server *Server, entries []admission.Entry) ([]byte, error) {
+	var changes []map[string]any
+	for n, entry := range entries {
+		target := url.URL{Scheme: "https", Host: server.Webhook, Path: entry.Path}
+		changes = append(changes, map[string]any{"op": "replace", "path": fmt.Sprintf("/webhooks/%d/clientConfig/url", n), "value": target.String()})
+	}
+	return json.Marshal(changes)
+}
+
+// untilCalled waits until the API server knows of the webhook: it learns of a configuration a moment after it is made.
+func (i *Installation) untilCalled(ctx context.Context) error {
+	labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+	namespace, err := i.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-", Labels: labels}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = i.client.CoreV1().ServiceAccounts(namespace.Name).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "probe", Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
+		Spec:       corev1.PodSpec{ServiceAccountName: "probe", Containers: []corev1.Container{{Name: "probe", Image: "probe"}}},
+	}
+	var last error
+	err = wait.PollUntilContextTimeout(ctx, pace, startTimeout, true, func(ctx context.Context) (bool, error) {
+		var created *corev1.Pod
+		created, last = i.client.CoreV1().Pods(namespace.Name).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return last == nil && len(created.Spec.InitContainers) == 1, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait until the API server calls the webhook: %w; the server's log:\n%s", errors.Join(err, last), i.Log())
+	}
+	return i.client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{})
+}

@@ -1,0 +1,254 @@
+package admission_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+)
+
+// outage is a way in which the webhook does not answer.
+type outage struct {
+	name  string
+	begin func(*testing.T)
+	why   []string // one of these is in the message about a pod that asks
+	some  bool     // pods that ask are created too: there is another server
+}
+
+var outages = []outage{
+	{"no server is left", func(t *testing.T) {
+		kill(t)
+		endpoint(t) // none
+	}, []string{`no endpoints available for service "sysctl-injector"`}, false},
+	{"the servers are killed", kill, []string{"connect: connection refused"}, false},
+	{"the servers hang", func(t *testing.T) {
+		resume, err := installed.Server().Pause()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(resume)
+	}, []string{"context deadline exceeded"}, false},
+	{"one of two servers hangs", hangOne, []string{"context deadline exceeded"}, true},
+	{"the network is cut", func(t *testing.T) {
+		kill(t)
+		endpoint(t, "203.0.113.1") // of a network that nobody has (RFC 5737)
+	}, []string{"context deadline exceeded", "connect: no route to host", "connect: network is unreachable"}, false},
+	{"the caBundle is of another CA", func(t *testing.T) {
+		trustInstead(t, newAuthority(t, time.Now().Add(time.Hour)).bundle)
+	}, []string{"x509: certificate signed by unknown authority"}, false},
+	{"the certificate has expired", expire, []string{"x509: certificate has expired or is not yet valid"}, false},
+}
+
+// While the webhook is down, a pod that asks for nothing is created, and one that asks is rejected, also if it was another
+// webhook that had it ask. Not in parallel with the tests that need the webhook.
+func TestOutages(t *testing.T) {
+	if suite.Cluster(t).Namespace() == "" {
+		t.Skip("SKIPPED, outages were not tested: on the loopback there is no service to lose")
+	}
+	namespace := makeNamespace(t, present)
+	annotated := map[string]string{before: makeAnnotated(t, before), after: makeAnnotated(t, after)}
+	var figures report
+	figures.measure("nothing", creations(t, namespace, ""), creations(t, namespace, somaxconn))
+	if first := figures.lines[0]; len(first.plain.rejected)+len(first.asking.rejected)+first.asking.bare > 0 {
+		t.Errorf("without an outage: %v, %v, %d without their sysctls", first.plain.rejected, first.asking.rejected, first.asking.bare)
+	}
+	for _, o := range outages {
+		t.Run(o.name, func(t *testing.T) {
+			o.begin(t)
+			if !o.some {
+				eventually(t, "the API server to notice", func(ctx context.Context) (bool, error) {
+					return o.explains(create(ctx, namespace, somaxconn)), nil
+				})
+			}
+			plain, asking := creations(t, namespace, ""), creations(t, namespace, somaxconn)
+			figures.measure(o.name, plain, asking)
+			for _, err := range plain.rejected {
+				t.Errorf("a pod that asks for nothing: %s", err)
+			}
+			if asking.created > 0 && !o.some || asking.bare > 0 {
+				t.Errorf("%d pods that ask were created, %d of them without their sysctls", asking.created, asking.bare)
+			}
+			for _, err := range asking.rejected {
+				if !o.explains(err) {
+					t.Errorf("a pod that asks: %s", err)
+				}
+			}
+			if o.some {
+				return
+			}
+			// Annotated before ours is called, the pod asks; afterwards, only the guard can see it.
+			if err := create(t.Context(), annotated[before], ""); !o.explains(err) {
+				t.Errorf("a pod that the webhook before ours annotates: %v", err)
+			}
+			if err := create(t.Context(), annotated[after], ""); err == nil || !strings.Contains(err.Error(), nothingSets) {
+				t.Errorf("a pod that the webhook after ours annotates: %v", err)
+			}
+		})
+		awaitInjection(t, namespace) // the outage has ended
+	}
+	t.Logf("pods created while this is wrong:\n%s", figures)
+}
+
+// explains tells whether an error is of a pod that was rejected because of the outage, and says so.
+func (o outage) explains(err error) bool {
+	return err != nil && strings.Contains(err.Error(), `failed calling webhook "`+admission.PodsEntry+`": `) &&
+		slices.ContainsFunc(o.why, func(why string) bool { return strings.Contains(err.Error(), why) })
+}
+
+// create creates a pod without a name of its own.
+func create(ctx context.Context, namespace, sysctls string) error {
+	_, err := createBy(ctx, client, namespace, sysctls)
+	return err
+}
+
+func createBy(ctx context.Context, client *kubernetes.Clientset, namespace, sysctls string) (*corev1.Pod, error) {
+	pod := newPod("", sysctls)
+	pod.GenerateName = "web-"
+	return client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
+}
+
+// kill kills the server, until the test ends.
+func kill(t *testing.T) {
+	t.Helper()
+	installed.Server().Kill()
+	t.Cleanup(func() {
+		if err := installed.Restart(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// hangOne adds a server that hangs, until the test ends. In a cluster, its readiness takes it out of the service within seconds.
+// (API servers before 1.33 do not see it: it is in a second EndpointSlice.)
+func hangOne(t *testing.T) {
+	t.Helper()
+	// The API server keeps its connections: now it has to choose servers again.
+	if err := installed.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server, err := installed.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Kill)
+	endpoints := client.DiscoveryV1().EndpointSlices(installation.Namespace)
+	slice, err := endpoints.Get(t.Context(), installation.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slice.ObjectMeta = metav1.ObjectMeta{Name: installation.Name + "-second", Labels: slice.Labels}
+	slice.Ports[0].Port = new(portOf(t, server))
+	if _, err := endpoints.Create(t.Context(), slice, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := endpoints.Delete(context.Background(), slice.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// endpoint leaves the service with these addresses, until the test ends.
+func endpoint(t *testing.T, addresses ...string) {
+	t.Helper()
+	set := func(addresses ...string) {
+		port := portOf(t, installed.Server())
+		err := clustertest.SetEndpoints(context.Background(), client, installation.Namespace, installation.Name, port, addresses...)
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	set(addresses...)
+	t.Cleanup(func() { set(suite.Cluster(t).Address().String()) })
+}
+
+func portOf(t *testing.T, server *installation.Server) int32 {
+	t.Helper()
+	_, text, err := net.SplitHostPort(server.Webhook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int32(port)
+}
+
+// trustInstead has the API server trust another CA for the webhook, until the test ends.
+func trustInstead(t *testing.T, bundle []byte) {
+	t.Helper()
+	configurations := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	former, err := configurations.Get(t.Context(), installation.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(bundle []byte) {
+		var changes []map[string]any
+		for n := range former.Webhooks {
+			path := fmt.Sprintf("/webhooks/%d/clientConfig/caBundle", n)
+			changes = append(changes, map[string]any{"op": "replace", "path": path, "value": bundle})
+		}
+		patch, err := json.Marshal(changes)
+		if err == nil {
+			_, err = configurations.Patch(context.Background(), installation.Name, types.JSONPatchType, patch,
+				metav1.PatchOptions{})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	write(bundle)
+	t.Cleanup(func() { write(former.Webhooks[0].ClientConfig.CABundle) })
+}
+
+// expire has the API server call a server whose certificate has expired. The server takes up no such certificate, so it starts
+// with one that outlasts the start.
+func expire(t *testing.T) {
+	t.Helper()
+	former := installed.Server()
+	server, ca := startBriefly(t)
+	<-time.After(time.Until(ca.expires))
+	trustInstead(t, ca.bundle)
+	if err := installed.Route(t.Context(), server); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := installed.Route(context.Background(), former); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// startBriefly starts a server whose certificate expires soon. On a busy machine, a start takes longer.
+func startBriefly(t *testing.T) (*installation.Server, authority) {
+	t.Helper()
+	for validity := 10 * time.Second; ; validity *= 2 {
+		ca := newAuthority(t, time.Now().Add(validity))
+		server, err := installed.Start(t.Context(), "--tls-cert-file="+ca.certFile, "--tls-private-key-file="+ca.keyFile)
+		if err == nil {
+			t.Cleanup(server.Kill)
+			return server, ca
+		}
+		if validity > time.Minute {
+			t.Fatal(err)
+		}
+	}
+}

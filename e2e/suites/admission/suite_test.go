@@ -1,0 +1,117 @@
+// Package admission_test holds the suites that go through kubectl and a real API server to the real program, installed as a
+// person would. There is no kubelet: pods are made, and stay Pending.
+package admission_test
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// policies are in force in the suite's cluster, besides those that are shipped.
+//
+//go:embed testdata/policies.yaml
+var policies []byte
+
+const (
+	// initImage is not the default one, so that a flag that is lost shows.
+	initImage = "registry.example.com/mirror/busybox:1.36.1"
+	patience  = 30 * time.Second
+	pace      = 20 * time.Millisecond
+)
+
+var (
+	suite     = clustertest.Suite{Parallel: 8, Prepare: prepare, Finish: finish}
+	installed *installation.Installation
+	client    *kubernetes.Clientset
+	node      *readyNode
+)
+
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+
+func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
+	config := c.RESTConfig()
+	config.WarningHandler = rest.NoWarnings{} // kubectl shows them where a test is about them
+	if client, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	if node, err = startNode(ctx); err != nil {
+		return err
+	}
+	installed, err = installation.Install(ctx, c, installation.Config{Objects: policies, Args: []string{"--init-image=" + initImage}})
+	if err != nil {
+		return err
+	}
+	return installPresence(ctx) // after the CRDs, as in the chart: one of its policies has profiles as parameters
+}
+
+func finish(c *cluster.Cluster) error {
+	return errors.Join(node.remove(context.Background()), checkPermissions(c), installed.Remove())
+}
+
+// optedIn are the labels of a namespace that is opted in.
+var optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+
+// makeNamespace makes a namespace and waits for the service account without which no pod can be made there.
+func makeNamespace(t *testing.T, labels map[string]string) string {
+	t.Helper()
+	suite.Cluster(t)
+	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return namespace
+}
+
+// eventually waits for what controllers do on their own.
+func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
+	t.Helper()
+	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitPods waits until as many pods of a namespace as wanted match a selector.
+func awaitPods(t *testing.T, namespace, selector string, wanted int) []corev1.Pod {
+	t.Helper()
+	var pods *corev1.PodList
+	eventually(t, fmt.Sprintf("%d pods with %s", wanted, selector), func(ctx context.Context) (done bool, err error) {
+		pods, err = client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+		return err == nil && len(pods.Items) == wanted, err
+	})
+	return pods.Items
+}
+
+func getPod(t *testing.T, namespace, name string) *corev1.Pod {
+	t.Helper()
+	pod, err := client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
+// awaitInjection waits until the API server calls the webhook for a namespace whose label has just been set: it looks that
+// up in a cache of its own.
+func awaitInjection(t *testing.T, namespace string) {
+	t.Helper()
+	eventually(t, "the API server to call the webhook for namespace "+namespace, func(ctx context.Context) (bool, error) {
+		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", "net.core.somaxconn = 1024"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil && len(pod.Spec.InitContainers) > 0, err
+	})
+}

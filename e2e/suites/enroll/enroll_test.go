@@ -1,0 +1,195 @@
+// Package enroll_test walks an administrator's way: from a namespace that Pod Security admission holds to a standard, to the
+// first injected pod in it, with the webhook, the grants and the guard all at work, and back.
+package enroll_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+)
+
+const (
+	patience = 30 * time.Second
+	pace     = 50 * time.Millisecond
+	guard    = "../../../deploy/guard.yaml"
+)
+
+var (
+	suite     = clustertest.Suite{Prepare: prepare, Finish: func(*cluster.Cluster) error { return installed.Remove() }}
+	installed *installation.Installation
+)
+
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+
+func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
+	installed, err = installation.Install(ctx, c, installation.Config{})
+	return err
+}
+
+// person is at a terminal with kubectl and sysctl-injector.
+type person struct {
+	t *testing.T
+	c *cluster.Cluster
+}
+
+func (p person) run(input, program string, args ...string) (stdout, stderr string, err error) {
+	p.t.Helper()
+	var out, errs strings.Builder
+	var cmd *exec.Cmd
+	if program == "sysctl-injector" {
+		program = installed.Program
+	}
+	cmd = p.c.Command(p.t.Context(), program, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
+}
+
+func (p person) must(input, program string, args ...string) string {
+	p.t.Helper()
+	out, errs, err := p.run(input, program, args...)
+	if err != nil {
+		p.t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, errs)
+	}
+	return out
+}
+
+// says runs a command and compares all that it says. One that fails is to end with exit code 1.
+func (p person) says(wantOut, wantErr, input, program string, args ...string) {
+	p.t.Helper()
+	out, errs, err := p.run(input, program, args...)
+	if diff := cmp.Diff(wantOut, out); diff != "" {
+		p.t.Errorf("%s %s: standard output (-want +got):\n%s", program, strings.Join(args, " "), diff)
+	}
+	if diff := cmp.Diff(wantErr, errs); diff != "" {
+		p.t.Errorf("%s %s: standard error (-want +got):\n%s", program, strings.Join(args, " "), diff)
+	}
+	if failed := strings.Contains(wantErr, "error: "); failed != (err != nil) {
+		p.t.Errorf("%s %s: %v", program, strings.Join(args, " "), err)
+	}
+}
+
+// eventually runs a command until it says what is wanted.
+func (p person) eventually(wanted, input, program string, args ...string) {
+	p.t.Helper()
+	var said string
+	if err := wait.PollUntilContextTimeout(p.t.Context(), pace, patience, true, func(context.Context) (bool, error) {
+		out, errs, _ := p.run(input, program, args...)
+		said = out + errs
+		return strings.Contains(said, wanted), nil
+	}); err != nil {
+		p.t.Fatalf("%s %s: waits for %q, and it says\n%s", program, strings.Join(args, " "), wanted, said)
+	}
+}
+
+// pod is one that meets "restricted", with a name and an annotation or none.
+func pod(name, sysctls string) string {
+	annotations := "{}"
+	if sysctls != "" {
+		annotations = fmt.Sprintf("{sysctl-injector.dev/sysctls: %q}", sysctls)
+	}
+	return fmt.Sprintf(`apiVersion: v1
+kind: Pod
+metadata:
+  name: %s
+  namespace: shop
+  annotations: %s
+spec:
+  securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: web
+    image: nginx
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+`, name, annotations)
+}
+
+const agent = `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: shop}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      hostNetwork: true
+      containers: [{name: agent, image: agent}]
+`
+
+const fixIt = "fix the workloads, choose another --enforce, or add --yes"
+
+// notCovered is what enroll says of a guard that does not do its work.
+func notCovered(level, problem string) string {
+	return fmt.Sprintf("error: namespace \"shop\": the guard would not hold the other containers to %q, and nothing else would: %s; install the guard of this version (%s)\n",
+		level, problem, installation.Version)
+}
+
+func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
+	p := person{t, suite.Cluster(t)}
+	p.must("", "kubectl", "create", "namespace", "shop")
+	p.must("", "kubectl", "label", "namespace", "shop", "pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted", "sysctl-injector.dev/inject=enabled")
+	p.eventually("default", "", "kubectl", "-n", "shop", "get", "serviceaccount", "default")
+
+	// Pod Security would reject the injected container: the webhook says what to do.
+	p.eventually("sysctl-injector enroll shop --enforce restricted", pod("web", "net.core.somaxconn = 1024"), "kubectl", "create", "-f", "-")
+	p.must("", "kubectl", "label", "namespace", "shop", "sysctl-injector.dev/inject-")
+
+	// Without the guard, nothing would take Pod Security's place.
+	p.says("", notCovered("restricted", `ValidatingAdmissionPolicy "sysctl-injector-restricted" is not installed`), "", "sysctl-injector", "enroll", "shop")
+	p.must("", "kubectl", "apply", "-f", guard)
+
+	// A workload that the standard would reject is told, and the administrator asked.
+	p.must(agent, "kubectl", "apply", "-f", "-")
+	const told = "In namespace \"shop\", \"restricted\" would reject new pods of these workloads:\n" +
+		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container \"agent\" must set securityContext.allowPrivilegeEscalation=false), " +
+		"unrestricted capabilities (container \"agent\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"agent\" must set " +
+		"securityContext.runAsNonRoot=true), seccompProfile (pod or container \"agent\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")\n"
+	p.says("", told+"Continue? [y/N] \n"+`error: namespace "shop": nothing was changed; `+fixIt+"\n", "", "sysctl-injector", "enroll", "shop")
+	const changes = `  label pod-security.kubernetes.io/enforce: change "restricted" to "privileged"
+  label sysctl-injector.dev/enforce: add "restricted"
+  label sysctl-injector.dev/inject: add "enabled"
+  annotation sysctl-injector.dev/former-enforce: add "restricted"
+`
+	p.says("namespace/shop enrolled (server dry run)\n"+changes, told, "", "sysctl-injector", "enroll", "shop", "--dry-run", "server")
+	p.must("", "kubectl", "-n", "shop", "delete", "daemonset", "agent")
+	before := p.must("", "kubectl", "get", "namespace", "shop", "-o", "jsonpath={.metadata.labels}{.metadata.annotations}")
+	p.says("namespace/shop enrolled\n"+changes, "", "", "sysctl-injector", "enroll", "shop")
+	p.says("namespace/shop unchanged\n", "", "", "sysctl-injector", "enroll", "shop", "--enforce", "restricted")
+
+	// The injected pod passes, one that is privileged by itself does not, nor one that falls short of restricted.
+	p.eventually("pod/web created", pod("web", "net.core.somaxconn = 1024"), "kubectl", "create", "-f", "-")
+	if got := p.must("", "kubectl", "-n", "shop", "get", "pod", "web", "-o", "jsonpath={.spec.initContainers[*].name} {.spec.initContainers[0].args}"); got != `sysctl-injector ["net.core.somaxconn=1024"]` {
+		t.Errorf("got %s", got)
+	}
+	p.eventually(`allowPrivilegeEscalation != false (container "web"`, strings.Replace(pod("open", ""), "allowPrivilegeEscalation: false, ", "", 1), "kubectl", "create", "-f", "-")
+	p.eventually(`privileged (container "web" must not set securityContext.privileged=true)`,
+		strings.Replace(pod("root", "net.core.somaxconn = 1024"), "allowPrivilegeEscalation: false", "privileged: true", 1), "kubectl", "create", "-f", "-")
+
+	// And back: as it was before, and Pod Security at work.
+	p.says(`namespace/shop unenrolled
+  label pod-security.kubernetes.io/enforce: change "privileged" to "restricted"
+  label sysctl-injector.dev/enforce: remove "restricted"
+  label sysctl-injector.dev/inject: remove "enabled"
+  annotation sysctl-injector.dev/former-enforce: remove "restricted"
+`, "In namespace \"shop\", containers are held to \"restricted\" now; then Pod Security admission holds them to \"restricted\".\n",
+		"", "sysctl-injector", "unenroll", "shop")
+	if after := p.must("", "kubectl", "get", "namespace", "shop", "-o", "jsonpath={.metadata.labels}{.metadata.annotations}"); after != before {
+		t.Errorf("the namespace was\n%s\nand is\n%s", before, after)
+	}
+	p.eventually(`violates PodSecurity "restricted:latest"`, strings.Replace(pod("root", ""), "allowPrivilegeEscalation: false", "privileged: true", 1), "kubectl", "create", "-f", "-")
+}
+
+func TestEnrollAnUnknownNamespace(t *testing.T) {
+	p := person{t, suite.Cluster(t)}
+	p.says("", "error: namespace \"gone\": namespaces \"gone\" not found\n", "", "sysctl-injector", "unenroll", "gone")
+}

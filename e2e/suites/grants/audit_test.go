@@ -1,0 +1,123 @@
+package grants_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+)
+
+// call is a line of the API server's audit log (k8s.io/apiserver pkg/apis/audit/v1, Event).
+type call struct {
+	Stage      string
+	RequestURI string
+	Verb       string
+	User       struct{ Username string }
+	ObjectRef  struct{ Resource, Subresource, Namespace, Name string }
+
+	ResponseStatus struct{ Code int }
+	StageTimestamp time.Time
+}
+
+func (c call) String() string {
+	resource := c.ObjectRef.Resource
+	if c.ObjectRef.Subresource != "" {
+		resource += "/" + c.ObjectRef.Subresource
+	}
+	name := c.ObjectRef.Name
+	if c.ObjectRef.Namespace != "" {
+		name = c.ObjectRef.Namespace + "/" + name
+	}
+	return fmt.Sprintf("%s %s %s: %d", c.Verb, resource, name, c.ResponseStatus.Code)
+}
+
+// audit reads the calls from a moment on.
+type audit struct{ start int64 }
+
+// newAudit begins now: what the API server has answered so far is not among it.
+func newAudit(t *testing.T) *audit {
+	t.Helper()
+	clustertest.RequireOwn(t, "it reads the API server's audit log")
+	a := &audit{}
+	a.start = a.catchUp(t)
+	return a
+}
+
+// calls are those of a user that have been answered. Watches are not: the caches are kept up to date by them, whatever pods
+// come.
+func (a *audit) calls(t *testing.T, account string) []call {
+	t.Helper()
+	a.catchUp(t)
+	var found []call
+	a.read(t, func(c call, _ int64) {
+		if c.User.Username == user(account) && c.Stage == "ResponseComplete" && c.Verb != "watch" {
+			found = append(found, c)
+		}
+	})
+	return found
+}
+
+// writes are the calls of a user that may have changed something.
+func (a *audit) writes(t *testing.T, account string) []call {
+	t.Helper()
+	var found []call
+	for _, c := range a.calls(t, account) {
+		if c.Verb != "get" && c.Verb != "list" && c.ObjectRef.Resource != "subjectaccessreviews" {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// catchUp waits until the log has come to this moment, and returns where that is: a call made now marks it.
+func (a *audit) catchUp(t *testing.T) (end int64) {
+	t.Helper()
+	name := strings.ToLower(rand.Text())
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, &corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
+		t.Fatal(err)
+	}
+	eventually(t, "the audit log to catch up", func(context.Context) (bool, error) {
+		a.read(t, func(c call, after int64) {
+			if c.ObjectRef.Resource == "configmaps" && c.ObjectRef.Name == name && c.Stage == "ResponseComplete" {
+				end = after
+			}
+		})
+		return end > 0, nil
+	})
+	return end
+}
+
+// read goes through the calls, and tells of each where its line ends.
+func (a *audit) read(t *testing.T, each func(c call, end int64)) {
+	t.Helper()
+	file, err := os.Open(suite.Cluster(t).AuditLogPath())
+	must(t, err)
+	defer file.Close()
+	_, err = file.Seek(a.start, io.SeekStart)
+	must(t, err)
+	end := a.start
+	for lines := bufio.NewReader(file); ; {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return // what is left of a line is being written
+		}
+		must(t, err)
+		end += int64(len(line))
+		var c call
+		must(t, json.Unmarshal(line, &c))
+		each(c, end)
+	}
+}

@@ -1,0 +1,166 @@
+package grants_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// mayUse asks the API server's authorizer.
+func mayUse(t *testing.T, namespace, serviceAccount, sysctl string) bool {
+	t.Helper()
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:               "system:serviceaccount:" + namespace + ":" + serviceAccount,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "use", Group: v1alpha1.GroupName, Resource: "sysctls", Name: sysctl},
+	}}
+	must(t, admin.Create(t.Context(), review))
+	return review.Status.Allowed
+}
+
+// The grants exist and are in force when the first pod is admitted; pods after it cost no call, be it to the same server or to
+// one that finds the grants in its cache.
+func TestFirstPod(t *testing.T) {
+	s := newSite(t, serverConfig{})
+	namespace := s.namespace(t, "web")
+	before := newAudit(t)
+	pod := create(t, newPod(namespace, "web", "net.core.somaxconn", "kernel.shmmax"))
+
+	for _, sysctl := range []string{"net.core.somaxconn", "kernel.shmmax"} {
+		if !mayUse(t, namespace, "web", sysctl) {
+			t.Errorf("the pod is admitted before its service account may use %s", sysctl)
+		}
+		wantRole := []rbacv1.PolicyRule{{APIGroups: []string{"sysctl-injector.dev"}, Resources: []string{"sysctls"}, ResourceNames: []string{sysctl}, Verbs: []string{"use"}}}
+		foundRole, found := role(sysctl), binding(namespace, "web", sysctl)
+		must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(foundRole), foundRole))
+		must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(found), found))
+		if diff := cmp.Diff(wantRole, foundRole.Rules); diff != "" {
+			t.Errorf("ClusterRole %q (-want +got):\n%s", foundRole.Name, diff)
+		}
+		wantRef := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: foundRole.Name}
+		wantSubjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "web"}}
+		if diff := cmp.Diff(wantRef, found.RoleRef) + cmp.Diff(wantSubjects, found.Subjects); diff != "" {
+			t.Errorf("RoleBinding %q (-want +got):\n%s", found.Name, diff)
+		}
+		for _, object := range []client.Object{foundRole, found} {
+			if diff := cmp.Diff(map[string]string{"app.kubernetes.io/managed-by": "sysctl-injector"}, object.GetLabels()); diff != "" {
+				t.Errorf("labels of %q (-want +got):\n%s", object.GetName(), diff)
+			}
+			if owners := object.GetManagedFields(); len(owners) != 1 || owners[0].Manager != "sysctl-injector" || owners[0].Operation != "Apply" {
+				t.Errorf("%q is owned by %v, want one owner by Apply", object.GetName(), owners)
+			}
+		}
+	}
+	if mayUse(t, namespace, "default", "net.core.somaxconn") || mayUse(t, namespace, "web", "net.ipv4.tcp_rmem") {
+		t.Error("more is granted than the pod asks for")
+	}
+	// The controller may look after what was just made, and has nothing to do.
+	if got, want := summary(before.writes(t, installation.Name)), map[string]int{"patch clusterroles: 201": 2, "patch rolebindings: 201": 2}; !cmp.Equal(got, want) {
+		t.Errorf("the first pod costs %v, want %v", got, want)
+	}
+
+	after := newAudit(t)
+	create(t, newPod(namespace, "web", "net.core.somaxconn", "kernel.shmmax"))
+	if calls := after.calls(t, installation.Name); len(calls) > 0 {
+		t.Errorf("the second pod costs calls: %v", calls)
+	}
+
+	s.restart(t)
+	awaitAge(t, role("kernel.shmmax"), binding(namespace, "web", "kernel.shmmax"))
+	restarted := newAudit(t)
+	create(t, newPod(namespace, "web", "net.core.somaxconn", "kernel.shmmax"))
+	if calls := restarted.calls(t, installation.Name); len(calls) > 0 {
+		t.Errorf("the third pod, after a restart, costs calls: %v", calls)
+	}
+	remove(t, pod)
+}
+
+// summary counts calls by what was done to which kind.
+func summary(calls []call) map[string]int {
+	counts := map[string]int{}
+	for _, c := range calls {
+		counts[fmt.Sprintf("%s %s: %d", c.Verb, c.ObjectRef.Resource, c.ResponseStatus.Code)]++
+	}
+	return counts
+}
+
+// succeeded leaves out the calls that have changed nothing: where the server's cache was behind, or the server ended meanwhile.
+func succeeded(calls []call) []call {
+	return slices.DeleteFunc(calls, func(c call) bool { return c.ResponseStatus.Code >= 300 })
+}
+
+// A hundred pods at once, which no grant exists for yet.
+func TestConcurrentFirstPods(t *testing.T) {
+	const pods = 100
+	s := newSite(t, serverConfig{})
+	namespace := s.namespace(t)
+	for _, test := range []struct {
+		name     string
+		accounts int
+		want     map[string]int // what is written; the roles are there the second time
+	}{
+		{"three service accounts", 3, map[string]int{"patch clusterroles: 201": 2, "patch rolebindings: 201": 6}},
+		{"thirty service accounts", 30, map[string]int{"patch rolebindings: 201": 60}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			prefix := strings.ReplaceAll(test.name, " ", "-")
+			var group errgroup.Group
+			for n := range test.accounts {
+				account := &corev1.ServiceAccount{}
+				account.Namespace, account.Name = namespace, fmt.Sprintf("%s-%d", prefix, n)
+				group.Go(func() error { return admin.Create(t.Context(), account) })
+			}
+			must(t, group.Wait())
+			log := newAudit(t)
+			for n := range pods {
+				group.Go(func() error {
+					return admin.Create(t.Context(), newPod(namespace, fmt.Sprintf("%s-%d", prefix, n%test.accounts), "net.core.somaxconn", "net.ipv4.tcp_rmem = 4096 87380 6291456"))
+				})
+			}
+			if err := group.Wait(); err != nil {
+				t.Errorf("a pod is rejected: %v", err)
+			}
+			if got := summary(log.writes(t, installation.Name)); !cmp.Equal(got, test.want) {
+				t.Errorf("%d pods have %v written, want %v", pods, got, test.want)
+			}
+		})
+	}
+}
+
+// awaitAge waits until objects are as old as counts as settled: ten seconds, and the one that the API's clock is coarse by.
+func awaitAge(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, object := range objects {
+		must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(object), object))
+		eventually(t, object.GetName()+" to have settled", func(context.Context) (bool, error) {
+			return time.Since(object.GetCreationTimestamp().Time) > 11*time.Second, nil
+		})
+	}
+}
+
+// A dry run leaves no trace.
+func TestDryRun(t *testing.T) {
+	s := newSite(t, serverConfig{})
+	namespace := s.namespace(t)
+	log := newAudit(t)
+	pod := newPod(namespace, "default", "net.ipv4.tcp_fin_timeout")
+	must(t, admin.Create(t.Context(), pod, client.DryRunAll))
+	if len(pod.Spec.InitContainers) != 1 {
+		t.Errorf("a dry run shows init containers %v", pod.Spec.InitContainers)
+	}
+	if calls := log.calls(t, installation.Name); len(calls) > 0 {
+		t.Errorf("a dry run costs calls: %v", calls)
+	}
+}

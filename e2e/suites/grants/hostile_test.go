@@ -1,0 +1,158 @@
+package grants_test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// A user with "edit" in one namespace creates pods that its quota rejects, after the webhook has granted what they ask for.
+func TestManyNamesOfRejectedPods(t *testing.T) {
+	s := newSite(t, serverConfig{})
+	namespace := s.namespace(t)
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "none"}}
+	quota.Spec.Hard = corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}
+	must(t, admin.Create(t.Context(), quota))
+	editor := editorOf(t, namespace)
+
+	t.Run("160 names that do not exist", func(t *testing.T) {
+		for pod := range 10 {
+			var names []string
+			for n := range 16 {
+				names = append(names, fmt.Sprintf("net.x%d", 16*pod+n))
+			}
+			if err := editor.Create(t.Context(), newPod(namespace, "default", names...)); err == nil || !strings.Contains(err.Error(), "UnknownSysctl: ") {
+				t.Errorf("the pod is not rejected for its names: %v", err)
+			}
+		}
+		wantGrants(t, namespace, 0, 0)
+	})
+	t.Run("160 names that exist", func(t *testing.T) {
+		names, answers := knownNames(t, 160), map[string]int{}
+		for pod := range 10 {
+			err := editor.Create(t.Context(), newPod(namespace, "default", names[16*pod:16*pod+16]...))
+			answers[kindOfAnswer(err, "quota", "TooManySysctls: ")]++
+		}
+		if answers["quota"] != 4 || answers["TooManySysctls: "] != 6 {
+			t.Errorf("the answers are %v, want 4 by the quota and 6 by the limit", answers)
+		}
+		wantGrants(t, namespace, 64, 64)
+	})
+	t.Run("the message says what to do", func(t *testing.T) {
+		rejects(t, newPod(namespace, "default", "kernel.sem = 250 32000 100 128"), fmt.Sprintf(`TooManySysctls: namespace %q has grants for 64 different sysctls, and the pod needs 1 more, but the limit is 64; `+
+			`delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls`, namespace))
+	})
+	t.Run("another namespace is not affected", func(t *testing.T) {
+		create(t, newPod(s.namespace(t), "default", "kernel.sem = 250 32000 100 128"))
+	})
+}
+
+// Somebody who reaches the port sends reviews of pods under 200 service accounts that do not exist, 16 sysctls each: 3,200 grants.
+func TestForgedServiceAccounts(t *testing.T) {
+	s := newSite(t, serverConfig{})
+	namespace := s.namespace(t)
+	names := knownNames(t, 16)
+	rejected := s.review(t, newPod(namespace, "nobody", names...))
+	message := fmt.Sprintf(`NoServiceAccount: namespace %q has no service account "nobody", so nothing is granted to it; create the service account first`, namespace)
+	if rejected.Allowed || rejected.Result.Message != message {
+		t.Errorf("the answer is %v, want %s", rejected, message)
+	}
+	log := newAudit(t)
+	const reviews, clients = 200, 16
+	var mu sync.Mutex
+	answers := map[string]int{}
+	var group sync.WaitGroup
+	for c := range clients {
+		group.Go(func() {
+			for n := c; n < reviews; n += clients {
+				answer := s.review(t, newPod(namespace, fmt.Sprintf("nobody-%d", n), names...))
+				reason, _, _ := strings.Cut(answer.Result.Message, ": ")
+				mu.Lock()
+				answers[reason]++
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	t.Logf("answers: %v", answers)
+	if answers["NoServiceAccount"]+answers["TooManyGrants"] != reviews || answers["TooManyGrants"] < reviews/2 {
+		t.Errorf("the answers are %v, want NoServiceAccount or TooManyGrants, and mostly the latter", answers)
+	}
+	wantGrants(t, namespace, 0, 0)
+	// The namespace's limit is reached before the API server is asked. (The shipped limit gives seven such reviews room, and one more each 8 s.)
+	want := map[string]int{"get serviceaccounts: 404": answers["NoServiceAccount"]}
+	got := summary(log.calls(t, installation.Name))
+	// The controller looks at the new namespace once in a while, whatever is sent.
+	maps.DeleteFunc(got, func(call string, _ int) bool { return strings.HasPrefix(call, "list ") })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("calls that %d reviews lead to (-want +got):\n%s", reviews, diff)
+	}
+}
+
+// editorOf returns the client of a user with the ClusterRole "edit" in a namespace, and no other right.
+func editorOf(t *testing.T, namespace string) client.Client {
+	t.Helper()
+	const user = "mallory"
+	must(t, admin.Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "editor"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}))
+	config := suite.Cluster(t).RESTConfig()
+	config.Impersonate, config.QPS, config.WarningHandler = rest.ImpersonationConfig{UserName: user}, -1, rest.NoWarnings{}
+	editor, err := client.New(config, client.Options{Scheme: admin.Scheme()})
+	must(t, err)
+	return editor
+}
+
+// knownNames returns names that the catalogue knows.
+func knownNames(t *testing.T, count int) []string {
+	t.Helper()
+	var names []string
+	for _, key := range strings.Fields(`accept_local accept_redirects accept_source_route arp_accept arp_announce arp_filter arp_ignore arp_notify bootp_relay
+		disable_policy disable_xfrm drop_gratuitous_arp force_igmp_version forwarding log_martians medium_id promote_secondaries proxy_arp proxy_arp_pvlan rp_filter`) {
+		for _, device := range strings.Fields("all default lo eth0 eth1 net1 net2 net3") {
+			name := "net.ipv4.conf." + device + "." + key
+			if !sysctl.IsKnown(name) {
+				t.Fatalf("%s is not known", name)
+			}
+			names = append(names, name+" = 1")
+		}
+	}
+	return names[:count]
+}
+
+// wantGrants counts the ClusterRoles of all the cluster and the bindings of a namespace.
+func wantGrants(t *testing.T, namespace string, roles, bindings int) {
+	t.Helper()
+	foundRoles, foundBindings := &rbacv1.ClusterRoleList{}, &rbacv1.RoleBindingList{}
+	must(t, admin.List(t.Context(), foundRoles, client.MatchingLabels(ours)))
+	must(t, admin.List(t.Context(), foundBindings, client.InNamespace(namespace), client.MatchingLabels(ours)))
+	t.Logf("%d ClusterRoles, %d RoleBindings", len(foundRoles.Items), len(foundBindings.Items))
+	if len(foundRoles.Items) != roles || len(foundBindings.Items) != bindings {
+		t.Errorf("there are %d ClusterRoles and %d RoleBindings, want %d and %d", len(foundRoles.Items), len(foundBindings.Items), roles, bindings)
+	}
+}
+
+// kindOfAnswer returns the first of the texts that an error holds; the whole error where it holds none.
+func kindOfAnswer(err error, texts ...string) string {
+	for _, text := range texts {
+		if err != nil && strings.Contains(err.Error(), text) {
+			return text
+		}
+	}
+	return fmt.Sprint(err)
+}

@@ -1,0 +1,251 @@
+package hostile_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+)
+
+const (
+	// largest is as much as the API server accepts of a pod.
+	largest = 3 << 20
+	// attackers attack at once, each with one connection.
+	attackers = 1000
+	// creators create pods at once: no API server handles more mutating requests (--max-mutating-requests-inflight).
+	creators = 200
+	// goodRequests are sent one after another, before an attack, and again and again while it goes on.
+	goodRequests = 100
+	// apiServerTimeout is how long an API server waits for an answer, by default.
+	apiServerTimeout = 10 * time.Second
+)
+
+// One who reaches the port sends what takes the most memory. The server holds its memory limit, and answers pods meanwhile.
+func TestMemoryUnderOverload(t *testing.T) {
+	for _, attack := range []struct {
+		name    string
+		clients int64
+		send    func(*testing.T, *alone) func(context.Context) error
+	}{
+		{"bodies of 3 MiB that stop", attackers, stopping(largest)},
+		{"bodies of 100 KB that stop", attackers, stopping(100_000)},
+		{"bodies of 32 KiB that stop", attackers, stopping(32 << 10)},
+		{"pods of 3 MB", creators, largePods},
+	} {
+		t.Run(attack.name, func(t *testing.T) {
+			s := startAlone(t)
+			overload(t, s, attack.clients, attack.send(t, s))
+		})
+	}
+}
+
+// stopping sends all of a body but its last bytes, and waits until the server gives up on it.
+func stopping(size int) func(*testing.T, *alone) func(context.Context) error {
+	body := bytes.Repeat([]byte{' '}, size-16)
+	return func(_ *testing.T, s *alone) func(context.Context) error {
+		return func(ctx context.Context) error { return s.send(ctx, size, body) }
+	}
+}
+
+// largePods sends reviews such as the API server sends when many create pods of 3 MB: some of them plain, others full of mistakes.
+func largePods(t *testing.T, s *alone) func(context.Context) error {
+	var sent atomic.Int64
+	bodies := [][]byte{
+		largeReview(t, `"env":[`, `{"name":"A%d","value":"b"},`), largeReview(t, `"containers":[`, `{},`), largeReview(t, `"containers":[`, `{"name":"sysctl-injector"},`),
+		largeReview(t, `"annotations":{`, `"sysctl-injector.dev/%d":"",`), largeReview(t, `"annotations":{`, `"a%d":"\n",`),
+	}
+	return func(ctx context.Context) error {
+		body := bodies[int(sent.Add(1))%len(bodies)]
+		return s.send(ctx, len(body), body)
+	}
+}
+
+// send sends a body of a declared size on a connection of its own, and reads until the server ends it.
+func (s *alone) send(ctx context.Context, size int, body []byte) error {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	const head = "POST %s?timeout=10s HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+	if _, err := fmt.Fprintf(conn, head, admission.MutatePath, size); err != nil {
+		return err
+	}
+	if _, err := conn.Write(body); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, conn)
+	return err
+}
+
+// largeReview returns a review of a pod that is as large as may be, with each in it again and again, behind a text that it has.
+func largeReview(t *testing.T, behind, each string) []byte {
+	t.Helper()
+	pod := `{"metadata":{"name":"web","annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1024"}},"spec":{"containers":[{"name":"web","env":[{"name":"A"}]}]}}`
+	var all strings.Builder
+	for n := 0; all.Len() < largest-4<<10; n++ {
+		all.WriteString(strings.ReplaceAll(each, "%d", fmt.Sprint(n)))
+	}
+	return fmt.Appendf(nil, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},`+
+		`"namespace":"shop","operation":"CREATE","object":%s}}`, strings.Replace(pod, behind, behind+all.String(), 1))
+}
+
+// overload has attackers send, each again a second after it has been rejected, and asks for answers until each has been rejected once.
+func overload(t *testing.T, s *alone, clients int64, send func(context.Context) error) {
+	client := s.client()
+	before := s.answers(t, client, "small-annotated", goodRequests)
+	rest := s.memory(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	var attempts atomic.Int64
+	all := make(chan struct{})
+	for range clients {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				_ = send(ctx) // the server is right to give up on it
+				if attempts.Add(1) == clients {
+					close(all)
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second): // Retry-After
+				}
+			}
+		})
+	}
+	var small, large answered
+	for isAttacked := true; isAttacked; {
+		select {
+		case <-all:
+			isAttacked = false // and a last time
+		case <-s.ended:
+			t.Fatalf("the server has ended; its log:\n%.2000s", s.log)
+		default:
+		}
+		small.add(s.answers(t, client, "small-annotated", goodRequests))
+		large.add(s.answers(t, client, "large-annotated", goodRequests/10))
+	}
+	stop()
+	group.Wait()
+	memory := s.memory(t)
+	t.Logf("%d connections, %d attempts: at rest %.0f MiB, at most %.0f MiB, limit %d MiB", clients, attempts.Load(), rest.Resident/mebibyte, memory.Peak/mebibyte, memoryLimit/mebibyte)
+	t.Logf("good requests before: %s; small ones meanwhile: %s; ones of 60 KB meanwhile: %s", before, small, large)
+	if small.repeated > 0 {
+		t.Errorf("%d of %d small requests were sent again", small.repeated, len(small.took))
+	}
+}
+
+// answered is how good requests were answered.
+type answered struct {
+	took     []time.Duration
+	repeated int
+}
+
+func (a *answered) add(more answered) {
+	a.took = append(a.took, more.took...)
+	a.repeated += more.repeated
+}
+
+func (a answered) String() string {
+	return fmt.Sprintf("%d answered, p50 %s, p99 %s, %d repeated", len(a.took), report.Median(a.took), report.Percentile(a.took, 99), a.repeated)
+}
+
+func (s *alone) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: s.tls}}
+}
+
+// answers sends requests one after another, as the API server does: each has its timeout, and is sent again where the answer says so. It
+// expects an answer to each.
+func (s *alone) answers(t *testing.T, client *http.Client, name string, requests int) answered {
+	t.Helper()
+	all, err := s.ask(t.Context(), client, name, requests)
+	must(t, err)
+	return all
+}
+
+func (s *alone) ask(ctx context.Context, client *http.Client, name string, requests int) (all answered, err error) {
+	body, err := os.ReadFile("../../bench/request/testdata/" + name + ".json")
+	if err != nil {
+		return all, err
+	}
+	for range requests {
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(ctx, apiServerTimeout)
+		status, answer, err := s.post(ctx, client, body)
+		for err == nil && status == http.StatusServiceUnavailable {
+			all.repeated++
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second): // Retry-After
+			}
+			status, answer, err = s.post(ctx, client, body)
+		}
+		cancel()
+		if err != nil || status != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed":true`)) {
+			return all, fmt.Errorf("after %s a %s request is answered with %d %.300s, %v", time.Since(begun), name, status, answer, err)
+		}
+		all.took = append(all.took, time.Since(begun))
+	}
+	return all, nil
+}
+
+func (s *alone) post(ctx context.Context, client *http.Client, body []byte) (status int, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.address+admission.MutatePath+"?timeout=10s", bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err = io.ReadAll(response.Body)
+	return response.StatusCode, answer, err
+}
+
+// Connections that have each sent one good request, and are silent since, lock nobody out: a new one takes the place of the one that has
+// been silent for the longest.
+func TestIdleConnectionsLockNobodyOut(t *testing.T) {
+	const idle = 2500 // more than the server keeps open
+	s := startAlone(t)
+	first := s.client()
+	s.answers(t, first, "small-annotated", 1)
+	clients := make([]*http.Client, idle)
+	var group sync.WaitGroup
+	next := make(chan int)
+	for range 16 {
+		group.Go(func() {
+			for n := range next {
+				clients[n] = s.client()
+				if _, err := s.ask(t.Context(), clients[n], "small-annotated", 1); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for n := range idle {
+		next <- n
+	}
+	close(next)
+	group.Wait()
+	for n, client := range map[string]*http.Client{"a client from before": first, "a new client": s.client()} {
+		all := s.answers(t, client, "small-annotated", 10)
+		t.Logf("%s: %s", n, all)
+	}
+	for _, client := range clients {
+		client.CloseIdleConnections()
+	}
+	memory := s.memory(t)
+	t.Logf("%d idle connections: at most %.0f MiB, limit %d MiB", idle, memory.Peak/mebibyte, memoryLimit/mebibyte)
+}

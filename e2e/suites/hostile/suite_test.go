@@ -1,0 +1,126 @@
+// Package hostile_test has four parties try what would gain them something or harm others, one table of attempts for each: a pod author
+// in an opted-in namespace, a pod author elsewhere, one who reaches the webhook's port, and the holder of the server's token.
+// docs/security.md says what each of them gets.
+package hostile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+const (
+	patience = 30 * time.Second
+	pace     = 20 * time.Millisecond
+	// guardFile is the guard, as it is shipped.
+	guardFile = "../../../deploy/guard.yaml"
+)
+
+var (
+	suite = clustertest.Suite{Prepare: prepare, Finish: func(*cluster.Cluster) error { return installed.Remove() }}
+	// The rest is there once the suite's cluster is.
+	admin     client.Client
+	installed *installation.Installation
+)
+
+// ours are the labels of what the server writes.
+var ours = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy}
+
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+
+// prepare installs all that is shipped: the server with the rights it has, the policies and the guard.
+func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	config := c.RESTConfig()
+	config.WarningHandler = rest.NoWarnings{} // what the server says to people at the terminal
+	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	guard, err := os.ReadFile(guardFile)
+	if err != nil {
+		return err
+	}
+	installed, err = installation.Install(ctx, c, installation.Config{Objects: guard})
+	return err
+}
+
+// userIn returns the client of a user with the ClusterRole "edit" in a namespace and the right to debug its pods, and no other right.
+func userIn(t *testing.T, namespace string) client.Client {
+	t.Helper()
+	const user = "mallory"
+	debug := &rbacv1.Role{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "debug"},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods/ephemeralcontainers"}, Verbs: []string{"update"}}},
+	}
+	must(t, admin.Create(t.Context(), debug))
+	for kind, name := range map[string]string{"ClusterRole": "edit", "Role": debug.Name} {
+		must(t, admin.Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: name},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+		}))
+	}
+	config := suite.Cluster(t).RESTConfig()
+	config.Impersonate, config.QPS, config.WarningHandler = rest.ImpersonationConfig{UserName: user}, -1, rest.NoWarnings{}
+	editor, err := client.New(config, client.Options{Scheme: admin.Scheme()})
+	must(t, err)
+	return editor
+}
+
+// newNamespace makes a namespace in which pods can be made.
+func newNamespace(t *testing.T, labels map[string]string) string {
+	t.Helper()
+	clientset, err := kubernetes.NewForConfig(suite.Cluster(t).RESTConfig())
+	must(t, err)
+	name, err := clustertest.MakeNamespace(t.Context(), clientset, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
+	must(t, err)
+	t.Cleanup(func() {
+		_ = admin.Delete(context.WithoutCancel(t.Context()), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	})
+	return name
+}
+
+// eventually waits for what happens on its own.
+func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
+	t.Helper()
+	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// must fails the test where an error was met.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answerOf is what somebody gets: the error, or "admitted".
+func answerOf(err error) string {
+	if err == nil {
+		return "admitted"
+	}
+	return fmt.Sprint(err)
+}

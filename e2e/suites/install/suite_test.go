@@ -1,0 +1,137 @@
+// Package install_test installs sysctl-injector as administrators do: by helm, on a real node, with the real cert-manager, the
+// project's own image and two replicas. It counts what an installation costs pods while it changes.
+package install_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+const (
+	patience = 2 * time.Minute
+	pace     = 50 * time.Millisecond
+
+	program   = "sysctl-injector" // and all that it is made of in a cluster
+	somaxconn = "net.core.somaxconn = 32768"
+)
+
+var (
+	suite = clustertest.Suite{
+		// A Secret reaches the pods that have mounted it at the kubelet's next round: a minute later, by default.
+		Config:  cluster.Config{Node: true, KubeletArgs: []string{"--sync-frequency=2s"}},
+		Prepare: prepare,
+		Finish:  func(*cluster.Cluster) error { return errors.Join(certManager.stop(), os.RemoveAll(dir)) },
+	}
+	clientset *kubernetes.Clientset
+	objects   client.Client // of all the kinds that an installation has
+	dir       string        // temporary
+	helmPath  string
+)
+
+func TestMain(m *testing.M) {
+	code := suite.Run(m)
+	printOutcomes(os.Stdout)
+	os.Exit(code)
+}
+
+func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
+	if dir, err = os.MkdirTemp("", "install-*"); err != nil {
+		return err
+	}
+	helm, err := tools.Ensure(ctx, "helm", os.Stderr)
+	if err != nil {
+		return err
+	}
+	helmPath = helm.Path("helm")
+	config := c.RESTConfig()
+	config.WarningHandler = rest.NoWarnings{}
+	if clientset, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), cmapi.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	if objects, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	if err := importImages(ctx, c); err != nil {
+		return fmt.Errorf("build and import the project's image: %w", err)
+	}
+	return certManager.prepare(ctx, c)
+}
+
+// makeNamespace makes a namespace with its default service account, which the controller makes in no hurry.
+func makeNamespace(t *testing.T, name string, labels map[string]string) string {
+	t.Helper()
+	for _, object := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}},
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: name}},
+	} {
+		if err := objects.Create(t.Context(), object); client.IgnoreAlreadyExists(err) != nil {
+			t.Fatal(err)
+		}
+	}
+	return name
+}
+
+// optedIn are the labels of a namespace that is opted in.
+func optedIn() map[string]string {
+	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+}
+
+// eventually waits for what happens on its own. What it waits for tells why it has not come about yet.
+func eventually(t *testing.T, what string, condition func(context.Context) error) {
+	t.Helper()
+	err := await.Answer(t.Context(), what, pace, patience, func(ctx context.Context) (string, bool) {
+		err := condition(ctx)
+		return fmt.Sprint(err), err == nil
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, certManager.output())
+	}
+}
+
+// command runs a program in the cluster's network and returns its output, with errors in it.
+func command(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	cmd := suite.Cluster(t).Command(t.Context(), name, args...)
+	cmd.Env = append(cmd.Env, "HELM_CACHE_HOME="+filepath.Join(dir, "helm"), "HELM_CONFIG_HOME="+filepath.Join(dir, "helm"), "HELM_DATA_HOME="+filepath.Join(dir, "helm"))
+	output, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(output)), err
+}
+
+// must runs a program that has to succeed.
+func must(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	output, err := command(t, name, args...)
+	if err != nil {
+		t.Fatalf("%s %s: %v: %s", filepath.Base(name), strings.Join(args, " "), err, output)
+	}
+	return output
+}
+
+func kubectl(t *testing.T, args ...string) string { t.Helper(); return must(t, "kubectl", args...) }
+
+func helm(t *testing.T, args ...string) string { t.Helper(); return must(t, helmPath, args...) }

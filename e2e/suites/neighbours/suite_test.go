@@ -1,0 +1,111 @@
+// Package neighbours_test runs the product beside what real clusters have: the API server's own admission plugins, mutating
+// policies, and the webhooks of other projects. testdata and the files of this package hold those neighbours; each names the code
+// that it follows.
+package neighbours_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// plugins are on together in the suite's API server, as in hardened clusters. Their settings are in makeNamespace.
+var plugins = []string{"AlwaysPullImages", "LimitRanger", "DefaultTolerationSeconds", "PodNodeSelector", "ServiceAccount"}
+
+const (
+	// guardFile is the guard, as it is shipped.
+	guardFile = "../../../deploy/guard.yaml"
+	image     = "docker.io/library/busybox:1.36"
+	patience  = 30 * time.Second
+	pace      = 20 * time.Millisecond
+)
+
+var (
+	suite = clustertest.Suite{
+		Parallel: 8, Prepare: prepare, Finish: func(*cluster.Cluster) error { return installed.Remove() },
+		Config: cluster.Config{APIServerArgs: []string{"--enable-admission-plugins=" + strings.Join(plugins, ",")}},
+	}
+	installed *installation.Installation
+	client    *kubernetes.Clientset
+)
+
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+
+func prepare(ctx context.Context, c *cluster.Cluster) error {
+	config := c.RESTConfig()
+	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
+	var err error
+	if client, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	guard, err := os.ReadFile(guardFile)
+	if err != nil {
+		return err
+	}
+	installed, err = installation.Install(ctx, c, installation.Config{Objects: guard})
+	return err
+}
+
+// makeNamespace makes an opted-in namespace that the guard holds to baseline, with what the plugins read: a LimitRange, and the
+// annotation of PodNodeSelector.
+func makeNamespace(t *testing.T, labels map[string]string) string {
+	t.Helper()
+	suite.Cluster(t)
+	all := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+	for key, value := range labels {
+		all[key] = value
+	}
+	name, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{
+		GenerateName: clustertest.GenerateName(t), Labels: all,
+		Annotations: map[string]string{"scheduler.alpha.kubernetes.io/node-selector": "tier=any"},
+	}, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "defaults"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+		Type:           corev1.LimitTypeContainer,
+		DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("20m"), corev1.ResourceMemory: resource.MustParse("16Mi")},
+		Default:        corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
+		Min:            corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m")},
+	}}}}
+	if _, err := client.CoreV1().LimitRanges(name).Create(t.Context(), limits, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the plugin LimitRanger to know its object", func(ctx context.Context) (bool, error) {
+		pod, err := client.CoreV1().Pods(name).Create(ctx, newPod("probe"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil && pod.Spec.Containers[0].Resources.Limits.Cpu().String() == "200m", nil
+	})
+	return name
+}
+
+// create creates a pod. On a busy machine a grant may take longer than an admission may, so it tries that again.
+func create(t *testing.T, namespace string, pod *corev1.Pod) (created *corev1.Pod, err error) {
+	t.Helper()
+	eventually(t, "an answer other than that the grant takes too long", func(ctx context.Context) (bool, error) {
+		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
+		return err == nil || !strings.Contains(err.Error(), "GrantFailed"), nil
+	})
+	return created, err
+}
+
+// eventually waits for what happens on its own.
+func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
+	t.Helper()
+	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,87 @@
+package node_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+)
+
+// A guest is many processes of the node. They end with the pod, and those of a pod that still runs with the node.
+func TestNothingOfAGuestRemains(t *testing.T) {
+	t.Parallel()
+	clustertest.RequireNode(t)
+	requireGuests(t)
+	c := clustertest.Start(t, cluster.Config{Node: true, Runtimes: suite.Config.Runtimes})
+	client, err := kubernetes.NewForConfig(c.RESTConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.NodeV1().RuntimeClasses().Create(t.Context(), guestClass("guest"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// Before the controller that makes it, which is in no hurry.
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	if _, err := client.CoreV1().ServiceAccounts("default").Create(t.Context(), account, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+	namespace, err := c.NodeCommand(t.Context(), "readlink", "/proc/self/ns/pid").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	guests := func() []string { return guestProcesses(t, strings.TrimSpace(string(namespace))) }
+	pods := client.CoreV1().Pods("default")
+	start := func(name string) {
+		if _, err := pods.Create(t.Context(), newPod(name, "", under("guest")), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "pod "+name+" to be ready", func(ctx context.Context) (bool, error) {
+			pod, err := pods.Get(ctx, name, metav1.GetOptions{})
+			return err == nil && ready(pod), err
+		})
+		if len(guests()) == 0 {
+			t.Fatal("the test does not see the guest of a running pod")
+		}
+	}
+	start("deleted")
+	if err := pods.Delete(t.Context(), "deleted", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of the guest", func(context.Context) (bool, error) { return len(guests()) == 0, nil })
+	start("running")
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if found := guests(); len(found) > 0 {
+		t.Errorf("after Stop there is still\n%s", strings.Join(found, "\n"))
+	}
+}
+
+// guestProcesses lists the processes of guests, and those that stand for them, in a node's namespace.
+func guestProcesses(t *testing.T, namespace string) []string {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, dir := range dirs {
+		// A process may end while the list is read. One that has ended has no command line.
+		link, _ := os.Readlink(filepath.Join(dir, "ns", "pid"))
+		content, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		line := strings.ReplaceAll(string(content), "\x00", " ")
+		if link == namespace && (strings.Contains(line, "linux.uml") || strings.Contains(line, " keeper ") || strings.Contains(line, " attach ")) {
+			found = append(found, dir+" "+line)
+		}
+	}
+	return found
+}

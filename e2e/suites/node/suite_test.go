@@ -1,0 +1,151 @@
+// Package node_test holds the project to its claim on a real node: a kubelet, containerd and the running kernel. The values
+// are read inside the app's container, which has no privilege, and the host's are compared before and after.
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+const (
+	patience = time.Minute
+	pace     = 50 * time.Millisecond
+)
+
+var (
+	suite = clustertest.Suite{
+		// The kubelet's flag as the Kata Containers guide has it: with it, and on this node alone, pods set these by themselves.
+		Config:   cluster.Config{Node: true, KubeletArgs: []string{"--allowed-unsafe-sysctls=kernel.msg*,net.ipv4.route.min_pmtu"}},
+		Parallel: 8, // most of a test's time is spent waiting for the kubelet
+		Prepare:  prepare,
+		Finish:   func(*cluster.Cluster) error { return installed.Remove() },
+	}
+	installed *installation.Installation
+	client    *kubernetes.Clientset
+)
+
+func TestMain(m *testing.M) {
+	remove := addGuests(&suite.Config)
+	code := suite.Run(m)
+	remove()
+	os.Exit(code)
+}
+
+func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
+	config := c.RESTConfig()
+	config.WarningHandler = rest.NoWarnings{}
+	if client, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--kubelet-sysctls", declared}}); err != nil {
+		return err
+	}
+	if err := installGuard(ctx, c); err != nil {
+		return errors.Join(fmt.Errorf("install the guard: %w", err), installed.Remove())
+	}
+	return nil
+}
+
+// installGuard installs the guard for the cluster's version, with the same declaration that the server has.
+func installGuard(ctx context.Context, c *cluster.Cluster) error {
+	version, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return err
+	}
+	rendered, err := exec.CommandContext(ctx, installed.Program, "render", "guard", "--kubernetes-version", version.GitVersion, "--kubelet-sysctls", declared).Output()
+	if err != nil {
+		return err
+	}
+	apply := c.Command(ctx, "kubectl", "apply", "-f", "-")
+	apply.Stdin = bytes.NewReader(rendered)
+	output, err := apply.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, output)
+	}
+	return nil
+}
+
+// optedIn are the labels of a namespace that is opted in, and held to the strictest standard by the guard.
+func optedIn() map[string]string { return guardedAt("restricted") }
+
+func guardedAt(standard string) map[string]string {
+	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: standard}
+}
+
+// makeNamespace makes a namespace and waits for the service account without which no pod can be made there.
+func makeNamespace(t *testing.T, labels map[string]string) string {
+	t.Helper()
+	suite.Cluster(t)
+	return makeNamed(t, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels})
+}
+
+func makeNamed(t *testing.T, meta metav1.ObjectMeta) string {
+	t.Helper()
+	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: meta}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Before the controller that makes it, which is in no hurry.
+	_, err = client.CoreV1().ServiceAccounts(namespace.Name).Create(t.Context(),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+	return namespace.Name
+}
+
+// eventually waits for what happens on its own. What it waits for tells why it has not come about yet.
+func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
+	t.Helper()
+	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitAnswer waits for an answer of the API server that depends on what it has in its caches.
+func awaitAnswer(t *testing.T, what string, ask func(context.Context) (answer string, wanted bool)) {
+	t.Helper()
+	if err := await.Answer(t.Context(), what, pace, patience, ask); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// command runs a program in the cluster's network and returns its output, with errors in it.
+func command(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	output, err := suite.Cluster(t).Command(t.Context(), name, args...).CombinedOutput()
+	return strings.TrimSpace(string(output)), err
+}
+
+// onNode runs a program on the node.
+func onNode(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	output, err := suite.Cluster(t).NodeCommand(t.Context(), name, args...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("on the node, %s %q: %v: %s", name, args, err, exit.Stderr)
+		}
+		t.Fatalf("on the node, %s %q: %v", name, args, err)
+	}
+	return strings.TrimSpace(string(output))
+}

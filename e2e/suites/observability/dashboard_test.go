@@ -1,0 +1,186 @@
+package observability_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+)
+
+const dashboardFile = "../../../deploy/dashboards/sysctl-injector.json"
+
+type datasource struct{ Type, UID string }
+
+// asked is where every panel and query gets its data: from the source that the person chose.
+var asked = datasource{"prometheus", "${datasource}"}
+
+type panel struct {
+	ID      int
+	Title   string
+	GridPos struct{ X, Y, W, H int }
+	Targets []struct {
+		RefID        string `json:"refId"`
+		Expr         string
+		LegendFormat string
+		Datasource   datasource
+	}
+	Datasource datasource
+}
+
+func readDashboard(t *testing.T) []panel {
+	t.Helper()
+	var dashboard struct {
+		Templating struct {
+			List []struct{ Name, Type, Query any }
+		}
+		Panels []panel
+	}
+	decodeFile(t, dashboardFile, &dashboard)
+	if len(dashboard.Panels) == 0 || len(dashboard.Templating.List) == 0 || dashboard.Templating.List[0].Name != "datasource" {
+		t.Fatalf("%s has %d panels and the variables %v", dashboardFile, len(dashboard.Panels), dashboard.Templating.List)
+	}
+	return dashboard.Panels
+}
+
+// variables is what Grafana puts into an expression.
+var variables = strings.NewReplacer("$__rate_interval", "5m", "$job", ".*")
+
+// Prometheus can read every expression of the dashboard.
+func TestDashboardExpressions(t *testing.T) {
+	var rules []map[string]string
+	for _, p := range readDashboard(t) {
+		for _, target := range p.Targets {
+			rules = append(rules, map[string]string{"record": fmt.Sprintf("panel:%d:%s", p.ID, target.RefID), "expr": variables.Replace(target.Expr)})
+		}
+	}
+	content, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": rules}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(content), "$") {
+		t.Errorf("the dashboard uses a variable that the test does not know:\n%s", content)
+	}
+	file := filepath.Join(t.TempDir(), "dashboard.yaml")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := promtool(t, "check", "rules", "--lint-fatal", file); err != nil {
+		t.Errorf("promtool: %v\n%s", err, output)
+	}
+}
+
+// Grafana finds each panel once, in a place of its own, and asks the source that the person chose.
+func TestDashboardPanels(t *testing.T) {
+	const columns = 24
+	taken := map[[2]int]string{}
+	ids := map[int]bool{}
+	for _, p := range readDashboard(t) {
+		if ids[p.ID] || p.Title == "" || len(p.Targets) == 0 || p.Datasource != asked || p.GridPos.X+p.GridPos.W > columns {
+			t.Errorf("panel %d, %q, is there twice, or has no title, no query, the data source %v or the place %v", p.ID, p.Title, p.Datasource, p.GridPos)
+		}
+		ids[p.ID] = true
+		for x := range p.GridPos.W {
+			for y := range p.GridPos.H {
+				place := [2]int{p.GridPos.X + x, p.GridPos.Y + y}
+				if taken[place] != "" {
+					t.Fatalf("panels %q and %q overlap", taken[place], p.Title)
+				}
+				taken[place] = p.Title
+			}
+		}
+		for _, target := range p.Targets {
+			if target.Datasource != asked {
+				t.Errorf("panel %q asks %v", p.Title, target.Datasource)
+			}
+		}
+	}
+}
+
+var (
+	metricName = regexp.MustCompile(`\b(?:sysctl_injector|process|go)_\w+\b`)
+	matcher    = regexp.MustCompile(`(\w+)(?:=~|!~|!=|=)"([^"]*)"`)
+	grouping   = regexp.MustCompile(`\b(?:by|without) \(([^)]*)\)`)
+	legend     = regexp.MustCompile(`\{\{(\w+)\}\}`)
+)
+
+// ofTarget are the labels that Prometheus adds.
+var ofTarget = []string{"job", "instance"}
+
+// What the dashboard and the alerts ask for is what a running server tells.
+func TestExpressionsAskForWhatIsExported(t *testing.T) {
+	metrics := exported(t)
+	expressions := map[string]string{}
+	for _, alert := range readAlerts(t) {
+		expressions[alert.Alert] = alert.Expr
+	}
+	for _, p := range readDashboard(t) {
+		for _, target := range p.Targets {
+			expressions[p.Title+" "+target.RefID] = target.Expr + " " + target.LegendFormat
+		}
+	}
+	for where, expression := range expressions {
+		names := metricName.FindAllString(expression, -1)
+		if len(names) == 0 {
+			t.Errorf("%s asks for no metric: %s", where, expression)
+		}
+		known := slices.Clone(ofTarget)
+		for _, name := range names {
+			labels, found := metrics[name]
+			if !found {
+				t.Errorf("%s asks for %s, which the server does not export", where, name)
+			}
+			known = append(known, labels...)
+		}
+		for _, label := range labelsIn(expression) {
+			if !slices.Contains(known, label) {
+				t.Errorf("%s asks for the label %s, which none of %v has", where, label, names)
+			}
+		}
+	}
+}
+
+func labelsIn(expression string) (labels []string) {
+	for _, found := range matcher.FindAllStringSubmatch(expression, -1) {
+		labels = append(labels, found[1])
+	}
+	for _, found := range grouping.FindAllStringSubmatch(expression, -1) {
+		labels = append(labels, strings.Split(found[1], ", ")...)
+	}
+	for _, found := range legend.FindAllStringSubmatch(expression, -1) {
+		labels = append(labels, found[1])
+	}
+	return labels
+}
+
+// The reasons that mean no rejection, and those that are no fault of the pod, are told apart the same way everywhere.
+func TestExpressionsKnowTheReasons(t *testing.T) {
+	admitted := strings.Join([]string{injection.ReasonInjected, injection.ReasonAlreadyInjected, injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|")
+	known := []string{
+		admitted, strings.Join([]string{injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|"),
+		admission.ReasonPanic, admission.ReasonClusterUnavailable + "|" + admission.ReasonGrantFailed,
+		strings.Join([]string{admission.ReasonPanic, admission.ReasonClusterUnavailable, admission.ReasonGrantFailed}, "|"),
+	}
+	used := 0
+	for _, path := range []string{dashboardFile, alertsFile, docsFile} {
+		for _, found := range matcher.FindAllStringSubmatch(strings.ReplaceAll(read(t, path), `\"`, `"`), -1) {
+			if found[1] != "reason" {
+				continue
+			}
+			used++
+			if !slices.Contains(known, found[2]) {
+				t.Errorf("%s tells reasons apart by %q", path, found[2])
+			}
+		}
+	}
+	if used == 0 {
+		t.Error("nothing asks for a reason")
+	}
+}

@@ -1,0 +1,100 @@
+// Package observability_test checks what people and machines watch the server by: the metrics of the real program, the
+// dashboard and the alerts that are made of them, and the page that explains them.
+package observability_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+)
+
+var (
+	suite     = clustertest.Suite{Prepare: prepare, Finish: finish}
+	installed *installation.Installation
+)
+
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+
+// prepare starts a server that has every metric there is: with a cert-manager Certificate, and a pod rejected.
+func prepare(ctx context.Context, c *cluster.Cluster) error {
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
+	if err != nil {
+		return fmt.Errorf("find the module github.com/cert-manager/cert-manager: %w", err)
+	}
+	definition := filepath.Join(strings.TrimSpace(string(module)), "deploy", "crds", "cert-manager.io_certificates.yaml")
+	for _, args := range []string{
+		"apply --server-side -f " + definition,
+		"wait --for=condition=Established customresourcedefinitions --all --timeout=30s",
+		"apply -f testdata/cluster.yaml",
+		`patch certificate sysctl-injector -n sysctl-injector-system --subresource=status --type=merge -p {"status":{"renewalTime":"2032-01-01T03:04:05Z"}}`,
+	} {
+		if output, err := kubectl(ctx, c, args); err != nil {
+			return fmt.Errorf("kubectl %s: %w\n%s", args, err, output)
+		}
+	}
+	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--certificate=sysctl-injector"}}); err != nil {
+		return err
+	}
+	output, err := kubectl(ctx, c, "run rejected -n shop --image=busybox --annotations=sysctl-injector.dev/sysctls=vm.swappiness=1")
+	if !strings.Contains(output, "NodeLevel: ") {
+		return fmt.Errorf("the pod was to be rejected: %w\n%s", err, output)
+	}
+	return nil
+}
+
+func kubectl(ctx context.Context, c *cluster.Cluster, args string) (output string, err error) {
+	said, err := c.Command(ctx, "kubectl", strings.Fields(args)...).CombinedOutput()
+	return string(said), err
+}
+
+func finish(*cluster.Cluster) error { return installed.Remove() }
+
+// exported are the metrics of the running server: by name, the names of their labels. Of a histogram they are the buckets.
+func exported(t *testing.T) map[string][]string {
+	t.Helper()
+	c := suite.Cluster(t)
+	caller := http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+installed.Server().Observe+"/metrics", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := caller.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for name, family := range families {
+		var labels []string
+		for _, series := range family.GetMetric() {
+			for _, label := range series.GetLabel() {
+				labels = append(labels, label.GetName())
+			}
+		}
+		slices.Sort(labels)
+		labels = slices.Compact(labels)
+		if family.GetType().String() == "HISTOGRAM" {
+			name, labels = name+"_bucket", append(labels, "le")
+		}
+		found[name] = labels
+	}
+	return found
+}

@@ -1,0 +1,322 @@
+package psp_test
+
+import (
+	"bytes"
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// usedPolicy is the annotation by which the API server says which PodSecurityPolicy admitted a pod.
+const usedPolicy = "kubernetes.io/psp"
+
+// rejected begins what the API server says of a pod that no policy admits.
+const rejected = "PodSecurityPolicy: unable to admit pod: "
+
+// liberty is the Deployment of the story.
+func liberty(namespace, name, serviceAccount string, tweak func(*corev1.PodTemplateSpec)) *appsv1.Deployment {
+	labels := map[string]string{"app": name}
+	d := &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: corev1.PodSpec{
+					ServiceAccountName: serviceAccount,
+					Containers:         []corev1.Container{{Name: "liberty", Image: "websphere-liberty"}},
+				},
+			},
+		},
+	}
+	tweak(&d.Spec.Template)
+	return d
+}
+
+func annotated(lines string) func(*corev1.PodTemplateSpec) {
+	return func(template *corev1.PodTemplateSpec) {
+		template.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: lines}
+	}
+}
+
+func native(name, value string) func(*corev1.PodTemplateSpec) {
+	return func(template *corev1.PodTemplateSpec) {
+		template.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: name, Value: value}}}
+	}
+}
+
+// deploy creates a Deployment as the developer.
+func deploy(t *testing.T, d *appsv1.Deployment) {
+	t.Helper()
+	_, dev := clients(t)
+	_, err := dev.AppsV1().Deployments(d.Namespace).Create(t.Context(), d, metav1.CreateOptions{})
+	must(t, err)
+}
+
+// admittedPod waits for the pod of a Deployment.
+func admittedPod(t *testing.T, d *appsv1.Deployment) *corev1.Pod {
+	t.Helper()
+	admin, _ := clients(t)
+	var pod corev1.Pod
+	eventually(t, "a pod of "+d.Name, func(ctx context.Context) (string, bool) {
+		pods, err := admin.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + d.Name})
+		if err != nil || len(pods.Items) == 0 {
+			return rejection(ctx, t, d), false
+		}
+		pod = pods.Items[0]
+		return "", true
+	})
+	return &pod
+}
+
+// rejection is why the ReplicaSet of a Deployment has no pod.
+func rejection(ctx context.Context, t *testing.T, d *appsv1.Deployment) string {
+	t.Helper()
+	admin, _ := clients(t)
+	sets, err := admin.AppsV1().ReplicaSets(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + d.Name})
+	if err != nil {
+		return err.Error()
+	}
+	for i := range sets.Items {
+		for _, condition := range sets.Items[i].Status.Conditions {
+			if condition.Type == appsv1.ReplicaSetReplicaFailure {
+				return condition.Message
+			}
+		}
+	}
+	return "nothing yet"
+}
+
+func expectRejection(t *testing.T, d *appsv1.Deployment, want string) {
+	t.Helper()
+	eventually(t, "the rejection of "+d.Name, func(ctx context.Context) (string, bool) {
+		got := rejection(ctx, t, d)
+		return got, strings.Contains(got, want)
+	})
+}
+
+// companion runs `sysctl-injector companion`.
+func companion(t *testing.T, input any, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), installed.Program, append([]string{"companion", "--backend=psp"}, args...)...)
+	if input != nil {
+		content, err := yaml.Marshal(input)
+		must(t, err)
+		cmd.Stdin = bytes.NewReader(content)
+	}
+	var problem bytes.Buffer
+	cmd.Stderr = &problem
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("companion %v: %v\n%s", args, err, problem.String())
+	}
+	return output
+}
+
+// applied compares what companion prints with what there is in the cluster: every field that it states.
+func applied(t *testing.T, manifest []byte) {
+	t.Helper()
+	client, err := dynamic.NewForConfig(suite.Cluster(t).RESTConfig())
+	must(t, err)
+	for document := range bytes.SplitSeq(manifest, []byte("---\n")) {
+		want := &unstructured.Unstructured{}
+		must(t, yaml.Unmarshal(document, &want.Object))
+		// The API server does not write what is false anyway.
+		document = bytes.Replace(document, []byte("  privileged: false\n"), nil, 1)
+		resource := map[string]schema.GroupVersionResource{
+			"PodSecurityPolicy": {Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"},
+			"ClusterRole":       rbacv1.SchemeGroupVersion.WithResource("clusterroles"),
+			"RoleBinding":       rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
+		}[want.GetKind()]
+		got, err := client.Resource(resource).Namespace(want.GetNamespace()).Get(t.Context(), want.GetName(), metav1.GetOptions{})
+		must(t, err)
+		for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"} {
+			unstructured.RemoveNestedField(got.Object, "metadata", field)
+		}
+		encoded, err := yaml.Marshal(got.Object)
+		must(t, err)
+		if diff := cmp.Diff(string(document), string(encoded)); diff != "" {
+			t.Errorf("%s %s (-companion +cluster):\n%s", want.GetKind(), want.GetName(), diff)
+		}
+	}
+}
+
+// allowedUnsafe is what a PodSecurityPolicy lists.
+func allowedUnsafe(t *testing.T, name string) []string {
+	t.Helper()
+	client, err := dynamic.NewForConfig(suite.Cluster(t).RESTConfig())
+	must(t, err)
+	policy, err := client.Resource(schema.GroupVersionResource{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"}).
+		Get(t.Context(), name, metav1.GetOptions{})
+	must(t, err)
+	list, _, err := unstructured.NestedStringSlice(policy.Object, "spec", "allowedUnsafeSysctls")
+	must(t, err)
+	return list
+}
+
+// TestStory goes from an unsafe sysctl that nobody may set to one annotation, with the policy that the server generates.
+func TestStory(t *testing.T) {
+	const sugi, name = "sugi", "sysctl-injector-net.core.somaxconn-injected"
+	newNamespace(t, sugi, "psp-user", "other")
+
+	before := liberty(sugi, "before", "psp-user", native(unsafe, "512"))
+	deploy(t, before)
+	expectRejection(t, before, rejected+`[pod.spec.securityContext.sysctls[0]: Forbidden: unsafe sysctl "net.core.somaxconn" is not allowed]`)
+
+	d := liberty(sugi, "liberty", "psp-user", annotated("net.core.somaxconn = 512"))
+	deploy(t, d)
+	pod := admittedPod(t, d)
+	if pod.Annotations[usedPolicy] != name {
+		t.Errorf("pod %s was admitted by policy %q, want %q", pod.Name, pod.Annotations[usedPolicy], name)
+	}
+	if first := pod.Spec.InitContainers[0]; first.Name != v1alpha1.ContainerName || cmp.Diff([]string{"net.core.somaxconn=512"}, first.Args) != "" {
+		t.Errorf("the first init container is %s with %v", first.Name, first.Args)
+	}
+	applied(t, companion(t, d, "-f", "-"))
+
+	t.Run("another service account gains nothing", func(t *testing.T) {
+		admin, dev := clients(t)
+		stranger := copyOf(pod)
+		stranger.ObjectMeta = metav1.ObjectMeta{Name: "stranger", Namespace: sugi, Annotations: map[string]string{v1alpha1.InjectAnnotation: "false"}}
+		stranger.Spec.ServiceAccountName, stranger.Spec.NodeName = "other", ""
+		stranger.Spec.InitContainers[0].Name = "sysctl"
+		_, err := dev.CoreV1().Pods(sugi).Create(t.Context(), stranger, metav1.CreateOptions{})
+		if err == nil || !strings.Contains(err.Error(), rejected) || !strings.Contains(err.Error(), "Privileged containers are not allowed") {
+			t.Errorf("a copy of the pod under another service account: %v", err)
+		}
+		bindings, err := admin.RbacV1().RoleBindings(sugi).List(t.Context(), metav1.ListOptions{LabelSelector: v1alpha1.ManagedByLabel + "=" + v1alpha1.ManagedBy})
+		must(t, err)
+		for i := range bindings.Items {
+			if subjects := bindings.Items[i].Subjects; len(subjects) != 1 || subjects[0].Name != "psp-user" {
+				t.Errorf("RoleBinding %s is for %v", bindings.Items[i].Name, subjects)
+			}
+		}
+	})
+
+	t.Run("without its binding, the next pod is rejected in require mode", func(t *testing.T) {
+		requireMode(t)
+		admin, _ := clients(t)
+		second := liberty(sugi, "second", "psp-user", annotated("net.core.somaxconn = 512"))
+		deploy(t, second)
+		admittedPod(t, second)
+		must(t, admin.RbacV1().RoleBindings(sugi).Delete(t.Context(), "sysctl-injector:psp:"+name+":psp-user", metav1.DeleteOptions{}))
+		forgotten(t, sugi, "psp-user", name)
+		third := liberty(sugi, "third", "psp-user", annotated("net.core.somaxconn = 512"))
+		deploy(t, third)
+		expectRejection(t, third, "sysctl-injector companion -n sugi --serviceaccount psp-user --backend psp --injected net.core.somaxconn | kubectl apply -f -")
+
+		// What the message says is all that it takes.
+		_, err := kubectl(t.Context(), suite.Cluster(t),
+			string(companion(t, nil, "-n", sugi, "--serviceaccount", "psp-user", "--injected", unsafe)), "apply", "-f", "-")
+		must(t, err)
+		admittedPod(t, third)
+	})
+}
+
+// TestStoryNativelyByAnnotation has the server write the sysctl into the pod, and a policy that lists exactly that.
+func TestStoryNativelyByAnnotation(t *testing.T) {
+	const namespace = "sugi-strategy"
+	newNamespace(t, namespace, "psp-user", "other")
+	d := liberty(namespace, "liberty", "psp-user", func(template *corev1.PodTemplateSpec) {
+		template.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: laterSafe + " = 600", v1alpha1.StrategyAnnotation: "native-first"}
+	})
+	deploy(t, d)
+	pod := admittedPod(t, d)
+	if diff := cmp.Diff([]corev1.Sysctl{{Name: laterSafe, Value: "600"}}, pod.Spec.SecurityContext.Sysctls); diff != "" || len(pod.Spec.InitContainers) > 0 {
+		t.Errorf("the pod has %d init containers, and sysctls (-want +got):\n%s", len(pod.Spec.InitContainers), diff)
+	}
+	name := pod.Annotations[usedPolicy]
+	if !strings.HasPrefix(name, "sysctl-injector-net.ipv4.tcp-keepalive-time-") {
+		t.Fatalf("pod %s was admitted by policy %q", pod.Name, name)
+	}
+	if diff := cmp.Diff([]string{laterSafe}, allowedUnsafe(t, name)); diff != "" {
+		t.Errorf("allowedUnsafeSysctls (-want +got):\n%s", diff)
+	}
+	applied(t, companion(t, d, "-f", "-", "--kubelet-sysctls", laterSafe))
+	stranger := liberty(namespace, "stranger", "other", native(laterSafe, "600"))
+	deploy(t, stranger)
+	expectRejection(t, stranger, `unsafe sysctl "net.ipv4.tcp_keepalive_time" is not allowed`)
+}
+
+// TestStoryNatively has the administrator apply what companion prints for the Deployment that sets the sysctl natively.
+func TestStoryNatively(t *testing.T) {
+	const namespace, name = "sugi-natively", "sysctl-injector-net.core.somaxconn"
+	newNamespace(t, namespace, "psp-user", "other")
+	d := liberty(namespace, "liberty", "psp-user", native(unsafe, "512"))
+	deploy(t, d)
+	expectRejection(t, d, `unsafe sysctl "net.core.somaxconn" is not allowed`)
+	manifest := companion(t, d, "-f", "-")
+	_, err := kubectl(t.Context(), suite.Cluster(t), string(manifest), "apply", "-f", "-")
+	must(t, err)
+	pod := admittedPod(t, d)
+	if pod.Annotations[usedPolicy] != name {
+		t.Errorf("pod %s was admitted by policy %q, want %q", pod.Name, pod.Annotations[usedPolicy], name)
+	}
+	if diff := cmp.Diff([]string{unsafe}, allowedUnsafe(t, name)); diff != "" {
+		t.Errorf("allowedUnsafeSysctls (-want +got):\n%s", diff)
+	}
+	stranger := liberty(namespace, "stranger", "other", native(unsafe, "512"))
+	deploy(t, stranger)
+	expectRejection(t, stranger, `unsafe sysctl "net.core.somaxconn" is not allowed`)
+	more := liberty(namespace, "more", "psp-user", native("kernel.msgmax", "65536"))
+	deploy(t, more)
+	expectRejection(t, more, `unsafe sysctl "kernel.msgmax" is not allowed`)
+}
+
+// requireMode has the API server call a server that grants nothing, for the rest of a test.
+func requireMode(t *testing.T) {
+	t.Helper()
+	generating := installed.Server()
+	server, err := installed.Start(t.Context(), "--grants=require")
+	must(t, err)
+	must(t, installed.Route(t.Context(), server))
+	generating.Kill()
+	t.Cleanup(func() {
+		again, err := installed.Start(context.WithoutCancel(t.Context()))
+		if err == nil {
+			err = installed.Route(context.WithoutCancel(t.Context()), again)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		server.Kill()
+	})
+}
+
+// forgotten waits until the authorizer knows that a service account may not use a policy any more.
+func forgotten(t *testing.T, namespace, serviceAccount, policy string) {
+	t.Helper()
+	eventually(t, "the authorizer to forget the grant", func(ctx context.Context) (string, bool) {
+		_, err := kubectl(ctx, suite.Cluster(t), "", "auth", "can-i", "use", "podsecuritypolicies.policy/"+policy,
+			"--namespace", namespace, "--as", "system:serviceaccount:"+namespace+":"+serviceAccount)
+		return "yes", err != nil
+	})
+}
+
+func copyOf(pod *corev1.Pod) *corev1.Pod { return pod.DeepCopy() }
+
+// TestServerSaysWhatKubernetesLacks reads the log of the server.
+func TestServerSaysWhatKubernetesLacks(t *testing.T) {
+	suite.Cluster(t)
+	log := installed.Log()
+	for _, feature := range []string{"matchConditions", "ValidatingAdmissionPolicy"} {
+		if !strings.Contains(log, `"msg":"Kubernetes lacks a feature","kubernetes":"v1.24.17","feature":"`+feature+`"`) {
+			t.Errorf("the log of %s says nothing of %s:\n%s", installation.Name, feature, log)
+		}
+	}
+}

@@ -93,7 +93,7 @@ func TestServerSideDryRunWritesNothing(t *testing.T) {
 	namespace := makeNamespace(t, optedIn)
 	k := newTerminal(t, namespace)
 	// No other test asks for this sysctl, so what is granted for it is of this pod.
-	const sysctl, role = "net.ipv4.tcp_fin_timeout", "sysctl-injector:net.ipv4.tcp_fin_timeout"
+	const sysctl, role = "net.ipv4.tcp_reordering", "sysctl-injector:net.ipv4.tcp_reordering"
 	source := manifest(t, newPod("web", sysctl+" = 30"))
 	printed := k.must(source, "apply", "--dry-run=server", "-o", "yaml", "-f", "-")
 	var pod corev1.Pod

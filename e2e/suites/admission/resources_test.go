@@ -52,7 +52,7 @@ func TestQoSClassStays(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			pod := newPod(test.name, "net.core.somaxconn = 1024")
+			pod := newPod(test.name, "net.core.somaxconn = 4096")
 			test.tweak(&pod.Spec)
 			for _, namespace := range []string{inside, outside} {
 				newTerminal(t, namespace).must(manifest(t, pod), "create", "-f", "-")
@@ -61,7 +61,7 @@ func TestQoSClassStays(t *testing.T) {
 				}
 			}
 			created := getPod(t, inside, pod.Name)
-			want := injectedContainer(created, "net.core.somaxconn=1024")
+			want := injectedContainer(created, "net.core.somaxconn=4096")
 			want.Resources = test.own
 			wantContainer(t, created, want)
 		})
@@ -104,11 +104,11 @@ func TestLimitRange(t *testing.T) {
 					Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{test.defaults}},
 				}), "create", "-f", "-")
 				awaitLimitRange(t, namespace)
-				k.must(manifest(t, newPod("web", "net.core.somaxconn = 1024")), "create", "-f", "-")
+				k.must(manifest(t, newPod("web", "net.core.somaxconn = 4096")), "create", "-f", "-")
 				pod := getPod(t, namespace, "web")
 				classes[name] = pod.Status.QOSClass
 				if labels != nil {
-					want := injectedContainer(pod, "net.core.somaxconn=1024")
+					want := injectedContainer(pod, "net.core.somaxconn=4096")
 					want.Resources = test.want
 					wantContainer(t, pod, want)
 				}
@@ -146,7 +146,7 @@ func TestLimitRangeMinimum(t *testing.T) {
 	}), "create", "-f", "-")
 	awaitLimitRange(t, namespace)
 	k.fails(`Error from server (Forbidden): error when creating "STDIN": pods "web" is forbidden: minimum cpu usage per Container is 200m, but request is 100m`,
-		manifest(t, newPod("web", "net.core.somaxconn = 1024")), "create", "-f", "-")
+		manifest(t, newPod("web", "net.core.somaxconn = 4096")), "create", "-f", "-")
 }
 
 func TestResourceQuota(t *testing.T) {
@@ -165,16 +165,16 @@ func TestResourceQuota(t *testing.T) {
 		return err == nil && len(quota.Status.Hard) == 4, err
 	})
 	// The quota wants limits of each container, ours included; and ours, which runs before the others, costs nothing more.
-	small := newPod("small", "net.core.somaxconn = 1024")
+	small := newPod("small", "net.core.somaxconn = 4096")
 	small.Spec.Containers[0].Resources.Limits = quantities("400m", "256Mi")
 	k.must(manifest(t, small), "create", "-f", "-")
 	pod := getPod(t, namespace, "small")
-	wantContainer(t, pod, stated(injectedContainer(pod, "net.core.somaxconn=1024")))
+	wantContainer(t, pod, stated(injectedContainer(pod, "net.core.somaxconn=4096")))
 	eventually(t, "the quota to count the pod", func(ctx context.Context) (bool, error) {
 		quota, err := client.CoreV1().ResourceQuotas(namespace).Get(ctx, "team", metav1.GetOptions{})
 		return err == nil && quota.Status.Used.Name(corev1.ResourceLimitsCPU, resource.DecimalSI).String() == "400m", err
 	})
 	want := `Error from server (Forbidden): error when creating "STDIN": pods "none" is forbidden: failed quota: team: must specify %s`
 	k.fails(fmt.Sprintf(want, "limits.cpu for: sysctl-injector,web; limits.memory for: sysctl-injector,web; requests.cpu for: sysctl-injector,web; requests.memory for: sysctl-injector,web"),
-		manifest(t, newPod("none", "net.core.somaxconn = 1024")), "create", "-f", "-")
+		manifest(t, newPod("none", "net.core.somaxconn = 4096")), "create", "-f", "-")
 }

@@ -27,33 +27,33 @@ func TestBesideAnotherWebhook(t *testing.T) {
 		{
 			name: "that adds an init container before us", position: before,
 			change: func(pod *corev1.Pod) []operation { return addInit(pod, "proxy", nil) },
-			inits:  []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=1024",
+			inits:  []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that adds an init container in front of ours", position: after,
 			change: func(pod *corev1.Pod) []operation { return addInit(pod, "proxy", nil) },
-			inits:  []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=1024",
+			inits:  []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that adds a sidecar in front of ours", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return addInit(pod, "proxy", ptr.To(corev1.ContainerRestartPolicyAlways))
 			},
-			inits: []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that changes the annotation before us", position: before,
 			change: func(pod *corev1.Pod) []operation {
-				return onlyAsking(pod, operation{"replace", sysctls, "net.core.somaxconn = 2048"})
+				return onlyAsking(pod, operation{"replace", sysctls, "net.core.somaxconn = 8192"})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=2048",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=8192",
 		},
 		{
 			name: "that changes the annotation after us", position: after,
 			change: func(pod *corev1.Pod) []operation {
-				return onlyAsking(pod, operation{"replace", sysctls, "net.core.somaxconn = 2048"})
+				return onlyAsking(pod, operation{"replace", sysctls, "net.core.somaxconn = 8192"})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=2048",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=8192",
 		},
 		{
 			name: "that takes the annotation away after us", position: after,
@@ -74,7 +74,7 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			change: func(pod *corev1.Pod) []operation {
 				return onlyAsking(pod, operation{"add", "/metadata/annotations/example.com~1seen", "yes"})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that changes our status and label", position: after,
@@ -82,35 +82,35 @@ func TestBesideAnotherWebhook(t *testing.T) {
 				return onlyAsking(pod, operation{"add", "/metadata/annotations/sysctl-injector.dev~1status", "{}"},
 					operation{"add", "/metadata/labels/sysctl-injector.dev~1injected", "no"})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that removes our container", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{Op: "remove", Path: "/spec/initContainers/0"})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that gives our container another image", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/image", "example.com/evil"})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that gives our container a shell", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/command", []string{"sh", "-c"}})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that gives our container one sysctl more", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"add", "/spec/initContainers/0/args/-", "kernel.core_pattern=x"})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that mounts the node into our container", position: after,
@@ -119,38 +119,38 @@ func TestBesideAnotherWebhook(t *testing.T) {
 					operation{"add", "/spec/volumes/-", corev1.Volume{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}},
 					operation{"add", "/spec/initContainers/0/volumeMounts", []corev1.VolumeMount{{Name: "root", MountPath: "/node"}}})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that makes our container run on", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"add", "/spec/initContainers/0/restartPolicy", "Always"})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that gives every container a cloud identity, before us", position: before,
 			change: giveIdentity,
-			inits:  []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits:  []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that gives every container a cloud identity, after us", position: after,
 			change: giveIdentity,
-			inits:  []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits:  []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that rewrites images to a mirror after us", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/image", "mirror.example.com/" + initImage})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 		{
 			name: "that takes the privilege away from our container", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/securityContext/privileged", false})
 			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=1024",
+			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
 	}
 	for _, test := range tests {
@@ -159,7 +159,7 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			namespace := makeNamespace(t, optedIn)
 			otherWebhook{test.position, test.change}.install(t, namespace)
 			k := newTerminal(t, namespace)
-			pod := manifest(t, newPod("web", "net.core.somaxconn = 1024"))
+			pod := manifest(t, newPod("web", "net.core.somaxconn = 4096"))
 			if test.rejected != "" {
 				k.fails(denied(test.rejected), pod, "create", "-f", "-")
 				return

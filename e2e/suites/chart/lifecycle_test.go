@@ -81,8 +81,9 @@ func left(t *testing.T, c *cluster.Cluster) (all []string) {
 
 // kept is what an administrator may have made their own.
 var kept = []string{
-	"SysctlPolicy default", "SysctlProfile elasticsearch", "SysctlProfile kafka", "SysctlProfile nginx", "SysctlProfile opensearch",
-	"SysctlProfile postgresql", "SysctlProfile redis",
+	"SysctlPolicy default", "SysctlProfile cassandra", "SysctlProfile elasticsearch", "SysctlProfile envoy",
+	"SysctlProfile haproxy", "SysctlProfile kafka", "SysctlProfile milvus", "SysctlProfile mongodb", "SysctlProfile nginx",
+	"SysctlProfile opensearch", "SysctlProfile postgresql", "SysctlProfile rabbitmq", "SysctlProfile redis",
 }
 
 // The page's commands, one after another on one cluster. Nothing runs there: what is asked is what the API server holds.

@@ -144,7 +144,9 @@ func (m *minimal) isNotReady(t *testing.T, r right) {
 	// As where the API server does not stream lists (before Kubernetes 1.32): a client that watches need not list there.
 	s := launch(t, serverConfig{account: reduced, env: []string{"KUBE_FEATURE_WatchListClient=false"}})
 	s.awaitLog(t, logged(r.denied()))
-	const want = "503 Service Unavailable: [+]shutdown ok\n[+]certificate ok\n[-]caches: the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet"
+	const want = "503 Service Unavailable: [+]shutdown ok\n[+]certificate ok\n" +
+		"[-]caches: the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet\n" +
+		"[+]kubernetes-version ok"
 	if err := s.ready(t.Context()); err == nil || err.Error() != want {
 		t.Errorf("ready: %v, want %s", err, want)
 	}

@@ -113,7 +113,9 @@ func TestPoliciesReload(t *testing.T) {
 	awaitReady(t, profile, &profile.Status.Conditions, metav1.ConditionFalse, `spec.sysctls: Required value: line 1: net.core.somaxconn has no value: write "name = value"`)
 	byProfile := newPod(namespace, "default")
 	byProfile.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: "reload"}
-	awaitAnswer(t, byProfile, `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Unsupported value: "reload": there is no SysctlProfile at all`)
+	awaitAnswer(t, byProfile, `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Invalid value: "reload": `+
+		`SysctlProfile "reload" cannot be read: spec.sysctls: Required value: line 1: net.core.somaxconn has no value: `+
+		`write "name = value"; an administrator has to correct it`)
 	must(t, admin.Patch(t.Context(), profile, client.RawPatch(types.MergePatchType, []byte(`{"spec": {"sysctls": "net.core.somaxconn = 1024"}}`))))
 	awaitReady(t, profile, &profile.Status.Conditions, metav1.ConditionTrue, "in force")
 	awaitAnswer(t, byProfile, "")

@@ -36,7 +36,7 @@ func namespaceObject(name string) *corev1.Namespace {
 // binds it.
 func TestUnused(t *testing.T) {
 	const grace = 2 * time.Second
-	const alone, boundHere, boundEverywhere = "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_retries1", "net.ipv4.tcp_retries2"
+	const alone, boundHere, boundEverywhere = "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_retries2"
 	s := newSite(t, serverConfig{args: []string{"--grants-grace-period=" + grace.String()}})
 	namespace := s.namespace(t)
 	gone := create(t, newPod(namespace, "default", alone, boundHere, boundEverywhere))

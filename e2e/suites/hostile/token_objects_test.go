@@ -88,7 +88,7 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 	a.writes(t, "with another CA bundle", nil, live, typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), []way{byStrategicPatch}, "")
 	a.writes(t, "another configuration", fresh, foreign, typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), everyWay, noConfiguration)
 	a.removes(t, "its own configuration", live, noConfiguration)
-	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}
+	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "new"}}
 	a.writes(t, "a validating one", validating, nil, func(client.Object) {}, creating, noConfiguration)
 }
 

@@ -11,24 +11,24 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// A sysctl that the kernel does not take: the app never starts, and the termination message has busybox's own words. It names
+// A sysctl that another kernel takes, and this node's does not (it has no IPVS, and bounds that others lack): the app never starts, and the termination message has busybox's own words. It names
 // a key that does not exist, and goes on with the next. A value that the kernel rejects ends it, and its words do not say whose
 // value that was: it is the first that is neither reported as set nor named in an error.
 func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ sysctls, want, culprit string }{
 		"a name that does not exist": {
-			"net.core.somaxconn = 1024\nnet.ipv4.tcp_tw_recycle = 1\nnet.ipv4.tcp_fin_timeout = 30",
-			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = 30\nsysctl: error: 'net.ipv4.tcp_tw_recycle' is an unknown key\n",
-			"net.ipv4.tcp_tw_recycle",
+			"net.core.somaxconn = 1024\nnet.ipv4.vs.expire_nodest_conn = 1\nnet.ipv4.tcp_fin_timeout = 30",
+			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = 30\nsysctl: error: 'net.ipv4.vs.expire_nodest_conn' is an unknown key\n",
+			"net.ipv4.vs.expire_nodest_conn",
 		},
-		"a value that is no number": {
-			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = many\nnet.ipv4.tcp_keepalive_time = 600",
+		"a value that this kernel rejects": {
+			"net.core.somaxconn = 1024\nnet.ipv4.tcp_syncookies = 300\nnet.ipv4.tcp_keepalive_time = 600",
 			"net.core.somaxconn = 1024\nsysctl: write error: Invalid argument\n",
-			"net.ipv4.tcp_fin_timeout",
+			"net.ipv4.tcp_syncookies",
 		},
 		"a value out of its range, the first": {
-			"net.ipv4.ip_local_port_range = 1 99999\nnet.core.somaxconn = 1024",
+			"net.ipv4.ip_local_port_range = 1 65535\nnet.core.somaxconn = 1024",
 			"sysctl: write error: Invalid argument\n",
 			"net.ipv4.ip_local_port_range",
 		},
@@ -38,9 +38,9 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 			"net.ipv4.tcp_syncookies",
 		},
 		"a name that does not exist, and then a value": {
-			"net.ipv4.tcp_tw_recycle = 1\nnet.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = many",
-			"net.core.somaxconn = 1024\nsysctl: error: 'net.ipv4.tcp_tw_recycle' is an unknown key\nsysctl: write error: Invalid argument\n",
-			"net.ipv4.tcp_tw_recycle net.ipv4.tcp_fin_timeout",
+			"net.ipv4.vs.expire_nodest_conn = 1\nnet.core.somaxconn = 1024\nnet.ipv4.tcp_syncookies = 300",
+			"net.core.somaxconn = 1024\nsysctl: error: 'net.ipv4.vs.expire_nodest_conn' is an unknown key\nsysctl: write error: Invalid argument\n",
+			"net.ipv4.vs.expire_nodest_conn net.ipv4.tcp_syncookies",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func lines(message string) string {
 func TestAppWaitsWhileItsSysctlsFail(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
-	pod := create(t, namespace, newPod("unset", "net.ipv4.tcp_tw_recycle = 1"))
+	pod := create(t, namespace, newPod("unset", "net.ipv4.vs.expire_nodest_conn = 1"))
 	pod = awaitPod(t, pod, "to have tried twice", func(pod *corev1.Pod) bool {
 		return len(pod.Status.InitContainerStatuses) > 0 && pod.Status.InitContainerStatuses[0].RestartCount > 0
 	})

@@ -12,10 +12,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -28,7 +30,7 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
-// prepare starts a server that has every metric there is: with a cert-manager Certificate, and a pod rejected.
+// prepare starts a server that has every metric there is: with a cert-manager Certificate, a policy on trial, and a pod rejected.
 func prepare(ctx context.Context, c *cluster.Cluster) error {
 	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
 	if err != nil {
@@ -46,6 +48,19 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 		}
 	}
 	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--certificate=sysctl-injector"}}); err != nil {
+		return err
+	}
+	if output, err := kubectl(ctx, c, "apply -f testdata/trial.yaml"); err != nil {
+		return fmt.Errorf("kubectl apply: %w\n%s", err, output)
+	}
+	tried := 0
+	err = await.Answer(ctx, "the policy on trial", 100*time.Millisecond, 30*time.Second, func(ctx context.Context) (string, bool) {
+		tried++
+		output, _ := kubectl(ctx, c, fmt.Sprintf("run tried-%d -n shop --image=busybox "+
+			"--annotations=sysctl-injector.dev/sysctls=net.core.somaxconn=4096", tried))
+		return output, strings.Contains(output, "SysctlPolicy on-trial")
+	})
+	if err != nil {
 		return err
 	}
 	output, err := kubectl(ctx, c, "run rejected -n shop --image=busybox --annotations=sysctl-injector.dev/sysctls=vm.swappiness=1")

@@ -26,6 +26,8 @@ FUZZTIME ?= 60s
 # In `make test` it is a number of inputs: with Go 1.26 a target that is stopped by the clock now and then fails with
 # "context deadline exceeded" (go.dev/issue/75804).
 SMOKE ?= 20000x
+# FuzzScripts starts a shell for each input.
+SHELL_SMOKE ?= 500x
 
 .NOTPARALLEL:
 
@@ -146,13 +148,14 @@ vulncheck: ## Look for known vulnerabilities in what is called (needs vuln.go.de
 fuzz: ## Fuzz each target for FUZZTIME (60s)
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' cmd webhook templates | sed 's,/[^/]*:func, ,' | sort | \
 	while read -r package name; do \
-		echo "go test -fuzz=$$name -fuzztime=$(FUZZTIME) ./$$package"; \
-		go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) "./$$package" </dev/null || exit 1; \
+		time=$(FUZZTIME); case $$name in FuzzScripts) time=$(or $(SHELL_FUZZTIME),$(FUZZTIME)) ;; esac; \
+		echo "go test -fuzz=$$name -fuzztime=$$time ./$$package"; \
+		go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$$time "./$$package" </dev/null || exit 1; \
 	done
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## Fuzz each target for a few seconds
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SMOKE)
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SMOKE) SHELL_FUZZTIME=$(SHELL_SMOKE)
 
 # Each of these prints what it measures, and renews its figures in docs/benchmarks.md.
 DOCS ?= --docs=docs

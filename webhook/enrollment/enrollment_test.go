@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
 func namespace(labels, annotations map[string]string) *corev1.Namespace {
@@ -216,7 +217,7 @@ func TestViolations(t *testing.T) {
 			c.Image += "@sha256:" + strings.Repeat("0", 64)
 			c.TerminationMessagePath, c.ImagePullPolicy, c.Resources = corev1.TerminationMessagePathDefault, corev1.PullAlways, corev1.ResourceRequirements{}
 			c.SecurityContext.ProcMount = new(corev1.DefaultProcMount)
-			c.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access", ReadOnly: true, MountPath: tokenPath}}
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access", ReadOnly: true, MountPath: pod.TokenMountPath}}
 		}},
 	} {
 		workloads = append(workloads, Workload{Kind: "Pod", Name: w.name, Spec: with(w.change)})

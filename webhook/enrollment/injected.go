@@ -12,11 +12,8 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
-
-// tokenPath is where the API server mounts the service account's token (k8s.io/kubernetes
-// plugin/pkg/admission/serviceaccount, DefaultAPITokenMountPath).
-const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // injected recognises the injected container as the guard does: by its whole shape, and not by its name.
 type injected struct {
@@ -27,7 +24,13 @@ type injected struct {
 // shape is an init container as its template has it, and what it may run.
 type shape struct {
 	corev1.Container
-	commands []*form.Command
+	commands []command
+}
+
+// command is a command vector, and the expression for each of its arguments.
+type command struct {
+	words    []string
+	argument *regexp.Regexp
 }
 
 func newInjected(images []string) (*injected, error) {
@@ -37,7 +40,9 @@ func newInjected(images []string) (*injected, error) {
 	}
 	i := &injected{shapes: make([]shape, len(shapes)), images: images}
 	for n, s := range shapes {
-		i.shapes[n].commands = s.Commands
+		for _, c := range s.Commands {
+			i.shapes[n].commands = append(i.shapes[n].commands, command{c.Words, regexp.MustCompile(c.Argument)})
+		}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(s.Container, &i.shapes[n].Container); err != nil {
 			return nil, fmt.Errorf("read the template of %s: %w", strings.Join(s.Forms, " and "), err)
 		}
@@ -60,7 +65,7 @@ func hasShape(container, want corev1.Container) bool {
 	if sc := c.SecurityContext; sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount {
 		sc.ProcMount = nil
 	}
-	if m := c.VolumeMounts; len(m) == 1 && m[0].MountPath == tokenPath && m[0].ReadOnly && m[0].SubPath == "" && m[0].SubPathExpr == "" {
+	if m := c.VolumeMounts; len(m) == 1 && m[0].MountPath == pod.TokenMountPath && m[0].ReadOnly && m[0].SubPath == "" && m[0].SubPathExpr == "" {
 		c.VolumeMounts = nil
 	}
 	if len(c.Resources.Claims) == 0 {
@@ -78,12 +83,11 @@ func (i *injected) hasImage(image string) bool {
 
 // runs reports whether a container runs one of the shape's commands, with arguments that the command takes.
 func (s shape) runs(container corev1.Container) bool {
-	for _, command := range s.commands {
-		if !slices.Equal(command.Words, container.Command) {
-			continue
+	for _, c := range s.commands {
+		if slices.Equal(c.words, container.Command) {
+			return len(container.Args) > 0 &&
+				!slices.ContainsFunc(container.Args, func(arg string) bool { return !c.argument.MatchString(arg) })
 		}
-		argument := regexp.MustCompile(command.Argument)
-		return len(container.Args) > 0 && !slices.ContainsFunc(container.Args, func(arg string) bool { return !argument.MatchString(arg) })
 	}
 	return false
 }

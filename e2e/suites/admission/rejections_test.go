@@ -22,7 +22,7 @@ const (
 	valueForm    = "; allowed are A-Z a-z 0-9 _ space , : . / + -"
 )
 
-// What a person at kubectl sees of each rejection.
+// kubectl shows each rejection in these words.
 func TestRejections(t *testing.T) {
 	t.Parallel()
 	labels := map[string]string{"example.com/trust": "everything"}

@@ -113,7 +113,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// What the caller may not list is in the report, and in the exit code.
+// The report and the exit code show that the caller may not list a kind.
 func TestAuditWithFewPermissions(t *testing.T) {
 	const namespace = "audit-reader"
 	for _, args := range [][]string{

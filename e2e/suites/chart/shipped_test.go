@@ -132,7 +132,7 @@ func TestShippedObjects(t *testing.T) {
 	}
 }
 
-// What the server may do for its certificate is what e2e/suites/certs runs it with.
+// The chart gives the server the same permissions for its certificate as e2e/suites/certs does.
 func TestCertificateRights(t *testing.T) {
 	for file, source := range map[string]string{"rbac.yaml": "self-managed", "rbac-certmanager.yaml": "cert-manager"} {
 		content, err := os.ReadFile("../certs/testdata/" + file)

@@ -148,7 +148,7 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.says("", notCovered("restricted", `ValidatingAdmissionPolicy "sysctl-injector-restricted" is not installed`), "", "sysctl-injector", "enroll", "shop")
 	p.must("", "kubectl", "apply", "-f", guard)
 
-	// A workload that the standard would reject is told, and the administrator asked.
+	// enroll names a workload that the standard would reject, and asks the administrator.
 	p.must(agent, "kubectl", "apply", "-f", "-")
 	const told = "In namespace \"shop\", \"restricted\" would reject new pods of these workloads:\n" +
 		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container \"agent\" must set securityContext.allowPrivilegeEscalation=false), " +

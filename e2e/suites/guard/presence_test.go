@@ -105,7 +105,7 @@ func TestGuardPresenceByPod(t *testing.T) {
 	}
 }
 
-// What the webhook answered with must still be there: another webhook may have removed it since.
+// The container and the native sysctls of the answer must still be in the pod. Another webhook may have removed them.
 func TestGuardPresenceOfWhatWasAdded(t *testing.T) {
 	namespace := newNamespace(t, held(api.LevelRestricted))
 	const (

@@ -17,7 +17,7 @@ var seeds = []string{
 	"a.b=1=2", "a/b=1", "a..b=1", "-a.b=1", "a.b=1\n", "a.b=\t1", "A.b=1", "a.B=1", "a.b=$(c)", "a.b=-1", "net.c\u043ere.x=1", "a.b=a+b/c:d,e",
 	"net.ipv4.conf.eth0/100.forwarding=1", "net.ipv4.conf.eth0.100.forwarding=1", "net.core.a/b=1", "a.b>=1", "-net.ipv6.x=1",
 	"a.b=1\nc.d=2", "a.b=1\r", "# a.b=1", "a.b-c=1", "a-b.c=1", "net.core.somaxconn>=1024", "-net.netfilter.nf_conntrack_buckets>=1",
-	"net.core.somaxconn>>=1", "--a.b=1", "a.b>=x", "a.b<=1", "-=1", ">=1", "a.b>1",
+	"net.core.somaxconn>>=1", "--a.b=1", "a.b>=x", "a.b<=1", "-=1", ">=1", "a.b>1", "a.b=+0", "a.b=:0",
 }
 
 // FuzzArgument holds the form of an argument to the parser: the guard admits what the webhook writes, and nothing else.

@@ -118,9 +118,9 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 
 // cutOperator returns what is left of the operator, and the operator, from what is on both sides of a line's first "=".
 func cutOperator(left, right string) (name, operator string) {
-	const signs = "<>!:+~"
-	name = strings.TrimRight(left, blanks+signs)
-	after := right[:len(right)-len(strings.TrimLeft(right, "="+signs))]
+	const inNoValue = "<>!~"
+	name = strings.TrimRight(left, blanks+inNoValue+":+")
+	after := right[:len(right)-len(strings.TrimLeft(right, "="+inNoValue))]
 	before := strings.TrimLeft(left[len(name):], blanks)
 	if before == "" {
 		return name, "=" + after

@@ -166,6 +166,10 @@ func (r records) complete(t *timeline) error {
 	for _, c := range []*container{&t.init, &t.app} {
 		c.creation, c.start, c.started, c.exited = r.creations[c.id], r.starts[c.id], r.started[c.id], r.exited[c.id]
 	}
+	// The kubelet's worker for a pod reads the runtime itself, and now and then goes on before the end is logged.
+	if t.init.id != "" && t.ended.After(t.app.creation.begin) {
+		t.ended = t.app.creation.begin
+	}
 	for _, stage := range stages {
 		if stage.onlyInit && t.init.id == "" {
 			continue

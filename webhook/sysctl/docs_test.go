@@ -30,6 +30,21 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// TestDocsOfSafeNames holds the table of docs/concepts.md to the catalogue.
+func TestDocsOfSafeNames(t *testing.T) {
+	page, err := os.ReadFile("../../docs/concepts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := "| safe since Kubernetes | names |\n|---|---|\n"
+	for _, r := range safeSince {
+		table += fmt.Sprintf("| %s | `%s` |\n", r.version, strings.Join(r.names, "`, `"))
+	}
+	if !strings.Contains(string(page), table+"\n") {
+		t.Errorf("docs/concepts.md lacks this table:\n%s", table)
+	}
+}
+
 func docsPage() string {
 	var page strings.Builder
 	fmt.Fprintf(&page, `# Which sysctls are there, and what do they take?

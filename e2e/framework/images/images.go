@@ -27,12 +27,26 @@ const (
 	Busybox = "docker.io/library/busybox:1.36"
 	// App stands in for any server: whatever its arguments, it answers on AppPort until it is killed. /healthz is a page of it.
 	App = "example.com/app:e2e"
+	// Reporter is a busybox whose sysctl first prints what its process may do: /proc/self/status, what it sees of other
+	// processes, and how a write of ReportedWrite ends.
+	Reporter = "docker.io/library/busybox:reporter"
 	// Pause is what a node's containerd holds a pod's namespaces with.
 	Pause = "docker.io/library/pause:e2e"
 )
 
 // AppPort is an ingress controller's port for health checks.
 const AppPort = "10254"
+
+// ReportedWrite is a sysctl of the node, for which only a privileged process has the right.
+const ReportedWrite = "vm.swappiness=1"
+
+// reporter stands in for busybox's sysctl. The shell itself opens the files, so it is its own status that it prints.
+const reporter = `#!/bin/sh
+while read -r line; do echo "$line"; done </proc/self/status
+echo processes: /proc/[0-9]*
+busybox sysctl -w ` + ReportedWrite + ` 2>&1
+exec busybox sysctl "$@"
+`
 
 // Write writes a tarball with all the images, for `ctr images import`.
 func Write(path string) error {
@@ -44,22 +58,28 @@ func Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("build the busybox image: %w", err)
 	}
+	reporting, err := withReporter(base)
+	if err != nil {
+		return fmt.Errorf("build the reporting image: %w", err)
+	}
 	images := map[name.Tag]v1.Image{}
 	for _, wanted := range []struct {
 		name   string
+		base   v1.Image
 		config v1.Config
 	}{
-		{Busybox, v1.Config{Cmd: []string{"sh"}}},
+		{Busybox, base, v1.Config{Cmd: []string{"sh"}}},
+		{Reporter, reporting, v1.Config{Cmd: []string{"sh"}}},
 		// A shell's $0 takes the first argument, and the rest are of no use to it.
-		{App, v1.Config{Entrypoint: []string{"sh", "-c", "exec httpd -f -p " + AppPort + " -h /www"}}},
-		{Pause, v1.Config{Entrypoint: []string{"sleep", "infinity"}}},
+		{App, base, v1.Config{Entrypoint: []string{"sh", "-c", "exec httpd -f -p " + AppPort + " -h /www"}}},
+		{Pause, base, v1.Config{Entrypoint: []string{"sleep", "infinity"}}},
 	} {
 		tag, err := name.NewTag(wanted.name, name.StrictValidation)
 		if err != nil {
 			return err
 		}
 		wanted.config.Env = []string{"PATH=/bin"}
-		if images[tag], err = mutate.Config(base, wanted.config); err != nil {
+		if images[tag], err = mutate.Config(wanted.base, wanted.config); err != nil {
 			return err
 		}
 	}
@@ -85,6 +105,19 @@ func busybox(program string) (v1.Image, error) {
 		return nil, err
 	}
 	return withPlatform(base)
+}
+
+// withReporter puts the reporter in the place of busybox's sysctl.
+func withReporter(base v1.Image) (v1.Image, error) {
+	content, err := image.Tar(time.Time{}, image.File("bin/sysctl", 0o755, []byte(reporter)))
+	if err != nil {
+		return nil, err
+	}
+	layer, err := image.Layer(content)
+	if err != nil {
+		return nil, err
+	}
+	return mutate.AppendLayers(base, layer)
 }
 
 // files is the layer, uncompressed.

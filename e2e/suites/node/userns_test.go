@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,7 +97,59 @@ func TestIPCNamesInAUserNamespaceAtBaseline(t *testing.T) {
 	}
 }
 
-// What the injected container is given on a node, seen by a container of the same security context with a shell. Its namespace
+// The injected process itself says what it may do. Its image is pinned by a digest, which the webhook and the guard take.
+func TestInjectedProcess(t *testing.T) {
+	t.Parallel()
+	namespace := makeNamespace(t, optedIn())
+	keepsHost(t, "vm.swappiness", "kernel.sem", "net.core.somaxconn")
+	image := images.Busybox + "@" + pinReporter(t)
+	for _, test := range []struct{ name, sysctls, capabilities string }{
+		{"ipc", "kernel.sem = " + semaphores, "0000000000000000"},
+		{"network", "net.core.somaxconn = 2048", "0000000000001000"}, // CAP_NET_ADMIN is 12
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			pod := run(t, namespace, newPod(test.name, test.sysctls, inUserNamespace, func(pod *corev1.Pod) {
+				pod.Spec.InitContainers = []corev1.Container{{Name: v1alpha1.ContainerName, Image: image}}
+			}))
+			wantValues(t, pod, app, test.sysctls)
+			report, err := command(t, "kubectl", "logs", "-n", namespace, pod.Name, "-c", v1alpha1.ContainerName)
+			if err != nil {
+				t.Fatal(err, report)
+			}
+			for _, want := range []string{
+				"CapPrm:\t" + test.capabilities, "CapEff:\t" + test.capabilities, "CapBnd:\t" + test.capabilities,
+				"CapInh:\t0000000000000000", "CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2",
+				"processes: /proc/1",
+			} {
+				if !slices.Contains(strings.Split(report, "\n"), want) {
+					t.Errorf("the injected process does not report %q", want)
+				}
+			}
+			if !strings.Contains(report, "sysctl: error setting key 'vm.swappiness'") {
+				t.Error("the injected process can write a sysctl of the node")
+			}
+			if t.Failed() {
+				t.Log(report)
+			}
+		})
+	}
+}
+
+// pinReporter gives the reporting image the name of the injected one with its own digest, as a registry would, and returns the digest.
+func pinReporter(t *testing.T) string {
+	t.Helper()
+	list := onNode(t, "ctr", "--namespace=k8s.io", "images", "ls", "name=="+images.Reporter)
+	digest := regexp.MustCompile(`sha256:[0-9a-f]{64}`).FindString(list)
+	if digest == "" {
+		t.Fatalf("the node lacks %s:\n%s", images.Reporter, list)
+	}
+	repository, _, _ := strings.Cut(images.Busybox, ":")
+	onNode(t, "ctr", "--namespace=k8s.io", "images", "tag", "--force", images.Reporter, repository+"@"+digest)
+	return digest
+}
+
+// What a container with the same security context as the injected one can do, seen by a container of the same security context with a shell. Its namespace
 // is not opted in: the guard lets nobody into the injected one.
 func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 	t.Parallel()

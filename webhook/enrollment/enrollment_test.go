@@ -2,16 +2,12 @@ package enrollment
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/sysctl-injector/sysctl-injector/templates"
-	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
 func namespace(labels, annotations map[string]string) *corev1.Namespace {
@@ -109,31 +105,6 @@ func TestUnenroll(t *testing.T) {
 	}
 }
 
-func TestCurrentLevel(t *testing.T) {
-	const podSecurity, inject, enforce = "pod-security.kubernetes.io/enforce", "sysctl-injector.dev/inject", "sysctl-injector.dev/enforce"
-	for _, test := range []struct {
-		name   string
-		labels map[string]string
-		want   string
-	}{
-		{"is baseline where nothing is said", nil, "baseline"},
-		{"is Pod Security's", map[string]string{podSecurity: "restricted"}, "restricted"},
-		{"is Pod Security's, also if that is none", map[string]string{podSecurity: "privileged"}, "privileged"},
-		{"is restricted where Pod Security cannot read the label", map[string]string{podSecurity: "restrictd"}, "restricted"},
-		{"is the guard's in an enrolled namespace", map[string]string{podSecurity: "privileged", inject: "enabled", enforce: "restricted"}, "restricted"},
-		{"is the guard's baseline where only inject is set", map[string]string{podSecurity: "privileged", inject: "enabled"}, "baseline"},
-		{"is restricted where the guard cannot read the label", map[string]string{podSecurity: "privileged", enforce: "strict"}, "restricted"},
-		{"is the stricter one of both", map[string]string{podSecurity: "restricted", inject: "enabled", enforce: "baseline"}, "restricted"},
-		{"is what the administrator chose", map[string]string{podSecurity: "privileged", inject: "enabled", enforce: "privileged"}, "privileged"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if got := CurrentLevel(test.labels); got != test.want {
-				t.Errorf("got %s, want %s", got, test.want)
-			}
-		})
-	}
-}
-
 // The annotation counts only where the labels are those that Enroll sets: it may be forged, or older than they are.
 func TestUnenrollTrustsTheAnnotationOnlyBesideTheLabels(t *testing.T) {
 	const podSecurity, enforce = "pod-security.kubernetes.io/enforce", "sysctl-injector.dev/enforce"
@@ -180,85 +151,5 @@ func TestEnrollReplacesAForgedAnnotation(t *testing.T) {
 	enrolled := carryOut(t, before, Enroll(before, "restricted"))
 	if got := carryOut(t, enrolled, Unenroll(enrolled)).Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
 		t.Errorf("unenroll restores %q", got)
-	}
-}
-
-func TestViolations(t *testing.T) {
-	privileged := &corev1.SecurityContext{Privileged: new(true)}
-	var ours corev1.Container
-	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &ours); err != nil {
-		t.Fatal(err)
-	}
-	ours.Args = []string{"net.core.somaxconn=1024"}
-	with := func(change func(*corev1.Container)) corev1.PodSpec {
-		changed := *ours.DeepCopy()
-		change(&changed)
-		return corev1.PodSpec{InitContainers: []corev1.Container{changed}, Containers: []corev1.Container{{Name: "web"}}}
-	}
-	app := corev1.Container{Name: "web"}
-	workloads := []Workload{
-		{Kind: "Pod", Name: "plain", Spec: corev1.PodSpec{Containers: []corev1.Container{app}}},
-		{Kind: "Pod", Name: "injected", Spec: corev1.PodSpec{InitContainers: []corev1.Container{ours}, Containers: []corev1.Container{app}}},
-		{Kind: "DaemonSet", Name: "agent", Spec: corev1.PodSpec{HostNetwork: true, InitContainers: []corev1.Container{{Name: "setup", SecurityContext: privileged}}, Containers: []corev1.Container{app}}},
-		{Kind: "Pod", Name: "second", Spec: corev1.PodSpec{InitContainers: []corev1.Container{{Name: "first"}, ours}, Containers: []corev1.Container{app}}},
-	}
-	for _, w := range []struct {
-		name   string
-		change func(*corev1.Container)
-	}{
-		{"other command", func(c *corev1.Container) { c.Command = []string{"sh", "-c"} }},
-		{"other image", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:1.36-evil" }},
-		{"other args", func(c *corev1.Container) { c.Args = []string{"-p", "/etc/shadow"} }},
-		{"more mounts", func(c *corev1.Container) { c.VolumeMounts = []corev1.VolumeMount{{Name: "a", MountPath: "/a"}} }},
-		{"more capabilities", func(c *corev1.Container) {
-			c.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}
-		}},
-		{"with what the API server adds", func(c *corev1.Container) {
-			c.Image += "@sha256:" + strings.Repeat("0", 64)
-			c.TerminationMessagePath, c.ImagePullPolicy, c.Resources = corev1.TerminationMessagePathDefault, corev1.PullAlways, corev1.ResourceRequirements{}
-			c.SecurityContext.ProcMount = new(corev1.DefaultProcMount)
-			c.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access", ReadOnly: true, MountPath: pod.TokenMountPath}}
-		}},
-	} {
-		workloads = append(workloads, Workload{Kind: "Pod", Name: w.name, Spec: with(w.change)})
-	}
-	images := []string{ours.Image}
-	const unconfined = `: forbidden AppArmor profile (container "sysctl-injector" must not set AppArmor profile type to "Unconfined"), `
-	const asPrivileged = unconfined + `privileged (container "sysctl-injector" must not set securityContext.privileged=true)`
-	tests := []struct {
-		level string
-		want  []string
-	}{
-		{"privileged", nil},
-		{"baseline", []string{
-			`DaemonSet "agent": host namespaces (hostNetwork=true), privileged (container "setup" must not set securityContext.privileged=true)`,
-			`Pod "second"` + asPrivileged,
-			`Pod "other command"` + asPrivileged,
-			`Pod "other image"` + asPrivileged,
-			`Pod "other args"` + asPrivileged,
-			`Pod "more mounts"` + asPrivileged,
-			`Pod "more capabilities"` + unconfined + `non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in securityContext.capabilities.add), privileged (container "sysctl-injector" must not set securityContext.privileged=true)`,
-		}},
-	}
-	for _, test := range tests {
-		t.Run(test.level, func(t *testing.T) {
-			violations, err := Violations(workloads, test.level, images)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, v := range violations {
-				got = append(got, v.String())
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
-	if restricted, err := Violations(workloads, "restricted", images); err != nil || len(restricted) != len(workloads) {
-		t.Errorf("restricted objects to %d of %d, %v", len(restricted), len(workloads), err)
-	}
-	if _, err := Violations(workloads, "strict", images); err == nil || err.Error() != "must be one of privileged, baseline, restricted" {
-		t.Errorf("got %v", err)
 	}
 }

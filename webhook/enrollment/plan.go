@@ -1,6 +1,5 @@
-// Package enrollment opens a namespace for the injected container and for nothing else: it plans the labels that hand the
-// namespace over from Pod Security admission, which knows no exception for one container, to the guard; it checks that the
-// installed guard takes over there; and it reports which workloads the guard would reject.
+// Package enrollment plans the labels by which Pod Security admission, which has no exception for one container, hands a namespace
+// over to the guard, and those that give it back. It is pure. Whether the guard is ready to take over is for package inspect.
 package enrollment
 
 import (
@@ -13,6 +12,7 @@ import (
 	psaapi "k8s.io/pod-security-admission/api"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
 // Plan is what is to change in a namespace. All of it is one patch: there is no moment in which the namespace is held to nothing.
@@ -80,7 +80,7 @@ func (p Plan) Labels() map[string]string {
 // Handover says who holds the containers to which standard after the change, and whether that is weaker than now.
 func (p Plan) Handover() (text string, weaker bool) {
 	after := p.Labels()
-	now, then := inForce(p.namespace.Labels), inForce(after)
+	now, then := inspect.EffectiveLevel(p.namespace.Labels), inspect.EffectiveLevel(after)
 	text = fmt.Sprintf("containers are held to %q now; then Pod Security admission holds them to %q", now, then)
 	if _, labelled := after[psaapi.EnforceLevelLabel]; !labelled {
 		text = fmt.Sprintf("containers are held to %q now; then Pod Security admission holds them to the cluster's default level", now)

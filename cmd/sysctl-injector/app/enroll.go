@@ -74,7 +74,7 @@ namespace's workloads by the standard. Where some would be rejected, it shows th
 		},
 	}
 	o.addFlags(cmd)
-	addChoiceFlag(cmd, &o.enforce, "enforce", "", "the standard for all other containers, if it should change", "", enrollment.Levels()...)
+	addChoiceFlag(cmd, &o.enforce, "enforce", "", "the standard for all other containers, if it should change", "", inspect.Levels()...)
 	return cmd
 }
 
@@ -179,13 +179,13 @@ func warnOfKeys(errOut io.Writer, namespace *corev1.Namespace) error {
 
 // enroll is the planner of the command enroll.
 func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *corev1.Namespace) (enrollment.Plan, error) {
-	level := cmp.Or(o.enforce, enrollment.CurrentLevel(namespace.Labels))
+	level := cmp.Or(o.enforce, inspect.CurrentLevel(namespace.Labels))
 	plan := enrollment.Enroll(namespace, level)
 	objects, err := guard.Render(guard.Config{Images: []string{form.DefaultImage()}, KubernetesVersion: shared.version})
 	if err != nil {
 		return plan, err
 	}
-	rendered := enrollment.NewGuard(objects)
+	rendered := inspect.NewGuard(objects)
 	installed, err := installedGuard(ctx, shared.cluster)
 	if err != nil {
 		return plan, err
@@ -204,7 +204,7 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *co
 	if err != nil {
 		return plan, err
 	}
-	violations, err := enrollment.Violations(workloads, level, installed.Images(rendered))
+	violations, err := inspect.Violations(workloads, level, installed.Images(rendered))
 	if err != nil || len(violations) == 0 {
 		return plan, err
 	}
@@ -254,13 +254,13 @@ func (o *enrollOptions) confirm(shared *terms, instead string) error {
 var neverEnrolled = []string{metav1.NamespaceSystem, "sysctl-injector-system"}
 
 // installedGuard reads the policies and bindings among which the guard is.
-func installedGuard(ctx context.Context, cluster client.Client) (enrollment.Guard, error) {
+func installedGuard(ctx context.Context, cluster client.Client) (inspect.Guard, error) {
 	var policies admissionregistrationv1.ValidatingAdmissionPolicyList
 	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
 	for _, list := range []client.ObjectList{&policies, &bindings} {
 		if err := listAll(ctx, cluster, list); err != nil {
-			return enrollment.Guard{}, fmt.Errorf("read the guard: %w", err)
+			return inspect.Guard{}, fmt.Errorf("read the guard: %w", err)
 		}
 	}
-	return enrollment.Guard{Policies: policies.Items, Bindings: bindings.Items}, nil
+	return inspect.Guard{Policies: policies.Items, Bindings: bindings.Items}, nil
 }

@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
-	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
@@ -93,9 +93,9 @@ func (o *clientOptions) client() (client.Client, string, error) {
 
 // workloadsOf returns a namespace's workloads: of pods and sets that another workload here made, only the maker. A pod that a custom
 // resource made counts: nobody else knows what the next one will be like.
-func workloadsOf(ctx context.Context, cluster client.Client, namespace string) ([]enrollment.Workload, error) {
+func workloadsOf(ctx context.Context, cluster client.Client, namespace string) ([]inspect.Workload, error) {
 	type made struct {
-		workload enrollment.Workload
+		workload inspect.Workload
 		by       *metav1.OwnerReference
 	}
 	var all []made
@@ -103,7 +103,7 @@ func workloadsOf(ctx context.Context, cluster client.Client, namespace string) (
 	add := func(kind string, object metav1.Object, template corev1.PodTemplateSpec) {
 		listed.Insert(object.GetUID())
 		all = append(all, made{
-			enrollment.Workload{Kind: kind, Name: object.GetName(), Metadata: template.ObjectMeta, Spec: template.Spec},
+			inspect.Workload{Kind: kind, Name: object.GetName(), Metadata: template.ObjectMeta, Spec: template.Spec},
 			metav1.GetControllerOf(object),
 		})
 	}
@@ -126,7 +126,7 @@ func workloadsOf(ctx context.Context, cluster client.Client, namespace string) (
 			return nil, fmt.Errorf("list the workloads: %w", err)
 		}
 	}
-	var found []enrollment.Workload
+	var found []inspect.Workload
 	for _, m := range all {
 		if m.by == nil || !listed.Has(m.by.UID) {
 			found = append(found, m.workload)

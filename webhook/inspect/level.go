@@ -1,4 +1,4 @@
-package enrollment
+package inspect
 
 import (
 	psaapi "k8s.io/pod-security-admission/api"
@@ -14,19 +14,19 @@ func Levels() []string {
 // CurrentLevel returns the standard that a namespace's labels hold its containers to. Without any label that is the cluster's
 // default, which a namespace does not show: baseline stands for it, as it does for the guard.
 func CurrentLevel(labels map[string]string) string {
-	if _, byPodSecurity := labels[psaapi.EnforceLevelLabel]; !byPodSecurity && !takesPart(labels) {
+	if _, byPodSecurity := labels[psaapi.EnforceLevelLabel]; !byPodSecurity && !isGuarded(labels) {
 		return string(psaapi.LevelBaseline)
 	}
-	return string(inForce(labels))
+	return string(EffectiveLevel(labels))
 }
 
-// inForce returns the stricter of the standards that Pod Security admission and the guard hold a namespace to.
-func inForce(labels map[string]string) psaapi.Level {
+// EffectiveLevel returns the stricter of the standards that Pod Security admission and the guard hold a namespace to.
+func EffectiveLevel(labels map[string]string) psaapi.Level {
 	podSecurity, guard := psaapi.LevelPrivileged, psaapi.LevelPrivileged
 	if value, ok := labels[psaapi.EnforceLevelLabel]; ok {
 		podSecurity = levelOf(value)
 	}
-	if takesPart(labels) {
+	if isGuarded(labels) {
 		guard = psaapi.LevelBaseline
 	}
 	if value, ok := labels[v1alpha1.EnforceLabel]; ok {
@@ -47,8 +47,8 @@ func levelOf(value string) psaapi.Level {
 	return level
 }
 
-// takesPart reports whether the guard's bindings select a namespace.
-func takesPart(labels map[string]string) bool {
+// isGuarded reports whether the guard's bindings select a namespace.
+func isGuarded(labels map[string]string) bool {
 	_, inject := labels[v1alpha1.InjectLabel]
 	_, enforce := labels[v1alpha1.EnforceLabel]
 	return inject || enforce

@@ -1,4 +1,4 @@
-package enrollment
+package inspect
 
 import (
 	"encoding/json"
@@ -9,8 +9,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	apilabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Guard is the policies and bindings that hold namespaces to a standard: those that an API server has, others among them, or
@@ -20,11 +20,11 @@ type Guard struct {
 	Bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding
 }
 
-// NewGuard sorts rendered objects.
-func NewGuard(objects []client.Object) Guard {
+// NewGuard returns the guard among rendered objects.
+func NewGuard[T runtime.Object](objects []T) Guard {
 	var g Guard
 	for _, object := range objects {
-		switch object := object.(type) {
+		switch object := runtime.Object(object).(type) {
 		case *admissionregistrationv1.ValidatingAdmissionPolicy:
 			g.Policies = append(g.Policies, *object)
 		case *admissionregistrationv1.ValidatingAdmissionPolicyBinding:
@@ -196,7 +196,7 @@ func selects(selector *metav1.LabelSelector, namespace map[string]string) bool {
 		return true
 	}
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
-	return err == nil && parsed.Matches(labels.Set(namespace))
+	return err == nil && parsed.Matches(apilabels.Set(namespace))
 }
 
 func isEverything(selector *metav1.LabelSelector) bool {

@@ -1,4 +1,4 @@
-package enrollment
+package inspect
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
 )
 
@@ -36,6 +37,13 @@ func installed(t *testing.T) Guard {
 		match.MatchPolicy, match.ObjectSelector = new(admissionregistrationv1.Equivalent), &metav1.LabelSelector{}
 	}
 	return g
+}
+
+// enrolled returns the labels of a namespace that `enroll` has opened.
+func enrolled(level string) map[string]string {
+	return map[string]string{
+		corev1.LabelMetadataName: "shop", v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: level,
+	}
 }
 
 func TestCovers(t *testing.T) {
@@ -116,9 +124,9 @@ func TestCovers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			g := installed(t)
 			test.change(&g)
-			plan := Enroll(namespace(map[string]string{corev1.LabelMetadataName: "shop"}, nil), test.level)
+			namespace := enrolled(test.level)
 			got := ""
-			if err := g.Covers(render(t, guard.Config{Images: []string{"busybox:1.36"}}), plan.Labels()); err != nil {
+			if err := g.Covers(render(t, guard.Config{Images: []string{"busybox:1.36"}}), namespace); err != nil {
 				got = err.Error()
 			}
 			if got != test.want {

@@ -144,7 +144,7 @@ func TestServeInSpiteOfBodiesThatStop(t *testing.T) {
 	}
 }
 
-// meeting is a Cluster in which decisions wait for each other.
+// meeting is a Source in which decisions wait for each other.
 type meeting struct {
 	cluster
 	entered chan struct{}
@@ -161,7 +161,7 @@ func (m *meeting) NamespaceLabels(ctx context.Context, name string) (map[string]
 func TestLargeBodiesTakeTurns(t *testing.T) {
 	f := newFixture(t)
 	m := &meeting{cluster: *f.cluster, entered: make(chan struct{}), leave: make(chan struct{})}
-	f.handler.Cluster = m
+	f.handler.Source = m
 	large, small := []byte(reviewOf(grown(2*smallBody))), []byte(reviewOf(annotatedPod))
 	var group sync.WaitGroup
 	answer := func(body []byte) {

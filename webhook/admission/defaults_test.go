@@ -41,8 +41,7 @@ func TestPodsOfNamespacesWithDefaults(t *testing.T) {
 			if len(errs) > 0 {
 				t.Fatal(errs)
 			}
-			rules := policy.NewSet([]*policy.Policy{allowed}, []*policy.Profile{profile})
-			f.handler.Rules = func() *policy.Set { return rules }
+			f.cluster.rules = policy.NewSet([]*policy.Policy{allowed}, []*policy.Profile{profile})
 			f.cluster.labels[v1alpha1.DefaultsLabel], f.cluster.err = test.label, test.err
 			request := httptest.NewRequest(http.MethodPost, test.path+"?timeout=5s", strings.NewReader(reviewOf(plainPod)))
 			request.Header.Set("Content-Type", "application/json")

@@ -23,8 +23,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// cluster is a Cluster of a few names.
+// cluster is a Source of a few names.
 type cluster struct {
+	rules   *policy.Set
 	labels  map[string]string
 	classes map[string]*nodev1.RuntimeClass
 	err     error
@@ -42,6 +43,8 @@ func (c *cluster) NamespaceLabels(ctx context.Context, _ string) (map[string]str
 	}
 	return c.labels, c.err
 }
+
+func (c *cluster) Rules() *policy.Set { return c.rules }
 
 func (c *cluster) RuntimeClass(_ context.Context, name string) (*nodev1.RuntimeClass, error) {
 	return c.classes[name], c.err
@@ -67,9 +70,9 @@ func newFixture(t testing.TB) *fixture {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	rules := policy.NewSet([]*policy.Policy{allowAll}, nil)
 	f := &fixture{
 		cluster: &cluster{
+			rules:   policy.NewSet([]*policy.Policy{allowAll}, nil),
 			labels:  map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
 			classes: map[string]*nodev1.RuntimeClass{"vm": {Handler: "kata"}},
 		},
@@ -77,7 +80,7 @@ func newFixture(t testing.TB) *fixture {
 		log:     &lockedBuffer{},
 	}
 	f.handler, err = New(Config{
-		Injector: injector, Cluster: f.cluster, Rules: func() *policy.Set { return rules },
+		Injector: injector, Source: f.cluster,
 		BodyBytes: testBodyBytes, Metrics: NewMetrics(f.metrics), Log: slog.New(slog.NewJSONHandler(f.log, nil)),
 	})
 	if err != nil {

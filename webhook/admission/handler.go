@@ -11,14 +11,13 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
-	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/source"
 )
 
 // Reasons of rejections that are not a decision on the pod itself.
@@ -30,14 +29,6 @@ const (
 	ReasonGrantFailed         = "GrantFailed"
 	ReasonPanic               = "Panic"
 )
-
-// Cluster tells where a pod is to run. Its methods return when ctx ends, which is before the API server stops waiting.
-type Cluster interface {
-	// NamespaceLabels returns a namespace's labels.
-	NamespaceLabels(ctx context.Context, name string) (map[string]string, error)
-	// RuntimeClass returns a RuntimeClass; nil without an error where there is none of that name.
-	RuntimeClass(ctx context.Context, name string) (*nodev1.RuntimeClass, error)
-}
 
 // Granter sees to it that a pod's service account has been granted what the pod needs.
 type Granter interface {
@@ -55,9 +46,7 @@ type Rejection struct {
 // Config is what a Handler works with. Every field but Granter, Rejected, Tried and BodyBytes is required.
 type Config struct {
 	Injector *injection.Injector
-	Cluster  Cluster
-	// Rules returns the policies and profiles in force at this moment.
-	Rules func() *policy.Set
+	Source   source.Source
 	// Granter is nil where grants are nobody's business: without a cluster.
 	Granter Granter
 	// Rejected, if set, is told of every pod that was rejected in earnest, not in a dry run. It returns at once.
@@ -86,8 +75,7 @@ type Handler struct {
 // New returns a Handler, or says which field of config is missing.
 func New(config Config) (*Handler, error) {
 	for name, missing := range map[string]bool{
-		"Injector": config.Injector == nil, "Cluster": config.Cluster == nil, "Rules": config.Rules == nil,
-		"Metrics": config.Metrics == nil, "Log": config.Log == nil,
+		"Injector": config.Injector == nil, "Source": config.Source == nil, "Metrics": config.Metrics == nil, "Log": config.Log == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("admission: %s is required", name)
@@ -186,11 +174,11 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 // get some by default.
 func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Target, mayHaveDefaults bool) (injection.Outcome, error) {
 	if p.AsksForSysctls() || mayHaveDefaults {
-		if err := h.locate(ctx, p, &target); err != nil {
+		if err := source.Locate(ctx, h.Source, p, &target); err != nil {
 			return injection.Outcome{}, err
 		}
 	}
-	outcome := h.Injector.Inject(p, target, h.Rules())
+	outcome := h.Injector.Inject(p, target, h.Source.Rules())
 	if len(outcome.Sysctls) > 0 && target.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
 		return injection.Denied(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not opted in; "+
 			"an administrator can run: kubectl label namespace %[1]s %s=%s", target.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))), nil
@@ -235,17 +223,4 @@ func (h *Handler) rejectGrant(ctx context.Context, review *review, err error) de
 func (h *Handler) rejectPanic(ctx context.Context, review *review, cause any, stack []byte) decision {
 	h.logPanic(ctx, cause, stack)
 	return reject(review, ReasonPanic, http.StatusInternalServerError, ownError)
-}
-
-// locate finds out where the pod is to run. Its namespace is the request's, since its own is still empty.
-func (h *Handler) locate(ctx context.Context, p *pod.Pod, target *injection.Target) (err error) {
-	if target.NamespaceLabels, err = h.Cluster.NamespaceLabels(ctx, target.Namespace); err != nil {
-		return fmt.Errorf("read namespace %q: %w", target.Namespace, err)
-	}
-	if p.RuntimeClass != "" {
-		if target.RuntimeClass, err = h.Cluster.RuntimeClass(ctx, p.RuntimeClass); err != nil {
-			return fmt.Errorf("read RuntimeClass %q: %w", p.RuntimeClass, err)
-		}
-	}
-	return nil
 }

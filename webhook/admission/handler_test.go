@@ -199,8 +199,8 @@ func TestRejectsWhatMakesItPanic(t *testing.T) {
 
 func TestConfigIsRequired(t *testing.T) {
 	config := newFixture(t).handler.Config
-	config.Rules = nil
-	if _, err := New(config); err == nil || err.Error() != "admission: Rules is required" {
+	config.Source = nil
+	if _, err := New(config); err == nil || err.Error() != "admission: Source is required" {
 		t.Errorf("got %v", err)
 	}
 }

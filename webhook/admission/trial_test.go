@@ -24,8 +24,7 @@ func (f *fixture) tries(t *testing.T, name string, actions ...v1alpha1.Validatio
 		}
 		policies = append(policies, compiled)
 	}
-	rules := policy.NewSet(policies, nil)
-	f.handler.Rules = func() *policy.Set { return rules }
+	f.cluster.rules = policy.NewSet(policies, nil)
 	counted := &[]string{}
 	f.handler.Tried = func(names []string) { *counted = append(*counted, names...) }
 	return counted

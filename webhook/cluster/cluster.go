@@ -1,5 +1,6 @@
-// Package cluster holds what decisions read from a cluster: the opted-in namespaces, the RuntimeClasses, and the policies and
-// profiles. It answers from caches that hold nothing else.
+// Package cluster connects the server with its cluster. It is a source of decisions: it answers from caches of the opted-in namespaces,
+// the RuntimeClasses, and the policies and profiles. It also writes their status, elects a leader, and starts what writes grants and
+// Events; packages grants and events say what is written.
 package cluster
 
 import (

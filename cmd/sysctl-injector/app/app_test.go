@@ -130,7 +130,11 @@ func admit(t *testing.T, content []byte, template manifest.Template) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := objects.add(content); err != nil {
+	found, err := manifest.Objects(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := objects.AddReviewed(found); err != nil {
 		t.Fatal(err)
 	}
 	injector, err := (&containerOptions{guestHandlers: policy.DefaultGuestHandlers()}).injector()
@@ -138,7 +142,7 @@ func admit(t *testing.T, content []byte, template manifest.Template) []byte {
 		t.Fatal(err)
 	}
 	handler, err := admission.New(admission.Config{
-		Injector: injector, Cluster: objects, Rules: objects.rules, Metrics: admission.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
+		Injector: injector, Source: objects, Metrics: admission.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -93,7 +93,7 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	look.rules = objects.rules()
+	look.rules = objects.Rules()
 	if look.auditor, err = audit.New(look.rejection); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (c *conversion) file(f file) ([]byte, error) {
 		c.unreadable(f, err)
 		return f.content, nil
 	}
-	warnings, err := c.objects.addReviewed(objects)
+	warnings, err := addReviewed(c.objects, objects)
 	for _, warning := range warnings {
 		fmt.Fprintf(c.warn, "Warning: %s: %s\n", f.name, warning)
 	}
@@ -147,7 +147,7 @@ func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
 
 // rejection is the webhook's own decision on a converted template; "" if it would admit its pods.
 func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Operation) string {
-	if namespace := c.namespaceOf(t); !c.objects.isOptedIn(namespace) {
+	if namespace := c.namespaceOf(t); !c.objects.IsOptedIn(namespace) {
 		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act there, and the pod would start "+
 			"without its sysctls", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
 	}

@@ -1,17 +1,14 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/source"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -66,7 +63,7 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	rules := loaded.rules()
+	rules := loaded.Rules()
 	names, err := o.names(rules, args)
 	if err != nil {
 		return err
@@ -101,7 +98,7 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 // rules returns the policies and profiles, and says where they come from.
-func (o *explainOptions) rules(cmd *cobra.Command, asked bool) (loaded *objects, where string, err error) {
+func (o *explainOptions) rules(cmd *cobra.Command, asked bool) (loaded *source.Snapshot, where string, err error) {
 	if loaded, err = o.load(cmd.InOrStdin()); err != nil {
 		return nil, "", err
 	}
@@ -120,39 +117,10 @@ func (o *explainOptions) rules(cmd *cobra.Command, asked bool) (loaded *objects,
 			return nil, "", err
 		}
 	}
-	if err := loaded.askCluster(cmd.Context(), cluster, o.namespace); err != nil {
+	if err := loaded.ReadCluster(cmd.Context(), cluster, o.namespace); err != nil {
 		return nil, "", err
 	}
 	return loaded, fmt.Sprintf("The policies are those of the cluster, for namespace %q.", o.namespace), nil
-}
-
-// askCluster replaces the policies and profiles by those of a cluster, and adds one of its namespaces.
-func (o *objects) askCluster(ctx context.Context, cluster client.Client, namespace string) error {
-	var policies v1alpha1.SysctlPolicyList
-	var profiles v1alpha1.SysctlProfileList
-	var of corev1.Namespace
-	if err := cluster.List(ctx, &policies); err != nil {
-		return fmt.Errorf("list the cluster's SysctlPolicies: %w", err)
-	}
-	if err := cluster.List(ctx, &profiles); err != nil {
-		return fmt.Errorf("list the cluster's SysctlProfiles: %w", err)
-	}
-	if err := cluster.Get(ctx, client.ObjectKey{Name: namespace}, &of); err != nil {
-		return fmt.Errorf("read namespace %q: %w", namespace, err)
-	}
-	o.policies, o.profiles = nil, nil
-	for i := range policies.Items {
-		// A policy that cannot be read counts for nothing; its status says so.
-		if compiled, errs := policy.CompilePolicy(&policies.Items[i]); len(errs) == 0 {
-			o.policies = append(o.policies, compiled)
-		}
-	}
-	for i := range profiles.Items {
-		compiled, _ := policy.CompileProfile(&profiles.Items[i])
-		o.profiles = append(o.profiles, compiled)
-	}
-	o.namespaces[namespace] = of.Labels
-	return nil
 }
 
 // names returns the names to explain: the arguments, those of a profile, or all.

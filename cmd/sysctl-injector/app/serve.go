@@ -24,7 +24,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/cluster"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
-	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 type serveOptions struct {
@@ -164,8 +163,7 @@ func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *pr
 		if err != nil {
 			return nil, err
 		}
-		rules := objects.rules()
-		config.Cluster, config.Rules = objects, func() *policy.Set { return rules }
+		config.Source = objects
 		return nil, nil
 	}
 	known, err := cluster.New(cluster.Config{
@@ -176,7 +174,7 @@ func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *pr
 	if err != nil {
 		return nil, err
 	}
-	config.Cluster, config.Rules, config.Granter, config.Rejected = known, known.Rules, known, known.Rejected
+	config.Source, config.Granter, config.Rejected = known, known, known.Rejected
 	config.Tried = known.Tried
 	return known, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/source"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
@@ -48,7 +49,7 @@ type workloads struct {
 	files     []file
 	namespace string
 	injector  *injection.Injector
-	objects   *objects
+	objects   *source.Snapshot
 	finder    *workload.Finder
 	// undecided counts the keys in objects of a kind that is not known, and in no pod template.
 	undecided int
@@ -93,7 +94,7 @@ func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
 		if err != nil {
 			return err
 		}
-		warnings, err := w.objects.addReviewed(objects)
+		warnings, err := addReviewed(w.objects, objects)
 		errs := []error{err}
 		for _, o := range objects {
 			warned, err := w.inspect(o)
@@ -180,11 +181,7 @@ func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, e
 		return nil, injection.Outcome{}, err
 	}
 	target := injection.Target{Namespace: w.namespaceOf(t), Template: t.Path}
-	ctx := context.Background()
-	if target.NamespaceLabels, err = w.objects.NamespaceLabels(ctx, target.Namespace); err != nil {
-		return nil, injection.Outcome{}, err
-	}
-	if target.RuntimeClass, err = w.objects.RuntimeClass(ctx, p.RuntimeClass); err != nil {
+	if err := source.Locate(context.Background(), w.objects, p, &target); err != nil {
 		return nil, injection.Outcome{}, err
 	}
 	if isParameterized(t, p) {
@@ -192,8 +189,8 @@ func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, e
 		return p, injection.Outcome{Reason: reasonParameterized, Warnings: []string{"its annotation holds a parameter of the Template: " +
 			"put what `oc process` prints through this command instead"}}, nil
 	}
-	outcome := w.injector.Inject(p, target, w.objects.rules())
-	if len(outcome.Sysctls) > 0 && !w.objects.isOptedIn(target.Namespace) {
+	outcome := w.injector.Inject(p, target, w.objects.Rules())
+	if len(outcome.Sysctls) > 0 && !w.objects.IsOptedIn(target.Namespace) {
 		outcome.Warnings = append(outcome.Warnings, fmt.Sprintf("%s: its namespace %q is in the files, without the label %s=%s, so the webhook does not act "+
 			"there: the pod would start without its sysctls", admission.ReasonNamespaceNotEnabled, target.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))
 	}

@@ -62,8 +62,8 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 		}
 		w.bodies = append(w.bodies, []byte(p.body(need.Namespace, need.ServiceAccount)))
 	}
-	rules, err := newRules(size)
-	if err != nil {
+	var err error
+	if held.rules, err = newRules(size); err != nil {
 		return nil, err
 	}
 	injector, err := injection.New(injection.Config{Version: "v1.2.3"})
@@ -76,7 +76,7 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 		return nil, err
 	}
 	w.handler, err = admission.New(admission.Config{
-		Injector: injector, Cluster: held, Rules: func() *policy.Set { return rules }, Granter: granter,
+		Injector: injector, Source: held, Granter: granter,
 		Metrics: admission.NewMetrics(registry), Log: slog.New(slog.NewJSONHandler(&nowhere{}, nil)),
 	})
 	return w, err
@@ -129,9 +129,13 @@ func (*nowhere) Write(p []byte) (int, error) { return len(p), nil }
 // caches stand in for the cluster: client-go's stores, as the server's caches are, filled by hand.
 type caches struct {
 	client.Client // whose writes are never called: all grants are in force
+	rules         *policy.Set
 	namespaces    toolscache.Indexer
 	grants        toolscache.Indexer
 }
+
+// Rules implements source.Source.
+func (c caches) Rules() *policy.Set { return c.rules }
 
 // grant puts the objects that a need asks for where the server's cache would have them.
 func (c caches) grant(need grants.Need) error {

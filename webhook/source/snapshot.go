@@ -1,0 +1,188 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// Snapshot is a Source that was read once. The built-in profiles are among its own.
+type Snapshot struct {
+	// ownPolicies is set if the policies are not the built-in one: the person checks manifests against them.
+	ownPolicies    bool
+	policies       []*policy.Policy
+	profiles       []*policy.Profile
+	runtimeClasses map[string]*nodev1.RuntimeClass
+	namespaces     map[string]map[string]string // their labels, by name
+	set            *policy.Set                  // of policies and profiles
+}
+
+// NewSnapshot returns a Snapshot with the built-in profiles, and unless ownPolicies is set, with the built-in policy.
+func NewSnapshot(ownPolicies bool) (*Snapshot, error) {
+	s := &Snapshot{ownPolicies: ownPolicies, runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
+	builtIn := []fs.FS{templates.Profiles}
+	if !ownPolicies {
+		builtIn = append(builtIn, templates.Policies)
+	}
+	for _, tree := range builtIn {
+		if err := s.addTree(tree); err != nil {
+			return nil, fmt.Errorf("built-in objects: %w", err)
+		}
+	}
+	return s, nil
+}
+
+func (s *Snapshot) addTree(tree fs.FS) error {
+	return fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(tree, path)
+		if err != nil {
+			return err
+		}
+		return s.Add(content)
+	})
+}
+
+// Add adds the policies, profiles, RuntimeClasses and namespaces of a manifest. It is an error if there are none. Objects of other
+// kinds are ignored.
+func (s *Snapshot) Add(content []byte) error {
+	found, err := manifest.Objects(content)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	used := 0
+	for _, object := range found {
+		isUsed, err := s.addObject(object)
+		if err != nil {
+			errs = append(errs, inObject(object, err))
+		}
+		if isUsed {
+			used++
+		}
+	}
+	s.set = policy.NewSet(s.policies, s.profiles)
+	if len(errs) == 0 && used == 0 {
+		return errors.New("holds none of SysctlPolicy, SysctlProfile, RuntimeClass, Namespace")
+	}
+	return errors.Join(errs...)
+}
+
+// inObject says which object of a manifest an error is about.
+func inObject(object manifest.Object, err error) error {
+	return fmt.Errorf("line %d: %s %q: %w", object.Line, object.Kind, object.Name, err)
+}
+
+// addObject reports whether an object is of a kind that decisions use.
+func (s *Snapshot) addObject(object manifest.Object) (isUsed bool, err error) {
+	switch object.APIVersion + " " + object.Kind {
+	case v1alpha1.GroupVersion.String() + " SysctlPolicy":
+		var read v1alpha1.SysctlPolicy
+		if err := yaml.UnmarshalStrict(object.JSON, &read); err != nil {
+			return true, err
+		}
+		compiled, errs := policy.CompilePolicy(&read)
+		s.policies = append(s.policies, compiled)
+		return true, errs.ToAggregate()
+	case v1alpha1.GroupVersion.String() + " SysctlProfile":
+		var read v1alpha1.SysctlProfile
+		if err := yaml.UnmarshalStrict(object.JSON, &read); err != nil {
+			return true, err
+		}
+		compiled, errs := policy.CompileProfile(&read)
+		s.profiles = append(s.profiles, compiled)
+		return true, errs.ToAggregate()
+	case nodev1.SchemeGroupVersion.String() + " RuntimeClass":
+		read := &nodev1.RuntimeClass{}
+		s.runtimeClasses[object.Name] = read
+		return true, yaml.Unmarshal(object.JSON, read)
+	case corev1.SchemeGroupVersion.String() + " Namespace":
+		var read corev1.Namespace
+		err := yaml.Unmarshal(object.JSON, &read)
+		s.namespaces[object.Name] = read.Labels
+		return true, err
+	}
+	return false, nil
+}
+
+// AddReviewed adds the objects of a manifest whose workloads are under review, and returns those that do not count: a manifest must not
+// decide on its own review. So a SysctlPolicy never counts, and next to policies of one's own, neither do the namespaces and
+// RuntimeClasses by which policies select. Objects that were added before keep their names.
+func (s *Snapshot) AddReviewed(found []manifest.Object) (ignored []manifest.Object, err error) {
+	reviewed := &Snapshot{runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
+	var errs []error
+	for _, object := range found {
+		if _, err := reviewed.addObject(object); err != nil {
+			errs = append(errs, inObject(object, err))
+		}
+		if s.ignores(object) {
+			ignored = append(ignored, object)
+		}
+	}
+	// Of two profiles with one name, the later one counts: that is the one which the person named.
+	s.profiles = append(reviewed.profiles, s.profiles...)
+	s.set = policy.NewSet(s.policies, s.profiles)
+	if !s.ownPolicies {
+		addMissing(s.runtimeClasses, reviewed.runtimeClasses)
+		addMissing(s.namespaces, reviewed.namespaces)
+	}
+	return ignored, errors.Join(errs...)
+}
+
+// ignores reports whether an object under review is of a kind that decisions use, and does not count.
+func (s *Snapshot) ignores(object manifest.Object) bool {
+	switch object.APIVersion + " " + object.Kind {
+	case v1alpha1.GroupVersion.String() + " SysctlPolicy":
+		return true
+	case nodev1.SchemeGroupVersion.String() + " RuntimeClass":
+		return s.ownPolicies && s.runtimeClasses[object.Name] == nil
+	case corev1.SchemeGroupVersion.String() + " Namespace":
+		_, known := s.namespaces[object.Name]
+		return s.ownPolicies && !known
+	}
+	return false
+}
+
+func addMissing[V any](to, from map[string]V) {
+	for name, value := range from {
+		if _, known := to[name]; !known {
+			to[name] = value
+		}
+	}
+}
+
+// Rules returns the policies and profiles.
+func (s *Snapshot) Rules() *policy.Set { return s.set }
+
+// NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as opted in: the person who runs the
+// command decides.
+func (s *Snapshot) NamespaceLabels(_ context.Context, name string) (map[string]string, error) {
+	labels := map[string]string{corev1.LabelMetadataName: name, v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+	for key, value := range s.namespaces[name] {
+		labels[key] = value
+	}
+	return labels, nil
+}
+
+// IsOptedIn reports whether the webhook acts in a namespace, as far as the Snapshot says.
+func (s *Snapshot) IsOptedIn(namespace string) bool {
+	labels, held := s.namespaces[namespace]
+	return !held || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled
+}
+
+// RuntimeClass returns a RuntimeClass, or nil.
+func (s *Snapshot) RuntimeClass(_ context.Context, name string) (*nodev1.RuntimeClass, error) {
+	return s.runtimeClasses[name], nil
+}

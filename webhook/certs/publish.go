@@ -4,45 +4,20 @@ import (
 	"context"
 	"fmt"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// publish adds a CA to the caBundles. Without a webhook configuration, nothing calls the server.
-func (s *SelfManaged) publish(ctx context.Context, ca []byte) error {
-	configuration, found := s.configuration.get()
-	if !found {
+// publish adds a CA to the caBundles of a webhook configuration. Without the configuration, nothing calls the server.
+func publish[T client.Object](ctx context.Context, s *SelfManaged, configuration *object[T], ca []byte) error {
+	found, exists := configuration.get()
+	if !exists {
 		return nil
 	}
-	changed := configuration.DeepCopy()
-	var bundles []*[]byte
-	for n := range changed.Webhooks {
-		bundles = append(bundles, &changed.Webhooks[n].ClientConfig.CABundle)
-	}
-	return s.patchBundles(ctx, s.configuration.what, configuration, changed, bundles, ca)
-}
-
-// publishForWarnings does the same for the entry that only warns. A server that may not watch that configuration does without.
-func (s *SelfManaged) publishForWarnings(ctx context.Context, ca []byte) error {
-	if s.warnings == nil || s.warnings.unknown() != nil {
-		return nil
-	}
-	configuration, found := s.warnings.get()
-	if !found {
-		return nil
-	}
-	changed := configuration.DeepCopy()
-	var bundles []*[]byte
-	for n := range changed.Webhooks {
-		bundles = append(bundles, &changed.Webhooks[n].ClientConfig.CABundle)
-	}
-	return s.patchBundles(ctx, s.warnings.what, configuration, changed, bundles, ca)
-}
-
-// patchBundles adds a CA to the bundles, which are those of changed, a copy of found.
-func (s *SelfManaged) patchBundles(ctx context.Context, what string, found, changed client.Object, bundles []*[]byte, ca []byte) error {
+	changed := found.DeepCopyObject().(T)
 	differs := false
-	for _, bundle := range bundles {
+	for _, bundle := range bundlesOf(changed) {
 		wanted, changes, err := withCA(*bundle, ca, s.now())
 		if err != nil {
 			return err
@@ -56,7 +31,22 @@ func (s *SelfManaged) patchBundles(ctx context.Context, what string, found, chan
 	}
 	patch := client.StrategicMergeFrom(found, client.MergeFromWithOptimisticLock{})
 	if err := s.client.Patch(ctx, changed, patch); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("patch %s: %w", what, err)
+		return fmt.Errorf("patch %s: %w", configuration.what, err)
 	}
 	return nil
+}
+
+// bundlesOf returns the caBundle of each webhook of a configuration.
+func bundlesOf(configuration client.Object) (bundles []*[]byte) {
+	switch c := configuration.(type) {
+	case *admissionregistrationv1.MutatingWebhookConfiguration:
+		for n := range c.Webhooks {
+			bundles = append(bundles, &c.Webhooks[n].ClientConfig.CABundle)
+		}
+	case *admissionregistrationv1.ValidatingWebhookConfiguration:
+		for n := range c.Webhooks {
+			bundles = append(bundles, &c.Webhooks[n].ClientConfig.CABundle)
+		}
+	}
+	return bundles
 }

@@ -145,14 +145,18 @@ func (s *SelfManaged) reconcile(ctx context.Context) (again time.Duration, err e
 	if renewed != nil {
 		return checkInterval, s.write(ctx, secret, renewed)
 	}
-	if err := s.publish(ctx, data[caCertKey]); err != nil {
+	if err := publish(ctx, s, s.configuration, data[caCertKey]); err != nil {
 		return 0, err
 	}
 	certificate, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
 	if err != nil {
 		return 0, err
 	}
-	return s.choose(&certificate), s.publishForWarnings(ctx, data[caCertKey])
+	again = s.choose(&certificate)
+	if s.warnings.unknown() != nil {
+		return again, nil // a server that may not watch this configuration does without
+	}
+	return again, publish(ctx, s, s.warnings, data[caCertKey])
 }
 
 // write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch brings the other write.

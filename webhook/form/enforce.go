@@ -2,6 +2,7 @@ package form
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,11 +27,14 @@ func (c *Container) Enforce(p *pod.Pod, args []string, found corev1.Container) c
 		container.Image = found.Image
 	}
 	container.Resources = keepResources(container.Resources, found.Resources)
-	for _, mount := range found.VolumeMounts {
-		if p.IsTokenMount(mount) {
-			container.VolumeMounts = []corev1.VolumeMount{mount}
-			break
-		}
+	keepAdded(&container, found, p.IsTokenMount)
+	return container
+}
+
+// keepAdded copies into a container what the API server has added to found: the mount of the token, and defaults.
+func keepAdded(container *corev1.Container, found corev1.Container, isTokenMount func(corev1.VolumeMount) bool) {
+	if n := slices.IndexFunc(found.VolumeMounts, isTokenMount); n >= 0 {
+		container.VolumeMounts = found.VolumeMounts[n : n+1]
 	}
 	if found.TerminationMessagePath == corev1.TerminationMessagePathDefault {
 		container.TerminationMessagePath = found.TerminationMessagePath
@@ -41,7 +45,6 @@ func (c *Container) Enforce(p *pod.Pod, args []string, found corev1.Container) c
 		own.ProcMount = sc.ProcMount
 		container.SecurityContext = &own
 	}
-	return container
 }
 
 // digest is what a resolver appends to an image. The guard has the same expression.

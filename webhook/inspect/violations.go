@@ -10,6 +10,7 @@ import (
 	psapolicy "k8s.io/pod-security-admission/policy"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 )
 
 // Workload is a pod, or something that makes pods of a template.
@@ -40,14 +41,14 @@ func Violations(workloads []Workload, level string, images []string) ([]Violatio
 	if err != nil {
 		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
 	}
-	ours, err := newInjected(images)
+	isInjected, err := form.Recognizer(images)
 	if err != nil {
 		return nil, err
 	}
 	var violations []Violation
 	for _, w := range workloads {
 		spec := w.Spec
-		if len(spec.InitContainers) > 0 && ours.is(spec.InitContainers[0]) {
+		if len(spec.InitContainers) > 0 && isInjected(spec.InitContainers[0]) {
 			spec.InitContainers = spec.InitContainers[1:]
 			// API servers before 1.34 write the injected container's AppArmor profile as an annotation too.
 			w.Metadata.Annotations = maps.Clone(w.Metadata.Annotations)

@@ -26,8 +26,12 @@ func (p *Pod) TokenVolume() string {
 	return ""
 }
 
-// IsTokenMount tells whether a mount is exactly that of the token.
+// IsTokenMount reports whether a mount is that of the token, of a volume that has nothing else.
 func (p *Pod) IsTokenMount(mount corev1.VolumeMount) bool {
-	plain := corev1.VolumeMount{Name: mount.Name, ReadOnly: true, MountPath: TokenMountPath}
-	return apiequality.Semantic.DeepEqual(mount, plain) && slices.Contains(p.Volumes, Volume{mount.Name, true})
+	return IsTokenMount(mount) && slices.Contains(p.Volumes, Volume{mount.Name, true})
+}
+
+// IsTokenMount reports whether a mount is read-only, at the token's path, and nothing more.
+func IsTokenMount(mount corev1.VolumeMount) bool {
+	return apiequality.Semantic.DeepEqual(mount, corev1.VolumeMount{Name: mount.Name, ReadOnly: true, MountPath: TokenMountPath})
 }

@@ -15,8 +15,8 @@ const (
 	maxUID = 128
 )
 
-// cut shortens a text to at most max bytes, by whole characters. A text that is cut is copied, so that the whole can be freed.
-func cut(text string, max int) string {
+// truncate shortens a text to at most max bytes, by whole characters. A text that is shortened is copied, so that the whole can be freed.
+func truncate(text string, max int) string {
 	if len(text) <= max {
 		return text
 	}
@@ -24,13 +24,13 @@ func cut(text string, max int) string {
 	return strings.ToValidUTF8(text[:max-len(more)], "") + more
 }
 
-func cutWarnings(warnings []string) []string {
+func truncateWarnings(warnings []string) []string {
 	if len(warnings) > maxWarnings {
 		warnings = warnings[:maxWarnings]
 	}
 	bounded := make([]string, len(warnings))
 	for n, warning := range warnings {
-		bounded[n] = cut(warning, maxWarning)
+		bounded[n] = truncate(warning, maxWarning)
 	}
 	return bounded
 }

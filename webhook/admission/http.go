@@ -175,7 +175,7 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 		status = e.status
 	}
 	h.Metrics.decided("HTTP" + strconv.Itoa(status))
-	h.Log.Warn("Rejected a request that cannot be answered", keyStatus, status, keyCause, cut(err.Error(), maxMessage))
+	h.Log.Warn("Rejected a request that cannot be answered", keyStatus, status, keyCause, truncate(err.Error(), maxMessage))
 	w.Header().Set("Connection", "close")
 	switch status {
 	case http.StatusMethodNotAllowed:
@@ -183,5 +183,5 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1") // client-go tries again
 	}
-	http.Error(w, cut(err.Error(), maxMessage), status)
+	http.Error(w, truncate(err.Error(), maxMessage), status)
 }

@@ -28,11 +28,11 @@ const (
 
 // log writes one line for each decision. It names the pod, and never contains the contents of the pod.
 func (h *Handler) log(ctx context.Context, r *review, d decision) {
-	attrs := []slog.Attr{slog.String(keyNamespace, cut(r.namespace, maxName)), slog.String(keyReason, d.reason)}
+	attrs := []slog.Attr{slog.String(keyNamespace, truncate(r.namespace, maxName)), slog.String(keyReason, d.reason)}
 	if r.pod != nil {
-		attrs = append(attrs, slog.String(keyPod, cut(r.pod.Name(), maxName)), slog.String(keyServiceAccount, cut(r.pod.ServiceAccount(), maxName)))
+		attrs = append(attrs, slog.String(keyPod, truncate(r.pod.Name(), maxName)), slog.String(keyServiceAccount, truncate(r.pod.ServiceAccount(), maxName)))
 		if r.pod.Owner.Kind != "" {
-			attrs = append(attrs, slog.String(keyOwnerKind, cut(r.pod.Owner.Kind, maxName)), slog.String(keyOwner, cut(r.pod.Owner.Name, maxName)))
+			attrs = append(attrs, slog.String(keyOwnerKind, truncate(r.pod.Owner.Kind, maxName)), slog.String(keyOwner, truncate(r.pod.Owner.Name, maxName)))
 		}
 	}
 	if d.Allowed {

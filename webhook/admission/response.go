@@ -40,7 +40,7 @@ var statusReasons = map[int32]metav1.StatusReason{
 func rejection(r *review, reason string, code int32, message string) decision {
 	return decision{reason: reason, AdmissionResponse: &admissionv1.AdmissionResponse{
 		UID:              types.UID(r.uid),
-		Result:           &metav1.Status{Status: metav1.StatusFailure, Message: cut(message, maxMessage), Reason: statusReasons[code], Code: code},
+		Result:           &metav1.Status{Status: metav1.StatusFailure, Message: truncate(message, maxMessage), Reason: statusReasons[code], Code: code},
 		AuditAnnotations: map[string]string{"reason": reason},
 	}}
 }
@@ -51,7 +51,7 @@ func admit(r *review, outcome injection.Outcome) (decision, error) {
 		UID:              types.UID(r.uid),
 		Allowed:          true,
 		AuditAnnotations: map[string]string{"reason": outcome.Reason},
-		Warnings:         cutWarnings(outcome.Warnings),
+		Warnings:         truncateWarnings(outcome.Warnings),
 	}
 	if len(outcome.Operations) > 0 {
 		var err error
@@ -65,7 +65,7 @@ func admit(r *review, outcome injection.Outcome) (decision, error) {
 		for n, s := range outcome.Sysctls {
 			settings[n] = s.String()
 		}
-		response.AuditAnnotations["sysctls"] = cut(strings.Join(settings, "; "), maxMessage)
+		response.AuditAnnotations["sysctls"] = truncate(strings.Join(settings, "; "), maxMessage)
 	}
 	if outcome.Trial != nil && outcome.Trial.Audit {
 		response.AuditAnnotations["trial"] = trialMessage(outcome.Trial)

@@ -21,8 +21,8 @@ func (h *Handler) tried(ctx context.Context, r *review, d decision) {
 	}
 	if d.trial.Audit {
 		h.Log.LogAttrs(ctx, slog.LevelWarn, "Policies on trial would reject pod",
-			slog.String(keyNamespace, cut(r.namespace, maxName)), slog.String(keyPod, cut(r.pod.Name(), maxName)),
-			slog.String(keyServiceAccount, cut(r.pod.ServiceAccount(), maxName)), slog.Any(keyPolicies, d.trial.Policies),
+			slog.String(keyNamespace, truncate(r.namespace, maxName)), slog.String(keyPod, truncate(r.pod.Name(), maxName)),
+			slog.String(keyServiceAccount, truncate(r.pod.ServiceAccount(), maxName)), slog.Any(keyPolicies, d.trial.Policies),
 			slog.String(keyMessage, trialMessage(d.trial)))
 	}
 }
@@ -33,5 +33,5 @@ func trialMessage(trial *policy.Trial) string {
 	for i, v := range trial.Violations {
 		reasons[i] = v.Reason + ": " + v.Err.Error()
 	}
-	return cut(strings.Join(trial.Policies, ", ")+": "+strings.Join(reasons, "; "), maxMessage)
+	return truncate(strings.Join(trial.Policies, ", ")+": "+strings.Join(reasons, "; "), maxMessage)
 }

@@ -55,10 +55,10 @@ func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, erro
 		return nil, &httpError{http.StatusInternalServerError, err.Error()} // the API server goes on without warnings
 	}
 	// Not counted among the decisions on pods: a warning is no rejection.
-	h.Log.InfoContext(ctx, "Looked at workload", keyNamespace, cut(request.Namespace, maxName), keyOwnerKind, cut(request.Kind.Kind, maxName),
-		keyOwner, cut(request.Name, maxName), keyWarnings, len(warnings))
+	h.Log.InfoContext(ctx, "Looked at workload", keyNamespace, truncate(request.Namespace, maxName), keyOwnerKind, truncate(request.Kind.Kind, maxName),
+		keyOwner, truncate(request.Name, maxName), keyWarnings, len(warnings))
 	return decision{AdmissionResponse: &admissionv1.AdmissionResponse{
-		UID: types.UID(request.UID), Allowed: true, Warnings: cutWarnings(warnings),
+		UID: types.UID(request.UID), Allowed: true, Warnings: truncateWarnings(warnings),
 	}}.encode()
 }
 
@@ -69,17 +69,17 @@ func (h *Handler) workloadWarnings(ctx context.Context, review *workloadReview) 
 	object := inspect.Object{
 		APIVersion: metav1.GroupVersion{Group: gvk.Group, Version: gvk.Version}.String(), Kind: gvk.Kind, JSON: gjson.ParseBytes(request.Object),
 	}
-	places := new(workload.Finder).Find(object.APIVersion, object.Kind, object.JSON)
+	locations := new(workload.Finder).Find(object.APIVersion, object.Kind, object.JSON)
 	var warnings []string
-	for _, f := range inspect.Keys(object, places) {
+	for _, f := range inspect.Keys(object, locations) {
 		warnings = append(warnings, f.Reason+": "+f.Err.Error())
 	}
-	for _, place := range places {
-		p, err := pod.Decode([]byte(workload.At(object.JSON, place.Path).Raw))
+	for _, location := range locations {
+		p, err := pod.Decode([]byte(workload.At(object.JSON, location.Path).Raw))
 		if err != nil {
 			return append(warnings, "the pods of this workload cannot be read: "+err.Error()), nil
 		}
-		target := injection.Target{Namespace: request.Namespace, Template: workload.FieldPath(place.Path)}
+		target := injection.Target{Namespace: request.Namespace, Template: workload.FieldPath(location.Path)}
 		outcome, err := h.outcome(ctx, p, target, true)
 		if err != nil {
 			return nil, err

@@ -51,7 +51,7 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 		"images":        config.Images,
 		"digest":        "^" + form.Digest + "$",
 		"limits":        limits(),
-		"places":        places(100),
+		"places":        indices(100),
 		"guestHandlers": append([]string{}, config.GuestHandlers...),
 
 		"kubeletSysctls":            append([]string{}, config.KubeletSysctls...),
@@ -159,7 +159,7 @@ func limits() map[string]any {
 	}
 }
 
-func places(count int) []int {
+func indices(count int) []int {
 	list := make([]int, count)
 	for i := range list {
 		list[i] = i

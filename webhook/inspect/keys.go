@@ -35,7 +35,7 @@ func (k key) kind() string {
 	return annotations
 }
 
-// Keys reports the keys of the project that have no effect where they are, but for those in the pod templates at places: the decision
+// Keys reports the keys of the project that have no effect where they are, but for those in the pod templates at locations: the decision
 // on the pod reports those.
 //
 //	where                                        is
@@ -43,10 +43,10 @@ func (k key) kind() string {
 //	a key that is misspelled, anywhere           an error that names the nearest key
 //	a namespace's or a RuntimeClass's key        an error if it has another value, or is in another place, than the one that counts
 //	elsewhere in a kind that is not known        a warning: its controller may copy the key to its pods
-func Keys(o Object, places []workload.Place) []Finding {
+func Keys(o Object, locations []workload.Location) []Finding {
 	var findings []Finding
 	for _, k := range keysBelow(o.JSON, nil) {
-		if f := judge(o, k, places); f != nil {
+		if f := judge(o, k, locations); f != nil {
 			f.Path = append(slices.Clip(k.path), k.name)
 			findings = append(findings, *f)
 		}
@@ -54,28 +54,28 @@ func Keys(o Object, places []workload.Place) []Finding {
 	return findings
 }
 
-func judge(o Object, k key, places []workload.Place) *Finding {
+func judge(o Object, k key, locations []workload.Location) *Finding {
 	if administered := administeredKeys(o); administered != nil && isMetadata(k.path) {
 		return administered.judge(k)
 	}
 	if !strings.HasPrefix(k.name, prefix) {
-		return misspelled(k, places)
+		return misspelled(k, locations)
 	}
-	if inTemplate(k.path, places) || slices.Contains(written, k.name) {
+	if inTemplate(k.path, locations) || slices.Contains(written, k.name) {
 		return nil
 	}
 	nearest := injection.NearestKey(k.name)
-	place, above := placeFor(k, places)
+	location, above := locationFor(k, locations)
 	switch kind := administrator(k.name); {
 	case kind != "" && nearest.Key != k.name:
 		return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(), "this is a label of a "+kind)}
-	case place != nil && (above || !place.ByShape):
-		if sameInTemplate(o, k, nearest, *place) {
+	case location != nil && (above || !location.ByShape):
+		if sameInTemplate(o, k, nearest, *location) {
 			return nil
 		}
-		return misplaced(k, nearest, target(place.Path, nearest.Kind))
+		return misplaced(k, nearest, target(location.Path, nearest.Kind))
 	case nearest.Key != k.name:
-		return unknown(k, target(templatePath(places), nearest.Kind).Key(nearest.Key))
+		return unknown(k, target(templatePath(locations), nearest.Kind).Key(nearest.Key))
 	case isBuiltIn(o):
 		return &Finding{Reason: ReasonMisplacedKey, Warning: true, Err: field.Forbidden(k.fieldPath(),
 			fmt.Sprintf("this has no effect in a %s: it is a key of a pod's metadata.%s", o.Kind, nearest.Kind))}
@@ -100,12 +100,12 @@ func unknown(k key, nearest *field.Path) *Finding {
 }
 
 // misspelled is for a key whose prefix is not quite the project's.
-func misspelled(k key, places []workload.Place) *Finding {
+func misspelled(k key, locations []workload.Location) *Finding {
 	_, name, _ := strings.Cut(k.name, "/")
 	nearest := injection.NearestKey(prefix + name)
-	template := templatePath(places)
-	if place, _ := placeFor(k, places); place != nil {
-		template = place.Path
+	template := templatePath(locations)
+	if location, _ := locationFor(k, locations); location != nil {
+		template = location.Path
 	}
 	return unknown(k, target(template, nearest.Kind).Key(nearest.Key))
 }
@@ -115,45 +115,45 @@ func target(template []string, kind string) *field.Path {
 	return workload.FieldPath(append(slices.Clip(template), "metadata", kind))
 }
 
-// templatePath is the first place, for a message.
-func templatePath(places []workload.Place) []string {
-	if len(places) == 0 {
+// templatePath is the first location, for a message.
+func templatePath(locations []workload.Location) []string {
+	if len(locations) == 0 {
 		return nil
 	}
-	return places[0].Path
+	return locations[0].Path
 }
 
 // inTemplate tells whether a path is that of the annotations or labels of a template.
-func inTemplate(path []string, places []workload.Place) bool {
-	return slices.ContainsFunc(places, func(place workload.Place) bool {
-		return slices.Equal(path, append(slices.Clip(place.Path), "metadata", annotations)) ||
-			slices.Equal(path, append(slices.Clip(place.Path), "metadata", labels))
+func inTemplate(path []string, locations []workload.Location) bool {
+	return slices.ContainsFunc(locations, func(location workload.Location) bool {
+		return slices.Equal(path, append(slices.Clip(location.Path), "metadata", annotations)) ||
+			slices.Equal(path, append(slices.Clip(location.Path), "metadata", labels))
 	})
 }
 
-// placeFor returns the template that a key is probably meant for: the one that has most of the path in common. above tells whether
+// locationFor returns the template that a key is probably meant for: the one that has most of the path in common. above tells whether
 // the key is in the metadata of something that the template is a part of.
-func placeFor(k key, places []workload.Place) (found *workload.Place, above bool) {
+func locationFor(k key, locations []workload.Location) (found *workload.Location, above bool) {
 	parent := k.path
 	if isMetadata(k.path) || len(k.path) > 2 && k.path[len(k.path)-2] == "metadata" {
 		parent = k.path[:len(k.path)-2]
 	}
 	best := -1
-	for i := range places {
+	for i := range locations {
 		common := 0
-		for common < min(len(parent), len(places[i].Path)) && parent[common] == places[i].Path[common] {
+		for common < min(len(parent), len(locations[i].Path)) && parent[common] == locations[i].Path[common] {
 			common++
 		}
 		if common > best {
-			best, found, above = common, &places[i], common == len(parent)
+			best, found, above = common, &locations[i], common == len(parent)
 		}
 	}
 	return found, above
 }
 
 // sameInTemplate tells whether a template has the key too, with the same value: tools such as kustomize add an annotation everywhere.
-func sameInTemplate(o Object, k key, nearest injection.PodKey, place workload.Place) bool {
-	in := workload.At(o.JSON, append(slices.Clip(place.Path), "metadata", nearest.Kind, k.name))
+func sameInTemplate(o Object, k key, nearest injection.PodKey, location workload.Location) bool {
+	in := workload.At(o.JSON, append(slices.Clip(location.Path), "metadata", nearest.Kind, k.name))
 	return in.Exists() && in.String() == k.value.String()
 }
 

@@ -6,17 +6,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// own makes the node in slot the document's only use of it, so that changing it changes nothing else: an alias gives way to a copy of
+// unalias makes the node in slot the document's only use of it, so that changing it changes nothing else: an alias gives way to a copy of
 // what it stands for, and the aliases of an anchored node to copies of that.
 //
 // If changes are shared, it returns the place of the anchored node instead.
-func (t *tree) own(slot **yaml.Node) **yaml.Node {
+func (t *tree) unalias(slot **yaml.Node) **yaml.Node {
 	n := *slot
 	if n.Kind == yaml.AliasNode {
 		if t.shared != nil {
 			return slotOf(&t.root, n.Alias)
 		}
-		*slot, t.reshaped = copyOf(n), true
+		*slot, t.expanded = copyOf(n), true
 		return slot
 	}
 	if n.Anchor == "" || t.shared != nil {
@@ -25,7 +25,7 @@ func (t *tree) own(slot **yaml.Node) **yaml.Node {
 	aliased := false
 	replaceAliases(t.root, n, &aliased)
 	if aliased {
-		n.Anchor, t.reshaped = "", true
+		n.Anchor, t.expanded = "", true
 	}
 	return slot
 }
@@ -120,7 +120,7 @@ func (t *tree) expandMerge(mapping *yaml.Node, name string) {
 	if childIndex(mapping, "<<") < 0 || childIndex(merged, name) < 0 {
 		return
 	}
-	mapping.Content, t.reshaped = merged.Content, true
+	mapping.Content, t.expanded = merged.Content, true
 }
 
 func addMerged(to, from *yaml.Node) {

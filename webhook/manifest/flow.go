@@ -69,7 +69,7 @@ func (s *splicer) replaceInFlow(value *yaml.Node, l flowLayout) {
 	if old.Value == "" && old.Kind == yaml.ScalarNode && old.Style == 0 {
 		text = " " + text
 	}
-	s.cuts = append(s.cuts, cut{s.offset(old), s.endOf(old), text})
+	s.edits = append(s.edits, textEdit{s.offset(old), s.endOf(old), text})
 }
 
 // insertFlow writes the new entries from index i up to next.
@@ -88,19 +88,19 @@ func (s *splicer) insertFlow(n *yaml.Node, i, next int, l flowLayout) {
 		entries = append(entries, s.flowEntry(n.Content[i:i+step], l))
 	}
 	text := strings.Join(entries, comma)
-	var c cut
+	var c textEdit
 	switch last := s.lastOld(n, next); {
 	case next < len(n.Content):
 		at := s.offset(s.original(n.Content[next]))
-		c = cut{at, at, text + comma}
+		c = textEdit{at, at, text + comma}
 	case last != nil:
 		at := s.endOf(last)
-		c = cut{at, at, comma + text}
+		c = textEdit{at, at, comma + text}
 	default:
-		c = cut{s.offset(n) + 1, s.endOf(n) - 1, open + text + shut}
+		c = textEdit{s.offset(n) + 1, s.endOf(n) - 1, open + text + shut}
 	}
 	c.text = s.lineEnds(c.text)
-	s.cuts = append(s.cuts, c)
+	s.edits = append(s.edits, c)
 }
 
 func (s *splicer) flowEntry(entry []*yaml.Node, l flowLayout) string {

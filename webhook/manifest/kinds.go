@@ -11,15 +11,15 @@ import (
 )
 
 // Find returns where an object keeps its pod templates.
-type Find func(Object) []workload.Place
+type Find func(Object) []workload.Location
 
-// known finds the template of an object of a known kind.
-func known(o Object) []workload.Place {
+// inTable finds the template of an object whose kind is in the table of workloads.
+func inTable(o Object) []workload.Location {
 	kind := workload.Find(o.APIVersion, o.Kind)
 	if kind == nil || !at(o.JSON, kind.Path).IsObject() {
 		return nil
 	}
-	return []workload.Place{{Path: kind.Path}}
+	return []workload.Location{{Path: kind.Path}}
 }
 
 // LineOf returns the line of the value at a path within the object, or of what leads there, counted from 1.

@@ -53,7 +53,7 @@ type Object struct {
 }
 
 // Rewrite returns in with each pod template of a known kind edited.
-func Rewrite(in []byte, edit Edit) ([]byte, error) { return RewriteFound(in, known, edit) }
+func Rewrite(in []byte, edit Edit) ([]byte, error) { return RewriteFound(in, inTable, edit) }
 
 // RewriteFound returns in with each pod template edited that find finds. A document none of whose templates changes comes back byte
 // for byte. The errors of all callbacks are joined as they are; errors in the text carry the line, counted from the start of in.

@@ -217,7 +217,7 @@ func FuzzRewrite(f *testing.F) {
 			t.Fatalf("%d documents became %d", len(before.documents), len(after.documents))
 		}
 		for i, doc := range before.documents {
-			ops, err := doc.operations(known, inject)
+			ops, err := doc.operations(inTable, inject)
 			if err == nil && len(ops) == 0 && doc.text != after.documents[i].text {
 				t.Fatalf("document %d changed from %q to %q", i, doc.text, after.documents[i].text)
 			}

@@ -34,7 +34,7 @@ func (t *tree) find(names []string) (entry, error) {
 }
 
 func (t *tree) ownAll(slot **yaml.Node) {
-	t.own(slot)
+	t.unalias(slot)
 	for i := range (*slot).Content {
 		t.ownAll(&(*slot).Content[i])
 	}
@@ -56,7 +56,7 @@ func (e entry) drop(onlyContent bool) {
 // cutOut returns the document's text without the entry at a path of t, which is as in the text, or with an empty collection as its
 // value; false if other text would have to change.
 func (d *document) cutOut(t *tree, names []string, onlyContent bool) (string, bool) {
-	if t.reshaped {
+	if t.expanded {
 		return "", false
 	}
 	s := &splicer{document: d, tree: t, columns: map[int][]int{}}
@@ -101,7 +101,7 @@ func (s *splicer) empty(n, key *yaml.Node, end int) {
 	if isFlow(n) {
 		to := s.closing(n)
 		s.failed = s.failed || !isJSONSpace(s.text[from+1:s.offset(n.Content[0])]) || strings.Contains(s.text[s.endOf(n.Content[len(n.Content)-1]):to], "#")
-		s.cuts = append(s.cuts, cut{from, to, brackets})
+		s.edits = append(s.edits, textEdit{from, to, brackets})
 		return
 	}
 	line := s.lineAt(from)
@@ -112,12 +112,12 @@ func (s *splicer) empty(n, key *yaml.Node, end int) {
 			s.failed = true
 			return
 		}
-		s.cuts = append(s.cuts, cut{colon + 1, colon + 1, " " + brackets})
+		s.edits = append(s.edits, textEdit{colon + 1, colon + 1, " " + brackets})
 		s.cutLines(line, last)
 		return
 	}
 	to := s.starts[last-1] + len(strings.TrimRight(s.line(last), breaks))
-	s.cuts = append(s.cuts, cut{from, to, brackets})
+	s.edits = append(s.edits, textEdit{from, to, brackets})
 }
 
 // cutFromFlow cuts the entry at index i, with the comma between it and a neighbor.
@@ -132,7 +132,7 @@ func (s *splicer) cutFromFlow(n *yaml.Node, i int) {
 		gap, from = s.text[before:from], before
 	}
 	s.failed = s.failed || !isJSONSpace(strings.Replace(gap, ",", "", 1)) // a comment, or something unexpected
-	s.cuts = append(s.cuts, cut{from, to, ""})
+	s.edits = append(s.edits, textEdit{from, to, ""})
 }
 
 // cutFromBlock cuts the lines of the entry at index i, with the comments below it that are indented deeper. Comments above it stay.
@@ -160,7 +160,7 @@ func (s *splicer) cutFromBlock(n *yaml.Node, i, end int) {
 	for between := last + 1; between < next; between++ {
 		s.failed = s.failed || !isBlank(s.line(between))
 	}
-	s.cuts = append(s.cuts, cut{s.offset(n.Content[i]), s.offset(n.Content[i+step]), ""})
+	s.edits = append(s.edits, textEdit{s.offset(n.Content[i]), s.offset(n.Content[i+step]), ""})
 }
 
 // cutLines cuts whole lines.
@@ -169,7 +169,7 @@ func (s *splicer) cutLines(first, last int) {
 	if last < len(s.starts) {
 		to = s.starts[last]
 	}
-	s.cuts = append(s.cuts, cut{s.starts[first-1], to, ""})
+	s.edits = append(s.edits, textEdit{s.starts[first-1], to, ""})
 }
 
 func isJSONSpace(text string) bool { return strings.Trim(text, " \t\r\n") == "" }

@@ -11,23 +11,23 @@ import (
 // splicer writes the new nodes of a tree into the old text.
 type splicer struct {
 	*document
-	tree *tree
-	cuts []cut
+	tree  *tree
+	edits []textEdit
 	// columns holds, for a line, the offset of every columnStep-th column.
 	columns map[int][]int
 	// failed is set when the text is not as expected where something has to go. Nothing is lost then: the document is encoded anew.
 	failed bool
 }
 
-// cut replaces text[from:to].
-type cut struct {
+// textEdit replaces text[from:to].
+type textEdit struct {
 	from, to int
 	text     string
 }
 
 // splice returns the document's text with the new nodes of t written into it; false when that cannot be done.
 func (d *document) splice(t *tree) (string, bool) {
-	if t.reshaped {
+	if t.expanded {
 		return "", false
 	}
 	s := &splicer{document: d, tree: t, columns: map[int][]int{}}
@@ -43,12 +43,12 @@ func (d *document) splice(t *tree) (string, bool) {
 	return s.result()
 }
 
-// result returns the text with the cuts made; false if two of them overlap.
+// result returns the text with the edits made; false if two of them overlap.
 func (s *splicer) result() (string, bool) {
-	slices.SortStableFunc(s.cuts, func(a, b cut) int { return cmp.Compare(a.from, b.from) })
+	slices.SortStableFunc(s.edits, func(a, b textEdit) int { return cmp.Compare(a.from, b.from) })
 	var b strings.Builder
 	done := 0
-	for _, c := range s.cuts {
+	for _, c := range s.edits {
 		if c.from < done {
 			return "", false
 		}
@@ -144,7 +144,7 @@ func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout, next int) {
 		if from == to {
 			text = " " + text
 		}
-		s.cuts = append(s.cuts, cut{from, to, text})
+		s.edits = append(s.edits, textEdit{from, to, text})
 		return
 	}
 	if len(entry) < 2 || old.Line != entry[0].Line {
@@ -152,7 +152,7 @@ func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout, next int) {
 		return
 	}
 	from = len(strings.TrimRight(s.text[:from], " "))
-	s.cuts = append(s.cuts, cut{from, max(from, to), ""})
+	s.edits = append(s.edits, textEdit{from, max(from, to), ""})
 	s.insertLines(old.Line+1, l.value(value, entry[0].Column-1)[1:])
 }
 
@@ -168,7 +168,7 @@ func (s *splicer) replaceLiteral(value, old *yaml.Node, next int) bool {
 	first, last := old.Line+1, s.lastBlockScalarLine(old, next)
 	lines := s.lineEnds(literalLines(value.Value, indentation(s.line(first))))
 	from, to := s.starts[first-1], s.starts[last-1]+len(s.line(last))
-	s.cuts = append(s.cuts, cut{from, to, lines})
+	s.edits = append(s.edits, textEdit{from, to, lines})
 	return true
 }
 
@@ -182,5 +182,5 @@ func (s *splicer) insertLines(line int, lines string) {
 		trimmed := strings.TrimRight(lines, "\r\n")
 		lines = lines[len(trimmed):] + trimmed
 	}
-	s.cuts = append(s.cuts, cut{at, at, lines})
+	s.edits = append(s.edits, textEdit{at, at, lines})
 }

@@ -34,13 +34,13 @@ func (d *document) edited(ops []jsonpatch.Operation) (string, error) {
 	}
 }
 
-// step is the next change of a text: additions, or one cut.
+// step is the next change of a text: additions, or one removal.
 type step struct {
-	ops []jsonpatch.Operation
-	cut *pointerTo
+	ops     []jsonpatch.Operation
+	removal *pointerTo
 }
 
-// pointerTo is the value that a step cuts out.
+// pointerTo is the value that a step removes.
 type pointerTo struct {
 	names []string
 	empty bool // leave an empty collection in its place
@@ -110,13 +110,13 @@ func (d *document) apply(s step) (string, error) {
 	}
 	t := newTree(d.root)
 	splice := func() (string, bool) { return d.splice(t) }
-	if s.cut != nil {
-		entry, err := t.find(s.cut.names)
+	if s.removal != nil {
+		entry, err := t.find(s.removal.names)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", s.ops[0].Operation, err)
 		}
-		text, ok := d.cutOut(t, s.cut.names, s.cut.empty)
-		entry.drop(s.cut.empty)
+		text, ok := d.cutOut(t, s.removal.names, s.removal.empty)
+		entry.drop(s.removal.empty)
 		splice = func() (string, bool) { return text, ok }
 	} else {
 		for _, op := range s.ops {
@@ -143,7 +143,7 @@ func (d *document) apply(s step) (string, error) {
 // applyAtAnchors carries out a step that only adds, in a document whose templates share text by anchors: at the anchor, for all that
 // use it. The result holds only if that is what the step asks for.
 func (d *document) applyAtAnchors(s step, want []byte) (string, bool) {
-	if s.cut != nil || d.root == nil || !hasAlias(d.root) {
+	if s.removal != nil || d.root == nil || !hasAlias(d.root) {
 		return "", false
 	}
 	again, err := parse(d.chunk) // the tree changes its nodes

@@ -15,8 +15,8 @@ type tree struct {
 	root *yaml.Node
 	// replaced holds, for a new value under an old key or at an old index, the one that stood there.
 	replaced map[*yaml.Node]*yaml.Node
-	// reshaped is set when more has changed than nodes put in, so that the text cannot be had by adding to the old one.
-	reshaped bool
+	// expanded is set when aliases or merge keys were replaced by copies of what they stand for. Edits of the text cannot do that.
+	expanded bool
 	layout   layout // of the document as it was
 	// shared is nil if each node that changes becomes the only use of its anchor. Otherwise changes are made at the anchor, for all
 	// that use it, and shared holds those that are made.
@@ -66,14 +66,14 @@ func (t *tree) apply(op jsonpatch.Operation) error {
 
 // parent returns the collection at a path, ready to be changed.
 func (t *tree) parent(names []string) (*yaml.Node, error) {
-	slot, inFlow := t.own(&t.root.Content[0]), false
+	slot, inFlow := t.unalias(&t.root.Content[0]), false
 	for _, name := range names {
 		n := *slot
 		child := t.child(n, name)
 		if child == nil {
 			return nil, fmt.Errorf("%q is not there", name)
 		}
-		if slot, inFlow = t.own(child), isFlow(n); slot == nil {
+		if slot, inFlow = t.unalias(child), isFlow(n); slot == nil {
 			return nil, fmt.Errorf("%q is gone", name)
 		}
 	}
@@ -119,7 +119,7 @@ func (t *tree) setItem(sequence *yaml.Node, name string, value *yaml.Node, add b
 
 // setValue puts value in the place of a scalar or an empty collection.
 func (t *tree) setValue(slot **yaml.Node, value *yaml.Node) error {
-	if slot = t.own(slot); slot == nil {
+	if slot = t.unalias(slot); slot == nil {
 		return errors.New("the anchor is gone")
 	}
 	if len((*slot).Content) > 0 {

@@ -47,8 +47,8 @@ func (c *conversion) file(f file) ([]byte, error) {
 		return nil, err
 	}
 	changed := map[string]bool{}
-	find := func(o manifest.Object) []workload.Place {
-		return slices.DeleteFunc(c.find(o), func(p workload.Place) bool { return p.ByShape })
+	find := func(o manifest.Object) []workload.Location {
+		return slices.DeleteFunc(c.find(o), func(p workload.Location) bool { return p.ByShape })
 	}
 	content, err := manifest.RewriteFound(f.content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 		operations := c.template(f, t)

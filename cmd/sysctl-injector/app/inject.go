@@ -62,7 +62,7 @@ func (o *injectOptions) run(cmd *cobra.Command) error {
 	var done []string
 	err = eachFile(workloads.files, func(f file) error {
 		others := 0 // objects that hold no pods
-		find := func(o manifest.Object) []workload.Place {
+		find := func(o manifest.Object) []workload.Location {
 			places := workloads.find(o)
 			if len(places) == 0 {
 				others++

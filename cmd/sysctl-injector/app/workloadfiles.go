@@ -109,7 +109,7 @@ func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
 }
 
 // find returns where an object keeps its pod templates.
-func (w *workloads) find(o manifest.Object) []workload.Place {
+func (w *workloads) find(o manifest.Object) []workload.Location {
 	return w.finder.Find(o.APIVersion, o.Kind, gjson.ParseBytes(o.JSON))
 }
 

@@ -27,7 +27,7 @@ var suite clustertest.Suite
 
 func TestMain(m *testing.M) {
 	if kind := os.Getenv(ownerVariable); kind != "" {
-		own(kind)
+		ownCluster(kind)
 		return
 	}
 	os.Exit(suite.Run(m))

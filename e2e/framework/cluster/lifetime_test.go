@@ -164,8 +164,8 @@ const (
 	nodeOwner     = "node"
 )
 
-// own prints the cluster's name; with a node, on which a pod runs then, the namespace of its processes too.
-func own(kind string) {
+// ownCluster prints the cluster's name; with a node, on which a pod runs then, the namespace of its processes too.
+func ownCluster(kind string) {
 	c, err := cluster.Start(context.Background(), cluster.Config{Node: kind == nodeOwner})
 	said := ""
 	if err == nil {

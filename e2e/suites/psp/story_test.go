@@ -215,7 +215,7 @@ func TestStory(t *testing.T) {
 		deploy(t, second)
 		admittedPod(t, second)
 		must(t, admin.RbacV1().RoleBindings(sugi).Delete(t.Context(), "sysctl-injector:psp:"+name+":psp-user", metav1.DeleteOptions{}))
-		forgotten(t, sugi, "psp-user", name)
+		waitUntilRevoked(t, sugi, "psp-user", name)
 		third := liberty(sugi, "third", "psp-user", annotated("net.core.somaxconn = 512"))
 		deploy(t, third)
 		expectRejection(t, third, "sysctl-injector companion -n sugi --serviceaccount psp-user --backend psp --injected net.core.somaxconn | kubectl apply -f -")
@@ -298,8 +298,8 @@ func requireMode(t *testing.T) {
 	})
 }
 
-// forgotten waits until the authorizer knows that a service account may not use a policy any more.
-func forgotten(t *testing.T, namespace, serviceAccount, policy string) {
+// waitUntilRevoked waits until the authorizer knows that a service account may no longer use a policy.
+func waitUntilRevoked(t *testing.T, namespace, serviceAccount, policy string) {
 	t.Helper()
 	eventually(t, "the authorizer to forget the grant", func(ctx context.Context) (string, bool) {
 		_, err := kubectl(ctx, suite.Cluster(t), "", "auth", "can-i", "use", "podsecuritypolicies.policy/"+policy,

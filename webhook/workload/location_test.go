@@ -44,13 +44,13 @@ func TestFindPlaces(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, place := range finder.Find(test.apiVersion, test.kind, gjson.ParseBytes(object)) {
-				path := strings.Join(place.Path, ".")
-				if place.ByShape {
+			for _, location := range finder.Find(test.apiVersion, test.kind, gjson.ParseBytes(object)) {
+				path := strings.Join(location.Path, ".")
+				if location.ByShape {
 					path = "~" + path
 				}
 				got = append(got, path)
-				if !At(gjson.ParseBytes(object), place.Path).IsObject() {
+				if !At(gjson.ParseBytes(object), location.Path).IsObject() {
 					t.Errorf("there is no mapping at %q", path)
 				}
 			}

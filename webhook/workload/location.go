@@ -15,8 +15,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Place is where an object keeps a pod template.
-type Place struct {
+// Location is where an object keeps a pod template.
+type Location struct {
 	// Path leads to the template within the object; it is empty for a Pod.
 	Path []string
 	// ByShape is set where the template was found by what it looks like: its kind is not in the table.
@@ -49,48 +49,48 @@ func splitPath(path string) []string {
 	return strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(path), ".")
 }
 
-// Find returns the places of an object's pod templates.
-func (f *Finder) Find(apiVersion, kind string, object gjson.Result) []Place {
+// Find returns the locations of an object's pod templates.
+func (f *Finder) Find(apiVersion, kind string, object gjson.Result) []Location {
 	group, _, _ := strings.Cut(apiVersion, "/")
 	if group == apiVersion {
 		group = "" // the core group has only a version
 	}
 	if paths := f.paths[schema.GroupKind{Group: group, Kind: kind}]; paths != nil {
-		var places []Place
+		var locations []Location
 		for _, path := range paths {
-			places = append(places, match(object, strings.Split(path, "\x00"), nil)...)
+			locations = append(locations, match(object, strings.Split(path, "\x00"), nil)...)
 		}
-		return places
+		return locations
 	}
 	if known := Find(apiVersion, kind); known != nil {
 		if !At(object, known.Path).IsObject() {
 			return nil
 		}
-		return []Place{{Path: known.Path}}
+		return []Location{{Path: known.Path}}
 	}
 	return f.below(object, nil)
 }
 
 // match returns the mappings at a path whose names may be *.
-func match(value gjson.Result, names, path []string) []Place {
+func match(value gjson.Result, names, path []string) []Location {
 	if len(names) == 0 {
 		if !value.IsObject() {
 			return nil
 		}
-		return []Place{{Path: path}}
+		return []Location{{Path: path}}
 	}
-	var places []Place
+	var locations []Location
 	eachChild(value, func(name string, child gjson.Result) {
 		if names[0] == "*" || names[0] == name {
-			places = append(places, match(child, names[1:], append(slices.Clip(path), name))...)
+			locations = append(locations, match(child, names[1:], append(slices.Clip(path), name))...)
 		}
 	})
-	return places
+	return locations
 }
 
 // below finds templates by their shape, and those of whole objects of known kinds, anywhere below a value.
-func (f *Finder) below(value gjson.Result, path []string) []Place {
-	var places []Place
+func (f *Finder) below(value gjson.Result, path []string) []Location {
+	var locations []Location
 	eachChild(value, func(name string, child gjson.Result) {
 		if !child.IsObject() && !child.IsArray() {
 			return
@@ -99,16 +99,16 @@ func (f *Finder) below(value gjson.Result, path []string) []Place {
 		apiVersion, kind := child.Get("apiVersion"), child.Get("kind")
 		switch {
 		case apiVersion.Type == gjson.String && kind.Type == gjson.String:
-			for _, place := range f.Find(apiVersion.String(), kind.String(), child) {
-				places = append(places, Place{slices.Concat(at, place.Path), place.ByShape})
+			for _, location := range f.Find(apiVersion.String(), kind.String(), child) {
+				locations = append(locations, Location{slices.Concat(at, location.Path), location.ByShape})
 			}
 		case isTemplate(child):
-			places = append(places, Place{at, true})
+			locations = append(locations, Location{at, true})
 		default:
-			places = append(places, f.below(child, at)...)
+			locations = append(locations, f.below(child, at)...)
 		}
 	})
-	return places
+	return locations
 }
 
 // isTemplate tells whether a mapping looks like a pod template: its spec has a list of named containers, or it has nothing but fields of

@@ -72,7 +72,7 @@ func FuzzScripts(f *testing.F) {
 	})
 }
 
-// isWritten tells whether the webhook writes an argument. The shell's echo would swallow a value such as "-n", which no sysctl takes.
+// isWritten reports whether the webhook writes an argument. The shell's echo would swallow a value such as "-n", which no sysctl takes.
 func isWritten(argument string) bool {
 	if regexp.MustCompile(`=-[neE]`).MatchString(argument) {
 		return false

@@ -55,8 +55,8 @@ func TestOutputIsBounded(t *testing.T) {
 	for name, pod := range hostilePods {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			var told int
-			f.handler.Rejected = func(r Rejection) { told += len(r.Message) }
+			var reported int
+			f.handler.Rejected = func(r Rejection) { reported += len(r.Message) }
 			body := reviewOf(pod)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -65,8 +65,8 @@ func TestOutputIsBounded(t *testing.T) {
 			if answer.Code != http.StatusOK {
 				t.Errorf("got %d %.300s", answer.Code, answer.Body)
 			}
-			if answered, logged := answer.Body.Len(), len(f.log.String()); answered > maxAnswer || logged > maxAnswer || told > maxMessage {
-				t.Errorf("a body of %d bytes leads to an answer of %d, a log of %d and a report of %d: %.2000s", len(body), answered, logged, told, answer.Body)
+			if answered, logged := answer.Body.Len(), len(f.log.String()); answered > maxAnswer || logged > maxAnswer || reported > maxMessage {
+				t.Errorf("a body of %d bytes leads to an answer of %d, a log of %d and a report of %d: %.2000s", len(body), answered, logged, reported, answer.Body)
 			}
 			if allocated := int(after.TotalAlloc - before.TotalAlloc); allocated > maxGrowth*len(body) {
 				t.Errorf("a body of %d bytes allocates %d bytes, %d times as much", len(body), allocated, allocated/len(body))

@@ -30,16 +30,16 @@ const (
 	ReasonPanic               = "Panic"
 )
 
-// Granter sees to it that a pod's service account has been granted what the pod needs.
+// Granter makes sure that a pod's service account has the grants that the pod needs.
 type Granter interface {
-	// Ensure returns once it has. The error is a *grants.MissingError where only an administrator can change that.
+	// Ensure returns when the grants are in force. The error is a *grants.MissingError if only an administrator can add them.
 	Ensure(ctx context.Context, need grants.Need) error
 }
 
-// Rejection is what is known of a pod that was rejected.
+// Rejection describes a rejected pod.
 type Rejection struct {
 	Namespace       string
-	Owner           pod.Owner // empty where no controller made the pod
+	Owner           pod.Owner // empty if no controller made the pod
 	Reason, Message string
 }
 
@@ -47,19 +47,19 @@ type Rejection struct {
 type Config struct {
 	Injector *injection.Injector
 	Source   source.Source
-	// Granter is nil where grants are nobody's business: without a cluster.
+	// Granter is nil without a cluster: nothing is granted.
 	Granter Granter
-	// Rejected, if set, is told of every pod that was rejected in earnest, not in a dry run. It returns at once.
+	// Rejected, if set, is called for each rejected pod, except in a dry run. It returns at once.
 	Rejected func(Rejection)
-	// Tried, if set, is told the policies on trial that would have rejected a pod which was admitted, not in a dry run. It returns at once.
+	// Tried, if set, is called with the policies on trial that would have rejected an admitted pod, except in a dry run. It returns at once.
 	Tried func(policies []string)
-	// BodyBytes bounds the memory of all large bodies in flight; 0 is 64 MiB.
+	// BodyBytes limits the memory of all large bodies in flight; 0 means 64 MiB.
 	BodyBytes int64
 	Metrics   *Metrics
 	Log       *slog.Logger
 }
 
-// MinBudgetBytes is the least memory for bodies with which every request can be read. More than MaxBudgetBytes gains nothing.
+// MinBudgetBytes is the least memory with which every request can be read. More than MaxBudgetBytes gains nothing.
 const (
 	MinBudgetBytes = 2 * MaxBodyBytes
 	MaxBudgetBytes = 64 << 20
@@ -69,7 +69,7 @@ const (
 type Handler struct {
 	Config
 	bodies *budget
-	turns  chan struct{} // what large bodies take of the processors
+	turns  chan struct{} // one for each processor that works on a large body
 }
 
 // New returns a Handler, or says which field of config is missing.
@@ -88,8 +88,8 @@ func New(config Config) (*Handler, error) {
 	return &Handler{Config: config, bodies: newBudget(config.BodyBytes), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}, nil
 }
 
-// inTurn runs what takes processor time for a body. At most one large body has its turn on each processor: a small one, which takes a
-// hundredth of the time, would otherwise wait for all of them again and again.
+// inTurn runs a function that takes processor time for a body. Each processor works on one large body at most. Otherwise small bodies,
+// which take a hundredth of the time, would wait for all large ones.
 func (h *Handler) inTurn(bodyBytes int, run func()) {
 	if bodyBytes > smallBody {
 		h.turns <- struct{}{}
@@ -98,8 +98,8 @@ func (h *Handler) inTurn(bodyBytes int, run func()) {
 	run()
 }
 
-// Answer decides on the pod of the AdmissionReview in body, and returns the review that answers. It answers every review that can be
-// read. An error says that body is not a review.
+// Answer decides on the pod of the AdmissionReview in body, and returns the review with the response. An error means that body is not a
+// review.
 func (h *Handler) Answer(ctx context.Context, body []byte) ([]byte, error) {
 	return h.answer(ctx, body, false)
 }
@@ -128,7 +128,7 @@ func (h *Handler) answer(ctx context.Context, body []byte, mayHaveDefaults bool)
 	return d.encode()
 }
 
-// report passes on that the pod was rejected. A dry run leaves no trace.
+// report reports a rejected pod to Rejected, except in a dry run.
 func (h *Handler) report(review *review, d decision) {
 	if h.Rejected == nil || d.Allowed || review.dryRun {
 		return
@@ -140,7 +140,7 @@ func (h *Handler) report(review *review, d decision) {
 	h.Rejected(rejection)
 }
 
-// decide never panics: what cannot be decided is rejected.
+// decide never panics: a pod that cannot be decided on is rejected.
 func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -170,8 +170,7 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	return d
 }
 
-// outcome takes the decision on a pod, and does nothing about it. Where the pod is to run matters only if it asks for sysctls or may
-// get some by default.
+// outcome decides on a pod and changes nothing. It asks the source only for a pod that asks for sysctls or may get some by default.
 func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Target, mayHaveDefaults bool) (injection.Outcome, error) {
 	if p.AsksForSysctls() || mayHaveDefaults {
 		if err := source.Locate(ctx, h.Source, p, &target); err != nil {
@@ -186,8 +185,8 @@ func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Targ
 	return outcome, nil
 }
 
-// Need returns what a live pod, given as JSON, needs to be granted by the rules now in force; nil where it needs nothing, or would
-// be rejected. It reads the pod as an admission does, and so decides on the same fields.
+// Need returns the grants that a live pod, given as JSON, needs under the current rules; nil if it needs none, or would be rejected. It
+// reads the pod as an admission does.
 func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*grants.Need, error) {
 	p, err := pod.Decode(live)
 	if err != nil {
@@ -197,7 +196,7 @@ func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*gra
 	return outcome.Grant, err
 }
 
-// grant has the pod's needs granted before it is admitted. A dry run leaves no trace.
+// grant makes sure of the pod's grants, except in a dry run.
 func (h *Handler) grant(ctx context.Context, review *review, outcome injection.Outcome) error {
 	if h.Granter == nil || outcome.Grant == nil || review.dryRun {
 		return nil

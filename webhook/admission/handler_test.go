@@ -160,7 +160,7 @@ func TestBodyOfUnknownSize(t *testing.T) {
 	}
 }
 
-// A decision that has to wait ends before the API server stops waiting for it, so the person is told the cause.
+// A decision that has to wait ends before the API server's timeout, so that the message says the cause.
 func TestAnswersWithinTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for query, want := range map[string]time.Duration{

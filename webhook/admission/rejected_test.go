@@ -12,7 +12,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// Who is told of rejections learns which controller's pod it was, and why. A dry run, and a pod that is admitted, are not told.
+// A rejection is reported with the pod's controller and the reason. A dry run and an admitted pod are not reported.
 func TestRejectedIsTold(t *testing.T) {
 	owned := strings.Replace(annotatedPod, `{"kind":"ReplicaSet"`, `{"kind":"Site","name":"shop"},{"apiVersion":"apps/v1","uid":"5d4","kind":"ReplicaSet"`, 1)
 	onTheHost := strings.Replace(owned, `"spec":{`, `"spec":{"hostNetwork":true,`, 1)
@@ -33,11 +33,11 @@ func TestRejectedIsTold(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t)
-			var told []Rejection
-			f.handler.Rejected = func(rejection Rejection) { told = append(told, rejection) }
+			var reported []Rejection
+			f.handler.Rejected = func(rejection Rejection) { reported = append(reported, rejection) }
 			f.post(test.body)
-			if diff := cmp.Diff(test.want, told); diff != "" {
-				t.Errorf("told (-want +got):\n%s", diff)
+			if diff := cmp.Diff(test.want, reported); diff != "" {
+				t.Errorf("reported (-want +got):\n%s", diff)
 			}
 		})
 	}

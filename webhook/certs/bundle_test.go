@@ -55,7 +55,7 @@ func TestTrust(t *testing.T) {
 				t.Errorf("holds (-want +got):\n%s", diff)
 			}
 			if again, differs, err := withCA(bundle, current, at.Add(test.later)); differs || err != nil || !bytes.Equal(again, bundle) {
-				t.Errorf("once more: differs %v, %v", differs, err)
+				t.Errorf("a second time: differs %v, %v", differs, err)
 			}
 		})
 	}

@@ -111,10 +111,10 @@ func TestIsNotReadyWithoutAUsableCertificateUntilThereIsOne(t *testing.T) {
 			m.writePair(t, newPair(t, "good", at.Add(-time.Hour), at.Add(time.Hour)))
 			files.reload()
 			if err := files.Ready(); err != nil {
-				t.Errorf("mended: %v", err)
+				t.Errorf("after the repair: %v", err)
 			}
 			if diff := cmp.Diff([]string{"Serving a new certificate", "The certificate source works again"}, log.messages(t)); diff != "" {
-				t.Errorf("the log, once mended (-want +got):\n%s", diff)
+				t.Errorf("the log after the repair (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -160,16 +160,16 @@ func TestServesAValidCertificateOnWhenTheFilesBreak(t *testing.T) {
 			m.writePair(t, newPair(t, "next", at.Add(-time.Hour), at.Add(time.Hour)))
 			files.reload()
 			if err := files.Ready(); err != nil || served(t, files) != "next" {
-				t.Errorf("mended: %v, serves %q", err, served(t, files))
+				t.Errorf("after the repair: %v, serves %q", err, served(t, files))
 			}
 			if state, ok := files.State(); state != "" || !ok {
-				t.Errorf("mended, remarks %q", state)
+				t.Errorf("after the repair, the state is %q", state)
 			}
 		})
 	}
 }
 
-// One that is not valid yet is taken up when its time comes, though the files do not change any more.
+// A certificate that is not valid yet is loaded when it becomes valid, without a change of the files.
 func TestTakesUpACertificateWhenItsTimeComes(t *testing.T) {
 	m, at := mount{t.TempDir()}, newClock()
 	files := newFiles(t, m, &logbook{})

@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// choice is a server that hears of a caBundle as the test says.
+// choice is a server whose caBundle the test sets.
 type choice struct {
 	*SelfManaged
 	at *clock

@@ -56,7 +56,7 @@ func TestStatusOfATrial(t *testing.T) {
 	now = start.Add(25 * time.Hour)
 	writes("after the day", b, &v1alpha1.Trial{Servers: []v1alpha1.TrialServer{{Name: "b", Since: at(2 * time.Hour), Until: at(25 * time.Hour)}}})
 
-	// A changed policy is counted anew, and one in force has no trial.
+	// A change of a policy resets its count. A policy in force has no trial.
 	b.counter.Add([]string{"narrow"})
 	p.Generation = 2
 	writes("of the changed policy", b, &v1alpha1.Trial{Servers: []v1alpha1.TrialServer{{Name: "b", Since: at(25 * time.Hour), Until: at(25 * time.Hour)}}})

@@ -48,7 +48,7 @@ func (v *Version) Ready() error {
 	return nil
 }
 
-// Start reads the version now and then, until the context ends.
+// Start reads the version periodically, until ctx ends.
 func (v *Version) Start(ctx context.Context) error {
 	wait.UntilWithContext(ctx, v.ask, versionPeriod)
 	return nil

@@ -117,7 +117,7 @@ func TestLookUp(t *testing.T) {
 	}
 }
 
-// What cannot be found out is counted and logged, not told wrongly.
+// An owner that cannot be read is counted and logged, and leads to no Event.
 func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 	owner := pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "1"}
 	for _, test := range []struct {

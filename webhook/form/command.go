@@ -19,7 +19,7 @@ type Command struct {
 
 // The commands. The scripts are constants: what a pod asks for only ever becomes an argument.
 var (
-	// plain sets each sysctl as it stands, without a shell.
+	// plain sets each sysctl with sysctl -w, without a shell.
 	plain = &Command{Words: []string{"sysctl", "-w"}, Argument: sysctl.PlainArgument, does: sysctl.Assignment.IsPlain}
 	// scripted also raises values, and skips what a kernel does not have.
 	scripted = runs(templates.SetScript)

@@ -53,7 +53,7 @@ var digest = regexp.MustCompile(`^` + Digest + `$`)
 // Digest matches a digest behind an image's tag.
 const Digest = `@sha256:[a-f0-9]{64}`
 
-// IsPinned tells whether an image is the configured one with a digest appended.
+// IsPinned reports whether an image is the configured one with a digest appended.
 func IsPinned(image, configured string) bool {
 	appended, same := strings.CutPrefix(image, configured)
 	return same && !strings.Contains(configured, "@") && digest.MatchString(appended)

@@ -34,9 +34,9 @@ type Form struct {
 	templates []*template
 	// noGrant says why sysctls that the form sets may need no grant.
 	noGrant string
-	// OnlyReads tells whether the container sets nothing.
+	// OnlyReads reports whether the container sets nothing.
 	OnlyReads bool
-	// Privileged tells whether the container is.
+	// Privileged reports whether the container is.
 	Privileged bool
 	// Warn says what a person should know of a sysctl that the container sets; nil or "" for nothing.
 	Warn func(sysctl.Entry) string
@@ -45,7 +45,7 @@ type Form struct {
 // Pod is what decides on the form of a pod's sysctls.
 type Pod struct {
 	policy.Facts
-	// Asks tells whether the pod's own annotations ask for sysctls.
+	// Asks reports whether the pod's own annotations ask for sysctls.
 	Asks bool
 	// Verify is the mode: sysctls are compared, and not set.
 	Verify bool

@@ -57,7 +57,7 @@ func (p Pod) isDeclared(name string) bool {
 	return slices.ContainsFunc(p.KubeletSysctls, func(pattern sysctl.Pattern) bool { return pattern.Matches(name) })
 }
 
-// mayDeclare tells whether an unsafe name may be set natively. Pod Security admission rejects it at baseline. The guard makes an
+// mayDeclare reports whether an unsafe name may be set natively. Pod Security admission rejects it at baseline. The guard makes an
 // exception for pods whose own annotation asked the webhook for it.
 func (p Pod) mayDeclare() bool {
 	return p.Asks && !Privileged.isRejectedBy(p.NamespaceLabels[podSecurityLabel])

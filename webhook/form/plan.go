@@ -17,7 +17,7 @@ type Plan struct {
 	Contained []policy.Setting
 	// Native are set by spec.securityContext.sysctls.
 	Native []policy.Setting
-	// NeedsGrant tells whether the pod's service account must be granted what the container sets.
+	// NeedsGrant reports whether the pod's service account must be granted what the container sets.
 	NeedsGrant bool
 
 	pod      Pod

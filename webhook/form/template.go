@@ -14,7 +14,7 @@ import (
 // template is an init container: a file below templates/forms, the only source of all that is the same in every pod.
 type template struct {
 	file string
-	// fits tells whether the container can set a sysctl; nil if it can set each that its form takes.
+	// fits reports whether the container can set a sysctl; nil if it can set each that its form takes.
 	fits func(sysctl.Assignment) bool
 	// podSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of Kubernetes.
 	podSecurity func(minor uint) Level
@@ -50,7 +50,7 @@ func (t *template) decode() (container corev1.Container, err error) {
 	return container, err
 }
 
-// needsGrant tells whether the guard has to make an exception for the container, which it makes for granted sysctls only. A
+// needsGrant reports whether the guard has to make an exception for the container, which it makes for granted sysctls only. A
 // container that baseline admits is one that any pod may have.
 func (t *template) needsGrant(minor uint) bool { return t.podSecurity(minor) == Privileged }
 

@@ -126,7 +126,7 @@ func TestEnsureForgetsWhatGoesMeanwhile(t *testing.T) {
 	}
 }
 
-// An authorizer that never hears of the grant is waited for, but not for ever.
+// The wait for the authorizer ends, also if the authorizer never sees the grant.
 func TestEnsureGivesUp(t *testing.T) {
 	g, _ := newGranter(t, nil, grantsOf(t, batch, 0)...)
 	g.Client = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{

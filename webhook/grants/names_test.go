@@ -124,7 +124,7 @@ func TestNearlyTheSameInputsGiveOtherRBACNames(t *testing.T) {
 	}
 }
 
-// Generate makes sets of few letters, so that many are nearly the same, and now and then one that is too long.
+// Generate makes sets of few letters, so that many are nearly the same. Some are too long.
 func (sysctlSet) Generate(random *rand.Rand, _ int) reflect.Value {
 	set := sysctlSet{injected: random.Intn(2) == 0}
 	for range random.Intn(3) + 1 {

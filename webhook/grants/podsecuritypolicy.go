@@ -7,5 +7,5 @@ import "regexp"
 var inPodSecurityPolicy = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
 
 // CanBeInPodSecurityPolicy reports whether a PodSecurityPolicy can allow a sysctl of a pod's securityContext.sysctls, by its name as it is
-// written there. It is compared as it stands, and a PodSecurityPolicy holds neither slashes nor capitals.
+// written there. It is compared without any change, and a PodSecurityPolicy holds neither slashes nor capitals.
 func CanBeInPodSecurityPolicy(name string) bool { return inPodSecurityPolicy.MatchString(name) }

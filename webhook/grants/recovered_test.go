@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
-// A bug in any of the goroutines that a pod's grants take is told to the one who waits, and ends nothing.
+// A panic in any goroutine that applies a pod's grants becomes an error of the call that waits, and ends no process.
 func TestPanicsAreRecovered(t *testing.T) {
 	for _, test := range []struct {
 		where string // and what the panic says
@@ -51,7 +51,7 @@ func TestPanicsAreRecoveredWhereGrantsAreRequired(t *testing.T) {
 	wantPanic(t, checker.Ensure(t.Context(), batch), "asking the authorizer")
 }
 
-// wantPanic wants the panic with the stack of where it was, not of where it was told.
+// wantPanic wants the panic with the stack of where it happened, and not of where it was reported.
 func wantPanic(t *testing.T, err error, cause string) {
 	t.Helper()
 	var panicked *PanicError

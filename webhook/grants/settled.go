@@ -27,7 +27,7 @@ type needHash [sha256.Size]byte
 func hashOf(need Need) needHash {
 	sysctls := slices.Sorted(slices.Values(need.Sysctls))
 	native := slices.Sorted(slices.Values(need.NativeSysctls))
-	// No name holds a "/": each part can be told from the next.
+	// No name contains a "/", so the parts are unambiguous.
 	return sha256.Sum256([]byte(need.ServiceAccount + "/" + strings.Join(sysctls, "/") + "//" + strings.Join(native, "/")))
 }
 

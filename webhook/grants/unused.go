@@ -72,7 +72,7 @@ func (g *Granter) unmark(ctx context.Context, object client.Object) error {
 	return nil
 }
 
-// ignoreChanged ignores that an object is gone, or differs from what the cache holds: the cache hears of that next.
+// ignoreChanged ignores that an object is gone, or differs from what the cache holds: the cache learns of that next.
 func ignoreChanged(err error) error {
 	if apierrors.IsConflict(err) {
 		return nil

@@ -171,7 +171,7 @@ func TestAdmissionAndRemoval(t *testing.T) {
 	}
 }
 
-// A mark that a server hears of ends what it remembers, so that the next admission removes the mark.
+// A mark in the cache makes the server forget that the grant is settled, so that the next admission removes the mark.
 func TestMarkIsForgotten(t *testing.T) {
 	objects := grantsOf(t, batch, time.Hour)
 	g, counted := newGranter(t, nil, objects...)

@@ -159,7 +159,7 @@ func TestRenderNamesTheFieldAtFault(t *testing.T) {
 		}
 	}
 	if _, err := Render(Config{Images: []string{"busybox"}}); err != nil {
-		t.Errorf("does not do without handlers: %v", err)
+		t.Errorf("cannot render without handlers: %v", err)
 	}
 }
 

@@ -87,7 +87,7 @@ func ofCommands(shape form.Shape, part func(*form.Command) any) any {
 }
 
 // pickOf returns the expression for one part of a container's shape. Of several shapes, the variable "form" says which one counts:
-// CEL evaluates that one only, so that the costs of the forms do not add up. The last one is for all that are not named.
+// CEL evaluates that one only, so that the costs of the forms do not add up. The last shape is for every form without a test of its own.
 func pickOf(shapes []form.Shape, part func(form.Shape) any) (string, error) {
 	if len(shapes) == 0 {
 		return "", errors.New("there is no form")

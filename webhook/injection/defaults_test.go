@@ -52,7 +52,7 @@ func TestDefaults(t *testing.T) {
 		{name: "do not apply to a pod that opts out of everything", tweak: func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "false") }, reason: "OptedOut"},
 		{name: "leave a pod its own lines when it opts out of them", reason: "Injected", args: []string{"net.core.somaxconn=512"},
 			tweak: func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, " "); w.sysctls("net.core.somaxconn = 512") }},
-		{name: "reject a pod that cannot have them, and say how it can do without", tweak: func(w *world) { w.pod.Spec.HostNetwork = true },
+		{name: "reject a pod that cannot have them, and say how to opt out", tweak: func(w *world) { w.pod.Spec.HostNetwork = true },
 			sysctls: "net.core.somaxconn = 4096", reason: "HostNetwork",
 			message: "HostNetwork: " + profiles + `Forbidden: default profile "base", line 1: net.core.somaxconn would change the node: the pod shares the node's ` +
 				"network namespace (hostNetwork: true); remove hostNetwork, or the sysctl" + remedy},

@@ -15,7 +15,7 @@ import (
 type identityWebhook struct {
 	annotation entry
 	separator  string
-	// uses tells whether the webhook changes a pod.
+	// uses reports whether the webhook changes a pod.
 	uses func(*pod.Pod) bool
 }
 

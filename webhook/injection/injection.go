@@ -87,7 +87,7 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 	return outcome
 }
 
-// remedy says how a pod that was rejected can do without its default profiles.
+// remedy says how a rejected pod opts out of its default profiles.
 func remedy(defaults []*policy.Profile) string {
 	if len(defaults) == 0 {
 		return ""

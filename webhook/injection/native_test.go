@@ -48,7 +48,7 @@ func TestNativeFirst(t *testing.T) {
 			w.sysctls(safe)
 			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.ipv4.tcp_syncookies", Value: "1"}}}
 		}, []corev1.Sysctl{{Name: "net.ipv4.tcp_syncookies", Value: "1"}, safeEntry}, nil, ReasonInjected, ""},
-		{"an entry that says the same is left as it is", nativeFirst, func(w *world) {
+		{"an entry that says the same stays", nativeFirst, func(w *world) {
 			w.sysctls(safe)
 			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net/ipv4/ip_local_port_range", Value: "1024  65000"}}}
 		}, []corev1.Sysctl{{Name: "net/ipv4/ip_local_port_range", Value: "1024  65000"}}, nil, ReasonAlreadyInjected, ""},

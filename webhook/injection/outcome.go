@@ -15,7 +15,7 @@ type Outcome struct {
 	// Reason is short and stable: of the first violation, or otherwise what was done.
 	Reason     string
 	Violations []policy.Violation
-	// Remedy says how the pod can do without what it did not ask for itself; "" if there is no such thing.
+	// Remedy says how the pod opts out of what it did not ask for itself; "" if there is nothing of that.
 	Remedy string
 
 	Operations []jsonpatch.Operation
@@ -33,7 +33,7 @@ type Sysctl struct {
 	Form string
 }
 
-// IsDenied tells whether the pod may not be admitted.
+// IsDenied reports whether the pod may not be admitted.
 func (o Outcome) IsDenied() bool { return len(o.Violations) > 0 }
 
 // maxViolations bounds what is said about a pod: it could be made of nothing but mistakes.

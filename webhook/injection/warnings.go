@@ -79,7 +79,7 @@ func setAgain(p *pod.Pod, settings []policy.Setting) []string {
 	return warnings
 }
 
-// isNoSysctl tells whether a character is none of a sysctl's name or path.
+// isNoSysctl reports whether a character is none of a sysctl's name or path.
 func isNoSysctl(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./-", r))
 }

@@ -123,7 +123,7 @@ func templatePath(locations []workload.Location) []string {
 	return locations[0].Path
 }
 
-// inTemplate tells whether a path is that of the annotations or labels of a template.
+// inTemplate reports whether a path is that of the annotations or labels of a template.
 func inTemplate(path []string, locations []workload.Location) bool {
 	return slices.ContainsFunc(locations, func(location workload.Location) bool {
 		return slices.Equal(path, append(slices.Clip(location.Path), "metadata", annotations)) ||
@@ -131,7 +131,7 @@ func inTemplate(path []string, locations []workload.Location) bool {
 	})
 }
 
-// locationFor returns the template that a key is probably meant for: the one that has most of the path in common. above tells whether
+// locationFor returns the template that a key is probably meant for: the one that has most of the path in common. above reports whether
 // the key is in the metadata of something that the template is a part of.
 func locationFor(k key, locations []workload.Location) (found *workload.Location, above bool) {
 	parent := k.path
@@ -151,7 +151,7 @@ func locationFor(k key, locations []workload.Location) (found *workload.Location
 	return found, above
 }
 
-// sameInTemplate tells whether a template has the key too, with the same value: tools such as kustomize add an annotation everywhere.
+// sameInTemplate reports whether a template has the key too, with the same value: tools such as kustomize add an annotation everywhere.
 func sameInTemplate(o Object, k key, nearest injection.PodKey, location workload.Location) bool {
 	in := workload.At(o.JSON, append(slices.Clip(location.Path), "metadata", nearest.Kind, k.name))
 	return in.Exists() && in.String() == k.value.String()
@@ -159,7 +159,7 @@ func sameInTemplate(o Object, k key, nearest injection.PodKey, location workload
 
 func isMetadata(path []string) bool { return len(path) == 2 && path[0] == "metadata" }
 
-// isBuiltIn tells whether a kind is one of Kubernetes itself, or of the project. None of these hold pods, apart from those of the table.
+// isBuiltIn reports whether a kind is one of Kubernetes itself, or of the project. None of these hold pods, apart from those of the table.
 func isBuiltIn(o Object) bool {
 	group, _, found := strings.Cut(o.APIVersion, "/")
 	return !found && o.APIVersion != "" || found && (!strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") || group == v1alpha1.GroupName)
@@ -170,7 +170,7 @@ const prefix = v1alpha1.GroupName + "/"
 // maxDistance is how many letters may differ in a prefix that is taken for a misspelling of the project's.
 const maxDistance = 3
 
-// looksLikeOurs tells whether a key has the project's prefix, or one much like it.
+// looksLikeOurs reports whether a key has the project's prefix, or one much like it.
 func looksLikeOurs(name string) bool {
 	if strings.HasPrefix(name, prefix) {
 		return true

@@ -149,7 +149,7 @@ func (s *splicer) endOf(n *yaml.Node) int {
 	case n.Kind == yaml.ScalarNode && n.Style == 0 && strings.HasPrefix(rest, n.Value):
 		return at + len(n.Value)
 	}
-	s.failed = true // a tag, an anchor, more than one line: encoding anew is surer
+	s.failed = true // a tag, an anchor, more than one line: the document is encoded again
 	return at
 }
 

@@ -3,7 +3,7 @@
 // It knows workload kinds and text. Each pod template goes to a callback as JSON, and the JSON Patch operations that come back
 // are written into the text itself: for block-style YAML the difference is the added lines, and comments, order, quotes,
 // indentation and blank lines stay as they were. Where text cannot simply be added (a value that an anchor shares with others, a
-// merge key), the one document is encoded anew. Either way the result is read back and compared with what an independent JSON
+// merge key), the one document is encoded again. Either way the result is read back and compared with what an independent JSON
 // Patch library makes of the same document; what does not agree is an error, never output.
 package manifest
 
@@ -92,7 +92,7 @@ func Objects(in []byte) ([]Object, error) {
 	return all, nil
 }
 
-// IsEmpty tells whether a manifest holds nothing but comments, blanks and markers.
+// IsEmpty reports whether a manifest holds nothing but comments, blanks and markers.
 func IsEmpty(in []byte) bool {
 	return !slices.ContainsFunc(split(strings.TrimPrefix(string(in), byteOrderMark)), func(c chunk) bool { return !c.empty })
 }

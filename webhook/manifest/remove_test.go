@@ -32,7 +32,7 @@ func TestRemoveAndReplace(t *testing.T) {
 		{name: "removes from flow style", in: "spec: {a: [1, 2, 3], b: {c: d}, e: 'f, g'} # why\n", out: "spec: {a: [1, 3]} # why\n", ops: remove("/spec/a/1", "/spec/e", "/spec/b")},
 		{name: "removes all from flow style", in: "spec: {a: [ 1 ]}\n", out: "spec: {a: []}\n", ops: remove("/spec/a/0")},
 		{name: "removes a line from flow style", in: "spec: [\n  a,\n  b,\n  c\n]\n", out: "spec: [\n  a\n]\n", ops: remove("/spec/1", "/spec/1")},
-		{name: "encodes anew where a comment in flow style is in the way", in: "spec: [\n  a, # of a\n  b\n]\n", out: "spec: [b]\n", ops: remove("/spec/0")},
+		{name: "encodes the document again where a comment in flow style is in the way", in: "spec: [\n  a, # of a\n  b\n]\n", out: "spec: [b]\n", ops: remove("/spec/0")},
 		{name: "moves an item to the front", in: "spec:\n- name: wait\n  image: w\n# ours\n- name: first\n  image: f\n- name: last\n",
 			out: "spec:\n- image: f\n  name: first\n- name: wait\n  image: w\n# ours\n- name: last\n",
 			ops: append(remove("/spec/1"), op("add", "/spec/0", map[string]string{"name": "first", "image": "f"}))},

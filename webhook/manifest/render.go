@@ -114,7 +114,7 @@ func inline(n *yaml.Node) string {
 	return flowText(n)
 }
 
-// flowText writes a value as it stands between brackets, on one line.
+// flowText writes a value on one line, as between brackets.
 func flowText(n *yaml.Node) string {
 	var parts []string
 	switch n.Kind {

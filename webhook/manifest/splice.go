@@ -15,7 +15,7 @@ type splicer struct {
 	edits []textEdit
 	// columns holds, for a line, the offset of every columnStep-th column.
 	columns map[int][]int
-	// failed is set when the text is not as expected where something has to go. Nothing is lost then: the document is encoded anew.
+	// failed is set when the text is not as expected where something has to go. Nothing is lost then: the document is encoded again.
 	failed bool
 }
 

@@ -9,7 +9,7 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 )
 
-// errUneditable is the answer where neither the text can be edited nor the document be encoded anew.
+// errUneditable is the answer where neither the text can be edited nor the document be encoded again.
 var errUneditable = errors.New("this document cannot be edited without changing something else; " +
 	"write its pod template in block style, without anchors and merge keys")
 

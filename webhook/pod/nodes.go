@@ -9,7 +9,7 @@ import (
 // windows is the value of the label kubernetes.io/os on Windows nodes.
 const windows = string(corev1.Windows)
 
-// isOSLabel tells whether a node label names the operating system. Some manifests still have the label's old name.
+// isOSLabel reports whether a node label names the operating system. Some manifests still have the label's old name.
 func isOSLabel(key string) bool {
 	return key == corev1.LabelOSStable || key == "beta.kubernetes.io/os"
 }
@@ -23,7 +23,7 @@ type nodeExpression struct {
 	values        []string
 }
 
-// windowsOnly tells whether no Linux node matches.
+// windowsOnly reports whether no Linux node matches.
 func (e nodeExpression) windowsOnly() bool {
 	if !isOSLabel(e.key) {
 		return false

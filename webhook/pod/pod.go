@@ -153,7 +153,7 @@ func (p *Pod) WindowsField() string {
 	return ""
 }
 
-// HasVolume tells whether the pod has a projected volume with one of the names.
+// HasVolume reports whether the pod has a projected volume with one of the names.
 func (p *Pod) HasVolume(names ...string) bool {
 	return slices.ContainsFunc(p.Volumes, func(v Volume) bool { return v.Projected && slices.Contains(names, v.Name) })
 }

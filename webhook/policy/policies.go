@@ -158,7 +158,7 @@ func (r *allowRule) firstOutOfBounds(value string) string {
 	return ""
 }
 
-// within tells whether a field of a value is a whole number in the bounds.
+// within reports whether a field of a value is a whole number in the bounds.
 func (r *allowRule) within(f string) bool {
 	if !isWholeNumber(f) {
 		return false
@@ -174,7 +174,7 @@ func (r *allowRule) within(f string) bool {
 	}
 }
 
-// isWholeNumber tells whether f is a whole number in decimal, without leading zeros: the kernel reads 0100 as 64.
+// isWholeNumber reports whether f is a whole number in decimal, without leading zeros: the kernel reads 0100 as 64.
 func isWholeNumber(f string) bool {
 	digits := strings.TrimPrefix(f, "-")
 	if digits == "" || digits[0] == '0' {

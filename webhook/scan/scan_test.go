@@ -41,7 +41,7 @@ func TestRead(t *testing.T) {
 		{"reads escapes in names and values", `{"n\u0061me":"\u00e9\n"}`, document{Name: "é\n"}, ""},
 		{"takes null as absent", `{"name":null,"inner":null,"items":null}`, document{}, ""},
 		{"minds the case", `{"Name":"n","NAME":"m"}`, document{}, ""},
-		{"reads a list, and keeps a value as it stands", `{"items":[ {"name":"a","rest": {"x": [1]} } , {"name":"b"}]}`, document{Items: []item{{"a", `{"x": [1]}`}, {"b", ""}}}, ""},
+		{"reads a list, and keeps a value unparsed", `{"items":[ {"name":"a","rest": {"x": [1]} } , {"name":"b"}]}`, document{Items: []item{{"a", `{"x": [1]}`}, {"b", ""}}}, ""},
 		{"rejects a field that stands twice", `{"name":"n","name":"m"}`, document{}, "name stands there twice"},
 		{"rejects one that stands twice by an escape", `{"name":"n","n\u0061me":"n"}`, document{}, "name stands there twice"},
 		{"tells all errors at once, with their paths", `{"name":1,"on":"true","inner":{"name":[]},"items":[{"name":"a"},2]}`, document{},

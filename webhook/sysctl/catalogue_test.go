@@ -144,7 +144,7 @@ func TestTablesAreSound(t *testing.T) {
 }
 
 // TestSafeSinceAgreesWithPodSecurityAdmission asks Pod Security admission, release by release, for a verdict on a pod with each known
-// name. It came with Kubernetes 1.22, and its "1.0" is the list of that time, so earlier releases cannot be told apart there.
+// name. It came with Kubernetes 1.22, and its "1.0" is the list of that time, so that list does not distinguish earlier releases.
 func TestSafeSinceAgreesWithPodSecurityAdmission(t *testing.T) {
 	const oldest, newest = 22, 37 // newest is the release of the module in go.mod
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)

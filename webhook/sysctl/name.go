@@ -110,7 +110,7 @@ var (
 		"a network interface that has a dot in its name, as in net/ipv4/conf/eth0.100/forwarding")
 )
 
-// quoteAt quotes the character that starts at s[i], in ASCII so that a look-alike is told apart, and a broken one by its byte.
+// quoteAt quotes the character that starts at s[i], in ASCII so that a look-alike is visible, and a broken character by its byte.
 func quoteAt(s string, i int) string {
 	r, size := utf8.DecodeRuneInString(s[i:])
 	if r == utf8.RuneError && size <= 1 {

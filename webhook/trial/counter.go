@@ -1,4 +1,4 @@
-// Package trial counts the pods that policies on trial would have rejected. A count lives in memory: it begins anew with each start of
+// Package trial counts the pods that policies on trial would have rejected. A count lives in memory: it is 0 after each start of
 // the server.
 package trial
 
@@ -12,7 +12,7 @@ import (
 // hours is how far back a count goes.
 const hours = 24
 
-// Version is a policy as it is at one moment. A changed policy is counted anew.
+// Version is one state of a policy. A change of the policy resets its count.
 type Version struct {
 	UID        types.UID
 	Generation int64

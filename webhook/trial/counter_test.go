@@ -34,7 +34,7 @@ func TestCounter(t *testing.T) {
 	now = start.Add(72 * time.Hour)
 	want("narrow", first, 0, time.Date(2026, 11, 29, 11, 0, 0, 0, time.UTC))
 
-	// A changed policy begins anew, and so does one that is gone.
+	// A change or deletion of a policy resets its count.
 	c.Add([]string{"narrow"})
 	want("narrow", changed, 0, now)
 	c.Add([]string{"narrow"})

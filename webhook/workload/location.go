@@ -111,7 +111,7 @@ func (f *Finder) below(value gjson.Result, path []string) []Location {
 	return locations
 }
 
-// isTemplate tells whether a mapping looks like a pod template: its spec has a list of named containers, or it has nothing but fields of
+// isTemplate reports whether a mapping looks like a pod template: its spec has a list of named containers, or it has nothing but fields of
 // a pod and either init containers, or metadata with a key of the project. An operator adds the containers then.
 func isTemplate(value gjson.Result) bool {
 	spec := value.Get("spec")
@@ -129,7 +129,7 @@ func isTemplate(value gjson.Result) bool {
 	return onlyPodFields && (areContainers(spec.Get("initContainers")) || hasKey(value.Get("metadata.annotations")) || hasKey(value.Get("metadata.labels")))
 }
 
-// areContainers tells whether a value is a list of mappings, each with a name.
+// areContainers reports whether a value is a list of mappings, each with a name.
 func areContainers(list gjson.Result) bool {
 	isOne := func(item gjson.Result) bool {
 		name := item.Get("name")

@@ -111,7 +111,7 @@ func Find(apiVersion, kind string) *Kind {
 	return nil
 }
 
-// HasOwner tells whether objects of a kind mostly have another workload above them. It is for the version that the API server names in
+// HasOwner reports whether objects of a kind mostly have another workload above them. It is for the version that the API server names in
 // owner references.
 func HasOwner(apiVersion, kind string) bool {
 	k := Find(apiVersion, kind)

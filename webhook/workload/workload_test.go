@@ -60,7 +60,7 @@ func TestEveryBuiltInKindIsListed(t *testing.T) {
 	}
 }
 
-// holds tells whether a struct has a field of a type, also in a struct within it.
+// holds reports whether a struct has a field of a type, also in a struct within it.
 func holds(in, wanted reflect.Type, depth int) bool {
 	if in.Kind() == reflect.Pointer {
 		in = in.Elem()

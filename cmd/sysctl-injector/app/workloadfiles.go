@@ -203,7 +203,7 @@ func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, e
 // reasonParameterized is the outcome for a template whose annotation is not final.
 const reasonParameterized = "Parameterized"
 
-// isParameterized tells whether an annotation of a pod holds a parameter of the OpenShift Template that the pod template is in.
+// isParameterized reports whether an annotation of a pod holds a parameter of the OpenShift Template that the pod template is in.
 func isParameterized(t manifest.Template, p *pod.Pod) bool {
 	group, _, _ := strings.Cut(t.APIVersion, "/")
 	return t.Kind == "Template" && group == "template.openshift.io" &&

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -22,6 +24,7 @@ func addStatusControllers(manager ctrl.Manager) error {
 	return errors.Join(
 		addStatusController(manager, "policies", &v1alpha1.SysctlPolicy{}, func(p *v1alpha1.SysctlPolicy) (*v1alpha1.Status, field.ErrorList) {
 			_, errs := policy.CompilePolicy(p)
+			p.Status.Names = namesOf(p)
 			return &p.Status.Status, errs
 		}),
 		addStatusController(manager, "profiles", &v1alpha1.SysctlProfile{}, func(p *v1alpha1.SysctlProfile) (*v1alpha1.Status, field.ErrorList) {
@@ -31,13 +34,28 @@ func addStatusControllers(manager ctrl.Manager) error {
 	)
 }
 
-// addStatusController adds the controller of one kind. The function check returns the status of an object, and what is wrong with it.
+// namesOf lists the names of all rules, each once and in order.
+func namesOf(p *v1alpha1.SysctlPolicy) string {
+	var names []string
+	for _, rule := range p.Spec.Allow {
+		for _, name := range rule.Names {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// addStatusController adds the controller of one kind. The function check returns the status of an object and what is wrong with it,
+// and fills in the rest of the status.
 func addStatusController[T client.Object](manager ctrl.Manager, name string, kind T, check func(T) (*v1alpha1.Status, field.ErrorList)) error {
 	writer := manager.GetClient()
 	reconciler := reconcile.AsReconciler(writer, objectReconciler[T](func(ctx context.Context, cached T) error {
 		object := cached.DeepCopyObject().(T)
 		status, errs := check(object)
-		if !meta.SetStatusCondition(&status.Conditions, readyCondition(object.GetGeneration(), errs)) {
+		meta.SetStatusCondition(&status.Conditions, readyCondition(object.GetGeneration(), errs))
+		if equality.Semantic.DeepEqual(object, cached) {
 			return nil
 		}
 		return client.IgnoreNotFound(writer.Status().Update(ctx, object))

@@ -8,7 +8,18 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
+
+func TestNamesOf(t *testing.T) {
+	policy := &v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{
+		{Names: []string{"net.*", "kernel.sem"}}, {Names: []string{"vm.*", "net.*"}},
+	}}}
+	if got, want := namesOf(policy), "net.*,kernel.sem,vm.*"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
 
 // A condition that the API server returns unchanged is not written again: otherwise each write leads to the next one.
 func TestConditionIsWrittenOnce(t *testing.T) {

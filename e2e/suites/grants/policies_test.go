@@ -163,9 +163,9 @@ func TestPoliciesAtTheTerminal(t *testing.T) {
 	age, blanks := regexp.MustCompile(`[0-9]+m?[0-9]*s *\n`), regexp.MustCompile(` +`)
 	for _, test := range []struct{ args, want string }{
 		{"get sysctlpolicies", "NAME NAMES ACTIONS WOULD-REJECT READY AGE\n" +
-			`default ["net.*","kernel.shm*","kernel.msg*","kernel.sem","fs.mqueue.*"] True AGE` + "\n" + `terminal ["net..x","net.core.*"] False AGE` + "\n"},
+			"default net.*,kernel.shm*,kernel.msg*,kernel.sem,fs.mqueue.*,vm.*,fs.* True AGE\nterminal net..x,net.core.* False AGE\n"},
 		{"get scp terminal -o wide", "NAME NAMES ACTIONS WOULD-REJECT READY REASON AGE\n" +
-			`terminal ["net..x","net.core.*"] False spec.allow[0].names[0]: Invalid value: "net..x": ` + nameForm + " AGE\n"},
+			`terminal net..x,net.core.* False spec.allow[0].names[0]: Invalid value: "net..x": ` + nameForm + " AGE\n"},
 	} {
 		stdout, stderr, err := kubectl(t, "", strings.Fields(test.args)...)
 		if err != nil {

@@ -18,7 +18,7 @@ const (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=scp,categories=sysctl-injector
-// +kubebuilder:printcolumn:name="Names",type=string,JSONPath=`.spec.allow[*].names`
+// +kubebuilder:printcolumn:name="Names",type=string,JSONPath=`.status.names`
 // +kubebuilder:printcolumn:name="Actions",type=string,JSONPath=`.spec.validationActions`
 // +kubebuilder:printcolumn:name="Would-Reject",type=integer,JSONPath=`.status.trial.wouldReject`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
@@ -51,7 +51,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.validationActions) || !('Deny' in self.validationActions && 'Warn' in self.validationActions)",message="Deny and Warn must not be together: a rejection already tells the person what a warning would"
 // +kubebuilder:validation:XValidation:rule="!has(self.replaces) || has(self.validationActions) && !('Deny' in self.validationActions)",message="replaces is only for a policy on trial, whose validationActions are Warn, Audit or both"
 type SysctlPolicySpec struct {
-	// NamespaceSelector selects namespaces by label, among those opted in by the label sysctl-injector.dev/inject=enabled.
+	// NamespaceSelector selects namespaces by label, among those enrolled by the label sysctl-injector.dev/inject=enabled.
 	// Empty or absent, it selects all of them.
 	// +optional
 	NamespaceSelector metav1.LabelSelector `json:"namespaceSelector,omitempty"`
@@ -137,6 +137,9 @@ type Status struct {
 // SysctlPolicyStatus says what became of a policy, and of its trial.
 type SysctlPolicyStatus struct {
 	Status `json:",inline"`
+	// Names lists the names of all rules, for `kubectl get`: a printer column shows only the first result of its path.
+	// +optional
+	Names string `json:"names,omitempty"`
 	// Trial is only there for a policy on trial.
 	// +optional
 	Trial *Trial `json:"trial,omitempty"`

@@ -1,11 +1,9 @@
 package helm
 
 import (
-	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -87,20 +85,24 @@ func TestSchemaNamesTheValues(t *testing.T) {
 	}
 	delete(inSchema, forHelm)
 	for path := range values(t) {
-		// Of what is below resources, values.yaml has a part, and of a dashboard's labels the one that is usual.
-		if !inSchema[path] && !slices.ContainsFunc(free, func(prefix string) bool { return strings.HasPrefix(path, prefix+".") }) {
+		// Of what is below resources, values.yaml has a part, of a dashboard's labels the one that is usual, and of affinity nothing.
+		if !inSchema[path] && !isFree(path) {
 			t.Errorf("values.yaml: %s is not in the schema", path)
 		}
 	}
 	for path := range inSchema {
-		if _, known := values(t)[path]; !known && !slices.ContainsFunc(free, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+".") }) {
+		if _, known := values(t)[path]; !known && !isFree(path) {
 			t.Errorf("schema: %s is not in values.yaml, with a comment", path)
 		}
 	}
 }
 
 // free are the values of which a person writes as much as they need.
-var free = []string{"resources", "metrics.dashboard.labels"}
+var free = []string{"resources", "metrics.dashboard.labels", "affinity"}
+
+func isFree(path string) bool {
+	return slices.ContainsFunc(free, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+".") })
+}
 
 func TestDefaultsAreTheProgramsOwn(t *testing.T) {
 	var container corev1.Container
@@ -122,39 +124,5 @@ func TestDefaultsAreTheProgramsOwn(t *testing.T) {
 		if diff := cmp.Diff(want, found[path]); diff != "" {
 			t.Errorf("values.yaml: %s (-program +chart):\n%s", path, diff)
 		}
-	}
-}
-
-// A row of the table in docs/install.md: value, default, meaning.
-var row = regexp.MustCompile("(?m)^\\| `([A-Za-z._]+)` \\| (.*?) \\| .+ \\|$")
-
-func TestDocumentationHasTheValues(t *testing.T) {
-	content, err := os.ReadFile("../../docs/install.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	documented := map[string]string{}
-	for _, match := range row.FindAllStringSubmatch(string(content), -1) {
-		documented[match[1]] = strings.Trim(match[2], "`")
-	}
-	for path, value := range values(t) {
-		if path == "guestHandlers" {
-			value = "kata-deploy's"
-		}
-		text, isText := value.(string)
-		if !isText || text == "" {
-			encoded, err := json.Marshal(value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text = string(encoded)
-		}
-		if got, known := documented[path]; !known || got != text {
-			t.Errorf("docs/install.md: %s has the default %s, and the table says %q", path, text, got)
-		}
-		delete(documented, path)
-	}
-	for path := range documented {
-		t.Errorf("docs/install.md: there is no value %s", path)
 	}
 }

@@ -44,7 +44,7 @@ func (r release) chart(ctx context.Context) error {
 		return err
 	}
 	rendered, err := run("template", "sysctl-injector", filepath.Join(r.output, "sysctl-injector-"+version+".tgz"),
-		"--namespace=sysctl-injector-system", "--include-crds")
+		"--namespace=sysctl-injector-system", "--include-crds", "--no-hooks")
 	if err != nil {
 		return err
 	}

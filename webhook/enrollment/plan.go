@@ -51,6 +51,12 @@ func Unenroll(namespace *corev1.Namespace) Plan {
 	return plan
 }
 
+// IsEnrolled reports whether a namespace with these labels is enrolled, or was enrolled and lost one of its labels.
+func IsEnrolled(labels map[string]string) bool {
+	_, guarded := labels[v1alpha1.EnforceLabel]
+	return guarded || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled
+}
+
 // former returns Pod Security's level from before Enroll, "" if there was none. The annotation that keeps it counts only while the
 // labels are those that Enroll sets. Otherwise anyone who may annotate the namespace could have Unenroll lower its level.
 func former(namespace *corev1.Namespace) (level string, enrolled bool) {

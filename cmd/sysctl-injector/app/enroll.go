@@ -57,8 +57,8 @@ func newEnrollCommand() *cobra.Command {
 	o := &enrollOptions{}
 	cmd := &cobra.Command{
 		Use:   "enroll NAMESPACE...",
-		Short: "Open namespaces for the injected container, and for nothing else",
-		Long: `Open namespaces for the injected container, and for nothing else.
+		Short: "Enroll namespaces: open them for the injected container, and for nothing else",
+		Long: `Enroll namespaces: open them for the injected container, and for nothing else.
 
 Pod Security admission knows no exception for one container: a namespace that it holds to baseline or restricted rejects the
 injected one. So the namespace's label is set to privileged, and the guard holds every other container to the standard that
@@ -82,8 +82,8 @@ func newUnenrollCommand() *cobra.Command {
 	o := &enrollOptions{}
 	cmd := &cobra.Command{
 		Use:   "unenroll NAMESPACE...",
-		Short: "Give namespaces back to Pod Security admission, as they were before enroll",
-		Long: `Give namespaces back to Pod Security admission, as they were before enroll.
+		Short: "Unenroll namespaces: give them back to Pod Security admission, as they were before enroll",
+		Long: `Unenroll namespaces: give them back to Pod Security admission, as they were before enroll.
 
 The command shows the standard that holds then. Where it is weaker than the one that holds now, the command asks whether to
 continue. If somebody changed the labels since enroll, the label of Pod Security admission stays as it is.`,

@@ -21,7 +21,7 @@ metadata:
 `
 
 func TestInstallManifest(t *testing.T) {
-	got := header + render(t, namespace, "", "--include-crds")
+	got := header + render(t, namespace, "", "--include-crds", "--no-hooks")
 	if *update {
 		if err := os.WriteFile(manifest, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

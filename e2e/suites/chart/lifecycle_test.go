@@ -91,12 +91,22 @@ func TestDocumentedCommands(t *testing.T) {
 	clustertest.Require(t)
 	findHelm(t)
 	c := clustertest.Start(t, cluster.Config{})
+	// Without cert-manager, helm says what to do. Without a cluster to ask, it renders.
+	cmd := c.Command(t.Context(), findHelm(t), "install", release, chart, "--namespace", namespace, "--create-namespace")
+	remedy := "cert-manager is not installed: install it first (https://cert-manager.io/docs/installation/helm), or add --set certificates.source=self-managed"
+	if output, err := cmd.CombinedOutput(); err == nil || !strings.HasSuffix(strings.TrimSpace(string(output)), remedy) {
+		t.Errorf("helm install without cert-manager: %v, and it says\n%s", err, output)
+	}
+	cmd = c.Command(t.Context(), findHelm(t), "template", release, chart, "--namespace", namespace)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("helm template without cert-manager: %v\n%s", err, output)
+	}
 	if err := defineCertManager(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	// There is no node, and so no server to wait for.
 	install := strings.ReplaceAll(documented(t, "## Without cert-manager", 0), " --wait", "")
-	uninstall := documented(t, "## Uninstall", 1) + documented(t, "## Uninstall", 2)
+	uninstall := strings.ReplaceAll(documented(t, "## Uninstall", 1)+documented(t, "## Uninstall", 2), "helm uninstall", "helm uninstall --no-hooks")
 
 	shell(t, c, install)
 	installed := left(t, c)

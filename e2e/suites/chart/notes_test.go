@@ -11,18 +11,20 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector/app"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // Each command of the notes is read by the program that it names.
 func TestNotes(t *testing.T) {
 	known := map[string]bool{}
 	for name, test := range map[string]struct{ set, says string }{
-		"with defaults":                     {"", "\n  sysctl-injector enroll shop --enforce restricted\n"},
+		"with defaults":                     {"", "\n  kubectl create namespace shop\n  sysctl-injector enroll shop --enforce restricted\n"},
 		"with cert-manager":                 {"", " wait --for=condition=Ready certificate/sysctl-injector "},
 		"without cert-manager":              {"certificates: {source: self-managed}", "\n  kubectl -n " + elsewhere + " rollout status deployment/sysctl-injector "},
-		"with the namespaces that it needs": {"", "Do not open the namespaces of cert-manager, of the network plugin (CNI) or of DNS."},
-		"without the guard":                 {"guard: {enabled: false}", "\n  kubectl label namespace shop sysctl-injector.dev/inject=enabled\n"},
+		"with the namespaces that it needs": {"", "Do not enroll the namespaces of cert-manager, of the network plugin (CNI) or of DNS."},
+		"without the guard":                 {"guard: {enabled: false}", "\n  kubectl create namespace shop\n  kubectl label namespace shop sysctl-injector.dev/inject=enabled\n"},
 		"without a policy":                  {"defaultPolicy: false", "There is no default policy"},
+		"before an uninstallation":          {"", `"helm uninstall" fails while there is one.`},
 		"on OpenShift":                      {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
 		"with an image of theirs":           {"initContainer: {image: registry.example.com/busybox}", "image: registry.example.com/busybox\n"},
 	} {
@@ -64,7 +66,7 @@ func TestNotesNameNamespacesWithAWrongLabel(t *testing.T) {
 	}
 	_, notes, _ := strings.Cut(output, "\nNOTES:\n")
 	for _, want := range []string{
-		"\n   Namespace notes-value is not open: its label sysctl-injector.dev/inject is \"true\", and not \"enabled\".\n",
+		"\n   Namespace notes-value is not enrolled: its label sysctl-injector.dev/inject is \"true\", and not \"enabled\".\n",
 		"\n   Namespace notes-annotation has the annotation sysctl-injector.dev/inject, which has no effect: it is a label.\n",
 	} {
 		if !strings.Contains(notes, want) {
@@ -72,7 +74,7 @@ func TestNotesNameNamespacesWithAWrongLabel(t *testing.T) {
 		}
 	}
 	if strings.Contains(notes, "notes-open") {
-		t.Errorf("the notes name a namespace that is open:\n%s", notes)
+		t.Errorf("the notes name a namespace that is enrolled:\n%s", notes)
 	}
 }
 
@@ -105,8 +107,16 @@ func checkSample(t *testing.T, notes string) {
 	}
 	var pod corev1.Pod
 	convert(t, decode(t, sample)[0], &pod)
-	if pod.Annotations[v1alpha1.SysctlsAnnotation] == "" {
-		t.Error("the sample asks for nothing")
+	assignments, errs := sysctl.Parse(pod.Annotations[v1alpha1.SysctlsAnnotation], nil)
+	if len(errs) > 0 || len(assignments) != 1 {
+		t.Fatalf("the sample asks for %v: %v", assignments, errs)
+	}
+	// A pod that was never injected prints the default.
+	if parameter := sysctl.FindParameter(assignments[0].Name); assignments[0].Value == parameter.Default {
+		t.Errorf("the sample asks for the default of %s", parameter.Name)
+	}
+	if !strings.Contains(notes, "asked for: "+assignments[0].Value+".") {
+		t.Errorf("the notes do not say what the sample prints:\n%s", notes)
 	}
 	checkRestricted(t, pod.ObjectMeta, pod.Spec)
 }

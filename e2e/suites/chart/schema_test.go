@@ -38,6 +38,8 @@ func TestSchemaRejects(t *testing.T) {
 		"initContainer: {pullPolicy: Sometimes}":                                  "/initContainer/pullPolicy",
 		"initContainer: {pullSecrets: ['a,b']}":                                   "/initContainer/pullSecrets/0",
 		"initContainer: {cpu: lots}":                                              "/initContainer/cpu",
+		"resources: {limits: {cpu: -1}}":                                          "/resources/limits/cpu",
+		"affinity: {nodes: {}}":                                                   "additional properties 'nodes'",
 		"initContainer: {memory: ''}":                                             "/initContainer/memory",
 		"guestHandlers: [Kata]":                                                   "/guestHandlers/0",
 		`guestHandlers: ['kata","x']`:                                             "/guestHandlers/0",

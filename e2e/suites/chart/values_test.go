@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -48,13 +49,17 @@ var rows = []struct{ value, set, rendered string }{
 	{"logLevel", "logLevel: WARN", "--log-level=WARN"},
 	{"shutdownDelaySeconds", "shutdownDelaySeconds: 20", "--shutdown-delay=20s"},
 	{"resources.requests.cpu", "resources: {requests: {cpu: '1'}}", `cpu: "1"`},
-	{"resources.requests.memory", "resources: {requests: {memory: 1Gi}, limits: {memory: 1Gi}}", "memory: 1Gi\n          requests:\n            cpu: 50m\n            memory: 1Gi"},
-	{"resources.limits.memory", "resources: {limits: {memory: 2Gi}}", "memory: 2Gi"},
+	{"resources.requests.memory", "resources: {requests: {memory: 1Gi}, limits: {memory: 1Gi}}", "memory: \"1Gi\"\n          requests:\n            cpu: \"50m\"\n            memory: \"1Gi\""},
+	{"resources.limits.memory", "resources: {limits: {memory: 2Gi}}", `memory: "2Gi"`},
 	{"priorityClassName", "priorityClassName: system-node-critical", "priorityClassName: system-node-critical"},
 	{"topologySpread.whenUnsatisfiable", "topologySpread: {whenUnsatisfiable: DoNotSchedule}", "whenUnsatisfiable: DoNotSchedule"},
 	{"hostNetwork", "hostNetwork: true", "hostNetwork: true"},
 	{"nodeSelector", "nodeSelector: {kubernetes.io/os: linux}", "nodeSelector:\n        kubernetes.io/os: linux"},
 	{"tolerations", "tolerations: [{key: dedicated, operator: Exists, effect: NoSchedule}]", "tolerations:\n        - effect: NoSchedule\n          key: dedicated"},
+	{
+		"affinity", "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [a]}]}]}}}",
+		"affinity:\n        nodeAffinity:\n          requiredDuringSchedulingIgnoredDuringExecution:\n            nodeSelectorTerms:",
+	},
 	{"podAnnotations", "podAnnotations: {example.com/team: kernel}", "annotations:\n        example.com/team: kernel"},
 	{"podLabels", "podLabels: {example.com/team: kernel, app.kubernetes.io/name: mine}", "example.com/team: kernel"},
 	{"networkPolicy.enabled", "networkPolicy: {enabled: false}", ""},
@@ -71,6 +76,7 @@ var rows = []struct{ value, set, rendered string }{
 	{"metrics.prometheusRule.labels", "metrics: {prometheusRule: {enabled: true, labels: {release: prometheus}}}", `release: "prometheus"`},
 	{"metrics.dashboard.enabled", "metrics: {dashboard: {enabled: true}}", `grafana_dashboard: "1"`},
 	{"metrics.dashboard.labels.grafana_dashboard", "metrics: {dashboard: {enabled: true, labels: {grafana_dashboard: yes-please}}}", `grafana_dashboard: "yes-please"`},
+	{"uninstall.requireUnenrolled", "uninstall: {requireUnenrolled: false}", ""},
 }
 
 const (
@@ -148,6 +154,29 @@ func TestEachValueCounts(t *testing.T) {
 	}
 }
 
+// A quantity may be a number. Helm reads a large one as a float.
+func TestQuantitiesAsNumbers(t *testing.T) {
+	rendered := render(t, elsewhere, "{initContainer: {cpu: 1, memory: 67108864}, resources: {requests: {cpu: 0.5}, limits: {cpu: 2, memory: 1073741824}}}")
+	var deployment appsv1.Deployment
+	convert(t, find(t, decode(t, rendered), "Deployment", release), &deployment)
+	container := deployment.Spec.Template.Spec.Containers[0]
+	for _, argument := range []string{"--init-cpu=1", "--init-memory=67108864"} {
+		if !slices.Contains(container.Args, argument) {
+			t.Errorf("the server's arguments are %v, want %s among them", container.Args, argument)
+		}
+	}
+	for name, quantities := range map[string][2]string{
+		"requests.cpu":    {"500m", container.Resources.Requests.Cpu().String()},
+		"requests.memory": {"64Mi", container.Resources.Requests.Memory().String()},
+		"limits.cpu":      {"2", container.Resources.Limits.Cpu().String()},
+		"limits.memory":   {"1073741824", container.Resources.Limits.Memory().String()},
+	} {
+		if quantities[0] != quantities[1] {
+			t.Errorf("%s is %s, want %s", name, quantities[1], quantities[0])
+		}
+	}
+}
+
 // paths lists the values.
 func paths(path string, value any) (all []string) {
 	fields, isMap := value.(map[string]any)
@@ -169,6 +198,7 @@ func TestSwitchedOff(t *testing.T) {
 		"profiles: false":                        {"SysctlProfile"},
 		"certificates: {source: self-managed}":   {"Certificate", "Issuer"},
 		existing:                                 {"Certificate", "Issuer"},
+		"uninstall: {requireUnenrolled: false}":  {"Job"},
 		"{guard: {enabled: false}, replicas: 1}": nil,
 	} {
 		objects := decode(t, render(t, elsewhere, set))

@@ -92,7 +92,8 @@ func serving(t *testing.T, namespace, version string) {
 // uninstall removes the release and waits until its servers are gone.
 func uninstall(t *testing.T, namespace string) {
 	t.Helper()
-	helm(t, "uninstall", program, "--namespace="+namespace, "--wait")
+	// Namespaces stay enrolled from one test to the next.
+	helm(t, "uninstall", program, "--namespace="+namespace, "--no-hooks", "--wait")
 }
 
 // installedIn is the namespace of the installation there is, or empty.

@@ -209,19 +209,9 @@ func TestClassNamedLikeKata(t *testing.T) {
 
 func decodeKataSample(t *testing.T) (*nodev1.RuntimeClass, *corev1.Pod) {
 	t.Helper()
-	content, err := os.ReadFile("../../../deploy/samples/kata-pod.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents := strings.Split(string(content), "\n---\n")
-	if len(documents) != 2 {
-		t.Fatalf("the sample has %d objects, want a RuntimeClass and a pod", len(documents))
-	}
 	var class nodev1.RuntimeClass
 	var pod corev1.Pod
-	if err := errors.Join(yaml.UnmarshalStrict([]byte(documents[0]), &class), yaml.UnmarshalStrict([]byte(documents[1]), &pod)); err != nil {
-		t.Fatal(err)
-	}
-	restrict(&pod.Spec)
+	decodeSample(t, "kata-pod.yaml", "RuntimeClass", &class)
+	decodeSample(t, "kata-pod.yaml", "Pod", &pod)
 	return &class, &pod
 }

@@ -200,12 +200,12 @@ func wantReadOnly(t *testing.T, pod *corev1.Pod, container, assignment string) {
 	}
 }
 
-// ordinary is the privilege of the app of a pod that asks for nothing, in a namespace that is not opted in.
+// ordinary is the privilege of the app of a pod that asks for nothing, in a namespace that is not enrolled.
 func ordinary(t *testing.T, tweaks ...func(*corev1.Pod)) privilege {
 	t.Helper()
 	pod := run(t, makeNamespace(t, nil), newPod("ordinary", "", tweaks...))
 	if len(pod.Spec.InitContainers) > 0 {
-		t.Fatalf("a pod in a namespace that is not opted in has init containers: %v", pod.Spec.InitContainers)
+		t.Fatalf("a pod in a namespace that is not enrolled has init containers: %v", pod.Spec.InitContainers)
 	}
 	return privilegeOf(t, pod, app)
 }

@@ -30,10 +30,9 @@ func TestSemaphoresOfTheSample(t *testing.T) {
 	namespace := makeNamespace(t, optedIn())
 	keepsHost(t, "kernel.sem")
 	var pod corev1.Pod
-	decodeSample(t, "semaphores-pod.yaml", &pod)
+	decodeSample(t, "semaphores-pod.yaml", "Pod", &pod)
 	container := &pod.Spec.Containers[0]
 	container.Image = images.App
-	restrict(&pod.Spec)
 	running := run(t, namespace, &pod)
 	wantValues(t, running, container.Name, "kernel.sem = "+semaphores)
 	wantUnprivileged(t, running, container.Name, ordinary(t))
@@ -133,17 +132,21 @@ func awaitDeployment(t *testing.T, deployment *appsv1.Deployment) {
 	})
 }
 
-// decodeSample reads one of the manifests that the project publishes.
-func decodeSample(t *testing.T, file string, object any) {
+// decodeSample reads the one object of a kind from a manifest that the project publishes.
+func decodeSample(t *testing.T, file, kind string, object any) {
 	t.Helper()
 	content, err := os.ReadFile("../../../deploy/samples/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := yaml.UnmarshalStrict(content, object); err != nil {
-		t.Fatalf("%s: %v", file, err)
+	for document := range strings.SplitSeq(string(content), "\n---\n") {
+		if !strings.Contains("\n"+document, "\nkind: "+kind+"\n") {
+			continue
+		}
+		if err := yaml.UnmarshalStrict([]byte(document), object); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		return
 	}
-	if strings.Contains(string(content), "\n---") {
-		t.Fatalf("%s holds more than one object", file)
-	}
+	t.Fatalf("%s has no %s", file, kind)
 }

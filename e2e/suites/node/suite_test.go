@@ -84,7 +84,7 @@ func installGuard(ctx context.Context, c *cluster.Cluster) error {
 	return nil
 }
 
-// optedIn are the labels of a namespace that is opted in, and held to the strictest standard by the guard.
+// optedIn are the labels of a namespace that is enrolled, and held to the strictest standard by the guard.
 func optedIn() map[string]string { return guardedAt("restricted") }
 
 func guardedAt(standard string) map[string]string {

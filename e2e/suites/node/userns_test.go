@@ -150,7 +150,7 @@ func pinReporter(t *testing.T) string {
 }
 
 // What a container with the same security context as the injected one can do, seen by a container of the same security context with a shell. Its namespace
-// is not opted in: the guard lets nobody into the injected one.
+// is not enrolled: the guard lets nobody into the injected one.
 func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

@@ -71,3 +71,44 @@ subjects:
 {{- define "sysctl-injector.hasMatchConditions" -}}
 {{- if semverCompare ">=1.28-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
 {{- end }}
+
+{{- /* A quantity as text. Helm reads every number as a float, which would print 1073741824 as 1.073741824e+09. */}}
+{{- define "sysctl-injector.quantity" -}}
+{{- if not (kindIs "float64" .) }}{{ . }}{{ else if eq . (float64 (int64 .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
+{{- /* The resources of a container, with quantities as text. */}}
+{{- define "sysctl-injector.resources" -}}
+{{- range $kind, $quantities := . }}
+{{- with $quantities }}
+{{ $kind }}:
+{{- range $name, $quantity := . }}
+  {{ $name }}: {{ include "sysctl-injector.quantity" $quantity | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Where the chart's pods run. */}}
+{{- define "sysctl-injector.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* Fails where the cluster lacks a kind of another project. Helm's own message, "no matches for kind", does not say what to do.
+       `helm template` and Argo CD ask no cluster: the lookup finds nothing, and nothing fails. */}}
+{{- define "sysctl-injector.require" -}}
+{{- if and (lookup "v1" "Namespace" "" "kube-system") (not (.root.Capabilities.APIVersions.Has .kind)) }}
+{{- fail .remedy }}
+{{- end }}
+{{- end }}

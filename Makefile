@@ -94,7 +94,7 @@ test: test-unit fuzz-smoke test-api test-node test-install test-psp ## Run every
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no cluster
-	go test $(RACE) ./cmd/... ./webhook/... ./templates/... ./deploy/...
+	go test $(RACE) ./cmd/... ./docs/... ./webhook/... ./templates/... ./deploy/...
 
 # One suite at a time: an API server that shares its two cores with another suite's misses the webhook's deadlines of seconds.
 .PHONY: test-api
@@ -195,8 +195,8 @@ fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random po
 ##@ A cluster to try things on
 
 .PHONY: cluster-up
-cluster-up: ## Start an API server, controllers and a scheduler, and with NODE=1 a node; say how to reach them
-	go run ./e2e/framework/cluster/run up $(if $(NODE),--node)
+cluster-up: ## Start an API server, controllers and a scheduler, with NODE=1 a node, with INSTALL=1 the chart on it; say how to reach them
+	go run ./e2e/framework/cluster/run up $(if $(NODE),--node) $(if $(INSTALL),--install)
 
 .PHONY: cluster-down
 cluster-down: ## Stop them

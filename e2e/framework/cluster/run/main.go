@@ -16,9 +16,12 @@ func main() {
 	}
 }
 
+// options say what a cluster has.
+type options struct{ node, install bool }
+
 func newRoot() *cobra.Command {
 	var dir string
-	var node bool
+	var o options
 	root := &cobra.Command{
 		Use:          "run",
 		Short:        "Keep a Kubernetes cluster on this machine, to try things on",
@@ -37,14 +40,18 @@ func newRoot() *cobra.Command {
 		root.AddCommand(command)
 		return command
 	}
-	withNode := func(run func(*cobra.Command, string, bool) error) func(*cobra.Command, string) error {
-		return func(cmd *cobra.Command, dir string) error { return run(cmd, dir, node) }
+	withOptions := func(run func(*cobra.Command, string, options) error) func(*cobra.Command, string) error {
+		return func(cmd *cobra.Command, dir string) error {
+			o.node = o.node || o.install
+			return run(cmd, dir, o)
+		}
 	}
 	for _, command := range []*cobra.Command{
-		add(&cobra.Command{Use: "up", Short: "Start the cluster, building Kubernetes first if need be"}, withNode(up)),
-		add(&cobra.Command{Use: "supervise", Hidden: true}, withNode(supervise)),
+		add(&cobra.Command{Use: "up", Short: "Start the cluster, building Kubernetes first if need be"}, withOptions(up)),
+		add(&cobra.Command{Use: "supervise", Hidden: true}, withOptions(supervise)),
 	} {
-		command.Flags().BoolVar(&node, "node", false, "with a node for pods to run on; needs root and containerd")
+		command.Flags().BoolVar(&o.node, "node", false, "with a node for pods to run on; needs root and containerd")
+		command.Flags().BoolVar(&o.install, "install", false, "with a node, and the chart installed with the image of this checkout")
 	}
 	add(&cobra.Command{Use: "down", Short: "Stop the cluster and remove all but its logs"}, down)
 	add(&cobra.Command{Use: "status", Short: "Say whether the cluster runs and how to use it"}, status)

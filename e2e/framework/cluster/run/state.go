@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
+	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
 // state is what a cluster's directory says about the cluster.
@@ -21,6 +22,7 @@ type state struct {
 	Binaries   string           `json:"binaries"`
 	Dir        string           `json:"dir"`
 	Node       bool             `json:"node,omitempty"`
+	Installed  bool             `json:"installed,omitempty"` // the chart, so that there are helm and the program of the checkout
 }
 
 func statePath(dir string) string { return filepath.Join(dir, "cluster.json") }
@@ -51,8 +53,15 @@ func (s state) remove() { _ = os.Remove(statePath(s.Dir)) }
 
 // print says how to use the cluster, in commands that can be pasted.
 func (s state) print(out io.Writer) {
+	programs := s.Binaries
+	if s.Installed {
+		programs += string(os.PathListSeparator) + programsIn(s.Dir)
+		if helm, err := tools.Find("helm"); err == nil {
+			programs += string(os.PathListSeparator) + helm.Dir
+		}
+	}
 	environment := fmt.Sprintf("KUBECONFIG=%s KUBECACHEDIR=%s PATH=%s:$PATH",
-		s.Kubeconfig, filepath.Join(s.Dir, "kubectl-cache"), s.Binaries)
+		s.Kubeconfig, filepath.Join(s.Dir, "kubectl-cache"), programs)
 	enter, where := "env "+environment, "on this machine's loopback"
 	if s.Namespace != "" {
 		enter = fmt.Sprintf("nsenter --net=/run/netns/%s env %s", s.Namespace, environment)
@@ -68,6 +77,9 @@ A shell in which kubectl just works:
 
 Logs: %s
 `, where, enter, s.logs())
+	if s.Installed {
+		fmt.Fprintf(out, "sysctl-injector is installed, and in the PATH of that shell. What to try: helm -n %s get notes %s\n", systemNamespace, images.Program)
+	}
 	if s.Node {
 		fmt.Fprintf(out, "Pods run on its node; images on it: %s (imagePullPolicy: IfNotPresent)\n", strings.Join([]string{images.Busybox, images.App}, " and "))
 	}

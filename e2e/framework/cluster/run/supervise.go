@@ -17,11 +17,11 @@ const (
 )
 
 // supervise owns a cluster until it is told to end.
-func supervise(cmd *cobra.Command, dir string, node bool) (err error) {
+func supervise(cmd *cobra.Command, dir string, o options) (err error) {
 	syscall.CloseOnExec(readyFD) // else the cluster's processes hold it open as well, and a failure never ends the wait
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	c, err := cluster.Start(ctx, cluster.Config{Dir: dir, Node: node})
+	c, err := cluster.Start(ctx, cluster.Config{Dir: dir, Node: o.node})
 	if err != nil {
 		return err
 	}
@@ -30,6 +30,11 @@ func supervise(cmd *cobra.Command, dir string, node bool) (err error) {
 			err = stopErr
 		}
 	}()
+	if o.install {
+		if err := install(ctx, c, dir); err != nil {
+			return err
+		}
+	}
 	self, err := cluster.Self()
 	if err != nil {
 		return err
@@ -41,7 +46,8 @@ func supervise(cmd *cobra.Command, dir string, node bool) (err error) {
 		Kubeconfig: c.Kubeconfig(),
 		Binaries:   c.Binaries().Dir,
 		Dir:        dir,
-		Node:       node,
+		Node:       o.node,
+		Installed:  o.install,
 	}
 	if err := s.write(); err != nil {
 		return err

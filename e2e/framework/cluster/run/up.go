@@ -54,28 +54,33 @@ func everything(cmd *cobra.Command) ([]string, error) {
 
 // up leaves a supervisor behind, a process like a test's that owns the cluster: what it leaves is one process to end,
 // and should it be killed the kernel ends the cluster with it.
-func up(cmd *cobra.Command, dir string, node bool) error {
+func up(cmd *cobra.Command, dir string, o options) error {
 	if s, err := readState(dir); err == nil && s.Supervisor.Alive() {
-		if node && !s.Node {
-			return errors.New("the cluster is up already, without a node: `down` ends it")
+		if o.node && !s.Node || o.install && !s.Installed {
+			return errors.New("a cluster is up already that has less than is asked for: `down` ends it")
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), "The cluster is up already.")
 		s.print(cmd.OutOrStdout())
 		return nil
 	}
-	if node {
+	if o.node {
 		if err := cluster.NodeSupported(); err != nil {
 			return err
 		}
 	}
 	// Here and not in the supervisor: this terminal is where someone waits.
-	if _, err := cluster.EnsureBinaries(cmd.Context(), cluster.Config{Node: node, Progress: cmd.ErrOrStderr()}); err != nil {
+	if _, err := cluster.EnsureBinaries(cmd.Context(), cluster.Config{Node: o.node, Progress: cmd.ErrOrStderr()}); err != nil {
 		return err
+	}
+	if o.install {
+		if _, err := tools.Ensure(cmd.Context(), "helm", cmd.ErrOrStderr()); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err := startSupervisor(dir, node); err != nil {
+	if err := startSupervisor(dir, o); err != nil {
 		return err
 	}
 	s, err := readState(dir)
@@ -87,7 +92,7 @@ func up(cmd *cobra.Command, dir string, node bool) error {
 	return nil
 }
 
-func startSupervisor(dir string, node bool) error {
+func startSupervisor(dir string, o options) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -103,7 +108,7 @@ func startSupervisor(dir string, node bool) error {
 		return err
 	}
 	defer ready.Close()
-	supervisor := exec.Command(self, "supervise", "--dir", dir, fmt.Sprintf("--node=%t", node))
+	supervisor := exec.Command(self, "supervise", "--dir", dir, fmt.Sprintf("--node=%t", o.node), fmt.Sprintf("--install=%t", o.install))
 	supervisor.Stdout, supervisor.Stderr = log, log
 	supervisor.ExtraFiles = []*os.File{theirs}
 	detach(supervisor)

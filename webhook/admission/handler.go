@@ -179,7 +179,7 @@ func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Targ
 	}
 	outcome := h.Injector.Inject(p, target, h.Source.Rules())
 	if len(outcome.Sysctls) > 0 && target.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
-		return injection.Denied(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not opted in; "+
+		return injection.Denied(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not enrolled; "+
 			"an administrator can run: kubectl label namespace %[1]s %s=%s", target.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))), nil
 	}
 	return outcome, nil

@@ -1,4 +1,4 @@
-// Package cluster connects the server with its cluster. It is a source of decisions: it answers from caches of the opted-in namespaces,
+// Package cluster connects the server with its cluster. It is a source of decisions: it answers from caches of the enrolled namespaces,
 // the RuntimeClasses, and the policies and profiles. It also writes their status, elects a leader, and starts what writes grants and
 // Events; packages grants and events say what is written.
 package cluster
@@ -240,7 +240,7 @@ func (c *Cluster) wait(ctx context.Context) error {
 	}
 }
 
-// NamespaceLabels returns a namespace's labels. The cache holds the opted-in namespaces. For others it asks the API server: the label
+// NamespaceLabels returns a namespace's labels. The cache holds the enrolled namespaces. For others it asks the API server: the label
 // may be newer than the cache, or the review may be a mistake.
 func (c *Cluster) NamespaceLabels(ctx context.Context, name string) (map[string]string, error) {
 	if err := c.wait(ctx); err != nil { // a decision reads the namespace first and the policies later

@@ -18,11 +18,11 @@ type feature struct {
 var features = []feature{
 	{
 		name: "matchConditions", since: 28, before: math.MaxUint,
-		effect: "the webhook is called for every pod in opted-in namespaces, and while it is down all of them are rejected",
+		effect: "the webhook is called for every pod in enrolled namespaces, and while it is down all of them are rejected",
 	},
 	{
 		name: "ValidatingAdmissionPolicy", since: 30, before: math.MaxUint,
-		effect: "there is no guard: nothing holds the other containers of opted-in namespaces to a standard, and nothing bounds what this server may write",
+		effect: "there is no guard: nothing holds the other containers of enrolled namespaces to a standard, and nothing bounds what this server may write",
 	},
 	{
 		name: "ValidatingAdmissionPolicy", since: 30, before: math.MaxUint, backends: []grants.Backend{grants.ValidatingAdmissionPolicy},

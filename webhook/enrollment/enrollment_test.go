@@ -126,7 +126,7 @@ func TestUnenrollTrustsTheAnnotationOnlyBesideTheLabels(t *testing.T) {
 			`containers are held to "baseline" now; then Pod Security admission holds them to the cluster's default level`, true},
 		{"ignores a forged annotation without our label", map[string]string{podSecurity: "restricted"}, "privileged", "restricted",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "restricted"`, false},
-		{"ignores a forged annotation beside the label that only opts in", map[string]string{podSecurity: "restricted", "sysctl-injector.dev/inject": "enabled"}, "", "restricted",
+		{"ignores a forged annotation beside the label that only enrolls", map[string]string{podSecurity: "restricted", "sysctl-injector.dev/inject": "enabled"}, "", "restricted",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "restricted"`, false},
 		{"ignores the annotation where somebody has set the level since", map[string]string{podSecurity: "restricted", enforce: "baseline"}, "privileged", "restricted",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "restricted"`, false},

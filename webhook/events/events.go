@@ -50,7 +50,7 @@ type Config struct {
 	Reader client.Reader
 	// Sink writes the Events.
 	Sink events.EventSink
-	// IsOptedIn reports whether a namespace is opted in. In other namespaces no pod is rejected, whatever a review says.
+	// IsOptedIn reports whether a namespace is enrolled. In other namespaces no pod is rejected, whatever a review says.
 	IsOptedIn func(ctx context.Context, namespace string) (bool, error)
 	Metrics   *Metrics
 	Log       *slog.Logger
@@ -152,7 +152,7 @@ func (r *Recorder) record(ctx context.Context, recorder events.EventRecorder, re
 var errNowhere = errors.New("no workload is above the pod's controller")
 
 // lookUp finds the pod's controller and the workload above it. It does not trust the rejection: the API server must know a
-// controller with this UID in an opted-in namespace.
+// controller with this UID in an enrolled namespace.
 func (r *Recorder) lookUp(ctx context.Context, rejection admission.Rejection) (controller, workload *corev1.ObjectReference, err error) {
 	switch optedIn, err := r.IsOptedIn(ctx, rejection.Namespace); {
 	case err != nil:

@@ -103,7 +103,7 @@ func TestLookUp(t *testing.T) {
 		{"one that names another object's UID", "shop", replicaSet("web-5d4", "3"), nil, nil},
 		{"one that names no UID", "shop", replicaSet("web-5d4", ""), nil, nil},
 		{"one that names what does not exist", "shop", replicaSet("gone", "1"), nil, nil},
-		{"one in a namespace that is not opted in", "other", replicaSet("web-5d4", "1"), nil, nil},
+		{"one in a namespace that is not enrolled", "other", replicaSet("web-5d4", "1"), nil, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			controller, workload, err := r.lookUp(t.Context(), admission.Rejection{Namespace: test.namespace, Owner: test.owner})

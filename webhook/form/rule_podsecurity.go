@@ -45,5 +45,5 @@ func podSecurityMessage(pod policy.Facts, rejected string) string {
 		enforce = label
 	}
 	return fmt.Sprintf("namespace %q is held to Pod Security %q, which rejects %s; "+
-		"an administrator can open it for that container alone: sysctl-injector enroll %[1]s --enforce %[4]s", pod.Namespace, label, rejected, enforce)
+		"an administrator can enroll it for that container alone: sysctl-injector enroll %[1]s --enforce %[4]s", pod.Namespace, label, rejected, enforce)
 }

@@ -48,11 +48,11 @@ func TestRules(t *testing.T) {
 			[]violation{onWindows, asMirror}},
 		{"rejects a pod that Pod Security admission would reject, and names the way out", standard("baseline"), "net.core.somaxconn = 512", []violation{
 			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the privileged init container that would set them; ` +
-				`an administrator can open it for that container alone: sysctl-injector enroll shop --enforce baseline`},
+				`an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce baseline`},
 		}},
 		{"takes an unknown Pod Security level for restricted, as its admission does", standard("strict"), "net.core.somaxconn = 512", []violation{
 			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "strict", which rejects the privileged init container that would set them; ` +
-				`an administrator can open it for that container alone: sysctl-injector enroll shop --enforce restricted`},
+				`an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce restricted`},
 		}},
 		{"rejects an SELinux type that confines the container too", func(f *policy.Facts) { f.SELinuxType = "container_t" }, "net.core.somaxconn = 512", []violation{
 			{"SELinux", atSysctls + `Forbidden: the pod's SELinux type "container_t" (spec.securityContext.seLinuxOptions.type) would confine the init container too, ` +
@@ -73,7 +73,7 @@ func TestRules(t *testing.T) {
 		}},
 		{"rejects a container of a user namespace where Pod Security does", func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "net.core.somaxconn = 512", []violation{
 			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the init container that would set them: it adds the ` +
-				`capability NET_ADMIN, in the pod's user namespace; an administrator can open it for that container alone: sysctl-injector enroll shop --enforce baseline`},
+				`capability NET_ADMIN, in the pod's user namespace; an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce baseline`},
 		}},
 		{"allows IPC names in a user namespace at baseline", func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", nil},
 		{"allows net.* and IPC names in a user namespace", func(f *policy.Facts) { f.UserNamespace = true }, "net.core.somaxconn = 512\nkernel.sem = 1 2 3 4", nil},

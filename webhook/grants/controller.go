@@ -24,7 +24,7 @@ const byRole = "roleRef.name"
 // ControllerConfig is what a Controller works with. Every field is required.
 type ControllerConfig struct {
 	Granter *Granter
-	// IsOptedIn reports whether a namespace is opted in. The pods of other namespaces need nothing.
+	// IsOptedIn reports whether a namespace is enrolled. The pods of other namespaces need nothing.
 	IsOptedIn func(ctx context.Context, namespace string) (bool, error)
 	// EachNeed calls add with the need of each live pod of a namespace, under the current policies.
 	EachNeed func(ctx context.Context, namespace string, add func(Need)) error

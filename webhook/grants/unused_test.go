@@ -194,7 +194,7 @@ func TestMarkIsForgotten(t *testing.T) {
 	}
 }
 
-// The controller removes the mark of what a live pod uses, and applies what is missing. Pods of a namespace that is not opted in
+// The controller removes the mark of what a live pod uses, and applies what is missing. Pods of a namespace that is not enrolled
 // need nothing.
 func TestUsedBinding(t *testing.T) {
 	for _, test := range []struct {
@@ -203,8 +203,8 @@ func TestUsedBinding(t *testing.T) {
 		applies int
 		marked  bool
 	}{
-		{"opted in", true, 1, false},
-		{"no longer opted in", false, 0, true},
+		{"enrolled", true, 1, false},
+		{"no longer enrolled", false, 0, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			objects := grantsOf(t, batch, time.Hour)

@@ -86,7 +86,7 @@ func administrator(name string) string {
 func (a *administered) effect(name string, values []string) string {
 	switch name {
 	case v1alpha1.InjectLabel:
-		return "only the value " + v1alpha1.InjectEnabled + " opts the namespace in; to keep it out, remove the label"
+		return "only the value " + v1alpha1.InjectEnabled + " enrolls the namespace; to keep it out, remove the label"
 	case v1alpha1.EnforceLabel:
 		return "the guard takes any value but " + strings.Join(values, ", ") + " for restricted"
 	}

@@ -52,7 +52,7 @@ func TestDefaultsApplyBySelectors(t *testing.T) {
 		want           []string
 	}{
 		{"not where the namespace has no label for them", map[string]string{v1alpha1.InjectLabel: "enabled"}, nil, nil},
-		{"not where the namespace is not opted in", map[string]string{v1alpha1.DefaultsLabel: "enabled"}, nil, nil},
+		{"not where the namespace is not enrolled", map[string]string{v1alpha1.DefaultsLabel: "enabled"}, nil, nil},
 		{"not where the label has another value", map[string]string{v1alpha1.InjectLabel: "enabled", v1alpha1.DefaultsLabel: "true"}, nil, nil},
 		{"to a pod without labels", withDefaults(), nil, []string{"all", "broken", "others"}},
 		{"by the pod's labels", withDefaults(), map[string]string{"app": "web"}, []string{"all", "broken", "web"}},

@@ -166,7 +166,7 @@ func addMissing[V any](to, from map[string]V) {
 // Rules returns the policies and profiles.
 func (s *Snapshot) Rules() *policy.Set { return s.set }
 
-// NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as opted in: the person who runs the
+// NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as enrolled: the person who runs the
 // command decides.
 func (s *Snapshot) NamespaceLabels(_ context.Context, name string) (map[string]string, error) {
 	labels := map[string]string{corev1.LabelMetadataName: name, v1alpha1.InjectLabel: v1alpha1.InjectEnabled}

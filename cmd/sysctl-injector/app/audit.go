@@ -228,7 +228,7 @@ func (s *survey) add(kind *workload.Kind, item runtime.Object) error {
 	return s.auditor.Add(w)
 }
 
-// rejection is the webhook's own decision on a converted pod, in its namespace once that is opted in.
+// rejection is the webhook's own decision on a converted pod, in its namespace once that is enrolled.
 func (s *survey) rejection(w audit.Workload, namespaceLabels map[string]string, converted []byte) string {
 	p, err := pod.Decode(converted)
 	if err != nil {

@@ -77,13 +77,13 @@ func TestInjectReports(t *testing.T) {
 			"Warning: " + at + "1: Template \"web\": its annotation holds a parameter of the Template: put what `oc process` prints through this command instead\n" +
 				at + "1: Template \"web\": left as it is, since it holds a parameter\n"},
 		{"a namespace with a wrong label", namespace("  labels: {sysctl-injector.dev/inject: \"true\"}\n") + pod("shop"), nil, 1, 0,
-			"error: " + at + "5: Namespace \"shop\": UnknownValue: metadata.labels[sysctl-injector.dev/inject]: Invalid value: \"true\": only the value enabled opts the namespace in; to keep it out, remove the label\n"},
+			"error: " + at + "5: Namespace \"shop\": UnknownValue: metadata.labels[sysctl-injector.dev/inject]: Invalid value: \"true\": only the value enabled enrolls the namespace; to keep it out, remove the label\n"},
 		{"a namespace with an annotation for the label", namespace("  annotations:\n    sysctl-injector.dev/inject: enabled\n") + pod("shop"), nil, 1, 0,
 			"error: " + at + "6: Namespace \"shop\": MisplacedKey: metadata.annotations[sysctl-injector.dev/inject]: Forbidden: this is a label: it is a key of metadata.labels; move it there\n"},
-		{"a namespace that is not opted in", namespace("") + pod("shop"), nil, 0, 1,
+		{"a namespace that is not enrolled", namespace("") + pod("shop"), nil, 0, 1,
 			"Warning: " + at + "6: Pod \"web\": NamespaceNotEnabled: its namespace \"shop\" is in the files, without the label sysctl-injector.dev/inject=enabled, so the webhook does not act there: " +
 				"the pod would start without its sysctls\n" + at + "6: Pod \"web\": injected; sets net.core.somaxconn=4096\nstandard input: objects without pods, passed through: 1\n"},
-		{"nothing of a namespace that is opted in", namespace("  labels: {sysctl-injector.dev/inject: enabled}\n") + pod("shop"), []string{"--quiet"}, 0, 1, ""},
+		{"nothing of a namespace that is enrolled", namespace("  labels: {sysctl-injector.dev/inject: enabled}\n") + pod("shop"), []string{"--quiet"}, 0, 1, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, out, errOut := run(t, test.in, append([]string{"inject", "-f", "-"}, test.args...)...)

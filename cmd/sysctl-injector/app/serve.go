@@ -50,8 +50,8 @@ func newServeCommand() *cobra.Command {
 		Short: "Run the webhook",
 		Long: `Run the webhook: pods are decided upon at https://ADDRESS` + admission.MutatePath + `.
 
-With --standalone no cluster is needed: policies, profiles and RuntimeClasses come from files, every namespace counts as opted
-in, and grants are not applied.`,
+With --standalone no cluster is needed: policies, profiles and RuntimeClasses come from files, every namespace counts as
+enrolled, and grants are not applied.`,
 		Example: `  sysctl-injector serve --standalone --bind-address 127.0.0.1:8443 --tls-cert-file tls.crt --tls-private-key-file tls.key`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },

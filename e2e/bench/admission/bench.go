@@ -100,7 +100,7 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 		{name: "MutatingAdmissionPolicy", mutator: policy, namespace: "bench-policy", annotated: true, metric: policyMetric},
 		{name: "webhook, annotated", mutator: webhook, namespace: "bench-webhook", annotated: true, metric: webhookMetric},
 		{name: "webhook, no annotation", mutator: webhook, namespace: "bench-webhook", metric: webhookMetric},
-		{name: "webhook, not opted in", mutator: webhook, namespace: "bench-nobody", annotated: true, metric: webhookMetric},
+		{name: "webhook, not enrolled", mutator: webhook, namespace: "bench-nobody", annotated: true, metric: webhookMetric},
 		{name: "one entry, annotated", mutator: oneEntry, namespace: "bench-webhook", annotated: true, metric: webhookMetric},
 		{name: "one entry, no annotation", mutator: oneEntry, namespace: "bench-webhook", metric: webhookMetric},
 	}

@@ -94,7 +94,7 @@ func (b *bench) comparison(clients int) string {
 		clients, float64(webhook)/float64(policy), float64(webhook-none)/float64(policy-none))
 }
 
-// print writes the tables, and fails where the API server has called the webhook for a namespace that is not opted in.
+// print writes the tables, and fails where the API server has called the webhook for a namespace that is not enrolled.
 func (b *bench) print(out io.Writer) error {
 	for _, clients := range clientCounts {
 		fmt.Fprintln(out)
@@ -106,7 +106,7 @@ func (b *bench) print(out io.Writer) error {
 	for _, clients := range clientCounts {
 		fmt.Fprintln(out, b.comparison(clients))
 		if calls := b.turns[notOptedInTurn].measured[clients].cost.calls; calls != 0 {
-			return fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is not opted in", calls)
+			return fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is not enrolled", calls)
 		}
 	}
 	_, err := fmt.Fprintf(out, "A call is one of the webhook (%s) or one check of the policy (%s).\n", webhookMetric.name, policyMetric.name)

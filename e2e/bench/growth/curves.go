@@ -29,7 +29,7 @@ var curves = []curve{
 	{"grants", "Grants in force, in a thousand namespaces", "grants", []int{0, 100, 1000, 10_000, 50_000}, func(x int) (*world, error) {
 		return newWorld(pods{accounts: x}, clusterSize{namespaces: 1000})
 	}},
-	{"namespaces", "Namespaces that are opted in", "namespaces", []int{10, 100, 1000, 10_000}, func(x int) (*world, error) {
+	{"namespaces", "Namespaces that are enrolled", "namespaces", []int{10, 100, 1000, 10_000}, func(x int) (*world, error) {
 		return newWorld(pods{}, clusterSize{namespaces: x})
 	}},
 }

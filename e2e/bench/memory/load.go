@@ -18,7 +18,7 @@ import (
 
 const (
 	concurrency    = 16
-	loadNamespace  = "load"  // opted in
+	loadNamespace  = "load"  // enrolled
 	plainNamespace = "plain" // not
 	durationMetric = "sysctl_injector_admission_duration_seconds"
 )

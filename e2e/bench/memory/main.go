@@ -29,7 +29,7 @@ const longest = 20 * time.Minute
 func main() {
 	o := options{}
 	cmd := &cobra.Command{Use: "memory", Short: "Measure the server's memory and its start, with few pods and with many"}
-	cmd.Flags().IntVar(&o.namespaces, "namespaces", 500, "namespaces that are not opted in, and as many that are")
+	cmd.Flags().IntVar(&o.namespaces, "namespaces", 500, "namespaces that are not enrolled, and as many that are")
 	cmd.Flags().IntVar(&o.pods, "pods", 20, "pods in each of them")
 	cmd.Flags().IntVar(&o.admissions, "admissions", 2000, "admissions of the load")
 	cmd.Flags().IntVar(&o.restarts, "restarts", 3, "starts of which the median is shown")

@@ -13,7 +13,7 @@ import (
 
 // Namespaces of the pods.
 const (
-	guarded = "bench-guarded" // opted in, and held to "restricted"
+	guarded = "bench-guarded" // enrolled, and held to "restricted"
 	open    = "bench-open"    // where anybody may write a privileged container
 )
 

@@ -57,7 +57,7 @@ func TestInjectedManifestIsTheSameAsTheWebhooks(t *testing.T) {
 	t.Parallel()
 	source := manifest(t, newPod("web", somaxconn))
 	pods := map[string]*corev1.Pod{}
-	for name, labels := range map[string]map[string]string{"opted in": optedIn, "not opted in": nil} {
+	for name, labels := range map[string]map[string]string{"enrolled": optedIn, "not enrolled": nil} {
 		namespace := makeNamespace(t, labels)
 		k := newTerminal(t, namespace)
 		k.must(k.program(source, "inject", "-f", "-", "--init-image="+initImage), "apply", "-f", "-")

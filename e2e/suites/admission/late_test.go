@@ -53,7 +53,7 @@ func installPresence(ctx context.Context) error {
 	return nil
 }
 
-// present are the labels of a namespace that is opted in, and where the policy holds.
+// present are the labels of a namespace that is enrolled, and where the policy holds.
 var present = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, presenceLabel: "true"}
 
 // makeAnnotated makes a namespace where another webhook, before or after ours, adds the annotation to pods without it.

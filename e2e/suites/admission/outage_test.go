@@ -34,7 +34,7 @@ func TestOutage(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), why), nil
 	})
 
-	// In the namespaces that are opted in, nothing that asks for sysctls starts without them; nobody else is touched.
+	// In the namespaces that are enrolled, nothing that asks for sysctls starts without them; nobody else is touched.
 	const internal = "Internal error occurred: "
 	k.fails(`Error from server (InternalError): error when creating "STDIN": `+internal+why,
 		manifest(t, newPod("asking", somaxconn)), "create", "-f", "-")

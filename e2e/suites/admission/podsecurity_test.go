@@ -28,7 +28,7 @@ func TestPodSecurity(t *testing.T) {
 			asking := newPod("web", "net.core.somaxconn = 1024")
 			asking.Spec = pod.Spec
 			k.fails(denied("PodSecurity: "+annotation+`Forbidden: namespace "`+namespace+`" is held to Pod Security "`+level+`", which rejects the privileged init container that would set them; `+
-				"an administrator can open it for that container alone: sysctl-injector enroll "+namespace+" --enforce "+level), manifest(t, asking), "create", "-f", "-")
+				"an administrator can enroll it for that container alone: sysctl-injector enroll "+namespace+" --enforce "+level), manifest(t, asking), "create", "-f", "-")
 		})
 	}
 }

@@ -20,7 +20,7 @@ func quantities(cpu, memory string) corev1.ResourceList {
 	return list
 }
 
-// The QoS class of a pod is the one it has in a namespace that is not opted in.
+// The QoS class of a pod is the one it has in a namespace that is not enrolled.
 func TestQoSClassStays(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -114,7 +114,7 @@ func TestLimitRange(t *testing.T) {
 				}
 			}
 			if classes["inside"] != classes["outside"] {
-				t.Errorf("the pod is %s, and %s in a namespace that is not opted in", classes["inside"], classes["outside"])
+				t.Errorf("the pod is %s, and %s in a namespace that is not enrolled", classes["inside"], classes["outside"])
 			}
 		})
 	}

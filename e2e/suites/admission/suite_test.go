@@ -64,7 +64,7 @@ func finish(c *cluster.Cluster) error {
 	return errors.Join(node.remove(context.Background()), checkPermissions(c), installed.Remove())
 }
 
-// optedIn are the labels of a namespace that is opted in.
+// optedIn are the labels of a namespace that is enrolled.
 var optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 
 // makeNamespace makes a namespace and waits for the service account without which no pod can be made there.

@@ -93,9 +93,9 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 		sysctls string
 		times   []time.Duration
 	}{
-		{"not opted in", nil, somaxconn, nil},
-		{"opted in, asks for nothing", optedIn, "", nil},
-		{"opted in, asks for a sysctl", optedIn, somaxconn, nil},
+		{"not enrolled", nil, somaxconn, nil},
+		{"enrolled, asks for nothing", optedIn, "", nil},
+		{"enrolled, asks for a sysctl", optedIn, somaxconn, nil},
 	}
 	made := make([]*appsv1.Deployment, len(kinds))
 	for n, kind := range kinds {

@@ -19,7 +19,7 @@ import (
 )
 
 // Whoever reaches the port may say that a pod of any controller was rejected. Only what the API server knows to be so leads to an
-// Event: a ReplicaSet of this UID, in a namespace that is opted in.
+// Event: a ReplicaSet of this UID, in a namespace that is enrolled.
 func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	set := newReplicaSet(t, s.namespace(t))

@@ -23,7 +23,7 @@ import (
 const mebibyte = 1 << 20
 
 // Pods that their author labels as injected, with as large annotations as the API allows, do not fill the leader's memory: neither in a
-// namespace that is not opted in, where they are not even listed, nor in one that is.
+// namespace that is not enrolled, where they are not even listed, nor in one that is.
 func TestMemoryUnderHostilePods(t *testing.T) {
 	const (
 		pods = 1400
@@ -47,7 +47,7 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 	must(t, admin.Create(t.Context(), over))
 	awaitGone(t, over)
 	if listed := listedPods(t, log, namespace); listed > 0 {
-		t.Errorf("the pods of a namespace that is not opted in are listed %d times", listed)
+		t.Errorf("the pods of a namespace that is not enrolled are listed %d times", listed)
 	}
 	elsewhere := peak(t)
 
@@ -63,7 +63,7 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 		t.Errorf("%d pods are listed in %d pages", pods, listed)
 	}
 	optedIn := peak(t)
-	t.Logf("highest resident memory: %.0f MiB before, %.0f MiB with %d hostile pods elsewhere, %.0f MiB with them in an opted-in namespace", before/mebibyte, elsewhere/mebibyte, pods, optedIn/mebibyte)
+	t.Logf("highest resident memory: %.0f MiB before, %.0f MiB with %d hostile pods elsewhere, %.0f MiB with them in an enrolled namespace", before/mebibyte, elsewhere/mebibyte, pods, optedIn/mebibyte)
 	if optedIn-before > growth || optedIn > limit {
 		t.Errorf("the highest resident memory was %.0f MiB and is %.0f MiB", before/mebibyte, optedIn/mebibyte)
 	}

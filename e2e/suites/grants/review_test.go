@@ -45,7 +45,7 @@ func (s *server) review(t *testing.T, pod *corev1.Pod) *admissionv1.AdmissionRes
 	return answer.Response
 }
 
-// rejectsForeignNamespace: whether a namespace is opted in that the cache does not hold cannot be asked.
+// rejectsForeignNamespace: whether a namespace is enrolled that the cache does not hold cannot be asked.
 func (m *minimal) rejectsForeignNamespace(t *testing.T, r right) {
 	m.rejectsReview(t, newPod("kube-public", "default", "net.core.somaxconn"),
 		fmt.Sprintf(`ClusterUnavailable: read namespace "kube-public": namespaces "kube-public" is forbidden: %s in the namespace "kube-public"`, r.denied()))

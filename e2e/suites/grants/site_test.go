@@ -83,7 +83,7 @@ func (s *site) restart(t *testing.T, args ...string) {
 	s.server = start(t, config)
 }
 
-// namespace makes a namespace of the site that is opted in, with the service accounts named and the default one.
+// namespace makes a namespace of the site that is enrolled, with the service accounts named and the default one.
 func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
 	t.Helper()
 	name := fmt.Sprintf("%s-%d", s.name, len(s.namespaces))

@@ -88,7 +88,7 @@ func clientset(t testing.TB) *kubernetes.Clientset {
 // labels of a namespace.
 type labels = map[string]string
 
-// held are the labels of a namespace that is opted in and held to a standard by the guard, and not by Pod Security admission.
+// held are the labels of a namespace that is enrolled and held to a standard by the guard, and not by Pod Security admission.
 func held(level api.Level) labels {
 	return labels{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: string(level), api.EnforceLevelLabel: "privileged"}
 }

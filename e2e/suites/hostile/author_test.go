@@ -140,7 +140,7 @@ var beyondPods = []authorAttempt{
 	}, "cannot delete resource"},
 }
 
-// An author in an opted-in namespace gets the sysctls that a policy gives, and nothing besides.
+// An author in an enrolled namespace gets the sysctls that a policy gives, and nothing besides.
 func TestAuthorInAnOptedInNamespace(t *testing.T) {
 	suite.Cluster(t)
 	namespace := newNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "baseline"})
@@ -226,7 +226,7 @@ func TestAuthorElsewhere(t *testing.T) {
 		{"an unsafe sysctl of their own", pod(func(p *corev1.Pod) {
 			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax", Value: "1"}}}
 		}), "forbidden sysctls"},
-		{"a pod in a namespace that is opted in", func(ctx context.Context, a author) error { return a.Create(ctx, goodPod(other), client.DryRunAll) }, "cannot create resource"},
+		{"a pod in a namespace that is enrolled", func(ctx context.Context, a author) error { return a.Create(ctx, goodPod(other), client.DryRunAll) }, "cannot create resource"},
 	}, beyondPods...))
 	t.Run("a pod that asks is not injected", func(t *testing.T) {
 		created := goodPod(namespace)

@@ -60,7 +60,7 @@ func TestOneWhoReachesThePort(t *testing.T) {
 		{"a Deployment", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.Resource.Group, r.Resource.Resource = "apps", "deployments" }), "Misdirected: "},
 		{"an update", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update }), "Misdirected: "},
 		{"an ephemeral container", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.SubResource = "ephemeralcontainers" }), "Misdirected: "},
-		{"a pod in a namespace that is not opted in", "", "", "", about(goodPod(elsewhere)), "NamespaceNotEnabled: "},
+		{"a pod in a namespace that is not enrolled", "", "", "", about(goodPod(elsewhere)), "NamespaceNotEnabled: "},
 		{"a pod beside the server", "", "", "", about(goodPod(installation.Namespace)), "NamespaceNotEnabled: "},
 		{"a pod in a namespace that does not exist", "", "", "", about(goodPod("nowhere")), "NamespaceNotEnabled: "},
 		{"a service account that does not exist", "", "", "", about(with(func(p *corev1.Pod) { p.Spec.ServiceAccountName = "nobody" })), "NoServiceAccount: "},

@@ -1,5 +1,5 @@
 // Package hostile_test has four parties try what would gain them something or harm others, one table of attempts for each: a pod author
-// in an opted-in namespace, a pod author elsewhere, one who reaches the webhook's port, and the holder of the server's token.
+// in an enrolled namespace, a pod author elsewhere, one who reaches the webhook's port, and the holder of the server's token.
 // docs/security.md says what each of them gets.
 package hostile_test
 

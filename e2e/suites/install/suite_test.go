@@ -96,7 +96,7 @@ func makeNamespace(t *testing.T, name string, labels map[string]string) string {
 	return name
 }
 
-// optedIn are the labels of a namespace that is opted in.
+// optedIn are the labels of a namespace that is enrolled.
 func optedIn() map[string]string {
 	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 }

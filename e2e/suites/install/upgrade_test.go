@@ -53,7 +53,7 @@ func TestUpgrade(t *testing.T) {
 		install(t, system, former)
 		serving(t, system, former)
 	})
-	report("helm install, with a namespace that is opted in", counted)
+	report("helm install, with a namespace that is enrolled", counted)
 	wantValue(t, "again")
 }
 

@@ -60,7 +60,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 	return err
 }
 
-// makeNamespace makes an opted-in namespace that the guard holds to baseline, with what the plugins read: a LimitRange, and the
+// makeNamespace makes an enrolled namespace that the guard holds to baseline, with what the plugins read: a LimitRange, and the
 // annotation of PodNodeSelector.
 func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()

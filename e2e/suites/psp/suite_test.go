@@ -103,7 +103,7 @@ func clients(t *testing.T) (admin, dev *kubernetes.Clientset) {
 	return of(""), of(developer)
 }
 
-// newNamespace makes an opted-in namespace with service accounts, in which the developer may create pods.
+// newNamespace makes an enrolled namespace with service accounts, in which the developer may create pods.
 func newNamespace(t *testing.T, name string, serviceAccounts ...string) {
 	t.Helper()
 	admin, _ := clients(t)

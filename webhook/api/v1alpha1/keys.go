@@ -25,7 +25,7 @@ const (
 const (
 	// InjectedLabel is "true" on an injected pod. Written by the webhook, for selectors.
 	InjectedLabel = GroupName + "/injected"
-	// InjectLabel set to InjectEnabled on a namespace opts it in. Written by an administrator.
+	// InjectLabel set to InjectEnabled on a namespace enrolls it. Written by an administrator.
 	InjectLabel = GroupName + "/inject"
 	// DefaultsLabel set to DefaultsEnabled on a namespace, besides InjectLabel, has profiles apply there by their spec.appliesTo.
 	// Written by an administrator.

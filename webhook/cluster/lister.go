@@ -29,6 +29,15 @@ const (
 type lister struct{ client rest.Interface }
 
 func newLister(config *rest.Config) (*lister, error) {
+	client, err := newJSONClient(config)
+	if err != nil {
+		return nil, err
+	}
+	return &lister{client}, nil
+}
+
+// newJSONClient returns a client that reads answers as JSON, for those who decode a few fields of them.
+func newJSONClient(config *rest.Config) (rest.Interface, error) {
 	config = rest.CopyConfig(config)
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion() // for errors
 	config.ContentType, config.AcceptContentTypes = "application/json", "application/json"
@@ -37,7 +46,7 @@ func newLister(config *rest.Config) (*lister, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
-	return &lister{client}, nil
+	return client, nil
 }
 
 // eachLivePod calls do with the JSON of each injected pod of a namespace that has not terminated. The JSON is valid until do returns.

@@ -47,39 +47,40 @@ func TestRoleIsMinimal(t *testing.T) {
 	allowSysctlsOf(t, rights(t))
 
 	rows := map[right]func(*minimal, *testing.T, right){
-		{"", "namespaces", "get"}:                                  (*minimal).rejectsForeignNamespace,
-		{"", "namespaces", "list"}:                                 (*minimal).isNotReady,
-		{"", "namespaces", "watch"}:                                (*minimal).hearsNothing,
-		{"node.k8s.io", "runtimeclasses", "get"}:                   (*minimal).rejectsUnknownRuntimeClass,
-		{"node.k8s.io", "runtimeclasses", "list"}:                  (*minimal).isNotReady,
-		{"node.k8s.io", "runtimeclasses", "watch"}:                 (*minimal).hearsNothing,
-		{v1alpha1.GroupName, "sysctlpolicies", "list"}:             (*minimal).isNotReady,
-		{v1alpha1.GroupName, "sysctlpolicies", "watch"}:            (*minimal).hearsNothing,
-		{v1alpha1.GroupName, "sysctlprofiles", "list"}:             (*minimal).isNotReady,
-		{v1alpha1.GroupName, "sysctlprofiles", "watch"}:            (*minimal).hearsNothing,
-		{v1alpha1.GroupName, "sysctlpolicies/status", "update"}:    (*minimal).tellsNoStatus,
-		{v1alpha1.GroupName, "sysctlprofiles/status", "update"}:    (*minimal).tellsNoStatus,
-		{rbacv1.GroupName, "clusterroles", "get"}:                  (*minimal).rejectsPod,
-		{rbacv1.GroupName, "clusterroles", "list"}:                 (*minimal).isNotReady,
-		{rbacv1.GroupName, "clusterroles", "watch"}:                (*minimal).hearsNothing,
-		{rbacv1.GroupName, "clusterroles", "create"}:               (*minimal).rejectsPod,
-		{rbacv1.GroupName, "clusterroles", "patch"}:                (*minimal).rejectsPod,
-		{rbacv1.GroupName, "clusterroles", "delete"}:               (*minimal).rejectsPod,
-		{rbacv1.GroupName, "rolebindings", "get"}:                  (*minimal).rejectsPod,
-		{rbacv1.GroupName, "rolebindings", "list"}:                 (*minimal).isNotReady,
-		{rbacv1.GroupName, "rolebindings", "watch"}:                (*minimal).hearsNothing,
-		{rbacv1.GroupName, "rolebindings", "create"}:               (*minimal).rejectsPod,
-		{rbacv1.GroupName, "rolebindings", "patch"}:                (*minimal).rejectsPod,
-		{rbacv1.GroupName, "rolebindings", "delete"}:               (*minimal).rejectsPod,
-		{"", "serviceaccounts", "get"}:                             (*minimal).rejectsPod,
-		{"", "pods", "list"}:                                       (*minimal).listsNoPods,
-		{rbacv1.GroupName, "clusterrolebindings", "list"}:          (*minimal).keepsUnusedRole,
-		{"authorization.k8s.io", "subjectaccessreviews", "create"}: (*minimal).rejectsPod,
-		{v1alpha1.GroupName, "sysctls", "use"}:                     (*minimal).rejectsPod,
-		{"apps", "replicasets", "get"}:                             (*minimal).tellsNobody,
-		{"batch", "jobs", "get"}:                                   (*minimal).tellsNobody,
-		{"events.k8s.io", "events", "create"}:                      (*minimal).writesNoEvent,
-		{"events.k8s.io", "events", "patch"}:                       (*minimal).writesNoEvent,
+		{"", "namespaces", "get"}:                                              (*minimal).rejectsForeignNamespace,
+		{"", "namespaces", "list"}:                                             (*minimal).isNotReady,
+		{"", "namespaces", "watch"}:                                            (*minimal).hearsNothing,
+		{"node.k8s.io", "runtimeclasses", "get"}:                               (*minimal).rejectsUnknownRuntimeClass,
+		{"node.k8s.io", "runtimeclasses", "list"}:                              (*minimal).isNotReady,
+		{"node.k8s.io", "runtimeclasses", "watch"}:                             (*minimal).hearsNothing,
+		{v1alpha1.GroupName, "sysctlpolicies", "list"}:                         (*minimal).isNotReady,
+		{v1alpha1.GroupName, "sysctlpolicies", "watch"}:                        (*minimal).hearsNothing,
+		{v1alpha1.GroupName, "sysctlprofiles", "list"}:                         (*minimal).isNotReady,
+		{v1alpha1.GroupName, "sysctlprofiles", "watch"}:                        (*minimal).hearsNothing,
+		{v1alpha1.GroupName, "sysctlpolicies/status", "update"}:                (*minimal).tellsNoStatus,
+		{v1alpha1.GroupName, "sysctlprofiles/status", "update"}:                (*minimal).tellsNoStatus,
+		{rbacv1.GroupName, "clusterroles", "get"}:                              (*minimal).rejectsPod,
+		{rbacv1.GroupName, "clusterroles", "list"}:                             (*minimal).isNotReady,
+		{rbacv1.GroupName, "clusterroles", "watch"}:                            (*minimal).hearsNothing,
+		{rbacv1.GroupName, "clusterroles", "create"}:                           (*minimal).rejectsPod,
+		{rbacv1.GroupName, "clusterroles", "patch"}:                            (*minimal).rejectsPod,
+		{rbacv1.GroupName, "clusterroles", "delete"}:                           (*minimal).rejectsPod,
+		{rbacv1.GroupName, "rolebindings", "get"}:                              (*minimal).rejectsPod,
+		{rbacv1.GroupName, "rolebindings", "list"}:                             (*minimal).isNotReady,
+		{rbacv1.GroupName, "rolebindings", "watch"}:                            (*minimal).hearsNothing,
+		{rbacv1.GroupName, "rolebindings", "create"}:                           (*minimal).rejectsPod,
+		{rbacv1.GroupName, "rolebindings", "patch"}:                            (*minimal).rejectsPod,
+		{rbacv1.GroupName, "rolebindings", "delete"}:                           (*minimal).rejectsPod,
+		{"", "serviceaccounts", "get"}:                                         (*minimal).rejectsPod,
+		{"", "pods", "list"}:                                                   (*minimal).listsNoPods,
+		{rbacv1.GroupName, "clusterrolebindings", "list"}:                      (*minimal).keepsUnusedRole,
+		{"authorization.k8s.io", "subjectaccessreviews", "create"}:             (*minimal).rejectsPod,
+		{v1alpha1.GroupName, "sysctls", "use"}:                                 (*minimal).rejectsPod,
+		{"admissionregistration.k8s.io", "validatingadmissionpolicies", "get"}: (*minimal).waitsForTheGuard,
+		{"apps", "replicasets", "get"}:                                         (*minimal).tellsNobody,
+		{"batch", "jobs", "get"}:                                               (*minimal).tellsNobody,
+		{"events.k8s.io", "events", "create"}:                                  (*minimal).writesNoEvent,
+		{"events.k8s.io", "events", "patch"}:                                   (*minimal).writesNoEvent,
 	}
 	all := rights(t)
 	for r := range rows {
@@ -146,10 +147,25 @@ func (m *minimal) isNotReady(t *testing.T, r right) {
 	s.awaitLog(t, logged(r.denied()))
 	const want = "503 Service Unavailable: [+]shutdown ok\n[+]certificate ok\n" +
 		"[-]caches: the caches of namespaces, RuntimeClasses, policies and profiles are not filled yet\n" +
-		"[+]kubernetes-version ok"
-	if err := s.ready(t.Context()); err == nil || err.Error() != want {
-		t.Errorf("ready: %v, want %s", err, want)
-	}
+		"[+]kubernetes-version ok\n[+]guard ok"
+	s.answers(t, want)
+}
+
+// waitsForTheGuard: the server does not know whether the guard admits its init image.
+func (m *minimal) waitsForTheGuard(t *testing.T, r right) {
+	s := launch(t, serverConfig{account: reduced})
+	s.answers(t, "503 Service Unavailable: [+]shutdown ok\n[+]certificate ok\n[+]caches ok\n[+]kubernetes-version ok\n"+
+		`[-]guard: read ValidatingAdmissionPolicy "sysctl-injector-baseline": validatingadmissionpolicies.admissionregistration.k8s.io `+
+		`"sysctl-injector-baseline" is forbidden: `+r.denied()+" at the cluster scope")
+}
+
+// answers waits until a server says at /readyz why it is not ready.
+func (s *server) answers(t *testing.T, want string) {
+	t.Helper()
+	eventually(t, "the answer "+want, func(ctx context.Context) (bool, error) {
+		err := s.ready(ctx)
+		return err != nil && err.Error() == want, nil
+	})
 }
 
 // hearsNothing: what comes is never known, and so nothing is done about it.

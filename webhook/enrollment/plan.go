@@ -34,11 +34,14 @@ func Enroll(namespace *corev1.Namespace, level string) Plan {
 	return plan
 }
 
+// EnableDefaults has the plan label the namespace so that profiles apply to its pods by their spec.appliesTo.
+func (p Plan) EnableDefaults() { p.labels[v1alpha1.DefaultsLabel] = new(v1alpha1.DefaultsEnabled) }
+
 // Unenroll plans to give a namespace back as it was before Enroll.
 func Unenroll(namespace *corev1.Namespace) Plan {
 	plan := Plan{
 		namespace:   namespace,
-		labels:      map[string]*string{v1alpha1.InjectLabel: nil, v1alpha1.EnforceLabel: nil},
+		labels:      map[string]*string{v1alpha1.InjectLabel: nil, v1alpha1.EnforceLabel: nil, v1alpha1.DefaultsLabel: nil},
 		annotations: map[string]*string{v1alpha1.FormerEnforceAnnotation: nil},
 	}
 	switch level, enrolled := former(namespace); {

@@ -62,6 +62,39 @@ func (s *Set) Defaults(namespace map[string]string, labelsOfPod func() (map[stri
 	return applying, nil
 }
 
+// DefaultsIn names the profiles that apply by default to pods of a namespace with these labels: to all of them, or to those that the
+// profile's podSelector selects.
+func (s *Set) DefaultsIn(namespace map[string]string) []string {
+	var applying []string
+	for _, p := range s.defaults {
+		if s.WhyNoDefault(p.name, namespace) != "" {
+			continue
+		}
+		text := p.name
+		if !p.appliesTo.pods.Empty() {
+			text += " (pods with " + p.appliesTo.pods.String() + ")"
+		}
+		applying = append(applying, text)
+	}
+	return applying
+}
+
+// WhyNoDefault says why a profile applies to no pod of a namespace with these labels unless the pod names it; "" if it does apply.
+func (s *Set) WhyNoDefault(profile string, namespace map[string]string) string {
+	p := s.profiles[profile]
+	switch {
+	case p == nil:
+		return fmt.Sprintf("there is no SysctlProfile %q; there are %s", profile, strings.Join(s.profileNames, ", "))
+	case p.unreadable != nil:
+		return "SysctlProfile " + p.problem()
+	case p.appliesTo == nil:
+		return fmt.Sprintf("SysctlProfile %q applies only to pods that name it: it has no spec.appliesTo", profile)
+	case !p.appliesTo.namespaces.Matches(labels.Set(namespace)):
+		return fmt.Sprintf("SysctlProfile %q does not select this namespace: its spec.appliesTo is for namespaces with %s", profile, p.appliesTo.namespaces)
+	}
+	return ""
+}
+
 // AddDefaults puts what the profiles set that apply to a pod by default below what the pod asks for. A profile that the pod names too
 // has its rank from there. Two defaults that disagree are a violation, unless the pod settles it: no order among them could decide.
 func AddDefaults(asked []Setting, defaults []*Profile, path *field.Path) ([]Setting, []Violation) {

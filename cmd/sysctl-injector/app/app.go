@@ -67,9 +67,11 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServeCommand(), newInjectCommand(), newConvertCommand(), newCompanionCommand(), newExplainCommand(), newAuditCommand(),
-		newEnrollCommand(), newUnenrollCommand(), newUninstallCheckCommand(),
-		newRenderCommand(), newVersionCommand())
+	root.AddCommand(
+		newServeCommand(), newInjectCommand(), newUninjectCommand(), newConvertCommand(), newCompanionCommand(), newExplainCommand(),
+		newAuditCommand(), newStatusCommand(), newEnrollCommand(), newUnenrollCommand(), newUninstallCheckCommand(),
+		newRenderCommand(), newVersionCommand(),
+	)
 	root.InitDefaultCompletionCmd()
 	wrapArgs(root)
 	return root

@@ -126,7 +126,7 @@ func templatesOf(t *testing.T, content []byte) []manifest.Template {
 // admit sends a template's pod through the webhook's handler.
 func admit(t *testing.T, content []byte, template manifest.Template) []byte {
 	t.Helper()
-	objects, err := objectOptions{}.load(nil)
+	objects, err := objectOptions{}.load(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,17 @@ func TestCommandLine(t *testing.T) {
 		{"rejects an unknown format", "", []string{"inject", "-f", "-", "-o", "xml"}, 2, "",
 			"error: invalid argument \"xml\" for \"-o, --output\" flag: must be one of yaml, json, diff\nSee 'sysctl-injector inject --help'.\n"},
 		{"inject asks for a file", "", []string{"inject"}, 2, "", "error: name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input\nSee 'sysctl-injector inject --help'.\n"},
-		{"inject takes no argument", "", []string{"inject", "x.yaml"}, 2, "", "error: unknown command \"x.yaml\" for \"sysctl-injector inject\"\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject takes a file as an argument", "", []string{"inject", "x.yaml"}, 1, "", "error: the path \"x.yaml\" does not exist\n"},
+		{"inject names the flag of a file that is not there", "", []string{"inject", "-f", "x.yaml"}, 1, "", "error: -f: the path \"x.yaml\" does not exist\n"},
+		{"inject builds a kustomization in place of files", "", []string{"inject", "-f", "x.yaml", "-k", "x"}, 2, "",
+			"error: -k builds all manifests: leave out -f, -k or the arguments\nSee 'sysctl-injector inject --help'.\n"},
+		{"companion asks for the service account of a sysctl", "", []string{"companion", "net.core.somaxconn"}, 2, "",
+			"error: name the manifests (-f), or a service account (--serviceaccount) and its sysctls\nSee 'sysctl-injector companion --help'.\n"},
+		{"enroll asks for a namespace", "", []string{"enroll"}, 2, "", "error: name the namespaces, or select them with -l or -A\nSee 'sysctl-injector enroll --help'.\n"},
+		{"enroll takes names or a selector", "", []string{"enroll", "shop", "-A"}, 2, "", "error: either name the namespaces, or select them with -l or -A\nSee 'sysctl-injector enroll --help'.\n"},
+		{"status names the flag of a wrong selector", "", []string{"status", "-l", "a in b"}, 2, "",
+			"error: --selector: unable to parse requirement: found 'b' expected: '('\nSee 'sysctl-injector status --help'.\n"},
+		{"status needs a cluster", "", []string{"status"}, 1, "", "error: find the cluster: there is no kubeconfig; name one with --kubeconfig, or in the environment variable KUBECONFIG\n"},
 		{"inject says where a rejected pod stands", "# first\n" + rejectedPod, []string{"inject", "-f", "-"}, 1, "",
 			"error: standard input: line 2: Pod \"a\": NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. " +
 				"An administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"},
@@ -251,9 +261,11 @@ func TestCommandLine(t *testing.T) {
 		{"explain knows the names of a profile", "", []string{"explain", "--profile", "nginx", "-o", "json", "--all", "extra name"}, 2, "",
 			"error: \"extra name\": a sysctl name is words of letters, digits, _ and - joined by dots, such as net.core.somaxconn: the character ' ' is not allowed\n" +
 				"See 'sysctl-injector explain --help'.\n"},
-		{"version tells of the build", "", []string{"version", "-o", "json"}, 0, "{\n  \"version\": ", ""},
+		{"version tells of the build", "", []string{"version", "-o", "json"}, 0, "{\n  \"clientVersion\": {\n    \"version\": \"v1.2.3\",", ""},
+		{"version knows no server where there is no cluster", "", []string{"version"}, 0, "sysctl-injector v1.2.3 (", ""},
 		{"completion is at hand", "", []string{"completion", "bash"}, 0, "# bash completion V2 for sysctl-injector", ""},
 	}
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			code, out, errOut := run(t, test.in, test.args...)

@@ -28,12 +28,10 @@ import (
 )
 
 type auditOptions struct {
-	clientOptions
+	scopeOptions
 	objectOptions
 	containerOptions
-	namespace, selector string
-	allNamespaces       bool
-	output              string
+	output string
 }
 
 func newAuditCommand() *cobra.Command {
@@ -56,31 +54,21 @@ What may not be listed is named on standard error and in the report, and the exi
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.clientOptions.addFlags(cmd)
+	o.scopeOptions.addFlags(cmd, "workloads")
 	o.objectOptions.addPolicyFlag(cmd)
 	o.containerOptions.addFlags(cmd)
-	flags := cmd.Flags()
-	flags.StringVarP(&o.namespace, "namespace", "n", "", "namespace to look at (default: that of the context)")
-	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "look at all namespaces")
-	flags.StringVarP(&o.selector, "selector", "l", "", "label selector of the workloads, such as app=web")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputJSON, outputHTML)
 	return cmd
 }
 
 func (o *auditOptions) run(cmd *cobra.Command) error {
-	selector, err := labels.Parse(o.selector)
+	namespace, selector, err := o.scope()
 	if err != nil {
-		return usagef("--selector: %w", err)
+		return err
 	}
 	cluster, version, err := o.client()
 	if err != nil {
 		return err
-	}
-	namespace := ""
-	if !o.allNamespaces {
-		if namespace, err = o.namespaceOr(o.namespace); err != nil {
-			return err
-		}
 	}
 	look := &survey{
 		cluster: cluster, namespace: namespace, selector: selector, guests: sets.New(o.guestHandlers...),
@@ -89,7 +77,7 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 	if look.injector, err = o.injector(); err != nil {
 		return err
 	}
-	objects, err := o.load(cmd.InOrStdin())
+	objects, err := o.load(cmd.Context(), cmd.InOrStdin())
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type companionOptions struct {
 func newCompanionCommand() *cobra.Command {
 	o := &companionOptions{}
 	cmd := &cobra.Command{
-		Use:   "companion {-f FILE|DIRECTORY|- | -n NAMESPACE --serviceaccount NAME SYSCTL...}",
+		Use:   "companion {-f FILE|DIRECTORY|URL|- | -k DIRECTORY | FILE... | -n NAMESPACE --serviceaccount NAME SYSCTL...}",
 		Short: "Print the grants that pods need to set their sysctls",
 		Long: `Print the grants that pods need to set their sysctls, as the webhook would apply them: of the workloads in manifests, or of a
 service account and the sysctls named.
@@ -50,6 +50,8 @@ they are: the administrator who applies the grants decides.`,
 		Example: `  sysctl-injector companion -f deployment.yaml | kubectl apply -f -
   sysctl-injector companion -n shop --serviceaccount web net.core.somaxconn | kubectl apply -f -`,
 		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },
+
+		ValidArgsFunction: completeSysctls,
 	}
 	o.addFlags(cmd)
 	addBackendFlag(cmd, &o.backend, "backend")
@@ -61,7 +63,7 @@ they are: the administrator who applies the grants decides.`,
 func (o *companionOptions) run(cmd *cobra.Command, names []string) error {
 	var needs []grants.Need
 	var err error
-	if len(o.files) > 0 {
+	if o.areNamed() || o.serviceAccount == "" && len(names) > 0 && !slices.ContainsFunc(names, sysctl.IsKnown) {
 		needs, err = o.needsOfFiles(cmd, names)
 	} else {
 		needs, err = o.needOfNames(names)
@@ -91,11 +93,11 @@ func (o *companionOptions) run(cmd *cobra.Command, names []string) error {
 	return nil
 }
 
-func (o *companionOptions) needsOfFiles(cmd *cobra.Command, names []string) ([]grants.Need, error) {
-	if len(names) > 0 || o.serviceAccount != "" {
+func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) ([]grants.Need, error) {
+	if o.serviceAccount != "" {
 		return nil, usagef("name either manifests (-f), or a service account (--serviceaccount) and its sysctls")
 	}
-	workloads, err := o.read(cmd)
+	workloads, err := o.read(cmd, arguments)
 	if err != nil {
 		return nil, err
 	}

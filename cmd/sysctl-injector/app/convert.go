@@ -31,7 +31,7 @@ type convertOptions struct {
 func newConvertCommand() *cobra.Command {
 	o := &convertOptions{}
 	cmd := &cobra.Command{
-		Use:   "convert -f FILE|DIRECTORY|-",
+		Use:   "convert {-f FILE|DIRECTORY|URL|- | -k DIRECTORY | FILE...}",
 		Short: "Turn init containers that set sysctls by hand into the annotation",
 		Long: `Turn init containers that set sysctls by hand into the annotation.
 
@@ -47,8 +47,7 @@ The exit code is 0 if nothing stays, 3 if something does, 1 if convert failed, a
 		Example: `  sysctl-injector convert -f statefulset.yaml -o diff
   sysctl-injector convert -f manifests/ --in-place
   helm template search example/search | sysctl-injector convert -f - -o report`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		RunE: func(cmd *cobra.Command, files []string) error { return o.run(cmd, files) },
 	}
 	o.addFlags(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff, outputReport)
@@ -58,11 +57,11 @@ The exit code is 0 if nothing stays, 3 if something does, 1 if convert failed, a
 	return cmd
 }
 
-func (o *convertOptions) run(cmd *cobra.Command) error {
-	if o.inPlace && (slices.Contains(o.files, "-") || cmd.Flags().Changed("output")) {
-		return usagef("--in-place writes the files: it takes neither -f - nor -o")
+func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
+	if o.inPlace && (!o.fromFiles(files) || cmd.Flags().Changed("output")) {
+		return usagef("--in-place writes the files: it takes neither -f -, nor a URL, nor -k, nor -o")
 	}
-	workloads, err := o.open(cmd)
+	workloads, err := o.open(cmd, files)
 	if err != nil {
 		return err
 	}
@@ -88,7 +87,7 @@ func (o *convertOptions) run(cmd *cobra.Command) error {
 	case o.output == outputReport:
 		report = cmd.OutOrStdout()
 	default:
-		err = printManifests(cmd.OutOrStdout(), o.output, workloads.files, converted)
+		err = printConverted(cmd.OutOrStdout(), o.output, workloads.files, converted)
 	}
 	if err != nil {
 		return err
@@ -133,11 +132,11 @@ func replaceFile(f file) error {
 	return nil
 }
 
-// printManifests prints the manifests as inject does.
-func printManifests(out io.Writer, format string, before, after []file) error {
+// printConverted prints the manifests as inject does. As JSON it leaves out files that cannot be read.
+func printConverted(out io.Writer, format string, before, after []file) error {
 	after = slices.DeleteFunc(slices.Clone(after), func(f file) bool {
 		_, err := manifest.Objects(f.content)
 		return err != nil && format == outputJSON
 	})
-	return (&injectOptions{output: format}).print(out, before, after)
+	return printManifests(out, format, before, after)
 }

@@ -20,6 +20,7 @@ import (
 	psaapi "k8s.io/pod-security-admission/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
@@ -38,10 +39,11 @@ type planner func(context.Context, *terms, *corev1.Namespace) (enrollment.Plan, 
 
 // enrollOptions are for both commands.
 type enrollOptions struct {
-	clientOptions
-	enforce string
-	dryRun  string
-	yes     bool
+	namespaceOptions
+	enforce  string
+	defaults []string
+	dryRun   string
+	yes      bool
 }
 
 // terms are what all namespaces of one command share: the cluster, and the person who answers.
@@ -56,7 +58,7 @@ type terms struct {
 func newEnrollCommand() *cobra.Command {
 	o := &enrollOptions{}
 	cmd := &cobra.Command{
-		Use:   "enroll NAMESPACE...",
+		Use:   "enroll {NAMESPACE... | -l SELECTOR | -A}",
 		Short: "Enroll namespaces: open them for the injected container, and for nothing else",
 		Long: `Enroll namespaces: open them for the injected container, and for nothing else.
 
@@ -66,14 +68,23 @@ injected one. So the namespace's label is set to privileged, and the guard holds
 labels for warnings and audit stay.
 
 Before, the command checks that the installed guard is that of this version and takes over in the namespace, and judges the
-namespace's workloads by the standard. Where some would be rejected, it shows them and asks whether to continue.`,
-		Example: `  sysctl-injector enroll shop --enforce restricted`,
-		Args:    cobra.MinimumNArgs(1),
+namespace's workloads by the standard. Where some would be rejected, it shows them and asks whether to continue.
+
+With --defaults, the namespace also gets the label by which profiles apply to pods that do not name them. The command checks that the
+profiles named do, and shows every profile that does.`,
+		Example: `  sysctl-injector enroll shop --enforce restricted
+  sysctl-injector enroll -l team=web --defaults nginx`,
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
-			return o.each(cmd, namespaces, o.enroll)
+			return o.each(cmd, namespaces, o.enroll, func(*corev1.Namespace) bool { return true })
 		},
+		ValidArgsFunction: completeNamespaces(&o.clientOptions),
 	}
-	o.addFlags(cmd)
+	o.addFlags(cmd, "enroll all namespaces where the webhook and the guard act")
+	cmd.Flags().StringSliceVar(&o.defaults, "defaults", nil, "`profile` that is to apply to pods by default, which also needs a spec.appliesTo that selects the namespace "+
+		"(comma-separated or repeated)")
+	completeFlag(cmd, "defaults", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return o.namesOf(v1alpha1.GroupVersion.WithKind("SysctlProfile")), cobra.ShellCompDirectiveNoFileComp
+	})
 	addChoiceFlag(cmd, &o.enforce, "enforce", "", "the standard for all other containers, if it should change", "", inspect.Levels()...)
 	return cmd
 }
@@ -81,31 +92,38 @@ namespace's workloads by the standard. Where some would be rejected, it shows th
 func newUnenrollCommand() *cobra.Command {
 	o := &enrollOptions{}
 	cmd := &cobra.Command{
-		Use:   "unenroll NAMESPACE...",
+		Use:   "unenroll {NAMESPACE... | -l SELECTOR | -A}",
 		Short: "Unenroll namespaces: give them back to Pod Security admission, as they were before enroll",
 		Long: `Unenroll namespaces: give them back to Pod Security admission, as they were before enroll.
 
 The command shows the standard that holds then. Where it is weaker than the one that holds now, the command asks whether to
 continue. If somebody changed the labels since enroll, the label of Pod Security admission stays as it is.`,
 		Example: `  sysctl-injector unenroll shop`,
-		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
-			return o.each(cmd, namespaces, o.unenroll)
+			return o.each(cmd, namespaces, o.unenroll, func(n *corev1.Namespace) bool { return len(enrollment.Unenroll(n).Changes()) > 0 })
 		},
+		ValidArgsFunction: completeNamespaces(&o.clientOptions),
 	}
-	o.addFlags(cmd)
+	o.addFlags(cmd, "unenroll all namespaces that are enrolled")
 	return cmd
 }
 
-func (o *enrollOptions) addFlags(cmd *cobra.Command) {
-	o.clientOptions.addFlags(cmd)
+func (o *enrollOptions) addFlags(cmd *cobra.Command, all string) {
+	o.namespaceOptions.addFlags(cmd, all)
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "continue without asking")
 	addChoiceFlag(cmd, &o.dryRun, "dry-run", "", "show the change without making it, with the API server's verdict (server) or without", dryRunNone, dryRunNone, dryRunClient, dryRunServer)
 }
 
 // each plans and carries out the change of each namespace. One that fails keeps none of the others from theirs.
-func (o *enrollOptions) each(cmd *cobra.Command, names []string, plan planner) error {
+func (o *enrollOptions) each(cmd *cobra.Command, arguments []string, plan planner, isWanted func(*corev1.Namespace) bool) error {
+	if err := o.check(arguments); err != nil {
+		return err
+	}
 	cluster, version, err := o.client()
+	if err != nil {
+		return err
+	}
+	names, err := o.names(cmd.Context(), cluster, arguments, isWanted)
 	if err != nil {
 		return err
 	}
@@ -181,6 +199,12 @@ func warnOfKeys(errOut io.Writer, namespace *corev1.Namespace) error {
 func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *corev1.Namespace) (enrollment.Plan, error) {
 	level := cmp.Or(o.enforce, inspect.CurrentLevel(namespace.Labels))
 	plan := enrollment.Enroll(namespace, level)
+	if len(o.defaults) > 0 {
+		plan.EnableDefaults()
+		if err := o.checkDefaults(ctx, shared, plan.Labels()); err != nil {
+			return plan, err
+		}
+	}
 	objects, err := guard.Render(guard.Config{Images: []string{form.DefaultImage()}, KubernetesVersion: shared.version})
 	if err != nil {
 		return plan, err

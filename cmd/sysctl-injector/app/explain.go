@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/source"
@@ -15,8 +17,8 @@ import (
 type explainOptions struct {
 	objectOptions
 	clientOptions
-	namespace, serviceAccount, profile, output string
-	all                                        bool
+	serviceAccount, profile, output string
+	all                             bool
 }
 
 // errNotAllowed ends explain where a pod may not set a sysctl. The output says so already.
@@ -39,11 +41,12 @@ or those of --policy. The exit code is 1 if a pod may not set one of the sysctls
   sysctl-injector explain --all -o yaml`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },
+
+		ValidArgsFunction: completeSysctls,
 	}
 	o.addPolicyFlag(cmd)
-	o.clientOptions.addFlags(cmd)
+	o.addNamespacedFlags(cmd, "`namespace` of the pod; asks the cluster, unless --policy is given")
 	flags := cmd.Flags()
-	flags.StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the pod; asks the cluster, unless --policy is given")
 	flags.StringVar(&o.serviceAccount, "serviceaccount", "default", "service account of the pod")
 	flags.StringVar(&o.profile, "profile", "", "explain the sysctls of a SysctlProfile")
 	flags.BoolVar(&o.all, "all", false, "explain every sysctl of the catalogue; * stands for a network interface")
@@ -52,14 +55,21 @@ or those of --policy. The exit code is 1 if a pod may not set one of the sysctls
 }
 
 func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
-	asked := o.kubeconfig != "" || o.context != "" || cmd.Flags().Changed("namespace") && len(o.policies) == 0
+	asked := o.isNamed(cmd) || cmd.Flags().Changed("namespace") && len(o.policies) == 0
 	switch {
 	case asked && len(o.policies) > 0:
 		return usagef("--policy names policies in files: leave out --kubeconfig and --context, or --policy")
 	case len(args) == 0 && o.profile == "" && !o.all:
 		return usagef("name the sysctls, or use --profile or --all")
 	}
-	loaded, where, err := o.rules(cmd, asked)
+	namespace := cmp.Or(*o.config.Namespace, metav1.NamespaceDefault)
+	if asked {
+		var err error
+		if namespace, err = o.namespace(); err != nil {
+			return err
+		}
+	}
+	loaded, where, err := o.rules(cmd, asked, namespace)
 	if err != nil {
 		return err
 	}
@@ -68,11 +78,11 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	labels, err := loaded.NamespaceLabels(cmd.Context(), o.namespace)
+	labels, err := loaded.NamespaceLabels(cmd.Context(), namespace)
 	if err != nil {
 		return err
 	}
-	facts := policy.Facts{Namespace: o.namespace, NamespaceLabels: labels, ServiceAccount: o.serviceAccount}
+	facts := policy.Facts{Namespace: namespace, NamespaceLabels: labels, ServiceAccount: o.serviceAccount}
 	explanations := make([]Explanation, len(names))
 	for i, name := range names {
 		explanations[i] = explain(rules, facts, name)
@@ -98,8 +108,8 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 // rules returns the policies and profiles, and says where they come from.
-func (o *explainOptions) rules(cmd *cobra.Command, asked bool) (loaded *source.Snapshot, where string, err error) {
-	if loaded, err = o.load(cmd.InOrStdin()); err != nil {
+func (o *explainOptions) rules(cmd *cobra.Command, asked bool, namespace string) (loaded *source.Snapshot, where string, err error) {
+	if loaded, err = o.load(cmd.Context(), cmd.InOrStdin()); err != nil {
 		return nil, "", err
 	}
 	if !asked {
@@ -112,15 +122,10 @@ func (o *explainOptions) rules(cmd *cobra.Command, asked bool) (loaded *source.S
 	if err != nil {
 		return nil, "", err
 	}
-	if !cmd.Flags().Changed("namespace") {
-		if o.namespace, err = o.namespaceOr(""); err != nil {
-			return nil, "", err
-		}
-	}
-	if err := loaded.ReadCluster(cmd.Context(), cluster, o.namespace); err != nil {
+	if err := loaded.ReadCluster(cmd.Context(), cluster, namespace); err != nil {
 		return nil, "", err
 	}
-	return loaded, fmt.Sprintf("The policies are those of the cluster, for namespace %q.", o.namespace), nil
+	return loaded, fmt.Sprintf("The policies are those of the cluster, for namespace %q.", namespace), nil
 }
 
 // names returns the names to explain: the arguments, those of a profile, or all.

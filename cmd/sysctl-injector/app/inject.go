@@ -24,7 +24,7 @@ type injectOptions struct {
 func newInjectCommand() *cobra.Command {
 	o := &injectOptions{}
 	cmd := &cobra.Command{
-		Use:   "inject -f FILE|DIRECTORY|-",
+		Use:   "inject {-f FILE|DIRECTORY|URL|- | -k DIRECTORY | FILE...}",
 		Short: "Put the init container into the workloads of manifests, as the webhook would",
 		Long: `Put the init container into the workloads of manifests, as the webhook would.
 
@@ -44,8 +44,7 @@ error. With --strict, they end the run, as does a key in a kind that is not know
 		Example: `  sysctl-injector inject -f deployment.yaml | kubectl apply -f -
   sysctl-injector inject -f manifests/ -o diff
   sysctl-injector inject -f search.yaml --template-path 'Elasticsearch.elasticsearch.k8s.elastic.co=spec.nodeSets[*].podTemplate'`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		RunE: func(cmd *cobra.Command, files []string) error { return o.run(cmd, files) },
 	}
 	o.addFlags(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff)
@@ -53,8 +52,8 @@ error. With --strict, they end the run, as does a key in a kind that is not know
 	return cmd
 }
 
-func (o *injectOptions) run(cmd *cobra.Command) error {
-	workloads, err := o.read(cmd)
+func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
+	workloads, err := o.read(cmd, files)
 	if err != nil {
 		return err
 	}
@@ -100,7 +99,7 @@ func (o *injectOptions) run(cmd *cobra.Command) error {
 			fmt.Fprintln(cmd.ErrOrStderr(), line)
 		}
 	}
-	return o.print(cmd.OutOrStdout(), workloads.files, rewritten)
+	return printManifests(cmd.OutOrStdout(), o.output, workloads.files, rewritten)
 }
 
 // whatWasDone says what inject did with a pod template.
@@ -122,8 +121,9 @@ func whatWasDone(outcome injection.Outcome) string {
 	return "asks for no sysctl"
 }
 
-func (o *injectOptions) print(out io.Writer, before, after []file) error {
-	switch o.output {
+// printManifests prints manifests in a format, or what has changed in them.
+func printManifests(out io.Writer, format string, before, after []file) error {
+	switch format {
 	case outputDiff:
 		for i := range before {
 			if err := printDiff(out, before[i].name, before[i].content, after[i].content); err != nil {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
@@ -19,25 +21,55 @@ type file struct {
 	content []byte
 }
 
+// standardInput is what messages call it.
+const standardInput = "standard input"
+
 var manifestExtensions = []string{".yaml", ".yml", ".json"}
 
 // maxManifests is how many bytes a command reads in all. One manifest has its own limit.
 const maxManifests = 8 * manifest.MaxSize
 
-// readFiles reads files, the manifests below directories, and standard input for "-", in the order in which they are named.
-func readFiles(names []string, in io.Reader) ([]file, error) {
+// readFiles reads files, the manifests below directories, addresses, and standard input for "-", in the order in which they are named.
+// Errors name the flag; it is empty for arguments.
+func readFiles(ctx context.Context, flag string, names []string, in io.Reader) ([]file, error) {
 	var files []file
 	left := int64(maxManifests)
 	for _, name := range names {
-		if name == "-" {
-			content, err := regular.ReadAll(in, manifest.MaxSize)
-			if err != nil {
-				return nil, fmt.Errorf("read standard input: %w", err)
-			}
-			files = append(files, file{"standard input", content})
-			continue
+		read, err := readNamed(ctx, name, in, &left)
+		if err != nil && flag != "" {
+			err = fmt.Errorf("%s: %w", flag, err)
 		}
-		below, err := manifestsBelow(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, read...)
+	}
+	return files, nil
+}
+
+// readNamed reads what one name stands for. left is how many more bytes may be read.
+func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (files []file, err error) {
+	var paths []string
+	switch {
+	case name == "-":
+		content, err := regular.ReadAll(in, manifest.MaxSize)
+		if err != nil {
+			return nil, fmt.Errorf("read standard input: %w", err)
+		}
+		return []file{{standardInput, content}}, nil
+	case isAddress(name):
+		content, err := download(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return []file{{oneLine(name), content}}, nil
+	default:
+		if paths, err = matching(name); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range paths {
+		below, err := manifestsBelow(path)
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +78,7 @@ func readFiles(names []string, in io.Reader) ([]file, error) {
 			if err != nil {
 				return nil, err
 			}
-			if left -= int64(len(content)); left < 0 {
+			if *left -= int64(len(content)); *left < 0 {
 				return nil, fmt.Errorf("%s: the manifests are larger than the limit of %d bytes in all", path, maxManifests)
 			}
 			files = append(files, file{oneLine(path), content})
@@ -55,9 +87,27 @@ func readFiles(names []string, in io.Reader) ([]file, error) {
 	return files, nil
 }
 
+// matching returns the paths that a pattern matches, or the path itself where it is none. A file whose name looks like a pattern is read.
+func matching(name string) ([]string, error) {
+	if _, err := os.Lstat(name); err == nil || !strings.ContainsAny(name, "*?[") {
+		return []string{name}, nil
+	}
+	paths, err := filepath.Glob(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, err)
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("%q matches no file", name)
+	}
+	return paths, nil
+}
+
 // manifestsBelow returns the file itself, or the manifests of a directory and of those in it.
 func manifestsBelow(name string) ([]string, error) {
 	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the path %q does not exist", name)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,8 @@ func TestCommandsReadRegularFilesOnly(t *testing.T) {
 			{"serve", "--standalone", "--policy", path},
 		} {
 			code, out, errOut := run(t, "", args...)
-			if code != 1 || out != "" || errOut != "error: "+problem+"\n" {
+			flag := args[len(args)-2]
+			if code != 1 || out != "" || errOut != "error: "+flag+": "+problem+"\n" {
 				t.Errorf("%s: got %d, %q, %q", strings.Join(args, " "), code, out, errOut)
 			}
 		}
@@ -63,7 +64,7 @@ func (endless) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestStandardInputHasALimit(t *testing.T) {
 	var errOut bytes.Buffer
 	code := Run([]string{"inject", "-f", "-"}, endless{}, io.Discard, &errOut)
-	if want := "error: read standard input: larger than the limit of 67108864 bytes\n"; code != 1 || errOut.String() != want {
+	if want := "error: -f: read standard input: larger than the limit of 67108864 bytes\n"; code != 1 || errOut.String() != want {
 		t.Errorf("got %d, %q", code, errOut.String())
 	}
 }

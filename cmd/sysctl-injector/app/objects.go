@@ -1,9 +1,9 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,23 +19,30 @@ type objectOptions struct {
 func (o *objectOptions) addFlags(cmd *cobra.Command) {
 	o.addPolicyFlag(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.profiles, "profile", nil, "file or directory with SysctlProfile objects, besides the built-in ones (repeatable)")
-	flags.StringArrayVar(&o.runtimeClasses, "runtime-class", nil, "file or directory with RuntimeClass objects (repeatable)")
+	flags.StringSliceVar(&o.profiles, "profile", nil, "`file`, directory or URL with SysctlProfile objects, besides the built-in ones (repeatable)")
+	flags.StringSliceVar(&o.runtimeClasses, "runtime-class", nil, "`file`, directory or URL with RuntimeClass objects (repeatable)")
 }
 
 func (o *objectOptions) addPolicyFlag(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&o.policies, "policy", nil, "file or directory with SysctlPolicy objects, instead of the built-in default policy (repeatable)")
+	cmd.Flags().StringSliceVar(&o.policies, "policy", nil, "`file`, directory or URL with SysctlPolicy objects, instead of the built-in default policy (repeatable)")
 }
 
 // load reads the files.
-func (o objectOptions) load(in io.Reader) (*source.Snapshot, error) {
+func (o objectOptions) load(ctx context.Context, in io.Reader) (*source.Snapshot, error) {
 	loaded, err := source.NewSnapshot(len(o.policies) > 0)
 	if err != nil {
 		return nil, err
 	}
-	files, err := readFiles(slices.Concat(o.policies, o.profiles, o.runtimeClasses), in)
-	if err != nil {
-		return nil, err
+	var files []file
+	for _, named := range []struct {
+		flag  string
+		files []string
+	}{{"--policy", o.policies}, {"--profile", o.profiles}, {"--runtime-class", o.runtimeClasses}} {
+		read, err := readFiles(ctx, named.flag, named.files, in)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, read...)
 	}
 	return loaded, eachFile(files, func(f file) error { return loaded.Add(f.content) })
 }

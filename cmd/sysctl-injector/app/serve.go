@@ -164,7 +164,7 @@ func (o *serveOptions) version(rest *rest.Config, log *slog.Logger) (*cluster.Ve
 // facts fills in where the decisions get their facts and rules from: files, or a cluster, which it returns.
 func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *prometheus.Registry, config *admission.Config) (*cluster.Cluster, error) {
 	if rest == nil {
-		objects, err := o.load(cmd.InOrStdin())
+		objects, err := o.load(cmd.Context(), cmd.InOrStdin())
 		if err != nil {
 			return nil, err
 		}

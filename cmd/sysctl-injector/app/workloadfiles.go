@@ -28,20 +28,15 @@ import (
 type workloadOptions struct {
 	objectOptions
 	containerOptions
-	files         []string
-	namespace     string
-	templatePaths []string
-	strict        bool
+	fileOptions
+	namespace string
 }
 
 func (o *workloadOptions) addFlags(cmd *cobra.Command) {
 	o.objectOptions.addFlags(cmd)
 	o.containerOptions.addFlags(cmd)
-	cmd.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "file, directory, or - for standard input (repeatable)")
+	o.fileOptions.addFlags(cmd)
 	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the workloads that name none")
-	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on files that are no Kubernetes objects, and on keys that cannot be decided on, instead of skipping them")
-	cmd.Flags().StringArrayVar(&o.templatePaths, "template-path", nil,
-		"where a custom resource keeps its pod template, as KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template (repeatable)")
 }
 
 // workloads are manifests, with all that a decision on them needs.
@@ -55,34 +50,26 @@ type workloads struct {
 	undecided int
 }
 
-// open reads the files, and the objects that decide, without a look at what the files hold.
-func (o *workloadOptions) open(cmd *cobra.Command) (*workloads, error) {
-	if len(o.files) == 0 {
-		return nil, usagef("name the manifests: -f FILE, -f DIRECTORY, or -f - for standard input")
-	}
-	finder, err := workload.NewFinder(o.templatePaths)
+// open reads the files that the flags and the arguments name, and the objects that decide, without a look at what the files hold.
+func (o *workloadOptions) open(cmd *cobra.Command, arguments []string) (*workloads, error) {
+	finder, err := o.finder()
 	if err != nil {
-		return nil, usagef("--template-path: %w", err)
+		return nil, err
 	}
 	w := &workloads{namespace: o.namespace, finder: finder}
 	if w.injector, err = o.injector(); err != nil {
 		return nil, err
 	}
-	if w.objects, err = o.load(cmd.InOrStdin()); err != nil {
+	if w.objects, err = o.load(cmd.Context(), cmd.InOrStdin()); err != nil {
 		return nil, err
 	}
-	if w.files, err = readFiles(o.files, cmd.InOrStdin()); err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(w.files, func(f file) bool { return !manifest.IsEmpty(f.content) }) {
-		return nil, errors.New("the input is empty: there is no Kubernetes object in it")
-	}
-	return w, nil
+	w.files, err = o.readManifests(cmd, arguments)
+	return w, err
 }
 
 // read reads files of Kubernetes objects, and reports what has no effect in them.
-func (o *workloadOptions) read(cmd *cobra.Command) (*workloads, error) {
-	w, err := o.open(cmd)
+func (o *workloadOptions) read(cmd *cobra.Command, arguments []string) (*workloads, error) {
+	w, err := o.open(cmd, arguments)
 	if err != nil {
 		return nil, err
 	}

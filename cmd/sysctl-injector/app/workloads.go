@@ -1,95 +1,22 @@
 package app
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/spf13/cobra"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/pager"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
-
-// clientOptions name the cluster, as kubectl does.
-type clientOptions struct {
-	kubeconfig, context string
-}
-
-func (o *clientOptions) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: as kubectl finds it)")
-	cmd.Flags().StringVar(&o.context, "context", "", "context of the kubeconfig")
-}
-
-// loading reads the kubeconfig when it is asked.
-func (o *clientOptions) loading() clientcmd.ClientConfig {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = o.kubeconfig
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.context})
-}
-
-// namespaceOr returns a namespace, or that of the context if none is named.
-func (o *clientOptions) namespaceOr(named string) (string, error) {
-	if named != "" {
-		return named, nil
-	}
-	namespace, _, err := o.loading().Namespace()
-	return namespace, err
-}
-
-// clusterName is what the kubeconfig calls the cluster; empty if it does not say.
-func (o *clientOptions) clusterName() string {
-	config, err := o.loading().RawConfig()
-	if err != nil {
-		return ""
-	}
-	current := config.Contexts[cmp.Or(o.context, config.CurrentContext)]
-	if current == nil {
-		return ""
-	}
-	return current.Cluster
-}
-
-// client returns a client of the cluster, and the version that the cluster reports.
-func (o *clientOptions) client() (client.Client, string, error) {
-	config, err := o.loading().ClientConfig()
-	if err != nil {
-		return nil, "", fmt.Errorf("find the cluster: %w", err)
-	}
-	scheme := runtime.NewScheme()
-	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme),
-		v1alpha1.AddToScheme(scheme))
-	if err != nil {
-		return nil, "", err
-	}
-	server, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return nil, "", err
-	}
-	version, err := server.ServerVersion()
-	if err != nil {
-		return nil, "", fmt.Errorf("ask the cluster for its version: %w", err)
-	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	return c, version.GitVersion, err
-}
 
 // workloadsOf returns a namespace's workloads: of pods and sets that another workload here made, only the maker. A pod that a custom
 // resource made counts: nobody else knows what the next one will be like.
@@ -152,14 +79,23 @@ func listAll(ctx context.Context, cluster client.Client, into client.ObjectList,
 
 // eachItem calls do for each object of a list, and keeps no more than two pages of it at a time.
 func eachItem(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error, options ...client.ListOption) error {
+	_, err := eachItemSince(ctx, cluster, empty, do, options...)
+	return err
+}
+
+// eachItemSince does what eachItem does, and returns the version of the list, from which on a watch tells of changes.
+func eachItemSince(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error, options ...client.ListOption,
+) (version string, err error) {
 	pages := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {
 		list, ok := empty.DeepCopyObject().(client.ObjectList)
 		if !ok {
 			return nil, fmt.Errorf("%T is no list", empty)
 		}
 		err := cluster.List(ctx, list, append(slices.Clip(options), client.Limit(page.Limit), client.Continue(page.Continue))...)
+		version = list.GetResourceVersion()
 		return list, err
 	})
 	pages.PageSize, pages.PageBufferSize = pageSize, 1
-	return pages.EachListItem(ctx, metav1.ListOptions{}, do)
+	err = pages.EachListItem(ctx, metav1.ListOptions{}, do)
+	return version, err
 }

@@ -1,0 +1,163 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	nodev1 "k8s.io/api/node/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// clientOptions name the cluster, and who asks it, by kubectl's own flags.
+type clientOptions struct {
+	config *genericclioptions.ConfigFlags
+}
+
+// addFlags adds the flags that say which cluster is asked.
+func (o *clientOptions) addFlags(cmd *cobra.Command) {
+	all := genericclioptions.NewConfigFlags(false)
+	o.config = &genericclioptions.ConfigFlags{
+		KubeConfig: all.KubeConfig, Context: all.Context, ClusterName: all.ClusterName, AuthInfoName: all.AuthInfoName,
+		Impersonate: all.Impersonate, ImpersonateGroup: all.ImpersonateGroup, Timeout: all.Timeout,
+	}
+	flags := cmd.Flags()
+	o.config.AddFlags(flags)
+	for name, usage := range map[string]string{
+		"kubeconfig":      "kubeconfig `file` (default: as kubectl finds it)",
+		"context":         "`context` of the kubeconfig",
+		"cluster":         "`cluster` of the kubeconfig",
+		"user":            "`user` of the kubeconfig",
+		"as":              "`user` to impersonate, or a service account, system:serviceaccount:NAMESPACE:NAME",
+		"as-group":        "`group` to impersonate (repeatable)",
+		"request-timeout": "how long to wait for an answer of the API server, such as 30s; 0 is without limit",
+	} {
+		flags.Lookup(name).Usage = usage
+	}
+	completeClusterFlags(cmd, o)
+}
+
+// addNamespacedFlags adds the flags of addFlags, and -n, whose usage depends on the command.
+func (o *clientOptions) addNamespacedFlags(cmd *cobra.Command, namespace string) {
+	o.addFlags(cmd)
+	o.config.Namespace = new("")
+	cmd.Flags().StringVarP(o.config.Namespace, "namespace", "n", "", namespace)
+	completeFlag(cmd, "namespace", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return o.namesOf(corev1.SchemeGroupVersion.WithKind("Namespace")), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// loading reads the kubeconfig when it is asked.
+func (o *clientOptions) loading() clientcmd.ClientConfig { return o.config.ToRawKubeConfigLoader() }
+
+// isNamed reports whether a flag says which cluster to ask, or as whom.
+func (o *clientOptions) isNamed(cmd *cobra.Command) bool {
+	return slices.ContainsFunc([]string{"kubeconfig", "context", "cluster", "user", "as"}, cmd.Flags().Changed)
+}
+
+// namespace returns the namespace of -n, or that of the context.
+func (o *clientOptions) namespace() (string, error) {
+	namespace, _, err := o.loading().Namespace()
+	return namespace, err
+}
+
+// clusterName is what the kubeconfig calls the cluster; empty if it does not say.
+func (o *clientOptions) clusterName() string {
+	config, err := o.loading().RawConfig()
+	if err != nil {
+		return ""
+	}
+	current := config.Contexts[cmp.Or(*o.config.Context, config.CurrentContext)]
+	if current == nil {
+		return *o.config.ClusterName
+	}
+	return cmp.Or(*o.config.ClusterName, current.Cluster)
+}
+
+// findsCluster reports whether a flag, a kubeconfig or the pod that the program runs in names a cluster.
+func (o *clientOptions) findsCluster() bool {
+	config, err := o.loading().RawConfig()
+	if err != nil || !clientcmdapi.IsConfigEmpty(&config) {
+		return true
+	}
+	_, err = rest.InClusterConfig()
+	return !errors.Is(err, rest.ErrNotInCluster)
+}
+
+// restConfig says how to reach the cluster.
+func (o *clientOptions) restConfig() (*rest.Config, error) {
+	if !o.findsCluster() {
+		return nil, errors.New("find the cluster: there is no kubeconfig; name one with --kubeconfig, or in the environment variable KUBECONFIG")
+	}
+	config, err := o.config.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	return config, nil
+}
+
+// client returns a client of the cluster, and the version that the cluster reports.
+func (o *clientOptions) client() (client.WithWatch, string, error) {
+	config, err := o.restConfig()
+	if err != nil {
+		return nil, "", err
+	}
+	scheme := runtime.NewScheme()
+	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme),
+		admissionregistrationv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
+	if err != nil {
+		return nil, "", err
+	}
+	server, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, "", err
+	}
+	version, err := server.ServerVersion()
+	if err != nil {
+		return nil, "", fmt.Errorf("ask the cluster for its version: %w", err)
+	}
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	return c, version.GitVersion, err
+}
+
+// scopeOptions name the cluster, and the objects of it that a command looks at.
+type scopeOptions struct {
+	clientOptions
+	allNamespaces bool
+	selector      string
+}
+
+// addFlags adds the flags of clientOptions, with -n, -A and -l for objects of the kind named, in the plural.
+func (o *scopeOptions) addFlags(cmd *cobra.Command, objects string) {
+	o.addNamespacedFlags(cmd, "`namespace` of the "+objects+" (default: that of the context)")
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "look at "+objects+" in all namespaces; -n does not count then")
+	flags.StringVarP(&o.selector, "selector", "l", "", "label `selector` of the "+objects+", such as app=web")
+}
+
+// scope returns the namespace to look at, "" for all, and the labels of what counts.
+func (o *scopeOptions) scope() (namespace string, selector labels.Selector, err error) {
+	if selector, err = labels.Parse(o.selector); err != nil {
+		return "", nil, usagef("--selector: %w", err)
+	}
+	if !o.allNamespaces {
+		namespace, err = o.clientOptions.namespace()
+	}
+	return namespace, selector, err
+}

@@ -18,7 +18,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
-	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // Workload is an object that makes pods, or a pod that nothing known makes.
@@ -52,10 +51,10 @@ type Finding struct {
 	Pods       int         `json:"pods,omitempty"`
 	Containers []Container `json:"containers,omitempty"`
 	// Native are the entries of securityContext.sysctls that kubelets reject unless a flag allows them.
-	Native []string `json:"native,omitempty"`
-	// Annotation are the lines that convert adds.
+	Native []Native `json:"native,omitempty"`
+	// Annotation are the lines that convert adds, with --native.
 	Annotation []string `json:"annotation,omitempty"`
-	// Verdict is Converts, Partly or Stays. Native sysctls stay: they move to the annotation by hand.
+	// Verdict is Converts, Partly or Stays: what convert does, with --native.
 	Verdict string `json:"verdict"`
 }
 
@@ -72,23 +71,36 @@ type Container struct {
 	Reasons []string `json:"reasons,omitempty"`
 }
 
+// Native is a native sysctl.
+type Native struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	// Converts is set if `convert --native` makes a line of the annotation of it.
+	Converts bool `json:"converts"`
+	// Reasons are why it stays.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
 // Auditor collects findings.
 type Auditor struct {
 	evaluator  psapolicy.Evaluator
 	rejection  Rejection
+	isAllowed  func(name string) bool
 	namespaces map[string]*namespace
 	findings   []*Finding
 	shared     map[string]*Finding // by what they are and set
 	counts     Counts
 }
 
-// New returns an Auditor that has seen nothing yet.
-func New(rejection Rejection) (*Auditor, error) {
+// New returns an Auditor that has seen nothing yet. isAllowed reports whether all kubelets allow a native sysctl.
+func New(rejection Rejection, isAllowed func(name string) bool) (*Auditor, error) {
 	evaluator, err := psapolicy.NewEvaluator(psapolicy.DefaultChecks(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
 	}
-	return &Auditor{evaluator: evaluator, rejection: rejection, namespaces: map[string]*namespace{}, shared: map[string]*Finding{}}, nil
+	return &Auditor{
+		evaluator: evaluator, rejection: rejection, isAllowed: isAllowed, namespaces: map[string]*namespace{}, shared: map[string]*Finding{},
+	}, nil
 }
 
 // Add looks at a workload.
@@ -101,6 +113,7 @@ func (a *Auditor) Add(w Workload) error {
 	if err != nil {
 		return fmt.Errorf("%s %s/%s: %w", w.Kind, w.Namespace, w.Name, err)
 	}
+	result.MoveNative(convert.Kernel{Guest: w.Guest}, a.isAllowed, func(string) bool { return false })
 	p, err := pod.FromTyped(&corev1.Pod{ObjectMeta: w.Template.ObjectMeta, Spec: w.Template.Spec})
 	if err != nil {
 		return err
@@ -114,7 +127,7 @@ func (a *Auditor) Add(w Workload) error {
 	if p.AsksForSysctls() {
 		a.counts.Annotated++
 	}
-	a.namespace(w.Namespace).judge(a.evaluator, w.Template, f, result)
+	a.judge(w, f, result)
 	if len(f.Containers)+len(f.Native) == 0 {
 		return nil
 	}
@@ -163,6 +176,13 @@ func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 	f := &Finding{Namespace: w.Namespace, Kind: w.Kind, Name: w.Name, Verdict: Converts}
 	converted := 0
 	for _, found := range result.Findings {
+		if found.Converts() && rejected == "" {
+			converted++
+		}
+		if found.List == convert.NativeSysctls {
+			f.Native = append(f.Native, nativeOf(found, rejected))
+			continue
+		}
 		c := Container{Path: fmt.Sprintf("%s[%d]", found.List, found.Index), Name: found.Name, Converts: found.Converts()}
 		for _, assignment := range found.Assignments {
 			c.Sets = append(c.Sets, assignment.String())
@@ -179,10 +199,7 @@ func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 			c.Reasons = append(c.Reasons, atLine(problem.Line, problem.Reason))
 		}
 		if c.Converts && rejected != "" {
-			c.Converts, c.Reasons = false, []string{"the webhook would reject the pod: " + rejected}
-		}
-		if c.Converts {
-			converted++
+			c.Converts, c.Reasons = false, []string{rejectedPod + rejected}
 		}
 		f.Containers = append(f.Containers, c)
 	}
@@ -191,20 +208,26 @@ func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 			f.Annotation = append(f.Annotation, assignment.String())
 		}
 	}
-	if sc := w.Template.Spec.SecurityContext; sc != nil {
-		for _, native := range sc.Sysctls {
-			if isUnsafe(native.Name) {
-				f.Native = append(f.Native, native.Name+" = "+native.Value)
-			}
-		}
-	}
 	switch {
 	case converted == 0:
 		f.Verdict = Stays
-	case converted < len(f.Containers) || len(f.Native) > 0:
+	case converted < len(result.Findings):
 		f.Verdict = Partly
 	}
 	return f
+}
+
+const rejectedPod = "the webhook would reject the pod: "
+
+func nativeOf(found convert.Finding, rejected string) Native {
+	n := Native{Name: found.Name, Value: found.Assignments[0].Value, Converts: found.Converts()}
+	for _, problem := range found.Problems {
+		n.Reasons = append(n.Reasons, problem.Reason)
+	}
+	if n.Converts && rejected != "" {
+		n.Converts, n.Reasons = false, []string{rejectedPod + rejected}
+	}
+	return n
 }
 
 // atLine says which line of a script a text is about; 0 is none.
@@ -215,18 +238,15 @@ func atLine(line int, text string) string {
 	return fmt.Sprintf("line %d: %s", line, text)
 }
 
-// isUnsafe tells whether kubelets reject a native sysctl unless a flag allows it.
-func isUnsafe(name string) bool {
-	dotted, err := sysctl.ParseName(name)
-	return err == nil && sysctl.Lookup(dotted).SafeSince == ""
-}
-
 // withoutSysctls returns a pod's spec without what sets sysctls by hand.
 func withoutSysctls(spec corev1.PodSpec, result *convert.Result) corev1.PodSpec {
-	var gone []int
+	var gone, native []int
 	for _, f := range result.Findings {
-		if f.List == convert.InitContainers {
+		switch f.List {
+		case convert.InitContainers:
 			gone = append(gone, f.Index)
+		case convert.NativeSysctls:
+			native = append(native, f.Index)
 		}
 	}
 	var kept []corev1.Container
@@ -238,7 +258,10 @@ func withoutSysctls(spec corev1.PodSpec, result *convert.Result) corev1.PodSpec 
 	spec.InitContainers = kept
 	if spec.SecurityContext != nil {
 		context := *spec.SecurityContext
-		context.Sysctls = slices.DeleteFunc(slices.Clone(context.Sysctls), func(s corev1.Sysctl) bool { return isUnsafe(s.Name) })
+		context.Sysctls = slices.Clone(context.Sysctls)
+		for _, i := range slices.Backward(native) {
+			context.Sysctls = slices.Delete(context.Sysctls, i, i+1)
+		}
 		spec.SecurityContext = &context
 	}
 	return spec

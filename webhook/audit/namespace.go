@@ -1,7 +1,6 @@
 package audit
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	psaapi "k8s.io/pod-security-admission/api"
 	psapolicy "k8s.io/pod-security-admission/policy"
 
@@ -43,10 +42,11 @@ func (a *Auditor) AddNamespace(name string, labels map[string]string) {
 }
 
 // judge notes what a workload means for its namespace.
-func (n *namespace) judge(evaluator psapolicy.Evaluator, template *corev1.PodTemplateSpec, f *Finding, result *convert.Result) {
-	spec := withoutSysctls(template.Spec, result)
+func (a *Auditor) judge(w Workload, f *Finding, result *convert.Result) {
+	n := a.namespace(w.Namespace)
+	spec := withoutSysctls(w.Template.Spec, result)
 	fails := func(level psaapi.Level) bool {
-		checks := evaluator.EvaluatePod(psaapi.LevelVersion{Level: level, Version: psaapi.LatestVersion()}, &template.ObjectMeta, &spec)
+		checks := a.evaluator.EvaluatePod(psaapi.LevelVersion{Level: level, Version: psaapi.LatestVersion()}, &w.Template.ObjectMeta, &spec)
 		return !psapolicy.AggregateCheckResults(checks).Allowed
 	}
 	n.byHand = n.byHand || len(f.Containers)+len(f.Native) > 0

@@ -21,6 +21,8 @@ type Report struct {
 	Cluster    string      `json:"cluster,omitempty"` // as the person calls it
 	Kubernetes string      `json:"kubernetes"`
 	Time       time.Time   `json:"time"`
+	// Policies says which policies decided on what convert would write.
+	Policies   string      `json:"policies"`
 	Counts     Counts      `json:"counts"`
 	Workloads  []*Finding  `json:"workloads"`
 	Namespaces []Namespace `json:"namespaces"`

@@ -15,45 +15,49 @@ import (
 
 // analyze runs a container's command on every way that it may take.
 func (s *setting) analyze(c *corev1.Container, found *Finding) {
+	if start := s.starterOf(c, found); start != nil {
+		s.decide(start, found)
+	}
+}
+
+// starterOf returns what runs a container's command; nil if it cannot be read, which is a problem of found.
+func (s *setting) starterOf(c *corev1.Container, found *Finding) starter {
 	if len(c.Command) == 0 && !s.image.official {
 		found.problem(0, "the image's own entrypoint decides what becomes of args; state command as well")
-		return
+		return nil
 	}
 	for _, name := range strings.Fields("PATH BASH_ENV ENV IFS LD_PRELOAD LD_LIBRARY_PATH POSIXLY_CORRECT SHELLOPTS BASHOPTS") {
 		if _, ok := s.environment[name]; ok {
 			found.problem(0, "the variable %s changes what the commands do", name)
-			return
+			return nil
 		}
 	}
 	var words []string
 	for _, word := range slices.Concat(c.Command, c.Args) {
 		if strings.Contains(word, "\r") {
 			found.problem(0, "the command has line ends as on Windows, which belong to the words before them")
-			return
+			return nil
 		}
 		expanded := expandReferences(word, s.environment, s.openEnvironment)
 		if expanded.opaque {
 			found.problem(0, "a variable that the kubelet puts into the command comes from elsewhere: %s", shorten(word))
-			return
+			return nil
 		}
 		words = append(words, expanded.s)
 	}
-	start := s.command(words, found)
 	if isWord(path.Base(words[0]), "sh bash ash dash") {
 		sh, why := shellWords(words)
 		if sh == nil {
 			found.problem(0, "%s", why)
-			return
+			return nil
 		}
 		if sh.isBash && s.image.busybox {
 			found.problem(0, "the image has no bash")
 		}
 		found.Script = scriptPath(c, sh.index)
-		if start = s.script(sh, found); start == nil {
-			return
-		}
+		return s.script(sh, found)
 	}
-	s.decide(start, found)
+	return s.command(words, found)
 }
 
 func scriptPath(c *corev1.Container, index int) []string {
@@ -87,6 +91,9 @@ func shellWords(words []string) (*script, string) {
 			sh.options = append(sh.options, words[i])
 		}
 	}
+	if i < len(words) && words[i] == "--" {
+		i++
+	}
 	if !isCommand {
 		if i < len(words) {
 			return nil, "it runs the script " + words[i] + ", which is not looked into"
@@ -109,7 +116,7 @@ type starter func(*chooser, doubt) *run
 func (s *setting) newRun(c *chooser, d doubt) *run {
 	return &run{
 		setting: s, choices: c, doubt: d, lang: syntax.LangPOSIX,
-		variables: map[string]text{}, files: map[string]string{}, directories: map[string]bool{}, out: nil,
+		variables: map[string]text{}, readOnly: map[string]bool{}, files: map[string]string{}, directories: map[string]bool{}, out: nil,
 	}
 }
 

@@ -33,7 +33,7 @@ var certain = certainNames()
 
 func certainNames() map[string]bounds {
 	all := map[string]bounds{
-		"net.core.somaxconn":                         natural,
+		"net.core.somaxconn":                         {1, 0, 65535}, // more from Linux 5.0 on
 		"net.ipv4.icmp_echo_ignore_all":              boolean,
 		"net.ipv4.icmp_echo_ignore_broadcasts":       boolean,
 		"net.ipv4.icmp_ignore_bogus_error_responses": boolean,

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -26,6 +27,8 @@ func commandNamed(name string) func(*run, call) int {
 		return (*run).testCommand
 	case "set":
 		return (*run).set
+	case "export", "readonly":
+		return (*run).export
 	case "exit":
 		return (*run).exitCommand
 	case "exec":
@@ -156,6 +159,23 @@ func (r *run) exitCommand(c call) int {
 	return status
 }
 
+// export sets variables. Only bash parses it as a statement of its own.
+func (r *run) export(c call) int {
+	for _, argument := range c.args {
+		name, value, sets := strings.Cut(argument.s, "=")
+		switch {
+		case !syntax.ValidName(name):
+			r.problem(c.at, "this %s is not understood", c.name)
+		case sets:
+			r.setVariable(name, constant(value), c.at)
+		}
+		if c.name == "readonly" {
+			r.readOnly[name] = true
+		}
+	}
+	return 0
+}
+
 // exec runs a command in the place of the shell.
 func (r *run) exec(c call) int {
 	if len(c.args) == 0 || !c.args[0].isConstant() || strings.HasPrefix(c.args[0].s, "-") {
@@ -209,12 +229,26 @@ func (r *run) mount(c call) int {
 
 // install adds packages to the container, which ends with it. They may bring another sysctl command.
 func (r *run) install(c call) int {
+	if slices.ContainsFunc(c.args, func(a text) bool { return strings.Contains(a.s, "/") || strings.HasPrefix(a.s, "--root") }) {
+		r.problem(c.at, "%s may work on another root or on a file", c.name)
+	}
 	r.installed = true
 	return boolStatus(r.choose(choice{kind: succeeds, name: c.name + " " + words(c.args)}))
 }
 
 // look runs a command that only prints something.
 func (r *run) look(c call) int {
+	isOption := func(letters string) bool {
+		return slices.ContainsFunc(c.args, func(a text) bool {
+			return strings.HasPrefix(a.s, "-") && (strings.HasPrefix(a.s, "--") || strings.ContainsAny(a.s, letters))
+		})
+	}
+	switch {
+	case c.name == "tail" && isOption("fF"):
+		r.problem(c.at, "tail -f never ends")
+	case c.name == "date" && (isOption("s") || slices.ContainsFunc(c.args, func(a text) bool { return a.s != "" && a.s[0] >= '0' && a.s[0] <= '9' })):
+		r.problem(c.at, "date may set the clock")
+	}
 	if c.name == "hostname" && len(c.args) > 0 || c.name == "command" && (len(c.args) == 0 || c.args[0] != constant("-v")) {
 		r.problem(c.at, "this %s is not understood", c.name)
 	}

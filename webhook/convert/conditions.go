@@ -48,6 +48,9 @@ func (r *run) test(line int, args []text, brackets bool) int {
 	switch {
 	case len(args) == 3 && args[1].isConstant():
 		operator := args[1].s
+		if brackets && strings.HasSuffix(operator, "=") && strings.ContainsAny(args[2].s, "*?[\\") {
+			r.problemAt(line, "%q may be a pattern", args[2].s)
+		}
 		switch operator {
 		case "-lt", "-le", "-gt", "-ge", "-eq", "-ne":
 			return r.compare(line, args[0], operator, args[2], brackets)
@@ -67,7 +70,7 @@ func (r *run) test(line int, args []text, brackets bool) int {
 		return boolStatus(args[1].read == "" && args[1].s == "")
 	case len(args) == 2 && args[0].isConstant() && args[1].isConstant() && strings.Contains(" -e -f -r -w ", " "+args[0].s+" "):
 		if name, ok := r.setting.sysctlOfPath(args[1].s); ok {
-			return r.testFile(line, name)
+			return r.testFile(line, args[0].s, name)
 		}
 	case len(args) == 1 && args[0].isConstant():
 		return boolStatus(args[0].s != "")
@@ -107,9 +110,13 @@ func (r *run) compare(line int, a text, operator string, b text, brackets bool) 
 	return boolStatus(results[operator])
 }
 
-// testFile asks whether a file below /proc/sys is there.
-func (r *run) testFile(line int, name string) int {
+// testFile asks whether a file below /proc/sys is there, or can be written.
+func (r *run) testFile(line int, operator, name string) int {
 	switch {
+	case operator == "-w" && (r.doubt.kind == doubtRights || r.setting.fateOf(name) == fateReadOnly):
+		return 1
+	case operator == "-w" && r.setting.hostProcOnly:
+		r.problemAt(line, "whether the container may write %s is not known", name)
 	case r.setting.fateOf(name) == fateMissing || !r.isThere(name):
 		return 1
 	case r.setting.isOfModule(name):

@@ -41,8 +41,10 @@ func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, ker
 		if c.RestartPolicy != nil && isInit {
 			found.problem(0, "it is a sidecar, which goes on running")
 		}
-	case isInit && mayWrite && runsSomethingElse(c, s):
+	case isInit && mayWrite && !isTransparent(c):
 		found.problem(0, "it is privileged and runs %s, which is not looked into", whatRuns(template, c))
+	case isInit && hasSysAdmin(c) && !isTransparent(c):
+		found.problem(0, "it has the capability SYS_ADMIN and runs %s, which is not looked into", whatRuns(template, c))
 	}
 	if len(found.Problems) == 0 && len(found.Notes) == 0 {
 		return nil
@@ -74,8 +76,9 @@ func settingOf(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Ker
 		s.readOnlyRoot = sc.ReadOnlyRootFilesystem != nil && *sc.ReadOnlyRootFilesystem
 	}
 	user := userOf(spec, c)
-	isRoot := user != nil && *user == 0 || user == nil && s.image.root
+	isRoot := user != nil && *user == 0 || user == nil && s.image.official
 	ownUsers := spec.HostUsers != nil && !*spec.HostUsers // before Linux 6.9, root there may not write the IPC names
+	s.hostProcOnly = !isPrivileged(c) && s.mountsProc()
 	s.mayFail = !isRoot || !isPrivileged(c) || isConfined(template, c) || ownUsers
 	return s
 }
@@ -132,35 +135,22 @@ func mayWriteSysctls(template *corev1.PodTemplateSpec, c *corev1.Container, s *s
 	if isPrivileged(c) {
 		return "", true
 	}
-	for _, m := range s.mounts {
-		if _, below := strings.CutPrefix("/proc/sys/", strings.TrimSuffix(m.host, "/")+"/"); m.host != "" && below && !m.readOnly {
-			return "", true
-		}
+	if s.mountsProc() {
+		return "", true
+	}
+	if hasSysAdmin(c) {
+		return "it is not privileged: with the capability SYS_ADMIN it can remount /proc/sys, where nothing else on the node keeps it from that", false
 	}
 	return "it is not privileged, so /proc/sys is read-only in it: either the pod never starts, or the commands never had an effect", false
 }
 
-// runsSomethingElse reports whether a container runs a script or program that its command does not show.
-func runsSomethingElse(c *corev1.Container, s *setting) bool {
-	if len(c.Command) == 0 && !s.image.official {
-		return true
-	}
-	words := slices.Concat(c.Command, c.Args)
-	if len(words) == 0 {
-		return false
-	}
-	if isWord(path.Base(words[0]), "sh bash ash dash") {
-		script, _ := shellWords(words)
-		if script == nil {
-			return true
-		}
-		return runsAFile.MatchString(script.text)
-	}
-	return commandNamed(path.Base(words[0])) == nil
+// hasSysAdmin reports whether a container without privileges may mount file systems.
+func hasSysAdmin(c *corev1.Container) bool {
+	return c.SecurityContext != nil && c.SecurityContext.Capabilities != nil &&
+		slices.ContainsFunc(c.SecurityContext.Capabilities.Add, func(name corev1.Capability) bool {
+			return isWord(strings.TrimPrefix(strings.ToUpper(string(name)), "CAP_"), "SYS_ADMIN ALL")
+		})
 }
-
-// runsAFile matches a script that runs another one.
-var runsAFile = regexp.MustCompile(`(?m)(^|[;&|]\s*|^\s*)(\.\s+|source\s+|exec\s+|(ba|da|a)?sh\s+)?\.{0,2}/[\w./-]+`)
 
 // whatRuns names the script, and the volume that it comes from.
 func whatRuns(template *corev1.PodTemplateSpec, c *corev1.Container) string {

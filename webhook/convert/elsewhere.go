@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // Place is something about sysctls in an object where nothing is changed: a container in a custom resource or in the values of a chart, or a
@@ -165,11 +167,9 @@ func (s *search) chartSwitch(value map[string]any, path []string) {
 	}
 }
 
-// list recognizes a list of sysctls that an operator or a chart sets. A pod's own list is native, and no container sets it.
+// list recognizes a list of sysctls that an operator or a chart sets, and of a pod's own list, which is native, the names that are unsafe.
 func (s *search) list(value map[string]any, path []string) {
-	if len(path) > 0 && strings.HasSuffix(path[len(path)-1], "ecurityContext") {
-		return
-	}
+	isNative := len(path) > 0 && strings.HasSuffix(path[len(path)-1], "ecurityContext")
 	for _, key := range slices.Sorted(maps.Keys(value)) {
 		items, ok := value[key].([]any)
 		if !ok || !strings.Contains(strings.ToLower(key), "sysctl") {
@@ -181,17 +181,20 @@ func (s *search) list(value map[string]any, path []string) {
 			if pair, ok := item.(map[string]any); ok {
 				word, _ = pair["name"].(string)
 			}
-			if name, _, _ := strings.Cut(word, "="); strings.Contains(name, ".") {
-				names = append(names, strings.TrimSpace(name))
+			name, _, _ := strings.Cut(word, "=")
+			if name = strings.TrimSpace(name); strings.Contains(name, ".") && !(isNative && sysctl.Lookup(sysctl.Dotted(name)).SafeSince != "") {
+				names = append(names, name)
 			}
 		}
 		if len(names) == 0 {
 			continue
 		}
+		reason, what := "an operator or a chart sets these itself: ", "a list of sysctls"
+		if isNative {
+			reason, what = "kubelets reject these unless --allowed-unsafe-sysctls has them, or an operator sets them by a container of its own: ", "native sysctls"
+		}
 		s.places = append(s.places, Place{
-			Path:    append(slices.Clip(path), key),
-			Finding: Finding{Problems: []Problem{{0, "an operator or a chart sets these itself: " + strings.Join(names, ", ")}}},
-			What:    "a list of sysctls",
+			Path: append(slices.Clip(path), key), What: what, Finding: Finding{Problems: []Problem{{0, reason + strings.Join(names, ", ")}}},
 		})
 	}
 }

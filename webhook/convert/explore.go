@@ -49,8 +49,13 @@ const (
 
 // explore takes every way through a script on which the answers known hold. complete is unset if there are too many.
 func explore(known map[choice]bool, start func(*chooser) *run) (paths []*run, complete bool) {
+	return exploreSome(maxPaths, known, start)
+}
+
+// exploreSome takes some of the ways through a script.
+func exploreSome(most int, known map[choice]bool, start func(*chooser) *run) (paths []*run, complete bool) {
 	var given []bool
-	for len(paths) < maxPaths {
+	for len(paths) < most {
 		c := &chooser{answers: map[choice]bool{}, given: given}
 		maps.Copy(c.answers, known)
 		paths = append(paths, start(c))

@@ -105,7 +105,7 @@ func (g *generator) statement(depth int) string {
 		return g.simple()
 	}
 	inner := func() string { return g.statement(depth - 1) }
-	switch g.IntN(12) {
+	switch g.IntN(16) {
 	case 0:
 		return inner() + " && " + inner()
 	case 1:
@@ -120,6 +120,14 @@ func (g *generator) statement(depth int) string {
 		return g.loop()
 	case 6:
 		return "! " + g.simple()
+	case 7:
+		return "if " + g.pick("true", "false", "! true") + "; then " + inner() + "; elif " + g.question() + "; then " + inner() + "; fi"
+	case 8:
+		return g.question() + g.pick(" && ", " || ") + "{ " + inner() + "; }"
+	case 9:
+		return "( " + g.pick("set -e; ", "set +e; ", "exit 3; ", "") + inner() + g.pick("", "; exit 0", "; exit 1", "; false") + " )" + g.pick("", " || true", " && true")
+	case 10:
+		return inner() + g.pick(" && ", " || ") + inner() + g.pick(" && ", " || ") + inner()
 	default:
 		return g.raise()
 	}
@@ -137,7 +145,7 @@ func (g *generator) loop() string {
 func (g *generator) simple() string {
 	name, value := g.assignment()
 	redirect := g.pick(" > ", ">", " >> ")
-	switch g.IntN(16) {
+	switch g.IntN(22) {
 	case 0, 1, 2:
 		return "sysctl " + g.pick("-w ", "-w ", "-qw ", "-q -w ", "-e -w ", "") + g.word(name, value) + g.pick("", "", " > /dev/null", " >/dev/null 2>&1")
 	case 3:
@@ -158,6 +166,19 @@ func (g *generator) simple() string {
 		return "N=" + name + " V='" + value + "'; sysctl -w \"${N}=${V:-5}\""
 	case 13:
 		return g.pick("true", "echo tuning", "sleep 0", ":", "sysctl -n "+name+" > /dev/null", "cat "+file("net.core.somaxconn"))
+	case 16:
+		return "export V='" + value + "'; sysctl -w " + name + `="$V"`
+	case 17:
+		return "readonly R" + fmt.Sprint(g.next()) + "=1; sysctl -e -q -w " + g.word(name, value)
+	case 18:
+		return "echo '" + value + "' | tee " + file(name) + " " + file(g.pick(sortedNames...)) + " > /dev/null"
+	case 19:
+		return g.oneOf("tee "+file(name)+" <<< '"+value+"' > /dev/null", "printf '%s %s\\n' "+value+" ''"+redirect+file(name))
+	case 20:
+		return g.pick("id -u", "date", "ulimit -n", "command -v sysctl > /dev/null", "nproc", "umask 022") + g.pick("; ", " && ", " > /dev/null; ") +
+			"sysctl -w " + g.word(name, value)
+	case 21:
+		return "sysctl " + g.word(name, value) + " 2>&1 > /dev/null" + g.pick("", " || exit 4", " || false")
 	case 14:
 		return fmt.Sprintf("sysctl -w net.core.somaxconn=$((%d * 1024))", 1+g.IntN(64))
 	default:
@@ -165,10 +186,30 @@ func (g *generator) simple() string {
 	}
 }
 
+// oneOf returns a text for bash, or one for every shell.
+func (g *generator) oneOf(bash, others string) string {
+	if g.hasBash {
+		return bash
+	}
+	return others
+}
+
+// question writes a command whose status decides what runs next.
+func (g *generator) question() string {
+	name := g.pick(sortedNames...)
+	return g.pick("true", "false", "[ -e "+file(name)+" ]", "[ -w "+file(name)+" ]", "test -f "+file(name), "sysctl -n "+name+" > /dev/null 2>&1", "[ 4 -ge 3 ]",
+		`[ "a" = "b" ]`, `[ -z "" ]`, "[ 3 < 5 ]", "[ ! -n x ]", "sysctl -w "+g.word(g.assignment()), `[ "" -lt 5 ]`, "test 1 -eq 1", "id -u > /dev/null")
+}
+
+// next counts what must not be there twice.
+func (g *generator) next() int {
+	g.files++
+	return g.files
+}
+
 // config writes a file and loads it.
 func (g *generator) config() string {
-	g.files++
-	name := fmt.Sprintf("/tmp/convert-%d.conf", g.files)
+	name := fmt.Sprintf("/tmp/convert-%d.conf", g.next())
 	var lines []string
 	for range 1 + g.IntN(3) {
 		n, value := g.assignment()
@@ -177,7 +218,7 @@ func (g *generator) config() string {
 	content := strings.Join(lines, "\n")
 	switch g.IntN(3) {
 	case 0:
-		return "cat > " + name + " <<'EOF'\n" + content + "\nEOF\nsysctl " + g.pick("-p ", "-q -p ", "-qp ") + name
+		return "cat > " + name + " <<'EOF'\n" + content + "\nEOF\nsysctl " + g.pick("-p ", "-q -p ", "-qp ", "-e -p ") + name
 	case 1:
 		return "sysctl -p - <<EOF\n" + content + "\nEOF\n:"
 	default:

@@ -47,11 +47,11 @@ func newMerge(template *corev1.PodTemplateSpec) *merge {
 		}
 		left, value, _ := strings.Cut(line, "=")
 		name, atLeast := strings.CutSuffix(strings.TrimSpace(left), ">")
-		name = strings.TrimPrefix(strings.TrimSpace(name), "-")
+		name, optional := strings.CutPrefix(strings.TrimSpace(name), "-")
 		if strings.Contains(name, "/") {
 			name = strings.ReplaceAll(name, "/", ".")
 		}
-		m.existing = append(m.existing, Assignment{Name: name, Value: fold(value), AtLeast: atLeast})
+		m.existing = append(m.existing, Assignment{Name: name, Value: fold(value), AtLeast: atLeast, Optional: optional})
 	}
 	return m
 }
@@ -94,7 +94,11 @@ func (m *merge) conflicts(s *setting, a Assignment) []Problem {
 		}
 	}
 	for _, e := range m.existing {
-		if e.Name == a.Name && (e.Value != a.Value || e.AtLeast != a.AtLeast) {
+		switch {
+		case e.Name != a.Name:
+		case isRelated(a.Name):
+			conflict("the annotation sets %s too, and what is set between the two may change it: remove one of them", a.Name)
+		case e.Value != a.Value || e.AtLeast != a.AtLeast || e.Optional && !a.Optional:
 			conflict("the annotation says %q, and the container, which runs later, %q: decide for one of them, and remove the other", e, a)
 		}
 	}
@@ -142,7 +146,8 @@ var (
 
 // harmless are commands that set no sysctl but those that they name.
 const harmless = "ip iptables ip6tables iptables-save iptables-restore ip6tables-restore nft tc ethtool brctl bridge chown chmod cp mv ln rm rmdir " +
-	"touch find cut tr sort uniq seq cd umount modprobe dirname basename tar gzip curl wget openssl kill wait"
+	"touch find cut tr sort uniq seq cd umount modprobe dirname basename tar gzip curl wget openssl kill wait " +
+	"shift unset read return break continue sed diff mktemp chgrp setfacl nslookup getent ping pg_isready"
 
 // isTransparent reports whether everything that a container runs is in sight.
 func isTransparent(c *corev1.Container) bool {
@@ -170,9 +175,15 @@ func isTransparent(c *corev1.Container) bool {
 		return false
 	}
 	all := true
+	functions := map[string]bool{}
 	syntax.Walk(file, func(node syntax.Node) bool {
-		if call, ok := node.(*syntax.CallExpr); ok && len(call.Args) > 0 {
-			all = all && isKnown(call.Args[0].Lit())
+		switch node := node.(type) {
+		case *syntax.FuncDecl:
+			functions[node.Name.Value] = true
+		case *syntax.CallExpr:
+			if len(node.Args) > 0 {
+				all = all && (isKnown(node.Args[0].Lit()) || functions[node.Args[0].Lit()])
+			}
 		}
 		return all
 	})

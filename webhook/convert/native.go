@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -13,25 +14,27 @@ import (
 // NativeSysctls is the list of a Finding that is no container: sysctls that the kubelet sets.
 const NativeSysctls = "securityContext.sysctls"
 
-// MoveNative moves unsafe native sysctls, which a kubelet has to allow, into the annotation, and lines for names that isSafe reports safe on
-// every kubelet the other way. Native sysctls are set before any container runs, so their lines come first.
-func (r *Result) MoveNative(kernel Kernel, isSafe func(name string) bool) {
-	spec := &r.template.Spec
-	s := &setting{kernel: kernel, hostNetwork: spec.HostNetwork, hostIPC: spec.HostIPC}
-	var native []corev1.Sysctl
-	if spec.SecurityContext != nil {
-		native = spec.SecurityContext.Sysctls
-	}
-	r.becomeNative(native, isSafe)
-	var lines []Assignment
-	for i, one := range native {
-		name, err := sysctl.ParseName(one.Name)
-		if err != nil || sysctl.Lookup(name).SafeSince != "" {
-			continue
+// FindNative finds the native sysctls that kubelets reject unless a flag allows them. They stay.
+func (r *Result) FindNative(kernel Kernel, isAllowed func(name string) bool) {
+	for i, a := range r.unsafe(isAllowed) {
+		found := Finding{List: NativeSysctls, Index: i, Name: a.Name, Assignments: []Assignment{a}}
+		if _, problem := r.whyNative(kernel, a); problem != "" {
+			found.problem(0, "kubelets reject it unless --allowed-unsafe-sysctls has it, and it cannot move to the annotation: %s", problem)
+		} else {
+			found.problem(0, "kubelets reject it unless --allowed-unsafe-sysctls has it; with --native, it becomes a line of the annotation")
 		}
-		a := Assignment{Name: name, Value: fold(one.Value)}
-		found := Finding{List: NativeSysctls, Index: i, Name: name, Assignments: []Assignment{a}}
-		isThere, problem := r.whyNative(s, a)
+		r.Findings = append(r.Findings, found)
+	}
+}
+
+// MoveNative moves the native sysctls that kubelets reject unless a flag allows them into the annotation, and lines for names that isSafe
+// reports safe on every kubelet the other way. Native sysctls are set before any container runs, so their lines come first.
+func (r *Result) MoveNative(kernel Kernel, isAllowed, isSafe func(name string) bool) {
+	r.becomeNative(isSafe)
+	var lines []Assignment
+	for i, a := range r.unsafe(isAllowed) {
+		found := Finding{List: NativeSysctls, Index: i, Name: a.Name, Assignments: []Assignment{a}}
+		isThere, problem := r.whyNative(kernel, a)
 		if problem != "" {
 			found.problem(0, "%s", problem)
 		} else {
@@ -45,8 +48,28 @@ func (r *Result) MoveNative(kernel Kernel, isSafe func(name string) bool) {
 	r.Assignments = slices.Concat(lines, r.Assignments)
 }
 
+func (r *Result) native() []corev1.Sysctl {
+	if sc := r.template.Spec.SecurityContext; sc != nil {
+		return sc.Sysctls
+	}
+	return nil
+}
+
+// unsafe goes through the native sysctls that are not allowed, with their places in the list.
+func (r *Result) unsafe(isAllowed func(name string) bool) iter.Seq2[int, Assignment] {
+	return func(yield func(int, Assignment) bool) {
+		for i, one := range r.native() {
+			name, err := sysctl.ParseName(one.Name)
+			if err == nil && !isAllowed(name) && !yield(i, Assignment{Name: name, Value: fold(one.Value)}) {
+				return
+			}
+		}
+	}
+}
+
 // whyNative says why a sysctl stays native. isThere is set if the annotation sets it already, after it.
-func (r *Result) whyNative(s *setting, a Assignment) (isThere bool, problem string) {
+func (r *Result) whyNative(kernel Kernel, a Assignment) (isThere bool, problem string) {
+	s := &setting{kernel: kernel, hostNetwork: r.template.Spec.HostNetwork, hostIPC: r.template.Spec.HostIPC}
 	merged := newMerge(&r.template)
 	if merged.rejected != "" {
 		return false, merged.rejected
@@ -73,9 +96,9 @@ func (r *Result) whyNative(s *setting, a Assignment) (isThere bool, problem stri
 }
 
 // becomeNative takes lines that every kubelet sets without being asked. Those whose order matters stay lines.
-func (r *Result) becomeNative(native []corev1.Sysctl, isSafe func(name string) bool) {
+func (r *Result) becomeNative(isSafe func(name string) bool) {
 	isNative := func(name string) bool {
-		return slices.ContainsFunc(native, func(n corev1.Sysctl) bool { return sysctl.Dotted(n.Name) == name })
+		return slices.ContainsFunc(r.native(), func(n corev1.Sysctl) bool { return sysctl.Dotted(n.Name) == name })
 	}
 	r.Assignments = slices.DeleteFunc(r.Assignments, func(a Assignment) bool {
 		if a.AtLeast || a.Optional || !isSafe(a.Name) || isRelated(a.Name) || isNative(a.Name) {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 func TestNative(t *testing.T) {
@@ -51,7 +53,7 @@ func TestNative(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			result.MoveNative(Kernel{}, isSafe)
+			result.MoveNative(Kernel{}, func(name string) bool { return sysctl.Lookup(name).SafeSince != "" }, isSafe)
 			after := []byte(test.before)
 			if operations := result.Operations(); len(operations) > 0 {
 				encoded, err := json.Marshal(operations)

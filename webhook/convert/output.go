@@ -111,6 +111,9 @@ func (r *run) tee(c call) int {
 			continue
 		}
 		if sysctl, ok := r.setting.sysctlOfPath(name.s); ok {
+			if r.setting.hostProcOnly && strings.HasPrefix(name.s, "/proc/") {
+				r.problem(c.at, "%s in the container's own /proc/sys is read-only, unless the container is privileged", sysctl)
+			}
 			if r.writeText(sysctl, input.text(), c) != wrote {
 				status = 1
 			}

@@ -10,7 +10,7 @@ func (s *setting) doubts(p *run) []doubt {
 		if a.outcome != wrote {
 			continue
 		}
-		if !s.existsEverywhere(a.name) && !s.isOfModule(a.name) {
+		if a.isNew || !s.existsEverywhere(a.name) && !s.isOfModule(a.name) {
 			all = append(all, doubt{doubtAttempt, i, missing})
 		}
 		if !s.takesEverywhere(a.name, a.value) {
@@ -47,6 +47,9 @@ func (s *setting) hides(p *run, d doubt) Problem {
 			"if not, " + goesOn}
 	}
 	a := p.attempts[d.attempt]
+	if a.isNew {
+		return Problem{a.line, "the sysctl command of this image may be too old for -q, or for a value without -w; if so, " + goesOn}
+	}
 	if d.outcome == missing {
 		return Problem{a.line, fmt.Sprintf("not every node has %s; where it is missing, %s", a.name, goesOn)}
 	}

@@ -66,7 +66,7 @@ func (r *run) input(d *syntax.Redirect, number string) {
 	case syntax.WordHdoc:
 		content.write(r.joined(d.Word), constant("\n"))
 	case syntax.RdrIn:
-		content.write(r.read(r.joined(d.Word), d.Pos()))
+		content.write(r.inputFile(r.joined(d.Word), d.Pos()))
 	default:
 		document := text{}
 		if d.Hdoc != nil {
@@ -123,6 +123,15 @@ func (r *run) read(name text, at syntax.Pos) text {
 		return text{}
 	}
 	return text{opaque: true}
+}
+
+// inputFile returns what a file holds that is opened for a command. The command does not run if there is no such file.
+func (r *run) inputFile(name text, at syntax.Pos) text {
+	content := r.read(name, at)
+	if content.opaque || content.read != "" && !r.setting.existsEverywhere(content.read) {
+		r.problem(at, "whether the file %s is there is not known, and the command runs only if it is", name.s)
+	}
+	return content
 }
 
 // noRedirects is for commands whose output matters to nobody.

@@ -43,8 +43,8 @@ type attempt struct {
 	name, value string
 	line        int
 	outcome     outcome
-	// viaTool is set if the sysctl command makes it, and not the shell.
-	viaTool bool
+	// isNew is set if an older sysctl command does not know how it is asked, and ends with an error.
+	isNew bool
 }
 
 // doubt forces failures on a run: the script has to stop at each that could happen, since a pod with the annotation would not start.
@@ -75,6 +75,7 @@ type run struct {
 	notes    []Note
 
 	variables         map[string]text
+	readOnly          map[string]bool // variables that may not be set again
 	arguments         []string // $0, $1, ...
 	errexit, pipefail bool
 	installed         bool // a package manager ran, so the sysctl command may be another one
@@ -137,13 +138,26 @@ func (r *run) problemAt(line int, format string, args ...any) {
 	r.problems = append(r.problems, p)
 }
 
+// writeByTool carries out an attempt that the sysctl command makes.
+func (r *run) writeByTool(name, value string, c call, isNew bool) outcome {
+	if r.setting.hostProcOnly {
+		r.problem(c.at, "the sysctl command writes to the container's own /proc/sys, which is read-only unless it is privileged")
+	}
+	before := len(r.attempts)
+	done := r.write(name, value, c.line)
+	if len(r.attempts) > before {
+		r.attempts[before].isNew = isNew
+	}
+	return done
+}
+
 // write carries out one attempt to write a sysctl.
-func (r *run) write(name, value string, line int, viaTool bool) outcome {
+func (r *run) write(name, value string, line int) outcome {
 	if len(r.attempts) >= maxAttempts {
 		r.problemAt(0, "the script sets sysctls more than %d times", maxAttempts)
 		return wrote
 	}
-	a := attempt{name: name, value: value, line: line, viaTool: viaTool}
+	a := attempt{name: name, value: value, line: line}
 	switch fate := r.setting.fateOf(name); {
 	case r.doubt.kind == doubtRights:
 		a.outcome = denied

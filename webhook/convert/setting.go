@@ -25,6 +25,8 @@ type setting struct {
 	mounts                        []mount
 	readOnlyRoot                  bool
 	image                         image
+	// hostProcOnly is set if the container's own /proc/sys is read-only: it can write through a mount of the node's /proc alone.
+	hostProcOnly bool
 	// mayFail is set if it is not certain that the container may write /proc/sys.
 	mayFail bool
 }
@@ -33,27 +35,6 @@ type setting struct {
 type mount struct {
 	path, host string
 	readOnly   bool
-}
-
-// image is what is known about an image by its name.
-type image struct {
-	busybox bool // its sysctl command is busybox's
-	procps  bool // its sysctl command is that of procps, if there is one
-	root    bool // its user is root
-	// official is set for an image of the Docker library, which has no entrypoint.
-	official bool
-}
-
-// imageOf recognizes images of the Docker library, and copies of them elsewhere under the same name.
-func imageOf(reference string) image {
-	reference, _, _ = strings.Cut(reference, "@")
-	dir, name := path.Split(reference)
-	name, _, _ = strings.Cut(name, ":")
-	busybox := isWord(name, "busybox alpine")
-	procps := isWord(name, "debian ubuntu centos fedora rockylinux almalinux amazonlinux")
-	official := (busybox || procps) && slices.Contains([]string{"", "library/", "docker.io/", "docker.io/library/",
-		"public.ecr.aws/docker/library/", "mirror.gcr.io/library/"}, dir)
-	return image{busybox: busybox, procps: procps, root: busybox || procps, official: official}
 }
 
 // fate is what becomes of a write, going by the name.
@@ -135,6 +116,13 @@ func (s *setting) sysctlOfPath(name string) (string, bool) {
 	}
 	dotted, err := sysctl.ParseName(below)
 	return dotted, err == nil
+}
+
+// mountsProc reports whether the node's /proc/sys is mounted writable.
+func (s *setting) mountsProc() bool {
+	return slices.ContainsFunc(s.mounts, func(m mount) bool {
+		return m.host != "" && !m.readOnly && strings.HasPrefix("/proc/sys/", strings.TrimSuffix(m.host, "/")+"/")
+	})
 }
 
 // isMounted reports whether a file is on a volume.

@@ -32,6 +32,9 @@ func (r *run) simple(c *syntax.CallExpr, redirects []*syntax.Redirect) int {
 		words = append(words, r.fields(w)...)
 	}
 	if len(words) == 0 {
+		if len(c.Args) > 0 {
+			r.problem(c.Pos(), "the command is empty")
+		}
 		r.status = 0
 		for _, a := range c.Assigns {
 			r.assign(a) // a command substitution leaves its status
@@ -80,6 +83,9 @@ func (r *run) execute(c call, redirects []*syntax.Redirect) int {
 		if to != nil && (to.sysctl != "" || to.file != "") {
 			r.problem(c.at, "the output goes to two files")
 		}
+		if one.sysctl != "" {
+			r.checkPath(redirect.Word, one.sysctl, c)
+		}
 		to = &one
 	}
 	if to == nil {
@@ -105,9 +111,19 @@ func (r *run) execute(c call, redirects []*syntax.Redirect) int {
 	return status
 }
 
+// checkPath notes that a file cannot be written since it is not the node's, in a container without privileges.
+func (r *run) checkPath(word *syntax.Word, name string, c call) {
+	if r.setting.hostProcOnly && strings.HasPrefix(r.joined(word).s, "/proc/") {
+		r.problem(c.at, "%s in the container's own /proc/sys is read-only, unless the container is privileged", name)
+	}
+}
+
 // blocked notes an attempt whose file cannot be opened. The command does not run.
 func (r *run) blocked(name string, c call) int {
-	r.write(name, "", c.line, false)
+	if isWord(c.name, ": set exit exec") {
+		r.problem(c.at, "shells differ in what becomes of %s if its file cannot be opened", c.name)
+	}
+	r.write(name, "", c.line)
 	return 1
 }
 
@@ -120,7 +136,7 @@ func (r *run) writeText(name string, output text, c call) outcome {
 	case strings.Trim(value, blanks) == "" || strings.Contains(value, "\n"):
 		r.problem(c.at, "the kernel reads one line, and %q is not one", output.s)
 	}
-	return r.write(name, fold(value), c.line, false)
+	return r.write(name, fold(value), c.line)
 }
 
 // writeFile writes the output of a command into a file of the container, for `sysctl -p` later.

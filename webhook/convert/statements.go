@@ -210,7 +210,7 @@ func (r *run) forClause(c *syntax.ForClause, guarded bool) int {
 	}
 	status := 0
 	for _, item := range items {
-		r.variables[loop.Name.Value] = item
+		r.setVariable(loop.Name.Value, item, c.Pos())
 		if status = r.statements(c.Do, guarded); r.exited {
 			return r.status
 		}
@@ -229,6 +229,9 @@ func (r *run) declare(c *syntax.DeclClause) int {
 			continue
 		}
 		r.assign(a)
+		if c.Variant.Value == "readonly" {
+			r.readOnly[a.Name.Value] = true
+		}
 	}
 	return 0
 }
@@ -239,17 +242,23 @@ func (r *run) assign(a *syntax.Assign) {
 		return
 	}
 	name := a.Name.Value
-	if a.Naked { // export of a variable that is set elsewhere
-		return
+	switch {
+	case a.Naked: // export of a variable that is set elsewhere
+	case a.Value == nil:
+		r.setVariable(name, constant(""), a.Pos())
+	default:
+		r.setVariable(name, r.joined(a.Value), a.Pos())
+	}
+}
+
+func (r *run) setVariable(name string, value text, at syntax.Pos) {
+	if r.readOnly[name] {
+		r.problem(at, "%s is read-only, and shells differ in what becomes of the script", name)
 	}
 	if name == "IFS" || name == "PATH" || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "POSIXLY_CORRECT" {
-		r.problem(a.Pos(), "%s changes how the rest of the script runs", name)
+		r.problem(at, "%s changes how the rest of the script runs", name)
 	}
-	if a.Value == nil {
-		r.variables[name] = constant("")
-		return
-	}
-	r.variables[name] = r.joined(a.Value)
+	r.variables[name] = value
 }
 
 func boolStatus(ok bool) int {

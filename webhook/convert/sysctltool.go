@@ -27,12 +27,17 @@ func (r *run) sysctl(c call) int {
 		r.out.write(text{opaque: true})
 		return boolStatus(r.choose(choice{kind: succeeds, name: "sysctl -a"}))
 	case flags.load:
-		return r.load(c, operands)
+		return r.load(c, flags, operands)
 	case len(operands) == 0:
 		r.problem(c.at, "this sysctl names nothing")
 		return 0
 	}
 	return r.assignAll(c, flags, operands)
+}
+
+// isOld reports whether an older busybox ends with an error at a call, and sets nothing.
+func (r *run) isOld(flags sysctlFlags) bool {
+	return r.setting.image.oldBusybox && (flags.quiet || !flags.write && !flags.load)
 }
 
 // sysctlOptions reads the options, which come first: busybox takes what follows for names.
@@ -103,7 +108,7 @@ func (r *run) assignAll(c call, flags sysctlFlags, operands []text) int {
 			r.problem(c.at, "the value of %s is empty or has more than one line", name)
 		default:
 			r.out.write(text{opaque: true})
-			switch r.write(name, fold(value), c.line, true) {
+			switch r.writeByTool(name, fold(value), c, r.isOld(flags)) {
 			case wrote:
 			case missing:
 				if !flags.ignore || r.isBusybox() {
@@ -152,7 +157,10 @@ func (r *run) canRead(name string, c call) bool {
 }
 
 // load runs `sysctl -p FILE...`. The files have to be written by the script.
-func (r *run) load(c call, names []text) int {
+func (r *run) load(c call, flags sysctlFlags, names []text) int {
+	if len(names) > 1 {
+		r.problem(c.at, "sysctl -p with several files: an older busybox loads the first one alone")
+	}
 	if len(names) == 0 {
 		names = []text{constant("/etc/sysctl.conf")}
 	}
@@ -167,7 +175,7 @@ func (r *run) load(c call, names []text) int {
 			continue
 		}
 		for _, line := range strings.Split(content, "\n") {
-			one, ended := r.loadLine(c, strings.Trim(line, " \t\r"))
+			one, ended := r.loadLine(c, flags, strings.Trim(line, " \t\r"))
 			if status = max(status, one); ended {
 				return status
 			}
@@ -177,7 +185,7 @@ func (r *run) load(c call, names []text) int {
 }
 
 // loadLine carries out one line of a file. ended is set if the command ends at it.
-func (r *run) loadLine(c call, line string) (status int, ended bool) {
+func (r *run) loadLine(c call, flags sysctlFlags, line string) (status int, ended bool) {
 	if line == "" || line[0] == '#' || line[0] == ';' {
 		return 0, false
 	}
@@ -191,9 +199,9 @@ func (r *run) loadLine(c call, line string) (status int, ended bool) {
 	if !ok {
 		return 0, false
 	}
-	switch r.write(name, fold(value), c.line, true) {
+	switch r.writeByTool(name, fold(value), c, r.isOld(flags)) {
 	case missing:
-		return boolStatus(r.isBusybox()), false // busybox does not count it
+		return boolStatus(flags.ignore || r.isBusybox()), false // busybox does not count it
 	case denied:
 		return boolStatus(r.isBusybox() || !r.countsDenied()), false
 	case rejected:

@@ -259,6 +259,10 @@ func (r *run) substitution(c *syntax.CmdSubst) text {
 		r.problem(c.Pos(), "a command substitution is understood if it is one command")
 		return text{opaque: true}
 	}
+	if c.Stmts[0].Cmd == nil {
+		r.problem(c.Pos(), "$(< file) is understood by bash alone")
+		return text{opaque: true}
+	}
 	out, before := r.out, len(r.attempts)
 	captured := &pipe{}
 	r.out = captured

@@ -88,8 +88,11 @@ func NativeSysctls(p *pod.Pod) []string {
 
 // RejectedByKubelets returns those that no kubelet is known to allow: they are unsafe, and not declared allowed on all kubelets.
 func (i *Injector) RejectedByKubelets(p *pod.Pod) []string {
-	return slices.DeleteFunc(NativeSysctls(p), func(name string) bool {
-		isDeclared := func(pattern sysctl.Pattern) bool { return pattern.Matches(name) }
-		return sysctl.Lookup(name).SafeSince != "" || slices.ContainsFunc(i.kubeletSysctls, isDeclared)
-	})
+	return slices.DeleteFunc(NativeSysctls(p), i.KubeletsAllow)
+}
+
+// KubeletsAllow reports whether a name is safe, or declared allowed on all kubelets.
+func (i *Injector) KubeletsAllow(name string) bool {
+	isDeclared := func(pattern sysctl.Pattern) bool { return pattern.Matches(name) }
+	return sysctl.Lookup(name).SafeSince != "" || slices.ContainsFunc(i.kubeletSysctls, isDeclared)
 }

@@ -44,8 +44,10 @@ func newAuditCommand() *cobra.Command {
 The command reads, and never writes. It looks at Deployments, StatefulSets, DaemonSets, ReplicaSets, CronJobs, Jobs,
 ReplicationControllers, pods that nothing made, and pods and ReplicaSets that a custom resource made, with the permissions of the caller.
 It reports init containers and other containers that set sysctls, native sysctls that kubelets reject unless a flag allows them, and the
-namespaces that are open to privileged pods for no other reason. What convert would change is judged by the built-in default policy, or by the
-policies that --policy names, as convert does it.
+namespaces that are open to privileged pods for no other reason.
+
+What convert would change, with --native, is judged by the SysctlPolicies and SysctlProfiles of the cluster, or by the policies that --policy
+names. If the cluster has no such kinds, or the caller may not list them, the built-in default policy decides. The report says which it was.
 
 What may not be listed is named on standard error and in the report, and the exit code is 1.`,
 		Example: `  sysctl-injector audit -A
@@ -77,12 +79,11 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 	if look.injector, err = o.injector(); err != nil {
 		return err
 	}
-	objects, err := o.load(cmd.Context(), cmd.InOrStdin())
-	if err != nil {
+	policies := ""
+	if look.rules, policies, err = o.rules(cmd, cluster); err != nil {
 		return err
 	}
-	look.rules = objects.Rules()
-	if look.auditor, err = audit.New(look.rejection); err != nil {
+	if look.auditor, err = audit.New(look.rejection, look.injector.KubeletsAllow); err != nil {
 		return err
 	}
 	if err := look.run(cmd.Context()); err != nil {
@@ -90,7 +91,7 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 	}
 	report := look.auditor.Report()
 	report.Kubernetes, report.Time, report.Incomplete = version, time.Now().UTC().Truncate(time.Second), look.incomplete
-	report.Cluster = o.clusterName()
+	report.Cluster, report.Policies = o.clusterName(), policies
 	if err := o.print(cmd.OutOrStdout(), report); err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ func printAuditTable(out io.Writer, report audit.Report) error {
 	}
 	wrap(&text, "", fmt.Sprintf("Workloads: %d looked at, %d with the annotation, %d that set sysctls by hand: %d convert, %d in part, %d stay.",
 		c.Workloads, c.Annotated, c.ByHand, c.Converts, c.Partly, c.Stays), width)
+	wrap(&text, "", "Policies: "+oneLine(report.Policies)+".", width)
 	for _, missing := range report.Incomplete {
 		wrap(&text, "", "Not looked at: "+oneLine(missing), width)
 	}
@@ -73,8 +74,12 @@ func auditRows(report audit.Report, width int) string {
 			}
 			rows = append(rows, []string{f.Namespace, name, container.Name, summary(container.Sets), verdict})
 		}
-		if len(f.Native) > 0 {
-			rows = append(rows, []string{f.Namespace, name, "native", summary(f.Native), "by hand"})
+		for _, native := range f.Native {
+			verdict := "with --native"
+			if !native.Converts {
+				verdict = "no"
+			}
+			rows = append(rows, []string{f.Namespace, name, "native", oneLine(native.Name + " = " + native.Value), verdict})
 		}
 	}
 	fit(rows, width)
@@ -137,11 +142,17 @@ func fit(rows [][]string, width int) {
 func reasons(text *strings.Builder, report audit.Report, width int) {
 	some := false
 	for _, f := range report.Workloads {
-		for _, c := range f.Containers {
-			for _, reason := range c.Reasons {
+		add := func(what string, reasons []string) {
+			for _, reason := range reasons {
 				some = true
-				wrap(text, "  ", oneLine(fmt.Sprintf("%s/%s/%s, %s: %s", f.Namespace, f.Kind, f.Name, c.Name, reason)), width)
+				wrap(text, "  ", oneLine(fmt.Sprintf("%s/%s/%s, %s: %s", f.Namespace, f.Kind, f.Name, what, reason)), width)
 			}
+		}
+		for _, c := range f.Containers {
+			add(c.Name, c.Reasons)
+		}
+		for _, native := range f.Native {
+			add(native.Name, native.Reasons)
 		}
 	}
 	if some {

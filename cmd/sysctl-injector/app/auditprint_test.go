@@ -19,7 +19,8 @@ func auditReport() audit.Report {
 	const long = "line 3: the value comes from a file that this container does not show, so nobody can tell from here what is set <script>alert(1)</script>"
 	return audit.Report{
 		Cluster: "production", Kubernetes: "v1.37.2", Time: time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC),
-		Counts: audit.Counts{Workloads: 128, Annotated: 7, ByHand: 4, Converts: 1, Partly: 1, Stays: 2},
+		Policies: "the cluster's own, default, search",
+		Counts: audit.Counts{Workloads: 128, Annotated: 7, ByHand: 4, Converts: 1, Partly: 2, Stays: 1},
 		Workloads: []*audit.Finding{
 			{Namespace: "search", Kind: "StatefulSet", Name: "logs", Verdict: audit.Stays, Containers: []audit.Container{
 				{Path: "initContainers[0]", Name: "maps", Sets: []string{"vm.max_map_count = 262144"}, Reasons: []string{long}},
@@ -33,7 +34,9 @@ func auditReport() audit.Report {
 				{Path: "initContainers[0]", Name: "backlog", Sets: []string{"net.core.somaxconn = 511"}, Converts: true},
 				{Path: "containers[1]", Name: "loop", Reasons: []string{"it is no init container, so it is not changed"}},
 			}},
-			{Namespace: "voice", Kind: "DaemonSet", Name: "turn", Verdict: audit.Stays, Native: []string{"net.core.rmem_max = 26214400"}},
+			{Namespace: "voice", Kind: "DaemonSet", Name: "turn", Verdict: audit.Partly, Native: []audit.Native{
+				{Name: "net.core.somaxconn", Value: "512", Converts: true}, {Name: "net.core.rmem_max", Value: "26214400", Reasons: []string{"a pod cannot set it"}},
+			}, Annotation: []string{"net.core.somaxconn = 512"}},
 		},
 		Namespaces: []audit.Namespace{{Name: "shop", Label: "privileged", Standard: "restricted"}, {Name: "voice", Standard: "baseline", Converts: true}},
 		Incomplete: []string{"objects of kind Job: forbidden"},

@@ -64,6 +64,7 @@ func (c *conversion) file(f file) ([]byte, error) {
 			skip = append(skip, place.Path)
 		}
 		c.elsewhere(f, o, convert.Elsewhere(o.JSON, skip))
+		c.keys(f, o)
 		c.stillNamed(f, o)
 	}
 	c.otherDocuments(f)
@@ -80,7 +81,9 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 		return nil
 	}
 	if c.native {
-		result.MoveNative(c.kernelOf(t), c.isSafe)
+		result.MoveNative(c.kernelOf(t), c.injector.KubeletsAllow, c.isSafe)
+	} else {
+		result.FindNative(c.kernelOf(t), c.injector.KubeletsAllow)
 	}
 	operations := result.Operations()
 	rejected := ""

@@ -7,8 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
@@ -112,6 +115,20 @@ func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place
 				"the metadata of the pod template in a custom resource), and take this entry out", v1alpha1.SysctlsAnnotation))
 		}
 		c.items = append(c.items, one)
+	}
+}
+
+// keys reports the keys of the project that have no effect where they are: a person takes what they ask for as set.
+func (c *conversion) keys(f file, o manifest.Object) {
+	for _, found := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind, JSON: gjson.ParseBytes(o.JSON)}, c.find(o)) {
+		if found.Warning {
+			fmt.Fprintf(c.warn, "Warning: %s: line %d: %s %q: %s\n", f.name, o.LineOf(found.Path), o.Kind, o.Name, oneLine(found.Err.Error()))
+			continue
+		}
+		c.items = append(c.items, item{
+			file: f.name, line: o.LineOf(found.Path), object: fmt.Sprintf("%s %q", o.Kind, o.Name), what: found.Err.Field,
+			problems: []convert.Problem{{Reason: found.Reason + ": " + found.Err.Detail}},
+		})
 	}
 }
 

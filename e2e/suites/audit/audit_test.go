@@ -86,7 +86,10 @@ func TestAudit(t *testing.T) {
 		for _, c := range f.Containers {
 			line += fmt.Sprintf(", %s %t", c.Name, c.Converts)
 		}
-		found = append(found, line+strings.Join(append([]string{""}, f.Native...), ", native "))
+		for _, n := range f.Native {
+			line += fmt.Sprintf(", native %s = %s %t", n.Name, n.Value, n.Converts)
+		}
+		found = append(found, line)
 	}
 	want := []string{
 		"audit-open CronJob/nightly, tune true",
@@ -95,7 +98,7 @@ func TestAudit(t *testing.T) {
 		"audit-open Rollout/checkout (1), tune true",
 		"audit-open Search/logs (2), tune true",
 		"audit-other DaemonSet/agent, maps false",
-		"audit-other StatefulSet/voice, native net.core.somaxconn = 8",
+		"audit-other StatefulSet/voice, native net.core.somaxconn = 8 true",
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("workloads (-want +got):\n%s", diff)
@@ -110,6 +113,59 @@ func TestAudit(t *testing.T) {
 	}
 	if out, _, _, _ := run(t, program, "audit", "-n", "audit-open", "-l", "app=web"); strings.Contains(out, "nightly") || !strings.Contains(out, "Deployment/web") {
 		t.Errorf("with a selector:\n%s", out)
+	}
+}
+
+// What convert would change depends on the cluster's own policies, and the report says which they are.
+func TestAuditByTheClustersPolicies(t *testing.T) {
+	const own = "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: %s}\nspec:\n  allow: [{names: [%s], kernels: [Shared]}]\n"
+	crds := filepath.Join("..", "..", "..", "templates", "crds")
+	kubectl := func(args ...string) {
+		t.Helper()
+		if _, problem, code, _ := run(t, "kubectl", args...); code != 0 {
+			t.Fatal(problem)
+		}
+	}
+	kubectl("apply", "-f", "testdata/workloads.yaml")
+	converts := func() (policies string, web bool) {
+		out, problem, code, _ := run(t, program, "audit", "-n", "audit-open", "-o", "json")
+		var report audit.Report
+		if err := json.Unmarshal([]byte(out), &report); err != nil || code != 0 {
+			t.Fatalf("%v: exit code %d, %s", err, code, problem)
+		}
+		for _, f := range report.Workloads {
+			if f.Name == "web" {
+				return report.Policies, f.Verdict == audit.Converts
+			}
+		}
+		t.Fatalf("web is not found: %s", out)
+		return "", false
+	}
+	if policies, web := converts(); !web || !strings.HasPrefix(policies, "the built-in default, since the cluster has no SysctlPolicies") {
+		t.Errorf("without the kinds: converts %t by %s", web, policies)
+	}
+	kubectl("apply", "-f", crds)
+	t.Cleanup(func() { run(t, "kubectl", "delete", "-f", crds) })
+	kubectl("wait", "--for=condition=Established", "-f", crds, "--timeout=30s")
+	if policies, web := converts(); web || policies != "none: the cluster has no SysctlPolicy, so it allows nothing" {
+		t.Errorf("without a policy: converts %t by %s", web, policies)
+	}
+	for _, step := range []struct {
+		name, allows string
+		web          bool
+		policies     string
+	}{
+		{"ports", "net.ipv4.ip_local_port_range", false, "the cluster's own, ports"},
+		{"queues", "net.core.*", true, "the cluster's own, ports, queues"},
+	} {
+		path := filepath.Join(t.TempDir(), "policy.yaml")
+		if err := os.WriteFile(path, fmt.Appendf(nil, own, step.name, step.allows), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		kubectl("apply", "-f", path)
+		if policies, web := converts(); web != step.web || policies != step.policies {
+			t.Errorf("%s: converts %t by %s", step.name, web, policies)
+		}
 	}
 }
 

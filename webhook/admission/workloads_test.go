@@ -54,7 +54,7 @@ func TestWorkloadsGetWarnings(t *testing.T) {
 			[]string{"UnknownKey: spec.template.metadata.annotations[sysctl-injector.io/sysctls]: Forbidden: no such key; did you mean spec.template.metadata.annotations[sysctl-injector.dev/sysctls]?"}},
 		{"a later container that sets it again", "apps", "Deployment",
 			template("net.core.somaxconn = 4096", `"initContainers":[{"name":"tune","securityContext":{"privileged":true},"command":["sysctl","-w","net.core.somaxconn=8"]}],`),
-			[]string{`init container "tune" is privileged, names net.core.somaxconn, and runs later: a value that it sets takes the place of the annotation's; remove one of the two`}},
+			[]string{`init container "tune" runs later and sets net.core.somaxconn = 8, in the place of the annotation's value; remove one of the two`}},
 		{"pods that cannot be read", "apps", "Deployment", `{"spec":{"template":{"metadata":{"annotations":7},"spec":{}}}}`,
 			[]string{"the pods of this workload cannot be read: metadata.annotations must be an object, not a number"}},
 		{"nothing about an object without a template", "apps", "Deployment", `{"spec":{}}`, nil},

@@ -18,9 +18,9 @@ type Counts struct {
 
 // Report is the result of an audit.
 type Report struct {
-	Cluster    string      `json:"cluster,omitempty"` // as the person calls it
-	Kubernetes string      `json:"kubernetes"`
-	Time       time.Time   `json:"time"`
+	Cluster    string    `json:"cluster,omitempty"` // as the person calls it
+	Kubernetes string    `json:"kubernetes"`
+	Time       time.Time `json:"time"`
 	// Policies says which policies decided on what convert would write.
 	Policies   string      `json:"policies"`
 	Counts     Counts      `json:"counts"`

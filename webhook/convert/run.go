@@ -76,7 +76,7 @@ type run struct {
 
 	variables         map[string]text
 	readOnly          map[string]bool // variables that may not be set again
-	arguments         []string // $0, $1, ...
+	arguments         []string        // $0, $1, ...
 	errexit, pipefail bool
 	installed         bool // a package manager ran, so the sysctl command may be another one
 	files             map[string]string

@@ -232,7 +232,13 @@ func TestWarnsOfContainersThatSetASysctlAgain(t *testing.T) {
 	script := func(text string) corev1.Container {
 		return corev1.Container{Name: "init-sysctl", Command: []string{"sh", "-c", text}, SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}
 	}
-	const warning = `init container "init-sysctl" is privileged, names net.core.somaxconn, and runs later: a value that it sets takes the place of the annotation's; remove one of the two`
+	const unclear = `init container "init-sysctl" is privileged, runs later, and names net.core.somaxconn in a command that is not understood: ` +
+		"a value that it sets takes the place of the annotation's; remove one of the two"
+	warning := func(values string) []string {
+		return []string{`init container "init-sysctl" runs later and sets ` + values + ", in the place of the annotation's value; remove one of the two"}
+	}
+	withEnv := script("for s in $NAMES; do sysctl -w $s=8; done")
+	withEnv.Env = []corev1.EnvVar{{Name: "NAMES", Value: "net.ipv4.tcp_fin_timeout net.core.somaxconn"}}
 	plain := script("sysctl -w net.core.somaxconn=4096")
 	plain.SecurityContext = nil
 	for _, test := range []struct {
@@ -240,11 +246,19 @@ func TestWarnsOfContainersThatSetASysctlAgain(t *testing.T) {
 		container corev1.Container
 		want      []string
 	}{
-		{"by sysctl in a script", script("sysctl -w net.core.somaxconn=4096"), []string{warning}},
-		{"by a path", script(`echo 1024 >/proc/sys/net/core/somaxconn || true`), []string{warning}},
-		{"in quotes", script(`sysctl -w "net.core.somaxconn"='1024'; sysctl -n net.core.somaxconn`), []string{warning}},
+		{"by sysctl in a script", script("sysctl -w net.core.somaxconn=4096"), warning("net.core.somaxconn = 4096")},
+		{"by a path", script(`echo 1024 >/proc/sys/net/core/somaxconn || true`), warning("net.core.somaxconn = 1024")},
+		{"in quotes", script(`sysctl -w "net.core.somaxconn"='1024'; sysctl -n net.core.somaxconn`), warning("net.core.somaxconn = 1024")},
 		{"as an argument", corev1.Container{Name: "init-sysctl", Command: []string{"sysctl", "-w"}, Args: []string{"net/core/somaxconn=1"},
-			SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}, []string{warning}},
+			SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}, warning("net.core.somaxconn = 1")},
+		{"by variables and a loop", withEnv, warning("net.core.somaxconn = 8")},
+		{"to the last of two values", script("sysctl -w net.core.somaxconn=1; sysctl -w net.core.somaxconn=2"), warning("net.core.somaxconn = 2")},
+		{"in a file that it loads", script("echo net.core.somaxconn=7 > /tmp/a; sysctl -p /tmp/a"), warning("net.core.somaxconn = 7")},
+		{"without end", script("while :; do sysctl -w net.core.somaxconn=7; sleep 9; done"), warning("net.core.somaxconn = 7")},
+		{"or may", script("tune() { sysctl -w net.core.somaxconn=7; }; tune"), []string{unclear}},
+		{"only if it is lower, which it is not", script("[ $(sysctl -n net.core.somaxconn) -ge 100 ] || sysctl -w net.core.somaxconn=100"), nil},
+		{"only if it is lower, which it is", script("[ $(sysctl -n net.core.somaxconn) -ge 99999 ] || sysctl -w net.core.somaxconn=99999"), warning("net.core.somaxconn = 99999")},
+		{"not: it reads it", script("sysctl -n net.core.somaxconn"), nil},
 		{"another sysctl", script("sysctl -w net.core.somaxconn_x=1024 vm.max_map_count=1"), nil},
 		{"without the privilege", plain, nil},
 	} {

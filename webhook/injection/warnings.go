@@ -2,12 +2,12 @@ package injection
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
@@ -55,33 +55,55 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 	return append(warnings, setAgain(p, settings)...)
 }
 
-// setAgain warns of other privileged init containers that name a sysctl of the annotation: they run later, so the value that such a
-// container sets is the one that holds. It finds names, as arguments of sysctl or anywhere in a script, and cannot tell a value that is
-// set from one that is read.
+// setAgain warns of other privileged containers that set a sysctl of the annotation: they run later, so the value that such a container
+// sets is the one that holds. Their commands are read as `convert` reads them. Of a command that is not understood, the names count.
 func setAgain(p *pod.Pod, settings []policy.Setting) []string {
+	var inForce []convert.Assignment
 	var warnings []string
-	for _, c := range p.InitContainers {
-		var again []string
-		for _, word := range c.Words {
-			for _, token := range strings.FieldsFunc(word, isNoSysctl) {
-				name, err := sysctl.ParseName(strings.TrimPrefix(token, "/proc/sys/"))
-				isSet := func(s policy.Setting) bool { return s.Name == name }
-				if err == nil && slices.ContainsFunc(settings, isSet) && !slices.Contains(again, name) {
-					again = append(again, name)
-				}
+	for _, list := range []struct {
+		kind       string
+		containers []pod.Container
+	}{{"init container", p.InitContainers}, {"container", p.Containers}} {
+		for _, c := range list.containers {
+			if c.SysctlJSON == "" || len(warnings) >= maxViolations {
+				continue
 			}
-		}
-		if len(again) > 0 && len(warnings) < maxViolations {
-			warnings = append(warnings, fmt.Sprintf("init container %q is privileged, names %s, and runs later: a value that it sets "+
-				"takes the place of the annotation's; remove one of the two", c.Name, strings.Join(again, ", ")))
+			if inForce == nil {
+				inForce = assignments(settings)
+			}
+			sets, names := laterWrites(convert.LaterWrites([]byte(c.SysctlJSON), p.HostNetwork, p.HostIPC, inForce))
+			switch {
+			case sets != "":
+				warnings = append(warnings, fmt.Sprintf("%s %q runs later and sets %s, in the place of the annotation's value; remove one of the two",
+					list.kind, c.Name, sets))
+			case names != "":
+				warnings = append(warnings, fmt.Sprintf("%s %q is privileged, runs later, and names %s in a command that is not understood: a value "+
+					"that it sets takes the place of the annotation's; remove one of the two", list.kind, c.Name, names))
+			}
 		}
 	}
 	return warnings
 }
 
-// isNoSysctl reports whether a character is none of a sysctl's name or path.
-func isNoSysctl(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./-", r))
+func assignments(settings []policy.Setting) []convert.Assignment {
+	all := make([]convert.Assignment, len(settings))
+	for n, s := range settings {
+		all[n] = convert.Assignment{Name: s.Name, Value: s.Value, AtLeast: s.Operator == sysctl.AtLeast}
+	}
+	return all
+}
+
+// laterWrites lists what is set, and what is only named.
+func laterWrites(all []convert.Later) (sets, names string) {
+	var withValue, without []string
+	for _, l := range all {
+		if l.Value == "" {
+			without = append(without, l.Name)
+			continue
+		}
+		withValue = append(withValue, l.Name+" = "+l.Value)
+	}
+	return strings.Join(withValue, ", "), strings.Join(without, ", ")
 }
 
 func latest(versions []string) *version.Version {

@@ -1,6 +1,7 @@
 package pod
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,8 +14,7 @@ import (
 // container is a container that is being read.
 type container struct {
 	Container
-	command, args []string
-	privileged    bool
+	privileged bool
 }
 
 var containerFields = scan.Fields[container]{
@@ -24,20 +24,20 @@ var containerFields = scan.Fields[container]{
 		"requests": readQuantities(func(c *container) *corev1.ResourceList { return &c.Requests }),
 		"limits":   readQuantities(func(c *container) *corev1.ResourceList { return &c.Limits }),
 	}),
+	"securityContext": scan.Object(scan.Fields[container]{
+		"privileged": scan.Boolean(func(c *container) *bool { return &c.privileged }),
+	}),
 }
 
-var (
-	readContainer = scan.Object(containerFields)
-	// readInitContainer reads the command as well: a privileged one may set sysctls.
-	readInitContainer = scan.Object(scan.Fields[container]{
-		"name": containerFields["name"], "volumeMounts": containerFields["volumeMounts"], "resources": containerFields["resources"],
-		"command": scan.Texts(func(c *container) *[]string { return &c.command }),
-		"args":    scan.Texts(func(c *container) *[]string { return &c.args }),
-		"securityContext": scan.Object(scan.Fields[container]{
-			"privileged": scan.Boolean(func(c *container) *bool { return &c.privileged }),
-		}),
-	})
-)
+var readContainer = scan.Object(containerFields)
+
+// sysctlWords are in each command that sets sysctls.
+var sysctlWords = [][]byte{[]byte("sysctl"), []byte("proc/sys")}
+
+// speaksOfSysctls reports whether the JSON of a container has one of the words.
+func speaksOfSysctls(contains func([]byte) bool) bool {
+	return slices.ContainsFunc(sysctlWords, contains)
+}
 
 func readQuantities(of func(*container) *corev1.ResourceList) scan.Reader[container] {
 	read := func(name corev1.ResourceName) scan.Reader[container] {
@@ -57,17 +57,17 @@ func readQuantities(of func(*container) *corev1.ResourceList) scan.Reader[contai
 	return scan.Object(scan.Fields[container]{"cpu": read(corev1.ResourceCPU), "memory": read(corev1.ResourceMemory)})
 }
 
-// readContainers reads a list of containers. It keeps the whole of one that has the reserved name.
-func readContainers(list *[]Container, c *scan.Cursor, read scan.Reader[container]) {
+// readContainers reads a list of containers. It keeps the whole of one that has the reserved name, or may set sysctls.
+func readContainers(list *[]Container, c *scan.Cursor) {
 	c.Each(func() {
 		var one container
 		start := c.Mark()
-		read(&one, c)
+		readContainer(&one, c)
 		switch {
 		case one.Name == v1alpha1.ContainerName:
 			one.JSON = c.Since(start)
-		case one.privileged:
-			one.Words = append(one.command, one.args...)
+		case one.privileged && speaksOfSysctls(func(word []byte) bool { return c.Contains(start, word) }):
+			one.SysctlJSON = c.Since(start)
 		}
 		*list = append(*list, one.Container)
 	})

@@ -68,10 +68,10 @@ var readSpec = scan.Object(scan.Fields[Pod]{
 	},
 	"initContainers": func(p *Pod, c *scan.Cursor) {
 		p.HasInitContainers = true
-		readContainers(&p.InitContainers, c, readInitContainer)
+		readContainers(&p.InitContainers, c)
 	},
-	"containers":          func(p *Pod, c *scan.Cursor) { readContainers(&p.Containers, c, readContainer) },
-	"ephemeralContainers": func(p *Pod, c *scan.Cursor) { readContainers(&p.EphemeralContainers, c, readContainer) },
+	"containers":          func(p *Pod, c *scan.Cursor) { readContainers(&p.Containers, c) },
+	"ephemeralContainers": func(p *Pod, c *scan.Cursor) { readContainers(&p.EphemeralContainers, c) },
 	"volumes": scan.List(func(p *Pod) *[]Volume { return &p.Volumes }, scan.Fields[Volume]{
 		"name": scan.Text(func(v *Volume) *string { return &v.Name }),
 		"projected": func(v *Volume, c *scan.Cursor) {

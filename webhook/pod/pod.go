@@ -79,8 +79,8 @@ type Container struct {
 	Name             string
 	TokenVolume      string              // the volume that it mounts at TokenMountPath
 	Requests, Limits corev1.ResourceList // CPU and memory
-	Words            []string            // the command and its arguments, of a privileged init container
 	JSON             string              // the container itself, if it has the reserved name; otherwise empty
+	SysctlJSON       string              // another container itself, if it is privileged and speaks of sysctls; otherwise empty
 }
 
 // Volume is what matters of one of the pod's volumes.

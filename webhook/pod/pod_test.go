@@ -90,7 +90,7 @@ func TestFromTypedFindsWhatDecodeFinds(t *testing.T) {
 		NativeSysctls: []Sysctl{{"net.ipv4.tcp_syncookies", "1"}}, HasSecurityContext: true, HasNativeSysctls: true, HasResources: true, PullSecrets: []string{"mirror"}, HasPullSecrets: true,
 		HasInitContainers: true, InitContainers: []Container{
 			{Name: v1alpha1.ContainerName, JSON: `{"name":"sysctl-injector","image":"busybox","resources":{}}`},
-			{Name: "setup", Words: []string{"sysctl", "-w"}},
+			{Name: "setup", SysctlJSON: `{"name":"setup","command":["sysctl"],"args":["-w"],"resources":{},"securityContext":{"privileged":true}}`},
 			{Name: "plain"},
 		},
 		Containers:          []Container{{Name: "web", TokenVolume: "kube-api-access-x7x2p", Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}}},

@@ -1,9 +1,9 @@
 package pod
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -86,13 +86,6 @@ func (p *Pod) fromSpec(spec *corev1.PodSpec) error {
 			*list.to = append(*list.to, c)
 		}
 	}
-	for i := range spec.InitContainers {
-		typed, c := &spec.InitContainers[i], &p.InitContainers[i]
-		privileged := typed.SecurityContext != nil && typed.SecurityContext.Privileged != nil && *typed.SecurityContext.Privileged
-		if privileged && c.JSON == "" {
-			c.Words = slices.Concat(typed.Command, typed.Args)
-		}
-	}
 	for i := range spec.EphemeralContainers {
 		c, err := fromContainer((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
 		if err != nil {
@@ -111,11 +104,17 @@ func fromContainer(typed *corev1.Container) (Container, error) {
 		}
 	}
 	c.Requests, c.Limits = cpuAndMemory(typed.Resources.Requests), cpuAndMemory(typed.Resources.Limits)
-	if typed.Name != v1alpha1.ContainerName {
+	isPrivileged := typed.SecurityContext != nil && typed.SecurityContext.Privileged != nil && *typed.SecurityContext.Privileged
+	if typed.Name != v1alpha1.ContainerName && !isPrivileged {
 		return c, nil
 	}
 	raw, err := json.Marshal(typed)
-	c.JSON = string(raw)
+	switch {
+	case typed.Name == v1alpha1.ContainerName:
+		c.JSON = string(raw)
+	case speaksOfSysctls(func(word []byte) bool { return bytes.Contains(raw, word) }):
+		c.SysctlJSON = string(raw)
+	}
 	return c, err
 }
 

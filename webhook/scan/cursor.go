@@ -10,6 +10,7 @@
 package scan
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -136,6 +137,9 @@ func (c *Cursor) Mark() int {
 
 // Since returns the text since a mark.
 func (c *Cursor) Since(mark int) string { return string(c.text[mark:c.at]) }
+
+// Contains reports whether the text that was read since a mark contains a part, as it is written there.
+func (c *Cursor) Contains(mark int, part []byte) bool { return bytes.Contains(c.text[mark:c.at], part) }
 
 // Null reads a null if it is next, and reports whether it was.
 func (c *Cursor) Null() bool {

@@ -20,7 +20,7 @@ func auditReport() audit.Report {
 	return audit.Report{
 		Cluster: "production", Kubernetes: "v1.37.2", Time: time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC),
 		Policies: "the cluster's own, default, search",
-		Counts: audit.Counts{Workloads: 128, Annotated: 7, ByHand: 4, Converts: 1, Partly: 2, Stays: 1},
+		Counts:   audit.Counts{Workloads: 128, Annotated: 7, ByHand: 4, Converts: 1, Partly: 2, Stays: 1},
 		Workloads: []*audit.Finding{
 			{Namespace: "search", Kind: "StatefulSet", Name: "logs", Verdict: audit.Stays, Containers: []audit.Container{
 				{Path: "initContainers[0]", Name: "maps", Sets: []string{"vm.max_map_count = 262144"}, Reasons: []string{long}},

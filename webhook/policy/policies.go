@@ -24,6 +24,9 @@ type Policy struct {
 	trial           *trial // nil for a policy in force
 }
 
+// Name is the name of the SysctlPolicy.
+func (p *Policy) Name() string { return p.name }
+
 type allowRule struct {
 	patterns []sysctl.Pattern
 	kernels  []v1alpha1.Kernel

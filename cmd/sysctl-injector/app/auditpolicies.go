@@ -40,7 +40,7 @@ func clusterRules(ctx context.Context, cluster client.Client) (*policy.Set, stri
 	case err == nil:
 		var names []string
 		for _, p := range policies {
-			names = append(names, p.Name)
+			names = append(names, p.Name())
 		}
 		return policy.NewSet(policies, profiles), "the cluster's own, " + strings.Join(names, ", "), nil
 	case apierrors.IsForbidden(err):

@@ -38,6 +38,8 @@ type Form struct {
 	OnlyReads bool
 	// Privileged reports whether the container is.
 	Privileged bool
+	// UserNamespace tells whether the container is root of the pod's own user namespace, without privilege.
+	UserNamespace bool
 	// Warn says what a person should know of a sysctl that the container sets; nil or "" for nothing.
 	Warn func(sysctl.Entry) string
 }
@@ -69,10 +71,13 @@ func For(pod Pod, wanted sysctl.Assignment) *Form {
 	return table[slices.IndexFunc(table, func(f *Form) bool { return f.takes(pod, wanted) })]
 }
 
-// WhyNoGrant says of a form, by its name, why sysctls that it sets may need no grant: a clause without a subject before it.
-func WhyNoGrant(name string) string {
-	return table[slices.IndexFunc(table, func(f *Form) bool { return f.Name == name })].noGrant
+// Named returns the form of a name.
+func Named(name string) *Form {
+	return table[slices.IndexFunc(table, func(f *Form) bool { return f.Name == name })]
 }
+
+// WhyNoGrant says of a form, by its name, why sysctls that it sets may need no grant: a clause without a subject before it.
+func WhyNoGrant(name string) string { return Named(name).noGrant }
 
 // Names returns the names of the forms, in the order of the table.
 func Names() []string {

@@ -31,6 +31,8 @@ var goldens = map[string]struct {
 	"vap-long-names":               {ValidatingAdmissionPolicy, []Need{long}},
 	"scc-one-need":                 {SecurityContextConstraints, []Need{batch}},
 	"scc-two-needs-share-a-sysctl": {SecurityContextConstraints, []Need{web, batch}},
+	"scc-user-namespace":           {SecurityContextConstraints, []Need{{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn"}, UserNamespace: true}}},
+	"scc-user-namespace-ipc-only":  {SecurityContextConstraints, []Need{{Namespace: "shop", ServiceAccount: "queue", UserNamespace: true}}},
 	"psp-native":                   {PodSecurityPolicy, []Need{liberty}},
 	"psp-injected":                 {PodSecurityPolicy, []Need{batch}},
 	"psp-injected-safe-sysctl":     {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.ipv4.ip_local_port_range"}}}},

@@ -4,6 +4,7 @@
 package grants
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
@@ -14,14 +15,15 @@ type Need = policy.Grant
 
 // idOf is equal for equal needs.
 func idOf(n Need) string {
-	return strings.Join([]string{n.Namespace, n.ServiceAccount, strings.Join(n.Sysctls, " "), strings.Join(n.NativeSysctls, " ")}, "/")
+	return strings.Join([]string{n.Namespace, n.ServiceAccount, strings.Join(n.Sysctls, " "), strings.Join(n.NativeSysctls, " "),
+		strconv.FormatBool(n.UserNamespace)}, "/")
 }
 
 // clone copies the strings of a need too: they may be substrings of a large annotation and would keep it in memory.
 func clone(n Need) Need {
 	return Need{
 		Namespace: strings.Clone(n.Namespace), ServiceAccount: strings.Clone(n.ServiceAccount),
-		Sysctls: cloneAll(n.Sysctls), NativeSysctls: cloneAll(n.NativeSysctls),
+		Sysctls: cloneAll(n.Sysctls), NativeSysctls: cloneAll(n.NativeSysctls), UserNamespace: n.UserNamespace,
 	}
 }
 

@@ -95,26 +95,6 @@ func renderVAP(need Need) ([]client.Object, error) {
 	return objects, nil
 }
 
-// renderSCC grants "use" of each sysctl, and of the SecurityContextConstraints that admit the container.
-func renderSCC(need Need) ([]client.Object, error) {
-	if len(need.Sysctls) == 0 {
-		return nil, nil
-	}
-	objects, err := renderVAP(need)
-	if err != nil {
-		return nil, err
-	}
-	constraints := &unstructured.Unstructured{}
-	if err := templates.Decode(templates.Companion, "companion/scc.yaml", &constraints.Object); err != nil {
-		return nil, err
-	}
-	granted, err := grant("scc-clusterrole.yaml", prefix+":scc", constraints.GetName(), need)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(objects, constraints), granted...), nil
-}
-
 // renderPSP grants "use" of a PodSecurityPolicy that admits what the pod asks for and, where it is injected, the container.
 // Of the sysctls it lists those that need a permission.
 func renderPSP(need Need) ([]client.Object, error) {

@@ -26,10 +26,17 @@ func (e *MissingError) Error() string {
 	if e.Backend == PodSecurityPolicy && len(e.Need.Sysctls) > 0 {
 		command = append(command, "--injected")
 	}
+	if e.Backend == SecurityContextConstraints && e.Need.UserNamespace {
+		command = append(command, "--user-namespace")
+	}
 	names := slices.Concat(e.Need.Sysctls, e.Need.NativeSysctls)
 	command = append(append(command, names...), "| kubectl apply -f -")
+	lacking := strings.Join(names, ", ")
+	if len(names) == 0 {
+		lacking = "the SecurityContextConstraints that admit the init container"
+	}
 	return fmt.Sprintf("service account %q in namespace %q may not use %s; an administrator can run: %s",
-		e.Need.ServiceAccount, e.Need.Namespace, strings.Join(names, ", "), strings.Join(command, " "))
+		e.Need.ServiceAccount, e.Need.Namespace, lacking, strings.Join(command, " "))
 }
 
 // Checker grants nothing. It rejects a pod whose service account lacks a grant.
@@ -58,21 +65,31 @@ func (c *Checker) Ensure(ctx context.Context, need Need) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	var missing, native []string
+	if missing := lacking(c.Backend, need, required, allowed); missing != nil {
+		return &MissingError{*missing, c.Backend}
+	}
+	return nil
+}
+
+// lacking returns what an administrator has to grant of a need; nil if every access is allowed.
+func lacking(backend Backend, need Need, required []access, allowed []bool) *Need {
+	all := need
+	if backend != PodSecurityPolicy {
+		all.NativeSysctls = nil
+	}
+	missing := all
+	missing.Sysctls, missing.NativeSysctls = nil, nil
 	for i, access := range required {
 		switch {
 		case allowed[i]:
-		case access.group == v1alpha1.GroupName:
-			missing = append(missing, access.name)
-		default: // the object that admits the container is missing, whatever it sets
-			missing, native = need.Sysctls, need.NativeSysctls
+		case access.group != v1alpha1.GroupName: // the object that admits the container, whatever the container sets
+			return &all
+		default:
+			missing.Sysctls = append(missing.Sysctls, access.name)
 		}
 	}
-	if len(missing)+len(native) == 0 {
+	if len(missing.Sysctls) == 0 {
 		return nil
 	}
-	if c.Backend != PodSecurityPolicy {
-		native = nil
-	}
-	return &MissingError{Need{Namespace: need.Namespace, ServiceAccount: need.ServiceAccount, Sysctls: missing, NativeSysctls: native}, c.Backend}
+	return &missing
 }

@@ -154,7 +154,7 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	if change.replaced != "" {
 		outcome.Warnings = append(outcome.Warnings, change.replaced)
 	}
-	outcome.Grant = grantFor(facts, plan)
+	outcome.Grant = grantFor(p, facts, plan)
 	native := addNative(p, plan.Native)
 	if change.present || plan.Container == nil && len(native) == 0 {
 		outcome.Reason = ReasonAlreadyInjected
@@ -173,16 +173,25 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	return outcome
 }
 
-// grantFor returns what a plan needs. A PodSecurityPolicy asks for the sysctls that Kubernetes sets, too.
-func grantFor(facts policy.Facts, plan form.Plan) *policy.Grant {
+// grantFor returns what a plan needs. A PodSecurityPolicy has to allow every sysctl that Kubernetes sets, those that the pod states itself
+// too. OpenShift has to admit the container of a user namespace, which may need nothing else.
+func grantFor(p *pod.Pod, facts policy.Facts, plan form.Plan) *policy.Grant {
 	contained := plan.Contained
 	if !plan.NeedsGrant {
 		contained = nil
 	}
-	if len(contained)+len(plan.Native) == 0 {
+	userNamespace := plan.Container != nil && plan.Form.UserNamespace
+	if len(contained)+len(plan.Native) == 0 && !userNamespace {
 		return nil
 	}
-	return policy.GrantFor(facts, contained, plan.Native)
+	grant := policy.GrantFor(facts, contained, plan.Native)
+	grant.UserNamespace = userNamespace
+	for _, name := range NativeSysctls(p) {
+		if !slices.Contains(grant.NativeSysctls, name) {
+			grant.NativeSysctls = append(grant.NativeSysctls, name)
+		}
+	}
+	return grant
 }
 
 // skip is for a pod that asks for nothing: it may not have a container with the reserved name either.

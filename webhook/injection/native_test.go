@@ -1,6 +1,8 @@
 package injection
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -100,13 +102,20 @@ func TestNativeFirst(t *testing.T) {
 			if diff := cmp.Diff(test.container, container); diff != "" {
 				t.Errorf("the container's arguments (-want +got):\n%s", diff)
 			}
-			// A PodSecurityPolicy asks for what Kubernetes sets, too.
+			// A PodSecurityPolicy asks for all that Kubernetes sets, what the pod states itself included.
 			var contained, natively []string
 			for _, s := range outcome.Sysctls {
 				if s.Form == form.Native {
 					natively = append(natively, s.Name)
 				} else {
 					contained = append(contained, s.Name)
+				}
+			}
+			if before := w.pod.Spec.SecurityContext; before != nil {
+				for _, stated := range before.Sysctls {
+					if name := strings.ReplaceAll(stated.Name, "/", "."); !slices.Contains(natively, name) {
+						natively = append(natively, name)
+					}
 				}
 			}
 			want := &policy.Grant{Namespace: outcome.Grant.Namespace, ServiceAccount: outcome.Grant.ServiceAccount, Sysctls: contained, NativeSysctls: natively}

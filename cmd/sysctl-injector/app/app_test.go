@@ -103,8 +103,8 @@ func TestWebhookAndFilesAgree(t *testing.T) {
 		before, after := templatesOf(t, content), templatesOf(t, []byte(injected))
 		for i, template := range before {
 			t.Run(fmt.Sprintf("%s/%d", filepath.Base(path), i), func(t *testing.T) {
-				if !jsonpatch.Equal(admit(t, content, template), after[i].Pod) {
-					t.Errorf("the webhook gives\n%s\nand the files\n%s", admit(t, content, template), after[i].Pod)
+				if !jsonpatch.Equal(admit(t, content, template, nil), after[i].Pod) {
+					t.Errorf("the webhook gives\n%s\nand the files\n%s", admit(t, content, template, nil), after[i].Pod)
 				}
 			})
 		}
@@ -123,8 +123,8 @@ func templatesOf(t *testing.T, content []byte) []manifest.Template {
 	return templates
 }
 
-// admit sends a template's pod through the webhook's handler.
-func admit(t *testing.T, content []byte, template manifest.Template) []byte {
+// admit sends a template's pod through the webhook's handler, which has its grants made by granter, if that is not nil.
+func admit(t *testing.T, content []byte, template manifest.Template, granter admission.Granter) []byte {
 	t.Helper()
 	objects, err := objectOptions{}.load(t.Context(), nil)
 	if err != nil {
@@ -143,6 +143,7 @@ func admit(t *testing.T, content []byte, template manifest.Template) []byte {
 	}
 	handler, err := admission.New(admission.Config{
 		Injector: injector, Source: objects, Metrics: admission.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
+		Granter: granter,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,29 +3,26 @@ package app
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
-	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
-	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 type companionOptions struct {
 	workloadOptions
+	clientOptions
 	backend        string
 	serviceAccount string
 	injected       bool
+	userNamespace  bool
 	explained      bool // a workload asks for sysctls and needs no grant, which the command has said
 }
 
@@ -41,9 +38,12 @@ service account and the sysctls named.
   --backend scc   OpenShift: the same, with SecurityContextConstraints that admit the init container
   --backend psp   Kubernetes 1.24 and earlier: a PodSecurityPolicy, a ClusterRole with "use" on it, and a RoleBinding
 
+With --kubeconfig or --context the cluster is asked which backend it needs. Without --backend, that one is taken.
+
 Neither a PodSecurityPolicy nor SecurityContextConstraints can single out one container. A PodSecurityPolicy therefore admits
-privileged containers only for pods that are injected: of workloads that carry the annotation, or with --injected. Else it admits
-the sysctls named, for securityContext.sysctls.
+privileged containers only for pods that are injected: of workloads that carry the annotation, or with --injected. Otherwise it admits
+the sysctls named, for securityContext.sysctls. On OpenShift, pods with hostUsers: false get constraints of their own, which admit no
+privileged container.
 
 With -f the workloads' annotations are judged as the webhook judges them. Sysctls that are named as arguments are granted as
 they are: the administrator who applies the grants decides.`,
@@ -53,14 +53,19 @@ they are: the administrator who applies the grants decides.`,
 
 		ValidArgsFunction: completeSysctls,
 	}
-	o.addFlags(cmd)
+	o.workloadOptions.addFlags(cmd)
+	o.clientOptions.addFlags(cmd)
 	addBackendFlag(cmd, &o.backend, "backend")
 	cmd.Flags().StringVar(&o.serviceAccount, "serviceaccount", "", "service account of the pods, with sysctls as arguments")
 	cmd.Flags().BoolVar(&o.injected, "injected", false, "with --backend psp and sysctls as arguments: admit the injected container too")
+	cmd.Flags().BoolVar(&o.userNamespace, "user-namespace", false, "with --backend scc and a service account: for pods with hostUsers: false")
 	return cmd
 }
 
 func (o *companionOptions) run(cmd *cobra.Command, names []string) error {
+	if err := o.askForBackend(cmd); err != nil {
+		return err
+	}
 	var needs []grants.Need
 	var err error
 	if o.areNamed() || o.serviceAccount == "" && len(names) > 0 && !slices.ContainsFunc(names, sysctl.IsKnown) {
@@ -94,7 +99,7 @@ func (o *companionOptions) run(cmd *cobra.Command, names []string) error {
 }
 
 func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) ([]grants.Need, error) {
-	if o.serviceAccount != "" {
+	if o.serviceAccount != "" || o.userNamespace {
 		return nil, usagef("name either manifests (-f), or a service account (--serviceaccount) and its sysctls")
 	}
 	workloads, err := o.read(cmd, arguments)
@@ -108,17 +113,12 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 			if err != nil {
 				return nil, err
 			}
-			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: p.ServiceAccount()}
+			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: p.ServiceAccount(), NativeSysctls: injection.NativeSysctls(p)}
 			if outcome.Grant != nil {
 				need = *outcome.Grant
 			}
-			need.NativeSysctls = append(need.NativeSysctls, injection.NativeSysctls(p)...)
-			if o.backend == string(grants.PodSecurityPolicy) {
-				o.warnOfNatives(cmd.ErrOrStderr(), t, p)
-			}
-			if why := whyNoGrant(outcome); why != "" && o.backend != string(grants.PodSecurityPolicy) {
-				o.explained = true
-				fmt.Fprintf(cmd.ErrOrStderr(), "Nothing to grant for %s %q: %s.\n", t.Kind, t.Name, why)
+			if err := o.explain(cmd.ErrOrStderr(), t, p, outcome, need); err != nil {
+				return nil, err
 			}
 			needs = append(needs, need)
 			return nil, nil
@@ -128,41 +128,20 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 	return needs, err
 }
 
-// warnOfNatives names the sysctls of securityContext.sysctls that no PodSecurityPolicy can allow.
-func (o *companionOptions) warnOfNatives(stderr io.Writer, t manifest.Template, p *pod.Pod) {
-	for _, native := range p.NativeSysctls {
-		if !grants.CanBeInPodSecurityPolicy(native.Name) {
-			fmt.Fprintf(stderr, "Warning: %s %q: a PodSecurityPolicy cannot allow %q of securityContext.sysctls: it compares names as they are written, and holds no slash "+
-				"and no capital; set it by the annotation %s, or write it with dots if no word of it has one\n", t.Kind, t.Name, native.Name, v1alpha1.SysctlsAnnotation)
-		}
-	}
-}
-
-// whyNoGrant says why a workload that asks for sysctls needs no grant; "" if it needs one, or asks for nothing.
-func whyNoGrant(outcome injection.Outcome) string {
-	if outcome.Grant != nil && len(outcome.Grant.Sysctls) > 0 || len(outcome.Sysctls) == 0 {
-		return ""
-	}
-	var reasons []string
-	for _, s := range outcome.Sysctls {
-		if reason := form.WhyNoGrant(s.Form); !slices.Contains(reasons, reason) {
-			reasons = append(reasons, reason)
-		}
-	}
-	return strings.Join(reasons, ", and ")
-}
-
 func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {
-	if o.serviceAccount == "" || len(names) == 0 {
+	if o.userNamespace && o.backend != string(grants.SecurityContextConstraints) {
+		return nil, usagef("--user-namespace is for --backend %s", grants.SecurityContextConstraints)
+	}
+	if o.serviceAccount == "" || len(names) == 0 && !o.userNamespace {
 		return nil, usagef("name the manifests (-f), or a service account (--serviceaccount) and its sysctls")
 	}
 	var errs []error
-	for _, flag := range []struct{ name, value string }{{"namespace", o.namespace}, {"serviceaccount", o.serviceAccount}} {
+	for _, flag := range []struct{ name, value string }{{"namespace", o.workloadOptions.namespace}, {"serviceaccount", o.serviceAccount}} {
 		for _, problem := range validation.IsDNS1123Subdomain(flag.value) {
 			errs = append(errs, fmt.Errorf("--%s: %q: %s", flag.name, flag.value, problem))
 		}
 	}
-	need := grants.Need{Namespace: o.namespace, ServiceAccount: o.serviceAccount}
+	need := grants.Need{Namespace: o.workloadOptions.namespace, ServiceAccount: o.serviceAccount, UserNamespace: o.userNamespace}
 	for _, name := range names {
 		dotted, err := sysctl.ParseName(name)
 		if err != nil {

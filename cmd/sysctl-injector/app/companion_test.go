@@ -1,0 +1,228 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+)
+
+// applies are the objects that a server applies, as YAML.
+type applies struct {
+	mu        sync.Mutex
+	documents map[string]bool
+}
+
+// newGranter returns a server's granter, in a cluster without any grants in which every service account exists.
+func newGranter(t *testing.T, backend grants.Backend) (*grants.Granter, *applies) {
+	t.Helper()
+	applied := &applies{documents: map[string]bool{}}
+	cluster := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+			if _, isAccount := object.(*metav1.PartialObjectMetadata); isAccount {
+				return nil
+			}
+			return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+		},
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return nil },
+		Create: func(_ context.Context, _ client.WithWatch, object client.Object, _ ...client.CreateOption) error {
+			object.(*authorizationv1.SubjectAccessReview).Status.Allowed = true
+			return nil
+		},
+		Apply: func(_ context.Context, _ client.WithWatch, object runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+			content, err := yaml.Marshal(object)
+			applied.mu.Lock()
+			defer applied.mu.Unlock()
+			applied.documents[string(content)] = true
+			return err
+		},
+	}).Build()
+	granter, err := grants.New(grants.Config{
+		Backend: backend, Client: cluster, Reader: cluster, Limits: grants.DefaultLimits(), Metrics: grants.NewMetrics(prometheus.NewRegistry()),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return granter, applied
+}
+
+func TestCompanionPrintsWhatTheServerAppliesByteForByte(t *testing.T) {
+	for _, backend := range grants.Backends() {
+		compared := 0
+		for _, path := range slices.Concat(filesOf(t, "testdata/inject"), []string{"testdata/companion/native-and-injected.yaml"}) {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			code, out, _ := run(t, "", "companion", "-n", "shop", "-f", path, "--backend", backend)
+			// The server leaves pods alone that ask for nothing. A file that is rejected is no matter of grants.
+			if code != 0 || !strings.Contains(string(content), "sysctl-injector.dev/") {
+				continue
+			}
+			t.Run(backend+"/"+filepath.Base(path), func(t *testing.T) {
+				granter, applied := newGranter(t, grants.Backend(backend))
+				for _, template := range templatesOf(t, content) {
+					admit(t, content, template, granter)
+				}
+				var printed []string
+				if out != "" {
+					printed = strings.Split(out, "---\n")
+				}
+				slices.Sort(printed)
+				if diff := cmp.Diff(printed, slices.Sorted(maps.Keys(applied.documents))); diff != "" {
+					t.Errorf("objects (-companion +server):\n%s", diff)
+				}
+				compared += len(printed)
+			})
+		}
+		if compared < 10 {
+			t.Errorf("%s: only %d objects are compared", backend, compared)
+		}
+	}
+}
+
+func filesOf(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files in %s: %v", len(files), dir, err)
+	}
+	return files
+}
+
+// servesResources starts an API server that serves some resources, by their group and version, and returns a kubeconfig for it.
+func servesResources(t *testing.T, resources map[string]string) (kubeconfig string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		groupVersion := strings.TrimPrefix(r.URL.Path, "/apis/")
+		resource, served := resources[groupVersion]
+		if !served {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(metav1.APIResourceList{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: groupVersion, APIResources: []metav1.APIResource{{Name: resource}},
+		})
+	}))
+	t.Cleanup(server.Close)
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(api.Config{
+		Clusters:       map[string]*api.Cluster{"c": {Server: server.URL}},
+		Contexts:       map[string]*api.Context{"c": {Cluster: "c"}},
+		CurrentContext: "c",
+	}, kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfig
+}
+
+func TestCompanionAsksTheClusterForItsBackend(t *testing.T) {
+	const scc, vap, psp = "securitycontextconstraints", "validatingadmissionpolicies", "podsecuritypolicies"
+	for _, test := range []struct {
+		name      string
+		resources map[string]string
+		args      []string
+		errOut    string
+		kind      string // of the first object
+	}{
+		{"OpenShift", map[string]string{"security.openshift.io/v1": scc, "admissionregistration.k8s.io/v1": vap}, nil,
+			"The cluster needs the backend scc: it has SecurityContextConstraints.\n", "SecurityContextConstraints"},
+		{"Kubernetes", map[string]string{"admissionregistration.k8s.io/v1": vap}, nil,
+			"The cluster needs the backend vap: it has ValidatingAdmissionPolicies.\n", "ClusterRole"},
+		{"Kubernetes 1.24", map[string]string{"admissionregistration.k8s.io/v1": "validatingwebhookconfigurations", "policy/v1beta1": psp}, nil,
+			"The cluster needs the backend psp: it has PodSecurityPolicies, and no ValidatingAdmissionPolicies.\n", "PodSecurityPolicy"},
+		{"Kubernetes 1.25", nil, nil, "The cluster needs the backend vap: it has none of SecurityContextConstraints, ValidatingAdmissionPolicies and " +
+			"PodSecurityPolicies, so nothing there asks for grants.\n", "ClusterRole"},
+		{"the person says the same", map[string]string{"security.openshift.io/v1": scc}, []string{"--backend", "scc"}, "", "SecurityContextConstraints"},
+		{"the person says something else", map[string]string{"security.openshift.io/v1": scc}, []string{"--backend", "vap"},
+			"Warning: the cluster needs --backend scc: it has SecurityContextConstraints\n", "ClusterRole"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			args := slices.Concat([]string{"companion", "--kubeconfig", servesResources(t, test.resources), "-n", "shop", "--serviceaccount", "web", "net.core.somaxconn"}, test.args)
+			code, out, errOut := run(t, "", args...)
+			if code != 0 || errOut != test.errOut || !strings.Contains(strings.Split(out, "---")[0], "kind: "+test.kind+"\n") {
+				t.Errorf("exit code %d, standard error %q, want %q; first a %s:\n%s", code, errOut, test.errOut, test.kind, out)
+			}
+		})
+	}
+}
+
+func TestCompanionNeedsTheClusterThatIsNamed(t *testing.T) {
+	kubeconfig := servesResources(t, nil)
+	code, out, errOut := run(t, "", "companion", "--kubeconfig", kubeconfig, "--context", "other", "-n", "shop", "--serviceaccount", "web", "net.core.somaxconn")
+	if code != 1 || out != "" || !strings.HasPrefix(errOut, "error: find the cluster: ") {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
+	}
+}
+
+// The pod's own containers keep what OpenShift gave them before, as far as constraints can provide it. The user is what they cannot.
+func TestCompanionKeepsTheGroupAndTheLevelOfANamespaceOnOpenShift(t *testing.T) {
+	code, out, errOut := run(t, "", "companion", "--backend", "scc", "-f", "testdata/companion/uid-range.yaml")
+	const want = "Warning: StatefulSet \"accounts\": containers without runAsUser: \"accounts\". If the pod is created with the init container already in it (as by `sysctl-injector inject`), " +
+		"OpenShift gives them no UID of the namespace's range: they run as the user of their image, which may be root. State runAsUser, of that range, and runAsNonRoot: true\n"
+	if code != 0 || errOut != want {
+		t.Errorf("exit code %d, standard error %q, want %q", code, errOut, want)
+	}
+	for _, field := range []string{"fsGroup:\n  type: MustRunAs\n", "seLinuxContext:\n  type: MustRunAs\n", "runAsUser:\n  type: RunAsAny\n"} {
+		if !strings.Contains(out, field) {
+			t.Errorf("the constraints have no %q:\n%s", field, out)
+		}
+	}
+}
+
+func TestCompanionForUserNamespacesOnOpenShift(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		args   []string
+		code   int
+		errOut string
+		kinds  int // of objects
+	}{
+		{"a pod that sets IPC names only needs the constraints alone", []string{"--backend", "scc", "-f", "testdata/inject/user-namespace-ipc.yaml"}, 0,
+			"Warning: Pod \"queue\": containers without runAsUser: \"queue\". " +
+				"OpenShift tries restricted-v2 first, which gives them a UID of the namespace's range; a user namespace does not have that UID. State runAsUser between 1000 and 65534\n", 3},
+		{"so does a service account", []string{"--backend", "scc", "--serviceaccount", "queue", "--user-namespace"}, 0, "", 3},
+		{"with a sysctl of the network, two objects more", []string{"--backend", "scc", "--serviceaccount", "web", "--user-namespace", "net.core.somaxconn"}, 0, "", 5},
+		{"is a matter of OpenShift", []string{"--serviceaccount", "web", "--user-namespace", "net.core.somaxconn"}, 2,
+			"error: --user-namespace is for --backend scc\nSee 'sysctl-injector companion --help'.\n", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			code, out, errOut := run(t, "", append([]string{"companion"}, test.args...)...)
+			if code != test.code || errOut != test.errOut || strings.Count(out, "\nkind: ") != test.kinds || strings.Contains(out, "allowPrivilegedContainer: true") {
+				t.Errorf("exit code %d, standard error %q, want %q; %d objects:\n%s", code, errOut, test.errOut, strings.Count(out, "\nkind: "), out)
+			}
+		})
+	}
+}
+
+func TestCompanionOnOpenShiftSaysWhatAdmitsVerification(t *testing.T) {
+	code, out, errOut := run(t, "", "companion", "--backend", "scc", "-f", "testdata/inject/verify.yaml")
+	if code != 0 || out != "" || !strings.Contains(errOut, "(oc adm policy add-scc-to-user nonroot-v2 -z default -n default)") ||
+		!strings.HasSuffix(errOut, "Nothing to grant for Pod \"search\": the init container only reads.\n") {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
+	}
+}

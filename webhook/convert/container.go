@@ -42,7 +42,11 @@ func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, ker
 			found.problem(0, "it is a sidecar, which goes on running")
 		}
 	case isInit && mayWrite && !isTransparent(c):
-		found.problem(0, "it is privileged and runs %s, which is not looked into", whatRuns(template, c))
+		rights := "it is privileged"
+		if !isPrivileged(c) {
+			rights = "the node's /proc is mounted writable"
+		}
+		found.problem(0, "%s and it runs %s, which is not looked into", rights, whatRuns(template, c))
 	case isInit && hasSysAdmin(c) && !isTransparent(c):
 		found.problem(0, "it has the capability SYS_ADMIN and runs %s, which is not looked into", whatRuns(template, c))
 	}

@@ -90,6 +90,7 @@ func (r *run) command(s *syntax.Stmt, guarded bool) (status int, checked bool) {
 		return r.declare(c), true
 	case *syntax.WhileClause:
 		r.problem(s.Pos(), "a loop: it is not known how often it runs")
+		r.statements(c.Cond, true)
 		r.statements(c.Do, true)
 		return 0, false
 	case *syntax.CaseClause:

@@ -145,7 +145,7 @@ func TestAuditByTheClustersPolicies(t *testing.T) {
 		t.Errorf("without the kinds: converts %t by %s", web, policies)
 	}
 	kubectl("apply", "-f", crds)
-	t.Cleanup(func() { run(t, "kubectl", "delete", "-f", crds) })
+	defer run(t, "kubectl", "delete", "-f", crds)
 	kubectl("wait", "--for=condition=Established", "-f", crds, "--timeout=30s")
 	if policies, web := converts(); web || policies != "none: the cluster has no SysctlPolicy, so it allows nothing" {
 		t.Errorf("without a policy: converts %t by %s", web, policies)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
 // versionPeriod is how often the version is read: an upgrade of the API servers changes it while this server runs.
@@ -74,8 +75,8 @@ func (v *Version) read(ctx context.Context) error {
 	if before := v.minor.Swap(uint32(minor)); uint(before) == minor { //nolint:gosec // a minor version of Kubernetes
 		return nil
 	}
-	for _, missing := range lacking(minor, v.backend) {
-		v.log.WarnContext(ctx, "Kubernetes lacks a feature", "kubernetes", found.GitVersion, "feature", missing.name, "effect", missing.effect)
+	for _, missing := range inspect.Lacking(minor, string(v.backend)) {
+		v.log.WarnContext(ctx, "Kubernetes lacks a feature", "kubernetes", found.GitVersion, "feature", missing.Name, "effect", missing.Effect)
 	}
 	return nil
 }

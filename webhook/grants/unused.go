@@ -19,7 +19,7 @@ import (
 // treats a marked grant as missing: it removes the mark (unmark), which changes the object's resource version. The controller removes
 // a grant only with the resource version at which it saw the mark, and only after the grace period. So either the admission comes
 // first, and the removal fails; or the removal comes first, and the admission creates the grant again.
-const UnusedSinceAnnotation = v1alpha1.GroupName + "/unused-since"
+const UnusedSinceAnnotation = v1alpha1.UnusedSinceAnnotation
 
 // isMarked reports whether a grant is marked as unused.
 func isMarked(object client.Object) bool {

@@ -69,7 +69,7 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServeCommand(), newInjectCommand(), newUninjectCommand(), newConvertCommand(), newCompanionCommand(), newExplainCommand(),
-		newAuditCommand(), newStatusCommand(), newEnrollCommand(), newUnenrollCommand(), newUninstallCheckCommand(),
+		newAuditCommand(), newCheckCommand(), newStatusCommand(), newEnrollCommand(), newUnenrollCommand(), newUninstallCheckCommand(),
 		newRenderCommand(), newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -39,6 +39,8 @@ const (
 	// KernelLabel set to KernelLabelGuest on a RuntimeClass says that its pods have a kernel of their own.
 	// Written by an administrator.
 	KernelLabel = GroupName + "/kernel"
+	// UnusedSinceAnnotation marks a grant that no pod uses, with the time since when (RFC 3339). Written by the controller of grants.
+	UnusedSinceAnnotation = GroupName + "/unused-since"
 )
 
 // Values of the labels above.

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
+)
+
+type checkOptions struct {
+	clientOptions
+	pre          bool
+	certificates string
+	wait         time.Duration
+	output       string
+}
+
+// checkReport is what `check -o json` prints.
+type checkReport struct {
+	// Version is that of the command.
+	Version    string          `json:"version"`
+	Kubernetes string          `json:"kubernetes"`
+	Namespace  string          `json:"namespace"`
+	Installed  bool            `json:"installed"`
+	Checks     []inspect.Check `json:"checks"`
+	Counts     inspect.Counts  `json:"counts"`
+}
+
+func newCheckCommand() *cobra.Command {
+	o := &checkOptions{}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check that a cluster is fit for an install, or that an installation is healthy",
+		Long: `Check that a cluster is fit for an install, or that an installation is healthy and its namespaces are labelled as intended.
+
+The command reads, and never writes. It has the permissions of the caller. Each line is a check:
+
+  ✓  nothing needs to change
+  ✗  something does not work, or does not hold
+  !  something may not be as it is intended, or the caller may not read it
+
+Below a line with ✗ or ! is what to do, and the command that does it. $CHART in a command is the chart's folder.
+
+With --pre, or where nothing is installed, the command checks what an install needs: the version and the APIs, cert-manager, the
+caller's permissions, and the nodes. Otherwise it checks the installation: its CRDs, webhook configurations, certificate, servers and
+guard, the policies, the namespaces and the grants.
+
+The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and checks that could not be made, do not count.`,
+		Example: `  sysctl-injector check --pre
+  sysctl-injector check --wait 3m
+  sysctl-injector check -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.addNamespacedFlags(cmd, "`namespace` of the installation (default: where the webhook's service is, or "+inspect.SystemNamespace+")")
+	flags := cmd.Flags()
+	flags.BoolVar(&o.pre, "pre", false, "check what an install needs, whether or not something is installed")
+	addChoiceFlag(cmd, &o.certificates, "certificates", "", "before an install: where the certificate will come "+
+		"from, as the chart's certificates.source",
+		inspect.CertManager, inspect.CertificateSources()...)
+	flags.DurationVar(&o.wait, "wait", 0, "repeat the checks until none fails, for this long at most")
+	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputJSON)
+	return cmd
+}
+
+// checkPace is how long the command waits before it repeats the checks.
+const checkPace = 2 * time.Second
+
+func (o *checkOptions) run(cmd *cobra.Command) error {
+	if o.wait < 0 {
+		return usagef("--wait: %s is negative", o.wait)
+	}
+	config, err := o.restConfig()
+	if err != nil {
+		return err
+	}
+	reader, err := newCheckReader(config)
+	if err != nil {
+		return err
+	}
+	progress := progressOn(cmd.ErrOrStderr())
+	defer progress("")
+	end := time.Now().Add(o.wait)
+	for {
+		report, err := o.report(cmd.Context(), reader)
+		if err != nil {
+			return err
+		}
+		failed := report.Counts.Failed
+		if failed == 0 || time.Now().After(end) {
+			progress("")
+			return o.finish(cmd, report)
+		}
+		progress(fmt.Sprintf("Waiting: %s", failedChecks(failed)))
+		select {
+		case <-cmd.Context().Done():
+			return context.Cause(cmd.Context())
+		case <-time.After(min(checkPace, max(0, time.Until(end))+time.Millisecond)):
+		}
+	}
+}
+
+// finish prints a report, and returns an error if a check failed.
+func (o *checkOptions) finish(cmd *cobra.Command, report checkReport) error {
+	var err error
+	if o.output == outputJSON {
+		err = printAs(cmd.OutOrStdout(), outputJSON, report)
+	} else {
+		err = printChecks(cmd.OutOrStdout(), report)
+	}
+	if err == nil && report.Counts.Failed > 0 {
+		err = errors.New(failedChecks(report.Counts.Failed))
+	}
+	return err
+}
+
+func failedChecks(number int) string {
+	if number == 1 {
+		return "1 check failed"
+	}
+	return fmt.Sprintf("%d checks failed", number)
+}
+
+// report makes all checks once.
+func (o *checkOptions) report(ctx context.Context, reader *checkReader) (checkReport, error) {
+	server, err := reader.apiServer()
+	if err != nil {
+		return checkReport{}, err
+	}
+	e := &examination{checkReader: reader, server: server, version: buildVersion(), now: time.Now()}
+	if err := e.readFirst(ctx); err != nil {
+		return checkReport{}, err
+	}
+	e.namespace = cmp.Or(*o.config.Namespace, e.webhooks.Namespace(), inspect.SystemNamespace)
+	installed := !o.pre
+	if installed {
+		if installed, err = e.isInstalled(ctx); err != nil {
+			return checkReport{}, err
+		}
+	}
+	if installed {
+		err = e.afterInstall(ctx)
+	} else {
+		err = e.beforeInstall(ctx, o.certificates)
+	}
+	if err != nil {
+		return checkReport{}, err
+	}
+	inspect.Sort(e.checks)
+	return checkReport{
+		Version: e.version, Kubernetes: server.Version, Namespace: e.namespace, Installed: installed,
+		Checks: e.checks, Counts: inspect.Count(e.checks),
+	}, nil
+}

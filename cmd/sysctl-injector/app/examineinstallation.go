@@ -1,0 +1,205 @@
+package app
+
+import (
+	"context"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
+)
+
+func (e *examination) definitionChecks(ctx context.Context) error {
+	wanted, err := inspect.Definitions()
+	if err != nil {
+		return err
+	}
+	installed, err := e.definitions(ctx, wanted)
+	if err != nil {
+		e.add(inspect.QuestionDefinition.Unread("the CRDs", err))
+		return nil
+	}
+	e.add(inspect.JudgeDefinitions(installed, wanted)...)
+	return nil
+}
+
+func (e *examination) webhookChecks(context.Context) error {
+	if e.webhooksErr != nil {
+		e.add(inspect.QuestionEntry.Unread("the webhook configurations", e.webhooksErr))
+		return nil
+	}
+	found, err := inspect.JudgeWebhooks(e.webhooks, e.server.Minor())
+	e.add(found...)
+	return err
+}
+
+func (e *examination) certificate(ctx context.Context) error {
+	secret := &corev1.Secret{}
+	c := inspect.Certificate{Namespace: e.namespace, Secret: e.settings.Secret, Source: e.settings.Source, Now: e.now}
+	var err error
+	if c.Found, err = e.find(ctx, secret, e.namespace, c.Secret); err != nil {
+		e.add(inspect.QuestionCertificate.Unread("the Secret with the certificate", err))
+		return nil
+	}
+	c.Chain, c.CA = secret.Data[corev1.TLSCertKey], secret.Data["ca.crt"]
+	if c.Source == inspect.CertManager {
+		if c.NotReady, err = e.issued(ctx, e.namespace); err != nil {
+			e.add(inspect.QuestionIssued.Unread("cert-manager's Certificate", err))
+			c.NotReady = ""
+		}
+	}
+	e.add(c.Judge()...)
+	e.add(c.JudgeCABundles(e.webhooks)...)
+	return nil
+}
+
+func (e *examination) serverChecks(ctx context.Context) error {
+	s := inspect.Server{Namespace: e.namespace, Deployment: e.deployment, Version: e.version, Now: e.now}
+	if e.deploymentErr != nil {
+		e.add(inspect.QuestionReplicas.Unread("the Deployment", e.deploymentErr))
+	} else {
+		e.add(s.JudgeDeployment(e.settings.Version)...)
+	}
+	var endpoints discoveryv1.EndpointSliceList
+	if err := listAll(ctx, e.cluster, &endpoints, client.InNamespace(e.namespace),
+		client.MatchingLabels{discoveryv1.LabelServiceName: "sysctl-injector"}); err != nil {
+		e.add(inspect.QuestionEndpoints.Unread("the EndpointSlices", err))
+	} else {
+		s.Endpoints = endpoints.Items
+		e.add(s.JudgeEndpoints())
+	}
+	lease := &coordinationv1.Lease{}
+	found, err := e.find(ctx, lease, e.namespace, "sysctl-injector")
+	if err != nil {
+		e.add(inspect.QuestionLeader.Unread("the Lease", err))
+		return nil
+	}
+	if found {
+		s.Lease = lease
+	}
+	e.add(s.JudgeLeader())
+	return nil
+}
+
+// rights checks what the server may do, and what bounds it.
+func (e *examination) rights(ctx context.Context) error {
+	if err := e.rbac(ctx); err != nil {
+		return err
+	}
+	switch {
+	case e.guardErr != nil:
+		e.add(inspect.QuestionBounds.Unread("the ValidatingAdmissionPolicies", e.guardErr))
+	case e.server.Served[inspect.ValidatingPolicies]:
+		bounds, err := inspect.Bounds()
+		if err != nil {
+			return err
+		}
+		e.add(inspect.JudgeBounds(e.guard, bounds)...)
+	}
+	return nil
+}
+
+func (e *examination) rbac(ctx context.Context) error {
+	const name, leader = "sysctl-injector", "sysctl-injector-leader-election"
+	r := inspect.Rights{Namespace: e.namespace}
+	clusterRole, clusterRoleBinding, role, binding := &rbacv1.ClusterRole{}, &rbacv1.ClusterRoleBinding{},
+		&rbacv1.Role{}, &rbacv1.RoleBinding{}
+	for _, o := range []struct {
+		object          client.Object
+		namespace, name string
+		found           func()
+	}{
+		{clusterRole, "", name, func() { r.ClusterRole = clusterRole }},
+		{clusterRoleBinding, "", name, func() { r.ClusterRoleBinding = clusterRoleBinding }},
+		{role, e.namespace, leader, func() { r.Role = role }},
+		{binding, e.namespace, leader, func() { r.RoleBinding = binding }},
+	} {
+		found, err := e.find(ctx, o.object, o.namespace, o.name)
+		if err != nil {
+			e.add(inspect.QuestionRights.Unread("the server's RBAC objects", err))
+			return nil
+		}
+		if found {
+			o.found()
+		}
+	}
+	checks, err := r.Judge(e.settings)
+	e.add(checks...)
+	return err
+}
+
+// guarding returns the guard beside the one that belongs there; false where there can be none, or it could not be read.
+func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
+	if e.guardErr != nil || !e.server.Served[inspect.ValidatingPolicies] {
+		return g, false, nil
+	}
+	objects, err := guard.Render(guard.Config{
+		Images: []string{e.settings.Image}, GuestHandlers: e.settings.GuestHandlers,
+		KubeletSysctls: e.settings.KubeletSysctls, KubernetesVersion: e.server.Version,
+	})
+	if err != nil {
+		return g, false, nil //nolint:nilerr // a version that there is no guard for, which JudgeKubernetes reports
+	}
+	rendered, err := inspect.NewGuard(objects).In(e.namespace)
+	return inspect.Guarding{Installed: e.guard, Rendered: rendered, Settings: e.settings,
+		Kubernetes: e.server.Version, Namespace: e.namespace}, err == nil, err
+}
+
+func (e *examination) guardChecks(context.Context) error {
+	if e.guardErr != nil {
+		e.add(inspect.QuestionGuard.Unread("the guard", e.guardErr))
+	}
+	g, ok, err := e.guarding()
+	if ok {
+		e.add(g.Judge(e.namespaces)...)
+	}
+	return err
+}
+
+func (e *examination) rules(ctx context.Context) error {
+	var policies v1alpha1.SysctlPolicyList
+	var profiles v1alpha1.SysctlProfileList
+	for _, list := range []client.ObjectList{&policies, &profiles} {
+		switch err := listAll(ctx, e.cluster, list); {
+		case meta.IsNoMatchError(err):
+			return nil // the CRDs are missing, which is a check of its own
+		case err != nil:
+			e.add(inspect.QuestionReady.Unread("the policies and profiles", err))
+			return nil
+		}
+	}
+	e.add(inspect.JudgeRules(policies.Items, profiles.Items)...)
+	return nil
+}
+
+func (e *examination) namespacesAndGrants(ctx context.Context) error {
+	if e.namespacesErr != nil {
+		e.add(inspect.QuestionNamespace.Unread("the namespaces", e.namespacesErr))
+		return nil
+	}
+	g, ok, err := e.guarding()
+	if err != nil {
+		return err
+	}
+	if ok {
+		checks, err := g.JudgeNamespaces(e.namespaces)
+		if err != nil {
+			return err
+		}
+		e.add(checks...)
+	}
+	enrolled := sets.New[string]()
+	for i := range e.namespaces {
+		if e.namespaces[i].Labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled {
+			enrolled.Insert(e.namespaces[i].Name)
+		}
+	}
+	return e.grants(ctx, enrolled)
+}

@@ -1,0 +1,41 @@
+package check_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
+)
+
+// On a healthy installation every check passes.
+func TestHealthy(t *testing.T) {
+	awaitHealthy(t)
+	r, err := check(t.Context(), suite.Cluster(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Installed || r.code != 0 {
+		t.Errorf("installed: %t, exit code %d", r.Installed, r.code)
+	}
+	t.Log(mustShell(t, "sysctl-injector check"))
+}
+
+// Without an installation, the command checks what an install needs: here cert-manager is missing.
+func TestBeforeInstall(t *testing.T) {
+	suite.Cluster(t)
+	if before.Installed || before.code != 1 {
+		t.Errorf("installed: %t, exit code %d", before.Installed, before.code)
+	}
+	var names []string
+	for _, c := range before.findings() {
+		names = append(names, c.Name)
+	}
+	if diff := cmp.Diff([]string{"CertManager"}, names); diff != "" {
+		t.Errorf("(-want +got):\n%s\n%v", diff, before.findings())
+	}
+	r, err := check(t.Context(), suite.Cluster(t), "--pre", "--certificates", inspect.SelfManaged)
+	if err != nil || len(r.findings()) > 0 || r.code != 0 {
+		t.Errorf("%v, exit code %d: %v", err, r.code, r.findings())
+	}
+}

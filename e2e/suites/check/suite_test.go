@@ -1,0 +1,219 @@
+// Package check_test runs `sysctl-injector check` on a real API server: before an install, on a healthy installation,
+// and on one that is broken in one way after the other.
+package check_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/deploy/release/binary"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
+)
+
+const (
+	chart    = "../../../deploy/helm/sysctl-injector"
+	patience = 30 * time.Second
+	pace     = 100 * time.Millisecond
+	// secret is where the chart is told to find the serving certificate.
+	secret = "tls"
+)
+
+var (
+	suite = clustertest.Suite{
+		// Without the controller of Deployments, the status stays as the suite writes it: no pod of the Deployment can
+		// run here.
+		Config:  cluster.Config{ControllerManagerArgs: []string{"--controllers=*,-deployment-controller"}},
+		Prepare: prepare,
+		Finish:  finish,
+	}
+	installed *installation.Installation
+	client    *kubernetes.Clientset
+	// program is in a directory of its own, which is in the PATH of the commands.
+	program string
+	// before is what check said before the install.
+	before report
+	// node plays the kubelet.
+	node *fakeKubelet
+)
+
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
+
+func finish(*cluster.Cluster) error {
+	node.close()
+	_ = os.RemoveAll(filepath.Dir(program))
+	return installed.Remove()
+}
+
+// report is what `check -o json` prints.
+type report struct {
+	Installed bool
+	Checks    []inspect.Check
+	Counts    inspect.Counts
+
+	code int
+}
+
+// prepare adds a node, runs check before the install, installs the chart and makes the installation healthy.
+func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
+	config := c.RESTConfig()
+	config.WarningHandler = rest.NoWarnings{}
+	if client, err = kubernetes.NewForConfig(config); err != nil {
+		return err
+	}
+	if err := buildProgram(ctx); err != nil {
+		return err
+	}
+	if node, err = startKubelet(ctx, c); err != nil {
+		return err
+	}
+	if before, err = check(ctx, c); err != nil {
+		return err
+	}
+	if err := install(ctx, c); err != nil {
+		return err
+	}
+	_, err = shell(ctx, c, `
+		kubectl create namespace shop
+		sysctl-injector enroll shop --enforce restricted
+		kubectl -n shop create serviceaccount web
+		sysctl-injector companion -n shop --serviceaccount web net.core.somaxconn | kubectl apply -f -
+		kubectl apply -f testdata/pod.yaml`)
+	return err
+}
+
+// buildProgram builds the command of the version that the chart installs.
+func buildProgram(ctx context.Context) error {
+	content, err := os.ReadFile(filepath.Join(chart, "Chart.yaml"))
+	if err != nil {
+		return err
+	}
+	var metadata struct{ AppVersion string }
+	if err := yaml.Unmarshal(content, &metadata); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "check-")
+	if err != nil {
+		return err
+	}
+	program = filepath.Join(dir, "sysctl-injector")
+	return binary.Config{Version: metadata.AppVersion,
+		Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}.Build(ctx, program)
+}
+
+// install installs the chart, with grants that an administrator applies, so that no server repairs them.
+func install(ctx context.Context, c *cluster.Cluster) error {
+	certificate, err := c.ServingCertificate(installation.Name + "." + installation.Namespace + ".svc")
+	if err != nil {
+		return err
+	}
+	helm, err := tools.Ensure(ctx, "helm", os.Stderr)
+	if err != nil {
+		return err
+	}
+	values := fmt.Sprintf("replicas: 1\ngrants: {mode: require}\nkubeletSysctls: [kernel.msg*]\ncertificates: "+
+		"{source: existing-secret, existingSecret: %s, caBundle: %s}\n",
+		secret, base64.StdEncoding.EncodeToString(certificate.CA))
+	cmd := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace",
+		installation.Namespace, "--create-namespace", "-f", "-")
+	cmd.Stdin = strings.NewReader(values)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("helm install: %w\n%s", err, output)
+	}
+	if installed, err = installation.Join(ctx, c); err != nil {
+		return err
+	}
+	_, err = client.CoreV1().Secrets(installation.Namespace).Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: secret}, Type: corev1.SecretTypeTLS,
+		Data: map[string][]byte{corev1.TLSCertKey: certificate.Cert, corev1.TLSPrivateKeyKey: certificate.Key,
+			"ca.crt": certificate.CA},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = client.AppsV1().Deployments(installation.Namespace).Patch(ctx, installation.Name, types.MergePatchType,
+		[]byte(`{"status": {"observedGeneration": 1, "replicas": 1, "readyReplicas": `+
+			`1}}`), metav1.PatchOptions{}, "status")
+	return err
+}
+
+// shell runs a script as a person does: with the program and kubectl in the PATH, and the chart in $CHART. It stops at
+// the first error.
+func shell(ctx context.Context, c *cluster.Cluster, script string) (string, error) {
+	cmd := c.Command(ctx, "bash", "-euo", "pipefail", "-c", `PATH="$0:$PATH"`+"\n"+script, filepath.Dir(program))
+	cmd.Env = append(cmd.Env, "CHART="+chart, "SUITE="+program)
+	var out, errOut strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s%s", script, err, out.String(), errOut.String())
+	}
+	return out.String(), nil
+}
+
+// check runs the command, with further flags.
+func check(ctx context.Context, c *cluster.Cluster, flags ...string) (report, error) {
+	cmd := c.Command(ctx, program, append([]string{"check", "-o", "json"}, flags...)...)
+	var out, errOut strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		return report{}, err
+	}
+	r := report{code: cmd.ProcessState.ExitCode()}
+	if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+		return r, fmt.Errorf("%w: %s%s", err, out.String(), errOut.String())
+	}
+	return r, nil
+}
+
+// findings are the checks that did not pass.
+func (r report) findings() []inspect.Check {
+	var all []inspect.Check
+	for _, c := range r.Checks {
+		if c.Status != inspect.Passed {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// awaitHealthy waits until every check passes.
+func awaitHealthy(t *testing.T) {
+	t.Helper()
+	c := suite.Cluster(t)
+	err := await.Answer(t.Context(), "every check to pass", pace, patience, func(ctx context.Context) (string, bool) {
+		r, err := check(ctx, c)
+		return fmt.Sprintf("%v %v", r.findings(), err), err == nil && len(r.findings()) == 0
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustShell(t *testing.T, script string) string {
+	t.Helper()
+	out, err := shell(t.Context(), suite.Cluster(t), script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}

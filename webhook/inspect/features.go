@@ -1,0 +1,54 @@
+package inspect
+
+import (
+	"math"
+	"slices"
+)
+
+// Backends of grants, by what the cluster admits pods by. Package grants has the same.
+const (
+	backendVAP = "vap"
+	backendPSP = "psp"
+)
+
+// Feature is something of Kubernetes that not every version has.
+type Feature struct {
+	Name          string
+	Effect        string   // of its absence
+	since, before uint     // minor versions
+	backends      []string // of grants that need it; none: it is needed whatever the backend
+}
+
+var features = []Feature{
+	{
+		Name: "matchConditions", since: 28, before: math.MaxUint,
+		Effect: "the webhook is called for every pod in enrolled namespaces, and while it is down all of them are " +
+			"rejected",
+	},
+	{
+		Name: "ValidatingAdmissionPolicy", since: 30, before: math.MaxUint,
+		Effect: "there is no guard: nothing holds the other containers of enrolled namespaces to a standard, and " +
+			"nothing bounds what this server may write",
+	},
+	{
+		Name: "ValidatingAdmissionPolicy", since: 30, before: math.MaxUint, backends: []string{backendVAP},
+		Effect: "nothing in the cluster asks for the grants of the backend vap; on Kubernetes 1.24 and earlier use " +
+			"psp, on OpenShift scc",
+	},
+	{
+		Name: "PodSecurityPolicy", before: 25, backends: []string{backendPSP},
+		Effect: "grants of the backend psp cannot be applied; use vap, or on OpenShift scc",
+	},
+}
+
+// Lacking returns the features that a minor version lacks and grants by a backend need.
+func Lacking(minor uint, backend string) []Feature {
+	var missing []Feature
+	for _, f := range features {
+		needed := len(f.backends) == 0 || slices.Contains(f.backends, backend)
+		if needed && (minor < f.since || minor >= f.before) {
+			missing = append(missing, f)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,175 @@
+package inspect
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// removalDelay is how much longer than the grace period an unused grant may be there: the controller looks now and
+// then.
+const removalDelay = 15 * time.Minute
+
+// Account is a service account.
+type Account struct{ Namespace, Name string }
+
+// Grants are the grants of a cluster and what its injected pods need of them.
+type Grants struct {
+	// Needs are the sysctls that the guard asks for, by service account.
+	Needs map[Account]sets.Set[string]
+	// Roles and Bindings are those with our label.
+	Roles    []rbacv1.ClusterRole
+	Bindings []rbacv1.RoleBinding
+	// OtherRefs are the names of ClusterRoles that other bindings name.
+	OtherRefs sets.Set[string]
+	// Enrolled are the namespaces with the label.
+	Enrolled sets.Set[string]
+	Settings Settings
+	Now      time.Time
+}
+
+// Add takes in what a pod needs. Nothing asks for grants outside of enrolled namespaces. A container that only reads,
+// and one for IPC names in a user namespace, need nothing.
+func (g *Grants) Add(pod *corev1.Pod) {
+	if !g.Enrolled.Has(pod.Namespace) || len(pod.Spec.InitContainers) == 0 ||
+		pod.Spec.InitContainers[0].Name != v1alpha1.ContainerName {
+		return
+	}
+	if phase := pod.Status.Phase; phase == corev1.PodSucceeded || phase == corev1.PodFailed {
+		return
+	}
+	container := pod.Spec.InitContainers[0]
+	context := container.SecurityContext
+	isPrivileged := context != nil && context.Privileged != nil && *context.Privileged
+	hasCapability := context != nil && context.Capabilities != nil && len(context.Capabilities.Add) > 0
+	if !isPrivileged && !hasCapability {
+		return
+	}
+	assignments, errs := sysctl.Parse(strings.Join(container.Args, "\n"), nil)
+	if len(errs) > 0 {
+		return // not as the webhook writes it
+	}
+	account := Account{pod.Namespace, pod.Spec.ServiceAccountName}
+	if g.Needs == nil {
+		g.Needs = map[Account]sets.Set[string]{}
+	}
+	if g.Needs[account] == nil {
+		g.Needs[account] = sets.New[string]()
+	}
+	for _, a := range assignments {
+		g.Needs[account].Insert(a.Name)
+	}
+}
+
+// Ungranted returns the needs that no object with our label meets. Other roles may meet them, which the authorizer
+// knows.
+func (g *Grants) Ungranted() map[Account][]string {
+	names := map[string][]string{} // of sysctls, by role
+	for _, role := range g.Roles {
+		for _, rule := range role.Rules {
+			if gives(rule, v1alpha1.GroupName, "sysctls", "use", rule.ResourceNames) {
+				names[role.Name] = append(names[role.Name], rule.ResourceNames...)
+			}
+		}
+	}
+	granted := map[Account]sets.Set[string]{}
+	for _, binding := range g.Bindings {
+		for _, subject := range binding.Subjects {
+			account := Account{subject.Namespace, subject.Name}
+			if subject.Kind != rbacv1.ServiceAccountKind || subject.Namespace != binding.Namespace {
+				continue
+			}
+			if granted[account] == nil {
+				granted[account] = sets.New[string]()
+			}
+			granted[account].Insert(names[binding.RoleRef.Name]...)
+		}
+	}
+	missing := map[Account][]string{}
+	for account, needs := range g.Needs {
+		if lacks := sets.List(needs.Difference(granted[account])); len(lacks) > 0 {
+			missing[account] = lacks
+		}
+	}
+	return missing
+}
+
+// Judge judges the grants. Denied are the needs that the authorizer does not meet either.
+func (g *Grants) Judge(denied map[Account][]string) []Check {
+	var checks []Check
+	for _, account := range slices.SortedFunc(maps.Keys(denied),
+		func(a, b Account) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) }) {
+		remedy := "apply them:"
+		if g.Settings.Generate {
+			remedy = "the leader repairs grants, so see the check ServerLeader; or apply them:"
+		}
+		checks = append(checks, QuestionMissing.Fail("serviceaccount/"+account.Name,
+			"pods of service account %q in namespace %q set sysctls that it may not use: %s. "+
+				"The guard rejects the next such pod", account.Name, account.Namespace, list(denied[account])).
+			fix(remedy, fmt.Sprintf("sysctl-injector companion -n %s --serviceaccount %s %s | kubectl apply -f -",
+				account.Namespace, account.Name, strings.Join(denied[account], " "))))
+	}
+	if len(checks) == 0 {
+		checks = append(checks, QuestionMissing.Pass("the injected pods of %s have the grants that they need",
+			counted(len(g.Needs), "service account")))
+	}
+	return append(checks, g.judgeStray()...)
+}
+
+// judgeStray looks for grants that nothing uses. In the mode generate the leader marks those and removes them after the
+// grace period. In the mode require an administrator applied them, so they are stray only where they have no effect.
+func (g *Grants) judgeStray() []Check {
+	var checks []Check
+	refs := g.OtherRefs.Clone()
+	roles := sets.New[string]()
+	for _, role := range g.Roles {
+		roles.Insert(role.Name)
+	}
+	for i := range g.Bindings {
+		b := &g.Bindings[i]
+		refs.Insert(b.RoleRef.Name)
+		why := ""
+		switch {
+		case !roles.Has(b.RoleRef.Name):
+			why = fmt.Sprintf("its ClusterRole %q does not exist", b.RoleRef.Name)
+		case !g.Settings.Generate && !g.Enrolled.Has(b.Namespace):
+			why = "its namespace is not enrolled"
+		case g.isLeft(b.ObjectMeta):
+			why = "no pod has used it for longer than the grace period"
+		default:
+			continue
+		}
+		checks = append(checks, QuestionStray.Warn("rolebinding/"+b.Name, "RoleBinding %q in namespace %q grants "+
+			"what nothing uses: %s", b.Name, b.Namespace, why).
+			fix("delete it:", fmt.Sprintf("kubectl -n %s delete rolebinding %s", b.Namespace, b.Name)))
+	}
+	for i := range g.Roles {
+		role := &g.Roles[i]
+		if refs.Has(role.Name) || g.Settings.Generate && !g.isLeft(role.ObjectMeta) {
+			continue
+		}
+		checks = append(checks, QuestionStray.Warn("clusterrole/"+role.Name, "ClusterRole %q is bound by nothing",
+			role.Name).
+			fix("delete it:", "kubectl delete clusterrole "+role.Name))
+	}
+	if len(checks) == 0 {
+		checks = append(checks, QuestionStray.Pass("no grant is left over (%s)", counted(len(g.Bindings), "binding")))
+	}
+	return checks
+}
+
+// isLeft reports whether the leader should have removed a grant.
+func (g *Grants) isLeft(object metav1.ObjectMeta) bool {
+	since, err := time.Parse(time.RFC3339, object.Annotations[v1alpha1.UnusedSinceAnnotation])
+	return err == nil && g.Now.Sub(since) > g.Settings.Grace+removalDelay
+}

@@ -1,0 +1,198 @@
+package inspect
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	psaapi "k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// Guarding is the guard of an installation beside the one that this version renders for the cluster.
+type Guarding struct {
+	Installed, Rendered Guard
+	Settings            Settings
+	// Kubernetes is the version of the API server.
+	Kubernetes string
+	// Namespace is that of the installation.
+	Namespace string
+}
+
+// kinds are labels of namespaces, such that each binding selects at least one of them.
+func kinds() []map[string]string {
+	var all []map[string]string
+	for _, enforce := range append([]string{""}, Levels()...) {
+		labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
+			v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled}
+		if enforce != "" {
+			labels[v1alpha1.EnforceLabel] = enforce
+		}
+		all = append(all, labels)
+	}
+	return all
+}
+
+// problems are what keeps the guard as a whole from holding namespaces; none if it holds those of every kind.
+func (g Guarding) problems() []string {
+	if !g.Installed.hasAnyOf(g.Rendered) {
+		return []string{"it is not installed"}
+	}
+	var problems []string
+	for _, labels := range kinds() {
+		if err := g.Installed.Covers(g.Rendered, labels); err != nil && !slices.Contains(problems, err.Error()) {
+			problems = append(problems, err.Error())
+		}
+	}
+	return problems
+}
+
+// Judge says whether the guard is complete, is that of this version and of the cluster's Kubernetes, and knows what the
+// server injects. Where it is not complete, it names those of the namespaces that nothing holds to their standard.
+func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
+	const remedy = "install the guard of this version:"
+	problems := g.problems()
+	if len(problems) > 0 {
+		effect := "no namespace relies on it yet"
+		if open := g.unheld(namespaces); len(open) > 0 {
+			effect = "these namespaces are not held to their standard: " + list(open)
+		}
+		failed := QuestionGuard.Fail("", "the guard does not hold namespaces: %s; %s", strings.Join(problems, "; "),
+			effect).fix(remedy, g.command())
+		if !g.Installed.hasAnyOf(g.Rendered) {
+			return []Check{failed}
+		}
+		return append([]Check{failed}, g.judgeChoices()...)
+	}
+	return append([]Check{QuestionGuard.Pass("%s of the guard are installed and bound, for Kubernetes %s",
+		policiesOf(len(g.Rendered.Policies)), g.Kubernetes)},
+		g.judgeChoices()...)
+}
+
+// unheld are the namespaces that rely on the guard and that it does not hold.
+func (g Guarding) unheld(namespaces []corev1.Namespace) []string {
+	var names []string
+	for i := range namespaces {
+		if n := &namespaces[i]; reliesOnGuard(n.Labels) && g.Installed.Covers(g.Rendered, n.Labels) != nil {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// reliesOnGuard reports whether the guard alone holds a namespace to a standard.
+func reliesOnGuard(labels map[string]string) bool {
+	if !isGuarded(labels) || labels[v1alpha1.EnforceLabel] == string(psaapi.LevelPrivileged) {
+		return false
+	}
+	value, labelled := labels[psaapi.EnforceLevelLabel]
+	return !labelled || levelOf(value) == psaapi.LevelPrivileged
+}
+
+// judgeChoices compares what an administrator has chosen for both the guard and the server.
+func (g Guarding) judgeChoices() []Check {
+	images := g.Installed.Images(g.Rendered)
+	if len(images) > 0 && !slices.Contains(images, g.Settings.Image) {
+		return append([]Check{QuestionGuardImages.Fail("", "the guard knows the init image %s, and the server "+
+			"injects %s: it rejects every pod that needs the container",
+			list(images), g.Settings.Image).fix("have the guard know both, until the last pod with the former image "+
+			"is gone:", g.command())}, g.judgeSettings()...)
+	}
+	return append([]Check{QuestionGuardImages.Pass("the guard knows the init image that the server injects")},
+		g.judgeSettings()...)
+}
+
+func (g Guard) hasAnyOf(rendered Guard) bool {
+	for _, want := range rendered.Policies {
+		if g.policy(want.Name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeSettings compares the lists that the server and the guard both have.
+func (g Guarding) judgeSettings() []Check {
+	var checks []Check
+	for _, setting := range []struct {
+		variable, value string
+		want            []string
+	}{
+		{"guestHandlers", "guestHandlers", g.Settings.GuestHandlers},
+		{"kubeletSysctls", "kubeletSysctls", g.Settings.KubeletSysctls},
+	} {
+		have, found := g.Installed.variable(g.Rendered, setting.variable)
+		if found && !sameSet(have, setting.want) {
+			checks = append(checks, QuestionGuardSettings.Fail("", "the guard has %s [%s], and the server [%s]: one "+
+				"takes for allowed what the other rejects",
+				setting.value, strings.Join(have, " "), strings.Join(setting.want,
+					" ")).fix("render the guard with the server's:", g.command()))
+		}
+	}
+	if len(checks) == 0 {
+		checks = append(checks, QuestionGuardSettings.Pass("the guard and the server agree on guest handlers and "+
+			"kubelet sysctls"))
+	}
+	return checks
+}
+
+// variable returns a list that an administrator chose, as the first policy has it that has one.
+func (g Guard) variable(rendered Guard, name string) (values []string, found bool) {
+	for _, want := range rendered.Policies {
+		have := g.policy(want.Name)
+		if have == nil {
+			continue
+		}
+		for _, v := range have.Spec.Variables {
+			if v.Name == name && json.Unmarshal([]byte(v.Expression), &values) == nil {
+				return values, true
+			}
+		}
+	}
+	return nil, false
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
+
+// command renders the guard for the server's settings, and applies it. Images that the installed guard knows stay
+// known.
+func (g Guarding) command() string {
+	args := []string{"sysctl-injector render guard --kubernetes-version", shellQuote(g.Kubernetes)}
+	if g.Settings.Image != form.DefaultImage() {
+		args = append(args, "--init-image", shellQuote(g.Settings.Image))
+	}
+	for _, image := range g.Installed.Images(g.Rendered) {
+		if image != g.Settings.Image {
+			args = append(args, "--previous-init-image", shellQuote(image))
+		}
+	}
+	if !sameSet(g.Settings.GuestHandlers, policy.DefaultGuestHandlers()) {
+		args = append(args, "--guest-handlers", shellQuote(strings.Join(g.Settings.GuestHandlers, ",")))
+	}
+	if len(g.Settings.KubeletSysctls) > 0 {
+		args = append(args, "--kubelet-sysctls", shellQuote(strings.Join(g.Settings.KubeletSysctls, ",")))
+	}
+	if g.Namespace != SystemNamespace {
+		args = append(args, fmt.Sprintf("| sed s/%s/%s/", SystemNamespace, g.Namespace))
+	}
+	return strings.Join(args, " ") + " | kubectl apply --server-side --force-conflicts -f -"
+}
+
+// In returns the guard for an installation in another namespace than the usual one, as the chart has it.
+func (g Guard) In(namespace string) (Guard, error) {
+	encoded, err := json.Marshal(g)
+	if err != nil || namespace == SystemNamespace {
+		return g, err
+	}
+	var moved Guard
+	err = json.Unmarshal([]byte(strings.ReplaceAll(string(encoded), SystemNamespace, namespace)), &moved)
+	return moved, err
+}

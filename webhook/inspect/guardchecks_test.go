@@ -1,0 +1,237 @@
+package inspect
+
+import (
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	psaapi "k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// guarding is an installation with the image that tests inject, on Kubernetes 1.37.
+func guarding(t *testing.T) Guarding {
+	t.Helper()
+	config := guard.Config{Images: []string{"busybox:1"}, GuestHandlers: policy.DefaultGuestHandlers(),
+		KubernetesVersion: "v1.37.2"}
+	return Guarding{
+		Installed: render(t, config), Rendered: render(t, config), Kubernetes: "v1.37.2", Namespace: SystemNamespace,
+		Settings: Settings{Image: "busybox:1", GuestHandlers: config.GuestHandlers},
+	}
+}
+
+func TestJudgeGuard(t *testing.T) {
+	const (
+		passed = "Passed Guard: 6 ValidatingAdmissionPolicies of the guard are installed and bound, for " +
+			"Kubernetes v1.37.2"
+		images   = "Passed GuardImages: the guard knows the init image that the server injects"
+		settings = "Passed GuardSettings: the guard and the server agree on guest handlers and kubelet sysctls"
+		open     = "these namespaces are not held to their standard: shop"
+		render37 = "sysctl-injector render guard --kubernetes-version v1.37.2 --init-image busybox:1"
+		apply    = " | kubectl apply --server-side --force-conflicts -f -"
+	)
+	for _, test := range []struct {
+		name    string
+		tweak   func(*testing.T, *Guarding)
+		want    []string
+		command string // of the first that has not passed
+	}{
+		{"complete", func(*testing.T, *Guarding) {}, []string{passed, images, settings}, ""},
+		{"absent", func(_ *testing.T, g *Guarding) { g.Installed = Guard{} },
+			[]string{"Failed Guard: the guard does not hold namespaces: it is not installed; " + open}, render37 +
+				apply},
+		{"a policy less", func(_ *testing.T, g *Guarding) { g.Installed.Policies = g.Installed.Policies[1:] },
+			[]string{`Failed Guard: the guard does not hold namespaces: ValidatingAdmissionPolicy ` +
+				`"sysctl-injector-baseline" is not installed; ` + open, images, settings}, render37 + apply},
+		{"a binding that only audits", func(_ *testing.T, g *Guarding) {
+			for i := range g.Installed.Bindings {
+				if b := &g.Installed.Bindings[i]; b.Name == "sysctl-injector-restricted" {
+					b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
+				}
+			}
+		}, []string{`Failed Guard: the guard does not hold namespaces: ValidatingAdmissionPolicyBinding ` +
+			`"sysctl-injector-restricted" does not deny: its validationActions are [Audit]; no namespace relies on ` +
+			`it yet`, images, settings},
+			render37 + apply},
+		{"of another version of Kubernetes", func(t *testing.T, g *Guarding) {
+			g.Installed = render(t, guard.Config{Images: []string{"busybox:1"},
+				GuestHandlers: g.Settings.GuestHandlers, KubernetesVersion: "1.33"})
+		}, []string{`Failed Guard: the guard does not hold namespaces: ValidatingAdmissionPolicy ` +
+			`"sysctl-injector-baseline" is not that of this version: it differs in variables; ` +
+			`ValidatingAdmissionPolicy "sysctl-injector-restricted" is not that of this version: it differs in ` +
+			`variables; ` + open, images, settings}, render37 + apply},
+		{"another image", func(_ *testing.T, g *Guarding) { g.Settings.Image = "busybox:2" },
+			[]string{passed, "Failed GuardImages: the guard knows the init image busybox:1, and the server injects " +
+				"busybox:2: it rejects every pod that needs the container", settings},
+			"sysctl-injector render guard --kubernetes-version v1.37.2 --init-image busybox:2 --previous-init-image " +
+				"busybox:1" + apply},
+		{"other guest handlers", func(_ *testing.T, g *Guarding) { g.Settings.GuestHandlers = []string{"own", "kata"} },
+			[]string{passed, images, "Failed GuardSettings: the guard has guestHandlers [" +
+				strings.Join(policy.DefaultGuestHandlers(), " ") +
+				"], and the server [own kata]: one takes for allowed what the other rejects"}, render37 +
+				" --guest-handlers own,kata" + apply},
+		{"other kubelet " +
+			"sysctls", func(_ *testing.T, g *Guarding) { g.Settings.KubeletSysctls = []string{"net.core.*"} },
+			[]string{passed, images, "Failed GuardSettings: the guard has kubeletSysctls [], and the server " +
+				"[net.core.*]: one takes for allowed what the other rejects"},
+			render37 + " --kubelet-sysctls 'net.core.*'" + apply},
+		{"another namespace", func(t *testing.T, g *Guarding) {
+			g.Namespace = "tuning"
+			var err error
+			if g.Rendered, err = g.Rendered.In("tuning"); err != nil {
+				t.Fatal(err)
+			}
+			g.Installed = Guard{}
+		}, []string{"Failed Guard: the guard does not hold namespaces: it is not installed; " + open},
+			render37 + " | sed s/sysctl-injector-system/tuning/" + apply},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := guarding(t)
+			test.tweak(t, &g)
+			shop := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop",
+				Labels: map[string]string{v1alpha1.InjectLabel: "enabled"}}}
+			got := g.Judge([]corev1.Namespace{shop, {}})
+			wantAnswers(t, got, test.want...)
+			wantCommand(t, got, test.command)
+		})
+	}
+}
+
+// wantCommand compares the command of the first check that has not passed.
+func wantCommand(t *testing.T, checks []Check, want string) {
+	t.Helper()
+	got := ""
+	for _, c := range checks {
+		if c.Status != Passed {
+			got = c.Command
+			break
+		}
+	}
+	if got != want {
+		t.Errorf("the command is\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestJudgeNamespaces(t *testing.T) {
+	const enroll = "sysctl-injector enroll shop --enforce "
+	for _, test := range []struct {
+		name                string
+		labels, annotations map[string]string
+		withoutGuard        bool
+		want                []string
+		command             string
+	}{
+		{"enrolled", map[string]string{v1alpha1.InjectLabel: "enabled", v1alpha1.EnforceLabel: "restricted",
+			psaapi.EnforceLevelLabel: "privileged"}, nil, false,
+			[]string{"Passed NamespaceKeys: 1 namespace is enrolled, each labelled as intended and held to its " +
+				"standard"}, ""},
+		{"enrolled, held to baseline by the guard", map[string]string{v1alpha1.InjectLabel: "enabled"}, nil, false,
+			[]string{"Passed NamespaceKeys: 1 namespace is enrolled, each labelled as intended and held to its " +
+				"standard"}, ""},
+		{"of nobody's", map[string]string{"team": "a"}, nil, true,
+			[]string{"Passed NamespaceKeys: 0 namespaces are enrolled, each labelled as intended and held to its " +
+				"standard"}, ""},
+		{"a value that is none", map[string]string{v1alpha1.InjectLabel: "true"}, nil, false,
+			[]string{`Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.dev/inject]: Invalid ` +
+				`value: "true": only the value enabled enrolls the namespace; to keep it out, remove the label`},
+			"kubectl label namespace shop --overwrite sysctl-injector.dev/inject=enabled"},
+		{"a standard that is none", map[string]string{v1alpha1.EnforceLabel: "strict"}, nil, false,
+			[]string{`Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.dev/enforce]: Invalid ` +
+				`value: "strict": the guard takes any value but baseline, restricted, privileged for restricted`},
+			"kubectl label namespace shop --overwrite sysctl-injector.dev/enforce=restricted"},
+		{"a misspelled label", map[string]string{"sysctl-injector.io/inject": "enabled"}, nil, false,
+			[]string{"Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.io/inject]: Forbidden: " +
+				"no such key; did you mean metadata.labels[sysctl-injector.dev/inject]?"},
+			"kubectl label namespace shop --overwrite sysctl-injector.io/inject- sysctl-injector.dev/inject=enabled"},
+		{"an annotation in place of a label", nil, map[string]string{v1alpha1.InjectLabel: "enabled"}, false,
+			[]string{"Failed NamespaceKeys: namespace/shop: metadata.annotations[sysctl-injector.dev/inject]: " +
+				"Forbidden: this is a label: it is a key of metadata.labels; move it there"},
+			"kubectl annotate namespace shop sysctl-injector.dev/inject- && kubectl label namespace shop " +
+				"--overwrite sysctl-injector.dev/inject=enabled"},
+		{"a pod's key", nil, map[string]string{v1alpha1.SysctlsAnnotation: "kernel.sem = 1"}, false,
+			[]string{"Failed NamespaceKeys: namespace/shop: metadata.annotations[sysctl-injector.dev/sysctls]: " +
+				"Forbidden: this has no effect in a Namespace: the keys here are the labels " +
+				"sysctl-injector.dev/defaults, sysctl-injector.dev/enforce, sysctl-injector.dev/inject; those of " +
+				"pods go into a pod's metadata, which is spec.template.metadata in a Deployment"},
+			"kubectl annotate namespace shop sysctl-injector.dev/sysctls-"},
+		{"contradictory labels", map[string]string{v1alpha1.InjectLabel: "enabled", v1alpha1.EnforceLabel: "baseline",
+			psaapi.EnforceLevelLabel: "restricted"}, nil, false,
+			[]string{`Failed NamespacePodSecurity: namespace "shop" has the contradictory labels ` +
+				`pod-security.kubernetes.io/enforce=restricted and sysctl-injector.dev/enforce=baseline: ` +
+				"Pod Security admission rejects the injected container, which the guard would admit"}, enroll +
+				"restricted"},
+		{"enrolled, and held by Pod Security admission", map[string]string{v1alpha1.InjectLabel: "enabled",
+			psaapi.EnforceLevelLabel: "baseline"}, nil, true,
+			[]string{`Warning NamespacePodSecurity: namespace "shop" is enrolled and has ` +
+				`pod-security.kubernetes.io/enforce=baseline: only pods that need no privileged container get their ` +
+				`sysctls, ` +
+				"and all others are rejected"}, enroll + "baseline"},
+		{"held to nothing, as it says", map[string]string{v1alpha1.InjectLabel: "enabled",
+			v1alpha1.EnforceLabel: "privileged"}, nil, false,
+			[]string{`Warning NamespaceUnguarded: namespace "shop" has sysctl-injector.dev/enforce=privileged: ` +
+				`nothing holds its containers to a standard, and no grants are asked for`}, enroll + "baseline"},
+		{"a standard without any guard, which Judge reports", map[string]string{v1alpha1.EnforceLabel: "restricted"},
+			nil, true,
+			[]string{"Passed NamespaceKeys: 0 namespaces are enrolled, each labelled as intended and held to its " +
+				"standard"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := guarding(t)
+			if test.withoutGuard {
+				g.Installed = Guard{}
+			}
+			got, err := g.JudgeNamespaces([]corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "shop",
+				Labels: test.labels, Annotations: test.annotations}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantAnswers(t, got, test.want...)
+			wantCommand(t, got, test.command)
+		})
+	}
+}
+
+// A binding that leaves out one namespace leaves the guard whole for all others.
+func TestJudgeNamespaceThatABindingLeavesOut(t *testing.T) {
+	g := guarding(t)
+	for i := range g.Installed.Bindings {
+		if b := &g.Installed.Bindings[i]; b.Name == "sysctl-injector-restricted" {
+			selector := b.Spec.MatchResources.NamespaceSelector
+			selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{
+				Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: []string{"shop"},
+			})
+		}
+	}
+	if got := g.Judge(nil); got[0].Status != Passed {
+		t.Errorf("the guard: %s", got[0].Message)
+	}
+	got, err := g.JudgeNamespaces([]corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "shop",
+		Labels: enrolled("restricted")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantAnswers(t, got, `Failed NamespaceUnguarded: namespace "shop" is guarded by nothing: its containers are not `+
+		`held to "restricted", since `+
+		`ValidatingAdmissionPolicyBinding "sysctl-injector-restricted" does not select this namespace`)
+	wantCommand(t, got, "sysctl-injector render guard --kubernetes-version v1.37.2 --init-image busybox:1 | kubectl "+
+		"apply --server-side --force-conflicts -f -")
+}
+
+// In these namespaces neither the webhook nor the guard acts.
+func TestJudgeExcludedNamespaces(t *testing.T) {
+	g := guarding(t)
+	for _, name := range []string{"kube-system", SystemNamespace} {
+		labels := map[string]string{v1alpha1.InjectLabel: "enabled", corev1.LabelMetadataName: name}
+		got, err := g.JudgeNamespaces([]corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantAnswers(t, got, `Failed NamespaceExcluded: neither the webhook nor the guard acts in namespace `+
+			`"`+name+`", so its labels have no effect`)
+	}
+}

@@ -1,0 +1,121 @@
+package inspect
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
+
+// FindForbidden lists the pods that a kubelet has rejected for a sysctl that it does not allow.
+const FindForbidden = "kubectl get pods -A --field-selector status.phase=Failed -o jsonpath=" +
+	`'{range .items[?(@.status.reason=="SysctlForbidden")]}{.spec.nodeName}{"\t"}{.metadata.namespace}/{.metadata.name}{"\n"}{end}'`
+
+// Kubelet is what a kubelet says about itself.
+type Kubelet struct {
+	Node, Version string
+	// AllowedUnsafeSysctls is the field of its configuration.
+	AllowedUnsafeSysctls []string
+	// Err is why its configuration could not be read.
+	Err error
+}
+
+// JudgeKubelets says whether all kubelets allow the patterns that an installation declares, or, without any, what it
+// could declare.
+func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
+	var unread, names []string
+	var problem error
+	var read []Kubelet
+	for _, k := range kubelets {
+		if k.Err != nil {
+			unread, problem = append(unread, k.Node), k.Err
+			continue
+		}
+		read = append(read, k)
+	}
+	var checks []Check
+	for _, pattern := range declared {
+		names = nil
+		for _, k := range read {
+			if !k.allows(pattern) {
+				names = append(names, k.Node)
+			}
+		}
+		if len(names) > 0 {
+			checks = append(checks, QuestionAllowed.Fail("", "kubeletSysctls declares %s, and the kubelets of these "+
+				"nodes do not allow it: %s. "+
+				"Pods that get it natively fail there with SysctlForbidden", pattern, list(names)).
+				fix("add it to allowedUnsafeSysctls in the configuration of these kubelets, or remove it from "+
+					"kubeletSysctls. To find pods that failed:", FindForbidden))
+		}
+	}
+	if len(unread) > 0 {
+		checks = append(checks, QuestionAllowed.Unread("the configuration of the kubelets of "+list(unread), problem).
+			fix("to read it, a person needs the right to get nodes/proxy. Without it, pods that a kubelet has "+
+				"rejected show which one does not allow "+
+				"a declared sysctl (SysctlForbidden):", FindForbidden))
+	}
+	switch common := allowedByAll(read); {
+	case len(checks) > 0 || len(read) == 0:
+		return checks
+	case len(declared) > 0:
+		return []Check{QuestionAllowed.Pass("form native: all kubelets allow what kubeletSysctls declares: %s",
+			strings.Join(declared, ", "))}
+	case len(common) > 0:
+		return []Check{QuestionAllowed.Pass("form native: all kubelets allow %s, which kubeletSysctls may declare",
+			strings.Join(common, ", "))}
+	}
+	return []Check{QuestionAllowed.Pass("form native: no unsafe sysctl is allowed on all kubelets, and " +
+		"kubeletSysctls declares none")}
+}
+
+// allows reports whether a kubelet allows every name that a pattern matches.
+func (k Kubelet) allows(pattern string) bool {
+	if since := sysctl.Lookup(pattern).SafeSince; since != "" && !isOlder(k.Version, version.MustParseGeneric(since)) {
+		return true
+	}
+	return slices.ContainsFunc(k.AllowedUnsafeSysctls, func(allowed string) bool {
+		return covers(dots(allowed),
+			pattern)
+	})
+}
+
+// covers reports whether a kubelet's pattern matches all that another one does.
+func covers(allowed, pattern string) bool {
+	prefix, isPrefix := strings.CutSuffix(allowed, "*")
+	if !isPrefix {
+		return allowed == pattern
+	}
+	return strings.HasPrefix(strings.TrimSuffix(pattern, "*"), prefix)
+}
+
+// dots returns a kubelet's pattern in dot form. A kubelet takes slashes too.
+func dots(pattern string) string {
+	name, isPrefix := strings.CutSuffix(pattern, "*")
+	star := ""
+	if isPrefix {
+		star = "*"
+	}
+	if separator := strings.IndexAny(name, "./"); separator >= 0 && name[separator] == '/' {
+		name = strings.NewReplacer("/", ".", ".", "/").Replace(name)
+	}
+	return name + star
+}
+
+// allowedByAll returns the patterns of the first kubelet that every kubelet covers.
+func allowedByAll(kubelets []Kubelet) []string {
+	if len(kubelets) == 0 {
+		return nil
+	}
+	var common []string
+	for _, allowed := range kubelets[0].AllowedUnsafeSysctls {
+		pattern := dots(allowed)
+		if !slices.ContainsFunc(kubelets, func(k Kubelet) bool { return !k.allows(pattern) }) {
+			common = append(common, pattern)
+		}
+	}
+	slices.Sort(common)
+	return slices.Compact(common)
+}

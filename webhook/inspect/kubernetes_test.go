@@ -1,0 +1,78 @@
+package inspect
+
+import "testing"
+
+func TestJudgeKubernetes(t *testing.T) {
+	const (
+		served = "Passed ValidatingAdmissionPolicyAPI: ValidatingAdmissionPolicy is served: the guard can hold"
+		match  = "Passed MatchConditions: webhooks have matchConditions: an outage of the webhook rejects only " +
+			"pods that ask for sysctls"
+		mutates = "Passed MutatingAdmissionPolicyAPI: MutatingAdmissionPolicy is served: pods can be injected " +
+			"without a server too"
+		noMutates = "Passed MutatingAdmissionPolicyAPI: MutatingAdmissionPolicy is not served: only injecting " +
+			"without a server needs it"
+		lacksVAP = "lacks ValidatingAdmissionPolicy: there is no guard: nothing holds the other containers of " +
+			"enrolled namespaces to a standard, " +
+			"and nothing bounds what this server may write"
+		lacksMatch = "lacks matchConditions: the webhook is called for every pod in enrolled namespaces, and while " +
+			"it is down all of them are rejected"
+	)
+	for _, test := range []struct {
+		name, version, backend string
+		served                 []string
+		want                   []string
+	}{
+		{"the newest version", "v1.37.2", "", []string{ValidatingPolicies, servesMutatingPolicies},
+			[]string{"Passed KubernetesVersion: Kubernetes v1.37.2 is supported", served, match, mutates}},
+		{"the oldest version", "v1.31.14-eks-1", "vap", []string{ValidatingPolicies},
+			[]string{"Passed KubernetesVersion: Kubernetes v1.31.14-eks-1 is supported", served, match, noMutates}},
+		{"a version of the future", "v1.99.0", "", []string{ValidatingPolicies, servesMutatingPolicies},
+			[]string{"Warning KubernetesVersion: Kubernetes v1.99.0 is newer than this version knows: the guard has " +
+				"the standards of 1.37", served, match, mutates}},
+		{"an API that is switched off", "v1.37.2", "", nil, []string{"Passed KubernetesVersion: Kubernetes v1.37.2 " +
+			"is supported",
+			"Failed ValidatingAdmissionPolicyAPI: the API server does not serve ValidatingAdmissionPolicy, so there " +
+				"can be no guard", match, noMutates}},
+		{"1.24, where PodSecurityPolicies take the guard's place", "v1.24.17", "psp", nil, []string{
+			"Warning KubernetesVersion: Kubernetes v1.24.17 is supported only with PodSecurityPolicies, and without " +
+				"the guard",
+			"Warning KubernetesFeature: Kubernetes v1.24.17 " + lacksMatch, "Warning KubernetesFeature: Kubernetes " +
+				"v1.24.17 " + lacksVAP, noMutates}},
+		{"the same before an install", "v1.24.17", "", nil, []string{
+			"Warning KubernetesVersion: Kubernetes v1.24.17 is supported only with PodSecurityPolicies, and without " +
+				"the guard",
+			"Warning KubernetesFeature: Kubernetes v1.24.17 " + lacksMatch, "Warning KubernetesFeature: Kubernetes " +
+				"v1.24.17 " + lacksVAP, noMutates}},
+		{"1.24 with the backend that needs a guard", "v1.24.17", "vap", nil, []string{
+			"Warning KubernetesVersion: Kubernetes v1.24.17 is supported only with PodSecurityPolicies, and without " +
+				"the guard",
+			"Warning KubernetesFeature: Kubernetes v1.24.17 " + lacksMatch, "Warning KubernetesFeature: Kubernetes " +
+				"v1.24.17 " + lacksVAP,
+			"Warning KubernetesFeature: Kubernetes v1.24.17 lacks ValidatingAdmissionPolicy: nothing in the cluster " +
+				"asks for the grants of the backend vap; " +
+				"on Kubernetes 1.24 and earlier use psp, on OpenShift scc", noMutates}},
+		{"a version between the two", "v1.30.4", "vap", []string{ValidatingPolicies},
+			[]string{"Failed KubernetesVersion: Kubernetes v1.30.4 is not supported: 1.31 or later is", served,
+				noMutates}},
+		{"no version", "main", "", nil, []string{`Unknown KubernetesVersion: not checked: the version of Kubernetes ` +
+			`could not be read: "main" is none that is known`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := APIServer{Version: test.version, Served: map[string]bool{}}
+			for _, s := range test.served {
+				server.Served[s] = true
+			}
+			wantAnswers(t, JudgeKubernetes(server, test.backend), test.want...)
+		})
+	}
+}
+
+func TestJudgeCertManager(t *testing.T) {
+	with := APIServer{Served: map[string]bool{servesCertificates: true, servesIssuers: true}}
+	wantAnswers(t, JudgeCertManager(with, CertManager), "Passed CertManager: cert-manager's CRDs are installed")
+	wantAnswers(t, JudgeCertManager(APIServer{}, SelfManaged), "Passed CertManager: cert-manager is not needed: the "+
+		"certificate's source is self-managed")
+	wantAnswers(t, JudgeCertManager(APIServer{}, CertManager),
+		"Failed CertManager: cert-manager's CRDs are not installed, so the chart cannot be installed with its "+
+			"default values")
+}

@@ -1,0 +1,177 @@
+package inspect
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	psaapi "k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// JudgeNamespaces judges the namespaces that have a key of ours, or one like it.
+//
+//	labels                                                     verdict
+//	a misspelled key or value, a label written as annotation   failed
+//	in a namespace where neither webhook nor guard acts        failed
+//	enforce, and Pod Security's own level rejects the          failed: each pod that needs the container is rejected
+//	container
+//	the same, without enforce                                  a warning: only pods that need no container are admitted
+//	a standard, and the guard leaves out this namespace        failed
+//	enforce: privileged, and Pod Security allows all           a warning
+func (g Guarding) JudgeNamespaces(namespaces []corev1.Namespace) ([]Check, error) {
+	var checks []Check
+	enrolled := 0
+	for i := range namespaces {
+		found, err := g.judgeNamespace(&namespaces[i])
+		if err != nil {
+			return nil, err
+		}
+		checks = append(checks, found...)
+		if namespaces[i].Labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled {
+			enrolled++
+		}
+	}
+	if len(checks) == 0 {
+		checks = append(checks, QuestionNamespace.Pass("%s enrolled, each labelled as intended and held to its "+
+			"standard", areOf(enrolled, "namespace")))
+	}
+	return checks, nil
+}
+
+func areOf(number int, noun string) string {
+	if number == 1 {
+		return "1 " + noun + " is"
+	}
+	return fmt.Sprintf("%d %ss are", number, noun)
+}
+
+func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
+	name, labels, object := namespace.Name, namespace.Labels, "namespace/"+namespace.Name
+	checks, err := judgeKeysOf(QuestionNamespace, object, namespace, corev1.SchemeGroupVersion.String(), "Namespace")
+	if err != nil || !isGuarded(labels) {
+		return checks, err
+	}
+	if slices.Contains([]string{metav1.NamespaceSystem, g.Namespace}, name) || g.Installed.Excludes(g.Rendered,
+		labels) {
+		return append(checks, QuestionExcluded.Fail(object, "neither the webhook nor the guard acts in namespace "+
+			"%q, so its labels have no effect", name).
+			fix("remove them:", fmt.Sprintf("kubectl label namespace %s %s- %s- %s-", name, v1alpha1.InjectLabel,
+				v1alpha1.EnforceLabel, v1alpha1.DefaultsLabel))), nil
+	}
+	level := psaapi.LevelPrivileged
+	if value, labelled := labels[psaapi.EnforceLevelLabel]; labelled {
+		level = levelOf(value)
+	}
+	if level != psaapi.LevelPrivileged {
+		return append(checks, judgePodSecurity(object, name, labels)...), nil
+	}
+	return append(checks, g.judgeHold(object, name, labels)...), nil
+}
+
+// judgePodSecurity judges a namespace that Pod Security admission itself holds to a standard.
+func judgePodSecurity(object, name string, labels map[string]string) []Check {
+	command := fmt.Sprintf("sysctl-injector enroll %s --enforce %s", name, EffectiveLevel(labels))
+	if enforce, enrolled := labels[v1alpha1.EnforceLabel]; enrolled {
+		return []Check{QuestionPodSecurity.Fail(object, "namespace %q has the contradictory labels %s=%s and %s=%s: "+
+			"Pod Security admission rejects the injected container, which the guard would admit",
+			name, psaapi.EnforceLevelLabel, labels[psaapi.EnforceLevelLabel], v1alpha1.EnforceLabel,
+			enforce).fix("hand the namespace over to the guard:", command)}
+	}
+	if labels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
+		return nil
+	}
+	return []Check{QuestionPodSecurity.Warn(object, "namespace %q is enrolled and has %s=%s: only pods that need no "+
+		"privileged container get their sysctls, and all others are rejected",
+		name, psaapi.EnforceLevelLabel, labels[psaapi.EnforceLevelLabel]).fix("enroll it, unless that is "+
+		"intended:", command)}
+}
+
+// judgeHold judges a namespace that Pod Security's label leaves to the guard.
+func (g Guarding) judgeHold(object, name string, labels map[string]string) []Check {
+	enforce, labelled := labels[v1alpha1.EnforceLabel]
+	if enforce == string(psaapi.LevelPrivileged) {
+		return []Check{QuestionUnguarded.Warn(object, "namespace %q has %s=privileged: nothing holds its containers "+
+			"to a standard, and no grants are asked for",
+			name, v1alpha1.EnforceLabel).fix("choose a standard, unless that is "+
+			"intended:", fmt.Sprintf("sysctl-injector enroll %s --enforce baseline", name))}
+	}
+	err := g.Installed.Covers(g.Rendered, labels)
+	if err == nil || len(g.problems()) > 0 { // Judge names all namespaces then
+		return nil
+	}
+	standard := "baseline"
+	if labelled {
+		standard = enforce
+	}
+	return []Check{QuestionUnguarded.Fail(object, "namespace %q is guarded by nothing: its containers are not held "+
+		"to %q, since %v", name, standard, err).
+		fix("install the guard of this version:", g.command())}
+}
+
+// JudgeRuntimeClass judges the keys of a RuntimeClass.
+func JudgeRuntimeClass(name string, class any) ([]Check, error) {
+	return judgeKeysOf(QuestionRuntimeClass, "runtimeclass/"+name, class, "node.k8s.io/v1", "RuntimeClass")
+}
+
+// judgeKeysOf judges the keys of ours in the metadata of an object.
+func judgeKeysOf(question Question, object string, of any, apiVersion, kind string) ([]Check, error) {
+	encoded, err := json.Marshal(of)
+	if err != nil {
+		return nil, err
+	}
+	o := Object{APIVersion: apiVersion, Kind: kind, JSON: gjson.ParseBytes(encoded)}
+	var checks []Check
+	for _, f := range Keys(o, nil) {
+		remedy, command := keyRemedy(object, o, f)
+		checks = append(checks, question.Fail(object, "%s: %s", object, f.Err.Error()).fix(remedy, command))
+	}
+	return checks, nil
+}
+
+// keyRemedy is the command that puts a key right: with the nearest label, and the value if it counts there.
+func keyRemedy(object string, o Object, f Finding) (remedy, command string) {
+	administered := administeredKeys(o)
+	if administered == nil || len(f.Path) < 2 {
+		return "remove the key", ""
+	}
+	resource := strings.Replace(object, "/", " ", 1)
+	key, kind := f.Path[len(f.Path)-1], f.Path[len(f.Path)-2]
+	value := o.JSON.Get("metadata." + kind).Map()[key].String()
+	right := key
+	if f.Reason == ReasonUnknownKey || !strings.HasPrefix(key, prefix) {
+		right = administered.nearest(key)
+	}
+	values, isLabel := administered.labels[right]
+	if !isLabel {
+		return "remove it:", fmt.Sprintf("kubectl %s %s %s-", verbOf(kind), resource, key)
+	}
+	switch {
+	case slices.Contains(values, value):
+	case right == v1alpha1.EnforceLabel:
+		value = string(levelOf(value)) // what the guard takes it for
+	default:
+		value = values[0]
+	}
+	set := fmt.Sprintf("%s=%s", right, value)
+	switch {
+	case kind == annotations:
+		return "make it a label:", fmt.Sprintf("kubectl annotate %s %s- && kubectl label %s --overwrite %s", resource,
+			key, resource, set)
+	case key != right:
+		return "rename it:", fmt.Sprintf("kubectl label %s --overwrite %s- %s", resource, key, set)
+	}
+	return "set the value that counts:", fmt.Sprintf("kubectl label %s --overwrite %s", resource, set)
+}
+
+func verbOf(kind string) string {
+	if kind == annotations {
+		return "annotate"
+	}
+	return "label"
+}

@@ -1,0 +1,102 @@
+package inspect
+
+import (
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+)
+
+// Permission is a verb on a resource. Namespace is empty for resources in none.
+type Permission struct{ Verb, Group, Resource, Namespace string }
+
+func (p Permission) String() string { return p.Verb + " " + qualified(p.Resource, p.Group) }
+
+// created are the kinds of what the chart installs, besides what Grantable lists.
+var created = []struct {
+	group, resource string
+	namespaced      bool
+}{
+	{"apiextensions.k8s.io", "customresourcedefinitions", false},
+	{"", "serviceaccounts", true},
+	{"", "services", true},
+	{"", "secrets", true}, // Helm keeps the release in one
+	{"", "resourcequotas", true},
+	{"apps", "deployments", true},
+	{"policy", "poddisruptionbudgets", true},
+	{"networking.k8s.io", "networkpolicies", true},
+	{"rbac.authorization.k8s.io", "roles", true},
+	{"rbac.authorization.k8s.io", "rolebindings", true},
+	{"rbac.authorization.k8s.io", "clusterroles", false},
+	{"rbac.authorization.k8s.io", "clusterrolebindings", false},
+	{"admissionregistration.k8s.io", "mutatingwebhookconfigurations", false},
+	{"admissionregistration.k8s.io", "validatingwebhookconfigurations", false},
+	{"admissionregistration.k8s.io", "validatingadmissionpolicies", false},
+	{"admissionregistration.k8s.io", "validatingadmissionpolicybindings", false},
+	{"sysctl-injector.dev", "sysctlpolicies", false},
+	{"sysctl-injector.dev", "sysctlprofiles", false},
+}
+
+// InstallPermissions are what a person needs to install the chart into a namespace.
+func InstallPermissions(namespace, source string) []Permission {
+	var all []Permission
+	for _, c := range created {
+		p := Permission{Verb: "create", Group: c.group, Resource: c.resource}
+		if c.namespaced {
+			p.Namespace = namespace
+		}
+		all = append(all, p)
+	}
+	if source == CertManager {
+		for _, resource := range []string{"certificates", "issuers"} {
+			all = append(all, Permission{Verb: "create", Group: "cert-manager.io", Resource: resource,
+				Namespace: namespace})
+		}
+	}
+	return all
+}
+
+// Escalate lets a person give rights that they do not hold.
+func Escalate() Permission {
+	return Permission{Verb: "escalate", Group: rbacv1.GroupName, Resource: "clusterroles"}
+}
+
+// GrantedPermissions are the rights of the server. Who may not escalate has to hold each of them, to give it.
+func GrantedPermissions() ([]Permission, error) {
+	var role rbacv1.ClusterRole
+	if err := templates.Decode(templates.Install, "install/clusterrole.yaml", &role); err != nil {
+		return nil, err
+	}
+	var all []Permission
+	for _, rule := range role.Rules {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					all = append(all, Permission{Verb: verb, Group: group, Resource: resource})
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// JudgePermissions says whether a person may install. User is empty if the API server does not say who they are.
+func JudgePermissions(asked int, denied []Permission, user string) []Check {
+	if len(denied) == 0 {
+		return []Check{QuestionPermissions.Pass("you may create everything that is installed (%d permissions)", asked)}
+	}
+	var names []string
+	for _, p := range denied {
+		names = append(names, p.String())
+	}
+	slices.Sort(names)
+	command := ""
+	if user != "" {
+		command = "kubectl create clusterrolebinding sysctl-injector-installer --clusterrole=cluster-admin --user=" +
+			shellQuote(user)
+	}
+	return []Check{QuestionPermissions.Fail("", "you may not do everything that an install does: %s",
+		list(slices.Compact(names))).
+		fix("install as a cluster administrator, or have one give you the rights:", command)}
+}

@@ -1,0 +1,76 @@
+package inspect
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+)
+
+// JudgeRules says whether each policy and profile counts, and whether a policy allows anything.
+func JudgeRules(policies []v1alpha1.SysctlPolicy, profiles []v1alpha1.SysctlProfile) []Check {
+	var checks []Check
+	inForce := 0
+	for i := range policies {
+		p := &policies[i]
+		_, errs := policy.CompilePolicy(p)
+		if len(errs) == 0 && !isOnTrial(p) {
+			inForce++
+		}
+		if c := judgeReady("SysctlPolicy", "sysctlpolicy/"+p.Name, p.Name, p.Generation,
+			p.Status.Conditions); c != nil {
+			checks = append(checks, *c)
+		}
+	}
+	for i := range profiles {
+		p := &profiles[i]
+		if c := judgeReady("SysctlProfile", "sysctlprofile/"+p.Name, p.Name, p.Generation,
+			p.Status.Conditions); c != nil {
+			checks = append(checks, *c)
+		}
+	}
+	if len(checks) == 0 {
+		checks = append(checks, QuestionReady.Pass("every SysctlPolicy (%d) and SysctlProfile (%d) is in force",
+			len(policies), len(profiles)))
+	}
+	if inForce == 0 {
+		return append(checks, QuestionPolicies.Warn("", "no SysctlPolicy is in force, so no pod may set anything").
+			fix("apply the default policy, or one of your own:", "kubectl apply -f $CHART/files/policies/default.yaml"))
+	}
+	return append(checks, QuestionPolicies.Pass("%s what pods may set", policyVerb(inForce)))
+}
+
+func policyVerb(number int) string {
+	if number == 1 {
+		return "1 SysctlPolicy allows"
+	}
+	return counted(number, "SysctlPolicie") + " allow"
+}
+
+// isOnTrial reports whether a policy only says what it would reject.
+func isOnTrial(p *v1alpha1.SysctlPolicy) bool {
+	for _, action := range p.Spec.ValidationActions {
+		if action == v1alpha1.Deny {
+			return false
+		}
+	}
+	return len(p.Spec.ValidationActions) > 0
+}
+
+// judgeReady returns what keeps an object from being in force; nil if nothing does.
+func judgeReady(kind, object, name string, generation int64, conditions []metav1.Condition) *Check {
+	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+	var c Check
+	switch {
+	case ready == nil || ready.ObservedGeneration < generation:
+		c = QuestionReady.Warn(object, "%s %q has not been judged yet: no server has written its status", kind,
+			name).fix("if it stays so, see the check ServerLeader", "")
+	case ready.Status != metav1.ConditionTrue:
+		c = QuestionReady.Fail(object, "%s %q is not in force: %s", kind, name, ready.Message).fix("correct it:",
+			"kubectl edit "+object)
+	default:
+		return nil
+	}
+	return &c
+}

@@ -1,0 +1,182 @@
+package inspect
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+)
+
+// The names of what the server may do, by the names of the objects.
+const (
+	serverName    = "sysctl-injector"
+	leaderElected = serverName + "-leader-election"
+)
+
+// Rights are the RBAC objects of the server. Each is nil if it does not exist.
+type Rights struct {
+	Namespace          string
+	ClusterRole        *rbacv1.ClusterRole
+	ClusterRoleBinding *rbacv1.ClusterRoleBinding
+	Role               *rbacv1.Role
+	RoleBinding        *rbacv1.RoleBinding
+}
+
+// Judge says whether the server may do what it has to, with its settings.
+func (r Rights) Judge(settings Settings) ([]Check, error) {
+	var cluster rbacv1.ClusterRole
+	if err := templates.Decode(templates.Install, "install/clusterrole.yaml", &cluster); err != nil {
+		return nil, err
+	}
+	var leader rbacv1.Role
+	if err := templates.Decode(templates.Install, "install/role-leaderelection.yaml", &leader); err != nil {
+		return nil, err
+	}
+	account := fmt.Sprintf("--serviceaccount=%s:%s", r.Namespace, serverName)
+	var checks []Check
+	if r.ClusterRole == nil {
+		checks = append(checks, QuestionRights.Fail("clusterrole/"+serverName, "the ClusterRole %q does not exist, "+
+			"so the server may read and write nothing", serverName).fix(reinstall, ""))
+	} else if missing := notHeld(serverRules(cluster.Rules, settings), r.ClusterRole.Rules); len(missing) > 0 {
+		checks = append(checks, QuestionRights.Fail("clusterrole/"+serverName, "the ClusterRole %q lacks rights "+
+			"that the server needs: %s", serverName, list(missing)).fix(reinstall, ""))
+	}
+	if r.ClusterRoleBinding == nil || !r.isBound(r.ClusterRoleBinding.RoleRef, r.ClusterRoleBinding.Subjects,
+		serverName) {
+		checks = append(checks, QuestionRights.Fail("clusterrolebinding/"+serverName,
+			"the ClusterRole %q is not bound to the server's service account, so the server may read and write "+
+				"nothing", serverName).
+			fix("bind it:", fmt.Sprintf("kubectl create clusterrolebinding %s --clusterrole=%s %s", serverName,
+				serverName, account)))
+	}
+	if r.Role == nil || len(notHeld(leader.Rules, r.Role.Rules)) > 0 {
+		checks = append(checks, QuestionRights.Fail("role/"+leaderElected, "the Role %q is not as this version has "+
+			"it, so no server can become the leader", leaderElected).fix(reinstall, ""))
+	}
+	if r.RoleBinding == nil || !r.isBound(r.RoleBinding.RoleRef, r.RoleBinding.Subjects, leaderElected) {
+		checks = append(checks, QuestionRights.Fail("rolebinding/"+leaderElected,
+			"the Role %q is not bound to the server's service account, so no server can become the "+
+				"leader", leaderElected).
+			fix("bind it:", fmt.Sprintf("kubectl -n %s create rolebinding %s --role=%s %s", r.Namespace,
+				leaderElected, leaderElected, account)))
+	}
+	if len(checks) == 0 {
+		checks = append(checks, QuestionRights.Pass("the server's service account has the rights that it needs"))
+	}
+	return checks, nil
+}
+
+func (r Rights) isBound(ref rbacv1.RoleRef, subjects []rbacv1.Subject, role string) bool {
+	return ref.Name == role && slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
+		return s.Kind == rbacv1.ServiceAccountKind && s.Namespace == r.Namespace && s.Name == serverName
+	})
+}
+
+// serverRules leaves out what a server does not need that generates no grants, as the chart does.
+func serverRules(rules []rbacv1.PolicyRule, settings Settings) []rbacv1.PolicyRule {
+	if settings.Generate {
+		return rules
+	}
+	return slices.DeleteFunc(slices.Clone(rules), func(rule rbacv1.PolicyRule) bool {
+		return slices.Contains(rule.APIGroups, rbacv1.GroupName) ||
+			slices.ContainsFunc([]string{"pods", "serviceaccounts", "sysctls"},
+				func(resource string) bool { return slices.Contains(rule.Resources, resource) })
+	})
+}
+
+// notHeld returns which of the wanted rights no rule gives: "get pods", "use sysctls.sysctl-injector.dev".
+func notHeld(wanted, held []rbacv1.PolicyRule) []string {
+	var missing []string
+	for _, rule := range wanted {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					if !slices.ContainsFunc(held, func(h rbacv1.PolicyRule) bool {
+						return gives(h, group, resource,
+							verb, rule.ResourceNames)
+					}) {
+						missing = append(missing, verb+" "+qualified(resource, group))
+					}
+				}
+			}
+		}
+	}
+	return missing
+}
+
+func gives(rule rbacv1.PolicyRule, group, resource, verb string, names []string) bool {
+	has := func(all []string, one string) bool { return slices.Contains(all, one) || slices.Contains(all, "*") }
+	return has(rule.APIGroups, group) && has(rule.Resources, resource) && has(rule.Verbs, verb) &&
+		(len(rule.ResourceNames) == 0 || len(names) > 0 &&
+			!slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(rule.ResourceNames, name) }))
+}
+
+// qualified is a resource with its group, as kubectl takes it.
+func qualified(resource, group string) string { return strings.TrimSuffix(resource+"."+group, ".") }
+
+// Bounds returns the policies that bound what the server may write.
+func Bounds() (Guard, error) {
+	var bounds Guard
+	for _, name := range []string{"install/own-writes.yaml", "install/own-objects.yaml"} {
+		content, err := fs.ReadFile(templates.Install, name)
+		if err != nil {
+			return bounds, err
+		}
+		for document := range strings.SplitSeq(string(content), "\n---\n") {
+			var policy admissionregistrationv1.ValidatingAdmissionPolicy
+			if err := yaml.Unmarshal([]byte(document), &policy); err != nil {
+				return bounds, fmt.Errorf("read %s: %w", name, err)
+			}
+			if policy.Kind != "ValidatingAdmissionPolicyBinding" {
+				bounds.Policies = append(bounds.Policies, policy)
+				continue
+			}
+			var binding admissionregistrationv1.ValidatingAdmissionPolicyBinding
+			if err := yaml.Unmarshal([]byte(document), &binding); err != nil {
+				return bounds, fmt.Errorf("read %s: %w", name, err)
+			}
+			bounds.Bindings = append(bounds.Bindings, binding)
+		}
+	}
+	return bounds, nil
+}
+
+// JudgeBounds says whether the policies are there that bound what the server may write, each with a binding that
+// denies. What they say depends on the names in an installation, and is not compared.
+func JudgeBounds(installed, bounds Guard) []Check {
+	var checks []Check
+	for _, want := range bounds.Policies {
+		object := "validatingadmissionpolicy/" + want.Name
+		bound := slices.ContainsFunc(installed.Bindings,
+			func(b admissionregistrationv1.ValidatingAdmissionPolicyBinding) bool {
+				return b.Spec.PolicyName == want.Name && b.Spec.MatchResources == nil &&
+					slices.Contains(b.Spec.ValidationActions, admissionregistrationv1.Deny)
+			})
+		switch {
+		case installed.policy(want.Name) == nil:
+			checks = append(checks, QuestionBounds.Fail(object, "ValidatingAdmissionPolicy %q is not installed: it "+
+				"bounds what the server may write", want.Name).fix(reinstall, ""))
+		case !bound:
+			checks = append(checks, QuestionBounds.Fail(object, "ValidatingAdmissionPolicy %q has no binding that "+
+				"denies: it bounds what the server may write", want.Name).fix(reinstall, ""))
+		}
+	}
+	if len(checks) == 0 {
+		checks = append(checks, QuestionBounds.Pass("%s bound what the server may write",
+			policiesOf(len(bounds.Policies))))
+	}
+	return checks
+}
+
+func policiesOf(number int) string {
+	if number == 1 {
+		return "1 ValidatingAdmissionPolicy"
+	}
+	return fmt.Sprintf("%d ValidatingAdmissionPolicies", number)
+}

@@ -1,0 +1,281 @@
+package inspect
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/templates"
+)
+
+// SystemNamespace is the namespace of an installation, unless it was chosen.
+const SystemNamespace = "sysctl-injector-system"
+
+// matchConditionsSince is the minor version of Kubernetes since which webhooks have matchConditions.
+const matchConditionsSince = 28
+
+// reinstall is the remedy where no single command restores an object.
+const reinstall = "install this version again with your values: helm upgrade"
+
+// Webhooks are the webhook configurations of an installation. Both kinds have the same fields, and are read as one
+// type.
+type Webhooks struct {
+	// Mutating calls the server for pods. Nil: it is not installed.
+	Mutating *Webhook
+	// Warnings calls it for workloads. Nil: the installation does without.
+	Warnings *Webhook
+}
+
+// Webhook is a webhook configuration of either kind.
+type Webhook struct {
+	Kind, Name  string
+	Annotations map[string]string
+	Entries     []admissionregistrationv1.MutatingWebhook
+}
+
+func (w Webhook) object() string { return strings.ToLower(w.Kind) + "/" + w.Name }
+
+func mutating(c *admissionregistrationv1.MutatingWebhookConfiguration) *Webhook {
+	return &Webhook{Kind: "MutatingWebhookConfiguration", Name: c.Name, Annotations: c.Annotations, Entries: c.Webhooks}
+}
+
+func validating(c *admissionregistrationv1.ValidatingWebhookConfiguration) *Webhook {
+	w := &Webhook{Kind: "ValidatingWebhookConfiguration", Name: c.Name, Annotations: c.Annotations}
+	for _, e := range c.Webhooks {
+		w.Entries = append(w.Entries, admissionregistrationv1.MutatingWebhook{
+			Name: e.Name, ClientConfig: e.ClientConfig, Rules: e.Rules, FailurePolicy: e.FailurePolicy,
+			MatchPolicy:       e.MatchPolicy,
+			NamespaceSelector: e.NamespaceSelector, ObjectSelector: e.ObjectSelector, SideEffects: e.SideEffects,
+			AdmissionReviewVersions: e.AdmissionReviewVersions, MatchConditions: e.MatchConditions,
+		})
+	}
+	return w
+}
+
+// FindWebhooks finds ours among the configurations of a cluster: an administrator chooses their name, but not those of
+// the entries.
+func FindWebhooks(
+	pods []admissionregistrationv1.MutatingWebhookConfiguration,
+	workloads []admissionregistrationv1.ValidatingWebhookConfiguration,
+) (Webhooks, error) {
+	var found Webhooks
+	want, err := wantedWebhooks()
+	if err != nil {
+		return found, err
+	}
+	for i := range pods {
+		if w := mutating(&pods[i]); w.hasAny(want.Mutating) {
+			found.Mutating = w
+		}
+	}
+	for i := range workloads {
+		if w := validating(&workloads[i]); w.hasAny(want.Warnings) {
+			found.Warnings = w
+		}
+	}
+	return found, nil
+}
+
+func wantedWebhooks() (Webhooks, error) {
+	var pods admissionregistrationv1.MutatingWebhookConfiguration
+	var workloads admissionregistrationv1.ValidatingWebhookConfiguration
+	if err := templates.Decode(templates.Install, "install/webhook.yaml", &pods); err != nil {
+		return Webhooks{}, err
+	}
+	if err := templates.Decode(templates.Install, "install/warnings.yaml", &workloads); err != nil {
+		return Webhooks{}, err
+	}
+	return Webhooks{mutating(&pods), validating(&workloads)}, nil
+}
+
+func (w Webhook) hasAny(of *Webhook) bool {
+	return slices.ContainsFunc(of.Entries,
+		func(e admissionregistrationv1.MutatingWebhook) bool { return w.index(e.Name) >= 0 })
+}
+
+func (w Webhook) index(name string) int {
+	return slices.IndexFunc(w.Entries, func(e admissionregistrationv1.MutatingWebhook) bool { return e.Name == name })
+}
+
+// Namespace is where the service is that the API server calls; "" if it calls none.
+func (w Webhooks) Namespace() string {
+	if w.Mutating == nil {
+		return ""
+	}
+	for _, e := range w.Mutating.Entries {
+		if e.ClientConfig.Service != nil {
+			return e.ClientConfig.Service.Namespace
+		}
+	}
+	return ""
+}
+
+// JudgeWebhooks compares the entries with those of this version, as an API server of a minor version takes them. An
+// administrator chooses the timeouts, the name and the annotations; judgeCABundle is about the caBundle.
+func JudgeWebhooks(installed Webhooks, minor uint) ([]Check, error) {
+	want, err := wantedWebhooks()
+	if err != nil {
+		return nil, err
+	}
+	if installed.Mutating == nil {
+		return []Check{QuestionEntry.Fail("", "no MutatingWebhookConfiguration has an entry of sysctl-injector: no "+
+			"pod is injected").fix(reinstall, "")}, nil
+	}
+	namespace := installed.Namespace()
+	checks := installed.Mutating.judge(want.Mutating.in(namespace, minor))
+	if installed.Warnings == nil {
+		return append(checks, QuestionEntry.Pass("warnings about workloads are off: there is no "+
+			"ValidatingWebhookConfiguration")), nil
+	}
+	return append(checks, installed.Warnings.judge(want.Warnings.in(namespace, minor))...), nil
+}
+
+// in returns the entries as the chart has them for a namespace and a version of Kubernetes.
+func (w Webhook) in(namespace string, minor uint) Webhook {
+	var entries []admissionregistrationv1.MutatingWebhook
+	for _, e := range w.Entries {
+		e = *e.DeepCopy()
+		if namespace != "" {
+			e.ClientConfig.Service.Namespace = namespace
+			for i := range e.NamespaceSelector.MatchExpressions {
+				values := e.NamespaceSelector.MatchExpressions[i].Values
+				for v := range values {
+					values[v] = strings.ReplaceAll(values[v], SystemNamespace, namespace)
+				}
+			}
+		}
+		if minor < matchConditionsSince {
+			if strings.HasPrefix(e.Name, "plain.") {
+				continue
+			}
+			e.MatchConditions = nil
+		}
+		entries = append(entries, e)
+	}
+	w.Entries = entries
+	return w
+}
+
+func (w Webhook) judge(want Webhook) []Check {
+	var checks []Check
+	for _, entry := range want.Entries {
+		i := w.index(entry.Name)
+		if i < 0 {
+			checks = append(checks, QuestionEntry.Fail(w.object(), "%s %q lacks the entry %s", w.Kind, w.Name,
+				entry.Name).fix(reinstall, ""))
+			continue
+		}
+		changes, patch := entryChanges(i, w.Entries[i], entry)
+		if len(changes) > 0 {
+			checks = append(checks, QuestionEntry.Fail(w.object(), "the entry %s of %s %q is not as this version "+
+				"has it: %s",
+				entry.Name, w.Kind, w.Name, strings.Join(changes, "; ")).
+				fix("set what differs:", "kubectl patch "+strings.ToLower(w.Kind)+" "+w.Name+" --type=json -p "+
+					""+shellQuote(patch)))
+		}
+	}
+	if len(checks) == 0 {
+		checks = append(checks, QuestionEntry.Pass("%s %q has each entry as this version has it (%d)", w.Kind, w.Name,
+			len(want.Entries)))
+	}
+	return checks
+}
+
+// entryField is a field of an entry that no administrator chooses.
+type entryField struct {
+	name       string
+	have, want any
+	// means says what follows from another value.
+	means string
+}
+
+// entryChanges says what differs in the entry at an index, and returns a JSON patch that sets it.
+func entryChanges(index int, have, want admissionregistrationv1.MutatingWebhook) (changes []string, patch string) {
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value,omitempty"`
+	}
+	var operations []operation
+	have, want = withDefaults(have), withDefaults(want)
+	for _, f := range []entryField{
+		{"failurePolicy", have.FailurePolicy, want.FailurePolicy, outage(*want.FailurePolicy)},
+		{"matchConditions", have.MatchConditions, want.MatchConditions, "the webhook is called for other requests"},
+		{"matchPolicy", have.MatchPolicy, want.MatchPolicy, "requests in other API versions may pass it by"},
+		{"namespaceSelector", have.NamespaceSelector, want.NamespaceSelector, "it is called in other namespaces"},
+		{"objectSelector", have.ObjectSelector, want.ObjectSelector, "it is called for other pods"},
+		{"reinvocationPolicy", have.ReinvocationPolicy, want.ReinvocationPolicy,
+			"other webhooks have the last word on the injected container"},
+		{"rules", have.Rules, want.Rules, "it is called for other requests"},
+		{"sideEffects", have.SideEffects, want.SideEffects, "dry runs are not handled as they should be"},
+		{"admissionReviewVersions", have.AdmissionReviewVersions, want.AdmissionReviewVersions,
+			"the server reads v1 only"},
+	} {
+		if apiequality.Semantic.DeepEqual(f.have, f.want) {
+			continue
+		}
+		changes = append(changes, fmt.Sprintf("%s differs, so %s", f.name, f.means))
+		operations = append(operations, operation{"add", fmt.Sprintf("/webhooks/%d/%s", index, f.name), f.want})
+	}
+	if path := pathOf(have); path != pathOf(want) {
+		changes = append(changes, fmt.Sprintf("its path is %q instead of %q, so the server takes pods for others",
+			path, pathOf(want)))
+		if have.ClientConfig.Service != nil {
+			operations = append(operations, operation{"add", fmt.Sprintf("/webhooks/%d/clientConfig/service/path",
+				index), pathOf(want)})
+		}
+	}
+	encoded, _ := json.Marshal(operations) // plain data
+	return changes, string(encoded)
+}
+
+// outage says what follows from another failurePolicy than the one that is wanted.
+func outage(wanted admissionregistrationv1.FailurePolicyType) string {
+	if wanted == admissionregistrationv1.Fail {
+		return "pods pass without an answer while the webhook is down"
+	}
+	return "an outage of the webhook rejects what does not need it"
+}
+
+func pathOf(e admissionregistrationv1.MutatingWebhook) string {
+	switch c := e.ClientConfig; {
+	case c.Service != nil && c.Service.Path != nil:
+		return *c.Service.Path
+	case c.URL != nil:
+		if parsed, err := url.Parse(*c.URL); err == nil {
+			return parsed.Path
+		}
+	}
+	return ""
+}
+
+// withDefaults fills in what the API server does.
+func withDefaults(e admissionregistrationv1.MutatingWebhook) admissionregistrationv1.MutatingWebhook {
+	e = *e.DeepCopy()
+	if e.FailurePolicy == nil {
+		e.FailurePolicy = new(admissionregistrationv1.Fail)
+	}
+	if e.MatchPolicy == nil {
+		e.MatchPolicy = new(admissionregistrationv1.Equivalent)
+	}
+	if e.ReinvocationPolicy == nil {
+		e.ReinvocationPolicy = new(admissionregistrationv1.NeverReinvocationPolicy)
+	}
+	for _, selector := range []**metav1.LabelSelector{&e.NamespaceSelector, &e.ObjectSelector} {
+		if *selector == nil {
+			*selector = &metav1.LabelSelector{}
+		}
+	}
+	for i := range e.Rules {
+		if e.Rules[i].Scope == nil {
+			e.Rules[i].Scope = new(admissionregistrationv1.AllScopes)
+		}
+	}
+	return e
+}

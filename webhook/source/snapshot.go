@@ -94,8 +94,11 @@ func (s *Snapshot) addObject(object manifest.Object) (isUsed bool, err error) {
 			return true, err
 		}
 		compiled, errs := policy.CompilePolicy(&read)
+		if len(errs) > 0 {
+			return true, errs.ToAggregate()
+		}
 		s.policies = append(s.policies, compiled)
-		return true, errs.ToAggregate()
+		return true, nil
 	case v1alpha1.GroupVersion.String() + " SysctlProfile":
 		var read v1alpha1.SysctlProfile
 		if err := yaml.UnmarshalStrict(object.JSON, &read); err != nil {

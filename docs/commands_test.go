@@ -150,7 +150,8 @@ spec: {allow: [{names: [net.*.x, somaxconn], kernels: [Host], min: 5, max: 1}]}
 // elsewhere names the test that shows what the consoles of a page show of a cluster.
 var elsewhere = map[string]string{
 	"docs/audit.md":           "TestAudit",
-	"docs/companion.md":       "TestUse",
+	"docs/check.md":           "TestHealthy",
+	"docs/companion.md":       "TestFirstPod",
 	"docs/enroll.md":          "TestFromRestrictedToTheFirstInjectedPod",
 	"docs/getting-started.md": "TestGettingStarted",
 	"docs/observability.md":   "TestEventsAtTheDeployment",

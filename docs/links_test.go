@@ -55,8 +55,6 @@ const published = "https://github.com/sysctl-injector/sysctl-injector/blob/main/
 var (
 	links   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#{1,6} +(.*?) *#*$`)
-	// mention is a page that is named in a message, a comment or a manifest.
-	mention = regexp.MustCompile(`(?:^|[^/\w])(docs/[a-z-]+\.md(?:#[a-z0-9-]+)?)`)
 )
 
 // Every link to a page of the repository leads to a page, and to a heading on it.
@@ -78,16 +76,6 @@ func TestLinks(t *testing.T) {
 			}
 			if problem := check(all, path); problem != "" {
 				t.Errorf("%s:%d: the link %s: %s", name, line, target, problem)
-			}
-		}
-	}
-	for name, content := range contents(t, ".go", ".yaml", ".tpl", ".txt", ".json", ".html") {
-		if strings.Contains(name, "/profiles/") {
-			continue // they name pages of other projects
-		}
-		for _, match := range mention.FindAllStringSubmatch(content, -1) {
-			if problem := check(all, match[1]); problem != "" {
-				t.Errorf("%s names %s: %s", name, match[1], problem)
 			}
 		}
 	}

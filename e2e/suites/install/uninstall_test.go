@@ -37,7 +37,7 @@ func TestUninstallWhileEnrolled(t *testing.T) {
 		kubectl(t, append(append([]string{"label", "namespaces"}, enrolled...), "sysctl-injector.dev/inject"+change)...)
 	}
 	labels("-")
-	t.Cleanup(func() { labels("=enabled") }) // for the tests that follow
+	defer labels("=enabled") // for the tests that follow
 	helm(t, "uninstall", program, "--namespace="+system, "--timeout=3m", "--wait")
 	wantUninstalled(t)
 }

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -79,6 +80,12 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 }
 
 // eventually waits for what controllers do on their own.
+// serves reports whether the API server is of Kubernetes 1.MINOR or newer.
+func serves(t *testing.T, minor uint) bool {
+	t.Helper()
+	return version.MustParseGeneric(suite.Cluster(t).Version()).AtLeast(version.MajorMinor(1, minor))
+}
+
 func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
 	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {

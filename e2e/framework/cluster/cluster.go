@@ -111,7 +111,9 @@ type Cluster struct {
 	temporary []string // removed by Stop
 	ports     ports
 	network   network
-	node      *node // nil without one
+	files     files
+	settings  Config
+	nodes     []*Node
 	launcher  *launcher
 	authority *authority
 	processes []*process
@@ -157,10 +159,12 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 func (c *Cluster) start(ctx context.Context, config Config) error {
 	ctx, cancel := context.WithTimeout(ctx, config.StartTimeout)
 	defer cancel()
-	files, err := c.makeDirectories(config)
-	if err != nil {
+	c.settings = config
+	var err error
+	if c.files, err = c.makeDirectories(config); err != nil {
 		return err
 	}
+	files := c.files
 	if c.network, err = newNetwork(filepath.Base(files.scratch), config); err != nil {
 		return err
 	}
@@ -171,7 +175,7 @@ func (c *Cluster) start(ctx context.Context, config Config) error {
 		return err
 	}
 	if config.Node {
-		if err := c.prepareNode(files, config.Runtimes); err != nil {
+		if err := c.prepareNode(); err != nil {
 			return fmt.Errorf("prepare the node: %w", err)
 		}
 	}
@@ -205,10 +209,7 @@ func (c *Cluster) stop() error {
 	if c.admin != nil {
 		c.admin.CloseIdleConnections()
 	}
-	var first error
-	if c.node != nil {
-		first = removeCgroups(c.node.cgroup)
-	}
+	first := c.stopNodes()
 	if c.network != nil {
 		if err := c.network.close(); err != nil && first == nil {
 			first = err

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -19,6 +20,10 @@ type network interface {
 	dial(ctx context.Context, network, address string) (net.Conn, error)
 	listen(network, address string) (net.Listener, error)
 	command(ctx context.Context, path string, args []string) *exec.Cmd
+	// join makes the network of a further node.
+	join(name string, node int) (network, error)
+	// disconnect cuts the network of a further node off.
+	disconnect() error
 	close() error
 }
 
@@ -44,6 +49,11 @@ type loopback struct{}
 func (loopback) namespace() string { return "" }
 func (loopback) address() net.IP   { return net.IPv4(127, 0, 0, 1) }
 func (loopback) close() error      { return nil }
+func (loopback) disconnect() error { return errNoNode }
+
+func (loopback) join(string, int) (network, error) { return nil, errNoNode }
+
+var errNoNode = errors.New("a node needs a network namespace")
 
 func (loopback) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, address)

@@ -16,9 +16,11 @@ import (
 // namespaceDir is where ip(8) keeps named network namespaces.
 const namespaceDir = "/run/netns"
 
-// isolated is a network namespace with a loopback and a node's interface, connected to nothing.
+// isolated is a network namespace with a loopback and a node's interface. It is connected to nothing but the namespaces of further
+// nodes.
 type isolated struct {
 	name string
+	ip   string
 	file *os.File
 }
 
@@ -38,23 +40,59 @@ func newNamespace(name string) (network, error) {
 	if _, err := exec.LookPath("nsenter"); err != nil {
 		return nil, err
 	}
+	n, err := addNamespace(name, nodeAddress, nodeInterface)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// addNamespace makes a namespace and runs commands of ip(8) in it.
+func addNamespace(name, address, commands string) (*isolated, error) {
 	if err := ip("", "netns", "add", name); err != nil {
 		return nil, err
 	}
-	n := &isolated{name: name}
-	if err := n.open(); err != nil {
+	n := &isolated{name: name, ip: address}
+	err := ip(commands, "-n", n.name, "-batch", "-")
+	if err == nil {
+		n.file, err = os.Open(filepath.Join(namespaceDir, n.name))
+	}
+	if err != nil {
 		_ = n.close()
 		return nil, err
 	}
 	return n, nil
 }
 
-func (n *isolated) open() (err error) {
-	if err := ip(nodeInterface, "-n", n.name, "-batch", "-"); err != nil {
-		return err
+// join makes a namespace that a pair of interfaces connects to this one. Each routes to the pods of the other.
+func (n *isolated) join(name string, node int) (network, error) {
+	here, there := linkAddresses(node)
+	joined, err := addNamespace(name, there, "link set lo up\n")
+	if err != nil {
+		return nil, err
 	}
-	n.file, err = os.Open(filepath.Join(namespaceDir, n.name))
-	return err
+	link := fmt.Sprintf("link%d", node)
+	err = ip(fmt.Sprintf(`link add %[1]s type veth peer name node0 netns %[2]s
+address add %[3]s/24 dev %[1]s
+link set %[1]s up
+route add %[4]s via %[5]s
+`, link, name, here, podNetwork(node), there), "-n", n.name, "-batch", "-")
+	if err == nil {
+		err = ip(fmt.Sprintf(`address add %s/24 dev node0
+link set node0 up
+route add default via %s
+`, there, here), "-n", name, "-batch", "-")
+	}
+	if err != nil {
+		_ = joined.close()
+		return nil, err
+	}
+	return joined, nil
+}
+
+// disconnect takes down this end of the link. At the other one, the addresses stay and nothing answers.
+func (n *isolated) disconnect() error {
+	return ip("link set node0 down\n", "-n", n.name, "-batch", "-")
 }
 
 func ip(input string, args ...string) error {
@@ -67,7 +105,7 @@ func ip(input string, args ...string) error {
 }
 
 func (n *isolated) namespace() string { return n.name }
-func (n *isolated) address() net.IP   { return net.ParseIP(nodeAddress) }
+func (n *isolated) address() net.IP   { return net.ParseIP(n.ip) }
 
 func (n *isolated) close() error {
 	if n.file != nil {

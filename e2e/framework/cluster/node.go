@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"encoding/json"
@@ -20,18 +21,22 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 )
 
-// NodeName is what the node of a cluster is called.
+// NodeName is what the first node of a cluster is called.
 const NodeName = "node"
 
-// machineName is the part that holds the namespaces of the node.
+// machineName is the part that holds the namespaces of a node.
 const machineName = "node"
 
-// node is the machine that pods run on: process and mount namespaces of its own, in the cluster's network. All that runs
-// there ends with its first process.
-type node struct {
-	files   string // directory: what its programs read
-	plugins string // directory of the CNI plugins
-	cgroup  string // below which pods are
+// Node is a machine that pods run on: process and mount namespaces of its own. All that runs there ends with its first process.
+type Node struct {
+	cluster *Cluster
+	name    string
+	suffix  string  // of the names of its parts and logs; the first node's have none
+	network network // the first node is in the cluster's, every other one has its own
+	pods    string  // the network of its pods
+	files   string  // directory: what its programs read
+	plugins string  // directory of the CNI plugins
+	cgroup  string  // below which pods are
 }
 
 // nodeFiles are the settings of the node's programs. Their paths are the node's own, the same in every cluster.
@@ -66,29 +71,51 @@ var tunables = map[string]int{
 	sysctl.RootMaxBytes:       sysctl.RootMaxBytesSetting,
 }
 
-// prepareNode writes what the node's programs read, and makes the cgroup of its pods.
-func (c *Cluster) prepareNode(f files, runtimes map[string]string) error {
-	plugins, err := findPlugins()
+// prepareNode writes what the programs of the first node read, and makes the cgroup of its pods.
+func (c *Cluster) prepareNode() error {
+	if err := c.writeKubeletClient(); err != nil {
+		return err
+	}
+	n := &Node{cluster: c, name: NodeName, network: c.network, pods: podNetwork(1), files: c.files.node, cgroup: filepath.Base(c.files.scratch)}
+	c.nodes = append(c.nodes, n)
+	return n.prepare()
+}
+
+// prepare writes what the programs of a node read, and makes the cgroup of its pods.
+func (n *Node) prepare() error {
+	var err error
+	if n.plugins, err = findPlugins(); err != nil {
+		return err
+	}
+	if err := os.CopyFS(n.files, nodeFS()); err != nil {
+		return err
+	}
+	if err := n.setPodNetwork(); err != nil {
+		return err
+	}
+	if err := addRuntimes(n.files, n.cluster.settings.Runtimes); err != nil {
+		return err
+	}
+	if err := images.Write(filepath.Join(n.files, imageFile)); err != nil {
+		return err
+	}
+	if err := writeTunables(n.files); err != nil {
+		return err
+	}
+	if err := n.writeCredentials(); err != nil {
+		return err
+	}
+	return makeCgroups(n.cgroup)
+}
+
+// setPodNetwork writes the network of the node's pods into the settings of the CNI plugins.
+func (n *Node) setPodNetwork() error {
+	path := filepath.Join(n.files, "cni", "bridge.conflist")
+	settings, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if err := os.CopyFS(f.node, nodeFS()); err != nil {
-		return err
-	}
-	if err := addRuntimes(f.node, runtimes); err != nil {
-		return err
-	}
-	if err := images.Write(filepath.Join(f.node, imageFile)); err != nil {
-		return err
-	}
-	if err := writeTunables(f.node); err != nil {
-		return err
-	}
-	if err := c.writeNodeCredentials(f); err != nil {
-		return err
-	}
-	c.node = &node{files: f.node, plugins: plugins, cgroup: filepath.Base(f.scratch)}
-	return makeCgroups(c.node.cgroup)
+	return os.WriteFile(path, bytes.ReplaceAll(settings, []byte(podNetwork(1)), []byte(n.pods)), 0o600)
 }
 
 func writeTunables(dir string) error {
@@ -106,85 +133,95 @@ func writeTunables(dir string) error {
 	return os.WriteFile(filepath.Join(dir, tunablesDir+".txt"), list, 0o600)
 }
 
-func (c *Cluster) writeNodeCredentials(f files) error {
-	user := "system:node:" + NodeName
+func (n *Node) writeCredentials() error {
+	c, user := n.cluster, "system:node:"+n.name
 	kubelet, err := c.authority.issue(clientTemplate(user, "system:nodes"))
 	if err != nil {
 		return err
 	}
-	serving, err := c.authority.issue(serverTemplate([]string{NodeName}, c.Address()))
+	serving, err := c.authority.issue(serverTemplate([]string{n.name}, n.network.address()))
 	if err != nil {
 		return err
 	}
+	if err := writeFiles(n.files, map[string][]byte{caCert: c.authority.certPEM, kubeletCert: serving.cert, kubeletKey: serving.key}); err != nil {
+		return err
+	}
+	return clientcmd.WriteToFile(kubeconfig(c.config.Host, user, c.authority, kubelet), filepath.Join(n.files, kubeletKubeconfig))
+}
+
+// writeKubeletClient writes the certificate by which the API server calls kubelets.
+func (c *Cluster) writeKubeletClient() error {
 	apiServer, err := c.authority.issue(clientTemplate("kube-apiserver-kubelet-client", "system:masters"))
 	if err != nil {
 		return err
 	}
-	for path, content := range map[string][]byte{
-		filepath.Join(f.node, caCert):           c.authority.certPEM,
-		filepath.Join(f.node, kubeletCert):      serving.cert,
-		filepath.Join(f.node, kubeletKey):       serving.key,
-		filepath.Join(f.pki, kubeletClientCert): apiServer.cert,
-		filepath.Join(f.pki, kubeletClientKey):  apiServer.key,
-	} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+	return writeFiles(c.files.pki, map[string][]byte{kubeletClientCert: apiServer.cert, kubeletClientKey: apiServer.key})
+}
+
+func writeFiles(dir string, files map[string][]byte) error {
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			return err
 		}
 	}
-	return clientcmd.WriteToFile(kubeconfig(c.config.Host, user, c.authority, kubelet), filepath.Join(f.node, kubeletKubeconfig))
+	return nil
 }
 
+// parts are the programs of a node, in the order of their start.
+func (n *Node) parts() []part { return []part{n.machine(), n.containerd(), n.kubelet()} }
+
 // machine is the node's first process.
-func (c *Cluster) machine() part {
-	script := filepath.Join(c.node.files, "node.sh")
+func (n *Node) machine() part {
+	binaries := n.cluster.binaries
 	return part{
-		name: machineName,
+		name: machineName + n.suffix,
 		path: "sh",
-		args: []string{script, c.node.files, c.binaries.Dir, c.node.plugins, c.binaries.Containerd, c.binaries.Runc},
+		args: []string{filepath.Join(n.files, "node.sh"), n.files, binaries.Dir, n.plugins, binaries.Containerd, binaries.Runc},
 		command: func(path string, args []string) *exec.Cmd {
-			return inNewNamespaces(c.network.command(context.Background(), path, args))
+			return inNewNamespaces(n.network.command(context.Background(), path, args))
 		},
 		ready: []check{{"its mounts", func(context.Context) error {
-			_, err := os.Stat(filepath.Join(c.node.files, readyFile))
+			_, err := os.Stat(filepath.Join(n.files, readyFile))
 			return err
 		}}},
 	}
 }
 
-func (c *Cluster) containerd() part {
+func (n *Node) containerd() part {
 	return part{
-		name:    "containerd",
+		name:    "containerd" + n.suffix,
 		path:    "containerd",
 		args:    []string{"--config=/run/node/" + containerdFile},
-		command: c.onNode,
+		command: n.part,
 		ready: []check{{"the import of images", func(ctx context.Context) error {
-			return c.ImportImages(ctx, filepath.Join("/run/node", imageFile))
+			return n.ImportImages(ctx, filepath.Join("/run/node", imageFile))
 		}}},
 	}
 }
 
-func (c *Cluster) kubelet(extra []string) part {
+func (n *Node) kubelet() part {
 	args := []string{
 		"--config=/run/node/kubelet.yaml",
 		"--kubeconfig=/run/node/" + kubeletKubeconfig,
-		"--hostname-override=" + NodeName,
-		"--node-ip=" + c.Address().String(),
-		"--cgroup-root=/" + c.node.cgroup,
+		"--hostname-override=" + n.name,
+		"--node-ip=" + n.network.address().String(),
+		"--cgroup-root=/" + n.cgroup,
 	}
 	return part{
-		name:    "kubelet",
+		name:    "kubelet" + n.suffix,
 		path:    "/run/kubernetes/kubelet",
-		args:    append(args, extra...),
-		command: c.onNode,
-		ready:   []check{{"the node", c.nodeReady}},
+		args:    append(args, n.cluster.settings.KubeletArgs...),
+		command: n.part,
+		ready:   []check{{"the node", n.ready}},
 	}
 }
 
-// nodeReady passes when pods can be scheduled to the node.
-func (c *Cluster) nodeReady(ctx context.Context) error {
+// ready passes when pods can be scheduled to the node.
+func (n *Node) ready(ctx context.Context) error {
+	c := n.cluster
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.Host+"/api/v1/nodes/"+NodeName, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.Host+"/api/v1/nodes/"+n.name, http.NoBody)
 	if err != nil {
 		return err
 	}

@@ -12,34 +12,53 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// NodeCommand prepares a program that runs on the node: `ctr` finds its containerd there, and process ids are the node's own.
-// The node's end is the program's end too.
+// NodeCommand prepares a program that runs on the first node.
 func (c *Cluster) NodeCommand(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := c.enterNode(ctx, name, args)
+	first := &Node{cluster: c} // without a node, nsenter rejects it
+	if len(c.nodes) > 0 {
+		first = c.nodes[0]
+	}
+	return first.Command(ctx, name, args...)
+}
+
+// ImportImages gives every node images from tarballs, as `docker save` writes them. Pods need imagePullPolicy IfNotPresent or Never.
+func (c *Cluster) ImportImages(ctx context.Context, paths ...string) error {
+	for _, node := range c.nodes {
+		if err := node.ImportImages(ctx, paths...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Command prepares a program that runs on the node: `ctr` finds its containerd there, and process ids are the node's own.
+// The node's end is the program's end too.
+func (n *Node) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := n.enter(ctx, name, args)
 	cmd.Env = withoutProxies(cmd.Env)
 	dieWithParent(cmd)
 	return cmd
 }
 
-// ImportImages gives the node images from tarballs, as `docker save` writes them. Pods need imagePullPolicy IfNotPresent or Never.
-func (c *Cluster) ImportImages(ctx context.Context, paths ...string) error {
+// ImportImages gives the node images from tarballs.
+func (n *Node) ImportImages(ctx context.Context, paths ...string) error {
 	for _, path := range paths {
-		if output, err := c.NodeCommand(ctx, "ctr", "--namespace=k8s.io", "images", "import", path).CombinedOutput(); err != nil {
+		if output, err := n.Command(ctx, "ctr", "--namespace=k8s.io", "images", "import", path).CombinedOutput(); err != nil {
 			return fmt.Errorf("import %s: %w: %s", path, err, strings.TrimSpace(string(output)))
 		}
 	}
 	return nil
 }
 
-// onNode is how a part of the node is started.
-func (c *Cluster) onNode(path string, args []string) *exec.Cmd {
-	return c.enterNode(context.Background(), path, args)
+// part is how a part of the node is started.
+func (n *Node) part(path string, args []string) *exec.Cmd {
+	return n.enter(context.Background(), path, args)
 }
 
-// enterNode enters the namespaces of the node's first process. A program there ends with the node: nsenter, which waits for it
+// enter enters the namespaces of the node's first process. A program there ends with the node: nsenter, which waits for it
 // outside, takes only its own end to heart.
-func (c *Cluster) enterNode(ctx context.Context, path string, args []string) *exec.Cmd {
-	entering := []string{"--target=" + c.machineID(), "--mount", "--pid", "--net", "--", path}
+func (n *Node) enter(ctx context.Context, path string, args []string) *exec.Cmd {
+	entering := []string{"--target=" + n.machineID(), "--mount", "--pid", "--net", "--", path}
 	cmd := exec.CommandContext(ctx, "nsenter", append(entering, args...)...)
 	cmd.Env = append(os.Environ(), "PATH="+nodePath+os.Getenv("PATH"))
 	return cmd
@@ -48,11 +67,9 @@ func (c *Cluster) enterNode(ctx context.Context, path string, args []string) *ex
 // nodePath puts the container runtime that was built before the machine's own. containerd finds its shim and runc there.
 const nodePath = "/run/programs/containerd:/run/programs/runc:"
 
-func (c *Cluster) machineID() string {
-	for _, process := range c.processes {
-		if process.name == machineName {
-			return fmt.Sprint(process.cmd.Process.Pid)
-		}
+func (n *Node) machineID() string {
+	if i, err := n.cluster.find(machineName + n.suffix); err == nil {
+		return fmt.Sprint(n.cluster.processes[i].cmd.Process.Pid)
 	}
 	return "none" // which nsenter rejects
 }

@@ -13,8 +13,8 @@ func (c *Cluster) stages(f files, config Config) []stage {
 		{c.apiServer(f, config.APIServerArgs)},
 		{c.controllerManager(f, config.ControllerManagerArgs), c.scheduler(f, config.SchedulerArgs)},
 	}
-	if c.node != nil {
-		for i, part := range []part{c.machine(), c.containerd(), c.kubelet(config.KubeletArgs)} {
+	for _, node := range c.nodes {
+		for i, part := range node.parts() {
 			stages[i] = append(stages[i], part)
 		}
 	}
@@ -67,7 +67,7 @@ func (c *Cluster) apiServer(f files, extra []string) part {
 		// A loopback address may not be an endpoint of the service kubernetes.default; it gets none.
 		args = append(args, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
 	}
-	if c.node != nil {
+	if len(c.nodes) > 0 {
 		args = append(args,
 			"--kubelet-client-certificate="+filepath.Join(f.pki, kubeletClientCert),
 			"--kubelet-client-key="+filepath.Join(f.pki, kubeletClientKey),

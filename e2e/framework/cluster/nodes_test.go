@@ -1,0 +1,76 @@
+package cluster_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
+)
+
+// The API server reaches the pods of a second node, which reaches those of the first. A node that is killed answers no more, and nothing
+// is left of it.
+func TestSecondNode(t *testing.T) {
+	c := clustertest.Start(t, cluster.Config{Node: true})
+	if err := runPod(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.StartNode(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(c.RESTConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubectl := func(args ...string) string {
+		t.Helper()
+		output, err := c.Command(t.Context(), "kubectl", args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, output)
+		}
+		return string(output)
+	}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"},
+		Spec: corev1.PodSpec{NodeName: second.Name(), Containers: []corev1.Container{{Name: "app", Image: images.App, ReadinessProbe: &corev1.Probe{
+			ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{
+				Host: kubectl("get", "pod", "running", "-o", "jsonpath={.status.podIP}"), Port: intstr.Parse(images.AppPort),
+			}},
+			PeriodSeconds: 1,
+		}}}},
+	}
+	if _, err := client.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	kubectl("wait", "--for=condition=Ready", "pod/elsewhere", "--timeout=30s")
+	page := "/api/v1/namespaces/default/pods/elsewhere:" + images.AppPort + "/proxy/healthz"
+	kubectl("get", "--raw", page)
+
+	namespace, err := second.Command(t.Context(), "readlink", "/proc/self/ns/pid").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := c.Command(t.Context(), "kubectl", "get", "--raw", page, "--request-timeout=2s").CombinedOutput(); err == nil {
+		t.Errorf("a killed node answers: %s", output)
+	}
+	if err := runPod(t.Context(), c); err != nil {
+		t.Errorf("the first node: %v", err)
+	}
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if found := nodeRemains(t, filepath.Base(c.Dir())+"n2", strings.TrimSpace(string(namespace))); len(found) > 0 {
+		t.Errorf("after Stop there is still\n%s", strings.Join(found, "\n"))
+	}
+}

@@ -125,7 +125,7 @@ test-install: ## Install, upgrade and disturb it on a real node, with helm and c
 .PHONY: test-faults
 test-faults: ## Break an installation in every way that docs/concepts.md lists, and count what that costs
 	@go run ./e2e/framework/cluster/run build
-	$(call on-node,-v -run=TestFaults ./e2e/suites/install)
+	$(call on-node,-v -run='TestFaults|TestNodeLoss' ./e2e/suites/install)
 
 .PHONY: test-psp
 test-psp: ## Run the story of PodSecurityPolicies on Kubernetes 1.24, which the first run builds

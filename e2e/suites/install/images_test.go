@@ -3,7 +3,6 @@ package install_test
 import (
 	"context"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 )
 
@@ -17,13 +16,12 @@ const (
 	released = "v0.1.0"
 )
 
-// importImages gives the node the project's image, as a release has it. The versions differ in name.
-func importImages(ctx context.Context, c *cluster.Cluster) error {
-	archives, err := images.Project(ctx, root, dir, former, next, released)
-	if err != nil {
-		return err
-	}
-	return c.ImportImages(ctx, archives...)
+// archives are the project's image, as a release has it. The versions differ in name.
+var archives []string
+
+func writeImages(ctx context.Context) (err error) {
+	archives, err = images.Project(ctx, root, dir, former, next, released)
+	return err
 }
 
 // root is the checkout's.

@@ -76,8 +76,11 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if objects, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	if err := importImages(ctx, c); err != nil {
-		return fmt.Errorf("build and import the project's image: %w", err)
+	if err := writeImages(ctx); err != nil {
+		return fmt.Errorf("build the project's image: %w", err)
+	}
+	if err := c.ImportImages(ctx, archives...); err != nil {
+		return err
 	}
 	return certManager.prepare(ctx, c)
 }

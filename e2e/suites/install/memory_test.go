@@ -1,0 +1,48 @@
+package install_test
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// exhaust takes a container's memory away: its cgroup has a limit below what its processes use.
+//
+//go:embed testdata/exhaust.sh
+var exhaust string
+
+// exhaustMemory has the kernel's OOM killer end both servers at the same time.
+func exhaustMemory(t *testing.T) func() {
+	both := servers(t, system)
+	args := []string{"-ec", exhaust, "exhaust"}
+	for _, server := range both {
+		args = append(args, strings.TrimPrefix(server.Status.ContainerStatuses[0].ContainerID, "containerd://"))
+	}
+	if output, err := suite.Cluster(t).NodeCommand(t.Context(), "sh", args...).CombinedOutput(); err != nil {
+		t.Fatalf("take the memory of both servers away: %v: %s", err, output)
+	}
+	for _, server := range both {
+		restarted(t, server)
+		if err := outOfMemory(t, server.Name); err != nil {
+			t.Error(err)
+		}
+	}
+	return nil
+}
+
+// outOfMemory returns an error unless a server was ended by the OOM killer, as the kubelet tells.
+func outOfMemory(t *testing.T, name string) error {
+	t.Helper()
+	pod, err := clientset.CoreV1().Pods(system).Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	ended := pod.Status.ContainerStatuses[0].LastTerminationState.Terminated
+	if ended == nil || ended.Reason != "OOMKilled" {
+		return fmt.Errorf("server %s ended otherwise: %v", name, ended)
+	}
+	return nil
+}

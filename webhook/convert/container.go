@@ -11,14 +11,22 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// speaksOfSysctls matches a text that runs the sysctl command or names a file below /proc/sys.
-var speaksOfSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl($|[^\w.-])|proc/sys(/|\b)`)
+// speaksOfSysctls matches a text that runs the sysctl command or names a file below /proc/sys, if only by a part of its path.
+var speaksOfSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl($|[^\w.-])|proc/sys(/|\b)|` +
+	`\bsys/(net/(core|ipv4|ipv6|netfilter|bridge)|kernel/(shm|msg|sem)|fs/mqueue|vm)/`)
+
+// mentionsSysctls reports whether a container's command does so, with its variables and its folder.
+func mentionsSysctls(c *corev1.Container) bool {
+	if speaksOfSysctls.MatchString(strings.Join(slices.Concat(c.Command, c.Args), " ")) || speaksOfSysctls.MatchString(c.WorkingDir) {
+		return true
+	}
+	return slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return strings.Contains(e.Value, "proc/sys") })
+}
 
 // inspectContainer returns nil for a container that has nothing to do with sysctls.
 func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Kernel) *Finding {
 	s := settingOf(template, c, kernel)
 	found := &Finding{Name: c.Name}
-	words := slices.Concat(c.Command, c.Args)
 	if c.Lifecycle != nil {
 		for _, hook := range []*corev1.LifecycleHandler{c.Lifecycle.PostStart, c.Lifecycle.PreStop} {
 			if hook != nil && hook.Exec != nil && speaksOfSysctls.MatchString(strings.Join(hook.Exec.Command, " ")) {
@@ -27,8 +35,13 @@ func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, ker
 		}
 	}
 	isInit := slices.ContainsFunc(template.Spec.InitContainers, func(other corev1.Container) bool { return other.Name == c.Name })
-	speaks := speaksOfSysctls.MatchString(strings.Join(words, " "))
 	why, mayWrite := mayWriteSysctls(template, c, s)
+	speaks := mentionsSysctls(c)
+	if !speaks && isInit && mayWrite { // a path may be put together from parts
+		trial := &Finding{}
+		s.analyze(c, trial)
+		speaks = len(trial.Notes)+len(trial.Assignments) > 0
+	}
 	switch {
 	case speaks:
 		s.analyze(c, found)

@@ -17,8 +17,9 @@ import (
 
 // Lists of containers in a pod.
 const (
-	InitContainers = "initContainers"
-	Containers     = "containers"
+	InitContainers      = "initContainers"
+	Containers          = "containers"
+	EphemeralContainers = "ephemeralContainers"
 )
 
 // Finding is one container that sets sysctls, or may.
@@ -105,15 +106,21 @@ func (r *Result) inspect(kernel Kernel) {
 		}
 		r.Findings = append(r.Findings, *found)
 	}
-	for i := range spec.Containers {
-		if found := inspectContainer(&r.template, &spec.Containers[i], kernel); found != nil {
-			found.List, found.Index = Containers, i
+	others := func(list string, i int, c *corev1.Container) {
+		if found := inspectContainer(&r.template, c, kernel); found != nil {
+			found.List, found.Index = list, i
 			found.Problems = append(found.Problems, Problem{0, adviceForLong(found)})
 			r.Findings = append(r.Findings, *found)
 		}
 	}
+	for i := range spec.Containers {
+		others(Containers, i, &spec.Containers[i])
+	}
+	for i := range spec.EphemeralContainers {
+		others(EphemeralContainers, i, (*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon))
+	}
 	r.Assignments = merged.assignments
-	r.Warnings = r.mentions()
+	r.Warnings = append(r.mentions(), r.changeOfClass()...)
 }
 
 // adviceForLong is for a container that goes on running: only a person can tell what else it is for.

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,8 +11,10 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 // Place is something about sysctls in an object where nothing is changed: a container in a custom resource or in the values of a chart, or a
@@ -58,6 +61,7 @@ func (s *search) look(value any, path []string) {
 		}
 		s.chartSwitch(v, path)
 		s.list(v, path)
+		s.secret(v, path)
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			s.look(v[key], append(slices.Clip(path), key))
 		}
@@ -69,7 +73,68 @@ func (s *search) look(value any, path []string) {
 			s.look(item, append(slices.Clip(path), strconv.Itoa(i)))
 		}
 	case string:
-		s.script(v, path)
+		if !s.document(v, path) {
+			s.script(v, path)
+		}
+	}
+}
+
+// document looks into a text that is YAML: the values of a chart in another object, or a patch. It reports what is found at the text itself.
+func (s *search) document(text string, path []string) bool {
+	if !strings.Contains(text, "\n") || !strings.Contains(strings.ToLower(text), "sysctl") && !strings.Contains(text, "proc/sys") {
+		return false
+	}
+	encoded, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		return false
+	}
+	var value any
+	if err := json.Unmarshal(encoded, &value); err != nil {
+		return false
+	}
+	if _, isText := value.(string); isText {
+		return false
+	}
+	within := search{}
+	within.look(value, nil)
+	for _, p := range within.places {
+		p.What = fmt.Sprintf("%s in this text, at %s", p.What, workload.FieldPath(p.Path))
+		p.Path, p.Finding = path, p.Finding.withoutLines()
+		s.places = append(s.places, p)
+	}
+	return len(within.places) > 0
+}
+
+// withoutLines returns a finding whose lines cannot be told in the file.
+func (f Finding) withoutLines() Finding {
+	f.Script, f.Notes, f.Problems = nil, slices.Clone(f.Notes), slices.Clone(f.Problems)
+	for i := range f.Notes {
+		f.Notes[i].Line = 0
+	}
+	for i := range f.Problems {
+		f.Problems[i].Line = 0
+	}
+	return f
+}
+
+// secret looks into the data of a Secret, which is encoded.
+func (s *search) secret(value map[string]any, path []string) {
+	data, ok := value["data"].(map[string]any)
+	if !ok || value["kind"] != "Secret" {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		encoded, _ := data[key].(string)
+		text, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			continue
+		}
+		within := search{}
+		within.script(string(text), append(slices.Clip(path), "data", key))
+		for _, p := range within.places {
+			p.Finding = p.Finding.withoutLines()
+			s.places = append(s.places, p)
+		}
 	}
 }
 
@@ -171,9 +236,14 @@ func (s *search) chartSwitch(value map[string]any, path []string) {
 func (s *search) list(value map[string]any, path []string) {
 	isNative := len(path) > 0 && strings.HasSuffix(path[len(path)-1], "ecurityContext")
 	for _, key := range slices.Sorted(maps.Keys(value)) {
-		items, ok := value[key].([]any)
-		if !ok || !strings.Contains(strings.ToLower(key), "sysctl") {
+		if !strings.Contains(strings.ToLower(key), "sysctl") || strings.Contains(key, "/") {
 			continue
+		}
+		items, _ := value[key].([]any)
+		if byName, ok := value[key].(map[string]any); ok {
+			for _, name := range slices.Sorted(maps.Keys(byName)) {
+				items = append(items, name)
+			}
 		}
 		var names []string
 		for _, item := range items {

@@ -58,7 +58,7 @@ type laterWrites struct {
 // run looks at a command.
 func (w *laterWrites) run(s *setting, c *corev1.Container) {
 	words := strings.Join(slices.Concat(c.Command, c.Args), " ")
-	if !speaksOfSysctls.MatchString(words) {
+	if !mentionsSysctls(c) {
 		return
 	}
 	finding := &Finding{}

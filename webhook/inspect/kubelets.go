@@ -11,7 +11,8 @@ import (
 
 // FindForbidden lists the pods that a kubelet has rejected for a sysctl that it does not allow.
 const FindForbidden = "kubectl get pods -A --field-selector status.phase=Failed -o jsonpath=" +
-	`'{range .items[?(@.status.reason=="SysctlForbidden")]}{.spec.nodeName}{"\t"}{.metadata.namespace}/{.metadata.name}{"\n"}{end}'`
+	`'{range .items[?(@.status.reason=="SysctlForbidden")]}` +
+	`{.spec.nodeName}{"\t"}{.metadata.namespace}/{.metadata.name}{"\n"}{end}'`
 
 // Kubelet is what a kubelet says about itself.
 type Kubelet struct {

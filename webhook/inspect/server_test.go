@@ -72,7 +72,8 @@ func TestJudgeEndpoints(t *testing.T) {
 	const none = "Failed ServerEndpoints: the Service has no ready endpoint, so the API server reaches no server: " +
 		"pods that ask for sysctls are rejected"
 	endpoint := func(ready *bool) discoveryv1.EndpointSlice {
-		return discoveryv1.EndpointSlice{Endpoints: []discoveryv1.Endpoint{{Conditions: discoveryv1.EndpointConditions{Ready: ready}}}}
+		conditions := discoveryv1.EndpointConditions{Ready: ready}
+		return discoveryv1.EndpointSlice{Endpoints: []discoveryv1.Endpoint{{Conditions: conditions}}}
 	}
 	wantAnswers(t, []Check{Server{}.JudgeEndpoints()}, none)
 	wantAnswers(t, []Check{Server{Endpoints: []discoveryv1.EndpointSlice{endpoint(new(false))}}.JudgeEndpoints()}, none)

@@ -79,7 +79,8 @@ func TestJudgeWebhooks(t *testing.T) {
 		}, 37, []string{plain + "objectSelector differs, so it is called for other pods; reinvocationPolicy " +
 			"differs, so other webhooks have the last word on the injected container", warnings},
 			patch +
-				`'[{"op":"add","path":"/webhooks/1/objectSelector","value":{"matchExpressions":[{"key":"sysctl-injector.dev/injected","operator":"DoesNotExist"}]}},` +
+				`'[{"op":"add","path":"/webhooks/1/objectSelector","value":{"matchExpressions":` +
+				`[{"key":"sysctl-injector.dev/injected","operator":"DoesNotExist"}]}},` +
 				`{"op":"add","path":"/webhooks/1/reinvocationPolicy","value":"IfNeeded"}]'`},
 		{"another path", func(w *Webhooks) { w.Mutating.Entries[0].ClientConfig.Service.Path = new("/mutate") }, 37,
 			[]string{differs + `its path is "/mutate" instead of "/mutate-pods", so the server takes pods for others`,

@@ -45,7 +45,8 @@ func startKubelet(ctx context.Context, c *cluster.Cluster) (*fakeKubelet, error)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/configz", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"kubeletconfig": map[string]any{"allowedUnsafeSysctls": *k.allowed.Load()}})
+		config := map[string]any{"allowedUnsafeSysctls": *k.allowed.Load()}
+		_ = json.NewEncoder(w).Encode(map[string]any{"kubeletconfig": config})
 	})
 	k.server = &http.Server{
 		Handler: mux, TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair},
@@ -75,7 +76,9 @@ func nodeStatus(kubelet string) corev1.NodeStatus {
 			OperatingSystem: "linux", KernelVersion: "6.12.48+deb13-cloud-amd64",
 			ContainerRuntimeVersion: "containerd://2.1.4", KubeletVersion: kubelet,
 		},
-		RuntimeHandlers: []corev1.NodeRuntimeHandler{{Name: "",
-			Features: &corev1.NodeRuntimeHandlerFeatures{UserNamespaces: new(true)}}},
+		RuntimeHandlers: []corev1.NodeRuntimeHandler{
+			{Name: "", Features: &corev1.NodeRuntimeHandlerFeatures{UserNamespaces: new(true)}},
+			{Name: "kata"},
+		},
 	}
 }

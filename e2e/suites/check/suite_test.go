@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +57,10 @@ var (
 	before report
 	// node plays the kubelet.
 	node *fakeKubelet
+	// own is a CA that the API server trusts too.
+	own authority
+	// desk is where commands run. It holds the files tls.crt, tls.key and ca.crt of a healthy installation.
+	desk string
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -62,6 +68,7 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 func finish(*cluster.Cluster) error {
 	node.close()
 	_ = os.RemoveAll(filepath.Dir(program))
+	_ = os.RemoveAll(desk)
 	return installed.Remove()
 }
 
@@ -81,6 +88,12 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if client, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
+	if desk, err = os.MkdirTemp("", "check-desk-"); err != nil {
+		return err
+	}
+	if own, err = newAuthority("own"); err != nil {
+		return err
+	}
 	if err := buildProgram(ctx); err != nil {
 		return err
 	}
@@ -96,9 +109,11 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	_, err = shell(ctx, c, `
 		kubectl create namespace shop
 		sysctl-injector enroll shop --enforce restricted
-		kubectl -n shop create serviceaccount web
-		sysctl-injector companion -n shop --serviceaccount web net.core.somaxconn | kubectl apply -f -
-		kubectl apply -f testdata/pod.yaml`)
+		for account in web worker; do
+			kubectl -n shop create serviceaccount $account
+			sysctl-injector companion -n shop --serviceaccount $account net.core.somaxconn | kubectl apply -f -
+		done
+		kubectl apply -f $TESTDATA/pod.yaml`)
 	return err
 }
 
@@ -127,13 +142,18 @@ func install(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
+	trusted := slices.Concat(certificate.CA, own.pem)
+	files := map[string][]byte{"tls.crt": certificate.Cert, "tls.key": certificate.Key, "ca.crt": trusted}
+	if err := writeFiles(files); err != nil {
+		return err
+	}
 	helm, err := tools.Ensure(ctx, "helm", os.Stderr)
 	if err != nil {
 		return err
 	}
 	values := fmt.Sprintf("replicas: 1\ngrants: {mode: require}\nkubeletSysctls: [kernel.msg*]\ncertificates: "+
 		"{source: existing-secret, existingSecret: %s, caBundle: %s}\n",
-		secret, base64.StdEncoding.EncodeToString(certificate.CA))
+		secret, base64.StdEncoding.EncodeToString(trusted))
 	cmd := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace",
 		installation.Namespace, "--create-namespace", "-f", "-")
 	cmd.Stdin = strings.NewReader(values)
@@ -144,9 +164,7 @@ func install(ctx context.Context, c *cluster.Cluster) error {
 		return err
 	}
 	_, err = client.CoreV1().Secrets(installation.Namespace).Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: secret}, Type: corev1.SecretTypeTLS,
-		Data: map[string][]byte{corev1.TLSCertKey: certificate.Cert, corev1.TLSPrivateKeyKey: certificate.Key,
-			"ca.crt": certificate.CA},
+		ObjectMeta: metav1.ObjectMeta{Name: secret}, Type: corev1.SecretTypeTLS, Data: files,
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return err
@@ -157,11 +175,65 @@ func install(ctx context.Context, c *cluster.Cluster) error {
 	return err
 }
 
-// shell runs a script as a person does: with the program and kubectl in the PATH, and the chart in $CHART. It stops at
-// the first error.
+// prelude are functions for scripts. Of an object that a script changes or deletes, save keeps the state, and restore brings it back.
+const prelude = `
+PATH="$0:$PATH"
+SYSTEM=sysctl-injector-system IMAGE=docker.io/library/busybox:1.36
+WEBHOOK="mutatingwebhookconfiguration sysctl-injector" WARNINGS="validatingwebhookconfiguration sysctl-injector"
+save() { kubectl get "$@" -o yaml | sed '/^  resourceVersion:/d; /^  uid:/d' > saved.yaml; }
+restore() { kubectl replace -f saved.yaml || kubectl create -f saved.yaml; }
+patch() { kubectl patch "$1" "$2" --type=json -p "$3"; }
+status() { kubectl -n $SYSTEM patch "$1" --subresource=status --type=merge -p '{"status": '"$2"'}'; }
+create() { kubectl create -f - <<< "$1"; }
+namespace() { create "{apiVersion: v1, kind: Namespace, metadata: {name: broken, $1}}"; }
+guard() { sysctl-injector render guard "$@" | kubectl apply --server-side --force-conflicts -f -; }
+serve() {
+	kubectl -n $SYSTEM create secret tls tls --cert="$1.crt" --key="$1.key" --dry-run=client -o yaml | kubectl replace -f -
+}
+`
+
+// writeFiles puts files on the desk, and certificates that should not be served beside them.
+func writeFiles(files map[string][]byte) error {
+	const (
+		day  = 24 * time.Hour
+		name = installation.Name + "." + installation.Namespace + ".svc"
+	)
+	other, err := newAuthority("other")
+	if err != nil {
+		return err
+	}
+	all := maps.Clone(files)
+	all["other.crt"] = other.pem
+	now := time.Now()
+	for file, of := range map[string]struct {
+		name        string
+		from, until time.Duration
+	}{"expired": {name, -90 * day, -day}, "late": {name, -85 * day, 5 * day}, "elsewhere": {"elsewhere.svc", -day,
+		89 * day}} {
+		if all[file+".crt"], all[file+".key"], err = own.issue(of.name, now.Add(of.from),
+			now.Add(of.until)); err != nil {
+			return err
+		}
+	}
+	for file, content := range all {
+		if err := os.WriteFile(filepath.Join(desk, file), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shell runs a script as a person does: with the program and kubectl in the PATH, and the chart in $CHART. It stops at the first error.
 func shell(ctx context.Context, c *cluster.Cluster, script string) (string, error) {
-	cmd := c.Command(ctx, "bash", "-euo", "pipefail", "-c", `PATH="$0:$PATH"`+"\n"+script, filepath.Dir(program))
-	cmd.Env = append(cmd.Env, "CHART="+chart, "SUITE="+program)
+	cmd := c.Command(ctx, "bash", "-euo", "pipefail", "-c", prelude+script, filepath.Dir(program))
+	cmd.Dir = desk
+	for variable, path := range map[string]string{"CHART": chart, "TESTDATA": "testdata"} {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return "", err
+		}
+		cmd.Env = append(cmd.Env, variable+"="+absolute)
+	}
 	var out, errOut strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {

@@ -1,0 +1,173 @@
+package check_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/broken.golden")
+
+// breakage is one thing that is wrong with an installation.
+type breakage struct {
+	Name string
+	// Broken is a script that breaks it. Or an act does.
+	Broken, Act string
+	// Want are the checks that do not pass then, and no other: "Failed WebhookEntry".
+	Want []string
+	// Mend is a script that puts it right. Without it, the commands do that check prints. After is a script that cleans up.
+	Mend, After string
+}
+
+// act breaks something that no command can break, and puts it right.
+type act struct{ do, undo func(*testing.T) }
+
+var acts = map[string]act{
+	"kubelet": {
+		func(*testing.T) { node.allow("kernel.sem") },
+		func(*testing.T) { node.allow("kernel.msg*") },
+	},
+	"stopped": {
+		func(t *testing.T) {
+			t.Helper()
+			installed.Server().Kill()
+			mustShell(t, `kubectl -n $SYSTEM patch lease sysctl-injector --type=merge -p '{"spec": {"renewTime": `+
+				`"2026-01-01T00:00:00.000000Z"}}'`)
+		},
+		func(t *testing.T) {
+			t.Helper()
+			mustShell(t, "kubectl -n $SYSTEM delete lease sysctl-injector")
+			if err := installed.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+	},
+}
+
+func (b breakage) do(t *testing.T) {
+	t.Helper()
+	if b.Act != "" {
+		acts[b.Act].do(t)
+		return
+	}
+	mustShell(t, b.Broken)
+}
+
+func (b breakage) undo(t *testing.T) {
+	t.Helper()
+	switch {
+	case b.Act != "":
+		acts[b.Act].undo(t)
+	case b.Mend != "":
+		mustShell(t, b.Mend)
+	default:
+		runRemedies(t)
+	}
+}
+
+// Of a healthy installation one thing is broken, check names it and nothing else, and with the remedy every check passes again.
+func TestBroken(t *testing.T) {
+	awaitHealthy(t)
+	content, err := os.ReadFile("testdata/broken.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var breakages []breakage
+	if err := yaml.UnmarshalStrict(content, &breakages); err != nil {
+		t.Fatal(err)
+	}
+	var page strings.Builder
+	for _, b := range breakages {
+		t.Run(b.Name, func(t *testing.T) {
+			b.do(t)
+			fmt.Fprintf(&page, "## %s\n%s\n", b.Name, strings.Join(awaitFindings(t, b.Want), ""))
+			b.undo(t)
+			awaitHealthy(t)
+			mustShell(t, b.After)
+		})
+	}
+	if t.Failed() {
+		return
+	}
+	const golden = "testdata/broken.golden"
+	if *update {
+		if err := os.WriteFile(golden, []byte(page.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), page.String()); diff != "" {
+		t.Errorf("what check says (-want +got):\n%s", diff)
+	}
+}
+
+// awaitFindings waits until exactly the wanted checks do not pass, and returns what they say.
+func awaitFindings(t *testing.T, want []string) []string {
+	t.Helper()
+	var found report
+	err := await.Answer(t.Context(), strings.Join(want, ", "), pace, patience, func(ctx context.Context) (string,
+		bool) {
+		r, err := check(ctx, suite.Cluster(t))
+		found = r
+		var names []string
+		for _, c := range r.findings() {
+			names = append(names, string(c.Status)+" "+c.Name)
+		}
+		return fmt.Sprintf("%v %v", r.findings(), err), err == nil && cmp.Equal(want, names)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failed := found.Counts.Failed > 0; failed != (found.code == 1) || found.code > 1 {
+		t.Errorf("exit code %d with %d failed checks", found.code, found.Counts.Failed)
+	}
+	var lines []string
+	for _, c := range found.findings() {
+		text := fmt.Sprintf("%s %s: %s\n  %s\n", c.Status, c.Object, c.Message, c.Remedy)
+		if c.Command != "" {
+			text += "  $ " + c.Command + "\n"
+		}
+		lines = append(lines, constant(text))
+	}
+	return lines
+}
+
+// constant replaces what differs between two runs.
+func constant(text string) string {
+	for expression, by := range map[string]string{
+		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`:     "TIME",
+		`"value":"[A-Za-z0-9+/=]{200,}"`:      `"value":"BASE64"`,
+		`leader, [^ ]+, last renewed .+? ago`: "leader, NAME, last renewed its Lease TIME ago",
+		` \(possibly because of .*?\)`:        "",
+	} {
+		text = regexp.MustCompile(expression).ReplaceAllString(text, by)
+	}
+	return text
+}
+
+// runRemedies runs the commands that check prints.
+func runRemedies(t *testing.T) {
+	t.Helper()
+	r, err := check(t.Context(), suite.Cluster(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.findings() {
+		if c.Command == "" {
+			t.Fatalf("there is no command for %s: %s", c.Name, c.Message)
+		}
+		mustShell(t, c.Command)
+	}
+}

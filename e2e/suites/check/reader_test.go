@@ -1,0 +1,83 @@
+package check_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
+)
+
+// What the caller may not read is no failure of the cluster. Somebody with the ClusterRole "view" may read few of the objects.
+func TestWithFewPermissions(t *testing.T) {
+	awaitHealthy(t)
+	mustShell(t, `
+		kubectl -n default create serviceaccount viewer
+		kubectl create clusterrolebinding viewer --clusterrole=view --serviceaccount=default:viewer`)
+	const viewer = "system:serviceaccount:default:viewer"
+	r, err := check(t.Context(), suite.Cluster(t), "--as", viewer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.code != 0 {
+		t.Errorf("exit code %d", r.code)
+	}
+	var unread []string
+	for _, c := range r.findings() {
+		if c.Status != inspect.Unknown || !strings.Contains(c.Message, "forbidden") {
+			t.Errorf("%s %s: %s", c.Status, c.Name, c.Message)
+		}
+		unread = append(unread, c.Name)
+	}
+	want := []string{
+		"NodeKernel", "CustomResourceDefinition", "WebhookEntry", "Certificate", "ServerLeader", "ServerRights",
+		"ServerBounds", "Guard",
+		"PolicyReady", "GrantStray",
+	}
+	if diff := cmp.Diff(want, unread); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	r, err = check(t.Context(), suite.Cluster(t), "--pre", "--certificates", inspect.SelfManaged, "--as", viewer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.findings() {
+		if c.Name == inspect.QuestionPermissions.Name && c.Status == inspect.Failed && strings.Contains(c.Command,
+			"--user="+viewer) {
+			return
+		}
+	}
+	t.Errorf("before an install: %v", r.findings())
+}
+
+// With --wait, the command repeats the checks until none fails.
+func TestWait(t *testing.T) {
+	awaitHealthy(t)
+	mustShell(t, "kubectl delete clusterrolebinding sysctl-injector")
+	cmd := suite.Cluster(t).Command(t.Context(), program, "check", "--wait", patience.String())
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	runRemedies(t)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// Without --wait, it fails at once, and says on standard error how much.
+func TestExitCode(t *testing.T) {
+	awaitHealthy(t)
+	mustShell(t, "kubectl delete clusterrolebinding sysctl-injector")
+	defer runRemedies(t)
+	cmd := suite.Cluster(t).Command(t.Context(), program, "check")
+	var errOut strings.Builder
+	cmd.Stderr = &errOut
+	err := cmd.Run()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 || errOut.String() != "error: 1 check failed\n" {
+		t.Errorf("%v: %s", err, errOut.String())
+	}
+}

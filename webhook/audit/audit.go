@@ -31,8 +31,8 @@ type Workload struct {
 	Guest bool
 }
 
-// Rejection returns why the webhook would reject the pods of a workload, of which pod is one after the conversion; "" if it would admit
-// them. Labels are those of the namespace.
+// Rejection returns why convert would leave a workload, of which pod is a pod after the conversion: the webhook would reject it, for one; "" if
+// it would convert it. Labels are those of the namespace.
 type Rejection func(w Workload, labels map[string]string, pod []byte) string
 
 // What convert makes of a workload.
@@ -199,7 +199,7 @@ func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 			c.Reasons = append(c.Reasons, atLine(problem.Line, problem.Reason))
 		}
 		if c.Converts && rejected != "" {
-			c.Converts, c.Reasons = false, []string{rejectedPod + rejected}
+			c.Converts, c.Reasons = false, []string{rejected}
 		}
 		f.Containers = append(f.Containers, c)
 	}
@@ -217,15 +217,13 @@ func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 	return f
 }
 
-const rejectedPod = "the webhook would reject the pod: "
-
 func nativeOf(found convert.Finding, rejected string) Native {
 	n := Native{Name: found.Name, Value: found.Assignments[0].Value, Converts: found.Converts()}
 	for _, problem := range found.Problems {
 		n.Reasons = append(n.Reasons, problem.Reason)
 	}
 	if n.Converts && rejected != "" {
-		n.Converts, n.Reasons = false, []string{rejectedPod + rejected}
+		n.Converts, n.Reasons = false, []string{rejected}
 	}
 	return n
 }

@@ -98,7 +98,7 @@ func TestAudit(t *testing.T) {
 			Annotation: []string{"net.core.somaxconn = 8"}, Verdict: Converts},
 		{Namespace: "other-reasons", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines, Verdict: Converts},
 		{Namespace: "rejected", Kind: "Deployment", Name: "rejected", Verdict: Stays, Containers: []Container{
-			{Path: "initContainers[0]", Name: "tune", Sets: lines, Reasons: []string{"the webhook would reject the pod: NoPolicy"}},
+			{Path: "initContainers[0]", Name: "tune", Sets: lines, Reasons: []string{"NoPolicy"}},
 		}},
 	}
 	if diff := cmp.Diff(want, found); diff != "" {

@@ -155,6 +155,9 @@ func mayWriteSysctls(template *corev1.PodTemplateSpec, c *corev1.Container, s *s
 	if s.mountsProc() {
 		return "", true
 	}
+	if sc := c.SecurityContext; sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.UnmaskedProcMount {
+		return "it is not privileged, and whether procMount: Unmasked lets it write /proc/sys depends on the node and the pod's user namespace", false
+	}
 	if hasSysAdmin(c) {
 		return "it is not privileged: with the capability SYS_ADMIN it can remount /proc/sys, where nothing else on the node keeps it from that", false
 	}

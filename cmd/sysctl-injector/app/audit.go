@@ -231,8 +231,13 @@ func (s *survey) rejection(w audit.Workload, namespaceLabels map[string]string, 
 	labelled[v1alpha1.InjectLabel] = v1alpha1.InjectEnabled
 	delete(labelled, psaapi.EnforceLevelLabel) // enroll changes it
 	target := injection.Target{Namespace: w.Namespace, NamespaceLabels: labelled, RuntimeClass: s.classes[p.RuntimeClass]}
-	if outcome := s.injector.Inject(p, target, s.rules); outcome.IsDenied() {
-		return outcome.Message()
+	after := s.injector.Inject(p, target, s.rules)
+	if after.IsDenied() {
+		return "the webhook would reject the pod: " + after.Message()
 	}
-	return ""
+	before, err := pod.FromTyped(&corev1.Pod{ObjectMeta: w.Template.ObjectMeta, Spec: w.Template.Spec})
+	if err != nil {
+		return err.Error()
+	}
+	return loosened(s.injector.Inject(before, target, s.rules), after)
 }

@@ -16,9 +16,11 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
@@ -30,6 +32,8 @@ type conversion struct {
 	minor  uint // of the cluster's API servers
 	warn   io.Writer
 	items  []item
+	// templates are the files that only Helm can read, and do not speak of sysctls themselves.
+	templates []string
 }
 
 // file returns the content of a file, converted. A file that cannot be read stays as it is.
@@ -162,11 +166,27 @@ func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Opera
 	if err != nil {
 		return err.Error()
 	}
+	_, before, _ := c.outcome(t) // what is rejected before is so afterwards too, or is mended
 	if t.Pod, err = patch.Apply(t.Pod); err != nil {
 		return err.Error()
 	}
-	if _, _, err := c.outcome(t); err != nil {
+	_, after, err := c.outcome(t)
+	if err != nil {
 		return "the webhook would reject the pod: " + err.Error()
+	}
+	return loosened(before, after)
+}
+
+// loosened says which value of a profile a line of the pod's own would take the place of, although the container only raises it or leaves it
+// alone where it is missing; "" if there is none.
+func loosened(before, after injection.Outcome) string {
+	for _, own := range after.Sysctls {
+		for _, profile := range before.Sysctls {
+			isLess := own.Operator == sysctl.AtLeast && own.Assignment != profile.Assignment || own.Optional && !profile.Optional
+			if own.Name == profile.Name && isLess {
+				return fmt.Sprintf("a profile sets %q for these pods, and a line %q would take its place: remove one of the two", profile.Assignment, own.Assignment)
+			}
+		}
 	}
 	return ""
 }

@@ -56,12 +56,17 @@ func inFile(line int, lineIn func(int) int) int {
 // unreadable reports a file that is no YAML, if it speaks of sysctls.
 func (c *conversion) unreadable(f file, err error) {
 	lines := convert.Mentions(string(f.content))
+	isTemplate := helmAction.Match(f.content)
+	if len(lines) == 0 && isTemplate {
+		c.templates = append(c.templates, f.name) // what it includes may set sysctls
+		return
+	}
 	if len(lines) == 0 {
 		fmt.Fprintf(c.warn, "Skipped: %s: it cannot be read, and does not speak of sysctls: %v\n", f.name, err)
 		return
 	}
 	reason := fmt.Sprintf("the file cannot be read: %v", err)
-	if helmAction.Match(f.content) {
+	if isTemplate {
 		reason = "it looks like a Helm template; render it first: helm template ... | sysctl-injector convert -f -"
 	}
 	one := item{file: f.name, line: lines[0], object: "the file", what: "speaks of sysctls", problems: []convert.Problem{{Reason: reason}}}
@@ -150,6 +155,12 @@ func (c *conversion) stillNamed(f file, o manifest.Object) {
 func (c *conversion) report(out io.Writer) error {
 	converted, left := 0, 0
 	var b strings.Builder
+	if len(c.templates) > 0 {
+		c.items = append(c.items, item{
+			file: c.templates[0], line: 1, object: fmt.Sprintf("Helm templates, %d in all", len(c.templates)), what: "not looked into",
+			problems: []convert.Problem{{Reason: "render them first: helm template ... | sysctl-injector convert -f -"}},
+		})
+	}
 	for _, i := range c.items {
 		if i.stays() {
 			left++

@@ -75,6 +75,13 @@ func TestConvertShapes(t *testing.T) {
 			"spec.source.helm.values, a privileged container in this text, at extraInitContainers[0]", exitLeft},
 		{"a switch in an Application", "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec:\n  source:\n    helm:\n      values: |\n        sysctlImage:\n          enabled: true\n",
 			"the chart makes a container of its own", exitLeft},
+		{"a chart's template that includes others", "spec:\n  template:\n    spec:\n      initContainers:\n      {{- include \"common.inits\" . | nindent 6 }}\n",
+			"Helm templates, 1 in all: not looked into: stays as it is", exitLeft},
+		{"a raised value that a profile sets higher", strings.Replace(shaped("command: [sh, -c, '[ $(sysctl -n net.core.somaxconn) -ge 1024 ] || sysctl -w net.core.somaxconn=1024']"+privileged, ""),
+			"{name: p}", "{name: p, annotations: {sysctl-injector.dev/profiles: nginx}}", 1), "a profile sets", exitLeft},
+		{"a value that a profile sets otherwise", strings.Replace(shaped(tool+privileged, ""), "{name: p}", "{name: p, annotations: {sysctl-injector.dev/profiles: nginx}}", 1),
+			"net.core.somaxconn = 1024", exitDone},
+		{"an unmasked /proc", shaped(tool+"\nsecurityContext: {procMount: Unmasked}", ""), "whether procMount: Unmasked lets it write", exitLeft},
 		{"a mapping of sysctls in values", "tuning:\n  sysctls:\n    net.core.somaxconn: 1024\n", "an operator or a chart sets these itself: net.core.somaxconn", exitLeft},
 		{"a script in a Secret", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {tune.sh: c3lzY3RsIC13IG5ldC5jb3JlLnNvbWF4Y29ubj01Cg==}\n", "data[tune.sh], a script", exitLeft},
 	} {

@@ -1,6 +1,8 @@
 package injection
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
@@ -22,8 +24,12 @@ func (i *Injector) facts(p *pod.Pod, target Target) policy.Facts {
 		Kernel:          policy.KernelOf(target.RuntimeClass, i.guestHandlers),
 		RuntimeClass:    p.RuntimeClass,
 	}
-	if target.RuntimeClass != nil {
-		facts.Handler = target.RuntimeClass.Handler
+	if class := target.RuntimeClass; class != nil {
+		facts.Handler = class.Handler
+		// The API server adds this to the pod's own selector. In a file it is missing.
+		if facts.Windows == "" && class.Scheduling != nil && pod.SelectsWindows(class.Scheduling.NodeSelector) {
+			facts.Windows = fmt.Sprintf("scheduling.nodeSelector of RuntimeClass %q: kubernetes.io/os=windows", class.Name)
+		}
 	}
 	return facts
 }

@@ -186,6 +186,14 @@ func TestRejections(t *testing.T) {
 		{"rejects a pod that a node selector keeps on Windows nodes", func(w *world) {
 			w.pod.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "windows"}
 		}, "Windows", annotation + `Forbidden: the pod is for Windows nodes (spec.nodeSelector: kubernetes.io/os=windows), which have no sysctls; remove the annotation`},
+		{"rejects a pod that its RuntimeClass keeps on Windows nodes", func(w *world) {
+			w.pod.Spec.RuntimeClassName = ptr.To("windows-2022")
+			w.runtimeClass = &nodev1.RuntimeClass{
+				ObjectMeta: metav1.ObjectMeta{Name: "windows-2022"}, Handler: "runhcs",
+				Scheduling: &nodev1.Scheduling{NodeSelector: map[string]string{"kubernetes.io/os": "windows"}},
+			}
+		}, "Windows", annotation + `Forbidden: the pod is for Windows nodes (scheduling.nodeSelector of RuntimeClass "windows-2022": kubernetes.io/os=windows), ` +
+			"which have no sysctls; remove the annotation"},
 		{"rejects a pod whose SELinux type confines the container", func(w *world) {
 			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{SELinuxOptions: &corev1.SELinuxOptions{Type: "container_t"}}
 		}, "SELinux", annotation + `Forbidden: the pod's SELinux type "container_t" (spec.securityContext.seLinuxOptions.type) would confine the init container too, ` +

@@ -41,11 +41,19 @@ func allWindows(terms []nodeTerm) bool {
 	return len(terms) > 0 && !slices.ContainsFunc(terms, func(t nodeTerm) bool { return !t.windows })
 }
 
+// SelectsWindows tells whether a node selector selects Windows nodes.
+func SelectsWindows(nodeSelector map[string]string) bool {
+	for key, value := range nodeSelector {
+		if isOSLabel(key) && value == windows {
+			return true
+		}
+	}
+	return false
+}
+
 // selectsWindows reads what FromTyped needs from a typed pod.
 func selectsWindows(spec *corev1.PodSpec) (selector, affinity bool) {
-	for key, value := range spec.NodeSelector {
-		selector = selector || isOSLabel(key) && value == windows
-	}
+	selector = SelectsWindows(spec.NodeSelector)
 	if spec.Affinity == nil || spec.Affinity.NodeAffinity == nil {
 		return selector, false
 	}

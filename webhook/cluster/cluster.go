@@ -268,8 +268,9 @@ func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.Runtim
 	return class, nil
 }
 
-// askTimeout limits one call to the API server. An admission makes two at most.
-const askTimeout = 500 * time.Millisecond
+// askTimeout limits one call to the API server. An admission makes two at most, and has 4.5 s for both and its grants. A slow API server
+// is no reason to reject a pod earlier.
+const askTimeout = 1500 * time.Millisecond
 
 // get reads an object from the cache, or from the API server if the cache does not have it yet.
 func (c *Cluster) get(ctx context.Context, name string, into client.Object) error {

@@ -60,7 +60,7 @@ func (p Pod) isDeclared(name string) bool {
 // mayDeclare reports whether an unsafe name may be set natively. Pod Security admission rejects it at baseline. The guard makes an
 // exception for pods whose own annotation asked the webhook for it.
 func (p Pod) mayDeclare() bool {
-	return p.Asks && !Privileged.isRejectedBy(p.NamespaceLabels[podSecurityLabel])
+	return p.Asks && !Privileged.IsRejectedBy(p.NamespaceLabels[podSecurityLabel])
 }
 
 // ParseKubeletSysctl reads a pattern as the kubelet's --allowed-unsafe-sysctls takes it, which has fewer than a SysctlPolicy.

@@ -19,14 +19,14 @@ const (
 // podSecurityLabel is Pod Security admission's (k8s.io/pod-security-admission/api, EnforceLevelLabel).
 const podSecurityLabel = "pod-security.kubernetes.io/enforce"
 
-// isRejectedBy reports whether Pod Security admission rejects a container of a level in a namespace with this label. It runs after
+// IsRejectedBy reports whether Pod Security admission rejects a container of a level in a namespace with this label. It runs after
 // the webhook, knows no exception for one container, and would reject the pod.
 //
 //	label                  standard
 //	absent, privileged     Privileged
 //	baseline               Baseline
 //	anything else          Restricted, as Pod Security admission takes it
-func (l Level) isRejectedBy(label string) bool {
+func (l Level) IsRejectedBy(label string) bool {
 	switch label {
 	case "", "privileged":
 		return false

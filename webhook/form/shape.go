@@ -10,13 +10,15 @@ type Shape struct {
 	Forms     []string // that have it, by name
 	Container map[string]any
 	Commands  []*Command
+	// PodSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of Kubernetes.
+	PodSecurity func(minor uint) Level
 }
 
 // Shapes returns the shape of each template, in the order of the table.
 func Shapes() ([]Shape, error) {
 	var shapes []Shape
 	for _, t := range all() {
-		shape := Shape{Name: t.name(), Commands: t.commands}
+		shape := Shape{Name: t.name(), Commands: t.commands, PodSecurity: t.podSecurity}
 		if err := templates.Decode(templates.Forms, "forms/"+t.file, &shape.Container); err != nil {
 			return nil, err
 		}

@@ -1,14 +1,13 @@
 package guard
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/celtext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -59,7 +58,7 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 		"restrictedVolumes_allowed": at(kubernetes, restrictedVolumes),
 		"trustsUserNamespaces":      kubernetes >= userNamespacesTrusted,
 	} {
-		literal, err := literalOf(value)
+		literal, err := celtext.Literal(value)
 		if err != nil {
 			return nil, fmt.Errorf("variable %q: %w", name, err)
 		}
@@ -67,9 +66,6 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	}
 	return literals, nil
 }
-
-// expression is a part of a shape that CEL has to work out.
-type expression string
 
 // ofCommands returns a part of a shape's command. Of two commands, the variable "scripted" says which one counts.
 func ofCommands(shape form.Shape, part func(*form.Command) any) any {
@@ -79,11 +75,11 @@ func ofCommands(shape form.Shape, part func(*form.Command) any) any {
 	literals := make([]string, len(shape.Commands))
 	for i, command := range shape.Commands {
 		var err error
-		if literals[i], err = literalOf(part(command)); err != nil {
+		if literals[i], err = celtext.Literal(part(command)); err != nil {
 			panic(err) // words and texts always encode
 		}
 	}
-	return expression("(variables.scripted ? " + literals[1] + "\n: " + literals[0] + ")")
+	return celtext.Expression("(variables.scripted ? " + literals[1] + "\n: " + literals[0] + ")")
 }
 
 // pickOf returns the expression for one part of a container's shape. Of several shapes, the variable "form" says which one counts:
@@ -95,7 +91,7 @@ func pickOf(shapes []form.Shape, part func(form.Shape) any) (string, error) {
 	literals := make([]string, len(shapes))
 	for i, shape := range shapes {
 		var err error
-		if literals[i], err = literalOf(part(shape)); err != nil {
+		if literals[i], err = celtext.Literal(part(shape)); err != nil {
 			return "", fmt.Errorf("the shape %q: %w", shape.Name, err)
 		}
 	}
@@ -175,30 +171,4 @@ func sortedOf(list string) string {
 		".map(l, variables.places.filter(i, i < l.size() && l.indexOf(l[i]) == i).map(i, l[i]))\n" +
 		".map(l, l.size() > 40 ? l : variables.places.filter(i, i < l.size())" +
 		".map(i, l.filter(x, l.filter(y, y < x).size() == i)[0]))[0]"
-}
-
-// literalOf writes plain data in CEL, of which JSON is a part but for one thing: the values of a map have to be of one type, and
-// dyn() makes them so.
-func literalOf(value any) (string, error) {
-	if text, is := value.(expression); is {
-		return string(text), nil
-	}
-	object, isMap := value.(map[string]any)
-	if !isMap {
-		text, err := json.Marshal(value)
-		return string(text), err
-	}
-	fields := make([]string, 0, len(object))
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		key, err := literalOf(name)
-		if err != nil {
-			return "", err
-		}
-		field, err := literalOf(object[name])
-		if err != nil {
-			return "", err
-		}
-		fields = append(fields, key+": dyn("+field+")")
-	}
-	return "{" + strings.Join(fields, ", ") + "}", nil
 }

@@ -101,7 +101,9 @@ func decideTarget(t testing.TB, raw string, config Config, target Target, w *wor
 	if err != nil {
 		t.Fatal(err)
 	}
-	return injector.Inject(p, target, w.rules(t))
+	outcome := injector.Inject(p, target, w.rules(t))
+	record(t, raw, config, target, w, outcome)
+	return outcome
 }
 
 // injected is the container that the valid world's pod is given.

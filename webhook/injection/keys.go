@@ -30,6 +30,12 @@ var podKeys = []PodKey{
 	{"labels", v1alpha1.InjectedLabel},
 }
 
+// PodKeys returns the keys that a pod may have, and where.
+func PodKeys() []PodKey { return slices.Clone(podKeys) }
+
+// Modes returns the values of the annotation sysctl-injector.dev/mode, the default first.
+func Modes() []string { return []string{modeSet, modeVerify} }
+
 // maxKey is the length of the longest key that the API allows: a prefix, a slash and a name.
 const maxKey = 253 + 1 + 63
 
@@ -91,7 +97,7 @@ func verifies(p *pod.Pod, metadata *field.Path) (bool, *policy.Violation) {
 		return true, nil
 	}
 	path := metadata.Child("annotations").Key(v1alpha1.ModeAnnotation)
-	return false, &policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, text, []string{modeSet, modeVerify})}
+	return false, &policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, text, Modes())}
 }
 
 // strategyOf reads the annotation sysctl-injector.dev/strategy.

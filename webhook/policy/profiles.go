@@ -138,14 +138,14 @@ func indexOf(settings []Setting, name string) int {
 	return slices.IndexFunc(settings, func(s Setting) bool { return s.Name == name })
 }
 
-// maxProfiles that a pod may name, so that the answer to a hostile text stays short.
-const maxProfiles = 16
+// MaxProfiles that a pod may name, so that the answer to a hostile text stays short.
+const MaxProfiles = 16
 
 // namedProfiles finds the profiles of a comma-separated list of names. One that is named twice counts once.
 func (s *Set) namedProfiles(list string, path *field.Path) ([]*Profile, field.ErrorList) {
 	names := strings.Split(list, ",")
-	if len(names) > maxProfiles {
-		return nil, field.ErrorList{field.TooMany(path, len(names), maxProfiles)}
+	if len(names) > MaxProfiles {
+		return nil, field.ErrorList{field.TooMany(path, len(names), MaxProfiles)}
 	}
 	var profiles []*Profile
 	var errs field.ErrorList

@@ -25,6 +25,9 @@ type Snapshot struct {
 	runtimeClasses map[string]*nodev1.RuntimeClass
 	namespaces     map[string]map[string]string // their labels, by name
 	set            *policy.Set                  // of policies and profiles
+	// sysctlPolicies and sysctlProfiles are what policies and profiles were compiled from.
+	sysctlPolicies []*v1alpha1.SysctlPolicy
+	sysctlProfiles []*v1alpha1.SysctlProfile
 }
 
 // NewSnapshot returns a Snapshot with the built-in profiles, and unless ownPolicies is set, with the built-in policy.
@@ -97,7 +100,7 @@ func (s *Snapshot) addObject(object manifest.Object) (isUsed bool, err error) {
 		if len(errs) > 0 {
 			return true, errs.ToAggregate()
 		}
-		s.policies = append(s.policies, compiled)
+		s.policies, s.sysctlPolicies = append(s.policies, compiled), append(s.sysctlPolicies, &read)
 		return true, nil
 	case v1alpha1.GroupVersion.String() + " SysctlProfile":
 		var read v1alpha1.SysctlProfile
@@ -105,7 +108,7 @@ func (s *Snapshot) addObject(object manifest.Object) (isUsed bool, err error) {
 			return true, err
 		}
 		compiled, errs := policy.CompileProfile(&read)
-		s.profiles = append(s.profiles, compiled)
+		s.profiles, s.sysctlProfiles = append(s.profiles, compiled), append(s.sysctlProfiles, &read)
 		return true, errs.ToAggregate()
 	case nodev1.SchemeGroupVersion.String() + " RuntimeClass":
 		read := &nodev1.RuntimeClass{}
@@ -168,6 +171,9 @@ func addMissing[V any](to, from map[string]V) {
 
 // Rules returns the policies and profiles.
 func (s *Snapshot) Rules() *policy.Set { return s.set }
+
+// Objects returns the policies and profiles as they were read. Of two with one name, the later one counts.
+func (s *Snapshot) Objects() ([]*v1alpha1.SysctlPolicy, []*v1alpha1.SysctlProfile) { return s.sysctlPolicies, s.sysctlProfiles }
 
 // NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as enrolled: the person who runs the
 // command decides.

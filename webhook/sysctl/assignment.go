@@ -61,7 +61,7 @@ const (
 	Argument = `^-?` + nameExpression + `>?=` + valueExpression + `$`
 
 	nameExpression  = `[a-z0-9_]+(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+`
-	valueExpression = `[A-Za-z0-9_,:./+-]+( [A-Za-z0-9_,:./+-]+)*`
+	valueExpression = valueCharacter + `+( ` + valueCharacter + `+)*`
 )
 
 // IsPlain reports whether `sysctl -w` alone can apply the assignment. It knows neither ">=" nor "-".

@@ -2,7 +2,10 @@ package sysctl
 
 import "slices"
 
-// CongestionControls are the values of net.ipv4.tcp_congestion_control that every policy may allow: algorithms that
+// CongestionControl is the sysctl that may load a kernel module.
+const CongestionControl = "net.ipv4.tcp_congestion_control"
+
+// CongestionControls are the values of CongestionControl that every policy may allow: algorithms that
 // distributions build in or ship, and load themselves.
 var CongestionControls = []string{"bbr", "cubic", "reno"}
 
@@ -12,7 +15,7 @@ var CongestionControls = []string{"bbr", "cubic", "reno"}
 //
 // Source: Linux net/ipv4/tcp_cong.c, tcp_set_default_congestion_control and tcp_ca_find_autoload.
 func LoadsModule(name, value string) string {
-	if name != "net.ipv4.tcp_congestion_control" || slices.Contains(CongestionControls, value) {
+	if name != CongestionControl || slices.Contains(CongestionControls, value) {
 		return ""
 	}
 	return "tcp_" + value

@@ -46,7 +46,7 @@ func (p *Parameter) CheckValue(value string) (problem, warning string) {
 		return "", conditions[p.Name]
 	}
 	fields := strings.Fields(value)
-	if wanted := len(strings.Fields(p.Default)); wanted > 0 && len(fields) > wanted {
+	if wanted := countFields(p.Default); wanted > 0 && len(fields) > wanted {
 		warning = fmt.Sprintf("takes %s: the kernel ignores the rest of %q", count(wanted, "number"), value)
 		fields = fields[:wanted]
 	}
@@ -156,10 +156,7 @@ func (p *Parameter) unit() string {
 
 // checkPorts reports what is wrong with a list of ports: "8080,9148-9150".
 func (p *Parameter) checkPorts(value string) string {
-	limit := uint64(math.MaxUint16)
-	if p.Name != "net.ipv4.ip_local_reserved_ports" {
-		limit = math.MaxUint8 // ICMP types
-	}
+	limit := p.greatestPort()
 	for part := range strings.SplitSeq(value, ",") {
 		low, high, isRange := strings.Cut(part, "-")
 		if !isRange {
@@ -172,6 +169,14 @@ func (p *Parameter) checkPorts(value string) string {
 		}
 	}
 	return ""
+}
+
+// greatestPort is the greatest number that a list of ports may have.
+func (p *Parameter) greatestPort() uint64 {
+	if p.Name != "net.ipv4.ip_local_reserved_ports" {
+		return math.MaxUint8 // ICMP types
+	}
+	return math.MaxUint16
 }
 
 // has reports whether a number is within the bounds.
@@ -207,6 +212,9 @@ func isBelow(a, b string) bool {
 	second, _ := parseNumber(b)
 	return first < second
 }
+
+// countFields counts the numbers of a value.
+func countFields(value string) int { return len(strings.Fields(value)) }
 
 func count(n int, noun string) string {
 	if n == 1 {

@@ -23,6 +23,18 @@ type containerOptions struct {
 }
 
 func (o *containerOptions) addFlags(cmd *cobra.Command) {
+	o.addContainerFlags(cmd)
+	addChoiceFlag(cmd, &o.strategy, "strategy", "", "how pods that name no strategy have their sysctls set: all by the init container, or natively "+
+		"(spec.securityContext.sysctls) as far as every kubelet allows it", string(form.InitContainer), form.Strategies()...)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.kubeletSysctls, "kubelet-sysctls", nil,
+		"patterns of the unsafe sysctls that all kubelets allow (--allowed-unsafe-sysctls), which native-first may then set natively")
+	flags.StringVar(&o.kubernetesVersion, "kubernetes-version", "",
+		"version of the cluster's API servers (default: the cluster's; without a cluster, the newest that is known)")
+}
+
+// addContainerFlags adds the flags that say how the container looks, and which pods have a kernel of their own.
+func (o *containerOptions) addContainerFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.image, "init-image", form.DefaultImage(), "busybox image of the init container; may be pinned by a digest")
 	flags.StringVar(&o.pullPolicy, "init-image-pull-policy", "IfNotPresent", "Always, IfNotPresent or Never")
@@ -31,17 +43,15 @@ func (o *containerOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.memory, "init-memory", "", "most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
 	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
-	addChoiceFlag(cmd, &o.strategy, "strategy", "", "how pods that name no strategy have their sysctls set: all by the init container, or natively "+
-		"(spec.securityContext.sysctls) as far as every kubelet allows it", string(form.InitContainer), form.Strategies()...)
-	flags.StringSliceVar(&o.kubeletSysctls, "kubelet-sysctls", nil,
-		"patterns of the unsafe sysctls that all kubelets allow (--allowed-unsafe-sysctls), which native-first may then set natively")
-	flags.StringVar(&o.kubernetesVersion, "kubernetes-version", "",
-		"version of the cluster's API servers (default: the cluster's; without a cluster, the newest that is known)")
 }
 
 func (o *containerOptions) injector() (*injection.Injector, error) {
+	container, err := o.container()
+	if err != nil {
+		return nil, err
+	}
 	config := injection.Config{
-		Config:      form.Config{Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy)},
+		Config:      container,
 		PullSecrets: o.pullSecrets, GuestHandlers: o.guestHandlers, Version: buildVersion(),
 		Strategy: form.Strategy(o.strategy), KubeletSysctls: o.kubeletSysctls,
 	}
@@ -53,6 +63,16 @@ func (o *containerOptions) injector() (*injection.Injector, error) {
 	if o.kubernetesVersion == "" && o.minor != nil {
 		config.Kubernetes = o.minor
 	}
+	injector, err := injection.New(config)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("the init container: %w", err)}
+	}
+	return injector, nil
+}
+
+// container returns what the flags say of the container.
+func (o *containerOptions) container() (form.Config, error) {
+	config := form.Config{Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy)}
 	for _, q := range []struct {
 		flag, text string
 		to         *resource.Quantity
@@ -62,13 +82,9 @@ func (o *containerOptions) injector() (*injection.Injector, error) {
 		}
 		quantity, err := resource.ParseQuantity(q.text)
 		if err != nil {
-			return nil, usagef("--%s: %q: %w", q.flag, q.text, err)
+			return form.Config{}, usagef("--%s: %q: %w", q.flag, q.text, err)
 		}
 		*q.to = quantity
 	}
-	injector, err := injection.New(config)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("the init container: %w", err)}
-	}
-	return injector, nil
+	return config, nil
 }

@@ -15,7 +15,7 @@ func newRenderCommand() *cobra.Command {
 		Args:  knownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRenderGuardCommand())
+	cmd.AddCommand(newRenderGuardCommand(), newRenderMutatingPolicyCommand())
 	return cmd
 }
 

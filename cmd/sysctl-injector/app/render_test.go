@@ -61,3 +61,23 @@ func TestRenderGuard(t *testing.T) {
 		})
 	}
 }
+
+func TestRenderMutatingPolicy(t *testing.T) {
+	code, out, errOut := run(t, "", "render", "mutating-policy", "--init-image", "example.com/busybox:2")
+	if code != exitDone || errOut != "" {
+		t.Fatalf("exit %d: %s", code, errOut)
+	}
+	for _, text := range []string{
+		"kind: MutatingAdmissionPolicy\n", "kind: MutatingAdmissionPolicyBinding\n", "kind: ValidatingAdmissionPolicy\n", `"example.com/busybox:2"`, `"rabbitmq":`,
+	} {
+		if !strings.Contains(out, text) {
+			t.Errorf("lacks %s", text)
+		}
+	}
+	code, _, errOut = run(t, "", "render", "mutating-policy", "--kubernetes-version", "1.35")
+	const want = `error: KubernetesVersion: Invalid value: "1.35": the oldest version that has MutatingAdmissionPolicy in its final version is 1.36` +
+		"\nSee 'sysctl-injector render mutating-policy --help'.\n"
+	if code != exitUsage || errOut != want {
+		t.Errorf("exit %d, %q, want %q", code, errOut, want)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/randompod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -28,12 +29,12 @@ func TestRandomPodsDifferInNothingElse(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("to see the same pods again: -args -random-seed=%d", seed)
-	random := generator{rand.New(rand.NewPCG(seed, 0))}
+	random := randompod.Generator{Rand: rand.New(rand.NewPCG(seed, 0))}
 	annotates := !serves(t, 34)
 	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
 	newTerminal(t, inside) // shows the log when the test fails
 	for i := range *randomPods {
-		pod, args := random.pod(fmt.Sprintf("random-%d", i))
+		pod, args := random.Pod(fmt.Sprintf("random-%d", i))
 		dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 		without, err := client.CoreV1().Pods(outside).Create(t.Context(), pod, dryRun)
 		if err != nil {

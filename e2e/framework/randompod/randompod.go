@@ -1,4 +1,5 @@
-package admission_test
+// Package randompod makes random pods that the API server accepts and that ask for sysctls.
+package randompod
 
 import (
 	"fmt"
@@ -14,15 +15,15 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// generator makes pods that the API server accepts and that ask for sysctls.
-type generator struct{ *rand.Rand }
+// Generator makes the pods.
+type Generator struct{ *rand.Rand }
 
-func (g generator) maybe() bool { return g.IntN(2) == 0 }
+func (g Generator) maybe() bool { return g.IntN(2) == 0 }
 
-func pick[T any](g generator, from ...T) T { return from[g.IntN(len(from))] }
+func pick[T any](g Generator, from ...T) T { return from[g.IntN(len(from))] }
 
-// pod returns a pod, and what our container's arguments have to be.
-func (g generator) pod(name string) (*corev1.Pod, []string) {
+// Pod returns a pod, and what our container's arguments have to be.
+func (g Generator) Pod(name string) (*corev1.Pod, []string) {
 	annotation, args := g.sysctls()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1alpha1.SysctlsAnnotation: annotation}},
@@ -81,7 +82,7 @@ func (g generator) pod(name string) (*corev1.Pod, []string) {
 }
 
 // sysctls returns an annotation, in one of the many ways to write it, and the arguments that follow from it.
-func (g generator) sysctls() (annotation string, args []string) {
+func (g Generator) sysctls() (annotation string, args []string) {
 	values := [][2]string{
 		{"net.core.somaxconn", "1024"}, {"net.ipv4.ip_local_port_range", "1024 65535"}, {"kernel.sem", "250 32000 32 128"},
 		{"kernel.shmmax", "68719476736"}, {"net.ipv4.tcp_rmem", "4096 131072 33554432"}, {"fs.mqueue.msg_max", "100"}, {"net.ipv4.conf.eth0.forwarding", "1"},
@@ -98,7 +99,7 @@ func (g generator) sysctls() (annotation string, args []string) {
 	return text.String(), args
 }
 
-func (g generator) volumes(spec *corev1.PodSpec) {
+func (g Generator) volumes(spec *corev1.PodSpec) {
 	sources := []corev1.VolumeSource{
 		{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: pick(g, nil, ptr.To(resource.MustParse("1Gi")))}},
 		{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}},
@@ -110,7 +111,7 @@ func (g generator) volumes(spec *corev1.PodSpec) {
 	}
 }
 
-func (g generator) container(spec *corev1.PodSpec, name string) corev1.Container {
+func (g Generator) container(spec *corev1.PodSpec, name string) corev1.Container {
 	container := corev1.Container{
 		Name:            name,
 		Image:           pick(g, "busybox", "registry.example.com/team/app:v1.2.3", "nginx@sha256:"+strings.Repeat("0123456789abcdef", 4)),
@@ -133,4 +134,18 @@ func (g generator) container(spec *corev1.PodSpec, name string) corev1.Container
 		}
 	}
 	return container
+}
+
+func quantities(cpu, memory string) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	for name, quantity := range map[corev1.ResourceName]string{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory} {
+		if quantity != "" {
+			list[name] = resource.MustParse(quantity)
+		}
+	}
+	return list
+}
+
+func storage(quantity string) corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(quantity)}
 }

@@ -1,0 +1,70 @@
+package mutating_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// sides are two namespaces that are alike, but for what acts there.
+type sides struct{ webhook, policy string }
+
+func makeSides(t *testing.T, labels map[string]string) sides {
+	t.Helper()
+	s := sides{makeNamespace(t, labels, webhookLabels), makeNamespace(t, labels, policyLabels)}
+	awaitDecisions(t, s.policy)
+	return s
+}
+
+// compare creates a pod on both sides. It tells whether both admit it, or why both reject it, and fails the test
+// where they differ.
+func (s sides) compare(t *testing.T, pod *corev1.Pod) (byWebhook, byPolicy string) {
+	t.Helper()
+	want, webhookErr := kube.CoreV1().Pods(s.webhook).Create(t.Context(), pod, dryRun)
+	got, policyErr := kube.CoreV1().Pods(s.policy).Create(t.Context(), pod, dryRun)
+	switch {
+	case (webhookErr == nil) != (policyErr == nil):
+		t.Errorf("webhook: %v\npolicies: %v\n%s", webhookErr, policyErr, manifest(pod))
+	case webhookErr != nil:
+		return webhookErr.Error(), policyErr.Error()
+	default:
+		if diff := cmp.Diff(anonymous(want), anonymous(got)); diff != "" {
+			t.Errorf("pod (-webhook +policies):\n%s\n%s", diff, manifest(pod))
+		}
+	}
+	return "", ""
+}
+
+func manifest(pod *corev1.Pod) string {
+	text, err := yaml.Marshal(pod)
+	if err != nil {
+		panic(err) // a pod always encodes
+	}
+	return string(text)
+}
+
+// anonymous leaves out what differs between two pods in any case.
+func anonymous(pod *corev1.Pod) *corev1.Pod {
+	pod = pod.DeepCopy()
+	pod.Name, pod.Namespace, pod.UID, pod.CreationTimestamp, pod.ManagedFields = "", "", "", metav1.Time{}, nil
+	const prefix, fixed = "kube-api-access-", "kube-api-access"
+	for i := range pod.Spec.Volumes {
+		if strings.HasPrefix(pod.Spec.Volumes[i].Name, prefix) {
+			pod.Spec.Volumes[i].Name = fixed
+		}
+	}
+	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for _, container := range containers {
+			for i := range container.VolumeMounts {
+				if strings.HasPrefix(container.VolumeMounts[i].Name, prefix) {
+					container.VolumeMounts[i].Name = fixed
+				}
+			}
+		}
+	}
+	return pod
+}

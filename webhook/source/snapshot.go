@@ -173,7 +173,9 @@ func addMissing[V any](to, from map[string]V) {
 func (s *Snapshot) Rules() *policy.Set { return s.set }
 
 // Objects returns the policies and profiles as they were read. Of two with one name, the later one counts.
-func (s *Snapshot) Objects() ([]*v1alpha1.SysctlPolicy, []*v1alpha1.SysctlProfile) { return s.sysctlPolicies, s.sysctlProfiles }
+func (s *Snapshot) Objects() ([]*v1alpha1.SysctlPolicy, []*v1alpha1.SysctlProfile) {
+	return s.sysctlPolicies, s.sysctlProfiles
+}
 
 // NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as enrolled: the person who runs the
 // command decides.

@@ -116,6 +116,8 @@ func (p *pipe) text() text {
 			if part.s != "\n" && part.s != "" {
 				return text{opaque: true}
 			}
+		case len(all.s)+len(part.s) > maxText:
+			return text{opaque: true}
 		default:
 			all.s += part.s
 		}

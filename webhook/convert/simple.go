@@ -29,7 +29,10 @@ type target struct {
 func (r *run) simple(c *syntax.CallExpr, redirects []*syntax.Redirect) int {
 	var words []text
 	for _, w := range c.Args {
-		words = append(words, r.fields(w)...)
+		if words = append(words, r.fields(w)...); len(words) > maxWords {
+			r.problem(c.Pos(), "the command has more than %d words", maxWords)
+			return 0
+		}
 	}
 	if len(words) == 0 {
 		if len(c.Args) > 0 {
@@ -153,6 +156,9 @@ func (r *run) writeFile(name string, output text, doAdd bool, c call) {
 		r.problem(c.at, "what the script writes into %s is not known before it runs", name)
 	case !r.hasDirectory(path.Dir(name)):
 		r.problem(c.at, "whether the image has the folder of %s is not known", name)
+	case len(before)+len(output.s) > maxText:
+		r.problem(c.at, "the script writes more than %d bytes into %s", maxText, name)
+		return
 	case doAdd && !known:
 		r.problem(c.at, "%s may hold more than the script adds", name)
 	}

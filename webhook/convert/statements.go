@@ -8,9 +8,11 @@ import (
 
 // A script that is larger than these is not looked into.
 const (
-	maxDepth    = 50  // of commands within each other
-	maxSteps    = 500 // of one run
-	maxAttempts = 100 // to write a sysctl
+	maxDepth    = 50       // of commands within each other
+	maxSteps    = 500      // of one run
+	maxAttempts = 100      // to write a sysctl
+	maxWords    = 200      // of one command
+	maxText     = 16 << 10 // bytes that a variable, a word or a file holds
 )
 
 func (r *run) statements(all []*syntax.Stmt, guarded bool) int {

@@ -53,7 +53,7 @@ func (r *run) fields(w *syntax.Word) []text {
 			continue
 		}
 		rest := p.s
-		for rest != "" {
+		for rest != "" && len(fields) <= maxWords {
 			if i := strings.IndexAny(rest, blanks); i != 0 {
 				if i < 0 {
 					i = len(rest)
@@ -76,7 +76,7 @@ func concat(parts []text) text {
 	}
 	var b strings.Builder
 	for _, part := range parts {
-		if !part.isConstant() {
+		if !part.isConstant() || b.Len()+len(part.s) > maxText {
 			return text{opaque: true}
 		}
 		b.WriteString(part.s)

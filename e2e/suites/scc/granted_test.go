@@ -1,0 +1,123 @@
+package scc_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/yaml"
+)
+
+var resources = map[string]schema.GroupVersionResource{
+	"SecurityContextConstraints": {Group: "security.openshift.io", Version: "v1", Resource: "securitycontextconstraints"},
+	"ClusterRole":                {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
+	"RoleBinding":                {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
+}
+
+// TestCompanionIsWhatTheServerApplies compares what companion prints with what there is once the server has granted it: every field.
+// OpenShift's CRD accepts all of it, and so keeps it.
+func TestCompanionIsWhatTheServerApplies(t *testing.T) {
+	const namespace = "companion"
+	newNamespace(t, namespace, "restricted", "web")
+	client, err := dynamic.NewForConfig(clusterOf(t).RESTConfig())
+	must(t, err)
+	for _, form := range []struct {
+		name, sysctls string
+		tweak         func(*corev1.Pod)
+	}{
+		{"privileged", "net.core.somaxconn = 1024", func(*corev1.Pod) {}},
+		{"user namespace", "net.core.somaxconn = 1024", func(p *corev1.Pod) { inUserNamespace(p, 1001) }},
+		{"user namespace, IPC names only", "kernel.sem = 10000 1024000000 500 32000", func(p *corev1.Pod) { inUserNamespace(p, 1001) }},
+	} {
+		t.Run(form.name, func(t *testing.T) {
+			pod := newPod(namespace, "web", form.sysctls)
+			form.tweak(pod)
+			if got := create(t, pod); got.Rejected != "" {
+				t.Fatal(got.Rejected)
+			}
+			for document := range strings.SplitSeq(program(t, pod, "companion", "--backend=scc", "-f", "-"), "---\n") {
+				var want unstructured.Unstructured
+				must(t, yaml.Unmarshal([]byte(document), &want.Object))
+				got, err := client.Resource(resources[want.GetKind()]).Namespace(want.GetNamespace()).Get(t.Context(), want.GetName(), metav1.GetOptions{})
+				must(t, err)
+				for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "annotations"} {
+					unstructured.RemoveNestedField(got.Object, "metadata", field)
+				}
+				if want.GetKind() == "SecurityContextConstraints" && want.Object["userNamespaceLevel"] == nil {
+					unstructured.RemoveNestedField(got.Object, "userNamespaceLevel") // the CRD's default
+				}
+				encoded, err := yaml.Marshal(got.Object)
+				must(t, err)
+				if diff := cmp.Diff(document, string(encoded)); diff != "" {
+					t.Errorf("%s %s (-companion +cluster):\n%s", want.GetKind(), want.GetName(), diff)
+				}
+			}
+		})
+	}
+}
+
+// TestUseHoldsForTheServiceAccountAlone asks the authorizer, as OpenShift does.
+func TestUseHoldsForTheServiceAccountAlone(t *testing.T) {
+	const namespace, elsewhere = "ledgers", "elsewhere"
+	newNamespace(t, namespace, "restricted", "ledger", "other")
+	newNamespace(t, elsewhere, "restricted", "ledger")
+	if got := create(t, newPod(namespace, "ledger", "net.core.somaxconn = 1024")); got.Rejected != "" {
+		t.Fatal(got.Rejected)
+	}
+	mayUse(t, namespace, "ledger", "sysctl-injector")
+	for _, other := range []struct{ namespace, user, constraints string }{
+		{namespace, "system:serviceaccount:" + namespace + ":other", "sysctl-injector"},
+		{elsewhere, "system:serviceaccount:" + namespace + ":ledger", "sysctl-injector"},
+		{elsewhere, "system:serviceaccount:" + elsewhere + ":ledger", "sysctl-injector"},
+		{namespace, developer, "sysctl-injector"},
+		{namespace, "system:serviceaccount:" + namespace + ":ledger", "sysctl-injector-user-namespace"},
+		{namespace, "system:serviceaccount:" + namespace + ":ledger", "privileged"},
+	} {
+		if _, yes := canI(t.Context(), t, other.namespace, other.user, "use", "securitycontextconstraints.security.openshift.io/"+other.constraints); yes {
+			t.Errorf("%s may use %s in namespace %s", other.user, other.constraints, other.namespace)
+		}
+	}
+}
+
+// TestPodsThatAreInjectedBeforehand has pods created with the container already in them. Then OpenShift tries its constraints once, and
+// the app has no user of the namespace's range. Users, groups and priority leave it to RBAC who may have such a pod.
+func TestPodsThatAreInjectedBeforehand(t *testing.T) {
+	const namespace = "beforehand"
+	newNamespace(t, namespace, "", "ledger", "other")
+	pod := newPod(namespace, "ledger", "net.core.somaxconn = 1024")
+	_, err := kubectl(t.Context(), clusterOf(t), program(t, pod, "companion", "--backend=scc", "-f", "-"), "apply", "-f", "-")
+	must(t, err)
+	mayUse(t, namespace, "ledger", "sysctl-injector")
+	for _, test := range []struct {
+		name  string
+		tweak func(*corev1.Pod)
+		want  decided
+	}{
+		{"the user is the image's", func(*corev1.Pod) {}, as("sysctl-injector", uid(0))},
+		{"the user is the one that is stated", func(p *corev1.Pod) { runAsUser(p, firstUID) }, as("sysctl-injector")},
+		{"another service account", func(p *corev1.Pod) { p.Spec.ServiceAccountName = "other" },
+			rejected(`provider "sysctl-injector": Forbidden: not usable by user or serviceaccount`)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := newPod(namespace, "ledger", "net.core.somaxconn = 1024")
+			test.tweak(pod)
+			var injected corev1.Pod
+			must(t, yaml.Unmarshal([]byte(program(t, pod, "inject", "-f", "-")), &injected))
+			compare(t, test.want, create(t, &injected))
+		})
+	}
+}
+
+// mayUse waits until the authorizer knows that a service account may use constraints.
+func mayUse(t *testing.T, namespace, account, constraints string) {
+	t.Helper()
+	eventually(t, account+" may use "+constraints, func(ctx context.Context) (string, bool) {
+		return canI(ctx, t, namespace, "system:serviceaccount:"+namespace+":"+account, "use", "securitycontextconstraints.security.openshift.io/"+constraints)
+	})
+}

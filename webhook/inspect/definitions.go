@@ -62,7 +62,7 @@ func Definitions() ([]Definition, error) {
 
 // JudgeDefinitions compares the installed CustomResourceDefinitions, of which others may be among them, with those of
 // this version. Helm installs them, and never changes them again.
-func JudgeDefinitions(installed, wanted []Definition) []Check {
+func JudgeDefinitions(installed, wanted []Definition, minor uint) []Check {
 	const command = "kubectl apply --server-side --force-conflicts -f $CHART/crds"
 	var checks []Check
 	for _, want := range wanted {
@@ -78,7 +78,7 @@ func JudgeDefinitions(installed, wanted []Definition) []Check {
 			checks = append(checks, QuestionDefinition.Fail(object, "the API server does not serve the CRD %s: %s",
 				name, have.problem()).
 				fix("see its conditions:", "kubectl describe customresourcedefinition "+name))
-		} else if fields := have.differences(want); len(fields) > 0 {
+		} else if fields := have.differences(want, minor); len(fields) > 0 {
 			checks = append(checks, QuestionDefinition.Fail(object, "the CRD %s is not that of this version: it "+
 				"differs in %s. Helm does not change CRDs in an upgrade",
 				name, strings.Join(fields, ", ")).fix("apply the CRDs of this version:", command))
@@ -110,7 +110,7 @@ func (d Definition) problem() string {
 }
 
 // differences names what differs in the versions.
-func (d Definition) differences(want Definition) []string {
+func (d Definition) differences(want Definition, minor uint) []string {
 	var fields []string
 	for _, w := range want.Spec.Versions {
 		i := slices.IndexFunc(d.Spec.Versions, func(v DefinitionVersion) bool { return v.Name == w.Name })
@@ -124,7 +124,8 @@ func (d Definition) differences(want Definition) []string {
 			same bool
 		}{
 			{"served", h.Served == w.Served}, {"storage", h.Storage == w.Storage},
-			{"schema", sameJSON(h.Schema, w.Schema)}, {"subresources", sameJSON(h.Subresources, w.Subresources)},
+			{"schema", sameJSON(h.Schema, w.Schema, minor)}, {"subresources", sameJSON(h.Subresources, w.Subresources,
+				minor)},
 		} {
 			if !f.same {
 				fields = append(fields, w.Name+"."+f.name)
@@ -134,10 +135,32 @@ func (d Definition) differences(want Definition) []string {
 	return fields
 }
 
-func sameJSON(a, b json.RawMessage) bool {
+// validationsSince is the minor version of Kubernetes since which schemas keep their rules in CEL.
+const validationsSince = 25
+
+func sameJSON(a, b json.RawMessage, minor uint) bool {
 	var x, y any
 	if len(a) > 0 && json.Unmarshal(a, &x) != nil || len(b) > 0 && json.Unmarshal(b, &y) != nil {
 		return false
 	}
+	if minor < validationsSince {
+		removeValidations(x)
+		removeValidations(y)
+	}
 	return reflect.DeepEqual(x, y)
+}
+
+// removeValidations removes the rules in CEL of a schema.
+func removeValidations(schema any) {
+	switch schema := schema.(type) {
+	case map[string]any:
+		delete(schema, "x-kubernetes-validations")
+		for _, value := range schema {
+			removeValidations(value)
+		}
+	case []any:
+		for _, value := range schema {
+			removeValidations(value)
+		}
+	}
 }

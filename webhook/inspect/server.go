@@ -27,6 +27,25 @@ type Settings struct {
 	// Source is where the certificate comes from, and Secret where it is.
 	Source, Secret string
 	Version        string
+	// Release is that of Helm; empty if the objects were applied otherwise.
+	Release string
+}
+
+// releaseAnnotation is what Helm writes on what it installs.
+const releaseAnnotation = "meta.helm.sh/release-name"
+
+// AddReinstall adds the command to checks whose remedy is to install again.
+func AddReinstall(checks []Check, namespace string, settings Settings) {
+	command := "kubectl apply --server-side --force-conflicts -f deploy/install.yaml"
+	if settings.Release != "" {
+		command = fmt.Sprintf("helm upgrade %s $CHART --namespace %s --reuse-values --force-conflicts",
+			settings.Release, namespace)
+	}
+	for i := range checks {
+		if checks[i].Remedy == reinstall {
+			checks[i].Command = command
+		}
+	}
 }
 
 // SettingsOf reads the flags of the server's container. What a flag leaves out is as the server has it by default.
@@ -37,7 +56,7 @@ func SettingsOf(deployment *appsv1.Deployment, defaults Settings) Settings {
 	if s.Version == "" {
 		s.Version = deployment.Labels[VersionLabel]
 	}
-	s.Source = ExistingSecret
+	s.Source, s.Release = ExistingSecret, deployment.Annotations[releaseAnnotation]
 	for _, volume := range pod.Spec.Volumes {
 		if volume.Name == "tls" && volume.Secret != nil {
 			s.Secret = volume.Secret.SecretName

@@ -17,6 +17,7 @@ import (
 
 func TestSettingsOf(t *testing.T) {
 	deployment := &appsv1.Deployment{}
+	deployment.Annotations = map[string]string{releaseAnnotation: "tuning"}
 	deployment.Spec.Template.Labels = map[string]string{VersionLabel: "v1"}
 	deployment.Spec.Template.Spec = corev1.PodSpec{
 		Volumes: []corev1.Volume{{Name: "tls",
@@ -31,7 +32,7 @@ func TestSettingsOf(t *testing.T) {
 		Grace: time.Hour, Source: CertManager, Secret: "sysctl-injector-tls"}
 	want := Settings{Image: "example.com/busybox:1", KubeletSysctls: []string{"net.core.*", "kernel.sem"},
 		Backend: "scc", Grace: 2 * time.Hour,
-		Source: ExistingSecret, Secret: "own", Version: "v1"}
+		Source: ExistingSecret, Secret: "own", Version: "v1", Release: "tuning"}
 	if diff := cmp.Diff(want, SettingsOf(deployment, defaults)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -66,6 +67,20 @@ func TestJudgeServer(t *testing.T) {
 	s.Deployment = nil
 	wantAnswers(t, s.JudgeDeployment(""), `Failed ServerReplicas: there is no Deployment "sysctl-injector" in `+
 		`namespace tuning`)
+}
+
+func TestAddReinstall(t *testing.T) {
+	checks := []Check{QuestionRights.Pass("held"), QuestionRights.Fail("", "gone").fix(reinstall, ""),
+		QuestionRights.Fail("", "gone").fix("bind it:", "bind")}
+	AddReinstall(checks, "system", Settings{Release: "tuning"})
+	const want = "helm upgrade tuning $CHART --namespace system --reuse-values --force-conflicts"
+	if checks[0].Command != "" || checks[1].Command != want || checks[2].Command != "bind" {
+		t.Errorf("got %v", checks)
+	}
+	AddReinstall(checks, "system", Settings{})
+	if want := "kubectl apply --server-side --force-conflicts -f deploy/install.yaml"; checks[1].Command != want {
+		t.Errorf("without Helm: %s", checks[1].Command)
+	}
 }
 
 func TestJudgeEndpoints(t *testing.T) {

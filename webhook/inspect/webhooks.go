@@ -20,8 +20,8 @@ const SystemNamespace = "sysctl-injector-system"
 // matchConditionsSince is the minor version of Kubernetes since which webhooks have matchConditions.
 const matchConditionsSince = 28
 
-// reinstall is the remedy where no single command restores an object.
-const reinstall = "install this version again with your values: helm upgrade"
+// reinstall is the remedy where no single command restores an object. AddReinstall adds the command.
+const reinstall = "install this version again with your values (Helm 3 has no --force-conflicts, and does not need it):"
 
 // Webhooks are the webhook configurations of an installation. Both kinds have the same fields, and are read as one
 // type.
@@ -231,8 +231,11 @@ func entryChanges(index int, have, want admissionregistrationv1.MutatingWebhook)
 				index), pathOf(want)})
 		}
 	}
-	encoded, _ := json.Marshal(operations) // plain data
-	return changes, string(encoded)
+	var encoded strings.Builder
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false)   // "&&" in an expression stays readable
+	_ = encoder.Encode(operations) // plain data
+	return changes, strings.TrimSpace(encoded.String())
 }
 
 // outage says what follows from another failurePolicy than the one that is wanted.

@@ -136,21 +136,28 @@ func TestJudgeDefinitions(t *testing.T) {
 		return all
 	}
 	wanted := definitions()
-	wantAnswers(t, JudgeDefinitions(wanted, wanted), "Passed CustomResourceDefinition: 2 CRDs are those of this "+
+	wantAnswers(t, JudgeDefinitions(wanted, wanted, 37), "Passed CustomResourceDefinition: 2 CRDs are those of this "+
 		"version")
-	wantAnswers(t, JudgeDefinitions(wanted[1:], wanted),
+	wantAnswers(t, JudgeDefinitions(wanted[1:], wanted, 37),
 		"Failed CustomResourceDefinition: the CRD sysctlpolicies.sysctl-injector.dev is not installed")
+	stripped := definitions()
+	schema := string(stripped[0].Spec.Versions[0].Schema)
+	stripped[0].Spec.Versions[0].Schema = []byte(strings.ReplaceAll(schema, `"x-kubernetes-validations"`,
+		`"x-kubernetes-dropped"`))
+	if got := JudgeDefinitions(stripped, wanted, 37); got[0].Status != Failed {
+		t.Errorf("a schema without validations: %s", got[0].Message)
+	}
 	older := definitions()
 	older[1].Spec.Versions[0].Schema = []byte(strings.Replace(string(older[1].Spec.Versions[0].Schema), `"appliesTo"`,
 		`"applied"`, 1))
 	older[1].Spec.Versions[0].Subresources = nil
-	wantAnswers(t, JudgeDefinitions(older, wanted), "Failed CustomResourceDefinition: the CRD "+
+	wantAnswers(t, JudgeDefinitions(older, wanted, 37), "Failed CustomResourceDefinition: the CRD "+
 		"sysctlprofiles.sysctl-injector.dev is not that of this version: "+
 		"it differs in v1alpha1.schema, v1alpha1.subresources. Helm does not change CRDs in an upgrade")
 	refused := definitions()
 	refused[0].Status.Conditions[0].Status, refused[0].Status.Conditions[0].Message = "False", "the plural name is "+
 		"taken"
-	wantAnswers(t, JudgeDefinitions(refused, wanted),
+	wantAnswers(t, JudgeDefinitions(refused, wanted, 37),
 		"Failed CustomResourceDefinition: the API server does not serve the CRD sysctlpolicies.sysctl-injector.dev: "+
 			"the plural name is taken")
 }

@@ -151,6 +151,7 @@ func (o *checkOptions) report(ctx context.Context, reader *checkReader) (checkRe
 	if err != nil {
 		return checkReport{}, err
 	}
+	inspect.AddReinstall(e.checks, e.namespace, e.settings)
 	inspect.Sort(e.checks)
 	return checkReport{
 		Version: e.version, Kubernetes: server.Version, Namespace: e.namespace, Installed: installed,

@@ -26,7 +26,7 @@ func (e *examination) definitionChecks(ctx context.Context) error {
 		e.add(inspect.QuestionDefinition.Unread("the CRDs", err))
 		return nil
 	}
-	e.add(inspect.JudgeDefinitions(installed, wanted)...)
+	e.add(inspect.JudgeDefinitions(installed, wanted, e.server.Minor())...)
 	return nil
 }
 

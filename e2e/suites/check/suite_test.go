@@ -57,6 +57,8 @@ var (
 	before report
 	// node plays the kubelet.
 	node *fakeKubelet
+	// helmDir holds helm.
+	helmDir string
 	// own is a CA that the API server trusts too.
 	own authority
 	// desk is where commands run. It holds the files tls.crt, tls.key and ca.crt of a healthy installation.
@@ -151,6 +153,7 @@ func install(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
+	helmDir = filepath.Dir(helm.Path("helm"))
 	values := fmt.Sprintf("replicas: 1\ngrants: {mode: require}\nkubeletSysctls: [kernel.msg*]\ncertificates: "+
 		"{source: existing-secret, existingSecret: %s, caBundle: %s}\n",
 		secret, base64.StdEncoding.EncodeToString(trusted))
@@ -225,7 +228,8 @@ func writeFiles(files map[string][]byte) error {
 
 // shell runs a script as a person does: with the program and kubectl in the PATH, and the chart in $CHART. It stops at the first error.
 func shell(ctx context.Context, c *cluster.Cluster, script string) (string, error) {
-	cmd := c.Command(ctx, "bash", "-euo", "pipefail", "-c", prelude+script, filepath.Dir(program))
+	cmd := c.Command(ctx, "bash", "-euo", "pipefail", "-c", prelude+script,
+		filepath.Dir(program)+string(os.PathListSeparator)+helmDir)
 	cmd.Dir = desk
 	for variable, path := range map[string]string{"CHART": chart, "TESTDATA": "testdata"} {
 		absolute, err := filepath.Abs(path)

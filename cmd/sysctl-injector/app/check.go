@@ -88,15 +88,18 @@ func (o *checkOptions) run(cmd *cobra.Command) error {
 	end := time.Now().Add(o.wait)
 	for {
 		report, err := o.report(cmd.Context(), reader)
-		if err != nil {
+		last := !time.Now().Before(end)
+		switch {
+		case err != nil && last:
 			return err
-		}
-		failed := report.Counts.Failed
-		if failed == 0 || time.Now().After(end) {
+		case err != nil:
+			progress("Waiting: " + err.Error())
+		case last || report.Counts.Failed == 0:
 			progress("")
 			return o.finish(cmd, report)
+		default:
+			progress("Waiting: " + failedChecks(report.Counts.Failed))
 		}
-		progress(fmt.Sprintf("Waiting: %s", failedChecks(failed)))
 		select {
 		case <-cmd.Context().Done():
 			return context.Cause(cmd.Context())

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -32,7 +33,7 @@ type examination struct {
 	deployment    *appsv1.Deployment
 	deploymentErr error
 	settings      inspect.Settings
-	// namespaces are those with labels or annotations.
+	// namespaces are those with labels or annotations, except those that are being deleted.
 	namespaces    []corev1.Namespace
 	namespacesErr error
 
@@ -143,7 +144,8 @@ func (e *examination) nodes(ctx context.Context) error {
 		Nodes: nodes.Items, RuntimeClasses: classes.Items, GuestHandlers: e.settings.GuestHandlers,
 		APIServer: e.server.Minor(),
 	}.Judge()...)
-	kubelets, err := e.kubelets(ctx, nodes.Items)
+	linux := slices.DeleteFunc(nodes.Items, func(node corev1.Node) bool { return node.Status.NodeInfo.OperatingSystem == "windows" })
+	kubelets, err := e.kubelets(ctx, linux)
 	if err != nil {
 		e.add(inspect.QuestionAllowed.Unread("the configuration of the kubelets", err))
 		return nil
@@ -181,7 +183,8 @@ func (e *examination) readCommon(ctx context.Context) {
 		e.guard, e.guardErr = installedGuard(ctx, e.cluster)
 	}
 	e.namespacesErr = eachItem(ctx, e.cluster, &corev1.NamespaceList{}, func(item runtime.Object) error {
-		if namespace, ok := item.(*corev1.Namespace); ok && len(namespace.Labels)+len(namespace.Annotations) > 0 {
+		if namespace, ok := item.(*corev1.Namespace); ok && namespace.DeletionTimestamp == nil &&
+			len(namespace.Labels)+len(namespace.Annotations) > 0 {
 			namespace.ManagedFields = nil
 			e.namespaces = append(e.namespaces, *namespace)
 		}

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -107,8 +108,10 @@ func (g *Grants) Ungranted() map[Account][]string {
 // Judge judges the grants. Denied are the needs that the authorizer does not meet either.
 func (g *Grants) Judge(denied map[Account][]string) []Check {
 	var checks []Check
-	for _, account := range slices.SortedFunc(maps.Keys(denied),
-		func(a, b Account) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) }) {
+	byName := func(a, b Account) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	}
+	for _, account := range slices.SortedFunc(maps.Keys(denied), byName) {
 		remedy := "apply them:"
 		if g.Settings.Generate {
 			remedy = "the leader repairs grants, so see the check ServerLeader; or apply them:"
@@ -149,18 +152,19 @@ func (g *Grants) judgeStray() []Check {
 		default:
 			continue
 		}
-		checks = append(checks, QuestionStray.Warn("rolebinding/"+b.Name, "RoleBinding %q in namespace %q grants "+
-			"what nothing uses: %s", b.Name, b.Namespace, why).
-			fix("delete it:", fmt.Sprintf("kubectl -n %s delete rolebinding %s", b.Namespace, b.Name)))
+		object := "rolebinding/" + b.Name
+		checks = append(checks, QuestionStray.Warn(object,
+			"RoleBinding %q in namespace %q grants what nothing uses: %s", b.Name, b.Namespace, why).
+			fix("delete it:", fmt.Sprintf("kubectl -n %s delete %s", b.Namespace, shellQuote(object))))
 	}
 	for i := range g.Roles {
 		role := &g.Roles[i]
 		if refs.Has(role.Name) || g.Settings.Generate && !g.isLeft(role.ObjectMeta) {
 			continue
 		}
-		checks = append(checks, QuestionStray.Warn("clusterrole/"+role.Name, "ClusterRole %q is bound by nothing",
-			role.Name).
-			fix("delete it:", "kubectl delete clusterrole "+role.Name))
+		object := "clusterrole/" + role.Name // not a word of its own, which could be a flag
+		checks = append(checks, QuestionStray.Warn(object, "ClusterRole %q is bound by nothing", role.Name).
+			fix("delete it:", "kubectl delete "+shellQuote(object)))
 	}
 	if len(checks) == 0 {
 		checks = append(checks, QuestionStray.Pass("no grant is left over (%s)", counted(len(g.Bindings), "binding")))

@@ -129,3 +129,15 @@ func TestStrayGrants(t *testing.T) {
 		})
 	}
 }
+
+// The name of an RBAC object may hold almost anything. No command that a person copies runs it.
+func TestNamesAreQuoted(t *testing.T) {
+	role := roleFor("kernel.sem")
+	role.Name = "--all $(reboot)"
+	g := &Grants{OtherRefs: sets.New[string](), Roles: []rbacv1.ClusterRole{role}}
+	for _, c := range g.judgeStray() {
+		if want := "kubectl delete 'clusterrole/--all $(reboot)'"; c.Command != want {
+			t.Errorf("the command is %s, want %s", c.Command, want)
+		}
+	}
+}

@@ -24,12 +24,16 @@ type Guarding struct {
 	Namespace string
 }
 
+// installGuard is the remedy that the method command goes with.
+const installGuard = "install the guard of this version:"
+
 // kinds are labels of namespaces, such that each binding selects at least one of them.
 func kinds() []map[string]string {
 	var all []map[string]string
 	for _, enforce := range append([]string{""}, Levels()...) {
-		labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
-			v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled}
+		labels := map[string]string{
+			v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled,
+		}
 		if enforce != "" {
 			labels[v1alpha1.EnforceLabel] = enforce
 		}
@@ -55,23 +59,22 @@ func (g Guarding) problems() []string {
 // Judge says whether the guard is complete, is that of this version and of the cluster's Kubernetes, and knows what the
 // server injects. Where it is not complete, it names those of the namespaces that nothing holds to their standard.
 func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
-	const remedy = "install the guard of this version:"
 	problems := g.problems()
-	if len(problems) > 0 {
-		effect := "no namespace relies on it yet"
-		if open := g.unheld(namespaces); len(open) > 0 {
-			effect = "these namespaces are not held to their standard: " + list(open)
-		}
-		failed := QuestionGuard.Fail("", "the guard does not hold namespaces: %s; %s", strings.Join(problems, "; "),
-			effect).fix(remedy, g.command())
-		if !g.Installed.hasAnyOf(g.Rendered) {
-			return []Check{failed}
-		}
-		return append([]Check{failed}, g.judgeChoices()...)
+	if len(problems) == 0 {
+		complete := QuestionGuard.Pass("%s of the guard are installed and bound, for Kubernetes %s",
+			policiesOf(len(g.Rendered.Policies)), g.Kubernetes)
+		return append([]Check{complete}, g.judgeChoices()...)
 	}
-	return append([]Check{QuestionGuard.Pass("%s of the guard are installed and bound, for Kubernetes %s",
-		policiesOf(len(g.Rendered.Policies)), g.Kubernetes)},
-		g.judgeChoices()...)
+	effect := "no namespace relies on it yet"
+	if open := g.unheld(namespaces); len(open) > 0 {
+		effect = "these namespaces are not held to their standard: " + list(open)
+	}
+	failed := QuestionGuard.Fail("", "the guard does not hold namespaces: %s; %s", strings.Join(problems, "; "), effect).
+		fix(installGuard, g.command())
+	if !g.Installed.hasAnyOf(g.Rendered) {
+		return []Check{failed}
+	}
+	return append([]Check{failed}, g.judgeChoices()...)
 }
 
 // unheld are the namespaces that rely on the guard and that it does not hold.
@@ -97,14 +100,14 @@ func reliesOnGuard(labels map[string]string) bool {
 // judgeChoices compares what an administrator has chosen for both the guard and the server.
 func (g Guarding) judgeChoices() []Check {
 	images := g.Installed.Images(g.Rendered)
+	known := QuestionGuardImages.Pass("the guard knows the init image that the server injects")
 	if len(images) > 0 && !slices.Contains(images, g.Settings.Image) {
-		return append([]Check{QuestionGuardImages.Fail("", "the guard knows the init image %s, and the server "+
-			"injects %s: it rejects every pod that needs the container",
-			list(images), g.Settings.Image).fix("have the guard know both, until the last pod with the former image "+
-			"is gone:", g.command())}, g.judgeSettings()...)
+		known = QuestionGuardImages.Fail("",
+			"the guard knows the init image %s, and the server injects %s: it rejects every pod that needs the container",
+			list(images), g.Settings.Image).
+			fix("have the guard know both, until the last pod with the former image is gone:", g.command())
 	}
-	return append([]Check{QuestionGuardImages.Pass("the guard knows the init image that the server injects")},
-		g.judgeSettings()...)
+	return append([]Check{known}, g.judgeSettings()...)
 }
 
 func (g Guard) hasAnyOf(rendered Guard) bool {

@@ -38,8 +38,8 @@ func (g Guarding) JudgeNamespaces(namespaces []corev1.Namespace) ([]Check, error
 		}
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionNamespace.Pass("%s enrolled, each labelled as intended and held to its "+
-			"standard", areOf(enrolled, "namespace")))
+		checks = append(checks, QuestionNamespace.Pass(
+			"%s enrolled, each labelled as intended and held to its standard", areOf(enrolled, "namespace")))
 	}
 	return checks, nil
 }
@@ -57,18 +57,15 @@ func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
 	if err != nil || !isGuarded(labels) {
 		return checks, err
 	}
-	if slices.Contains([]string{metav1.NamespaceSystem, g.Namespace}, name) || g.Installed.Excludes(g.Rendered,
-		labels) {
-		return append(checks, QuestionExcluded.Fail(object, "neither the webhook nor the guard acts in namespace "+
-			"%q, so its labels have no effect", name).
-			fix("remove them:", fmt.Sprintf("kubectl label namespace %s %s- %s- %s-", name, v1alpha1.InjectLabel,
-				v1alpha1.EnforceLabel, v1alpha1.DefaultsLabel))), nil
+	isOurs := slices.Contains([]string{metav1.NamespaceSystem, g.Namespace}, name)
+	if isOurs || g.Installed.Excludes(g.Rendered, labels) {
+		command := fmt.Sprintf("kubectl label namespace %s %s- %s- %s-",
+			name, v1alpha1.InjectLabel, v1alpha1.EnforceLabel, v1alpha1.DefaultsLabel)
+		return append(checks, QuestionExcluded.Fail(object,
+			"neither the webhook nor the guard acts in namespace %q, so its labels have no effect", name).
+			fix("remove them:", command)), nil
 	}
-	level := psaapi.LevelPrivileged
-	if value, labelled := labels[psaapi.EnforceLevelLabel]; labelled {
-		level = levelOf(value)
-	}
-	if level != psaapi.LevelPrivileged {
+	if value, labelled := labels[psaapi.EnforceLevelLabel]; labelled && levelOf(value) != psaapi.LevelPrivileged {
 		return append(checks, judgePodSecurity(object, name, labels)...), nil
 	}
 	return append(checks, g.judgeHold(object, name, labels)...), nil
@@ -77,41 +74,43 @@ func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
 // judgePodSecurity judges a namespace that Pod Security admission itself holds to a standard.
 func judgePodSecurity(object, name string, labels map[string]string) []Check {
 	command := fmt.Sprintf("sysctl-injector enroll %s --enforce %s", name, EffectiveLevel(labels))
+	label := psaapi.EnforceLevelLabel + "=" + labels[psaapi.EnforceLevelLabel]
 	if enforce, enrolled := labels[v1alpha1.EnforceLabel]; enrolled {
-		return []Check{QuestionPodSecurity.Fail(object, "namespace %q has the contradictory labels %s=%s and %s=%s: "+
-			"Pod Security admission rejects the injected container, which the guard would admit",
-			name, psaapi.EnforceLevelLabel, labels[psaapi.EnforceLevelLabel], v1alpha1.EnforceLabel,
-			enforce).fix("hand the namespace over to the guard:", command)}
+		return []Check{QuestionPodSecurity.Fail(object,
+			"namespace %q has the contradictory labels %s and %s=%s: "+
+				"Pod Security admission rejects the injected container, which the guard would admit",
+			name, label, v1alpha1.EnforceLabel, enforce).
+			fix("hand the namespace over to the guard:", command)}
 	}
 	if labels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
 		return nil
 	}
-	return []Check{QuestionPodSecurity.Warn(object, "namespace %q is enrolled and has %s=%s: only pods that need no "+
-		"privileged container get their sysctls, and all others are rejected",
-		name, psaapi.EnforceLevelLabel, labels[psaapi.EnforceLevelLabel]).fix("enroll it, unless that is "+
-		"intended:", command)}
+	return []Check{QuestionPodSecurity.Warn(object,
+		"namespace %q is enrolled and has %s: "+
+			"only pods that need no privileged container get their sysctls, and all others are rejected", name, label).
+		fix("enroll it, unless that is intended:", command)}
 }
 
 // judgeHold judges a namespace that Pod Security's label leaves to the guard.
 func (g Guarding) judgeHold(object, name string, labels map[string]string) []Check {
-	enforce, labelled := labels[v1alpha1.EnforceLabel]
-	if enforce == string(psaapi.LevelPrivileged) {
-		return []Check{QuestionUnguarded.Warn(object, "namespace %q has %s=privileged: nothing holds its containers "+
-			"to a standard, and no grants are asked for",
-			name, v1alpha1.EnforceLabel).fix("choose a standard, unless that is "+
-			"intended:", fmt.Sprintf("sysctl-injector enroll %s --enforce baseline", name))}
+	standard, labelled := labels[v1alpha1.EnforceLabel]
+	if !labelled {
+		standard = string(psaapi.LevelBaseline)
+	}
+	if standard == string(psaapi.LevelPrivileged) {
+		return []Check{QuestionUnguarded.Warn(object,
+			"namespace %q has %s=privileged: nothing holds its containers to a standard, and no grants are asked for",
+			name, v1alpha1.EnforceLabel).
+			fix("choose a standard, unless that is intended:",
+				fmt.Sprintf("sysctl-injector enroll %s --enforce baseline", name))}
 	}
 	err := g.Installed.Covers(g.Rendered, labels)
 	if err == nil || len(g.problems()) > 0 { // Judge names all namespaces then
 		return nil
 	}
-	standard := "baseline"
-	if labelled {
-		standard = enforce
-	}
-	return []Check{QuestionUnguarded.Fail(object, "namespace %q is guarded by nothing: its containers are not held "+
-		"to %q, since %v", name, standard, err).
-		fix("install the guard of this version:", g.command())}
+	return []Check{QuestionUnguarded.Fail(object,
+		"namespace %q is guarded by nothing: its containers are not held to %q, since %v", name, standard, err).
+		fix(installGuard, g.command())}
 }
 
 // JudgeRuntimeClass judges the keys of a RuntimeClass.
@@ -161,8 +160,8 @@ func keyRemedy(object string, o Object, f Finding) (remedy, command string) {
 	set := fmt.Sprintf("%s=%s", right, value)
 	switch {
 	case kind == annotations:
-		return "make it a label:", fmt.Sprintf("kubectl annotate %s %s- && kubectl label %s --overwrite %s", resource,
-			key, resource, set)
+		return "make it a label:",
+			fmt.Sprintf("kubectl annotate %s %s- && kubectl label %s --overwrite %s", resource, key, resource, set)
 	case key != right:
 		return "rename it:", fmt.Sprintf("kubectl label %s --overwrite %s- %s", resource, key, set)
 	}

@@ -38,8 +38,7 @@ const releaseAnnotation = "meta.helm.sh/release-name"
 func AddReinstall(checks []Check, namespace string, settings Settings) {
 	command := "kubectl apply --server-side --force-conflicts -f deploy/install.yaml"
 	if settings.Release != "" {
-		command = fmt.Sprintf("helm upgrade %s $CHART --namespace %s --reuse-values --force-conflicts",
-			settings.Release, namespace)
+		command = fmt.Sprintf("helm upgrade %s $CHART --namespace %s --reuse-values --force-conflicts", shellQuote(settings.Release), namespace)
 	}
 	for i := range checks {
 		if checks[i].Remedy == reinstall {

@@ -39,32 +39,35 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 		return nil, err
 	}
 	account := fmt.Sprintf("--serviceaccount=%s:%s", r.Namespace, serverName)
+	const (
+		powerless  = "so the server may read and write nothing"
+		leaderless = "so no server can become the leader"
+	)
 	var checks []Check
-	if r.ClusterRole == nil {
-		checks = append(checks, QuestionRights.Fail("clusterrole/"+serverName, "the ClusterRole %q does not exist, "+
-			"so the server may read and write nothing", serverName).fix(reinstall, ""))
-	} else if missing := notHeld(serverRules(cluster.Rules, settings), r.ClusterRole.Rules); len(missing) > 0 {
-		checks = append(checks, QuestionRights.Fail("clusterrole/"+serverName, "the ClusterRole %q lacks rights "+
-			"that the server needs: %s", serverName, list(missing)).fix(reinstall, ""))
+	fail := func(object, remedy, command, format string, args ...any) {
+		checks = append(checks, QuestionRights.Fail(object, format, args...).fix(remedy, command))
 	}
-	if r.ClusterRoleBinding == nil || !r.isBound(r.ClusterRoleBinding.RoleRef, r.ClusterRoleBinding.Subjects,
-		serverName) {
-		checks = append(checks, QuestionRights.Fail("clusterrolebinding/"+serverName,
-			"the ClusterRole %q is not bound to the server's service account, so the server may read and write "+
-				"nothing", serverName).
-			fix("bind it:", fmt.Sprintf("kubectl create clusterrolebinding %s --clusterrole=%s %s", serverName,
-				serverName, account)))
+	switch {
+	case r.ClusterRole == nil:
+		fail("clusterrole/"+serverName, reinstall, "", "the ClusterRole %q does not exist, %s", serverName, powerless)
+	default:
+		if missing := notHeld(serverRules(cluster.Rules, settings), r.ClusterRole.Rules); len(missing) > 0 {
+			fail("clusterrole/"+serverName, reinstall, "",
+				"the ClusterRole %q lacks rights that the server needs: %s", serverName, list(missing))
+		}
+	}
+	if b := r.ClusterRoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, serverName) {
+		fail("clusterrolebinding/"+serverName, "bind it:",
+			fmt.Sprintf("kubectl create clusterrolebinding %[1]s --clusterrole=%[1]s %[2]s", serverName, account),
+			"the ClusterRole %q is not bound to the server's service account, %s", serverName, powerless)
 	}
 	if r.Role == nil || len(notHeld(leader.Rules, r.Role.Rules)) > 0 {
-		checks = append(checks, QuestionRights.Fail("role/"+leaderElected, "the Role %q is not as this version has "+
-			"it, so no server can become the leader", leaderElected).fix(reinstall, ""))
+		fail("role/"+leaderElected, reinstall, "", "the Role %q is not as this version has it, %s", leaderElected, leaderless)
 	}
-	if r.RoleBinding == nil || !r.isBound(r.RoleBinding.RoleRef, r.RoleBinding.Subjects, leaderElected) {
-		checks = append(checks, QuestionRights.Fail("rolebinding/"+leaderElected,
-			"the Role %q is not bound to the server's service account, so no server can become the "+
-				"leader", leaderElected).
-			fix("bind it:", fmt.Sprintf("kubectl -n %s create rolebinding %s --role=%s %s", r.Namespace,
-				leaderElected, leaderElected, account)))
+	if b := r.RoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, leaderElected) {
+		fail("rolebinding/"+leaderElected, "bind it:",
+			fmt.Sprintf("kubectl -n %[1]s create rolebinding %[2]s --role=%[2]s %[3]s", r.Namespace, leaderElected, account),
+			"the Role %q is not bound to the server's service account, %s", leaderElected, leaderless)
 	}
 	if len(checks) == 0 {
 		checks = append(checks, QuestionRights.Pass("the server's service account has the rights that it needs"))

@@ -39,8 +39,8 @@ func (c Certificate) Judge() []Check {
 	if c.Source == CertManager {
 		issued := QuestionIssued.Pass("cert-manager's Certificate is Ready")
 		if c.NotReady != "" {
-			issued = QuestionIssued.Fail("certificate/sysctl-injector", "cert-manager's Certificate is not Ready, "+
-				"so the serving certificate is not renewed: %s", c.NotReady).
+			issued = QuestionIssued.Fail("certificate/sysctl-injector",
+				"cert-manager's Certificate is not Ready, so the serving certificate is not renewed: %s", c.NotReady).
 				fix("see why:", fmt.Sprintf("kubectl -n %s describe certificate sysctl-injector", c.Namespace))
 		}
 		checks = append(checks, issued)
@@ -52,9 +52,10 @@ func (c Certificate) judge() Check {
 	object := "secret/" + c.Secret
 	fail := func(format string, args ...any) Check {
 		remedy, command := c.renewal()
-		return QuestionCertificate.Fail(object, "the serving certificate in Secret %s/%s %s, so the API server "+
-			"reaches no server",
-			c.Namespace, c.Secret, fmt.Sprintf(format, args...)).fix(remedy, command)
+		return QuestionCertificate.Fail(object,
+			"the serving certificate in Secret %s/%s %s, so the API server reaches no server",
+			c.Namespace, c.Secret, fmt.Sprintf(format, args...)).
+			fix(remedy, command)
 	}
 	if !c.Found {
 		return fail("does not exist")
@@ -73,8 +74,9 @@ func (c Certificate) judge() Check {
 		return fail("is not for the name %s", c.DNSName())
 	case leaf.NotAfter.Sub(c.Now) < leaf.NotAfter.Sub(leaf.NotBefore)/renewalDue:
 		remedy, command := c.renewal()
-		return QuestionCertificate.Warn(object, "the serving certificate in Secret %s/%s expires at %s and has not "+
-			"been renewed", c.Namespace, c.Secret, until).
+		return QuestionCertificate.Warn(object,
+			"the serving certificate in Secret %s/%s expires at %s and has not been renewed",
+			c.Namespace, c.Secret, until).
 			fix(remedy, command)
 	}
 	return QuestionCertificate.Pass("the serving certificate is valid for %s until %s", c.DNSName(), until)
@@ -117,9 +119,11 @@ func (c Certificate) JudgeCABundles(w Webhooks) []Check {
 			continue
 		}
 		remedy, command := c.trust(*webhook, bad)
-		checks = append(checks, QuestionCABundle.Fail(webhook.object(), "the API server does not trust the server: "+
-			"the caBundle of %s %q does not verify the serving certificate (%s)",
-			webhook.Kind, webhook.Name, strings.Join(problems, "; ")).fix(remedy, command))
+		checks = append(checks, QuestionCABundle.Fail(webhook.object(),
+			"the API server does not trust the server: the caBundle of %s %q does not verify the serving "+
+				"certificate (%s)",
+			webhook.Kind, webhook.Name, strings.Join(problems, "; ")).
+			fix(remedy, command))
 	}
 	return checks
 }
@@ -147,22 +151,22 @@ func (c Certificate) trust(webhook Webhook, entries []int) (remedy, command stri
 	switch c.Source {
 	case CertManager:
 		return "have cert-manager's CA injector write it, and see its log if it does not:", fmt.Sprintf(
-			"kubectl annotate --overwrite %s %s "+
-				"cert-manager.io/inject-ca-from=%s/sysctl-injector", resource, webhook.Name, c.Namespace)
+			"kubectl annotate --overwrite %s %s cert-manager.io/inject-ca-from=%s/sysctl-injector",
+			resource, webhook.Name, c.Namespace)
 	case SelfManaged:
-		return "the servers write it; their log says why they do not:", fmt.Sprintf("kubectl -n %s logs "+
-			"deployment/sysctl-injector", c.Namespace)
+		return "the servers write it; their log says why they do not:",
+			fmt.Sprintf("kubectl -n %s logs deployment/sysctl-injector", c.Namespace)
 	}
 	leaf, intermediates, err := parseChain(c.Chain)
 	if err != nil || c.verify(leaf, intermediates, c.CA) != nil {
-		return "give the chart the CA that signed the certificate: helm upgrade --set " +
-			"certificates.caBundle=$(base64 -w0 ca.crt)", ""
+		return "give the chart the CA that signed the certificate: " +
+			"helm upgrade --set certificates.caBundle=$(base64 -w0 ca.crt)", ""
 	}
+	encoded := base64.StdEncoding.EncodeToString(bytes.TrimSpace(c.CA))
 	var operations []string
 	for _, i := range entries {
-		operations = append(operations,
-			fmt.Sprintf(`{"op":"add","path":"/webhooks/%d/clientConfig/caBundle","value":"%s"}`, i,
-				base64.StdEncoding.EncodeToString(bytes.TrimSpace(c.CA))))
+		operations = append(operations, fmt.Sprintf(
+			`{"op":"add","path":"/webhooks/%d/clientConfig/caBundle","value":"%s"}`, i, encoded))
 	}
 	return "set it to the Secret's ca.crt, and certificates.caBundle in your values:",
 		fmt.Sprintf("kubectl patch %s %s --type=json -p %s", resource, webhook.Name,

@@ -71,7 +71,8 @@ func JudgeDefinitions(installed, wanted []Definition, minor uint) []Check {
 		i := slices.IndexFunc(installed, func(d Definition) bool { return d.Metadata.Name == name })
 		if i < 0 {
 			checks = append(checks, QuestionDefinition.Fail(object, "the CRD %s is not installed",
-				name).fix("install the CRDs of this version:", command))
+				name).
+				fix("install the CRDs of this version:", command))
 			continue
 		}
 		if have := installed[i]; !have.isEstablished() {
@@ -79,9 +80,10 @@ func JudgeDefinitions(installed, wanted []Definition, minor uint) []Check {
 				name, have.problem()).
 				fix("see its conditions:", "kubectl describe customresourcedefinition "+name))
 		} else if fields := have.differences(want, minor); len(fields) > 0 {
-			checks = append(checks, QuestionDefinition.Fail(object, "the CRD %s is not that of this version: it "+
-				"differs in %s. Helm does not change CRDs in an upgrade",
-				name, strings.Join(fields, ", ")).fix("apply the CRDs of this version:", command))
+			checks = append(checks, QuestionDefinition.Fail(object,
+				"the CRD %s is not that of this version: it differs in %s. Helm does not change CRDs in an upgrade",
+				name, strings.Join(fields, ", ")).
+				fix("apply the CRDs of this version:", command))
 		}
 	}
 	if len(checks) == 0 {

@@ -69,7 +69,8 @@ func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 	if open := g.unheld(namespaces); len(open) > 0 {
 		effect = "these namespaces are not held to their standard: " + list(open)
 	}
-	failed := QuestionGuard.Fail("", "the guard does not hold namespaces: %s; %s", strings.Join(problems, "; "), effect).
+	failed := QuestionGuard.Fail("",
+		"the guard does not hold namespaces: %s; %s", strings.Join(problems, "; "), effect).
 		fix(installGuard, g.command())
 	if !g.Installed.hasAnyOf(g.Rendered) {
 		return []Check{failed}
@@ -103,7 +104,8 @@ func (g Guarding) judgeChoices() []Check {
 	known := QuestionGuardImages.Pass("the guard knows the init image that the server injects")
 	if len(images) > 0 && !slices.Contains(images, g.Settings.Image) {
 		known = QuestionGuardImages.Fail("",
-			"the guard knows the init image %s, and the server injects %s: it rejects every pod that needs the container",
+			"the guard knows the init image %s, and the server injects %s: "+
+				"it rejects every pod that needs the container",
 			list(images), g.Settings.Image).
 			fix("have the guard know both, until the last pod with the former image is gone:", g.command())
 	}
@@ -131,15 +133,16 @@ func (g Guarding) judgeSettings() []Check {
 	} {
 		have, found := g.Installed.variable(g.Rendered, setting.variable)
 		if found && !sameSet(have, setting.want) {
-			checks = append(checks, QuestionGuardSettings.Fail("", "the guard has %s [%s], and the server [%s]: one "+
-				"takes for allowed what the other rejects",
+			checks = append(checks, QuestionGuardSettings.Fail("",
+				"the guard has %s [%s], and the server [%s]: one takes for allowed what the other rejects",
 				setting.value, strings.Join(have, " "), strings.Join(setting.want,
-					" ")).fix("render the guard with the server's:", g.command()))
+					" ")).
+				fix("render the guard with the server's:", g.command()))
 		}
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionGuardSettings.Pass("the guard and the server agree on guest handlers and "+
-			"kubelet sysctls"))
+		checks = append(checks, QuestionGuardSettings.Pass(
+			"the guard and the server agree on guest handlers and kubelet sysctls"))
 	}
 	return checks
 }

@@ -45,18 +45,20 @@ func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 			}
 		}
 		if len(names) > 0 {
-			checks = append(checks, QuestionAllowed.Fail("", "kubeletSysctls declares %s, and the kubelets of these "+
-				"nodes do not allow it: %s. "+
-				"Pods that get it natively fail there with SysctlForbidden", pattern, list(names)).
-				fix("add it to allowedUnsafeSysctls in the configuration of these kubelets, or remove it from "+
-					"kubeletSysctls. To find pods that failed:", FindForbidden))
+			checks = append(checks, QuestionAllowed.Fail("",
+				"kubeletSysctls declares %s, and the kubelets of these nodes do not allow it: %s. "+
+					"Pods that get it natively fail there with SysctlForbidden", pattern, list(names)).
+				fix(
+					"add it to allowedUnsafeSysctls in the configuration of these kubelets, "+
+						"or remove it from kubeletSysctls. To find pods that failed:", FindForbidden))
 		}
 	}
 	if len(unread) > 0 {
 		checks = append(checks, QuestionAllowed.Unread("the configuration of the kubelets of "+list(unread), problem).
-			fix("to read it, a person needs the right to get nodes/proxy. Without it, pods that a kubelet has "+
-				"rejected show which one does not allow "+
-				"a declared sysctl (SysctlForbidden):", FindForbidden))
+			fix(
+				"to read it, a person needs the right to get nodes/proxy. "+
+					"Without it, pods that a kubelet has rejected show which one does not allow a declared sysctl "+
+					"(SysctlForbidden):", FindForbidden))
 	}
 	switch common := allowedByAll(read); {
 	case len(checks) > 0 || len(read) == 0:
@@ -68,8 +70,8 @@ func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 		return []Check{QuestionAllowed.Pass("form native: all kubelets allow %s, which kubeletSysctls may declare",
 			strings.Join(common, ", "))}
 	}
-	return []Check{QuestionAllowed.Pass("form native: no unsafe sysctl is allowed on all kubelets, and " +
-		"kubeletSysctls declares none")}
+	return []Check{QuestionAllowed.Pass(
+		"form native: no unsafe sysctl is allowed on all kubelets, and kubeletSysctls declares none")}
 }
 
 // allows reports whether a kubelet allows every name that a pattern matches.

@@ -65,18 +65,20 @@ func JudgeKubernetes(server APIServer, backend string) []Check {
 		checks = append(checks, QuestionVersion.Unread("the version of Kubernetes",
 			fmt.Errorf("%q is none that is known", server.Version)))
 	case minor > form.NewestKubernetes:
-		checks = append(checks, QuestionVersion.Warn("", "Kubernetes %s is newer than this version knows: the guard "+
-			"has the standards of 1.%d",
-			server.Version, form.NewestKubernetes).fix("use a newer version of sysctl-injector", ""))
+		checks = append(checks, QuestionVersion.Warn("",
+			"Kubernetes %s is newer than this version knows: the guard has the standards of 1.%d",
+			server.Version, form.NewestKubernetes).
+			fix("use a newer version of sysctl-injector", ""))
 	case minor >= oldestKubernetes:
 		checks = append(checks, QuestionVersion.Pass("Kubernetes %s is supported", server.Version))
 	case minor == podSecurityMinor:
-		checks = append(checks, QuestionVersion.Warn("", "Kubernetes %s is supported only with PodSecurityPolicies, "+
-			"and without the guard", server.Version).
+		checks = append(checks, QuestionVersion.Warn("",
+			"Kubernetes %s is supported only with PodSecurityPolicies, and without the guard", server.Version).
 			fix("set grants.backend: psp, and see docs/compatibility.md", ""))
 	default:
 		checks = append(checks, QuestionVersion.Fail("", "Kubernetes %s is not supported: 1.%d or later is",
-			server.Version, oldestKubernetes).fix(upgrade, ""))
+			server.Version, oldestKubernetes).
+			fix(upgrade, ""))
 	}
 	if minor == 0 {
 		return checks
@@ -94,20 +96,20 @@ func judgeAPIs(server APIServer, minor uint) []Check {
 	if server.Served[ValidatingPolicies] {
 		checks = append(checks, QuestionPolicyAPI.Pass("ValidatingAdmissionPolicy is served: the guard can hold"))
 	} else if minor >= oldestKubernetes {
-		checks = append(checks, QuestionPolicyAPI.Fail("", "the API server does not serve "+
-			"ValidatingAdmissionPolicy, so there can be no guard").
+		checks = append(checks, QuestionPolicyAPI.Fail("",
+			"the API server does not serve ValidatingAdmissionPolicy, so there can be no guard").
 			fix("enable admissionregistration.k8s.io/v1 by the API server's --runtime-config", ""))
 	}
 	if minor >= oldestKubernetes {
-		checks = append(checks, QuestionMatchConditions.Pass("webhooks have matchConditions: an outage of the "+
-			"webhook rejects only pods that ask for sysctls"))
+		checks = append(checks, QuestionMatchConditions.Pass(
+			"webhooks have matchConditions: an outage of the webhook rejects only pods that ask for sysctls"))
 	}
 	if server.Served[servesMutatingPolicies] {
-		return append(checks, QuestionMutatingAPI.Pass("MutatingAdmissionPolicy is served: pods can be injected "+
-			"without a server too"))
+		return append(checks, QuestionMutatingAPI.Pass(
+			"MutatingAdmissionPolicy is served: pods can be injected without a server too"))
 	}
-	return append(checks, QuestionMutatingAPI.Pass("MutatingAdmissionPolicy is not served: only injecting without a "+
-		"server needs it"))
+	return append(checks, QuestionMutatingAPI.Pass(
+		"MutatingAdmissionPolicy is not served: only injecting without a server needs it"))
 }
 
 // Sources of the serving certificate, as the chart names them.
@@ -128,8 +130,9 @@ func JudgeCertManager(server APIServer, source string) []Check {
 	case server.Served[servesCertificates] && server.Served[servesIssuers]:
 		return []Check{QuestionCertManager.Pass("cert-manager's CRDs are installed")}
 	}
-	return []Check{QuestionCertManager.Fail("", "cert-manager's CRDs are not installed, so the chart cannot be "+
-		"installed with its default values").
-		fix("install cert-manager first (https://cert-manager.io), or let the servers make their certificates: "+
-			"--set certificates.source=self-managed", "")}
+	return []Check{QuestionCertManager.Fail("",
+		"cert-manager's CRDs are not installed, so the chart cannot be installed with its default values").
+		fix(
+			"install cert-manager first (https://cert-manager.io), or let the servers make their certificates: "+
+				"--set certificates.source=self-managed", "")}
 }

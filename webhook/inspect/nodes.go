@@ -52,8 +52,8 @@ func (n Nodes) Judge() []Check {
 	linux := slices.DeleteFunc(slices.Clone(n.Nodes),
 		func(node corev1.Node) bool { return node.Status.NodeInfo.OperatingSystem == "windows" })
 	if len(linux) == 0 {
-		return []Check{QuestionKernel.Warn("", "there is no Linux node, so no pod can get sysctls "+
-			"yet").fix("add a node", "")}
+		return []Check{QuestionKernel.Warn("", "there is no Linux node, so no pod can get sysctls yet").
+			fix("add a node", "")}
 	}
 	checks := []Check{judgeKernels(linux), n.judgeKubelets(linux)}
 	checks = append(checks, judgeUserNamespaces(linux)...)
@@ -68,12 +68,14 @@ func judgeKernels(nodes []corev1.Node) Check {
 		return ""
 	})
 	if len(old) > 0 {
-		return QuestionKernel.Warn("", "form privileged: kernels older than Linux %s lack many sysctls, and pods "+
-			"that ask for those do not start there: %s",
-			sysctl.OldestKernel, list(old)).fix("upgrade the nodes", "")
+		return QuestionKernel.Warn("",
+			"form privileged: kernels older than Linux %s lack many sysctls, "+
+				"and pods that ask for those do not start there: %s",
+			sysctl.OldestKernel, list(old)).
+			fix("upgrade the nodes", "")
 	}
-	return QuestionKernel.Pass("form privileged: "+
-		"%s", spread(nodes, "Linux", func(info corev1.NodeSystemInfo) string { return info.KernelVersion }))
+	return QuestionKernel.Pass("form privileged: %s", spread(nodes, "Linux",
+		func(info corev1.NodeSystemInfo) string { return info.KernelVersion }))
 }
 
 func (n Nodes) judgeKubelets(nodes []corev1.Node) Check {
@@ -88,9 +90,10 @@ func (n Nodes) judgeKubelets(nodes []corev1.Node) Check {
 		return ""
 	})
 	if len(old) > 0 {
-		return QuestionKubelet.Fail("", "form native: kubelets older than %s are not supported with this API "+
-			"server, and may reject pods with native sysctls "+
-			"(SysctlForbidden): %s", oldest, list(old)).fix("upgrade the kubelets", "")
+		return QuestionKubelet.Fail("",
+			"form native: kubelets older than %s are not supported with this API server, "+
+				"and may reject pods with native sysctls (SysctlForbidden): %s", oldest, list(old)).
+			fix("upgrade the kubelets", "")
 	}
 	return QuestionKubelet.Pass("form native: %s; sysctls that are safe since %s need no declaration",
 		spread(nodes, "kubelet", func(info corev1.NodeSystemInfo) string { return info.KubeletVersion }), oldest)
@@ -108,11 +111,12 @@ func judgeUserNamespaces(nodes []corev1.Node) []Check {
 		}
 	}
 	if len(lacks) > 0 {
-		return []Check{QuestionUserNamespace.Warn("", "form user-namespace (hostUsers: false): pods do not start on "+
-			"%s", list(lacks)).fix(remedy, "")}
+		return []Check{QuestionUserNamespace.Warn("",
+			"form user-namespace (hostUsers: false): pods do not start on %s", list(lacks)).
+			fix(remedy, "")}
 	}
-	checks := []Check{QuestionUserNamespace.Pass("form user-namespace (hostUsers: false): %s can", counted(len(fit),
-		"node"))}
+	checks := []Check{QuestionUserNamespace.Pass(
+		"form user-namespace (hostUsers: false): %s can", counted(len(fit), "node"))}
 	old := unfit(fit, func(info corev1.NodeSystemInfo) string {
 		if isOlder(info.KernelVersion, userNamespaceIPC) {
 			return "Linux " + info.KernelVersion
@@ -120,13 +124,14 @@ func judgeUserNamespaces(nodes []corev1.Node) []Check {
 		return ""
 	})
 	if len(old) > 0 {
-		return append(checks, QuestionUserNamespaceIPC.Warn("", "form user-namespace (hostUsers: false): IPC "+
-			"sysctls (kernel.sem, kernel.shm*, kernel.msg*, fs.mqueue.*) "+
-			"need Linux %s, and pods that ask for them do not start on "+
-			"%s", userNamespaceIPC, list(old)).fix(remedy, ""))
+		return append(checks, QuestionUserNamespaceIPC.Warn("",
+			"form user-namespace (hostUsers: false): IPC sysctls (kernel.sem, kernel.shm*, kernel.msg*, "+
+				"fs.mqueue.*) need Linux %s, and pods that ask for them do not start on %s",
+			userNamespaceIPC, list(old)).
+			fix(remedy, ""))
 	}
-	return append(checks, QuestionUserNamespaceIPC.Pass("form user-namespace (hostUsers: false): the same for IPC "+
-		"sysctls"))
+	return append(checks, QuestionUserNamespaceIPC.Pass(
+		"form user-namespace (hostUsers: false): the same for IPC sysctls"))
 }
 
 // lacksUserNamespaces returns what a node lacks for the form; "" if nothing.
@@ -174,8 +179,8 @@ func (n Nodes) judgeGuests(nodes []corev1.Node) []Check {
 		names = append(names, class.Name)
 		if reported && !handlers.Has(class.Handler) {
 			checks = append(checks, QuestionGuests.Warn("runtimeclass/"+class.Name,
-				"form guest: no node has the handler %q of RuntimeClass %q, so its pods do not "+
-					"start", class.Handler, class.Name).
+				"form guest: no node has the handler %q of RuntimeClass %q, so its pods do not start",
+				class.Handler, class.Name).
 				fix("install the runtime on a node", ""))
 		}
 	}

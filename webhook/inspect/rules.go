@@ -65,10 +65,12 @@ func judgeReady(kind, object, name string, generation int64, conditions []metav1
 	switch {
 	case ready == nil || ready.ObservedGeneration < generation:
 		c = QuestionReady.Warn(object, "%s %q has not been judged yet: no server has written its status", kind,
-			name).fix("if it stays so, see the check ServerLeader", "")
+			name).
+			fix("if it stays so, see the check ServerLeader", "")
 	case ready.Status != metav1.ConditionTrue:
-		c = QuestionReady.Fail(object, "%s %q is not in force: %s", kind, name, ready.Message).fix("correct it:",
-			"kubectl edit "+object)
+		c = QuestionReady.Fail(object, "%s %q is not in force: %s", kind, name, ready.Message).
+			fix("correct it:",
+				"kubectl edit "+object)
 	default:
 		return nil
 	}

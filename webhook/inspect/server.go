@@ -38,7 +38,9 @@ const releaseAnnotation = "meta.helm.sh/release-name"
 func AddReinstall(checks []Check, namespace string, settings Settings) {
 	command := "kubectl apply --server-side --force-conflicts -f deploy/install.yaml"
 	if settings.Release != "" {
-		command = fmt.Sprintf("helm upgrade %s $CHART --namespace %s --reuse-values --force-conflicts", shellQuote(settings.Release), namespace)
+		command = fmt.Sprintf(
+			"helm upgrade %s $CHART --namespace %s --reuse-values --force-conflicts",
+			shellQuote(settings.Release), namespace)
 	}
 	for i := range checks {
 		if checks[i].Remedy == reinstall {
@@ -115,28 +117,32 @@ func (s Server) JudgeDeployment(version string) []Check {
 	const object = "deployment/sysctl-injector"
 	if s.Deployment == nil {
 		return []Check{QuestionReplicas.Fail(object, "there is no Deployment %q in namespace %s", "sysctl-injector",
-			s.Namespace).fix(reinstall, "")}
+			s.Namespace).
+			fix(reinstall, "")}
 	}
 	wanted := int32(1)
 	if s.Deployment.Spec.Replicas != nil {
 		wanted = *s.Deployment.Spec.Replicas
 	}
-	ready, log := s.Deployment.Status.ReadyReplicas, fmt.Sprintf("kubectl -n %s logs deployment/sysctl-injector "+
-		"--all-pods", s.Namespace)
+	ready, log := s.Deployment.Status.ReadyReplicas, fmt.Sprintf(
+		"kubectl -n %s logs deployment/sysctl-injector --all-pods", s.Namespace)
 	var checks []Check
 	switch {
 	case ready == 0:
-		checks = append(checks, QuestionReplicas.Fail(object, "no server is ready: pods that ask for sysctls are "+
-			"rejected").fix("their log says what they wait for:", log))
+		checks = append(checks, QuestionReplicas.Fail(object,
+			"no server is ready: pods that ask for sysctls are rejected").
+			fix("their log says what they wait for:", log))
 	case ready < wanted:
 		checks = append(checks, QuestionReplicas.Warn(object, "%d of %s are ready", ready, counted(int(wanted),
-			"server")).fix("the log of the others says what they wait for:", log))
+			"server")).
+			fix("the log of the others says what they wait for:", log))
 	default:
 		checks = append(checks, QuestionReplicas.Pass("%s ready", counted(int(ready), "server")))
 	}
 	if version != s.Version {
-		return append(checks, QuestionServerVersion.Warn(object, "the server is %s, and this command is %s: what "+
-			"another version has otherwise is shown as a difference", version, s.Version).
+		return append(checks, QuestionServerVersion.Warn(object,
+			"the server is %s, and this command is %s: what another version has otherwise is shown as a difference",
+			version, s.Version).
 			fix("use the command of the server's version, or upgrade the server", ""))
 	}
 	return append(checks, QuestionServerVersion.Pass("the server and this command are both %s", s.Version))
@@ -153,8 +159,9 @@ func (s Server) JudgeEndpoints() Check {
 		}
 	}
 	if ready == 0 {
-		return QuestionEndpoints.Fail("service/sysctl-injector", "the Service has no ready endpoint, so the API "+
-			"server reaches no server: pods that ask for sysctls are rejected").
+		return QuestionEndpoints.Fail("service/sysctl-injector",
+			"the Service has no ready endpoint, so the API server reaches no server: "+
+				"pods that ask for sysctls are rejected").
 			fix("see why its pods are not ready:", fmt.Sprintf("kubectl -n %s get pods,endpointslices", s.Namespace))
 	}
 	return QuestionEndpoints.Pass("the Service has %s", counted(ready, "ready endpoint"))
@@ -171,7 +178,8 @@ func (s Server) JudgeLeader() Check {
 	switch lease := s.Lease; {
 	case lease == nil || lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" ||
 		lease.Spec.RenewTime == nil:
-		return QuestionLeader.Warn(object, "no server is the leader: %s", effect).fix("the servers' log says why:", log)
+		return QuestionLeader.Warn(object, "no server is the leader: %s", effect).
+			fix("the servers' log says why:", log)
 	default:
 		seconds := int32(15)
 		if lease.Spec.LeaseDurationSeconds != nil {

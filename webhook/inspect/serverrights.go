@@ -45,7 +45,8 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 	)
 	var checks []Check
 	fail := func(object, remedy, command, format string, args ...any) {
-		checks = append(checks, QuestionRights.Fail(object, format, args...).fix(remedy, command))
+		checks = append(checks, QuestionRights.Fail(object, format, args...).
+			fix(remedy, command))
 	}
 	switch {
 	case r.ClusterRole == nil:
@@ -62,11 +63,13 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 			"the ClusterRole %q is not bound to the server's service account, %s", serverName, powerless)
 	}
 	if r.Role == nil || len(notHeld(leader.Rules, r.Role.Rules)) > 0 {
-		fail("role/"+leaderElected, reinstall, "", "the Role %q is not as this version has it, %s", leaderElected, leaderless)
+		fail("role/"+leaderElected, reinstall, "",
+			"the Role %q is not as this version has it, %s", leaderElected, leaderless)
 	}
 	if b := r.RoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, leaderElected) {
 		fail("rolebinding/"+leaderElected, "bind it:",
-			fmt.Sprintf("kubectl -n %[1]s create rolebinding %[2]s --role=%[2]s %[3]s", r.Namespace, leaderElected, account),
+			fmt.Sprintf(
+				"kubectl -n %[1]s create rolebinding %[2]s --role=%[2]s %[3]s", r.Namespace, leaderElected, account),
 			"the Role %q is not bound to the server's service account, %s", leaderElected, leaderless)
 	}
 	if len(checks) == 0 {
@@ -163,11 +166,14 @@ func JudgeBounds(installed, bounds Guard) []Check {
 			})
 		switch {
 		case installed.policy(want.Name) == nil:
-			checks = append(checks, QuestionBounds.Fail(object, "ValidatingAdmissionPolicy %q is not installed: it "+
-				"bounds what the server may write", want.Name).fix(reinstall, ""))
+			checks = append(checks, QuestionBounds.Fail(object,
+				"ValidatingAdmissionPolicy %q is not installed: it bounds what the server may write", want.Name).
+				fix(reinstall, ""))
 		case !bound:
-			checks = append(checks, QuestionBounds.Fail(object, "ValidatingAdmissionPolicy %q has no binding that "+
-				"denies: it bounds what the server may write", want.Name).fix(reinstall, ""))
+			checks = append(checks, QuestionBounds.Fail(object,
+				"ValidatingAdmissionPolicy %q has no binding that denies: it bounds what the server may write",
+				want.Name).
+				fix(reinstall, ""))
 		}
 	}
 	if len(checks) == 0 {

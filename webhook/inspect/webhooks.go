@@ -124,14 +124,15 @@ func JudgeWebhooks(installed Webhooks, minor uint) ([]Check, error) {
 		return nil, err
 	}
 	if installed.Mutating == nil {
-		return []Check{QuestionEntry.Fail("", "no MutatingWebhookConfiguration has an entry of sysctl-injector: no "+
-			"pod is injected").fix(reinstall, "")}, nil
+		return []Check{QuestionEntry.Fail("",
+			"no MutatingWebhookConfiguration has an entry of sysctl-injector: no pod is injected").
+			fix(reinstall, "")}, nil
 	}
 	namespace := installed.Namespace()
 	checks := installed.Mutating.judge(want.Mutating.in(namespace, minor))
 	if installed.Warnings == nil {
-		return append(checks, QuestionEntry.Pass("warnings about workloads are off: there is no "+
-			"ValidatingWebhookConfiguration")), nil
+		return append(checks, QuestionEntry.Pass(
+			"warnings about workloads are off: there is no ValidatingWebhookConfiguration")), nil
 	}
 	return append(checks, installed.Warnings.judge(want.Warnings.in(namespace, minor))...), nil
 }
@@ -168,16 +169,17 @@ func (w Webhook) judge(want Webhook) []Check {
 		i := w.index(entry.Name)
 		if i < 0 {
 			checks = append(checks, QuestionEntry.Fail(w.object(), "%s %q lacks the entry %s", w.Kind, w.Name,
-				entry.Name).fix(reinstall, ""))
+				entry.Name).
+				fix(reinstall, ""))
 			continue
 		}
 		changes, patch := entryChanges(i, w.Entries[i], entry)
 		if len(changes) > 0 {
-			checks = append(checks, QuestionEntry.Fail(w.object(), "the entry %s of %s %q is not as this version "+
-				"has it: %s",
+			checks = append(checks, QuestionEntry.Fail(w.object(),
+				"the entry %s of %s %q is not as this version has it: %s",
 				entry.Name, w.Kind, w.Name, strings.Join(changes, "; ")).
-				fix("set what differs:", "kubectl patch "+strings.ToLower(w.Kind)+" "+w.Name+" --type=json -p "+
-					""+shellQuote(patch)))
+				fix("set what differs:",
+					"kubectl patch "+strings.ToLower(w.Kind)+" "+w.Name+" --type=json -p "+shellQuote(patch)))
 		}
 	}
 	if len(checks) == 0 {

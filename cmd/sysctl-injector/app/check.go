@@ -57,11 +57,12 @@ The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and check
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.addNamespacedFlags(cmd, "`namespace` of the installation (default: where the webhook's service is, or "+inspect.SystemNamespace+")")
+	o.addNamespacedFlags(cmd,
+		"`namespace` of the installation (default: where the webhook's service is, or "+inspect.SystemNamespace+")")
 	flags := cmd.Flags()
 	flags.BoolVar(&o.pre, "pre", false, "check what an install needs, whether or not something is installed")
-	addChoiceFlag(cmd, &o.certificates, "certificates", "", "before an install: where the certificate will come "+
-		"from, as the chart's certificates.source",
+	addChoiceFlag(cmd, &o.certificates, "certificates", "",
+		"before an install: where the certificate will come from, as the chart's certificates.source",
 		inspect.CertManager, inspect.CertificateSources()...)
 	flags.DurationVar(&o.wait, "wait", 0, "repeat the checks until none fails, for this long at most")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputJSON)

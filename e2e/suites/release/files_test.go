@@ -17,7 +17,7 @@ import (
 )
 
 // root is the project's checkout.
-var root = filepath.Join("..", "..")
+var root = filepath.Join("..", "..", "..")
 
 // write copies what a release is made of from one checkout to another, and makes one there.
 func write(t *testing.T, command, from, checkout, output string) {

@@ -131,6 +131,12 @@ test-faults: ## Break an installation in every way that docs/concepts.md lists, 
 test-psp: ## Run the story of PodSecurityPolicies on Kubernetes 1.24, which the first run builds
 	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m ./e2e/suites/psp
 
+# Not part of `make test`: building cosign takes minutes.
+.PHONY: test-signing
+test-signing: ## Sign a release with the real cosign, which the first run builds, and verify it
+	go run ./e2e/framework/cluster/run build release/cosign
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -run TestSignatures ./e2e/suites/release
+
 .PHONY: test-oldest
 test-oldest: ## Run the suites that depend on the Kubernetes version against the oldest one
 	go run ./e2e/versions --oldest

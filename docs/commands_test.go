@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"mvdan.cc/sh/v3/syntax"
-
 	"github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector/app"
 	"github.com/sysctl-injector/sysctl-injector/docs/transcript"
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
@@ -44,7 +42,11 @@ func TestCommandsExist(t *testing.T) {
 	for name, page := range pages(t) {
 		for _, block := range transcript.Blocks(page) {
 			for _, command := range block.Commands() {
-				for _, words := range calls(t, name, command) {
+				calls, err := command.Calls()
+				if err != nil {
+					t.Errorf("%s:%d: %v", name, command.Line, err)
+				}
+				for _, words := range calls {
 					read++
 					if problem := problemOf(words, string(makefile)); problem != "" {
 						t.Errorf("%s:%d: %s: %s", name, command.Line, strings.Join(words, " "), problem)
@@ -56,49 +58,6 @@ func TestCommandsExist(t *testing.T) {
 	if read < 100 {
 		t.Errorf("the pages have %d commands", read)
 	}
-}
-
-// placeholder stands for a word that a shell would compute.
-const placeholder = "computed"
-
-// calls are the commands that a shell finds in a text, as words. Without one it is an assignment.
-func calls(t *testing.T, page string, command transcript.Command) (all [][]string) {
-	t.Helper()
-	file, err := syntax.NewParser().Parse(strings.NewReader(command.Text), page)
-	if err != nil {
-		t.Errorf("%s:%d: %v", page, command.Line, err)
-		return nil
-	}
-	syntax.Walk(file, func(node syntax.Node) bool {
-		call, isCall := node.(*syntax.CallExpr)
-		if !isCall || len(call.Args) == 0 {
-			return true
-		}
-		var words []string
-		for _, word := range call.Args {
-			words = append(words, literal(word))
-		}
-		all = append(all, words)
-		return true
-	})
-	return all
-}
-
-func literal(word *syntax.Word) string {
-	var text strings.Builder
-	for _, part := range word.Parts {
-		switch part := part.(type) {
-		case *syntax.Lit:
-			text.WriteString(part.Value)
-		case *syntax.SglQuoted:
-			text.WriteString(part.Value)
-		case *syntax.DblQuoted:
-			text.WriteString(literal(&syntax.Word{Parts: part.Parts}))
-		default:
-			text.WriteString(placeholder)
-		}
-	}
-	return text.String()
 }
 
 // problemOf says what is wrong with a command.

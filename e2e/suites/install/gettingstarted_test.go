@@ -14,28 +14,59 @@ import (
 // The page leads from nothing to the first injected pod, with every command as it is printed.
 func TestGettingStarted(t *testing.T) {
 	uninstalled(t)
-	content, err := os.ReadFile(root + "/docs/getting-started.md")
+	defer cleanUp(t)
+	runPage(t, "docs/getting-started.md", "make build") // the program is built already, and in PATH
+}
+
+// The README's commands install the chart, where the image is in a registry of one's own.
+func TestReadme(t *testing.T) {
+	uninstalled(t)
+	certManager.start(t)
+	defer cleanUp(t)
+	const own = "registry.example.com/sysctl-injector:" + released
+	tag := suite.Cluster(t).NodeCommand(t.Context(), "ctr", "--namespace=k8s.io", "images", "tag", "--force", repository+":"+released, own)
+	if output, err := tag.CombinedOutput(); err != nil {
+		t.Fatalf("tag the image: %v\n%s", err, output)
+	}
+	runPage(t, "README.md", "make demo")
+	for _, server := range servers(t, system) {
+		if image := server.Spec.Containers[0].Image; image != own {
+			t.Errorf("a server has the image %s, want %s", image, own)
+		}
+	}
+}
+
+// cleanUp removes what the pages lead to.
+func cleanUp(t *testing.T) {
+	t.Helper()
+	kubectl(t, "delete", "namespace", "shop", "--ignore-not-found")
+	uninstalled(t)
+}
+
+// runPage runs the commands of a page one after another in the checkout, but those of blocks that have the text given. It compares what
+// they print, where the page says that.
+func runPage(t *testing.T, page, without string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		kubectl(t, "delete", "namespace", "shop", "--ignore-not-found")
-		uninstalled(t)
-	}()
+	c := suite.Cluster(t)
+	path := strings.Join([]string{dir, filepath.Dir(helmPath), c.Binaries().Dir, os.Getenv("PATH")}, string(os.PathListSeparator))
 	for _, block := range transcript.Blocks(string(content)) {
+		if strings.Contains(block.Text, without) {
+			continue
+		}
 		for _, command := range block.Commands() {
-			if strings.Contains(command.Text, "make build") {
-				continue // the program is built already, and in PATH
-			}
-			cmd := suite.Cluster(t).Command(t.Context(), "sh", "-c", command.Text)
+			cmd := c.Command(t.Context(), "sh", "-ec", command.Text)
 			cmd.Dir = root
-			cmd.Env = append(cmd.Environ(), "PATH="+strings.Join([]string{dir, filepath.Dir(helmPath), suite.Cluster(t).Binaries().Dir, os.Getenv("PATH")}, ":"))
+			cmd.Env = append(cmd.Environ(), "PATH="+path)
 			output, err := cmd.CombinedOutput()
 			switch {
 			case block.Language == "sh" && err != nil:
-				t.Fatalf("docs/getting-started.md:%d: %v\n%s", command.Line, err, output)
+				t.Fatalf("%s:%d: %v\n%s", page, command.Line, err, output)
 			case block.Language == "console" && string(output) != command.Output:
-				t.Errorf("docs/getting-started.md:%d: %s(-page +printed):\n%s", command.Line, command.Text, cmp.Diff(command.Output, string(output)))
+				t.Errorf("%s:%d: %s(-page +printed):\n%s", page, command.Line, command.Text, cmp.Diff(command.Output, string(output)))
 			}
 		}
 	}

@@ -60,6 +60,9 @@ func (r release) write(ctx context.Context) error {
 	if err := r.archive(programs); err != nil {
 		return err
 	}
+	if err := r.plugin(programs); err != nil {
+		return fmt.Errorf("pack the kubectl plugin: %w", err)
+	}
 	if err := r.chart(ctx); err != nil {
 		return err
 	}

@@ -28,8 +28,16 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 //
 // It leaves signals alone: they end the process wherever it waits, for a person, a file or a server. Only serve handles them.
 func Run(args []string, in io.Reader, out, errOut io.Writer) int {
+	return RunAs(programName, args, in, out, errOut)
+}
+
+// RunAs is Run for a program under a name of its own: kubectl's plugin has another one.
+func RunAs(program string, args []string, in io.Reader, out, errOut io.Writer) int {
 	out, errOut = forPeople(out), forPeople(errOut)
 	root := newCommand(in, out, errOut)
+	if isPlugin(program) {
+		asPlugin(root)
+	}
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(context.Background())
 	if err == nil {

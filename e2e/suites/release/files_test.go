@@ -27,7 +27,7 @@ func write(t *testing.T, command, from, checkout, output string) {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"go.mod", "go.sum", "deploy/install.yaml"} {
+	for _, file := range []string{"LICENSE", "go.mod", "go.sum", "deploy/install.yaml"} {
 		if err := os.WriteFile(filepath.Join(checkout, file), read(t, from, file), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,10 @@ const (
 // Files of the release for this machine's platform.
 var (
 	program = "sysctl-injector-linux-" + runtime.GOARCH
-	files   = []string{"SHA256SUMS", "install.yaml", "sysctl-injector-1.2.3.tgz", "sysctl-injector-image.tar", program, program + ".cdx.json"}
+	plugin  = "kubectl-sysctl_injector-linux-" + runtime.GOARCH + ".tar.gz"
+	files   = []string{
+		"SHA256SUMS", "install.yaml", plugin, "sysctl-injector-1.2.3.tgz", "sysctl-injector-image.tar", program, program + ".cdx.json", "sysctl-injector.yaml",
+	}
 )
 
 func TestRelease(t *testing.T) {
@@ -119,6 +122,7 @@ func TestRelease(t *testing.T) {
 			t.Error("install.yaml, besides the version, is not the checkout's (-want +got):\n" + diff)
 		}
 	})
+	t.Run("has a kubectl plugin that krew installs", func(t *testing.T) { installPlugin(t, first) })
 	t.Run("has the image that is written alone, for Linux only", func(t *testing.T) {
 		alone := t.TempDir()
 		if output, err := release(command, checkout, alone, "--image-only", "--platforms=darwin/arm64").CombinedOutput(); err != nil {

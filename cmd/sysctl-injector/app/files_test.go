@@ -1,0 +1,115 @@
+package app
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// named is a pod with a name.
+func named(name string) string {
+	return "apiVersion: v1\nkind: Pod\nmetadata:\n  name: " + name + "\nspec:\n  containers: []\n"
+}
+
+// Manifests are named as with kubectl.
+func TestFilesAsWithKubectl(t *testing.T) {
+	folder := t.TempDir()
+	for name, content := range map[string]string{
+		"a.yaml": named("a"), "b.yaml": named("b"), "c.json": `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c"}, "spec": {}}`,
+		"base/kustomization.yaml": "namePrefix: of-\nresources: [pod.yaml]\n", "base/pod.yaml": named("kustomization"),
+	} {
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := http.NewServeMux()
+	files.HandleFunc("/pod.yaml", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(named("far"))) })
+	server := httptest.NewServer(files)
+	defer server.Close()
+	in := func(name string) string { return filepath.Join(folder, name) }
+	a, b := in("a.yaml"), in("b.yaml")
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		pods   []string
+		errOut string // all of it, where the command fails
+	}{
+		{"a list", []string{"-f", a + "," + b}, []string{"a", "b"}, ""},
+		{"a flag twice", []string{"-f", b, "-f", a}, []string{"b", "a"}, ""},
+		{"a pattern", []string{"-f", in("*.yaml")}, []string{"a", "b"}, ""},
+		{"arguments", []string{a, in("c.json")}, []string{"a", "c"}, ""},
+		{"arguments after a flag", []string{"-f", b, a}, []string{"b", "a"}, ""},
+		{"an address", []string{"-f", server.URL + "/pod.yaml"}, []string{"far"}, ""},
+		{"a kustomization", []string{"-k", in("base")}, []string{"of-kustomization"}, ""},
+		{"an address that leads nowhere", []string{"-f", server.URL + "/none.yaml"}, nil, "error: -f: read " + server.URL + "/none.yaml: the server answers 404 Not Found\n"},
+		{"a pattern that matches nothing", []string{"-f", in("*.txt")}, nil, "error: -f: \"" + in("*.txt") + "\" matches no file\n"},
+		{"a policy that is not there", []string{"-f", a, "--policy", "none.yaml"}, nil, "error: --policy: the path \"none.yaml\" does not exist\n"},
+		{"a file that is not there", []string{"none.yaml"}, nil, "error: the path \"none.yaml\" does not exist\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, command := range []string{"inject", "convert"} {
+				code, out, errOut := run(t, "", append([]string{command}, tt.args...)...)
+				if tt.errOut != "" {
+					if code != 1 || errOut != tt.errOut {
+						t.Errorf("%s: exit code %d, %q, want %q", command, code, errOut, tt.errOut)
+					}
+					continue
+				}
+				if code != 0 {
+					t.Errorf("%s: exit code %d: %s", command, code, errOut)
+				}
+				if diff := cmp.Diff(tt.pods, names(out)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", command, diff)
+				}
+			}
+		})
+	}
+	if code, _, errOut := run(t, "", "convert", "--in-place", "-k", in("base")); code != 2 || !strings.HasPrefix(errOut, "error: --in-place writes the files: ") {
+		t.Errorf("exit code %d: %s", code, errOut)
+	}
+}
+
+// names are those of the pods in an output.
+func names(out string) []string {
+	var found []string
+	for line := range strings.Lines(out) {
+		if _, name, ok := strings.Cut(line, "name: "); ok && !strings.Contains(line, "{") {
+			found = append(found, strings.TrimSpace(name))
+		} else if _, name, ok := strings.Cut(line, `"name": "`); ok {
+			found = append(found, name[:strings.Index(name, `"`)])
+		}
+	}
+	return found
+}
+
+// What a shell offers comes from the program.
+func TestCompletion(t *testing.T) {
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	const content = "apiVersion: v1\nkind: Config\ncontexts:\n- {name: test, context: {cluster: a, user: a}}\n- {name: production, context: {cluster: b, user: b}}\n"
+	if err := os.WriteFile(kubeconfig, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", kubeconfig)
+	for _, tt := range []struct{ args, out string }{
+		{"status --context ", "production\ntest\n:4\n"},
+		{"status -o ", "table\nwide\njson\n:4\n"},
+		{"explain net.ipv4.tcp_syncook", "net.ipv4.tcp_syncookies\n:4\n"},
+		{"explain kernel.s", "kernel.sem\nkernel.shm_next_id\nkernel.shm_rmid_forced\nkernel.shmall\nkernel.shmmax\nkernel.shmmni\n:4\n"},
+		{"explain net.ip", "net.ipv4.\nnet.ipv6.\n:6\n"},
+		{"enroll --enforce r", "baseline\nrestricted\nprivileged\n:4\n"},
+	} {
+		_, out, errOut := run(t, "", append([]string{"__complete"}, strings.Split(tt.args, " ")...)...)
+		if diff := cmp.Diff(tt.out, out); diff != "" {
+			t.Errorf("%s (-want +got):\n%s%s", tt.args, diff, errOut)
+		}
+	}
+}

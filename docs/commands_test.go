@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 // known are the other programs that the pages call.
 var known = []string{
 	"apt-get", "base64", "cat", "cd", "cmp", "cosign", "crane", "ctr", "curl", "echo", "exec", "export", "gh", "git", "grep", "helm", "kubectl", "kustomize",
-	"mkdir", "sha256sum", "skopeo", "tar",
+	"ln", "mkdir", "sha256sum", "skopeo", "tar",
 }
 
 // Every command of a page is one: the shell reads it, the program has its flags, the Makefile its target, the checkout its package.

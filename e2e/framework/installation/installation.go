@@ -83,7 +83,7 @@ func (i *Installation) install(ctx context.Context, config Config) (err error) {
 	if err := Build(ctx, i.Program); err != nil {
 		return err
 	}
-	if err := i.apply(ctx, config); err != nil {
+	if err := Apply(ctx, i.cluster, config.Objects); err != nil {
 		return err
 	}
 	certificate, err := i.cluster.ServingCertificate(Name + "." + Namespace + ".svc")
@@ -103,9 +103,9 @@ func (i *Installation) install(ctx context.Context, config Config) (err error) {
 	return i.untilCalled(ctx)
 }
 
-// apply puts everything of an installation into the cluster but the webhook itself. What the server may do is what is
-// shipped, and no more.
-func (i *Installation) apply(ctx context.Context, config Config) error {
+// Apply applies what is installed but for a server and the configuration by which it is called, and further objects in YAML. The server's
+// rights are those that are shipped.
+func Apply(ctx context.Context, c *cluster.Cluster, further []byte) error {
 	labels := map[string]string{"app.kubernetes.io/name": Name}
 	account := metav1.ObjectMeta{Name: Name, Namespace: Namespace, Labels: labels}
 	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: Namespace, Name: Name}}
@@ -142,9 +142,9 @@ func (i *Installation) apply(ctx context.Context, config Config) error {
 	}{
 		{append(own, definitions...), []string{"apply", "-f", "-"}},
 		{nil, []string{"wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout=30s"}},
-		{append(objects, config.Objects...), []string{"apply", "-f", "-"}},
+		{append(objects, further...), []string{"apply", "-f", "-"}},
 	} {
-		cmd := i.cluster.Command(ctx, "kubectl", step.args...)
+		cmd := c.Command(ctx, "kubectl", step.args...)
 		cmd.Stdin = bytes.NewReader(step.input)
 		if output, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("kubectl %s: %w\n%s", strings.Join(step.args, " "), err, output)

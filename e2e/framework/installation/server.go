@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -64,83 +65,114 @@ func (i *Installation) Restart(ctx context.Context) error {
 
 func (i *Installation) start(ctx context.Context, webhookPort, observePort string, further ...string) (*Server, error) {
 	address := i.cluster.Address().String()
-	args := append([]string{}, i.args...)
-	args = append(args, "--bind-address="+net.JoinHostPort(address, webhookPort), "--observe-bind-address="+net.JoinHostPort(address, observePort))
-	args = append(args, further...)
-	// Not the caller's context: the server outlives the test that starts it.
-	s := &Server{cluster: i.cluster, command: i.cluster.Command(context.WithoutCancel(ctx), i.Program, args...), exited: make(chan struct{})}
-	file, err := i.cluster.CreateLog(Name)
+	args := slices.Concat(i.args, []string{
+		"--bind-address=" + net.JoinHostPort(address, webhookPort), "--observe-bind-address=" + net.JoinHostPort(address, observePort),
+	}, further)
+	s, err := Launch(ctx, ServerConfig{Cluster: i.cluster, Program: i.Program, Args: args})
 	if err != nil {
 		return nil, err
 	}
-	s.command.Stderr = io.MultiWriter(&s.log, file)
-	if err := s.command.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the server: %w", err), file.Close())
-	}
-	go func() {
-		s.err = s.command.Wait()
-		_ = file.Close()
-		close(s.exited)
-	}()
 	i.mu.Lock()
 	i.servers = append(i.servers, s)
 	i.mu.Unlock()
-	if err := s.untilReady(ctx); err != nil {
-		s.Kill()
-		return nil, fmt.Errorf("start the server: %w; its log:\n%s", err, s.log.String())
-	}
-	return s, nil
+	return s, s.UntilReady(ctx)
 }
 
-func (s *Server) untilReady(ctx context.Context) error {
+// ServerConfig says how a server is started.
+type ServerConfig struct {
+	Cluster *cluster.Cluster
+	Program string   // its path
+	Args    []string // the subcommand and its flags
+	Env     []string // besides that of this process
+}
+
+// Launch starts a server, and returns when it listens. The caller ends it by Kill.
+func Launch(ctx context.Context, config ServerConfig) (*Server, error) {
+	// Not the caller's context: the server outlives the test that starts it.
+	command := config.Cluster.Command(context.WithoutCancel(ctx), config.Program, config.Args...)
+	s := &Server{cluster: config.Cluster, command: command, exited: make(chan struct{})}
+	file, err := config.Cluster.CreateLog(Name)
+	if err != nil {
+		return nil, err
+	}
+	command.Stderr = io.MultiWriter(&s.log, file)
+	command.Env = append(command.Environ(), config.Env...)
+	if err := command.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the server: %w", err), file.Close())
+	}
+	go func() {
+		s.err = command.Wait()
+		_ = file.Close()
+		close(s.exited)
+	}()
+	return s, s.until(ctx, func(context.Context) error {
+		if s.Webhook, s.Observe = s.log.Addresses(); s.Webhook == "" {
+			return errors.New("it does not listen")
+		}
+		return nil
+	})
+}
+
+// UntilReady returns when the server is ready. A server that is not ready in time is killed.
+func (s *Server) UntilReady(ctx context.Context) error { return s.until(ctx, s.Ready) }
+
+// until returns when problem returns nil. Otherwise it kills the server.
+func (s *Server) until(ctx context.Context, problem func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	var last error
 	for {
-		if s.Webhook == "" {
-			s.Webhook, s.Observe = s.log.Addresses()
-		}
-		if s.Webhook != "" {
-			if last = s.Ready(ctx); last == nil {
-				return nil
-			}
+		last := problem(ctx)
+		if last == nil {
+			return nil
 		}
 		select {
 		case <-s.exited:
-			return fmt.Errorf("it ended: %w", s.err)
+			return fmt.Errorf("the server ended: %w; its log:\n%s", s.err, s.log.String())
 		case <-ctx.Done():
-			return fmt.Errorf("it is not ready after %s: %w", startTimeout, last)
+			s.Kill()
+			return fmt.Errorf("the server is not ready after %s: %w; its log:\n%s", startTimeout, last, s.log.String())
 		case <-time.After(pace):
 		}
 	}
 }
 
-// Ready says why the server is not ready; nil when it is.
+// Ready returns why the server is not ready; nil if it is.
 func (s *Server) Ready(ctx context.Context) error { return Ready(ctx, s.cluster, s.Observe) }
 
-// Ready says why a server that answers at the address observe is not ready; nil when it is.
+// Get returns what the server answers at a path beside the webhook, such as /metrics; also an error if its status is not 200.
+func (s *Server) Get(ctx context.Context, path string) (string, error) {
+	return get(ctx, s.cluster, "http://"+s.Observe+path)
+}
+
+// Ready returns why a server that answers at the address observe is not ready; nil if it is.
 func Ready(ctx context.Context, c *cluster.Cluster, observe string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+observe+"/readyz", http.NoBody)
+	_, err := get(ctx, c, "http://"+observe+"/readyz")
+	return err
+}
+
+// get returns the body of an answer; an error with the body if its status is not 200.
+func get(ctx context.Context, c *cluster.Cluster, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return err
+		return "", err
 	}
 	client := http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer response.Body.Close()
-	answer, _ := io.ReadAll(response.Body)
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(answer))
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", response.Status, bytes.TrimSpace(answer))
 	}
-	return nil
+	return string(answer), err
 }
 
-// Terminate asks the server to end, as a kubelet does.
+// Terminate asks the server to stop, as a kubelet does.
 func (s *Server) Terminate() error { return s.command.Process.Signal(syscall.SIGTERM) }
 
-// Pause stops the server as it stands until resume is called, so that requests reach it together with what it watches.
+// Pause suspends the process until resume is called, so that requests reach it together with the events of its watches.
 func (s *Server) Pause() (resume func(), err error) {
 	if err := s.command.Process.Signal(syscall.SIGSTOP); err != nil {
 		return nil, err
@@ -148,7 +180,7 @@ func (s *Server) Pause() (resume func(), err error) {
 	return func() { _ = s.command.Process.Signal(syscall.SIGCONT) }, nil
 }
 
-// Wait waits until the server has ended, and says how: nil is exit status 0.
+// Wait waits until the server has ended. It returns nil if the exit status is 0.
 func (s *Server) Wait(timeout time.Duration) error {
 	select {
 	case <-s.exited:
@@ -164,7 +196,7 @@ func (s *Server) Kill() {
 	<-s.exited
 }
 
-// Log is what the server has logged so far.
+// Log returns what the server has logged so far.
 func (s *Server) Log() string { return s.log.String() }
 
 func (s *Server) port() int32 {

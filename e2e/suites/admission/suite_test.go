@@ -15,9 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -41,14 +39,14 @@ var (
 	installed *installation.Installation
 	client    *kubernetes.Clientset
 	node      *readyNode
+
+	eventually = clustertest.Eventually(patience)
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{} // kubectl shows them where a test is about them
-	if client, err = kubernetes.NewForConfig(config); err != nil {
+	if client, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
 	if node, err = startNode(ctx); err != nil {
@@ -79,18 +77,10 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 	return namespace
 }
 
-// eventually waits for what controllers do on their own.
 // serves reports whether the API server is of Kubernetes 1.MINOR or newer.
 func serves(t *testing.T, minor uint) bool {
 	t.Helper()
 	return version.MustParseGeneric(suite.Cluster(t).Version()).AtLeast(version.MajorMinor(1, minor))
-}
-
-func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // awaitPods waits until as many pods of a namespace as wanted match a selector.

@@ -5,18 +5,12 @@ package certs_test
 import (
 	"context"
 	_ "embed"
-	"errors"
-	"io"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
@@ -40,20 +34,15 @@ var (
 	// The rest is there once the suite's cluster is.
 	installed *installation.Installation
 	admin     client.Client
+
+	must = clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 // prepare installs a server with a certificate from files.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientscheme.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{} // what the server says to people at the terminal
-	config.QPS = -1
-	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if admin, err = clustertest.NewAdmin(c, certmanagerv1.AddToScheme); err != nil {
 		return err
 	}
 	installed, err = installation.Install(ctx, c, installation.Config{Objects: selfManagedRBAC})
@@ -74,18 +63,14 @@ func startServer(t *testing.T, args ...string) *installation.Server {
 	return server
 }
 
-// observe reads what a server tells of itself.
+// observe returns what a server answers beside the webhook, whatever the status.
 func observe(t *testing.T, server *installation.Server, path string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server.Observe+path, http.NoBody)
-	must(t, err)
-	reader := http.Client{Transport: &http.Transport{DialContext: suite.Cluster(t).Dial, DisableKeepAlives: true}}
-	response, err := reader.Do(request)
-	must(t, err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	must(t, err)
-	return string(body)
+	body, err := server.Get(t.Context(), path)
+	if body == "" {
+		must(t, err)
+	}
+	return body
 }
 
 // kubectl runs kubectl as an administrator.
@@ -103,13 +88,6 @@ func eventually(t *testing.T, what string, state func() string, condition func(c
 	t.Helper()
 	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
 		t.Fatalf("%v; %s", err, state())
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 

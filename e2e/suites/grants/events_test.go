@@ -2,8 +2,6 @@ package grants_test
 
 import (
 	"context"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -35,12 +33,14 @@ func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 		s.review(t, rejectedPod(forged.namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", forged.name, forged.uid))
 	}
 	eventually(t, "the server to have looked at them", func(ctx context.Context) (bool, error) {
-		return strings.Contains(s.metrics(ctx), `sysctl_injector_events_total{result="skipped"} 3`), nil
+		metrics, err := s.Get(ctx, "/metrics")
+		return strings.Contains(metrics, `sysctl_injector_events_total{result="skipped"} 3`), err
 	})
 	// Were it the API server's own review, there would be the same Event.
 	s.review(t, rejectedPod(set.Namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", set.Name, set.UID))
 	eventually(t, "an Event", func(ctx context.Context) (bool, error) {
-		return strings.Contains(s.metrics(ctx), `sysctl_injector_events_total{result="recorded"} 1`), nil
+		metrics, err := s.Get(ctx, "/metrics")
+		return strings.Contains(metrics, `sysctl_injector_events_total{result="recorded"} 1`), err
 	})
 	list := &eventsv1.EventList{}
 	must(t, admin.List(t.Context(), list))
@@ -87,22 +87,6 @@ func rejectedPod(namespace, apiVersion, kind, name string, uid types.UID) *corev
 	pod := newPod(namespace, "default", "vm.swappiness = 10")
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: name, UID: uid, Controller: new(true)}}
 	return pod
-}
-
-// metrics are the server's; none while it does not answer.
-func (s *server) metrics(ctx context.Context) string {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.observe+"/metrics", http.NoBody)
-	if err != nil {
-		return ""
-	}
-	caller := http.Client{Transport: &http.Transport{DialContext: s.cluster.Dial, DisableKeepAlives: true}}
-	response, err := caller.Do(request)
-	if err != nil {
-		return ""
-	}
-	defer response.Body.Close()
-	body, _ := io.ReadAll(response.Body)
-	return string(body)
 }
 
 // tellsNobody: the rejection itself stands, and the log says what is missing.

@@ -83,7 +83,7 @@ func TestLeader(t *testing.T) {
 	second := writer()
 
 	// One that dies does not. The test need not wait for the time that the Lease runs: an administrator cuts it short.
-	servers[second].kill()
+	servers[second].Kill()
 	must(t, admin.Patch(t.Context(), lease, client.RawPatch(types.MergePatchType, []byte(`{"spec": {"leaseDurationSeconds": 1}}`))))
 	touch()
 	third := writer()

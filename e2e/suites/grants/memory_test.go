@@ -55,7 +55,7 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"labels": {"`+v1alpha1.InjectLabel+`": "`+v1alpha1.InjectEnabled+`"}}}`))
 	must(t, admin.Patch(t.Context(), namespaceObject(namespace), patch))
 	granted := binding(namespace, "default", "net.core.somaxconn")
-	must(t, await.Condition(t.Context(), "the grant of the pods", pace, 5*time.Minute, func(ctx context.Context) (bool, error) {
+	must(t, await.Condition(t.Context(), "the grant of the pods", 20*time.Millisecond, 5*time.Minute, func(ctx context.Context) (bool, error) {
 		err := admin.Get(ctx, client.ObjectKeyFromObject(granted), granted)
 		return err == nil, client.IgnoreNotFound(err)
 	}))

@@ -163,7 +163,7 @@ func (m *minimal) waitsForTheGuard(t *testing.T, r right) {
 func (s *server) answers(t *testing.T, want string) {
 	t.Helper()
 	eventually(t, "the answer "+want, func(ctx context.Context) (bool, error) {
-		err := s.ready(ctx)
+		err := s.Ready(ctx)
 		return err != nil && err.Error() == want, nil
 	})
 }

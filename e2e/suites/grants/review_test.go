@@ -33,8 +33,8 @@ func (s *server) review(t *testing.T, pod *corev1.Pod) *admissionv1.AdmissionRes
 	must(t, err)
 	authorities := x509.NewCertPool()
 	authorities.AppendCertsFromPEM(serving.CA)
-	caller := http.Client{Transport: &http.Transport{DialContext: s.cluster.Dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.webhook+admission.MutatePath, bytes.NewReader(body))
+	caller := http.Client{Transport: &http.Transport{DialContext: suite.Cluster(t).Dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.Webhook+admission.MutatePath, bytes.NewReader(body))
 	must(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := caller.Do(request)

@@ -3,15 +3,11 @@ package grants_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -20,19 +16,11 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// server is a running `sysctl-injector serve`.
-type server struct {
-	webhook, observe string // the addresses it listens on
-
-	cluster *cluster.Cluster
-	command *exec.Cmd
-	log     installation.Log
-	exited  chan struct{} // closed once it has ended
-}
+// server is a running server of a test.
+type server struct{ *installation.Server }
 
 // serverConfig says how a server is started. The zero value is what is shipped.
 type serverConfig struct {
@@ -43,7 +31,7 @@ type serverConfig struct {
 	env     []string
 }
 
-// launch starts a server and returns when it listens. The test's end ends it.
+// launch starts a server, and returns when it listens. It is killed when the test ends.
 func launch(t *testing.T, config serverConfig) *server {
 	t.Helper()
 	c := suite.Cluster(t)
@@ -60,64 +48,30 @@ func launch(t *testing.T, config serverConfig) *server {
 		"--bind-address=" + config.address, "--observe-bind-address=" + net.JoinHostPort(c.Address().String(), "0"),
 		"--shutdown-delay=0s",
 	}, config.args...)
-	// Not the test's context: it ends before the clean-up does.
-	s := &server{cluster: c, command: c.Command(context.WithoutCancel(t.Context()), program, args...), exited: make(chan struct{})}
-	file, err := c.CreateLog(installation.Name)
+	launched, err := installation.Launch(t.Context(), installation.ServerConfig{Cluster: c, Program: program, Args: args, Env: config.env})
 	must(t, err)
-	s.command.Stderr = io.MultiWriter(&s.log, file)
-	s.command.Env = append(s.command.Environ(), config.env...)
-	must(t, s.command.Start())
-	go func() {
-		_ = s.command.Wait()
-		_ = file.Close()
-		close(s.exited)
-	}()
 	t.Cleanup(func() {
-		s.kill()
+		launched.Kill()
 		if t.Failed() {
-			t.Logf("the end of the server's log:\n%s", tail(s.log.String(), 20))
+			t.Logf("the end of the server's log:\n%s", tail(launched.Log(), 20))
 		}
 	})
-	eventually(t, "the server to listen", func(context.Context) (bool, error) {
-		s.webhook, s.observe = s.log.Addresses()
-		select {
-		case <-s.exited:
-			return false, fmt.Errorf("it ended:\n%s", s.log.String())
-		default:
-			return s.webhook != "", nil
-		}
-	})
-	return s
+	return &server{launched}
 }
 
 // start starts a server and returns when it is ready.
 func start(t *testing.T, config serverConfig) *server {
 	t.Helper()
 	s := launch(t, config)
-	eventually(t, "the server to be ready", func(ctx context.Context) (bool, error) { return s.ready(ctx) == nil, nil })
+	must(t, s.UntilReady(t.Context()))
 	return s
 }
 
-// ready says why the server is not ready; nil when it is.
-func (s *server) ready(ctx context.Context) error {
-	return installation.Ready(ctx, s.cluster, s.observe)
-}
-
-// kill ends the server at once, if it runs.
-func (s *server) kill() {
-	_ = s.command.Process.Kill()
-	<-s.exited
-}
-
-// terminate has the server end as a kubelet does.
+// terminate stops the server as a kubelet does.
 func (s *server) terminate(t *testing.T) {
 	t.Helper()
-	must(t, s.command.Process.Signal(syscall.SIGTERM))
-	select {
-	case <-s.exited:
-	case <-time.After(patience):
-		t.Fatal("the server does not end")
-	}
+	must(t, s.Terminate())
+	must(t, s.Wait(patience))
 }
 
 // awaitLog waits until the server has logged a line that holds each of the texts.
@@ -125,7 +79,7 @@ func (s *server) awaitLog(t *testing.T, texts ...string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("the server to log %q", texts), func(context.Context) (bool, error) {
 	lines:
-		for line := range strings.Lines(s.log.String()) {
+		for line := range strings.Lines(s.Log()) {
 			for _, text := range texts {
 				if !strings.Contains(line, text) {
 					continue lines

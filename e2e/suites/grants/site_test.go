@@ -46,7 +46,7 @@ func newSite(t *testing.T, config serverConfig) *site {
 	// Before the server's own clean-up is registered, so that it runs after: nothing restores what is removed here.
 	t.Cleanup(func() { s.clean(t) })
 	s.server = start(t, config)
-	s.config.address = s.webhook
+	s.config.address = s.Webhook
 
 	// The server has now done all that it does without a pod.
 	awaitObject(t, "the policy to be read", &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, func(p *v1alpha1.SysctlPolicy) bool {
@@ -56,7 +56,7 @@ func newSite(t *testing.T, config serverConfig) *site {
 	hook := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	must(t, templates.Decode(templates.Install, webhookFile, hook))
 	hook.Name = s.name
-	url := "https://" + s.webhook + admission.MutatePath
+	url := "https://" + s.Webhook + admission.MutatePath
 	for n := range hook.Webhooks {
 		hook.Webhooks[n].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: serving.CA}
 		selector := hook.Webhooks[n].NamespaceSelector

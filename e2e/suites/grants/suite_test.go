@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,23 +17,15 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
-	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-const (
-	patience = 30 * time.Second
-	pace     = 20 * time.Millisecond
-)
+const patience = 30 * time.Second
 
 var (
 	suite = clustertest.Suite{Prepare: prepare}
@@ -42,6 +33,8 @@ var (
 	admin   client.Client
 	program string // the path of sysctl-injector
 	serving cluster.ServingCertificate
+
+	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
 func TestMain(m *testing.M) {
@@ -54,13 +47,7 @@ func TestMain(m *testing.M) {
 
 // prepare installs everything but a server and the configuration by which it is called.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{} // what the server says to people at the terminal
-	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if admin, err = clustertest.NewAdmin(c, v1alpha1.AddToScheme); err != nil {
 		return err
 	}
 	if serving, err = c.ServingCertificate(installation.Name + "." + installation.Namespace + ".svc"); err != nil {
@@ -74,47 +61,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err := installation.Build(ctx, program); err != nil {
 		return err
 	}
-	if err := admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: installation.Namespace}}); err != nil {
-		return err
-	}
-	if err := addAccount(ctx, installation.Name, "sysctl-injector"); err != nil {
-		return err
-	}
-	for _, step := range []struct {
-		input fs.FS
-		args  string
-	}{
-		{templates.CRDs, "apply -f -"},
-		{nil, "wait --for=condition=Established customresourcedefinitions --all --timeout=30s"},
-		{templates.Install, "apply -f -"},
-		{templates.Policies, "apply -f -"},
-	} {
-		objects, err := shipped(step.input)
-		if err != nil {
-			return err
-		}
-		if _, stderr, err := run(c.Command(ctx, "kubectl", strings.Fields(step.args)...), objects); err != nil {
-			return fmt.Errorf("kubectl %s: %w\n%s", step.args, err, stderr)
-		}
-	}
-	return nil
-}
-
-// shipped returns the objects of the project's own files, but for the configuration by which a server is called.
-func shipped(tree fs.FS) (string, error) {
-	var all strings.Builder
-	if tree == nil {
-		return "", nil
-	}
-	err := fs.WalkDir(tree, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path == webhookFile || path == "install/warnings.yaml" {
-			return err
-		}
-		content, err := fs.ReadFile(tree, path)
-		fmt.Fprintf(&all, "---\n%s\n", content)
-		return err
-	})
-	return all.String(), err
+	return installation.Apply(ctx, c, nil)
 }
 
 // addAccount makes a service account for a server, and binds it to a ClusterRole.
@@ -135,14 +82,6 @@ func user(account string) string {
 	return "system:serviceaccount:" + installation.Namespace + ":" + account
 }
 
-// eventually waits for what happens on its own.
-func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // awaitGone waits until an object is no longer there.
 func awaitGone(t *testing.T, object client.Object) {
 	t.Helper()
@@ -159,14 +98,6 @@ func awaitObject[T client.Object](t *testing.T, what string, object T, wanted fu
 		err := admin.Get(ctx, client.ObjectKeyFromObject(object), object)
 		return err == nil && wanted(object), client.IgnoreNotFound(err)
 	})
-}
-
-// must fails the test where an error was met.
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // run runs a command with input on its standard input.

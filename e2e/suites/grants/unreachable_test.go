@@ -30,7 +30,7 @@ func TestUnreachable(t *testing.T) {
 			create(t, newPod(namespace, "default", "net.core.somaxconn"))
 		})
 	}
-	if err := s.ready(t.Context()); err != nil {
+	if err := s.Ready(t.Context()); err != nil {
 		t.Errorf("the server is not ready, and what it knows is lost to all: %v", err)
 	}
 }

@@ -18,11 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"k8s.io/pod-security-admission/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -42,7 +40,10 @@ var granted = []string{
 
 const patience = 30 * time.Second
 
-var suite = clustertest.Suite{Prepare: prepare}
+var (
+	suite      = clustertest.Suite{Prepare: prepare}
+	eventually = clustertest.Eventually(patience)
+)
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
@@ -65,20 +66,12 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 }
 
 func newClient(c *cluster.Cluster) (client.Client, error) {
-	return client.New(unlimited(c), client.Options{Scheme: scheme.Scheme})
-}
-
-// unlimited is an administrator's configuration without client-go's limit of requests, and without printing warnings.
-func unlimited(c *cluster.Cluster) *rest.Config {
-	config := c.RESTConfig()
-	config.QPS = -1
-	config.WarningHandler = rest.NoWarnings{}
-	return config
+	return client.New(clustertest.AdminConfig(c), client.Options{Scheme: scheme.Scheme})
 }
 
 func clientset(t testing.TB) *kubernetes.Clientset {
 	t.Helper()
-	client, err := kubernetes.NewForConfig(unlimited(suite.Cluster(t)))
+	client, err := kubernetes.NewForConfig(clustertest.AdminConfig(suite.Cluster(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,14 +199,6 @@ func level(of labels) string {
 		return "baseline"
 	}
 	return of[api.EnforceLevelLabel]
-}
-
-// eventually waits for something that the API server does on its own.
-func eventually(t testing.TB, what string, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := await.Condition(t.Context(), what, 20*time.Millisecond, patience, condition); err != nil {
-		t.Fatal(err)
-	}
 }
 
 var dryRun = metav1.CreateOptions{DryRun: dry}

@@ -63,7 +63,7 @@ func applyPolicies(ctx context.Context, c *cluster.Cluster, admin client.Client,
 			return fmt.Errorf("apply %T %s: %w", object, object.GetName(), err)
 		}
 	}
-	policies, err := kubernetes.NewForConfig(unlimited(c))
+	policies, err := kubernetes.NewForConfig(clustertest.AdminConfig(c))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/pod-security-admission/api"
 	upstream "k8s.io/pod-security-admission/test"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -26,7 +27,7 @@ func TestGuardUpstream(t *testing.T) {
 	}
 	emulated := api.MajorMinorVersion(1, minor)
 	upstream.Run(t, upstream.Options{
-		ClientConfig:     unlimited(suite.Cluster(t)),
+		ClientConfig:     clustertest.AdminConfig(suite.Cluster(t)),
 		EmulationVersion: &emulated,
 		Checks:           server(t).checks(),
 		CreateNamespace: func(_ kubernetes.Interface, name string, of map[string]string) (*corev1.Namespace, error) {

@@ -5,7 +5,6 @@ package hostile_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -14,13 +13,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -29,7 +25,6 @@ import (
 
 const (
 	patience = 30 * time.Second
-	pace     = 20 * time.Millisecond
 	// guardFile is the guard, as it is shipped.
 	guardFile = "../../../deploy/guard.yaml"
 )
@@ -39,6 +34,8 @@ var (
 	// The rest is there once the suite's cluster is.
 	admin     client.Client
 	installed *installation.Installation
+
+	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
 // ours are the labels of what the server writes.
@@ -48,13 +45,7 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 // prepare installs all that is shipped: the server with the rights it has, the policies and the guard.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{} // what the server says to people at the terminal
-	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if admin, err = clustertest.NewAdmin(c, v1alpha1.AddToScheme); err != nil {
 		return err
 	}
 	guard, err := os.ReadFile(guardFile)
@@ -81,8 +72,8 @@ func userIn(t *testing.T, namespace string) client.Client {
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 		}))
 	}
-	config := suite.Cluster(t).RESTConfig()
-	config.Impersonate, config.QPS, config.WarningHandler = rest.ImpersonationConfig{UserName: user}, -1, rest.NoWarnings{}
+	config := clustertest.AdminConfig(suite.Cluster(t))
+	config.Impersonate = rest.ImpersonationConfig{UserName: user}
 	editor, err := client.New(config, client.Options{Scheme: admin.Scheme()})
 	must(t, err)
 	return editor
@@ -99,22 +90,6 @@ func newNamespace(t *testing.T, labels map[string]string) string {
 		_ = admin.Delete(context.WithoutCancel(t.Context()), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	})
 	return name
-}
-
-// eventually waits for what happens on its own.
-func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// must fails the test where an error was met.
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // answerOf is what somebody gets: the error, or "admitted".

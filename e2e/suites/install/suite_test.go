@@ -15,10 +15,7 @@ import (
 	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
@@ -64,16 +61,10 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 		return err
 	}
 	helmPath = helm.Path("helm")
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{}
-	if clientset, err = kubernetes.NewForConfig(config); err != nil {
+	if clientset, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), cmapi.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	if objects, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if objects, err = clustertest.NewAdmin(c, cmapi.AddToScheme, v1alpha1.AddToScheme); err != nil {
 		return err
 	}
 	if err := writeImages(ctx); err != nil {

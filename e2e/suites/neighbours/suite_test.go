@@ -14,9 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -31,7 +29,6 @@ const (
 	guardFile = "../../../deploy/guard.yaml"
 	image     = "docker.io/library/busybox:1.36"
 	patience  = 30 * time.Second
-	pace      = 20 * time.Millisecond
 )
 
 var (
@@ -41,15 +38,15 @@ var (
 	}
 	installed *installation.Installation
 	client    *kubernetes.Clientset
+
+	eventually = clustertest.Eventually(patience)
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 func prepare(ctx context.Context, c *cluster.Cluster) error {
-	config := c.RESTConfig()
-	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
 	var err error
-	if client, err = kubernetes.NewForConfig(config); err != nil {
+	if client, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
 	guard, err := os.ReadFile(guardFile)
@@ -100,12 +97,4 @@ func create(t *testing.T, namespace string, pod *corev1.Pod) (created *corev1.Po
 		return err == nil || !strings.Contains(err.Error(), "GrantFailed"), nil
 	})
 	return created, err
-}
-
-// eventually waits for what happens on its own.
-func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -17,7 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
@@ -41,6 +40,8 @@ var (
 	}
 	installed *installation.Installation
 	client    *kubernetes.Clientset
+
+	eventually = clustertest.Eventually(patience)
 )
 
 func TestMain(m *testing.M) {
@@ -51,9 +52,7 @@ func TestMain(m *testing.M) {
 }
 
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{}
-	if client, err = kubernetes.NewForConfig(config); err != nil {
+	if client, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
 	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--kubelet-sysctls", declared}}); err != nil {
@@ -111,14 +110,6 @@ func makeNamed(t *testing.T, meta metav1.ObjectMeta) string {
 		t.Fatal(err)
 	}
 	return namespace.Name
-}
-
-// eventually waits for what happens on its own. What it waits for tells why it has not come about yet.
-func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // awaitAnswer waits for an answer of the API server that depends on what it has in its caches.

@@ -48,6 +48,8 @@ var (
 		Finish:  func(*cluster.Cluster) error { return installed.Remove() },
 	}
 	installed *installation.Installation // set by prepare
+
+	must = clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -91,8 +93,7 @@ func kubectl(ctx context.Context, c *cluster.Cluster, input string, args ...stri
 func clients(t *testing.T) (admin, dev *kubernetes.Clientset) {
 	t.Helper()
 	of := func(user string) *kubernetes.Clientset {
-		config := suite.Cluster(t).RESTConfig()
-		config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
+		config := clustertest.AdminConfig(suite.Cluster(t))
 		config.Impersonate = rest.ImpersonationConfig{UserName: user}
 		client, err := kubernetes.NewForConfig(config)
 		if err != nil {
@@ -136,11 +137,4 @@ func bind(t *testing.T, namespace, clusterRole string, subject rbacv1.Subject) {
 func eventually(t *testing.T, what string, ask func(context.Context) (answer string, wanted bool)) {
 	t.Helper()
 	must(t, await.Answer(t.Context(), what, 50*time.Millisecond, patience, ask))
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

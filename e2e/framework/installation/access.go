@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,7 +19,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -98,4 +102,54 @@ func (i *Installation) untilCalled(ctx context.Context) error {
 		return fmt.Errorf("wait until the API server calls the webhook: %w; the server's log:\n%s", errors.Join(err, last), i.Log())
 	}
 	return i.client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{})
+}
+
+// configure makes the API server call a server, by the configuration that is shipped.
+func (i *Installation) configure(ctx context.Context, server *Server, ca []byte) error {
+	target, err := clustertest.Expose(ctx, i.cluster, Namespace, Name, server.port(), admission.MutatePath)
+	if err != nil {
+		return err
+	}
+	target.CABundle = ca
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	if err := templates.Decode(templates.Install, webhookFile, configuration); err != nil {
+		return err
+	}
+	for n := range configuration.Webhooks {
+		service := configuration.Webhooks[n].ClientConfig.Service
+		if target.Service != nil && (service.Namespace != Namespace || service.Name != Name) {
+			return fmt.Errorf("the webhook configuration calls service %s/%s, and the server is behind %s/%s", service.Namespace, service.Name, Namespace, Name)
+		}
+		to := target.DeepCopy()
+		if path := *service.Path; to.Service != nil {
+			to.Service.Path = &path
+		} else {
+			to.URL = new(strings.Replace(*to.URL, admission.MutatePath, path, 1))
+		}
+		configuration.Webhooks[n].ClientConfig = *to
+	}
+	i.call(server)
+	if _, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	warnings := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	if err := templates.Decode(templates.Install, warningsFile, warnings); err != nil {
+		return err
+	}
+	for n := range warnings.Webhooks {
+		warnings.Webhooks[n].ClientConfig = forWorkloads(target)
+	}
+	_, err = i.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, warnings, metav1.CreateOptions{})
+	return err
+}
+
+// forWorkloads is where the same server looks at workloads.
+func forWorkloads(target admissionregistrationv1.WebhookClientConfig) admissionregistrationv1.WebhookClientConfig {
+	target = *target.DeepCopy()
+	if target.Service != nil {
+		target.Service.Path = new(admission.WorkloadsPath)
+	} else {
+		target.URL = new(strings.Replace(*target.URL, admission.MutatePath, admission.WorkloadsPath, 1))
+	}
+	return target
 }

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,9 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
-	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 )
 
 // Names of what is installed.
@@ -212,56 +209,6 @@ func (i *Installation) prepare(ctx context.Context, config Config, certificate c
 		}
 	}
 	return nil
-}
-
-// configure makes the API server call a server, by the configuration that is shipped.
-func (i *Installation) configure(ctx context.Context, server *Server, ca []byte) error {
-	target, err := clustertest.Expose(ctx, i.cluster, Namespace, Name, server.port(), admission.MutatePath)
-	if err != nil {
-		return err
-	}
-	target.CABundle = ca
-	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	if err := templates.Decode(templates.Install, webhookFile, configuration); err != nil {
-		return err
-	}
-	for n := range configuration.Webhooks {
-		service := configuration.Webhooks[n].ClientConfig.Service
-		if target.Service != nil && (service.Namespace != Namespace || service.Name != Name) {
-			return fmt.Errorf("the webhook configuration calls service %s/%s, and the server is behind %s/%s", service.Namespace, service.Name, Namespace, Name)
-		}
-		to := target.DeepCopy()
-		if path := *service.Path; to.Service != nil {
-			to.Service.Path = &path
-		} else {
-			to.URL = new(strings.Replace(*to.URL, admission.MutatePath, path, 1))
-		}
-		configuration.Webhooks[n].ClientConfig = *to
-	}
-	i.call(server)
-	if _, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{}); err != nil {
-		return err
-	}
-	warnings := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	if err := templates.Decode(templates.Install, warningsFile, warnings); err != nil {
-		return err
-	}
-	for n := range warnings.Webhooks {
-		warnings.Webhooks[n].ClientConfig = forWorkloads(target)
-	}
-	_, err = i.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, warnings, metav1.CreateOptions{})
-	return err
-}
-
-// forWorkloads is where the same server looks at workloads.
-func forWorkloads(target admissionregistrationv1.WebhookClientConfig) admissionregistrationv1.WebhookClientConfig {
-	target = *target.DeepCopy()
-	if target.Service != nil {
-		target.Service.Path = new(admission.WorkloadsPath)
-	} else {
-		target.URL = new(strings.Replace(*target.URL, admission.MutatePath, admission.WorkloadsPath, 1))
-	}
-	return target
 }
 
 // Args are the flags by which a server is started, but for its addresses.

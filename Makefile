@@ -174,10 +174,6 @@ bench: ## Measure what a request costs the server, beside a bare HTTPS server an
 bench-go: ## Run the Go benchmarks, for benchstat
 	go test -run='^$$' -bench=. -benchmem -count=$(or $(COUNT),1) ./cmd/... ./webhook/...
 
-.PHONY: bench-compare
-bench-compare: ## Compare the speed with that of another revision: BASE=v1.2.3, and REQUEST=1 for requests besides
-	go run ./e2e/bench/compare --base=$(or $(BASE),$(error say what to compare with: make bench-compare BASE=main)) $(if $(REQUEST),--request)
-
 .PHONY: bench-admission
 bench-admission: ## Measure what an admission costs a real API server, beside a MutatingAdmissionPolicy
 	go run ./e2e/bench/admission $(DOCS)

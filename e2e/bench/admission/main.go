@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -31,7 +30,7 @@ func main() {
 	command.Main(cmd, o.run)
 }
 
-func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	const most = 1000
 	if o.rounds < 1 || o.pods < 1 || o.rounds > most || o.pods > most || o.warmUp < 0 || o.warmUp > most {
 		return fmt.Errorf("--rounds and --pods are from 1 to %d, --warm-up is at most that", most)
@@ -40,33 +39,25 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	c, err := cluster.Start(ctx, cluster.Config{Progress: progress})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Stop()) }()
-	installed, err := installation.Install(ctx, c, installation.Config{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, installed.Remove()) }()
-	b, err := newBench(ctx, c, *o)
-	if err != nil {
-		return err
-	}
-	if err := b.sameInjection(ctx); err != nil {
-		return err
-	}
-	for round := range o.rounds {
-		fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds)
-		for _, turn := range b.turns {
-			if err := b.take(ctx, turn); err != nil {
-				return fmt.Errorf("%s: %w; the server's log:\n%s", turn.name, err, installed.Log())
+	return command.Installed(ctx, cluster.Config{Progress: progress}, func(c *cluster.Cluster, installed *installation.Installation) error {
+		b, err := newBench(ctx, c, *o)
+		if err != nil {
+			return err
+		}
+		if err := b.sameInjection(ctx); err != nil {
+			return err
+		}
+		for round := range o.rounds {
+			fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds)
+			for _, turn := range b.turns {
+				if err := b.take(ctx, turn); err != nil {
+					return fmt.Errorf("%s: %w; the server's log:\n%s", turn.name, err, installed.Log())
+				}
 			}
 		}
-	}
-	if err := b.print(out); err != nil || o.docs == "" {
-		return err
-	}
-	return b.report(machine, c.Version()).Write(o.docs)
+		if err := b.print(out); err != nil || o.docs == "" {
+			return err
+		}
+		return b.report(machine, c.Version()).Write(o.docs)
+	})
 }

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -37,7 +36,7 @@ func main() {
 	command.Main(cmd, o.run)
 }
 
-func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	for _, flag := range []struct {
 		name        string
 		value, most int
@@ -52,27 +51,19 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	c, err := cluster.Start(ctx, cluster.Config{Progress: progress})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Stop()) }()
-	installed, err := installation.Install(ctx, c, installation.Config{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, installed.Remove()) }()
-	b, err := newBench(c, installed, *o, progress)
-	if err != nil {
-		return err
-	}
-	if err := b.run(ctx); err != nil {
-		return fmt.Errorf("%w; the end of the server's log:\n%s", err, tail(installed.Server().Log()))
-	}
-	if err := b.print(out, c.Version()); err != nil || o.docs == "" {
-		return err
-	}
-	return b.report(machine, c.Version()).Write(o.docs)
+	return command.Installed(ctx, cluster.Config{Progress: progress}, func(c *cluster.Cluster, installed *installation.Installation) error {
+		b, err := newBench(c, installed, *o, progress)
+		if err != nil {
+			return err
+		}
+		if err := b.run(ctx); err != nil {
+			return fmt.Errorf("%w; the end of the server's log:\n%s", err, tail(installed.Server().Log()))
+		}
+		if err := b.print(out, c.Version()); err != nil || o.docs == "" {
+			return err
+		}
+		return b.report(machine, c.Version()).Write(o.docs)
+	})
 }
 
 // tail is enough of a log to see what went wrong: each admission has a line in it.

@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -36,7 +35,7 @@ func main() {
 	command.Main(cmd, o.run)
 }
 
-func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	const most = 1000
 	if o.pods < 1 || o.pods > most {
 		return fmt.Errorf("--pods is from 1 to %d", most)
@@ -48,28 +47,20 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) 
 		return err
 	}
 	// At this level the kubelet logs when it learns of a pod, and of a container's end.
-	c, err := cluster.Start(ctx, cluster.Config{Node: true, KubeletArgs: []string{"--v=2"}, Progress: progress})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Stop()) }()
-	installed, err := installation.Install(ctx, c, installation.Config{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, installed.Remove()) }()
-	if output, err := c.Command(ctx, "kubectl", "apply", "-f", "deploy/guard.yaml").CombinedOutput(); err != nil {
-		return fmt.Errorf("install the guard: %w: %s", err, output)
-	}
-	b, err := newBench(ctx, c)
-	if err != nil {
-		return err
-	}
-	if err := b.measure(ctx, o.pods, progress); err != nil {
-		return err
-	}
-	if err := b.print(out); err != nil || o.docs == "" {
-		return err
-	}
-	return b.report(machine, c.Version()).Write(o.docs)
+	return command.Installed(ctx, cluster.Config{Node: true, KubeletArgs: []string{"--v=2"}, Progress: progress}, func(c *cluster.Cluster, _ *installation.Installation) error {
+		if output, err := c.Command(ctx, "kubectl", "apply", "-f", "deploy/guard.yaml").CombinedOutput(); err != nil {
+			return fmt.Errorf("install the guard: %w: %s", err, output)
+		}
+		b, err := newBench(ctx, c)
+		if err != nil {
+			return err
+		}
+		if err := b.measure(ctx, o.pods, progress); err != nil {
+			return err
+		}
+		if err := b.print(out); err != nil || o.docs == "" {
+			return err
+		}
+		return b.report(machine, c.Version()).Write(o.docs)
+	})
 }

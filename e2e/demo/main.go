@@ -67,7 +67,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 
-	n.Step("The server is told to stop")
+	n.Step("The server gets a signal to stop")
 	if err := s.stop(); err != nil {
 		return err
 	}

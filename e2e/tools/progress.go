@@ -14,7 +14,7 @@ import (
 )
 
 // progress tells a person what a long step is doing: one line that is rewritten on a terminal, and an ordinary line
-// now and then in a log.
+// every few seconds in a log.
 type progress struct {
 	out      io.Writer
 	what     string

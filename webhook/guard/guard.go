@@ -1,76 +1,74 @@
-// Package guard makes the guard: ValidatingAdmissionPolicies that hold the pods of a namespace to a Pod Security Standard, as
-// Pod Security admission would, except for the one container that the webhook injects. Pod Security admission knows no such
-// exception: it would reject that container, or let every other one be privileged too.
+// Package guard renders the guard: ValidatingAdmissionPolicies that hold the pods of a namespace to a Pod Security Standard, as Pod
+// Security admission would, except for the injected container. Pod Security admission has no exception for one container: it would
+// reject the injected one, or allow every container to be privileged. This package renders; it installs nothing, and package inspect
+// compares an installed guard with a rendered one.
 //
-//	policy                       asks
-//	sysctl-injector-baseline     does the pod meet "baseline", and was each sysctl granted to its service account?
+//	policy                       rejects
+//	sysctl-injector-baseline     a pod that violates "baseline", or a sysctl that is not granted to its service account
 //	sysctl-injector-restricted   the same, with "restricted"
-//	sysctl-injector-kernel       do sysctls of the whole kernel come with a RuntimeClass that gives the pod its own?
-//	sysctl-injector-exec         does somebody want to get into the injected container?
-//	sysctl-injector-presence     does a pod ask for sysctls that the webhook has not seen?
-//	sysctl-injector-defaults     does a profile apply by default to a pod that the webhook has not given it?
+//	sysctl-injector-kernel       sysctls of the whole kernel without a RuntimeClass that gives the pod a kernel of its own
+//	sysctl-injector-exec         exec and attach into the injected container
+//	sysctl-injector-presence     a pod that asks for sysctls and that the webhook has not seen
+//	sysctl-injector-defaults     a pod without the sysctls that a profile gives it by default
 //
-// They hold where a namespace has the label sysctl-injector.dev/inject or sysctl-injector.dev/enforce, of whatever value:
+// The policies apply to namespaces with the label sysctl-injector.dev/inject or sysctl-injector.dev/enforce, whatever the value:
 //
 //	enforce                      standard
 //	absent                       baseline
-//	baseline, restricted         as it says
-//	privileged                   none, and of the rest of the guard only sysctl-injector-presence
+//	baseline, restricted         that one
+//	privileged                   none; of the other policies only sysctl-injector-presence applies
 //	anything else                restricted, and rejections say so: a typing error must not open a namespace
 //
-// The standards are those of the cluster's own Kubernetes version, as with Pod Security's "latest": standards.go has what differs.
+// The standards are those of the cluster's Kubernetes version, as with Pod Security's "latest". standards.go has the differences.
 //
 // # The injected container
 //
-// It is known by all that it has, not by its name, and all of that comes from templates/forms: the fields that are
-// the same in every pod are compared, for the others see templates/guard/standard.yaml. Any other container of that name is
-// rejected, and held to the standard besides, so that the message tells both.
+// The guard recognises the container by its whole shape and not by its name. The shapes come from templates/forms: fields that are the
+// same in every pod are compared, and templates/guard/standard.yaml has expressions for the others. Any other container with the name is
+// rejected, and also held to the standard, so that the message reports both.
 //
-// There are several forms of it. A field or two tell which one a container claims to be (the variable "form"), and it is compared with that
-// one alone, so that the costs of the forms do not add up. Those of a user namespace are admitted only with hostUsers: false. No grant
-// is asked for what any pod may have: the one that only reads, and, where baseline trusts user namespaces, the one for IPC names.
+// The container has several forms. One or two fields tell which form it claims to be (the variable "form"). It is compared with that form
+// only, so that the costs of the forms do not add up. The forms of a user namespace are admitted only with hostUsers: false. A container
+// that any pod may have needs no grant: the one that only reads, and where baseline trusts user namespaces, the one for IPC names.
 //
-// Where the webhook is not called (the namespace is not labelled inject=enabled) the container is rejected too, when a
-// pod is created: the guard can tell which names were granted, but only the webhook knows what values a policy allows.
-// Pods that have it already may still be updated.
+// If the webhook is not called for a namespace (it is not labelled inject=enabled), the container is rejected when a pod is created. The
+// guard knows which names were granted, but only the webhook knows which values a policy allows. Existing pods may still be updated.
 //
-// A dry run is not asked for grants: the webhook grants nothing in a dry run, so a service account's first pod would be rejected.
+// A dry run needs no grants. The webhook grants nothing in a dry run, so a service account's first pod would be rejected.
 //
 // # Presence
 //
-// The API server creates pods that ask for nothing also while the webhook does not answer, and asks about a pod again when another
-// webhook has changed it. A pod whose annotation comes so late, and that the webhook then does not see, would start without its
-// sysctls. The policy sysctl-injector-presence rejects it: it has no status annotation, which the webhook writes into each pod that
-// asks. A pod's author gains nothing by writing it: the API server creates a pod that has a key of ours only after the webhook
-// has answered.
+// While the webhook does not answer, the API server still creates pods that ask for nothing. It calls the webhook again when another
+// webhook has changed the pod. A pod that gets the annotation so late that the webhook does not see it would start without its sysctls.
+// The policy sysctl-injector-presence rejects it, because it lacks the status annotation, which the webhook writes into each pod that
+// asks. An author gains nothing by writing that annotation: the API server creates a pod with a key of ours only after the webhook has
+// answered.
 //
 // # Native sysctls
 //
-// An unsafe name in securityContext.sysctls violates every standard. The webhook writes such names only if an administrator has declared
-// that all kubelets allow them, and names them with their values in the status annotation. The check "sysctls" lets exactly those pass, in
-// pods that ask for sysctls: their status is the webhook's own.
+// An unsafe name in securityContext.sysctls violates every standard. The webhook writes such a name only if an administrator has declared
+// that all kubelets allow it, and records it with its value in the status annotation. The check "sysctls" admits exactly those, in pods
+// that ask for sysctls: their status is the webhook's own.
 //
 // # Defaults
 //
 // A profile can apply to a pod that does not name it. The webhook writes the names of such profiles into the status annotation. The policy
-// sysctl-injector-defaults has all SysctlProfiles as its parameters, evaluates their selectors itself, and rejects a pod whose status lacks
-// one that applies: the webhook did not see the pod, or not with the labels that it has now. So nothing depends on the order of webhooks.
+// sysctl-injector-defaults has all SysctlProfiles as its parameters and evaluates their selectors. It rejects a pod whose status lacks a
+// profile that applies: the webhook did not see the pod, or not with its present labels. So nothing depends on the order of webhooks.
 //
-// # Whose kernel
+// # The kernel of a pod
 //
-// CEL cannot look up the RuntimeClass that a pod names. But a policy can have objects as its parameters, and the
-// policy sysctl-injector-kernel has all RuntimeClasses. It is evaluated with each of them in turn, all have to agree, and each
-// speaks for the pods that name it alone. So it reads the very objects that the webhook reads, and nobody has to write
-// anything for it. It fails closed: before the API server has read the classes nothing that is matched is admitted, and a pod
-// that names no class, or one that does not exist, is rejected by the other policies or by the API server's own RuntimeClass
-// admission.
+// CEL cannot look up the RuntimeClass that a pod names. A policy can have objects as its parameters, and sysctl-injector-kernel has all
+// RuntimeClasses. The API server evaluates it with each of them. All evaluations have to pass, and each one judges only the pods that name
+// its class. So the guard reads the same objects as the webhook. It fails closed: before the API server has read the classes, it admits no
+// pod that the policy matches. A pod without a class, or with one that does not exist, is rejected by the other policies or by the API
+// server's RuntimeClass admission.
 //
 // # Limits
 //
-// An authorization check costs 350,000 of the 1,000,000 units that an expression may cost, and of the 10,000,000
-// that a binding may. Each argument's check is therefore an expression of its own, and 16 are no more than 5,600,000. The price:
-// the API server tells the first expression that fails, so violations of the standard come all at once, and
-// sysctls that were not granted one by one.
+// An authorization check costs 350,000 units. An expression may cost 1,000,000, and a binding 10,000,000. So each argument's check is an
+// expression of its own, and 16 of them cost at most 5,600,000. The API server reports only the first expression that fails, so
+// violations of the standard come together, and sysctls that are not granted come one by one.
 package guard
 
 import (
@@ -92,8 +90,8 @@ import (
 
 // Config is what an administrator chooses of the guard.
 type Config struct {
-	// Images are the init images that are ours: the one that the webhook injects, and in an upgrade the former one too, until
-	// the last pod that has it is gone.
+	// Images are the init images of the injected container: the one that the webhook injects, and during an upgrade the former one,
+	// until no pod has it.
 	Images []string
 	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own. RuntimeClasses labelled
 	// sysctl-injector.dev/kernel=guest need not be among them.
@@ -101,8 +99,8 @@ type Config struct {
 	// KubeletSysctls are patterns of the unsafe sysctls that all kubelets allow, which the webhook may write into
 	// securityContext.sysctls.
 	KubeletSysctls []string
-	// KubernetesVersion is the cluster's: "1.35", or as an API server reports it ("v1.35.4-eks-1a2b3c"). The guard has the
-	// standards of that version; of the newest that it knows where the cluster is newer, or if this is empty.
+	// KubernetesVersion is the cluster's: "1.35", or as an API server reports it ("v1.35.4-eks-1a2b3c"). The guard has the standards of
+	// that version. If it is empty or newer than the newest known version, the guard has those of the newest.
 	KubernetesVersion string
 }
 
@@ -174,7 +172,7 @@ func Render(config Config) ([]client.Object, error) {
 	return objects, nil
 }
 
-// addition adds to a policy what several policies share.
+// addition adds something that several policies share to a policy.
 type addition func(*admissionregistrationv1.ValidatingAdmissionPolicySpec) error
 
 func renderPolicy(name string, parts []addition, literals map[string]string) (*admissionregistrationv1.ValidatingAdmissionPolicy, error) {
@@ -182,7 +180,7 @@ func renderPolicy(name string, parts []addition, literals map[string]string) (*a
 	if err := templates.Decode(guardtemplates.Files, "policies/"+name+".yaml", policy); err != nil {
 		return nil, err
 	}
-	// A variable may name those before it only: the policy's own come last.
+	// A variable may refer only to those before it, so the policy's own variables come last.
 	own := policy.Spec.Variables
 	policy.Spec.Variables = nil
 	for _, add := range parts {
@@ -226,8 +224,8 @@ func shared(files ...string) []addition {
 	return parts
 }
 
-// judge adds the checks of a standard, the list of all violations that those of the version find, and a validation for each grant.
-// The variables of a check are there in every version, so that versions differ in the values of variables only.
+// judge adds the checks of a standard, the list of all violations that the version's checks find, and a validation for each grant.
+// Every version has the variables of every check, so that versions differ only in the values of variables.
 func judge(checks []row, kubernetes minor) []addition {
 	checks = slices.Concat(ours, checks)
 	var files, results []string
@@ -249,7 +247,7 @@ func judge(checks []row, kubernetes minor) []addition {
 	})
 }
 
-// granted asks whether the service account may use the sysctl of one argument.
+// granted validates that the service account may use the sysctl of one argument.
 func granted(argument int) admissionregistrationv1.Validation {
 	return admissionregistrationv1.Validation{
 		Expression: fmt.Sprintf("variables.asked.size() <= %[1]d\n|| variables.use.name(variables.asked[%[1]d]).check('use').allowed()", argument),

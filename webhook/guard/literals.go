@@ -12,8 +12,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// differs are the fields of the container that are not the same in every pod. The guard has expressions for each of them.
-var differs = []string{"name", "image", "imagePullPolicy", "command", "args", "resources", "securityContext"}
+// varying are the fields of the container that differ between pods. The guard has an expression for each of them.
+var varying = []string{"name", "image", "imagePullPolicy", "command", "args", "resources", "securityContext"}
 
 // literalsOf returns the expressions that fill in variables, by the variables' names.
 func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
@@ -23,7 +23,7 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	}
 	fixed, err := pickOf(shapes, func(shape form.Shape) any {
 		fixed := maps.Clone(shape.Container)
-		maps.DeleteFunc(fixed, func(name string, _ any) bool { return slices.Contains(differs, name) })
+		maps.DeleteFunc(fixed, func(name string, _ any) bool { return slices.Contains(varying, name) })
 		return fixed
 	})
 	if err != nil {
@@ -67,31 +67,31 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	return literals, nil
 }
 
-// ofCommands returns a part of a shape's command. Of two commands, the variable "scripted" says which one counts.
-func ofCommands(shape form.Shape, part func(*form.Command) any) any {
+// ofCommands returns a field of a shape's command. Of two commands, the variable "scripted" selects one.
+func ofCommands(shape form.Shape, field func(*form.Command) any) any {
 	if len(shape.Commands) == 1 {
-		return part(shape.Commands[0])
+		return field(shape.Commands[0])
 	}
 	literals := make([]string, len(shape.Commands))
 	for i, command := range shape.Commands {
 		var err error
-		if literals[i], err = celtext.Literal(part(command)); err != nil {
+		if literals[i], err = celtext.Literal(field(command)); err != nil {
 			panic(err) // words and texts always encode
 		}
 	}
 	return celtext.Expression("(variables.scripted ? " + literals[1] + "\n: " + literals[0] + ")")
 }
 
-// pickOf returns the expression for one part of a container's shape. Of several shapes, the variable "form" says which one counts:
-// CEL evaluates that one only, so that the costs of the forms do not add up. The last shape is for every form without a test of its own.
-func pickOf(shapes []form.Shape, part func(form.Shape) any) (string, error) {
+// pickOf returns the expression for one field of a container's shape. The variable "form" selects one of several shapes: CEL evaluates
+// only that one, so that the costs of the forms do not add up. The last shape is the one for any other value of "form".
+func pickOf(shapes []form.Shape, field func(form.Shape) any) (string, error) {
 	if len(shapes) == 0 {
 		return "", errors.New("there is no form")
 	}
 	literals := make([]string, len(shapes))
 	for i, shape := range shapes {
 		var err error
-		if literals[i], err = celtext.Literal(part(shape)); err != nil {
+		if literals[i], err = celtext.Literal(field(shape)); err != nil {
 			return "", fmt.Errorf("the shape %q: %w", shape.Name, err)
 		}
 	}
@@ -136,8 +136,8 @@ func nodeNames() string {
 // maxLine is how long a line of a generated expression may be, for those who read the manifest.
 const maxLine = 120
 
-// hostOnly returns the names of network scope that are not for a pod on a shared kernel. Patterns are left out: they
-// are of names that no pod's network namespace has, so that setting one can only fail.
+// hostOnly returns the names of network scope that a pod on a shared kernel cannot set. Patterns are left out: no pod's network
+// namespace has their names, so setting one can only fail.
 func hostOnly() []string {
 	var names []string
 	for entry := range sysctl.Known() {
@@ -163,9 +163,9 @@ func indices(count int) []int {
 	return list
 }
 
-// sortedOf returns the expression for what is in a list, each value once and in order, for which CEL has a function only since
-// Kubernetes 1.34. It takes what is at a place and at none before, and then for each place the value that so many others
-// are less than. As that is cubic, more than 40 values are left in the order in which they were found.
+// sortedOf returns the expression for the distinct values of a list in order. CEL has a function for that only since Kubernetes 1.34. The
+// expression keeps the first occurrence of each value, and then for each index the value with that many smaller ones. That takes cubic
+// time, so more than 40 values stay in the order of the list.
 func sortedOf(list string) string {
 	return "[variables." + list + "]\n" +
 		".map(l, variables.places.filter(i, i < l.size() && l.indexOf(l[i]) == i).map(i, l[i]))\n" +

@@ -36,7 +36,7 @@ type stage struct {
 
 // stages follow one another without a gap, from the creation to the app's start.
 var stages = []stage{
-	{name: "API server, scheduler: until the kubelet hears of it", of: func(t timeline) time.Duration { return t.seen.Sub(t.create) }},
+	{name: "API server, scheduler: until the kubelet learns of it", of: func(t timeline) time.Duration { return t.seen.Sub(t.create) }},
 	{name: "kubelet: cgroups, volumes", of: func(t timeline) time.Duration { return t.sandbox.begin.Sub(t.seen) }},
 	{name: "sandbox, its network", of: func(t timeline) time.Duration { return t.sandbox.end.Sub(t.sandbox.begin) }},
 	{name: "kubelet: image check, settings", of: func(t timeline) time.Duration { return t.first().creation.begin.Sub(t.sandbox.end) }},

@@ -19,11 +19,11 @@ const (
 	endPatience  = 3 * time.Second
 )
 
-// keep boots a guest and stands for it until it is told to end it.
+// keep boots a guest, and represents it until a signal ends it.
 func keep(c container) int {
 	starting := starter()
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, syscall.SIGTERM)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
 	g, err := boot(c)
 	if err != nil {
 		fmt.Fprint(starting, err)
@@ -40,7 +40,7 @@ func keep(c container) int {
 	go g.forward()
 	go g.accept(listener)
 	select {
-	case <-told:
+	case <-signals:
 		return 128 + int(syscall.SIGTERM)
 	case <-g.gone:
 		return lost

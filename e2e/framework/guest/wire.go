@@ -27,7 +27,7 @@ type message struct {
 	Error   string            `json:"error,omitempty"`
 }
 
-// What the guest is told.
+// Requests to the guest.
 const (
 	opSet    = "set" // sysctls
 	opCreate = "create"
@@ -86,7 +86,7 @@ func (l *link) receive() (message, error) {
 	}
 }
 
-// answer waits for the end of what the other side was told to do.
+// answer waits until the other side has carried out the request.
 func (l *link) answer() error {
 	for {
 		m, err := l.receive()

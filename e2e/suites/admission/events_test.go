@@ -23,28 +23,28 @@ const (
 		"on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"
 )
 
-// told is what matters of one of our Events.
-type told struct{ Object, Related, Action, Note string }
+// summary is what the tests compare of an Event.
+type summary struct{ Object, Related, Action, Note string }
 
 // eventsOf are the Events that the server has written about objects of a namespace.
-func eventsOf(ctx context.Context, namespace string) ([]told, error) {
+func eventsOf(ctx context.Context, namespace string) ([]summary, error) {
 	list, err := client.EventsV1().Events(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
-	var found []told
+	var found []summary
 	for _, event := range list.Items {
 		if event.ReportingController == events.Controller {
-			found = append(found, told{event.Regarding.Kind + "/" + event.Regarding.Name, event.Related.Kind, event.Action, event.Note})
+			found = append(found, summary{event.Regarding.Kind + "/" + event.Regarding.Name, event.Related.Kind, event.Action, event.Note})
 		}
 	}
 	return found, nil
 }
 
 // awaitEvents waits until the server has written as many Events, and compares them.
-func awaitEvents(t *testing.T, namespace string, want ...told) {
+func awaitEvents(t *testing.T, namespace string, want ...summary) {
 	t.Helper()
-	var got []told
+	var got []summary
 	eventually(t, fmt.Sprintf("%d Events", len(want)), func(ctx context.Context) (done bool, err error) {
 		got, err = eventsOf(ctx, namespace)
 		return len(got) >= len(want), err
@@ -60,7 +60,7 @@ func described(k *terminal, kind, name string) string {
 	return events
 }
 
-// A person who asks about their Deployment is told why it has no pods. A StatefulSet has it from its own controller, once.
+// An Event at the Deployment says why it has no pods. At a StatefulSet, its own controller says so, once.
 func TestEventsAtTheDeployment(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
@@ -74,7 +74,7 @@ func TestEventsAtTheDeployment(t *testing.T) {
 		return strings.Contains(described(k, "statefulset", "statefulset"), rejection(rejectedSwappiness)), nil
 	})
 	apply("Deployment", "")
-	awaitEvents(t, namespace, told{"Deployment/deployment", "ReplicaSet", "NodeLevel", rejectedSwappiness})
+	awaitEvents(t, namespace, summary{"Deployment/deployment", "ReplicaSet", "NodeLevel", rejectedSwappiness})
 	line := regexp.MustCompile(`(?m)^ +Warning +SysctlRefused +\S+( \(x\d+ over \S+\))? +sysctl-injector +` + regexp.QuoteMeta(rejectedSwappiness) + `$`)
 	if said := described(k, "deployment", "deployment"); !line.MatchString(said) {
 		t.Errorf("kubectl describe deployment says:\n%s", said)
@@ -90,7 +90,7 @@ func TestEventsAtTheCronJob(t *testing.T) {
 	k := newTerminal(t, namespace)
 	k.must(strings.Replace(cronJob, "kernel.sem = 10000 1024000000   500 32000", swappiness, 1), "apply", "-f", "-")
 	startMissed(k)
-	awaitEvents(t, namespace, told{"CronJob/nightly", "Job", "NodeLevel", rejectedSwappiness})
+	awaitEvents(t, namespace, summary{"CronJob/nightly", "Job", "NodeLevel", rejectedSwappiness})
 }
 
 // A dry run is rejected the same, and leaves no Event. Rejected for another reason, the same ReplicaSet's pod makes an Event of its own.
@@ -112,7 +112,7 @@ func TestEventsAreNotOfDryRuns(t *testing.T) {
 	const broken = "InvalidAnnotation: " + annotation + `Required value: line 1: net.core.somaxconn has no value: write "name = value"`
 	k.fails(denied(broken), manifest(t, owned("net.core.somaxconn =")), "create", "--dry-run=server", "-f", "-")
 	k.fails(denied(rejectedSwappiness), manifest(t, owned(swappiness)), "create", "-f", "-")
-	awaitEvents(t, namespace, told{"Deployment/web", "ReplicaSet", "NodeLevel", rejectedSwappiness})
+	awaitEvents(t, namespace, summary{"Deployment/web", "ReplicaSet", "NodeLevel", rejectedSwappiness})
 	// Twice more: the Event becomes a series.
 	for range 2 {
 		k.fails(denied(rejectedSwappiness), manifest(t, owned(swappiness)), "create", "-f", "-")

@@ -30,7 +30,7 @@ func TestApplyOfALivePodsOwnYAML(t *testing.T) {
 	}
 	wantInjected(t, second, "net.core.somaxconn=32768")
 	if diff := cmp.Diff(first.Spec, second.Spec); diff != "" {
-		t.Errorf("the pod made anew differs (-first +second):\n%s", diff)
+		t.Errorf("the second pod differs (-first +second):\n%s", diff)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestQoSClassStays(t *testing.T) {
 	}
 }
 
-// The API server fills in a LimitRange's defaults before the webhook sees the pod, and once more afterwards.
+// The API server fills in a LimitRange's defaults before the webhook sees the pod, and again afterwards.
 func TestLimitRange(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -78,7 +78,7 @@ func whilePaused(t *testing.T, makeObject func(), createPod func() (*corev1.Pod,
 	return pod, err
 }
 
-// The server's caches may be behind the API server's answer to whoever made the object: nobody may notice.
+// The server's caches may lag behind the API server. A client that has just created the object must not notice.
 func TestClassMadeRightBeforeThePod(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)

@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// A server that is told to end answers what has reached it, and then ends well.
+// A server that gets SIGTERM answers the requests that have reached it, and exits with status 0.
 func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)

@@ -28,7 +28,7 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 	tells := func(line string, metrics ...string) {
 		t.Helper()
 		said = append(said, strings.TrimLeft(line, "[!+]"))
-		eventually(t, line, func() string { return "it tells:\n" + observe(t, server, "/readyz?verbose") }, func(context.Context) (bool, error) {
+		eventually(t, line, func() string { return "it answers:\n" + observe(t, server, "/readyz?verbose") }, func(context.Context) (bool, error) {
 			return strings.Contains(observe(t, server, "/readyz?verbose"), line+"\n"), nil
 		})
 		must(t, server.Ready(t.Context()))

@@ -128,13 +128,13 @@ func TestServerWithoutTheRightToWriteItsSecret(t *testing.T) {
 	want := `[!]certificate renewal: create Secret sysctl-injector-system/sysctl-injector-tls: secrets is forbidden: User "` + installation.User +
 		`" cannot create resource "secrets" in API group "" in the namespace "sysctl-injector-system"; an earlier certificate is served until ` +
 		leaf(t, lost).NotAfter.Format(time.RFC3339) + "\n"
-	state := func() string { return "it tells:\n" + observe(t, server, "/readyz?verbose") }
+	state := func() string { return "it answers:\n" + observe(t, server, "/readyz?verbose") }
 	eventually(t, want, state, func(context.Context) (bool, error) { return strings.Contains(state(), want), nil })
 	must(t, server.Ready(t.Context()))
 	kubectl(t, string(selfManagedRBAC), "apply", "-f", "-")
 	awaitServed(t, []*installation.Server{server}, secret(t))
-	if told := state(); strings.Contains(told, "[!]") {
-		t.Error(told)
+	if text := state(); strings.Contains(text, "[!]") {
+		t.Error(text)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestInstallManifest(t *testing.T) {
 	}
 }
 
-// An administrator applies the manifest, and once more when it says that it does not know its own kinds yet.
+// An administrator applies the manifest, and applies it again when the API server does not know its kinds yet.
 func TestInstallManifestApplies(t *testing.T) {
 	c := suite.Cluster(t)
 	if err := kubectl(t.Context(), c, "apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f", manifest); err != nil {

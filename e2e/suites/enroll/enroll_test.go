@@ -150,17 +150,17 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 
 	// enroll names a workload that the standard would reject, and asks the administrator.
 	p.must(agent, "kubectl", "apply", "-f", "-")
-	const told = "In namespace \"shop\", \"restricted\" would reject new pods of these workloads:\n" +
+	const violations = "In namespace \"shop\", \"restricted\" would reject new pods of these workloads:\n" +
 		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container \"agent\" must set securityContext.allowPrivilegeEscalation=false), " +
 		"unrestricted capabilities (container \"agent\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"agent\" must set " +
 		"securityContext.runAsNonRoot=true), seccompProfile (pod or container \"agent\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")\n"
-	p.says("", told+"Continue? [y/N] \n"+`error: namespace "shop": nothing was changed; `+fixIt+"\n", "", "sysctl-injector", "enroll", "shop")
+	p.says("", violations+"Continue? [y/N] \n"+`error: namespace "shop": nothing was changed; `+fixIt+"\n", "", "sysctl-injector", "enroll", "shop")
 	const changes = `  label pod-security.kubernetes.io/enforce: change "restricted" to "privileged"
   label sysctl-injector.dev/enforce: add "restricted"
   label sysctl-injector.dev/inject: add "enabled"
   annotation sysctl-injector.dev/former-enforce: add "restricted"
 `
-	p.says("namespace/shop enrolled (server dry run)\n"+changes, told, "", "sysctl-injector", "enroll", "shop", "--dry-run", "server")
+	p.says("namespace/shop enrolled (server dry run)\n"+changes, violations, "", "sysctl-injector", "enroll", "shop", "--dry-run", "server")
 	p.must("", "kubectl", "-n", "shop", "delete", "daemonset", "agent")
 	before := p.must("", "kubectl", "get", "namespace", "shop", "-o", "jsonpath={.metadata.labels}{.metadata.annotations}")
 	p.says("namespace/shop enrolled\n"+changes, "", "", "sysctl-injector", "enroll", "shop")

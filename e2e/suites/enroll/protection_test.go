@@ -80,15 +80,15 @@ spec:
 
 func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 	p := withGuard(t)
-	var told, asked string
+	var violations, asked string
 	for _, name := range []string{"first", "second"} {
 		p.createNamespace(name)
 		p.eventually("default", "", "kubectl", "-n", name, "get", "serviceaccount", "default")
 		// The pod of a custom resource counts: its maker is not among the workloads that are judged.
 		p.eventually("pod/member created", ownedByACustomResource, "kubectl", "-n", name, "create", "-f", "-")
-		told = fmt.Sprintf("In namespace %q, \"baseline\" would reject new pods of these workloads:\n"+
+		violations = fmt.Sprintf("In namespace %q, \"baseline\" would reject new pods of these workloads:\n"+
 			"  Pod \"member\": host namespaces (hostNetwork=true), hostPort (container \"db\" uses hostPort 1)\nContinue? [y/N] ", name)
-		asked += told
+		asked += violations
 	}
 	changes := func(name string) string {
 		return "namespace/" + name + ` enrolled

@@ -53,7 +53,7 @@ func TestForeignObjects(t *testing.T) {
 	}
 }
 
-// What carries the label, but cannot be changed into what is needed, is deleted and made anew.
+// An object with the label that cannot be changed into the needed one is deleted and created again.
 func TestReplacedObjects(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
@@ -78,7 +78,7 @@ func TestReplacedObjects(t *testing.T) {
 			must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(foundRole), foundRole))
 			must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(found), found))
 			if found.UID == test.object.GetUID() || foundRole.UID == test.object.GetUID() {
-				t.Errorf("%q was not made anew", test.object.GetName())
+				t.Errorf("%q was not created again", test.object.GetName())
 			}
 			if diff := cmp.Diff(rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: foundRole.Name}, found.RoleRef); diff != "" {
 				t.Errorf("roleRef (-want +got):\n%s", diff)

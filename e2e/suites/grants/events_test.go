@@ -16,7 +16,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 )
 
-// Whoever reaches the port may say that a pod of any controller was rejected. Only what the API server knows to be so leads to an
+// A client that reaches the port can claim that a pod of any controller was rejected. Only what the API server confirms leads to an
 // Event: a ReplicaSet of this UID, in a namespace that is enrolled.
 func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 	s := newSite(t, serverConfig{})

@@ -49,25 +49,25 @@ func TestRoleIsMinimal(t *testing.T) {
 	rows := map[right]func(*minimal, *testing.T, right){
 		{"", "namespaces", "get"}:                                              (*minimal).rejectsForeignNamespace,
 		{"", "namespaces", "list"}:                                             (*minimal).isNotReady,
-		{"", "namespaces", "watch"}:                                            (*minimal).hearsNothing,
+		{"", "namespaces", "watch"}:                                            (*minimal).seesNoChanges,
 		{"node.k8s.io", "runtimeclasses", "get"}:                               (*minimal).rejectsUnknownRuntimeClass,
 		{"node.k8s.io", "runtimeclasses", "list"}:                              (*minimal).isNotReady,
-		{"node.k8s.io", "runtimeclasses", "watch"}:                             (*minimal).hearsNothing,
+		{"node.k8s.io", "runtimeclasses", "watch"}:                             (*minimal).seesNoChanges,
 		{v1alpha1.GroupName, "sysctlpolicies", "list"}:                         (*minimal).isNotReady,
-		{v1alpha1.GroupName, "sysctlpolicies", "watch"}:                        (*minimal).hearsNothing,
+		{v1alpha1.GroupName, "sysctlpolicies", "watch"}:                        (*minimal).seesNoChanges,
 		{v1alpha1.GroupName, "sysctlprofiles", "list"}:                         (*minimal).isNotReady,
-		{v1alpha1.GroupName, "sysctlprofiles", "watch"}:                        (*minimal).hearsNothing,
+		{v1alpha1.GroupName, "sysctlprofiles", "watch"}:                        (*minimal).seesNoChanges,
 		{v1alpha1.GroupName, "sysctlpolicies/status", "update"}:                (*minimal).tellsNoStatus,
 		{v1alpha1.GroupName, "sysctlprofiles/status", "update"}:                (*minimal).tellsNoStatus,
 		{rbacv1.GroupName, "clusterroles", "get"}:                              (*minimal).rejectsPod,
 		{rbacv1.GroupName, "clusterroles", "list"}:                             (*minimal).isNotReady,
-		{rbacv1.GroupName, "clusterroles", "watch"}:                            (*minimal).hearsNothing,
+		{rbacv1.GroupName, "clusterroles", "watch"}:                            (*minimal).seesNoChanges,
 		{rbacv1.GroupName, "clusterroles", "create"}:                           (*minimal).rejectsPod,
 		{rbacv1.GroupName, "clusterroles", "patch"}:                            (*minimal).rejectsPod,
 		{rbacv1.GroupName, "clusterroles", "delete"}:                           (*minimal).rejectsPod,
 		{rbacv1.GroupName, "rolebindings", "get"}:                              (*minimal).rejectsPod,
 		{rbacv1.GroupName, "rolebindings", "list"}:                             (*minimal).isNotReady,
-		{rbacv1.GroupName, "rolebindings", "watch"}:                            (*minimal).hearsNothing,
+		{rbacv1.GroupName, "rolebindings", "watch"}:                            (*minimal).seesNoChanges,
 		{rbacv1.GroupName, "rolebindings", "create"}:                           (*minimal).rejectsPod,
 		{rbacv1.GroupName, "rolebindings", "patch"}:                            (*minimal).rejectsPod,
 		{rbacv1.GroupName, "rolebindings", "delete"}:                           (*minimal).rejectsPod,
@@ -140,7 +140,7 @@ func setRights(t *testing.T, missing right) {
 	}
 }
 
-// isNotReady: what was there before is never known.
+// isNotReady: without the list, the caches are never filled.
 func (m *minimal) isNotReady(t *testing.T, r right) {
 	// As where the API server does not stream lists (before Kubernetes 1.32): a client that watches need not list there.
 	s := launch(t, serverConfig{account: reduced, env: []string{"KUBE_FEATURE_WatchListClient=false"}})
@@ -168,8 +168,8 @@ func (s *server) answers(t *testing.T, want string) {
 	})
 }
 
-// hearsNothing: what comes is never known, and so nothing is done about it.
-func (m *minimal) hearsNothing(t *testing.T, r right) {
+// seesNoChanges: without the watch, the server never learns of a change.
+func (m *minimal) seesNoChanges(t *testing.T, r right) {
 	s := launch(t, serverConfig{account: reduced, env: []string{"KUBE_FEATURE_WatchListClient=false"}})
 	s.awaitLog(t, logged(r.denied()))
 }
@@ -261,5 +261,5 @@ func (m *minimal) tellsNoStatus(t *testing.T, r right) {
 	m.awaitLog(t, logged(r.denied()))
 }
 
-// logged is a text as it stands in a line of the log.
+// logged is a text as a line of the log quotes it.
 func logged(text string) string { return strings.ReplaceAll(text, `"`, `\"`) }

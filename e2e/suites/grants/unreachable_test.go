@@ -35,7 +35,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// proxy hands bytes on to the API server, until it is told to stop.
+// proxy forwards bytes to the API server until it is stopped.
 type proxy struct {
 	address  string
 	listener net.Listener

@@ -215,7 +215,7 @@ func verdict(err error) string {
 	return err.Error()
 }
 
-// violations cuts who rejected off a message, and leaves what was rejected: in the same words, whoever it was.
+// violations returns the part of a message that the guard and Pod Security admission have in common.
 func violations(message string) string {
 	_, found, _ := strings.Cut(message, "violates PodSecurity ")
 	return found

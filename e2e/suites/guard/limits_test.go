@@ -44,7 +44,7 @@ func TestGuardMessages(t *testing.T) {
 		pod  func(*corev1.Pod)
 		want string
 	}{
-		{"more than 40 values are told as they were found", func(pod *corev1.Pod) {
+		{"more than 40 values are not sorted", func(pod *corev1.Pod) {
 			for n := range 60 {
 				pod.Spec.Containers[0].Ports = append(pod.Spec.Containers[0].Ports,
 					corev1.ContainerPort{Name: fmt.Sprintf("p%d", n), ContainerPort: int32(9060 - n), HostPort: int32(9060 - n)})

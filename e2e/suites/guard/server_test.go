@@ -18,7 +18,7 @@ type olderAnswer struct {
 	want     string
 }
 
-// Since these versions the API server knows a feature without being told to by a feature gate. Before, it drops the fields.
+// The versions since which the API server has a feature without a feature gate. Before, it drops the fields.
 const (
 	userNamespaces  = 33 // UserNamespacesSupport and ProcMountType: hostUsers, procMount
 	inPlaceResize   = 33 // InPlacePodVerticalScaling: resizePolicy, pods/resize

@@ -14,7 +14,7 @@ import (
 
 func script(text string) []string { return []string{"sh", "-ec", text, "sysctl-injector"} }
 
-// verifying is a pod whose sysctls are verified, in earnest: nothing of it is granted.
+// verifying is a pod whose sysctls are verified. It is created without a dry run, and nothing is granted for it.
 func verifying(args ...string) *corev1.Pod {
 	pod := plainPod()
 	pod.Name, pod.GenerateName = "", "pod-"

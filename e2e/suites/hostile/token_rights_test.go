@@ -17,7 +17,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Whoever holds the server's token gains no right but the use of sysctls.
+// The holder of the server's token gains no right but the use of sysctls.
 func TestNoEscalation(t *testing.T) {
 	suite.Cluster(t)
 	server := as(t, installation.Name)

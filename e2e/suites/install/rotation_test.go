@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// renew has cert-manager issue a certificate anew, as `cmctl renew` does, and waits until it is in use.
+// renew makes cert-manager issue a certificate again, as `cmctl renew` does, and waits until it is in use.
 func renew(t *testing.T, name string) {
 	t.Helper()
 	key := client.ObjectKey{Namespace: system, Name: name}
@@ -35,7 +35,7 @@ func renew(t *testing.T, name string) {
 		})
 		return objects.Status().Update(ctx, certificate)
 	})
-	eventually(t, "certificate "+name+" to be issued anew", func(ctx context.Context) error {
+	eventually(t, "certificate "+name+" to be issued again", func(ctx context.Context) error {
 		if err := objects.Get(ctx, key, certificate); err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func served(t *testing.T, namespace string) {
 	}
 }
 
-// dialTLS connects to a server's webhook, whoever it is.
+// dialTLS connects to a server's webhook.
 func dialTLS(ctx context.Context, t *testing.T, ip string) (*tls.Conn, error) {
 	conn, err := suite.Cluster(t).Dial(ctx, "tcp", net.JoinHostPort(ip, webhookPort))
 	if err != nil {

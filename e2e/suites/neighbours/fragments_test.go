@@ -48,7 +48,7 @@ func (f fragment) change(pod *corev1.Pod) {
 	}
 }
 
-// merge panics where a fixture is none: the webhook's caller is then told.
+// merge panics if a fixture is invalid, and the webhook's caller gets the error.
 func merge(c *corev1.Container, patch json.RawMessage) {
 	if len(patch) == 0 {
 		return

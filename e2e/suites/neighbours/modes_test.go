@@ -125,7 +125,7 @@ func TestFirstPod(t *testing.T) {
 	}
 }
 
-// The pods of every controller are injected, also when they are created anew after an eviction, and by `kubectl create job --from`.
+// The pods of every controller are injected, also when they are created again after an eviction, and by `kubectl create job --from`.
 func TestControllers(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

@@ -18,24 +18,24 @@ type neighbour struct {
 	name string
 	// change is what it does to a pod. It must be idempotent.
 	change func(*corev1.Pod)
-	// spares tells that it leaves the injected container alone when it is called again.
+	// spares is set if it does not change the injected container when it is called again.
 	spares bool
-	// sparesVerify tells the same of the container of mode: verify.
+	// sparesVerify is the same for the container of mode: verify.
 	sparesVerify bool
-	// removesContainer tells that it removes our container, so that ours adds it once more. AlwaysPullImages does not run again after that,
+	// removesContainer is set if it removes our container, so that our webhook adds it again. AlwaysPullImages does not run after that,
 	// and rejects the pull policy IfNotPresent.
 	removesContainer bool
-	// removesNative tells that it removes native sysctls each time it is called.
+	// removesNative is set if it removes native sysctls each time it is called.
 	removesNative bool
-	// setsResources tells that it sets resources, which our container keeps.
+	// setsResources is set if it sets resources, which our container keeps.
 	setsResources bool
-	// alone tells that what it adds to init containers is not allowed in those of a pod.
+	// alone is set if what it adds to init containers is not allowed in those of a pod.
 	alone bool
-	// rejection is what the message says where the neighbour has the last word; nil: the likely cause, and the remedy.
+	// rejection is what the message says if the neighbour is called last; nil: the likely cause, and the remedy.
 	rejection []string
-	// asIf changes the pod that is created without the neighbour, for what it does to the pod as a whole.
+	// asIf changes the pod that is created without the neighbour, as the neighbour changes a whole pod.
 	asIf func(*corev1.Pod)
-	// notice changes a pod so that the neighbour takes notice of it.
+	// notice changes a pod so that the neighbour acts on it.
 	notice func(*corev1.Pod)
 }
 

@@ -103,7 +103,7 @@ func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 			apply := suite.Cluster(t).Command(ctx, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-")
 			apply.Stdin = bytes.NewReader(output)
 			answer, err := apply.CombinedOutput()
-			return string(answer), err == nil // the guard hears of a grant a moment later
+			return string(answer), err == nil // the guard learns of a grant a moment later
 		})
 	}
 	created, err := client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})

@@ -67,7 +67,7 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 				}
 			}
 			if found := culprits(described); found != test.culprit {
-				t.Errorf("whoever reads kubectl describe as the docs say finds %q at fault, want %q:\n%s", found, test.culprit, described)
+				t.Errorf("by kubectl describe, as documented, %q is at fault, want %q:\n%s", found, test.culprit, described)
 			}
 		})
 	}

@@ -111,7 +111,7 @@ func (tr tracer) goOn(tid int, status unix.WaitStatus) {
 			tr.traced[int(child)] = true
 		}
 	}
-	_ = unix.PtraceCont(tid, signal) // one that has been killed meanwhile is told by the next wait
+	_ = unix.PtraceCont(tid, signal) // the next wait reports a thread that was killed meanwhile
 }
 
 func commandLine(pid int) string {

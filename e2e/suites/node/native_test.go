@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// This node's kubelet allows the first of these; the server of this suite is told that all kubelets allow both.
+// This node's kubelet allows the first of these; --kubelet-sysctls of this suite's server declares both.
 const declared = "kernel.msg*,net.core.somaxconn"
 
 func nativeFirst(pod *corev1.Pod) { pod.Annotations[v1alpha1.StrategyAnnotation] = "native-first" }

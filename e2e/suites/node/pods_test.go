@@ -85,7 +85,7 @@ func run(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	return awaitPod(t, created, "to be ready", ready)
 }
 
-// awaitPod waits until a pod is as it should be. Where it never is, the kubelet's view of it is told.
+// awaitPod waits until a pod is as wanted. If it never is, the error has the pod's status.
 func awaitPod(t *testing.T, pod *corev1.Pod, what string, condition func(*corev1.Pod) bool) *corev1.Pod {
 	t.Helper()
 	var found *corev1.Pod

@@ -46,7 +46,7 @@ func TestSemaphoresOfTheSample(t *testing.T) {
 	}
 }
 
-// An unsafe sysctl that the kubelet is not told to allow: the scheduler knows nothing of that, so the kubelet rejects each pod
+// An unsafe sysctl that the kubelet does not allow: the scheduler knows nothing of that, so the kubelet rejects each pod
 // that a ReplicaSet makes, and it makes the next.
 func TestUnsafeSysctlByItselfIsAStormOfFailedPods(t *testing.T) {
 	t.Parallel()

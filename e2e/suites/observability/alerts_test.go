@@ -74,7 +74,7 @@ func TestEveryAlertIsTestedBothWays(t *testing.T) {
 	}
 }
 
-// Whoever is called by an alert finds a text that says what to do.
+// Each alert has a text that says what to do.
 func TestEveryAlertIsExplained(t *testing.T) {
 	const docs = "https://github.com/sysctl-injector/sysctl-injector/blob/main/docs/observability.md#"
 	found := anchors(t, docsFile)

@@ -160,7 +160,7 @@ func labelsIn(expression string) (labels []string) {
 	return labels
 }
 
-// The reasons that mean no rejection, and those that are no fault of the pod, are told apart the same way everywhere.
+// Every query distinguishes the same reasons: those of admissions, and those of rejections that are not the pod's fault.
 func TestExpressionsKnowTheReasons(t *testing.T) {
 	admitted := strings.Join([]string{injection.ReasonInjected, injection.ReasonAlreadyInjected, injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|")
 	known := []string{

@@ -16,7 +16,7 @@ const (
 	readyWord = "ready"
 )
 
-// supervise owns a cluster until it is told to end.
+// supervise owns a cluster until it gets a signal.
 func supervise(cmd *cobra.Command, dir string, o options) (err error) {
 	syscall.CloseOnExec(readyFD) // else the cluster's processes hold it open as well, and a failure never ends the wait
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)

@@ -114,7 +114,7 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", describe(object), err)
 	case found.GetLabels()[v1alpha1.ManagedByLabel] != v1alpha1.ManagedBy:
-		return fmt.Errorf("%s exists, without the label %s=%s: it is somebody else's, and is left as it is; delete it, or give it the label",
+		return fmt.Errorf("%s exists without the label %s=%s, so it is not changed; delete it, or add the label",
 			describe(object), v1alpha1.ManagedByLabel, v1alpha1.ManagedBy)
 	case !equality.Semantic.DeepEqual(found.Object["roleRef"], wanted.Object["roleRef"]):
 		// roleRef is immutable, so the binding has to be replaced.

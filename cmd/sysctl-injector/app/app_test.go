@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // asProgram, in the environment, makes the test binary the command line itself.
 const asProgram = "SYSCTL_INJECTOR_TEST_AS_PROGRAM"
@@ -94,7 +94,7 @@ func TestCommandLine(t *testing.T) {
 		out    string // that it begins with
 		errOut string // all of it
 	}{
-		{"shows its help when it is told nothing", "", []string{}, 0, "sysctl-injector gives pods the kernel parameters", ""},
+		{"shows its help without arguments", "", []string{}, 0, "sysctl-injector gives pods the kernel parameters", ""},
 		{"rejects an unknown command", "", []string{"injct"}, 2, "", "error: unknown command \"injct\"; did you mean inject?\nSee 'sysctl-injector --help'.\n"},
 		{"rejects an unknown flag", "", []string{"inject", "--file", "x"}, 2, "", "error: unknown flag: --file\nSee 'sysctl-injector inject --help'.\n"},
 		{"rejects an unknown format", "", []string{"inject", "-f", "-", "-o", "xml"}, 2, "",
@@ -169,7 +169,7 @@ func TestCommandLine(t *testing.T) {
 				"See 'sysctl-injector explain --help'.\n"},
 		{"version tells of the build", "", []string{"version", "-o", "json"}, 0, "{\n  \"clientVersion\": {\n    \"version\": \"v1.2.3\",", ""},
 		{"version knows no server where there is no cluster", "", []string{"version"}, 0, "sysctl-injector v1.2.3 (", ""},
-		{"completion is at hand", "", []string{"completion", "bash"}, 0, "# bash completion V2 for sysctl-injector", ""},
+		{"prints the completion of bash", "", []string{"completion", "bash"}, 0, "# bash completion V2 for sysctl-injector", ""},
 	}
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	for _, test := range tests {

@@ -114,7 +114,7 @@ func whatWasDone(outcome injection.Outcome) string {
 	case injection.ReasonAlreadyInjected:
 		return "unchanged; sets " + oneLine(strings.Join(set, ", "))
 	case reasonParameterized:
-		return "left as it is, since it holds a parameter"
+		return "unchanged, since it contains a parameter"
 	case injection.ReasonOptedOut:
 		return "left alone, as its annotation " + v1alpha1.InjectAnnotation + " says"
 	}

@@ -75,7 +75,7 @@ func TestInjectReports(t *testing.T) {
 		{"a parameter of an OpenShift Template", "apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: web}\nobjects:\n- " +
 			strings.ReplaceAll(strings.TrimSpace(deployment("", strings.Replace(askingTemplate, "net.core.somaxconn = 4096", `"net.core.somaxconn = ${BACKLOG}"`, 1))), "\n", "\n  ") + "\n", nil, 0, 0,
 			"Warning: " + at + "1: Template \"web\": its annotation holds a parameter of the Template: put what `oc process` prints through this command instead\n" +
-				at + "1: Template \"web\": left as it is, since it holds a parameter\n"},
+				at + "1: Template \"web\": unchanged, since it contains a parameter\n"},
 		{"a namespace with a wrong label", namespace("  labels: {sysctl-injector.dev/inject: \"true\"}\n") + pod("shop"), nil, 1, 0,
 			"error: " + at + "5: Namespace \"shop\": UnknownValue: metadata.labels[sysctl-injector.dev/inject]: Invalid value: \"true\": only the value enabled enrolls the namespace; to keep it out, remove the label\n"},
 		{"a namespace with an annotation for the label", namespace("  annotations:\n    sysctl-injector.dev/inject: enabled\n") + pod("shop"), nil, 1, 0,

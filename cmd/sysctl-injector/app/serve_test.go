@@ -55,7 +55,7 @@ func certificate(t *testing.T) (options []string, roots *x509.CertPool) {
 	return []string{"--tls-cert-file", filepath.Join(dir, "tls.crt"), "--tls-private-key-file", filepath.Join(dir, "tls.key")}, roots
 }
 
-// A server without a cluster does all of its work: it says when it is ready, decides, counts, and stops when it is told to.
+// A server without a cluster does all of its work: it says when it is ready, decides, counts, and stops at a signal.
 func TestServeStandalone(t *testing.T) {
 	options, roots := certificate(t)
 	logged, log := io.Pipe()

@@ -13,9 +13,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-const leftAsItIs = ` exists, without the label app.kubernetes.io/managed-by=sysctl-injector: it is somebody else's, and is left as it is; delete it, or give it the label`
+const notChanged = ` exists without the label app.kubernetes.io/managed-by=sysctl-injector, so it is not changed; delete it, or add the label`
 
-// An object of the name that a grant would have, but without the label, is somebody else's.
+// An object with the name of a grant but without the label is not changed.
 func TestForeignObjects(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
@@ -29,8 +29,8 @@ func TestForeignObjects(t *testing.T) {
 		object       client.Object
 		message      string
 	}{
-		{"a ClusterRole", "net.ipv4.tcp_fin_timeout", foreignRole, `GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"` + leftAsItIs},
-		{"a RoleBinding", "net.ipv4.tcp_retries2", foreignBinding, `GrantFailed: RoleBinding "` + namespace + `/sysctl-injector:net.ipv4.tcp_retries2:default"` + leftAsItIs},
+		{"a ClusterRole", "net.ipv4.tcp_fin_timeout", foreignRole, `GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"` + notChanged},
+		{"a RoleBinding", "net.ipv4.tcp_retries2", foreignBinding, `GrantFailed: RoleBinding "` + namespace + `/sysctl-injector:net.ipv4.tcp_retries2:default"` + notChanged},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			must(t, admin.Create(t.Context(), test.object))
@@ -96,7 +96,7 @@ func TestLabelMakesItOurs(t *testing.T) {
 	namespace := s.namespace(t)
 	foreign := role("net.ipv4.tcp_fin_timeout")
 	must(t, admin.Create(t.Context(), foreign))
-	rejects(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"), `GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"`+leftAsItIs)
+	rejects(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"), `GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"`+notChanged)
 	foreign.Labels = ours
 	must(t, admin.Update(t.Context(), foreign))
 	create(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"))

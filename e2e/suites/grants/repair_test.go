@@ -91,7 +91,7 @@ func TestRepairGoesOn(t *testing.T) {
 	// The one that comes first in the order of repair.
 	taken := binding(namespace, "default", "net.core.somaxconn")
 	must(t, admin.Patch(t.Context(), taken, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"labels": null}, "subjects": null}`))))
-	s.awaitLog(t, `"level":"ERROR"`, `RoleBinding \"`+namespace+`/sysctl-injector:net.core.somaxconn:default\"`+leftAsItIs)
+	s.awaitLog(t, `"level":"ERROR"`, `RoleBinding \"`+namespace+`/sysctl-injector:net.core.somaxconn:default\"`+notChanged)
 	must(t, admin.Delete(t.Context(), binding(namespace, "default", "net.ipv4.tcp_retries2")))
 	awaitObject(t, "the other RoleBinding to be restored", binding(namespace, "default", "net.ipv4.tcp_retries2"), func(*rbacv1.RoleBinding) bool { return true })
 	found := taken.DeepCopy()

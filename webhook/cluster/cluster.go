@@ -27,6 +27,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
+	"github.com/sysctl-injector/sysctl-injector/webhook/source"
 	"github.com/sysctl-injector/sysctl-injector/webhook/trial"
 )
 
@@ -66,6 +67,8 @@ type Cluster struct {
 	config  Config
 	synced  chan struct{} // closed once the caches are filled
 }
+
+var _ source.Source = (*Cluster)(nil)
 
 // New returns a Cluster that Start has yet to fill.
 func New(config Config) (*Cluster, error) {

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -162,10 +164,10 @@ func (m *minimal) waitsForTheGuard(t *testing.T, r right) {
 // answers waits until a server says at /readyz why it is not ready.
 func (s *server) answers(t *testing.T, want string) {
 	t.Helper()
-	eventually(t, "the answer "+want, func(ctx context.Context) (bool, error) {
+	must(t, await.Answer(t.Context(), "the answer "+want, 20*time.Millisecond, patience, func(ctx context.Context) (string, bool) {
 		err := s.Ready(ctx)
-		return err != nil && err.Error() == want, nil
-	})
+		return fmt.Sprint(err), err != nil && err.Error() == want
+	}))
 }
 
 // seesNoChanges: without the watch, the server never learns of a change.

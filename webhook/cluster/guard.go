@@ -55,12 +55,16 @@ func NewGuard(config *rest.Config, image string, log *slog.Logger) (*Guard, erro
 		ctx, cancel := context.WithTimeout(ctx, guardTimeout)
 		defer cancel()
 		// Version 0 is what the API server itself has heard of, and not what etcd holds.
-		answer, err := client.Get().AbsPath("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", policy).
-			Param("resourceVersion", "0").DoRaw(ctx)
+		answer := client.Get().AbsPath("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", policy).
+			Param("resourceVersion", "0").Do(ctx)
+		if err := answer.Error(); err != nil { // unlike that of Raw, it has the API server's words
+			return imagePolicy{}, err
+		}
+		object, err := answer.Raw()
 		if err != nil {
 			return imagePolicy{}, err
 		}
-		return readImagePolicy(answer)
+		return readImagePolicy(object)
 	}, image, time.Now, log), nil
 }
 

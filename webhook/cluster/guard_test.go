@@ -100,6 +100,26 @@ func TestGuardReadiness(t *testing.T) {
 	}
 }
 
+// What the API server says is in the message.
+func TestGuardTellsWhyItCannotBeRead(t *testing.T) {
+	apiServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "message": "you may not", "code": 403}`)
+	}))
+	t.Cleanup(apiServer.Close)
+	g, err := NewGuard(&rest.Config{Host: apiServer.URL}, "busybox:1.37", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.began = time.Now()
+	g.look(t.Context())
+	const want = `read ValidatingAdmissionPolicy "sysctl-injector-baseline": you may not`
+	if err := g.Ready(); err == nil || err.Error() != want {
+		t.Errorf("ready: %v, want %s", err, want)
+	}
+}
+
 // Both policies have to list the image, and the one that was written last counts.
 func TestGuardReadsBothPolicies(t *testing.T) {
 	now := time.Date(2026, time.November, 28, 12, 0, 10, 0, time.UTC)

@@ -17,7 +17,7 @@ import (
 )
 
 // suites are the ones that depend on the version of the API server.
-var suites = []string{"admission", "guard", "grants", "hostile", "chart", "certs"}
+var suites = []string{"admission", "neighbours", "guard", "grants", "hostile", "chart", "certs"}
 
 // needed are the modules below e2e/ that the suites run besides Kubernetes.
 var needed = []string{"helm", "certmanager"}

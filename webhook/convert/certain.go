@@ -117,6 +117,11 @@ func namesOfModules() map[string]bounds {
 	return all
 }
 
+// isOfPorts reports whether the kernel compares a value with that of another name: the local ports begin where privileges end, or above.
+func isOfPorts(name string) bool {
+	return name == "net.ipv4.ip_local_port_range" || name == "net.ipv4.ip_unprivileged_port_start"
+}
+
 // isOfModule reports whether a pod has a name only where the node has a module. The annotation can leave such a name out there.
 func (s *setting) isOfModule(name string) bool {
 	return sysctl.ModuleOf(name) != "" && s.fateOf(name) == fateTakes && !s.kernel.Guest
@@ -185,6 +190,9 @@ func (s *setting) takesEverywhere(name, value string) bool {
 	b, ok := certain[name]
 	if !ok {
 		b, ok = ofModules[name]
+	}
+	if s.hasPorts && isOfPorts(name) {
+		return false
 	}
 	numbers := strings.Fields(value)
 	if p := ofEveryKernel(name); !ok && p != nil && s.existsEverywhere(name) {

@@ -9,6 +9,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // speaksOfSysctls matches a text that runs the sysctl command or names a file below /proc/sys, if only by a part of its path.
@@ -95,9 +98,23 @@ func settingOf(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Ker
 	user := userOf(spec, c)
 	isRoot := user != nil && *user == 0 || user == nil && s.image.official
 	ownUsers := spec.HostUsers != nil && !*spec.HostUsers // before Linux 6.9, root there may not write the IPC names
+	s.hasPorts = setsPorts(template)
 	s.hostProcOnly = !isPrivileged(c) && s.mountsProc()
 	s.mayFail = !isRoot || !isPrivileged(c) || isConfined(template, c) || ownUsers
 	return s
+}
+
+// setsPorts reports whether a pod sets ports natively or by annotations.
+func setsPorts(template *corev1.PodTemplateSpec) bool {
+	if sc := template.Spec.SecurityContext; sc != nil {
+		for _, one := range sc.Sysctls {
+			if isOfPorts(sysctl.Dotted(one.Name)) {
+				return true
+			}
+		}
+	}
+	return template.Annotations[v1alpha1.ProfilesAnnotation] != "" ||
+		slices.ContainsFunc(newMerge(template).existing, func(a Assignment) bool { return isOfPorts(a.Name) })
 }
 
 func userOf(spec *corev1.PodSpec, c *corev1.Container) *int64 {

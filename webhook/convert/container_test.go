@@ -115,6 +115,10 @@ func TestContainers(t *testing.T) {
 		{"the annotation says something else", func(p *corev1.PodTemplateSpec) {
 			p.Annotations = map[string]string{"sysctl-injector.dev/sysctls": "net.core.somaxconn = 65535"}
 		}, `stays: line 1: the annotation says "net.core.somaxconn = 65535", and the container, which runs later, "net.core.somaxconn = 1024": decide for one of them, and remove the other`},
+		{"ports that the pod sets natively, hidden", func(p *corev1.PodTemplateSpec) {
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "3000"}}}
+			p.Spec.InitContainers[0].Command[2] = "sysctl -w net.ipv4.ip_local_port_range='1024 65000'; true"
+		}, "stays: line 1: whether every kernel takes net.ipv4.ip_local_port_range = 1024 65000 is not known; if not, " + goesOn},
 		{"a lifecycle hook", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers = nil
 			p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sysctl", "-w", "net.core.somaxconn=1"}}}}

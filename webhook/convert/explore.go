@@ -12,11 +12,12 @@ type choice struct {
 type choiceKind int
 
 const (
-	isBelow   choiceKind = iota // the sysctl's value is lower than limit when the script starts
-	isEqual                     // it is equal to limit
-	isBusybox                   // the sysctl command is busybox's, not procps'
-	succeeds                    // a command without an effect on sysctls succeeds
-	exists                      // the kernel of the node has the sysctl, which a module provides
+	isBelow        choiceKind = iota // the sysctl's value is lower than limit when the script starts
+	isEqual                          // it is equal to limit
+	isBusybox                        // the sysctl command is busybox's, not procps'
+	succeeds                         // a command without an effect on sysctls succeeds
+	exists                           // the kernel of the node has the sysctl, which a module provides
+	countsReadOnly                   // the sysctl command ends with an error after a name that is read-only
 )
 
 func (c choice) isCondition() bool { return c.kind == isBelow || c.kind == isEqual }

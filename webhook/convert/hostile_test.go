@@ -18,6 +18,7 @@ func TestHostileScripts(t *testing.T) {
 		{"a variable that is read-only", "busybox", "readonly N=1024; N=5; sysctl -w net.core.somaxconn=$N", "stays: N is read-only"},
 		{"a read-only variable in a loop", "busybox", "readonly N=1; for N in 5; do sysctl -w net.core.somaxconn=$N; done", "stays: N is read-only"},
 		{"a variable that stays as it is", "busybox", "readonly N=1024; sysctl -w net.core.somaxconn=$N", set},
+		{"what depends on the version of procps", "ubuntu", "sysctl -w net.core.somaxconn=1024 && ! sysctl -w net.core.rmem_max=1", "stays: the script ends with an error"},
 		{"a test for writing", "busybox", "[ -w /proc/sys/net/core/somaxconn ] && sysctl -w net.core.somaxconn=1024", set},
 		{"a test for writing, and rights that are not certain", "example.com/x",
 			"if [ -w /proc/sys/net/core/somaxconn ]; then echo 1024 > /proc/sys/net/core/somaxconn; fi", set},

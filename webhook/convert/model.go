@@ -181,6 +181,9 @@ func (p *run) because() string {
 		if c.kind == succeeds && !p.choices.answers[c] {
 			return fmt.Sprintf(": on whether %q succeeds, for one", c.name)
 		}
+		if c.kind == countsReadOnly {
+			return ": versions of procps differ in what becomes of a name that is read-only, for one"
+		}
 		if c.kind == isBusybox {
 			return ": busybox and procps do not do the same, for one"
 		}

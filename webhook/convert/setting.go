@@ -25,6 +25,8 @@ type setting struct {
 	mounts                        []mount
 	readOnlyRoot                  bool
 	image                         image
+	// hasPorts is set if the pod says elsewhere which ports are local or need no privilege: the kernel rejects values that do not fit each other.
+	hasPorts bool
 	// hostProcOnly is set if the container's own /proc/sys is read-only: it can write through a mount of the node's /proc alone.
 	hostProcOnly bool
 	// mayFail is set if it is not certain that the container may write /proc/sys.

@@ -224,5 +224,5 @@ func (r *run) isBusybox() bool {
 // countsDenied reports whether procps ends with an error after a write that is not permitted. Some of its versions do not where root may read a
 // name and not write it.
 func (r *run) countsDenied() bool {
-	return r.doubt.kind == doubtRights || r.choose(choice{kind: succeeds, name: "sysctl of procps, with a name that is read-only"})
+	return r.doubt.kind == doubtRights || r.choose(choice{kind: countsReadOnly})
 }

@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
 var resources = map[string]schema.GroupVersionResource{
@@ -112,6 +114,17 @@ func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 			compare(t, test.want, create(t, &injected))
 		})
 	}
+}
+
+// TestServersPods has OpenShift decide on the pods of the chart's Deployment, whose service account may use no constraints but everybody's.
+func TestServersPods(t *testing.T) {
+	newNamespace(t, "servers", "", installation.Name)
+	admin, _ := clients(t)
+	deployment, err := admin.AppsV1().Deployments(installation.Namespace).Get(t.Context(), installation.Name, metav1.GetOptions{})
+	must(t, err)
+	compare(t, as("restricted-v2"), create(t, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "server-", Namespace: "servers"}, Spec: deployment.Spec.Template.Spec,
+	}))
 }
 
 // mayUse waits until the authorizer knows that a service account may use constraints.

@@ -16,9 +16,18 @@ var mechanisms = []struct {
 	backend                Backend
 	because                string
 }{
-	{"security.openshift.io/v1", "securitycontextconstraints", SecurityContextConstraints, "it has SecurityContextConstraints"},
-	{"admissionregistration.k8s.io/v1", "validatingadmissionpolicies", ValidatingAdmissionPolicy, "it has ValidatingAdmissionPolicies"},
-	{"policy/v1beta1", "podsecuritypolicies", PodSecurityPolicy, "it has PodSecurityPolicies, and no ValidatingAdmissionPolicies"},
+	{
+		"security.openshift.io/v1", "securitycontextconstraints", SecurityContextConstraints,
+		"it has SecurityContextConstraints",
+	},
+	{
+		"admissionregistration.k8s.io/v1", "validatingadmissionpolicies", ValidatingAdmissionPolicy,
+		"it has ValidatingAdmissionPolicies",
+	},
+	{
+		"policy/v1beta1", "podsecuritypolicies", PodSecurityPolicy,
+		"it has PodSecurityPolicies, and no ValidatingAdmissionPolicies",
+	},
 }
 
 // Discover returns the backend that a cluster needs, and why, as the end of a sentence.
@@ -32,7 +41,8 @@ func Discover(cluster discovery.ServerResourcesInterface) (backend Backend, beca
 			return m.backend, m.because, nil
 		}
 	}
-	return ValidatingAdmissionPolicy, "it has none of SecurityContextConstraints, ValidatingAdmissionPolicies and PodSecurityPolicies, so nothing there asks for grants", nil
+	return ValidatingAdmissionPolicy, "it has none of SecurityContextConstraints, ValidatingAdmissionPolicies and " +
+		"PodSecurityPolicies, so nothing there asks for grants", nil
 }
 
 func serves(cluster discovery.ServerResourcesInterface, groupVersion, resource string) (bool, error) {

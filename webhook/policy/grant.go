@@ -15,7 +15,10 @@ type Grant struct {
 
 // GrantFor returns the grant that settings need: those that the injected container makes, and those that Kubernetes does.
 func GrantFor(facts Facts, contained, native []Setting) *Grant {
-	return &Grant{Namespace: facts.Namespace, ServiceAccount: facts.ServiceAccount, Sysctls: namesOf(contained), NativeSysctls: namesOf(native)}
+	return &Grant{
+		Namespace: facts.Namespace, ServiceAccount: facts.ServiceAccount,
+		Sysctls: namesOf(contained), NativeSysctls: namesOf(native),
+	}
 }
 
 func namesOf(settings []Setting) []string {

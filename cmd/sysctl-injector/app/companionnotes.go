@@ -47,7 +47,9 @@ func (o *companionOptions) askForBackend(cmd *cobra.Command) error {
 }
 
 // explain says what a person should know about a workload besides its grants.
-func (o *companionOptions) explain(stderr io.Writer, t manifest.Template, p *pod.Pod, outcome injection.Outcome, need grants.Need) error {
+func (o *companionOptions) explain(
+	stderr io.Writer, t manifest.Template, p *pod.Pod, outcome injection.Outcome, need grants.Need,
+) error {
 	switch grants.Backend(o.backend) {
 	case grants.PodSecurityPolicy:
 		warnOfNatives(stderr, t, p)
@@ -88,8 +90,8 @@ func adviseOnOpenShift(t manifest.Template, outcome injection.Outcome, need gran
 func warnOfNatives(stderr io.Writer, t manifest.Template, p *pod.Pod) {
 	for _, native := range p.NativeSysctls {
 		if !grants.CanBeInPodSecurityPolicy(native.Name) {
-			fmt.Fprintf(stderr, "Warning: %s %q: a PodSecurityPolicy cannot allow %q of securityContext.sysctls: it compares names as they are written, "+
-				"and holds no slash and no capital; set it by the annotation %s, or write it with dots if no word of it has one\n",
+			fmt.Fprintf(stderr, "Warning: %s %q: a PodSecurityPolicy cannot allow %q of securityContext.sysctls: "+
+				"it compares names as they are written, and holds no slash and no capital; set it by the annotation %s, or write it with dots if no word of it has one\n",
 				t.Kind, t.Name, native.Name, v1alpha1.SysctlsAnnotation)
 		}
 	}

@@ -3,6 +3,7 @@ package chart_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,9 @@ func TestCommandsOfThePages(t *testing.T) {
 						continue
 					}
 					known[text] = true
-					if output, err := c.Command(t.Context(), program, append(words[1:], "--help")...).CombinedOutput(); err != nil {
+					// What follows "--" is for another program.
+					end := slices.Index(append(words, "--"), "--")
+					if output, err := c.Command(t.Context(), program, append(words[1:end:end], "--help")...).CombinedOutput(); err != nil {
 						t.Errorf("%s:%d: %s: %v\n%s", page, command.Line, text, err, output)
 					}
 				}

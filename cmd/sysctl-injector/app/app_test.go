@@ -145,7 +145,7 @@ func TestCommandLine(t *testing.T) {
 		{"inject rejects a strategy that there is not", "", []string{"inject", "-f", "-", "--strategy", "native"}, 2, "",
 			"error: invalid argument \"native\" for \"--strategy\" flag: must be one of init-container, native-first\nSee 'sysctl-injector inject --help'.\n"},
 		{"inject rejects a pattern that there is not", "", []string{"inject", "-f", "-", "--kubelet-sysctls", "net.ipv4.conf.*.forwarding"}, 2, "",
-			"error: the init container: KubeletSysctls: \"net.ipv4.conf.*.forwarding\": a kubelet takes a \"*\" at the end of a pattern only, as in net.ipv4.*\nSee 'sysctl-injector inject --help'.\n"},
+			"error: --kubelet-sysctls: \"net.ipv4.conf.*.forwarding\": a kubelet takes a \"*\" at the end of a pattern only, as in net.ipv4.*\nSee 'sysctl-injector inject --help'.\n"},
 		{"companion prints the grants of an annotation", "", []string{"companion", "-f", "testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n", ""},
 		{"companion names what a PodSecurityPolicy cannot allow", "apiVersion: v1\nkind: Pod\nmetadata: {name: router}\nspec:\n  securityContext:\n    sysctls:\n" +
 			"    - {name: net/ipv4/conf/net1.100/forwarding, value: \"1\"}\n    - {name: net.core.somaxconn, value: \"1024\"}\n", []string{"companion", "-f", "-", "--backend", "psp"}, 0,

@@ -1,7 +1,8 @@
 package app
 
 import (
-	"fmt"
+	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -65,10 +66,16 @@ func (o *containerOptions) injector() (*injection.Injector, error) {
 	}
 	injector, err := injection.New(config)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("the init container: %w", err)}
+		return nil, usageError{errors.New(flagOfField.Replace(err.Error()))}
 	}
 	return injector, nil
 }
+
+// flagOfField writes the fields of injection.Config, which its errors name, as the flags that a person knows.
+var flagOfField = strings.NewReplacer(
+	"PullPolicy: ", "--init-image-pull-policy: ", "PullSecrets: ", "--init-image-pull-secret: ", "CPU: ", "--init-cpu: ",
+	"Memory: ", "--init-memory: ", "Strategy: ", "--strategy: ", "KubeletSysctls: ", "--kubelet-sysctls: ",
+)
 
 // container returns what the flags say of the container.
 func (o *containerOptions) container() (form.Config, error) {

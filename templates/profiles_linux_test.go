@@ -16,11 +16,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// meantLower are sysctls of profiles for which a lower number is what the profile is for: the time until a dead peer is noticed.
-var meantLower = []string{"net.ipv4.tcp_retries2", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"}
+// meantLower are sysctls of profiles for which a lower number is what the profile is for: the time until a dead peer is
+// noticed.
+var meantLower = []string{"net.ipv4.tcp_retries2", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl",
+	"net.ipv4.tcp_keepalive_probes"}
 
-// No profile lowers what the running kernel gives a pod: a list that was right for an old kernel would do so. Names that are
-// node-level are compared with this machine's value.
+// No profile lowers what the running kernel gives a pod: a list that was right for an old kernel would do so. Names
+// that are node-level are compared with this machine's value.
 func TestProfilesLowerNoDefault(t *testing.T) {
 	if os.Geteuid() == 0 {
 		// The thread is not unlocked: it ends with the test, and its network namespace with it.

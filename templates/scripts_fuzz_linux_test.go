@@ -17,22 +17,31 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// FuzzScripts gives any argument to the scripts, in a root directory of its own. They may change what was below /proc/sys before, and
-// nothing else: no argument is run, none leads out, and no file is created. VerifyScript changes nothing at all.
+// FuzzScripts gives any argument to the scripts, in a root directory of its own. They may change what was below
+// /proc/sys before, and nothing else: no argument is run, none leads out, and no file is created. VerifyScript changes
+// nothing at all.
 func FuzzScripts(f *testing.F) {
 	busybox, err := os.ReadFile(needBusybox(f))
 	if err != nil {
 		f.Fatal(err)
 	}
 	for _, seed := range []string{
-		"net.core.somaxconn=1", "net.core.somaxconn>=4096", "-net.ipv6.x=1", "-net.ipv6.x>=1", "net.ipv4.conf.eth0/100.forwarding=1",
-		"net/ipv4/conf/eth0.100/forwarding=1", "net.ipv4.tcp_rmem>=1 2 3", "net.ipv4.tcp_rmem>=9999 1 18446744073709551616", "net.core.somaxconn>=-1",
-		"kernel/../../canary=1", "kernel.../canary=1", "../canary=1", "/canary=1", "net.core.....canary=1", "a//b/canary=1", ".=1", "/=1", "=1", "", "-", "--", ">=",
-		"net.core=1", "net.core.=1", "net=1", "net.core.*=1", "net.core.somaxcon?=1", "net.core.somaxconn=*", "net.core.somaxconn=$(touch /canary2)",
-		"net.core.somaxconn=`touch /canary2`", "net.core.somaxconn=1;touch /canary2", "$(touch /canary2)=1", "net.core.somaxconn=1\nx", "net.core\n.x=1",
-		"net.core.somaxconn=-n", "net.core.somaxconn=-e", "net.core.somaxconn=\\0101", "net.core.somaxconn>=\\", "net.core.somaxconn>=a[$(touch /canary2)]",
-		"net.core.somaxconn>=1 ", "net.core.somaxconn>= 1", "net.core.somaxconn>=  ", "net.core.somaxconn>=0x10", "net.core.somaxconn>=1+1", "kernel.link=1",
-		"-e", "-c", "-n", "net.core.somaxconn=\xff", "net.c\u043ere.somaxconn=1", "kernel.sem=\"1\"", "kernel.sem='1'", "net.core.somaxconn==1", "net.core.somaxconn>>=1",
+		"net.core.somaxconn=1", "net.core.somaxconn>=4096", "-net.ipv6.x=1", "-net.ipv6.x>=1",
+		"net.ipv4.conf.eth0/100.forwarding=1",
+		"net/ipv4/conf/eth0.100/forwarding=1", "net.ipv4.tcp_rmem>=1 2 3",
+		"net.ipv4.tcp_rmem>=9999 1 18446744073709551616", "net.core.somaxconn>=-1",
+		"kernel/../../canary=1", "kernel.../canary=1", "../canary=1", "/canary=1", "net.core.....canary=1",
+		"a//b/canary=1", ".=1", "/=1", "=1", "", "-", "--", ">=",
+		"net.core=1", "net.core.=1", "net=1", "net.core.*=1", "net.core.somaxcon?=1", "net.core.somaxconn=*",
+		"net.core.somaxconn=$(touch /canary2)",
+		"net.core.somaxconn=`touch /canary2`", "net.core.somaxconn=1;touch /canary2", "$(touch /canary2)=1",
+		"net.core.somaxconn=1\nx", "net.core\n.x=1",
+		"net.core.somaxconn=-n", "net.core.somaxconn=-e", "net.core.somaxconn=\\0101", "net.core.somaxconn>=\\",
+		"net.core.somaxconn>=a[$(touch /canary2)]",
+		"net.core.somaxconn>=1 ", "net.core.somaxconn>= 1", "net.core.somaxconn>=  ", "net.core.somaxconn>=0x10",
+		"net.core.somaxconn>=1+1", "kernel.link=1",
+		"-e", "-c", "-n", "net.core.somaxconn=\xff", "net.c\u043ere.somaxconn=1", "kernel.sem=\"1\"", "kernel.sem='1'",
+		"net.core.somaxconn==1", "net.core.somaxconn>>=1",
 	} {
 		f.Add(seed)
 	}
@@ -64,7 +73,8 @@ func FuzzScripts(f *testing.F) {
 			if len(after) > 0 {
 				t.Errorf("%s %q changed %v\n%s", name, argument, after, output)
 			}
-			understood := !strings.Contains(string(output), "this is no name of a sysctl") && !strings.Contains(string(output), "is no value")
+			understood := !strings.Contains(string(output), "this is no name of a sysctl") &&
+				!strings.Contains(string(output), "is no value")
 			if isWritten(argument) && !understood {
 				t.Errorf("%s %q: it is an assignment, and the script does not take it:\n%s", name, argument, output)
 			}
@@ -72,7 +82,8 @@ func FuzzScripts(f *testing.F) {
 	})
 }
 
-// isWritten reports whether the webhook writes an argument. The shell's echo would swallow a value such as "-n", which no sysctl takes.
+// isWritten reports whether the webhook writes an argument. The shell's echo would swallow a value such as "-n", which
+// no sysctl takes.
 func isWritten(argument string) bool {
 	if regexp.MustCompile(`=-[neE]`).MatchString(argument) {
 		return false
@@ -134,8 +145,8 @@ func read(t testing.TB, root string) map[string]string {
 	return files
 }
 
-// TestScriptsAreConstants keeps out of the scripts what would interpret an argument, what YAML and CEL would have to escape, and what the
-// kubelet would expand: $$ and $(VARIABLE).
+// TestScriptsAreConstants keeps out of the scripts what would interpret an argument, what YAML and CEL would have to
+// escape, and what the kubelet would expand: $$ and $(VARIABLE).
 func TestScriptsAreConstants(t *testing.T) {
 	for name, script := range map[string]string{"set": templates.SetScript, "verify": templates.VerifyScript} {
 		for _, forbidden := range []string{`\beval\b`, `\bexec\b`, `\bsource\b`, "`", `\$\(\(`, `\$\$`, `\$\([A-Za-z0-9_.-]*\)`, `\t`, `[^\n -~]`, `[ \t]\n`} {

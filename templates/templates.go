@@ -15,11 +15,12 @@ import (
 //go:embed forms/*.yaml
 var Forms embed.FS
 
-// SetScript and VerifyScript are the constants that an init container runs as `sh -ec SCRIPT sysctl-injector ARGUMENT...`, in busybox's
-// shell. An argument is what Assignment.String of package sysctl returns.
+// SetScript and VerifyScript are the constants that an init container runs as `sh -ec SCRIPT sysctl-injector
+// ARGUMENT...`, in busybox's shell. An argument is what Assignment.String of package sysctl returns.
 //
-// SetScript sets each sysctl as its operator says. VerifyScript reads each and compares it with the value, and writes nothing. Both go
-// through all arguments, say on stderr what is wrong with which sysctl, and then exit with 1 if anything is.
+// SetScript sets each sysctl as its operator says. VerifyScript reads each and compares it with the value, and writes
+// nothing. Both go through all arguments, say on stderr what is wrong with which sysctl, and then exit with 1 if
+// anything is.
 var (
 	SetScript    = assignmentScript + setScript
 	VerifyScript = assignmentScript + verifyScript

@@ -90,13 +90,15 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 		"cassandra":     {[]string{"vm.max_map_count>=1048575"}, []string{"NodeLevel"}},
 		"elasticsearch": {[]string{"vm.max_map_count>=1048576", "net.ipv4.tcp_retries2=5"}, []string{"NodeLevel"}},
 		"envoy":         {[]string{"net.core.somaxconn>=32768", "net.ipv4.ip_local_port_range=32768 65535"}, nil},
-		"haproxy":       {[]string{"net.core.somaxconn>=32768", "net.ipv4.tcp_max_syn_backlog>=32768", "net.ipv4.ip_local_port_range=32768 65535"}, nil},
-		"kafka":         {[]string{"net.ipv4.tcp_rmem>=4096 131072 33554432", "net.ipv4.tcp_wmem>=4096 16384 33554432"}, nil},
-		"milvus":        {[]string{"vm.max_map_count>=262144"}, []string{"NodeLevel"}},
-		"mongodb":       {[]string{"net.ipv4.tcp_keepalive_time=120"}, nil},
-		"nginx":         {[]string{"net.core.somaxconn>=32768", "net.ipv4.ip_local_port_range=32768 65535"}, nil},
-		"opensearch":    {[]string{"vm.max_map_count>=262144"}, []string{"NodeLevel"}},
-		"postgresql":    {[]string{"net.core.somaxconn>=10000"}, nil},
+		"haproxy": {[]string{"net.core.somaxconn>=32768", "net.ipv4.tcp_max_syn_backlog>=32768",
+			"net.ipv4.ip_local_port_range=32768 65535"}, nil},
+		"kafka": {[]string{"net.ipv4.tcp_rmem>=4096 131072 33554432",
+			"net.ipv4.tcp_wmem>=4096 16384 33554432"}, nil},
+		"milvus":     {[]string{"vm.max_map_count>=262144"}, []string{"NodeLevel"}},
+		"mongodb":    {[]string{"net.ipv4.tcp_keepalive_time=120"}, nil},
+		"nginx":      {[]string{"net.core.somaxconn>=32768", "net.ipv4.ip_local_port_range=32768 65535"}, nil},
+		"opensearch": {[]string{"vm.max_map_count>=262144"}, []string{"NodeLevel"}},
+		"postgresql": {[]string{"net.core.somaxconn>=10000"}, nil},
 		"rabbitmq": {[]string{
 			"net.core.somaxconn>=4096", "net.ipv4.tcp_max_syn_backlog>=8192",
 			"net.ipv4.tcp_keepalive_time=30", "net.ipv4.tcp_keepalive_intvl=10", "net.ipv4.tcp_keepalive_probes=4",
@@ -125,9 +127,11 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 			if diff := cmp.Diff(want.sets, sets); diff != "" {
 				t.Errorf("sets (-want +got):\n%s", diff)
 			}
-			for kernel, reasons := range map[v1alpha1.Kernel][]string{v1alpha1.SharedKernel: want.shared, v1alpha1.GuestKernel: nil} {
+			for kernel, reasons := range map[v1alpha1.Kernel][]string{v1alpha1.SharedKernel: want.shared,
+				v1alpha1.GuestKernel: nil} {
 				var found []string
-				for _, rejection := range set.Evaluate(policy.Facts{Namespace: "shop", ServiceAccount: "default", Kernel: kernel}, settings, nil) {
+				for _, rejection := range set.Evaluate(policy.Facts{Namespace: "shop", ServiceAccount: "default",
+					Kernel: kernel}, settings, nil) {
 					found = append(found, rejection.Reason)
 				}
 				if diff := cmp.Diff(reasons, found); diff != "" {
@@ -144,7 +148,8 @@ func TestContainerIsExactlyThis(t *testing.T) {
 	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &found); err != nil {
 		t.Fatal(err)
 	}
-	small := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
+	small := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"),
+		corev1.ResourceMemory: resource.MustParse("32Mi")}
 	want := corev1.Container{
 		Name:            v1alpha1.ContainerName,
 		Image:           "docker.io/library/busybox:1.36",
@@ -190,8 +195,11 @@ func TestDecode(t *testing.T) {
 		"twice.yaml": {Data: []byte("kind: SysctlProfile\nkind: SysctlProfile\n")},
 	}
 	for _, test := range []struct{ name, file, want string }{
-		{"rejects a field that the object does not have", "typo.yaml", `decode template typo.yaml: error unmarshaling JSON: while decoding JSON: json: unknown field "sysctl"`},
-		{"rejects a field that is there twice", "twice.yaml", "decode template twice.yaml: error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key \"kind\" already set in map"},
+		{"rejects a field that the object does not have", "typo.yaml",
+			`decode template typo.yaml: error unmarshaling JSON: while decoding JSON: json: unknown field "sysctl"`},
+		{"rejects a field that is there twice", "twice.yaml",
+			"decode template twice.yaml: error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key " +
+				"\"kind\" already set in map"},
 		{"names a file that is not there", "none.yaml", "open none.yaml: file does not exist"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

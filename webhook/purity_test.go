@@ -15,14 +15,16 @@ import (
 
 const module = "github.com/sysctl-injector/sysctl-injector"
 
-// pure are the packages that decide. They read no file, use no network and call no server, so that tables can test them.
+// pure are the packages that decide. They read no file, use no network and call no server, so that tables can test
+// them.
 var pure = []string{
-	"audit", "celtext", "convert", "enrollment", "form", "injection", "inspect", "jsontext", "manifest", "pod", "policy", "scan", "status",
+	"audit", "celtext", "convert", "enrollment", "form", "injection", "inspect", "jsontext", "manifest", "pod",
+	"policy", "scan", "status",
 	"sysctl", "trial", "workload",
 }
 
-// impure are packages that no package of ours may import on the way from a pure one. The API's types import some of them for
-// purposes of their own.
+// impure are packages that no package of ours may import on the way from a pure one. The API's types import some of
+// them for purposes of their own.
 var impure = []string{"net", "net/http", "os", "os/exec", "os/signal", "syscall", "io/ioutil", "plugin"}
 
 // clients are modules that no pure package may depend on, however indirectly.
@@ -42,7 +44,8 @@ func TestDecisionsArePure(t *testing.T) {
 	for _, name := range pure {
 		t.Run(name, func(t *testing.T) {
 			for _, p := range dependencies(t, "./"+name) {
-				isClient := slices.ContainsFunc(clients, func(client string) bool { return strings.HasPrefix(p.ImportPath+"/", client) })
+				isClient := slices.ContainsFunc(clients,
+					func(client string) bool { return strings.HasPrefix(p.ImportPath+"/", client) })
 				if isClient && !slices.Contains(constants, p.ImportPath) {
 					t.Errorf("depends on %s", p.ImportPath)
 				}

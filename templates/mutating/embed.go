@@ -1,4 +1,5 @@
-// Package mutating holds, as plain YAML, the policies that inject without the server. Package webhook/mutating makes the objects from it.
+// Package mutating holds, as plain YAML, the policies that inject without the server. Package webhook/mutating makes
+// the objects from it.
 package mutating
 
 import "embed"

@@ -23,7 +23,8 @@ func grown(bytes int) string {
 	if env.Len() == 0 {
 		return annotatedPod
 	}
-	return strings.Replace(annotatedPod, `"image":"nginx"`, `"image":"nginx","env":[`+strings.TrimSuffix(env.String(), ",")+`]`, 1)
+	return strings.Replace(annotatedPod, `"image":"nginx"`,
+		`"image":"nginx","env":[`+strings.TrimSuffix(env.String(), ",")+`]`, 1)
 }
 
 var sizes = []struct {
@@ -49,7 +50,8 @@ func BenchmarkHandle(b *testing.B) {
 	}
 }
 
-// BenchmarkServe is a request with TLS and HTTP, of a body as an API server sent it: with -cpuprofile it tells where the time goes.
+// BenchmarkServe is a request with TLS and HTTP, of a body as an API server sent it: with -cpuprofile it tells where
+// the time goes.
 func BenchmarkServe(b *testing.B) {
 	for _, name := range []string{"small-plain", "small-annotated", "large-plain", "large-annotated"} {
 		body, err := os.ReadFile(filepath.Join("../../e2e/bench/request/testdata", name+".json"))

@@ -15,7 +15,8 @@ const (
 	maxUID = 128
 )
 
-// truncate shortens a text to at most max bytes, by whole characters. A text that is shortened is copied, so that the whole can be freed.
+// truncate shortens a text to at most max bytes, by whole characters. A text that is shortened is copied, so that the
+// whole can be freed.
 func truncate(text string, max int) string {
 	if len(text) <= max {
 		return text

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// smallBody is the largest body that needs no share of the budget. Nearly all pods are smaller, and the bound on connections bounds the
-// memory of such bodies: 2,048 times 32 KiB.
+// smallBody is the largest body that needs no share of the budget. Nearly all pods are smaller, and the bound on
+// connections bounds the memory of such bodies: 2,048 times 32 KiB.
 const smallBody = 32 << 10
 
 const (
@@ -18,8 +18,8 @@ const (
 	grace = 500 * time.Millisecond
 )
 
-// budget bounds the memory of the large bodies in flight. While it is used up, the smallest of the waiting bodies is next, and bodies
-// that take longer than grace to arrive give way.
+// budget bounds the memory of the large bodies in flight. While it is used up, the smallest of the waiting bodies is
+// next, and bodies that take longer than grace to arrive give way.
 type budget struct {
 	mu      sync.Mutex
 	free    int64
@@ -38,7 +38,8 @@ type share struct {
 	evicted bool
 }
 
-// take returns the share of a body that is about to be read, or false if there is none. Limit is called if the body has to give way.
+// take returns the share of a body that is about to be read, or false if there is none. Limit is called if the body has
+// to give way.
 func (b *budget) take(ctx context.Context, bytes int64, limit func(time.Time)) (*share, bool) {
 	s := &share{bytes: bytes, limit: limit, granted: make(chan struct{})}
 	b.wait(s)

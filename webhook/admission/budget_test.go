@@ -21,7 +21,10 @@ func TestBudget(t *testing.T) {
 			b, start := newBudget(10), time.Now()
 			var limited []string
 			take := func(name string, bytes int64) *share {
-				s, ok := b.take(t.Context(), bytes, func(end time.Time) { limited = append(limited, fmt.Sprint(name, " ", end.Sub(start))) })
+				s, ok := b.take(t.Context(), bytes, func(end time.Time) {
+					limited = append(limited,
+						fmt.Sprint(name, " ", end.Sub(start)))
+				})
 				if !ok {
 					t.Fatalf("%s gets no share", name)
 				}
@@ -74,7 +77,8 @@ func TestBudget(t *testing.T) {
 			for range 4 {
 				order = append(order, <-granted)
 			}
-			if first := order[:2]; !slices.Contains(first, "smallest") || !slices.Contains(first, "first small") || order[2] != "second small" {
+			if first := order[:2]; !slices.Contains(first, "smallest") || !slices.Contains(first, "first small") ||
+				order[2] != "second small" {
 				t.Errorf("the order is %q", order)
 			}
 		})
@@ -106,7 +110,8 @@ func open(t *testing.T, address string, client *http.Client, size int) (answer *
 			t.Error(err)
 		}
 	}
-	send(fmt.Sprintf("POST %s?timeout=5s HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", MutatePath, size))
+	send(fmt.Sprintf("POST %s?timeout=5s HTTP/1.1\r\nHost: webhook\r\nContent-Type: "+
+		"application/json\r\nContent-Length: %d\r\n\r\n", MutatePath, size))
 	return bufio.NewReader(conn), send
 }
 
@@ -126,7 +131,8 @@ func TestServeInSpiteOfBodiesThatStop(t *testing.T) {
 		return len(f.handler.bodies.reading) == len(stopped)
 	})
 	body := reviewOf(grown(2 << 20)) // more than the others leave
-	response, err := client.Post("https://"+address+MutatePath+"?timeout=5s", "application/json", strings.NewReader(body))
+	response, err := client.Post("https://"+address+MutatePath+"?timeout=5s", "application/json",
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

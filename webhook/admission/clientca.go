@@ -8,7 +8,8 @@ import (
 // ClientCAs returns the CAs that clients' certificates are verified under. It returns an error while there are none.
 type ClientCAs func() (*x509.CertPool, error)
 
-// require lets only clients in that have a certificate. The CAs are asked for in each handshake, so that they may change.
+// require lets only clients in that have a certificate. The CAs are asked for in each handshake, so that they may
+// change.
 func (get ClientCAs) require(config *tls.Config) {
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {

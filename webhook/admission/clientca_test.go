@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// With client CAs, only a client that has a certificate from one of them is served. CAs that appear later count from then on.
+// With client CAs, only a client that has a certificate from one of them is served. CAs that appear later count from
+// then on.
 func TestServeVerifiesClients(t *testing.T) {
 	authority := httptest.NewUnstartedServer(nil)
 	authority.StartTLS()
@@ -62,7 +63,8 @@ func clientCertificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true, IsCA: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		KeyUsage:    x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -32,7 +32,10 @@ func TestReadBufferIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	var size int
-	if controlErr := raw.Control(func(fd uintptr) { size, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) }); controlErr != nil || err != nil {
+	if controlErr := raw.Control(func(fd uintptr) {
+		size,
+			err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	}); controlErr != nil || err != nil {
 		t.Fatal(controlErr, err)
 	}
 	if size > 2*readBuffer {

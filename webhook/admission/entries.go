@@ -6,8 +6,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Where pods are decided upon, and workloads looked at. DefaultsPath is for namespaces in which profiles may apply to pods that ask for
-// nothing: a review does not say which entry it is for.
+// Where pods are decided upon, and workloads looked at. DefaultsPath is for namespaces in which profiles may apply to
+// pods that ask for nothing: a review does not say which entry it is for.
 const (
 	MutatePath    = "/mutate-pods"
 	DefaultsPath  = MutatePath + "/defaults"
@@ -22,7 +22,8 @@ const (
 	WorkloadsEntry   = "workloads." + v1alpha1.GroupName
 )
 
-// Entry is an entry of the MutatingWebhookConfiguration or of the ValidatingWebhookConfiguration: which requests the API server sends where.
+// Entry is an entry of the MutatingWebhookConfiguration or of the ValidatingWebhookConfiguration: which requests the
+// API server sends where.
 type Entry struct {
 	Name, Path      string
 	FailurePolicy   admissionregistrationv1.FailurePolicyType
@@ -38,9 +39,10 @@ type Entry struct {
 //	plain.pods.sysctl-injector.dev     pods that do not, or were not injected   they are created
 //	defaults.pods.sysctl-injector.dev  all pods of a namespace with defaults    they are rejected
 //
-// A pod that mentions us has a key with our prefix or a container with the reserved name. The second entry is for pods that
-// a later webhook annotates: the API server calls it again after such a change, and would not call the first one then. The third
-// entry takes the place of both where profiles may apply to any pod, so that each pod is asked about once.
+// A pod that mentions us has a key with our prefix or a container with the reserved name. The second entry is for pods
+// that a later webhook annotates: the API server calls it again after such a change, and would not call the first one
+// then. The third entry takes the place of both where profiles may apply to any pod, so that each pod is asked about
+// once.
 func Entries() []Entry {
 	return []Entry{
 		{PodsEntry, MutatePath, admissionregistrationv1.Fail, podCreation(), mentionsUs()},
@@ -52,24 +54,30 @@ func Entries() []Entry {
 // WorkloadsEntries returns the entries of the ValidatingWebhookConfiguration. A test compares them with
 // templates/install/warnings.yaml.
 //
-// The conditions keep away what no person would read, and what says nothing about sysctls: objects that a controller makes, updates that
-// change neither the pod template nor our keys, and objects without such a key and without native sysctls. They look for "sysctl" in a key, since
-// a misspelled prefix is among what the warnings are for.
+// The conditions keep away what no person would read, and what says nothing about sysctls: objects that a controller
+// makes, updates that change neither the pod template nor our keys, and objects without such a key and without native
+// sysctls. They look for "sysctl" in a key, since a misspelled prefix is among what the warnings are for.
 func WorkloadsEntries() []Entry {
-	return []Entry{{WorkloadsEntry, WorkloadsPath, admissionregistrationv1.Ignore, []admissionregistrationv1.RuleWithOperations{
-		workloadChange("apps", "deployments", "statefulsets", "daemonsets", "replicasets"), workloadChange("batch", "jobs", "cronjobs"),
-	}, []admissionregistrationv1.MatchCondition{
-		{Name: "made-by-a-person", Expression: "object.metadata.?ownerReferences.orValue([]).all(o, !o.?controller.orValue(false))"},
-		{Name: "mentions-sysctls", Expression: "[object, object.spec.?template.orValue({}), object.spec.?jobTemplate.orValue({}),\n" +
-			"object.spec.?jobTemplate.spec.template.orValue({})].exists(o,\n" +
-			"['annotations', 'labels'].exists(kind, o.?metadata[?kind].orValue({}).exists(key, key.contains('sysctl')))\n" +
-			"|| o.?spec.securityContext.sysctls.orValue([]).size() > 0)"},
-		{Name: "changes-them", Expression: "oldObject == null\n" +
-			"|| object.spec.?template != oldObject.spec.?template\n" +
-			"|| object.spec.?jobTemplate != oldObject.spec.?jobTemplate\n" +
-			"|| ['annotations', 'labels'].exists(kind, object.metadata[?kind].orValue({}).exists(key, key.contains('sysctl')\n" +
-			"&& oldObject.metadata[?kind][?key] != object.metadata[?kind][?key]))"},
-	}}}
+	return []Entry{{WorkloadsEntry, WorkloadsPath, admissionregistrationv1.Ignore,
+		[]admissionregistrationv1.RuleWithOperations{
+			workloadChange("apps", "deployments", "statefulsets", "daemonsets", "replicasets"),
+			workloadChange("batch", "jobs", "cronjobs"),
+		}, []admissionregistrationv1.MatchCondition{
+			{Name: "made-by-a-person", Expression: "object.metadata.?ownerReferences.orValue([]).all(o, " +
+				"!o.?controller.orValue(false))"},
+			{Name: "mentions-sysctls", Expression: "[object, object.spec.?template.orValue({}), " +
+				"object.spec.?jobTemplate.orValue({}),\n" +
+				"object.spec.?jobTemplate.spec.template.orValue({})].exists(o,\n" +
+				"['annotations', 'labels'].exists(kind, o.?metadata[?kind].orValue({}).exists(key, " +
+				"key.contains('sysctl')))\n" +
+				"|| o.?spec.securityContext.sysctls.orValue([]).size() > 0)"},
+			{Name: "changes-them", Expression: "oldObject == null\n" +
+				"|| object.spec.?template != oldObject.spec.?template\n" +
+				"|| object.spec.?jobTemplate != oldObject.spec.?jobTemplate\n" +
+				"|| ['annotations', 'labels'].exists(kind, object.metadata[?kind].orValue({}).exists(key, " +
+				"key.contains('sysctl')\n" +
+				"&& oldObject.metadata[?kind][?key] != object.metadata[?kind][?key]))"},
+		}}}
 }
 
 func workloadChange(group string, resources ...string) admissionregistrationv1.RuleWithOperations {
@@ -80,7 +88,8 @@ func podCreation() []admissionregistrationv1.RuleWithOperations {
 	return []admissionregistrationv1.RuleWithOperations{rule("", []string{"pods"}, admissionregistrationv1.Create)}
 }
 
-func rule(group string, resources []string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.RuleWithOperations {
+func rule(group string, resources []string,
+	operations ...admissionregistrationv1.OperationType) admissionregistrationv1.RuleWithOperations {
 	return admissionregistrationv1.RuleWithOperations{
 		Operations: operations,
 		Rule: admissionregistrationv1.Rule{

@@ -39,7 +39,8 @@ func TestWorkloadsEntriesAreThoseOfTheManifest(t *testing.T) {
 	var shipped []admission.Entry
 	for _, webhook := range configuration.Webhooks {
 		if *webhook.SideEffects != admissionregistrationv1.SideEffectClassNone || *webhook.TimeoutSeconds > 2 {
-			t.Errorf("%s has side effects %s and a timeout of %d s", webhook.Name, *webhook.SideEffects, *webhook.TimeoutSeconds)
+			t.Errorf("%s has side effects %s and a timeout of %d s", webhook.Name, *webhook.SideEffects,
+				*webhook.TimeoutSeconds)
 		}
 		shipped = append(shipped, admission.Entry{
 			Name: webhook.Name, Path: *webhook.ClientConfig.Service.Path, FailurePolicy: *webhook.FailurePolicy,
@@ -62,7 +63,8 @@ func TestEntriesDifferOnlyWhereTheyMust(t *testing.T) {
 	}
 	pods, plain, defaults := configuration.Webhooks[0], configuration.Webhooks[1], configuration.Webhooks[2]
 	if plain.ObjectSelector == nil || *plain.TimeoutSeconds >= *pods.TimeoutSeconds {
-		t.Errorf("the entry for plain pods has object selector %v and timeout %d s", plain.ObjectSelector, *plain.TimeoutSeconds)
+		t.Errorf("the entry for plain pods has object selector %v and timeout %d s", plain.ObjectSelector,
+			*plain.TimeoutSeconds)
 	}
 	plain.Name, plain.FailurePolicy, plain.MatchConditions = pods.Name, pods.FailurePolicy, pods.MatchConditions
 	plain.ObjectSelector, plain.TimeoutSeconds = pods.ObjectSelector, pods.TimeoutSeconds
@@ -71,7 +73,8 @@ func TestEntriesDifferOnlyWhereTheyMust(t *testing.T) {
 	}
 	// A namespace has either the first two entries or the third.
 	label := func(operator metav1.LabelSelectorOperator) metav1.LabelSelectorRequirement {
-		return metav1.LabelSelectorRequirement{Key: v1alpha1.DefaultsLabel, Operator: operator, Values: []string{v1alpha1.DefaultsEnabled}}
+		return metav1.LabelSelectorRequirement{Key: v1alpha1.DefaultsLabel, Operator: operator,
+			Values: []string{v1alpha1.DefaultsEnabled}}
 	}
 	for i, requirement := range defaults.NamespaceSelector.MatchExpressions {
 		if cmp.Equal(requirement, label(metav1.LabelSelectorOpIn)) {

@@ -172,7 +172,8 @@ func decode(t *testing.T, answer *httptest.ResponseRecorder) *admissionv1.Admiss
 	if err := json.Unmarshal(answer.Body.Bytes(), &review); err != nil {
 		t.Fatal(err)
 	}
-	if review.APIVersion != "admission.k8s.io/v1" || review.Kind != "AdmissionReview" || review.Response.UID != "705ab4f5-6393-11e8-b7cc-42010a800002" {
+	if review.APIVersion != "admission.k8s.io/v1" || review.Kind != "AdmissionReview" ||
+		review.Response.UID != "705ab4f5-6393-11e8-b7cc-42010a800002" {
 		t.Errorf("got %s", answer.Body)
 	}
 	return review.Response

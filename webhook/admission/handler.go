@@ -32,7 +32,8 @@ const (
 
 // Granter makes sure that a pod's service account has the grants that the pod needs.
 type Granter interface {
-	// Ensure returns when the grants are in force. The error is a *grants.MissingError if only an administrator can add them.
+	// Ensure returns when the grants are in force. The error is a *grants.MissingError if only an administrator can add
+	// them.
 	Ensure(ctx context.Context, need grants.Need) error
 }
 
@@ -51,7 +52,8 @@ type Config struct {
 	Granter Granter
 	// Rejected, if set, is called for each rejected pod, except in a dry run. It returns at once.
 	Rejected func(Rejection)
-	// Tried, if set, is called with the policies on trial that would have rejected an admitted pod, except in a dry run. It returns at once.
+	// Tried, if set, is called with the policies on trial that would have rejected an admitted pod, except in a dry
+	// run. It returns at once.
 	Tried func(policies []string)
 	// BodyBytes limits the memory of all large bodies in flight; 0 means 64 MiB.
 	BodyBytes int64
@@ -75,7 +77,8 @@ type Handler struct {
 // New returns a Handler, or says which field of config is missing.
 func New(config Config) (*Handler, error) {
 	for name, missing := range map[string]bool{
-		"Injector": config.Injector == nil, "Source": config.Source == nil, "Metrics": config.Metrics == nil, "Log": config.Log == nil,
+		"Injector": config.Injector == nil, "Source": config.Source == nil, "Metrics": config.Metrics == nil,
+		"Log": config.Log == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("admission: %s is required", name)
@@ -83,13 +86,15 @@ func New(config Config) (*Handler, error) {
 	}
 	config.BodyBytes = cmp.Or(config.BodyBytes, MaxBudgetBytes)
 	if config.BodyBytes < MinBudgetBytes {
-		return nil, fmt.Errorf("admission: BodyBytes: %d is below %d, so some requests could never be read", config.BodyBytes, MinBudgetBytes)
+		return nil, fmt.Errorf("admission: BodyBytes: %d is below %d, so some requests could never be read",
+			config.BodyBytes, MinBudgetBytes)
 	}
-	return &Handler{Config: config, bodies: newBudget(config.BodyBytes), turns: make(chan struct{}, runtime.GOMAXPROCS(0))}, nil
+	return &Handler{Config: config, bodies: newBudget(config.BodyBytes),
+		turns: make(chan struct{}, runtime.GOMAXPROCS(0))}, nil
 }
 
-// inTurn runs a function that takes processor time for a body. Each processor works on one large body at most. Otherwise small bodies,
-// which take a hundredth of the time, would wait for all large ones.
+// inTurn runs a function that takes processor time for a body. Each processor works on one large body at most.
+// Otherwise small bodies, which take a hundredth of the time, would wait for all large ones.
 func (h *Handler) inTurn(bodyBytes int, run func()) {
 	if bodyBytes > smallBody {
 		h.turns <- struct{}{}
@@ -98,8 +103,8 @@ func (h *Handler) inTurn(bodyBytes int, run func()) {
 	run()
 }
 
-// Answer decides on the pod of the AdmissionReview in body, and returns the review with the response. An error means that body is not a
-// review.
+// Answer decides on the pod of the AdmissionReview in body, and returns the review with the response. An error means
+// that body is not a review.
 func (h *Handler) Answer(ctx context.Context, body []byte) ([]byte, error) {
 	return h.answer(ctx, body, false)
 }
@@ -170,8 +175,10 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	return d
 }
 
-// outcome decides on a pod and changes nothing. It asks the source only for a pod that asks for sysctls or may get some by default.
-func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Target, mayHaveDefaults bool) (injection.Outcome, error) {
+// outcome decides on a pod and changes nothing. It asks the source only for a pod that asks for sysctls or may get some
+// by default.
+func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Target,
+	mayHaveDefaults bool) (injection.Outcome, error) {
 	if p.AsksForSysctls() || mayHaveDefaults {
 		if err := source.Locate(ctx, h.Source, p, &target); err != nil {
 			return injection.Outcome{}, err
@@ -179,14 +186,16 @@ func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Targ
 	}
 	outcome := h.Injector.Inject(p, target, h.Source.Rules())
 	if len(outcome.Sysctls) > 0 && target.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
-		return injection.Denied(ReasonNamespaceNotEnabled, field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not enrolled; "+
-			"an administrator can run: kubectl label namespace %[1]s %s=%s", target.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))), nil
+		return injection.Denied(ReasonNamespaceNotEnabled,
+			field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not enrolled; "+
+				"an administrator can run: kubectl label namespace %[1]s %s=%s", target.Namespace, v1alpha1.InjectLabel,
+				v1alpha1.InjectEnabled))), nil
 	}
 	return outcome, nil
 }
 
-// Need returns the grants that a live pod, given as JSON, needs under the current rules; nil if it needs none, or would be rejected. It
-// reads the pod as an admission does.
+// Need returns the grants that a live pod, given as JSON, needs under the current rules; nil if it needs none, or would
+// be rejected. It reads the pod as an admission does.
 func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*grants.Need, error) {
 	p, err := pod.Decode(live)
 	if err != nil {

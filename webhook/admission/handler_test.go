@@ -205,8 +205,8 @@ func TestConfigIsRequired(t *testing.T) {
 	}
 }
 
-// FuzzBody sends any body: it is answered, never with a panic, and what is admitted with a patch is a review by the API's own
-// decoding too.
+// FuzzBody sends any body: it is answered, never with a panic, and what is admitted with a patch is a review by the
+// API's own decoding too.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{
 		reviewOf(plainPod), reviewOf(annotatedPod), reviewOf("{}"), reviewOf("null"), "{}", "[[[[", `{"request":{"uid":"a","uid":"b"}}`,

@@ -25,8 +25,8 @@ const (
 	maxReserve = 500 * time.Millisecond
 )
 
-// ServeHTTP answers a POSTed AdmissionReview with status 200 and a review, or with another status and the reason. On another status, the
-// API server does what the entry's failurePolicy says.
+// ServeHTTP answers a POSTed AdmissionReview with status 200 and a review, or with another status and the reason. On
+// another status, the API server does what the entry's failurePolicy says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.respond(w, r, func(ctx context.Context, body []byte) ([]byte, error) {
 		return h.answer(ctx, body, r.URL.Path == DefaultsPath)
@@ -72,14 +72,15 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, by answerer) (an
 	return by(ctx, body)
 }
 
-// decisionTimeout returns how long a decision may take: the API server's timeout ("?timeout=5s") without the part that is reserved for
-// the answer, so that the message of a slow decision still reaches the person.
+// decisionTimeout returns how long a decision may take: the API server's timeout ("?timeout=5s") without the part that
+// is reserved for the answer, so that the message of a slow decision still reaches the person.
 func decisionTimeout(r *http.Request) (time.Duration, error) {
 	timeout := defaultTimeout
 	if text := r.URL.Query().Get("timeout"); text != "" {
 		var err error
 		if timeout, err = time.ParseDuration(text); err != nil || timeout <= 0 {
-			return 0, &httpError{http.StatusBadRequest, fmt.Sprintf("timeout must be a duration above 0, not %.32q", text)}
+			return 0, &httpError{http.StatusBadRequest,
+				fmt.Sprintf("timeout must be a duration above 0, not %.32q", text)}
 		}
 	}
 	timeout = min(timeout, maxTimeout)
@@ -87,13 +88,15 @@ func decisionTimeout(r *http.Request) (time.Duration, error) {
 }
 
 // readBody reads the body of a request. The memory of a large one counts against the budget until it is released.
-func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
+func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter,
+	r *http.Request) (body []byte, release func(), err error) {
 	if r.Method != http.MethodPost {
 		return nil, nil, &httpError{http.StatusMethodNotAllowed, "send an AdmissionReview by POST"}
 	}
 	contentType := r.Header.Get("Content-Type")
 	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
-		return nil, nil, &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type must be application/json, not %.64q", contentType)}
+		return nil, nil, &httpError{http.StatusUnsupportedMediaType,
+			fmt.Sprintf("Content-Type must be application/json, not %.64q", contentType)}
 	}
 	connection := http.NewResponseController(w)
 	var mine *share
@@ -121,8 +124,8 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.R
 	return body, release, nil
 }
 
-// memoryOf returns the memory that a body of the declared size needs; a size below 0 is unknown. io.ReadAll takes up to twice as much as
-// it reads.
+// memoryOf returns the memory that a body of the declared size needs; a size below 0 is unknown. io.ReadAll takes up to
+// twice as much as it reads.
 func memoryOf(size int64) int64 {
 	if size < 0 {
 		return 2 * MaxBodyBytes
@@ -163,8 +166,9 @@ type httpError struct {
 func (e *httpError) Error() string { return e.message }
 
 var (
-	errTooLarge = &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)}
-	errBusy     = &httpError{http.StatusServiceUnavailable, "too many large requests at once; try again"}
+	errTooLarge = &httpError{http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)}
+	errBusy = &httpError{http.StatusServiceUnavailable, "too many large requests at once; try again"}
 )
 
 // fail answers with an error, and closes the connection: an API server has no reason to send such a request.
@@ -175,7 +179,8 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 		status = e.status
 	}
 	h.Metrics.decided("HTTP" + strconv.Itoa(status))
-	h.Log.Warn("Rejected a request that cannot be answered", keyStatus, status, keyCause, truncate(err.Error(), maxMessage))
+	h.Log.Warn("Rejected a request that cannot be answered", keyStatus, status, keyCause,
+		truncate(err.Error(), maxMessage))
 	w.Header().Set("Connection", "close")
 	switch status {
 	case http.StatusMethodNotAllowed:

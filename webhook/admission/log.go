@@ -30,9 +30,11 @@ const (
 func (h *Handler) log(ctx context.Context, r *review, d decision) {
 	attrs := []slog.Attr{slog.String(keyNamespace, truncate(r.namespace, maxName)), slog.String(keyReason, d.reason)}
 	if r.pod != nil {
-		attrs = append(attrs, slog.String(keyPod, truncate(r.pod.Name(), maxName)), slog.String(keyServiceAccount, truncate(r.pod.ServiceAccount(), maxName)))
+		attrs = append(attrs, slog.String(keyPod, truncate(r.pod.Name(), maxName)),
+			slog.String(keyServiceAccount, truncate(r.pod.ServiceAccount(), maxName)))
 		if r.pod.Owner.Kind != "" {
-			attrs = append(attrs, slog.String(keyOwnerKind, truncate(r.pod.Owner.Kind, maxName)), slog.String(keyOwner, truncate(r.pod.Owner.Name, maxName)))
+			attrs = append(attrs, slog.String(keyOwnerKind, truncate(r.pod.Owner.Kind, maxName)),
+				slog.String(keyOwner, truncate(r.pod.Owner.Name, maxName)))
 		}
 	}
 	if d.Allowed {

@@ -14,19 +14,24 @@ import (
 
 // A rejection is reported with the pod's controller and the reason. A dry run and an admitted pod are not reported.
 func TestRejectedIsTold(t *testing.T) {
-	owned := strings.Replace(annotatedPod, `{"kind":"ReplicaSet"`, `{"kind":"Site","name":"shop"},{"apiVersion":"apps/v1","uid":"5d4","kind":"ReplicaSet"`, 1)
+	owned := strings.Replace(annotatedPod, `{"kind":"ReplicaSet"`,
+		`{"kind":"Site","name":"shop"},{"apiVersion":"apps/v1","uid":"5d4","kind":"ReplicaSet"`, 1)
 	onTheHost := strings.Replace(owned, `"spec":{`, `"spec":{"hostNetwork":true,`, 1)
-	const message = "HostNetwork: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: net.core.somaxconn would change the node: " +
+	const message = "HostNetwork: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: " +
+		"net.core.somaxconn would change the node: " +
 		"the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"
 	for _, test := range []struct {
 		name, body string
 		want       []Rejection
 	}{
 		{"a pod of a controller", reviewOf(onTheHost), []Rejection{{
-			Namespace: "shop", Owner: pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "5d4"}, Reason: "HostNetwork", Message: message,
+			Namespace: "shop", Owner: pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "5d4"},
+			Reason: "HostNetwork", Message: message,
 		}}},
-		{"a review without a pod", reviewOf("null"), []Rejection{{Namespace: "shop", Reason: "Misdirected", Message: "Misdirected: this webhook decides on the creation of pods only, " +
-			"and was asked about a pod without a namespace or without an object; correct the rules of the MutatingWebhookConfiguration"}}},
+		{"a review without a pod", reviewOf("null"), []Rejection{{Namespace: "shop", Reason: "Misdirected",
+			Message: "Misdirected: this webhook decides on the creation of pods only, " +
+				"and was asked about a pod without a namespace or without an object; correct the rules of the " +
+				"MutatingWebhookConfiguration"}}},
 		{"a dry run", strings.Replace(reviewOf(onTheHost), `"dryRun":false`, `"dryRun":true`, 1), nil},
 		{"a pod that is admitted", reviewOf(owned), nil},
 		{"what is no review", "{}", nil},
@@ -68,7 +73,8 @@ func TestRejectsWhereGrantsPanic(t *testing.T) {
 	f := newFixture(t)
 	f.handler.Granter = panicking{}
 	response := decode(t, f.post(reviewOf(annotatedPod)))
-	if want := "Panic: sysctl-injector met an error of its own; its log says more"; response.Allowed || response.Result.Message != want {
+	if want := "Panic: sysctl-injector met an error of its own; its log says more"; response.Allowed ||
+		response.Result.Message != want {
 		t.Errorf("allowed %v, %q, want %q", response.Allowed, response.Result.Message, want)
 	}
 	first, _, _ := strings.Cut(f.log.String(), "\n")
@@ -77,7 +83,8 @@ func TestRejectsWhereGrantsPanic(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(line, "time")
-	if diff := cmp.Diff(map[string]any{"level": "ERROR", "msg": "Recovered from a panic", "cause": "a bug", "stack": "where it was"}, line); diff != "" {
+	if diff := cmp.Diff(map[string]any{"level": "ERROR", "msg": "Recovered from a panic", "cause": "a bug",
+		"stack": "where it was"}, line); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 	if counted := f.counted(t)["Panic"]; counted != 1 {

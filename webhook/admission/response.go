@@ -35,12 +35,13 @@ var statusReasons = map[int32]metav1.StatusReason{
 	http.StatusInternalServerError: metav1.StatusReasonInternalError,
 }
 
-// rejection is the answer that rejects the pod. The API server adds the message to "admission webhook … denied the request: ", for the
-// person at the terminal or in the events of a ReplicaSet.
+// rejection is the answer that rejects the pod. The API server adds the message to "admission webhook … denied the
+// request: ", for the person at the terminal or in the events of a ReplicaSet.
 func rejection(r *review, reason string, code int32, message string) decision {
 	return decision{reason: reason, AdmissionResponse: &admissionv1.AdmissionResponse{
-		UID:              types.UID(r.uid),
-		Result:           &metav1.Status{Status: metav1.StatusFailure, Message: truncate(message, maxMessage), Reason: statusReasons[code], Code: code},
+		UID: types.UID(r.uid),
+		Result: &metav1.Status{Status: metav1.StatusFailure, Message: truncate(message, maxMessage),
+			Reason: statusReasons[code], Code: code},
 		AuditAnnotations: map[string]string{"reason": reason},
 	}}
 }
@@ -73,8 +74,8 @@ func admit(r *review, outcome injection.Outcome) (decision, error) {
 	return decision{outcome.Reason, outcome.Sysctls, response, outcome.Trial}, nil
 }
 
-// encodePatch returns a JSON Patch. Most values are encoded already. encoding/json would check and copy them three times, which was a
-// third of the CPU time of a request.
+// encodePatch returns a JSON Patch. Most values are encoded already. encoding/json would check and copy them three
+// times, which was a third of the CPU time of a request.
 func encodePatch(operations []jsonpatch.Operation) ([]byte, error) {
 	patch := append(make([]byte, 0, 2<<10), '[')
 	for n, operation := range operations {

@@ -12,7 +12,8 @@ import (
 // A patch says the same as the one that encoding/json writes.
 func TestEncodePatch(t *testing.T) {
 	operations := []jsonpatch.Operation{
-		jsonpatch.NewOperation("add", "/spec/initContainers/0", json.RawMessage(`{"name": "a<b", "args": ["\u00e9", "\""]}`)),
+		jsonpatch.NewOperation("add", "/spec/initContainers/0",
+			json.RawMessage(`{"name": "a<b", "args": ["\u00e9", "\""]}`)),
 		jsonpatch.NewOperation("add", "/spec/imagePullSecrets", []corev1.LocalObjectReference{{Name: "é\n"}}),
 		jsonpatch.NewOperation("add", "/spec/imagePullSecrets/-", corev1.LocalObjectReference{Name: "pull"}),
 		jsonpatch.NewOperation("add", "/metadata/labels/a~1b\"", ""),
@@ -38,7 +39,8 @@ func TestEncodePatch(t *testing.T) {
 			t.Errorf("patch (-want +got):\n%s", diff)
 		}
 	}
-	if _, err := encodePatch([]jsonpatch.Operation{jsonpatch.NewOperation("add", "/spec", make(chan int))}); err == nil {
+	if _, err := encodePatch([]jsonpatch.Operation{jsonpatch.NewOperation("add", "/spec",
+		make(chan int))}); err == nil {
 		t.Error("encodes a channel")
 	}
 }

@@ -69,15 +69,16 @@ func (e misdirectedError) Error() string {
 		"correct the rules of the MutatingWebhookConfiguration", e.what)
 }
 
-// readReview reads the JSON of an AdmissionReview. With a misdirectedError it still returns a review to answer; with any other error
-// there is none.
+// readReview reads the JSON of an AdmissionReview. With a misdirectedError it still returns a review to answer; with
+// any other error there is none.
 func readReview(body []byte) (*review, error) {
 	r := &review{bytes: len(body)}
 	if err := scan.Read(body, r, readFields); err != nil {
 		return nil, fmt.Errorf("not an AdmissionReview: %w", err)
 	}
 	if r.apiVersion != apiVersion || r.kind != kind {
-		return nil, fmt.Errorf("not an AdmissionReview that this webhook reads (apiVersion %s): it says apiVersion %.64q, kind %.64q", apiVersion, r.apiVersion, r.kind)
+		return nil, fmt.Errorf("not an AdmissionReview that this webhook reads (apiVersion %s): it says apiVersion "+
+			"%.64q, kind %.64q", apiVersion, r.apiVersion, r.kind)
 	}
 	if r.uid == "" {
 		return nil, errors.New("not an AdmissionReview: it has no request.uid")
@@ -98,7 +99,8 @@ func (r *review) misdirected() error {
 	}
 	switch {
 	case what != "pods" || r.resource.version != "v1" || r.operation != string(admissionv1.Create):
-		return misdirectedError{fmt.Sprintf("the operation %.32q on %.128q, version %.32q", r.operation, what, r.resource.version)}
+		return misdirectedError{fmt.Sprintf("the operation %.32q on %.128q, version %.32q", r.operation, what,
+			r.resource.version)}
 	case r.namespace == "" || r.pod == nil:
 		return misdirectedError{"a pod without a namespace or without an object"}
 	}

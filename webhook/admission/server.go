@@ -19,18 +19,21 @@ type ServerConfig struct {
 	Handler      http.Handler // for pods
 	// Workloads, if set, is for the kinds that hold pod templates.
 	Workloads http.Handler
-	// ShutdownDelay is how long the server still accepts connections after ctx ends, so that clients have time to learn of it.
+	// ShutdownDelay is how long the server still accepts connections after ctx ends, so that clients have time to learn
+	// of it.
 	ShutdownDelay time.Duration
 	Log           *slog.Logger
 }
 
 const (
-	// readTimeout limits the TLS handshake and, for each request, the headers and the body. An API server sends all of them at once.
+	// readTimeout limits the TLS handshake and, for each request, the headers and the body. An API server sends all of
+	// them at once.
 	readTimeout = 5 * time.Second
-	// writeTimeout starts at the end of the headers. It is longer than the timeouts of the body and the decision together.
+	// writeTimeout starts at the end of the headers. It is longer than the timeouts of the body and the decision
+	// together.
 	writeTimeout = readTimeout + maxTimeout + 5*time.Second
-	// The API server closes idle connections after 90 s (net/http's DefaultTransport). It must close first, because a request on its way
-	// to a closed connection is lost.
+	// The API server closes idle connections after 90 s (net/http's DefaultTransport). It must close first, because a
+	// request on its way to a closed connection is lost.
 	idleTimeout = 3 * time.Minute
 	// drainTimeout limits the time for requests in flight at shutdown. The API server waits no longer for a decision.
 	drainTimeout   = maxTimeout
@@ -85,8 +88,8 @@ func newServer(ctx context.Context, config ServerConfig) *http.Server {
 	return server
 }
 
-// closeWhenEnding answers with "Connection: close" after ctx has ended, so that a client opens its next connection to another server.
-// Closing idle connections without notice would lose the requests that are on their way.
+// closeWhenEnding answers with "Connection: close" after ctx has ended, so that a client opens its next connection to
+// another server. Closing idle connections without notice would lose the requests that are on their way.
 func closeWhenEnding(ctx context.Context, handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(&closingWriter{w, ctx}, r)

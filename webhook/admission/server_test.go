@@ -27,7 +27,8 @@ func listening(t testing.TB, handler http.Handler) (address string, client *http
 }
 
 // listeningAs is listening with the certificate of authority, and with more of the config.
-func listeningAs(t testing.TB, authority *httptest.Server, config ServerConfig) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
+func listeningAs(t testing.TB, authority *httptest.Server,
+	config ServerConfig) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -38,12 +39,16 @@ func listeningAs(t testing.TB, authority *httptest.Server, config ServerConfig) 
 	stopped = make(chan error, 1)
 	go func() {
 		config.Listener, config.Log = listener, slog.New(slog.DiscardHandler)
-		config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &authority.TLS.Certificates[0], nil }
+		config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate,
+			error) {
+			return &authority.TLS.Certificates[0], nil
+		}
 		stopped <- Serve(ctx, config)
 	}()
 	roots := x509.NewCertPool()
 	roots.AddCert(authority.Certificate())
-	client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com"}, ForceAttemptHTTP2: true}}
+	client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots,
+		ServerName: "example.com"}, ForceAttemptHTTP2: true}}
 	return listener.Addr().String(), client, stop, stopped
 }
 
@@ -126,8 +131,10 @@ func TestServeKeepsConnections(t *testing.T) {
 	address, client, _, _ := listening(t, newFixture(t).handler)
 	for n, body := range []string{reviewOf(plainPod), reviewOf("null"), reviewOf(annotatedPod)} {
 		var reused bool
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+MutatePath+"?timeout=5s", strings.NewReader(body))
+		ctx := httptrace.WithClientTrace(t.Context(),
+			&httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+address+MutatePath+"?timeout=5s",
+			strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +155,8 @@ func TestServeKeepsConnections(t *testing.T) {
 
 func TestServeRejectsLongHeaders(t *testing.T) {
 	address, client, _, _ := listening(t, uncalled(t))
-	response, err := client.Post("https://"+address+MutatePath, strings.Repeat("a", 2*maxHeaderBytes), strings.NewReader("{}"))
+	response, err := client.Post("https://"+address+MutatePath, strings.Repeat("a", 2*maxHeaderBytes),
+		strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,17 +215,22 @@ func FuzzConnection(f *testing.F) {
 	whole := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(review), review)
 	for _, seed := range []string{
 		whole, whole + whole, whole[:len(whole)-9],
-		fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\nTrailer: a\r\n\r\n", head, len(review), review),
+		fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\nTrailer: a\r\n\r\n", head,
+			len(review), review),
 		fmt.Sprintf("%sExpect: 100-continue\r\nContent-Length: %d\r\n\r\n%s", head, len(review), review),
-		head + "Content-Length: 99999999\r\n\r\n{", head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"GET / HTTP/1.0\r\n\r\n", "HEAD /mutate-pods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-		"POST http://a:b@c/%2e%2e/mutate-pods HTTP/1.1\r\nHost: c\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 9\r\n\r\n--x\r\n\r\na\r\n--x--",
+		head + "Content-Length: 99999999\r\n\r\n{", head +
+			"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET / HTTP/1.0\r\n\r\n", "HEAD /mutate-pods HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"POST http://a:b@c/%2e%2e/mutate-pods HTTP/1.1\r\nHost: c\r\nContent-Type: multipart/form-data; " +
+			"boundary=x\r\nContent-Length: 9\r\n\r\n--x\r\n\r\na\r\n--x--",
 	} {
 		f.Add(seed)
 	}
 	fixture := newFixture(f)
 	var problems lockedBuffer
-	server := newServer(f.Context(), ServerConfig{Handler: fixture.handler, Log: slog.New(slog.NewJSONHandler(&problems, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	server := newServer(f.Context(), ServerConfig{Handler: fixture.handler,
+		Log: slog.New(slog.NewJSONHandler(&problems, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	listener := make(accepting)
 	go func() { _ = server.Serve(listener) }() // until the process ends
 	f.Fuzz(func(t *testing.T, sent string) {
@@ -231,7 +244,8 @@ func FuzzConnection(f *testing.F) {
 			}
 		}
 		if free := fixture.handler.bodies.free; free != testBodyBytes {
-			t.Fatalf("%d bytes of the budget are free, want %d: a body's share has not been given back", free, testBodyBytes)
+			t.Fatalf("%d bytes of the budget are free, want %d: a body's share has not been given back", free,
+				testBodyBytes)
 		}
 	})
 }

@@ -21,13 +21,16 @@ func (h *Handler) tried(ctx context.Context, r *review, d decision) {
 	}
 	if d.trial.Audit {
 		h.Log.LogAttrs(ctx, slog.LevelWarn, "Policies on trial would reject pod",
-			slog.String(keyNamespace, truncate(r.namespace, maxName)), slog.String(keyPod, truncate(r.pod.Name(), maxName)),
-			slog.String(keyServiceAccount, truncate(r.pod.ServiceAccount(), maxName)), slog.Any(keyPolicies, d.trial.Policies),
+			slog.String(keyNamespace, truncate(r.namespace, maxName)),
+			slog.String(keyPod, truncate(r.pod.Name(), maxName)),
+			slog.String(keyServiceAccount, truncate(r.pod.ServiceAccount(), maxName)),
+			slog.Any(keyPolicies, d.trial.Policies),
 			slog.String(keyMessage, trialMessage(d.trial)))
 	}
 }
 
-// trialMessage is what the audit log and the server's own log say: which policies would reject the pod, and every reason.
+// trialMessage is what the audit log and the server's own log say: which policies would reject the pod, and every
+// reason.
 func trialMessage(trial *policy.Trial) string {
 	reasons := make([]string, len(trial.Violations))
 	for i, v := range trial.Violations {

@@ -15,8 +15,11 @@ func (f *fixture) tries(t *testing.T, name string, actions ...v1alpha1.Validatio
 	t.Helper()
 	var policies []*policy.Policy
 	for _, object := range []*v1alpha1.SysctlPolicy{
-		{ObjectMeta: metav1.ObjectMeta{Name: "default"}, Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.*"}}}}},
-		{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.ipv4.*"}}}, ValidationActions: actions}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "default"},
+			Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.*"}}}}},
+		{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.ipv4.*"}}},
+				ValidationActions: actions}},
 	} {
 		compiled, errs := policy.CompilePolicy(object)
 		if len(errs) > 0 {
@@ -43,10 +46,13 @@ func TestPolicyOnTrial(t *testing.T) {
 	}{
 		{"that warns", []v1alpha1.ValidationAction{v1alpha1.Warn}, reviewOf(annotatedPod), true, false, false, 1},
 		{"that audits", []v1alpha1.ValidationAction{v1alpha1.Audit}, reviewOf(annotatedPod), false, true, true, 1},
-		{"that does both", []v1alpha1.ValidationAction{v1alpha1.Warn, v1alpha1.Audit}, reviewOf(annotatedPod), true, true, true, 1},
-		{"in a dry run", []v1alpha1.ValidationAction{v1alpha1.Warn, v1alpha1.Audit}, strings.Replace(reviewOf(annotatedPod), `"dryRun":false`, `"dryRun":true`, 1), true, true, true, 0},
+		{"that does both", []v1alpha1.ValidationAction{v1alpha1.Warn, v1alpha1.Audit}, reviewOf(annotatedPod), true,
+			true, true, 1},
+		{"in a dry run", []v1alpha1.ValidationAction{v1alpha1.Warn, v1alpha1.Audit},
+			strings.Replace(reviewOf(annotatedPod), `"dryRun":false`, `"dryRun":true`, 1), true, true, true, 0},
 		{"that allows the pod", []v1alpha1.ValidationAction{v1alpha1.Warn, v1alpha1.Audit},
-			strings.Replace(reviewOf(annotatedPod), "net.core.somaxconn", "net.ipv4.tcp_fin_timeout", 1), false, false, false, 0},
+			strings.Replace(reviewOf(annotatedPod), "net.core.somaxconn", "net.ipv4.tcp_fin_timeout", 1), false, false,
+			false, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t)
@@ -59,10 +65,12 @@ func TestPolicyOnTrial(t *testing.T) {
 			if got := strings.Contains(strings.Join(response.Warnings, "\n"), warning); got != test.warns {
 				t.Errorf("warnings %q", response.Warnings)
 			}
-			if got := response.AuditAnnotations["trial"]; got != "narrow: "+wouldReject && test.audits || got != "" && !test.audits {
+			if got := response.AuditAnnotations["trial"]; got != "narrow: "+wouldReject && test.audits || got != "" &&
+				!test.audits {
 				t.Errorf("audit annotation %q", got)
 			}
-			if got := strings.Contains(f.log.String(), `"msg":"Policies on trial would reject pod","namespace":"shop","pod":"web-","serviceAccount":"psp-user","policies":["narrow"]`); got != test.logs {
+			if got := strings.Contains(f.log.String(),
+				`"msg":"Policies on trial would reject pod","namespace":"shop","pod":"web-","serviceAccount":"psp-user","policies":["narrow"]`); got != test.logs {
 				t.Errorf("log %s", f.log)
 			}
 			if len(*counted) != test.counts {

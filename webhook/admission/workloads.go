@@ -19,8 +19,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// Workloads returns the handler for workloads. It admits every one, with the decision on its pod template as warnings, so that the
-// person at the terminal sees what otherwise only the events of a ReplicaSet tell.
+// Workloads returns the handler for workloads. It admits every one, with the decision on its pod template as warnings,
+// so that the person at the terminal sees what otherwise only the events of a ReplicaSet tell.
 func (h *Handler) Workloads() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.respond(w, r, h.answerWorkload) })
 }
@@ -37,13 +37,15 @@ type workloadReview struct {
 	} `json:"request"`
 }
 
-// answerWorkload returns the review that answers the one in body. An error says that body is not a review of a workload.
+// answerWorkload returns the review that answers the one in body. An error says that body is not a review of a
+// workload.
 func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, error) {
 	var review workloadReview
 	var err error
 	h.inTurn(len(body), func() { err = json.Unmarshal(body, &review) })
 	request := review.Request
-	if err == nil && (review.APIVersion != apiVersion || review.Kind != kind || request.UID == "" || len(request.UID) > maxUID || request.Object == nil) {
+	if err == nil && (review.APIVersion != apiVersion || review.Kind != kind || request.UID == "" ||
+		len(request.UID) > maxUID || request.Object == nil) {
 		err = errors.New("it is of another type, or without request.uid or request.object")
 	}
 	if err != nil {
@@ -55,7 +57,8 @@ func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, erro
 		return nil, &httpError{http.StatusInternalServerError, err.Error()} // the API server goes on without warnings
 	}
 	// Not counted among the decisions on pods: a warning is no rejection.
-	h.Log.InfoContext(ctx, "Looked at workload", keyNamespace, truncate(request.Namespace, maxName), keyOwnerKind, truncate(request.Kind.Kind, maxName),
+	h.Log.InfoContext(ctx, "Looked at workload", keyNamespace, truncate(request.Namespace, maxName), keyOwnerKind,
+		truncate(request.Kind.Kind, maxName),
 		keyOwner, truncate(request.Name, maxName), keyWarnings, len(warnings))
 	return decision{AdmissionResponse: &admissionv1.AdmissionResponse{
 		UID: types.UID(request.UID), Allowed: true, Warnings: truncateWarnings(warnings),
@@ -67,7 +70,8 @@ func (h *Handler) workloadWarnings(ctx context.Context, review *workloadReview) 
 	request := review.Request
 	gvk := request.Kind
 	object := inspect.Object{
-		APIVersion: metav1.GroupVersion{Group: gvk.Group, Version: gvk.Version}.String(), Kind: gvk.Kind, JSON: gjson.ParseBytes(request.Object),
+		APIVersion: metav1.GroupVersion{Group: gvk.Group, Version: gvk.Version}.String(), Kind: gvk.Kind,
+		JSON: gjson.ParseBytes(request.Object),
 	}
 	locations := new(workload.Finder).Find(object.APIVersion, object.Kind, object.JSON)
 	var warnings []string
@@ -85,11 +89,13 @@ func (h *Handler) workloadWarnings(ctx context.Context, review *workloadReview) 
 			return nil, err
 		}
 		for _, violation := range outcome.Violations {
-			warnings = append(warnings, "the pods of this workload will be rejected: "+violation.Reason+": "+violation.Err.Error())
+			warnings = append(warnings, "the pods of this workload will be rejected: "+
+				""+violation.Reason+": "+violation.Err.Error())
 		}
 		warnings = append(warnings, outcome.Warnings...)
 		if unsafe := h.Injector.RejectedByKubelets(p); len(unsafe) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: kubelets reject %s, which is not a safe sysctl, unless --allowed-unsafe-sysctls has it",
+			warnings = append(warnings, fmt.Sprintf("%s: kubelets reject %s, which is not a safe sysctl, unless "+
+				"--allowed-unsafe-sysctls has it",
 				target.Template.Child("spec", "securityContext", "sysctls"), strings.Join(unsafe, ", ")))
 		}
 	}

@@ -34,28 +34,47 @@ func TestWorkloadsGetWarnings(t *testing.T) {
 		rejects = "the pods of this workload will be rejected: "
 		invalid = "spec.template.metadata.annotations[sysctl-injector.dev/sysctls]: "
 	)
-	template := func(sysctls, spec string) string { return fmt.Sprintf(`{"spec":{"template":`+asks+`}}`, sysctls, spec) }
+	template := func(sysctls, spec string) string {
+		return fmt.Sprintf(`{"spec":{"template":`+asks+`}}`,
+			sysctls, spec)
+	}
 	for _, test := range []struct {
 		name, group, kind, object string
 		want                      []string
 	}{
-		{"nothing about a workload that is in order", "apps", "Deployment", template("net.core.somaxconn = 4096", ""), nil},
+		{"nothing about a workload that is in order", "apps", "Deployment",
+			template("net.core.somaxconn = 4096", ""), nil},
 		{"that its pods will be rejected", "apps", "StatefulSet", template("vm.swappiness = 1", ""),
-			[]string{rejects + "NodeLevel: " + invalid + "Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it on the node, " +
-				"or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"}},
-		{"every reason", "apps", "DaemonSet", template("net.core.somaxconn = 4096", `"hostNetwork":true,"securityContext":{"sysctls":[{"name":"net.core.somaxconn","value":"1"}]},`),
-			[]string{rejects + "HostNetwork: " + invalid + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl",
-				rejects + "NativeConflict: " + invalid + `Invalid value: "net.core.somaxconn=4096": spec.securityContext.sysctls sets net.core.somaxconn to "1"; remove one of the two`,
-				"spec.template.spec.securityContext.sysctls: kubelets reject net.core.somaxconn, which is not a safe sysctl, unless --allowed-unsafe-sysctls has it"}},
-		{"nothing about a guest kernel", "apps", "ReplicaSet", template("vm.swappiness = 1", `"runtimeClassName":"vm",`), nil},
-		{"a key on the wrong metadata", "batch", "CronJob", `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"a = 1"}},"spec":{"jobTemplate":{"spec":{"template":{"spec":{}}}}}}`,
-			[]string{"MisplacedKey: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: this is a key of spec.jobTemplate.spec.template.metadata.annotations; move it there"}},
-		{"a misspelled prefix", "batch", "Job", `{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.io/sysctls":"a = 1"}},"spec":{}}}}`,
-			[]string{"UnknownKey: spec.template.metadata.annotations[sysctl-injector.io/sysctls]: Forbidden: no such key; did you mean spec.template.metadata.annotations[sysctl-injector.dev/sysctls]?"}},
+			[]string{rejects + "NodeLevel: " + invalid +
+				"Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An " +
+				"administrator can set it on the node, " +
+				"or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for " +
+				"one)"}},
+		{"every reason", "apps", "DaemonSet", template("net.core.somaxconn = 4096",
+			`"hostNetwork":true,"securityContext":{"sysctls":[{"name":"net.core.somaxconn","value":"1"}]},`),
+			[]string{rejects + "HostNetwork: " + invalid +
+				"Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network " +
+				"namespace (hostNetwork: true); remove hostNetwork, or the sysctl",
+				rejects + "NativeConflict: " + invalid +
+					`Invalid value: "net.core.somaxconn=4096": spec.securityContext.sysctls sets net.core.somaxconn to "1"; remove one of the two`,
+				"spec.template.spec.securityContext.sysctls: kubelets reject net.core.somaxconn, which is not a safe " +
+					"sysctl, unless --allowed-unsafe-sysctls has it"}},
+		{"nothing about a guest kernel", "apps", "ReplicaSet",
+			template("vm.swappiness = 1", `"runtimeClassName":"vm",`), nil},
+		{"a key on the wrong metadata", "batch", "CronJob",
+			`{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"a = 1"}},"spec":{"jobTemplate":{"spec":{"template":{"spec":{}}}}}}`,
+			[]string{"MisplacedKey: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: this is a key of " +
+				"spec.jobTemplate.spec.template.metadata.annotations; move it there"}},
+		{"a misspelled prefix", "batch", "Job",
+			`{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.io/sysctls":"a = 1"}},"spec":{}}}}`,
+			[]string{"UnknownKey: spec.template.metadata.annotations[sysctl-injector.io/sysctls]: Forbidden: no such " +
+				"key; did you mean spec.template.metadata.annotations[sysctl-injector.dev/sysctls]?"}},
 		{"a later container that sets it again", "apps", "Deployment",
-			template("net.core.somaxconn = 4096", `"initContainers":[{"name":"tune","securityContext":{"privileged":true},"command":["sysctl","-w","net.core.somaxconn=8"]}],`),
+			template("net.core.somaxconn = 4096",
+				`"initContainers":[{"name":"tune","securityContext":{"privileged":true},"command":["sysctl","-w","net.core.somaxconn=8"]}],`),
 			[]string{`init container "tune" runs later and sets net.core.somaxconn = 8, in the place of the annotation's value; remove one of the two`}},
-		{"pods that cannot be read", "apps", "Deployment", `{"spec":{"template":{"metadata":{"annotations":7},"spec":{}}}}`,
+		{"pods that cannot be read", "apps", "Deployment",
+			`{"spec":{"template":{"metadata":{"annotations":7},"spec":{}}}}`,
 			[]string{"the pods of this workload cannot be read: metadata.annotations must be an object, not a number"}},
 		{"nothing about an object without a template", "apps", "Deployment", `{"spec":{}}`, nil},
 	} {
@@ -89,7 +108,8 @@ func TestWorkloadsWithDeclaredSysctls(t *testing.T) {
 	f.handler.Injector = injector
 	response := decode(t, f.postWorkload(workloadReviewOf("apps", "Deployment",
 		`{"spec":{"template":{"spec":{"securityContext":{"sysctls":[{"name":"net.core.somaxconn","value":"8"},{"name":"kernel.sem","value":"1 2 3 4"}]}}}}}`)))
-	want := []string{"spec.template.spec.securityContext.sysctls: kubelets reject kernel.sem, which is not a safe sysctl, unless --allowed-unsafe-sysctls has it"}
+	want := []string{"spec.template.spec.securityContext.sysctls: kubelets reject kernel.sem, which is not a safe " +
+		"sysctl, unless --allowed-unsafe-sysctls has it"}
 	if diff := cmp.Diff(want, response.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
@@ -98,7 +118,8 @@ func TestWorkloadsWithDeclaredSysctls(t *testing.T) {
 // Whatever cannot be answered is left to the entry's failurePolicy, which is Ignore.
 func TestWorkloadsThatCannotBeAnswered(t *testing.T) {
 	f := newFixture(t)
-	for _, body := range []string{``, `{}`, `[]`, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1"}}`} {
+	for _, body := range []string{``, `{}`, `[]`,
+		`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1"}}`} {
 		if answer := f.postWorkload(body); answer.Code != http.StatusBadRequest {
 			t.Errorf("%s: status %d, %s", body, answer.Code, answer.Body)
 		}
@@ -108,7 +129,8 @@ func TestWorkloadsThatCannotBeAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer := f.postWorkload(workloadReviewOf("apps", "Deployment", string(object))); answer.Code != http.StatusInternalServerError {
+	if answer := f.postWorkload(workloadReviewOf("apps", "Deployment",
+		string(object))); answer.Code != http.StatusInternalServerError {
 		t.Errorf("status %d, %s", answer.Code, answer.Body)
 	}
 }

@@ -9,12 +9,13 @@ import (
 	certutil "k8s.io/client-go/util/cert"
 )
 
-// overlap is how long the former CA stays trusted after the next one was made. By then every server serves a new certificate.
+// overlap is how long the former CA stays trusted after the next one was made. By then every server serves a new
+// certificate.
 const overlap = time.Hour
 
-// withCA returns the caBundle that trusts ca too, and whether it differs from bundle. The other CAs of bundle stay, because servers
-// may still serve certificates that those signed. A CA is dropped when it has expired, and when it is older than ca and ca is no
-// longer new.
+// withCA returns the caBundle that trusts ca too, and whether it differs from bundle. The other CAs of bundle stay,
+// because servers may still serve certificates that those signed. A CA is dropped when it has expired, and when it is
+// older than ca and ca is no longer new.
 func withCA(bundle, ca []byte, now time.Time) (wanted []byte, differs bool, err error) {
 	current, err := certutil.ParseCertsPEM(ca)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Certificate watches the cert-manager Certificate behind the server's files, to report its state. It decides nothing: only the
-// served certificate counts. cert-manager may be installed after the server.
+// Certificate watches the cert-manager Certificate behind the server's files, to report its state. It decides nothing:
+// only the served certificate counts. cert-manager may be installed after the server.
 type Certificate struct {
 	object *object[*certmanagerv1.Certificate]
 	log    *slog.Logger
@@ -31,7 +31,8 @@ type Certificate struct {
 func NewCertificate(config *rest.Config, namespace, name string, log *slog.Logger) (*Certificate, error) {
 	// One kind, and not cert-manager's whole scheme.
 	scheme := runtime.NewScheme()
-	scheme.AddKnownTypes(certmanagerv1.SchemeGroupVersion, &certmanagerv1.Certificate{}, &certmanagerv1.CertificateList{})
+	scheme.AddKnownTypes(certmanagerv1.SchemeGroupVersion, &certmanagerv1.Certificate{},
+		&certmanagerv1.CertificateList{})
 	metav1.AddToGroupVersion(scheme, certmanagerv1.SchemeGroupVersion)
 	reader, err := newClient(config, scheme, scopedKind{&certmanagerv1.Certificate{}, meta.RESTScopeNamespace})
 	if err != nil {
@@ -39,7 +40,8 @@ func NewCertificate(config *rest.Config, namespace, name string, log *slog.Logge
 	}
 	c := &Certificate{log: log}
 	c.object, err = watchObject(reader, fmt.Sprintf("cert-manager Certificate %s/%s", namespace, name),
-		&certmanagerv1.Certificate{}, &certmanagerv1.CertificateList{}, client.ObjectKey{Namespace: namespace, Name: name}, c.changed)
+		&certmanagerv1.Certificate{}, &certmanagerv1.CertificateList{},
+		client.ObjectKey{Namespace: namespace, Name: name}, c.changed)
 	return c, err
 }
 
@@ -64,7 +66,8 @@ func (c *Certificate) State() (text string, ok bool) {
 
 // describe returns a Certificate's state as a phrase that follows its name, and whether all is well.
 func describe(certificate *certmanagerv1.Certificate) (state string, ok bool) {
-	ready, issuing := condition(certificate, certmanagerv1.CertificateConditionReady), condition(certificate, certmanagerv1.CertificateConditionIssuing)
+	ready, issuing := condition(certificate, certmanagerv1.CertificateConditionReady),
+		condition(certificate, certmanagerv1.CertificateConditionIssuing)
 	var text strings.Builder
 	switch {
 	case isReady(certificate):
@@ -93,7 +96,8 @@ func isReady(certificate *certmanagerv1.Certificate) bool {
 	return condition(certificate, certmanagerv1.CertificateConditionReady).Status == certmanagermetav1.ConditionTrue
 }
 
-func condition(certificate *certmanagerv1.Certificate, kind certmanagerv1.CertificateConditionType) (found certmanagerv1.CertificateCondition) {
+func condition(certificate *certmanagerv1.Certificate,
+	kind certmanagerv1.CertificateConditionType) (found certmanagerv1.CertificateCondition) {
 	for _, condition := range certificate.Status.Conditions {
 		if condition.Type == kind {
 			found = condition

@@ -14,8 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
-// ClientCAs are the CAs in a PEM file that verify clients' certificates. They are reloaded when the file changes. If the file becomes
-// unreadable, the former CAs stay in force.
+// ClientCAs are the CAs in a PEM file that verify clients' certificates. They are reloaded when the file changes. If
+// the file becomes unreadable, the former CAs stay in force.
 type ClientCAs struct {
 	file string
 	log  *slog.Logger

@@ -13,18 +13,18 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
-// Files serves the certificate of two PEM files and reloads it when they change. Missing or mismatched files do not stop the server,
-// because the certificate may arrive after the server starts.
+// Files serves the certificate of two PEM files and reloads it when they change. Missing or mismatched files do not
+// stop the server, because the certificate may arrive after the server starts.
 //
-// controller-runtime's certwatcher does not fit: it fails if the files do not exist yet, serves expired certificates, ignores a
-// corrected chain with the same leaf, and reports errors only in its log, not in /readyz.
+// controller-runtime's certwatcher does not fit: it fails if the files do not exist yet, serves expired certificates,
+// ignores a corrected chain with the same leaf, and reports errors only in its log, not in /readyz.
 type Files struct {
 	serving
 	certFile, keyFile string
 }
 
-// reloadInterval is how often the files are read. They are small. Polling notices every kind of change (a kubelet swaps a symlink
-// several directories above) and needs no inotify watches, which are limited per node.
+// reloadInterval is how often the files are read. They are small. Polling notices every kind of change (a kubelet swaps
+// a symlink several directories above) and needs no inotify watches, which are limited per node.
 const reloadInterval = time.Second
 
 // maxFileSize is the size of the largest Secret, in bytes. A larger file is an error.
@@ -78,5 +78,6 @@ func (f *Files) State() (text string, ok bool) {
 	if err == nil || f.Ready() != nil {
 		return "", true
 	}
-	return fmt.Sprintf("certificate files: %s; an earlier certificate is served until %s", err, f.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
+	return fmt.Sprintf("certificate files: %s; an earlier certificate is served until %s", err,
+		f.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
 }

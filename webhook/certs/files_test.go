@@ -15,7 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// mount is a directory of files that are changed as a kubelet changes a mounted Secret: a link is swapped, far above them.
+// mount is a directory of files that are changed as a kubelet changes a mounted Secret: a link is swapped, far above
+// them.
 type mount struct{ dir string }
 
 func (m mount) write(t *testing.T, files map[string][]byte) {
@@ -28,12 +29,14 @@ func (m mount) write(t *testing.T, files map[string][]byte) {
 		if err := os.WriteFile(filepath.Join(data, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(m.dir, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(m.dir, name)); err != nil &&
+			!errors.Is(err, fs.ErrExist) {
 			t.Fatal(err)
 		}
 	}
 	link := filepath.Join(m.dir, "..data_new")
-	if err := errors.Join(os.Symlink(filepath.Base(data), link), os.Rename(link, filepath.Join(m.dir, "..data"))); err != nil {
+	if err := errors.Join(os.Symlink(filepath.Base(data), link),
+		os.Rename(link, filepath.Join(m.dir, "..data"))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -60,7 +63,8 @@ var breakages = []struct {
 	// reason says why they are of no use; DIR is the directory.
 	reason string
 }{
-	{"missing", func(*testing.T, time.Time) map[string][]byte { return nil }, "open DIR/tls.crt: no such file or directory"},
+	{"missing", func(*testing.T, time.Time) map[string][]byte { return nil },
+		"open DIR/tls.crt: no such file or directory"},
 	{"without a key", func(t *testing.T, now time.Time) map[string][]byte {
 		return map[string][]byte{"tls.crt": newPair(t, "bad", now.Add(-time.Hour), now.Add(time.Hour)).cert}
 	}, "open DIR/tls.key: no such file or directory"},
@@ -113,7 +117,8 @@ func TestIsNotReadyWithoutAUsableCertificateUntilThereIsOne(t *testing.T) {
 			if err := files.Ready(); err != nil {
 				t.Errorf("after the repair: %v", err)
 			}
-			if diff := cmp.Diff([]string{"Serving a new certificate", "The certificate source works again"}, log.messages(t)); diff != "" {
+			if diff := cmp.Diff([]string{"Serving a new certificate", "The certificate source works again"},
+				log.messages(t)); diff != "" {
 				t.Errorf("the log after the repair (-want +got):\n%s", diff)
 			}
 		})
@@ -142,7 +147,8 @@ func TestServesAValidCertificateOnWhenTheFilesBreak(t *testing.T) {
 			}
 			reason := strings.ReplaceAll(breakage.reason, "DIR", m.dir)
 			state, ok := files.State()
-			if want := "certificate files: " + reason + "; an earlier certificate is served until 2026-03-01T12:01:00Z"; state != want || ok {
+			if want := "certificate files: " + reason +
+				"; an earlier certificate is served until 2026-03-01T12:01:00Z"; state != want || ok {
 				t.Errorf("remarks %q, %v; want %q", state, ok, want)
 			}
 			if diff := cmp.Diff([]string{"Cannot load the certificate: " + reason}, log.messages(t)); diff != "" {
@@ -150,7 +156,8 @@ func TestServesAValidCertificateOnWhenTheFilesBreak(t *testing.T) {
 			}
 			// What is served does not last for ever.
 			at.pass(2 * time.Minute)
-			if got, want := text(files.Ready()), "the served certificate expired at 2026-03-01T12:01:00Z; "+reason; got != want {
+			if got, want := text(files.Ready()),
+				"the served certificate expired at 2026-03-01T12:01:00Z; "+reason; got != want {
 				t.Errorf("ready says %q, want %q", got, want)
 			}
 			files.reload()
@@ -256,7 +263,8 @@ func served(t *testing.T, files *Files) string {
 }
 
 func TestNeedsBothFiles(t *testing.T) {
-	if _, err := NewFiles("tls.crt", "", nil); text(err) != "certs: both a certificate file and a key file are required" {
+	if _, err := NewFiles("tls.crt", "",
+		nil); text(err) != "certs: both a certificate file and a key file are required" {
 		t.Errorf("got %v", err)
 	}
 }

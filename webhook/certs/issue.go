@@ -34,19 +34,21 @@ const caName = "sysctl-injector-ca"
 
 var serverAuth = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 
-// renew returns the keys to change in a Secret's data so that it holds a valid CA and a valid certificate of that CA for the DNS
-// name. It returns nil if nothing needs to change.
+// renew returns the keys to change in a Secret's data so that it holds a valid CA and a valid certificate of that CA
+// for the DNS name. It returns nil if nothing needs to change.
 func renew(data map[string][]byte, name string, now time.Time) (map[string][]byte, error) {
 	caCert, caKey := data[caCertKey], data[caKeyKey]
 	renewed := map[string][]byte{}
 	if !valid(caCert, caCert, caKey, caName, nil, now, caValidity/3) {
-		ca, err := (&rotator.CertRotator{CAName: caName, CAOrganization: "sysctl-injector"}).CreateCACert(now.Add(-clockSkew), now.Add(caValidity))
+		ca, err := (&rotator.CertRotator{CAName: caName,
+			CAOrganization: "sysctl-injector"}).CreateCACert(now.Add(-clockSkew), now.Add(caValidity))
 		if err != nil {
 			return nil, fmt.Errorf("make a CA: %w", err)
 		}
 		caCert, caKey = ca.CertPEM, ca.KeyPEM
 		renewed[caCertKey], renewed[caKeyKey] = caCert, caKey
-	} else if valid(caCert, data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey], name, &serverAuth, now, certValidity/3) {
+	} else if valid(caCert, data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey], name, &serverAuth, now,
+		certValidity/3) {
 		return nil, nil
 	}
 	cert, key, err := issue(caCert, caKey, name, now)

@@ -15,8 +15,8 @@ import (
 
 const serverName = "sysctl-injector.sysctl-injector-system.svc"
 
-// issued returns the data of a Secret as the servers write it at the time at which a test's clock begins, each time the same for a
-// number: RSA keys take their time.
+// issued returns the data of a Secret as the servers write it at the time at which a test's clock begins, each time the
+// same for a number: RSA keys take their time.
 func issued(t *testing.T, number int) map[string][]byte {
 	t.Helper()
 	data, err := secrets[number]()
@@ -28,7 +28,8 @@ func issued(t *testing.T, number int) map[string][]byte {
 
 func makeIssued() (map[string][]byte, error) { return renew(nil, serverName, newClock().now()) }
 
-var secrets = [3]func() (map[string][]byte, error){sync.OnceValues(makeIssued), sync.OnceValues(makeIssued), sync.OnceValues(makeIssued)}
+var secrets = [3]func() (map[string][]byte, error){sync.OnceValues(makeIssued), sync.OnceValues(makeIssued),
+	sync.OnceValues(makeIssued)}
 
 func TestRenewsWhatIsNeeded(t *testing.T) {
 	at := newClock().now()
@@ -45,12 +46,18 @@ func TestRenewsWhatIsNeeded(t *testing.T) {
 		{name: "the certificate in its last third", later: 61 * day, want: certificate},
 		{name: "the certificate when it has expired", later: 365 * day, want: certificate},
 		{name: "both in the CA's last third", later: 731 * day, want: everything},
-		{name: "everything where there is nothing", tweak: func(data map[string][]byte) { clear(data) }, want: everything},
-		{name: "both without the CA's key", tweak: func(data map[string][]byte) { delete(data, "ca.key") }, want: everything},
-		{name: "both with the key of another CA", tweak: func(data map[string][]byte) { data["ca.key"] = issued(t, 1)["ca.key"] }, want: everything},
-		{name: "both when the CA cannot be read", tweak: func(data map[string][]byte) { data["ca.crt"] = []byte("x") }, want: everything},
-		{name: "the certificate when it cannot be read", tweak: func(data map[string][]byte) { data["tls.crt"] = nil }, want: certificate},
-		{name: "the certificate with another key", tweak: func(data map[string][]byte) { data["tls.key"] = issued(t, 1)["tls.key"] }, want: certificate},
+		{name: "everything where there is nothing", tweak: func(data map[string][]byte) { clear(data) },
+			want: everything},
+		{name: "both without the CA's key", tweak: func(data map[string][]byte) { delete(data, "ca.key") },
+			want: everything},
+		{name: "both with the key of another CA",
+			tweak: func(data map[string][]byte) { data["ca.key"] = issued(t, 1)["ca.key"] }, want: everything},
+		{name: "both when the CA cannot be read", tweak: func(data map[string][]byte) { data["ca.crt"] = []byte("x") },
+			want: everything},
+		{name: "the certificate when it cannot be read", tweak: func(data map[string][]byte) { data["tls.crt"] = nil },
+			want: certificate},
+		{name: "the certificate with another key",
+			tweak: func(data map[string][]byte) { data["tls.key"] = issued(t, 1)["tls.key"] }, want: certificate},
 		{name: "the certificate of another CA", tweak: func(data map[string][]byte) {
 			other := issued(t, 1)
 			data["tls.crt"], data["tls.key"] = other["tls.crt"], other["tls.key"]
@@ -107,7 +114,8 @@ func TestIssuesWhatTheAPIServerVerifies(t *testing.T) {
 	if certificate.Leaf.IsCA {
 		t.Error("it could issue others")
 	}
-	if next := issued(t, 1); bytes.Equal(next["tls.key"], data["tls.key"]) || bytes.Equal(next["ca.key"], data["ca.key"]) {
+	if next := issued(t, 1); bytes.Equal(next["tls.key"], data["tls.key"]) ||
+		bytes.Equal(next["ca.key"], data["ca.key"]) {
 		t.Error("keys are used twice")
 	}
 }

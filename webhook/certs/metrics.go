@@ -41,7 +41,9 @@ func RegisterExpiry(registry prometheus.Registerer, get func(*tls.ClientHelloInf
 // Register registers metrics of the Certificate's state.
 func (c *Certificate) Register(registry prometheus.Registerer) {
 	registry.MustRegister(
-		newGauge("sysctl_injector_certmanager_certificate_ready", "1 when the cert-manager Certificate is Ready, 0 when it is not or cannot be read.", c.ready),
-		newGauge("sysctl_injector_certmanager_certificate_renewal_timestamp_seconds", "When cert-manager renews the Certificate, in Unix time; absent until cert-manager reports it.", c.renewal),
+		newGauge("sysctl_injector_certmanager_certificate_ready",
+			"1 when the cert-manager Certificate is Ready, 0 when it is not or cannot be read.", c.ready),
+		newGauge("sysctl_injector_certmanager_certificate_renewal_timestamp_seconds",
+			"When cert-manager renews the Certificate, in Unix time; absent until cert-manager reports it.", c.renewal),
 	)
 }

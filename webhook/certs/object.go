@@ -21,8 +21,8 @@ type scopedKind struct {
 	scope  meta.RESTScope
 }
 
-// newClient returns a client for the given kinds that does no discovery. A kind whose definition is not installed yet fails each call,
-// and not the construction of the client.
+// newClient returns a client for the given kinds that does no discovery. A kind whose definition is not installed yet
+// fails each call, and not the construction of the client.
 func newClient(config *rest.Config, scheme *runtime.Scheme, kinds ...scopedKind) (client.WithWatch, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range kinds {
@@ -44,10 +44,12 @@ type object[T client.Object] struct {
 }
 
 // watchObject returns a watch of the object with the given key, for watch to run. List is an empty list of its kind.
-func watchObject[T client.Object](reader client.WithWatch, what string, kind T, list client.ObjectList, key client.ObjectKey, changed func()) (*object[T], error) {
+func watchObject[T client.Object](reader client.WithWatch, what string, kind T, list client.ObjectList,
+	key client.ObjectKey, changed func()) (*object[T], error) {
 	o := &object[T]{what: what, changed: changed}
 	options := func(raw metav1.ListOptions) client.ListOption {
-		return &client.ListOptions{Namespace: key.Namespace, FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name), Raw: &raw}
+		return &client.ListOptions{Namespace: key.Namespace,
+			FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, key.Name), Raw: &raw}
 	}
 	empty := func() client.ObjectList { return list.DeepCopyObject().(client.ObjectList) }
 	o.informer = cache.NewSharedIndexInformer(plainList{&cache.ListWatch{
@@ -64,7 +66,9 @@ func watchObject[T client.Object](reader client.WithWatch, what string, kind T, 
 		},
 	}}, kind, 0, nil)
 	// Failures are recorded already. The informer would log each attempt.
-	if err := o.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}); err != nil {
+	if err := o.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector,
+		error) {
+	}); err != nil {
 		return nil, err
 	}
 	_, err := o.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -73,8 +77,8 @@ func watchObject[T client.Object](reader client.WithWatch, what string, kind T, 
 	return o, err
 }
 
-// plainList makes the informer list first instead of streaming the list by a watch. For one object streaming gains nothing, and each
-// failure would be reported twice in different words.
+// plainList makes the informer list first instead of streaming the list by a watch. For one object streaming gains
+// nothing, and each failure would be reported twice in different words.
 type plainList struct{ *cache.ListWatch }
 
 // IsWatchListSemanticsUnSupported is called by client-go (k8s.io/client-go/util/watchlist).

@@ -30,7 +30,8 @@ func publish[T client.Object](ctx context.Context, s *SelfManaged, configuration
 		return nil
 	}
 	patch := client.StrategicMergeFrom(found, client.MergeFromWithOptimisticLock{})
-	if err := s.client.Patch(ctx, changed, patch); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+	if err := s.client.Patch(ctx, changed, patch); err != nil && !apierrors.IsConflict(err) &&
+		!apierrors.IsNotFound(err) {
 		return fmt.Errorf("patch %s: %w", configuration.what, err)
 	}
 	return nil

@@ -29,24 +29,25 @@ const (
 )
 
 const (
-	// settleTime is how long a CA must be in the caBundle before its certificate replaces one that still verifies: each API server
-	// learns of a changed caBundle by a watch of its own.
+	// settleTime is how long a CA must be in the caBundle before its certificate replaces one that still verifies: each
+	// API server learns of a changed caBundle by a watch of its own.
 	settleTime = 10 * time.Second
 	// checkInterval is the time between two checks for renewal, and retryInterval the time before a retry.
 	checkInterval = time.Hour
 	retryInterval = 5 * time.Second
 )
 
-// SelfManaged serves a certificate that the servers issue themselves, by a CA of their own. A Secret holds both, and the caBundle of the
-// webhook configuration holds the CA. Every server keeps both up to date and serves from the Secret. If several servers write at
-// once, the API server accepts one write, and the others see it by their watch.
+// SelfManaged serves a certificate that the servers issue themselves, by a CA of their own. A Secret holds both, and
+// the caBundle of the webhook configuration holds the CA. Every server keeps both up to date and serves from the
+// Secret. If several servers write at once, the API server accepts one write, and the others see it by their watch.
 //
-// A new CA is added to the caBundle beside the former one. A server serves a new certificate only when the caBundle verifies it, so
-// that the API server accepts the served certificate at every moment.
+// A new CA is added to the caBundle beside the former one. A server serves a new certificate only when the caBundle
+// verifies it, so that the API server accepts the served certificate at every moment.
 //
-// It uses cert-controller to make a CA and to check certificates. cert-controller's rotator does not fit: it waits for the
-// certificate as a file and exits if none comes; it watches every Secret of the namespace and every webhook configuration; it does
-// not create the Secret; and it replaces the caBundle, so that the API server rejects the certificates that are still served.
+// It uses cert-controller to make a CA and to check certificates. cert-controller's rotator does not fit: it waits for
+// the certificate as a file and exits if none comes; it watches every Secret of the namespace and every webhook
+// configuration; it does not create the Secret; and it replaces the caBundle, so that the API server rejects the
+// certificates that are still served.
 type SelfManaged struct {
 	serving
 	name          string // the DNS name that the API server verifies
@@ -65,7 +66,8 @@ type SelfManaged struct {
 // DefaultConfiguration is the name of the MutatingWebhookConfiguration that the project ships.
 const DefaultConfiguration = "sysctl-injector"
 
-// NewSelfManaged returns a SelfManaged that Start has yet to run. Its CA goes into the MutatingWebhookConfiguration with the name given.
+// NewSelfManaged returns a SelfManaged that Start has yet to run. Its CA goes into the MutatingWebhookConfiguration
+// with the name given.
 func NewSelfManaged(config *rest.Config, namespace, configurationName string, log *slog.Logger) (*SelfManaged, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
@@ -85,12 +87,15 @@ func NewSelfManaged(config *rest.Config, namespace, configurationName string, lo
 		client: both, secretKey: client.ObjectKey{Namespace: namespace, Name: secretName}, wake: make(chan struct{}, 1),
 	}
 	var errs [3]error
-	s.secret, errs[0] = watchObject(both, "Secret "+s.secretKey.String(), &corev1.Secret{}, &corev1.SecretList{}, s.secretKey, s.changed)
+	s.secret, errs[0] = watchObject(both, "Secret "+s.secretKey.String(), &corev1.Secret{}, &corev1.SecretList{},
+		s.secretKey, s.changed)
 	s.configuration, errs[1] = watchObject(both, "MutatingWebhookConfiguration "+configurationName,
-		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.MutatingWebhookConfigurationList{},
+		&admissionregistrationv1.MutatingWebhookConfiguration{},
+		&admissionregistrationv1.MutatingWebhookConfigurationList{},
 		client.ObjectKey{Name: configurationName}, s.changed)
 	s.warnings, errs[2] = watchObject(both, "ValidatingWebhookConfiguration "+configurationName,
-		&admissionregistrationv1.ValidatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfigurationList{},
+		&admissionregistrationv1.ValidatingWebhookConfiguration{},
+		&admissionregistrationv1.ValidatingWebhookConfigurationList{},
 		client.ObjectKey{Name: configurationName}, s.changed)
 	return s, errors.Join(errs[:]...)
 }
@@ -159,13 +164,15 @@ func (s *SelfManaged) reconcile(ctx context.Context) (again time.Duration, err e
 	return again, publish(ctx, s, s.warnings, data[caCertKey])
 }
 
-// write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch brings the other write.
+// write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch brings the
+// other write.
 func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, renewed map[string][]byte) error {
 	if secret == nil {
 		err := s.client.Create(ctx, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: s.secretKey.Namespace, Name: s.secretKey.Name, Labels: map[string]string{
-				v1alpha1.ManagedByLabel: v1alpha1.ManagedBy, "app.kubernetes.io/name": "sysctl-injector",
-			}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: s.secretKey.Namespace, Name: s.secretKey.Name,
+				Labels: map[string]string{
+					v1alpha1.ManagedByLabel: v1alpha1.ManagedBy, "app.kubernetes.io/name": "sysctl-injector",
+				}},
 			Type: corev1.SecretTypeTLS,
 			Data: renewed,
 		})
@@ -236,5 +243,6 @@ func (s *SelfManaged) State() (text string, ok bool) {
 	if err == nil || s.Ready() != nil {
 		return "", true
 	}
-	return fmt.Sprintf("certificate renewal: %s; an earlier certificate is served until %s", err, s.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
+	return fmt.Sprintf("certificate renewal: %s; an earlier certificate is served until %s", err,
+		s.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
 }

@@ -17,10 +17,12 @@ type choice struct {
 
 func newChoice() choice {
 	at := newClock()
-	s := &SelfManaged{serving: newServing((&logbook{}).logger()), name: serverName, configuration: &object[*admissionregistrationv1.MutatingWebhookConfiguration]{
-		what:     "MutatingWebhookConfiguration sysctl-injector",
-		informer: cache.NewSharedIndexInformer(&cache.ListWatch{}, &admissionregistrationv1.MutatingWebhookConfiguration{}, 0, nil),
-	}}
+	s := &SelfManaged{serving: newServing((&logbook{}).logger()), name: serverName,
+		configuration: &object[*admissionregistrationv1.MutatingWebhookConfiguration]{
+			what: "MutatingWebhookConfiguration sysctl-injector",
+			informer: cache.NewSharedIndexInformer(&cache.ListWatch{},
+				&admissionregistrationv1.MutatingWebhookConfiguration{}, 0, nil),
+		}}
 	s.now = at.now
 	return choice{s, at}
 }
@@ -41,7 +43,8 @@ func (c choice) check(t *testing.T, what string, wanted pair, ready string) {
 	if got := text(c.Ready()); got != ready {
 		t.Errorf("%s: ready says %q, want %q", what, got, ready)
 	}
-	if served := c.certificate.Load(); wanted.cert == nil != (served == nil) || served != nil && !served.Leaf.Equal(wanted.parse(t).Leaf) {
+	if served := c.certificate.Load(); wanted.cert == nil != (served == nil) || served != nil &&
+		!served.Leaf.Equal(wanted.parse(t).Leaf) {
 		t.Errorf("%s: serves another certificate", what)
 	}
 }
@@ -106,7 +109,8 @@ func TestReplacesAtOnceWhatIsOfNoUse(t *testing.T) {
 		c.trusts(t, first["ca.crt"])
 		c.choose(secretPair(first).parse(t))
 		c.trusts(t, second["ca.crt"])
-		const want = "the API server does not accept the served certificate: the caBundle of MutatingWebhookConfiguration sysctl-injector does not verify it: " +
+		const want = "the API server does not accept the served certificate: the caBundle of " +
+			"MutatingWebhookConfiguration sysctl-injector does not verify it: " +
 			`x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" while trying to verify candidate authority certificate "sysctl-injector-ca")`
 		c.check(t, "trust went", secretPair(first), want)
 		c.choose(secretPair(second).parse(t))

@@ -14,9 +14,10 @@ import (
 
 // serving is the served certificate, and the problem with the source of the next one.
 //
-// The two are separate on purpose. All servers read the same source. If they became unready as soon as it breaks, one mistake would
-// stop the whole webhook, although the served certificate is valid for weeks. So a server is ready while its certificate is valid,
-// and reports a broken source in its state and in the log. A server without a valid certificate is not ready.
+// The two are separate on purpose. All servers read the same source. If they became unready as soon as it breaks, one
+// mistake would stop the whole webhook, although the served certificate is valid for weeks. So a server is ready while
+// its certificate is valid, and reports a broken source in its state and in the log. A server without a valid
+// certificate is not ready.
 type serving struct {
 	log *slog.Logger
 	now func() time.Time
@@ -90,7 +91,8 @@ func (s *serving) serve(certificate *tls.Certificate) {
 		return
 	}
 	s.certificate.Store(certificate)
-	s.log.Info("Serving a new certificate", "serial", fmt.Sprintf("%x", certificate.Leaf.SerialNumber), "expires", certificate.Leaf.NotAfter.Format(time.RFC3339))
+	s.log.Info("Serving a new certificate", "serial", fmt.Sprintf("%x", certificate.Leaf.SerialNumber), "expires",
+		certificate.Leaf.NotAfter.Format(time.RFC3339))
 }
 
 // serves reports whether the served certificate is this one, with the same chain.
@@ -98,8 +100,8 @@ func (s *serving) serves(certificate *tls.Certificate) bool {
 	return sameChain(s.certificate.Load(), certificate)
 }
 
-// sameChain reports whether both send the same chain to a client. The leaf alone is not enough: a corrected chain may differ only in
-// an intermediate certificate.
+// sameChain reports whether both send the same chain to a client. The leaf alone is not enough: a corrected chain may
+// differ only in an intermediate certificate.
 func sameChain(a, b *tls.Certificate) bool {
 	return a != nil && b != nil && slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
 }

@@ -1,6 +1,6 @@
-// Package cluster connects the server with its cluster. It is a source of decisions: it answers from caches of the enrolled namespaces,
-// the RuntimeClasses, and the policies and profiles. It also writes their status, elects a leader, and starts what writes grants and
-// Events; packages grants and events say what is written.
+// Package cluster connects the server with its cluster. It is a source of decisions: it answers from caches of the
+// enrolled namespaces, the RuntimeClasses, and the policies and profiles. It also writes their status, elects a leader,
+// and starts what writes grants and Events; packages grants and events say what is written.
 package cluster
 
 import (
@@ -73,7 +73,8 @@ var _ source.Source = (*Cluster)(nil)
 // New returns a Cluster that Start has yet to fill.
 func New(config Config) (*Cluster, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme),
+	if err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme),
+		authorizationv1.AddToScheme(scheme),
 		v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
@@ -108,7 +109,8 @@ func New(config Config) (*Cluster, error) {
 		LeaderElection:                      config.LeaderElectionNamespace != "",
 		LeaderElectionResourceLockInterface: lease,
 		LeaderElectionReleaseOnCancel:       true,
-		// A leader that cannot renew its Lease within the deadline exits, so the deadline is longer than an API server restart.
+		// A leader that cannot renew its Lease within the deadline exits, so the deadline is longer than an API server
+		// restart.
 		LeaseDuration: new(time.Minute),
 		RenewDeadline: new(40 * time.Second),
 		// Liveness, readiness and metrics have their own listener, which also works without a cluster.
@@ -127,11 +129,13 @@ func New(config Config) (*Cluster, error) {
 	}
 	counter := trial.NewCounter(time.Now)
 	if err := manager.Add(&trials{
-		counter: counter, server: server, reader: manager.GetCache(), writer: manager.GetClient().Status(), now: time.Now, log: config.Log,
+		counter: counter, server: server, reader: manager.GetCache(), writer: manager.GetClient().Status(),
+		now: time.Now, log: config.Log,
 	}); err != nil {
 		return nil, err
 	}
-	c := &Cluster{manager: manager, lister: lister, rules: newRules(), trials: counter, config: config, synced: make(chan struct{})}
+	c := &Cluster{manager: manager, lister: lister, rules: newRules(), trials: counter, config: config,
+		synced: make(chan struct{})}
 	if err := c.addEvents(unthrottled); err != nil {
 		return nil, err
 	}
@@ -160,9 +164,10 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 	return checker.Ensure(ctx, need)
 }
 
-// ManageGrants makes the leader reconcile the grants with the needs of the live pods. The function need returns the need of a pod in
-// JSON under the current rules, or nil.
-func (c *Cluster) ManageGrants(ctx context.Context, need func(ctx context.Context, namespace string, pod []byte) (*grants.Need, error), grace time.Duration) error {
+// ManageGrants makes the leader reconcile the grants with the needs of the live pods. The function need returns the
+// need of a pod in JSON under the current rules, or nil.
+func (c *Cluster) ManageGrants(ctx context.Context,
+	need func(ctx context.Context, namespace string, pod []byte) (*grants.Need, error), grace time.Duration) error {
 	controller, err := grants.NewController(grants.ControllerConfig{
 		Granter: c.granter, Grace: grace, IsOptedIn: c.isOptedIn, EachRoleRef: c.lister.eachRoleRef,
 		EachNeed: func(ctx context.Context, namespace string, add func(grants.Need)) error {
@@ -243,8 +248,8 @@ func (c *Cluster) wait(ctx context.Context) error {
 	}
 }
 
-// NamespaceLabels returns a namespace's labels. The cache holds the enrolled namespaces. For others it asks the API server: the label
-// may be newer than the cache, or the review may be a mistake.
+// NamespaceLabels returns a namespace's labels. The cache holds the enrolled namespaces. For others it asks the API
+// server: the label may be newer than the cache, or the review may be a mistake.
 func (c *Cluster) NamespaceLabels(ctx context.Context, name string) (map[string]string, error) {
 	if err := c.wait(ctx); err != nil { // a decision reads the namespace first and the policies later
 		return nil, err
@@ -271,8 +276,8 @@ func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.Runtim
 	return class, nil
 }
 
-// askTimeout limits one call to the API server. An admission makes two at most, and has 4.5 s for both and its grants. A slow API server
-// is no reason to reject a pod earlier.
+// askTimeout limits one call to the API server. An admission makes two at most, and has 4.5 s for both and its grants.
+// A slow API server is no reason to reject a pod earlier.
 const askTimeout = 1500 * time.Millisecond
 
 // get reads an object from the cache, or from the API server if the cache does not have it yet.

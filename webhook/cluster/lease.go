@@ -14,8 +14,8 @@ import (
 // leaseName is the Lease of leader election. The leader writes status and reconciles grants.
 const leaseName = "sysctl-injector"
 
-// newLease returns the lock, or nil if there is no election. Unlike controller-runtime's own, it writes no Events, which would need
-// another permission. The Lease names the leader.
+// newLease returns the lock, or nil if there is no election. Unlike controller-runtime's own, it writes no Events,
+// which would need another permission. The Lease names the leader.
 func newLease(config *rest.Config, namespace, server string) (resourcelock.Interface, error) {
 	if namespace == "" {
 		return nil, nil

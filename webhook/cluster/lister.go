@@ -24,8 +24,8 @@ const (
 	pageTimeout = 30 * time.Second
 )
 
-// lister lists objects from the API server in pages, and passes on the JSON of one object at a time. Its memory depends on the largest
-// object, and not on the page or the number of objects, because any author of pods controls both.
+// lister lists objects from the API server in pages, and passes on the JSON of one object at a time. Its memory depends
+// on the largest object, and not on the page or the number of objects, because any author of pods controls both.
 type lister struct{ client rest.Interface }
 
 func newLister(config *rest.Config) (*lister, error) {
@@ -49,10 +49,12 @@ func newJSONClient(config *rest.Config) (rest.Interface, error) {
 	return client, nil
 }
 
-// eachLivePod calls do with the JSON of each injected pod of a namespace that has not terminated. The JSON is valid until do returns.
+// eachLivePod calls do with the JSON of each injected pod of a namespace that has not terminated. The JSON is valid
+// until do returns.
 func (l *lister) eachLivePod(ctx context.Context, namespace string, do func(pod []byte) error) error {
 	return l.each(ctx, "/api/v1/namespaces/"+namespace+"/pods", map[string]string{
-		"labelSelector": v1alpha1.InjectedLabel + "=true", "fieldSelector": "status.phase!=Succeeded,status.phase!=Failed",
+		"labelSelector": v1alpha1.InjectedLabel + "=true",
+		"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed",
 	}, do)
 }
 
@@ -86,7 +88,8 @@ func (l *lister) each(ctx context.Context, path string, query map[string]string,
 }
 
 // page reads a page and returns the continue token of the next one, which is empty after the last one.
-func (l *lister) page(ctx context.Context, path string, query map[string]string, from string, do func([]byte) error) (next string, err error) {
+func (l *lister) page(ctx context.Context, path string, query map[string]string, from string,
+	do func([]byte) error) (next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	request := l.client.Get().AbsPath(path).Param("limit", strconv.Itoa(pageSize))

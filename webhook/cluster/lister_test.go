@@ -53,7 +53,8 @@ func TestListerReadsEveryPage(t *testing.T) {
 	}
 	const first = "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed&labelSelector=sysctl-injector.dev%2Finjected%3Dtrue&limit=50"
 	const path = "/api/v1/namespaces/shop/pods?"
-	if diff := cmp.Diff([]string{path + first, path + "continue=2&" + first, path + "continue=3&" + first}, asked); diff != "" {
+	if diff := cmp.Diff([]string{path + first, path + "continue=2&" + first, path + "continue=3&" + first},
+		asked); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }
@@ -91,7 +92,8 @@ func TestListerFails(t *testing.T) {
 func TestListerEachRoleRef(t *testing.T) {
 	l := newTestLister(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"items": [{"roleRef": {"kind": "ClusterRole", "name": %q}, "subjects": [{"kind": "User"}]}]}`, r.URL.Path)
+		fmt.Fprintf(w, `{"items": [{"roleRef": {"kind": "ClusterRole", "name": %q}, "subjects": [{"kind": "User"}]}]}`,
+			r.URL.Path)
 	})
 	var got []rbacv1.RoleRef
 	if err := l.eachRoleRef(t.Context(), func(ref rbacv1.RoleRef) { got = append(got, ref) }); err != nil {

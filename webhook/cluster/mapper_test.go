@@ -40,7 +40,8 @@ func TestMapperKnowsWhatTheServerMayUse(t *testing.T) {
 				t.Error(err)
 				continue
 			}
-			if got, want := mapping.Scope.Name() == meta.RESTScopeNameNamespace, slices.Contains(namespaced, resource); got != want {
+			if got, want := mapping.Scope.Name() == meta.RESTScopeNameNamespace,
+				slices.Contains(namespaced, resource); got != want {
 				t.Errorf("%s is in a namespace: %t, want %t", resource, got, want)
 			}
 		}
@@ -53,8 +54,9 @@ func TestMapperKnowsWhatAdmitsTheContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, want := range map[schema.GroupVersionKind]string{
-		{Group: "security.openshift.io", Version: "v1", Kind: "SecurityContextConstraints"}: "securitycontextconstraints",
-		{Group: "policy", Version: "v1beta1", Kind: "PodSecurityPolicy"}:                    "podsecuritypolicies",
+		{Group: "security.openshift.io", Version: "v1",
+			Kind: "SecurityContextConstraints"}: "securitycontextconstraints",
+		{Group: "policy", Version: "v1beta1", Kind: "PodSecurityPolicy"}: "podsecuritypolicies",
 	} {
 		mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
 		if err != nil {

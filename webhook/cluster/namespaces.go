@@ -15,7 +15,8 @@ func namespaceMetadata() *metav1.PartialObjectMetadata {
 func keepLabels(object any) (any, error) {
 	if namespace, ok := object.(*metav1.PartialObjectMetadata); ok {
 		namespace.ObjectMeta = metav1.ObjectMeta{
-			Name: namespace.Name, UID: namespace.UID, ResourceVersion: namespace.ResourceVersion, Labels: namespace.Labels,
+			Name: namespace.Name, UID: namespace.UID, ResourceVersion: namespace.ResourceVersion,
+			Labels: namespace.Labels,
 		}
 	}
 	return object, nil

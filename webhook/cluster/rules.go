@@ -68,8 +68,8 @@ func (r *rules) wait(ctx context.Context) bool {
 	return true
 }
 
-// take compiles an object that was added, changed or deleted. An invalid policy counts as deleted. An invalid profile stays: pods that
-// should get it are rejected. The status of either says why.
+// take compiles an object that was added, changed or deleted. An invalid policy counts as deleted. An invalid profile
+// stays: pods that should get it are rejected. The status of either says why.
 func (r *rules) take(object any, gone bool) {
 	if last, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
 		object = last.Obj

@@ -22,15 +22,17 @@ import (
 // addStatusControllers makes the leader write in the status of each policy and profile whether it is in force.
 func addStatusControllers(manager ctrl.Manager) error {
 	return errors.Join(
-		addStatusController(manager, "policies", &v1alpha1.SysctlPolicy{}, func(p *v1alpha1.SysctlPolicy) (*v1alpha1.Status, field.ErrorList) {
-			_, errs := policy.CompilePolicy(p)
-			p.Status.Names = namesOf(p)
-			return &p.Status.Status, errs
-		}),
-		addStatusController(manager, "profiles", &v1alpha1.SysctlProfile{}, func(p *v1alpha1.SysctlProfile) (*v1alpha1.Status, field.ErrorList) {
-			_, errs := policy.CompileProfile(p)
-			return &p.Status, errs
-		}),
+		addStatusController(manager, "policies", &v1alpha1.SysctlPolicy{},
+			func(p *v1alpha1.SysctlPolicy) (*v1alpha1.Status, field.ErrorList) {
+				_, errs := policy.CompilePolicy(p)
+				p.Status.Names = namesOf(p)
+				return &p.Status.Status, errs
+			}),
+		addStatusController(manager, "profiles", &v1alpha1.SysctlProfile{},
+			func(p *v1alpha1.SysctlProfile) (*v1alpha1.Status, field.ErrorList) {
+				_, errs := policy.CompileProfile(p)
+				return &p.Status, errs
+			}),
 	)
 }
 
@@ -47,9 +49,10 @@ func namesOf(p *v1alpha1.SysctlPolicy) string {
 	return strings.Join(names, ",")
 }
 
-// addStatusController adds the controller of one kind. The function check returns the status of an object and what is wrong with it,
-// and fills in the rest of the status.
-func addStatusController[T client.Object](manager ctrl.Manager, name string, kind T, check func(T) (*v1alpha1.Status, field.ErrorList)) error {
+// addStatusController adds the controller of one kind. The function check returns the status of an object and what is
+// wrong with it, and fills in the rest of the status.
+func addStatusController[T client.Object](manager ctrl.Manager, name string, kind T,
+	check func(T) (*v1alpha1.Status, field.ErrorList)) error {
 	writer := manager.GetClient()
 	reconciler := reconcile.AsReconciler(writer, objectReconciler[T](func(ctx context.Context, cached T) error {
 		object := cached.DeepCopyObject().(T)
@@ -79,7 +82,8 @@ const maxMessage = 4096
 
 func readyCondition(generation int64, errs field.ErrorList) metav1.Condition {
 	condition := metav1.Condition{
-		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRead, Message: "in force", ObservedGeneration: generation,
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRead, Message: "in force",
+		ObservedGeneration: generation,
 	}
 	if len(errs) > 0 {
 		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
@@ -88,8 +92,8 @@ func readyCondition(generation int64, errs field.ErrorList) metav1.Condition {
 	return condition
 }
 
-// truncate shortens a message to at most limit bytes of valid UTF-8. The API server replaces invalid bytes. The stored message would
-// then differ from the computed one, and each event would write it again.
+// truncate shortens a message to at most limit bytes of valid UTF-8. The API server replaces invalid bytes. The stored
+// message would then differ from the computed one, and each event would write it again.
 func truncate(message string, limit int) string {
 	return strings.ToValidUTF8(message[:min(len(message), limit)], "")
 }

@@ -46,7 +46,8 @@ func TestConditionIsWrittenOnce(t *testing.T) {
 					t.Fatal(err)
 				}
 				if meta.SetStatusCondition(&stored, readyCondition(1, errs)) {
-					t.Errorf("the stored condition is written again; its message ends in %q", stored[0].Message[len(stored[0].Message)-8:])
+					t.Errorf("the stored condition is written again; its message ends in %q",
+						stored[0].Message[len(stored[0].Message)-8:])
 				}
 			}
 		})

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// trialPeriod is how often the counts are written, if they have changed: one write for each policy on trial and server at most.
+	// trialPeriod is how often the counts are written, if they have changed: one write for each policy on trial and
+	// server at most.
 	trialPeriod = 10 * time.Second
 	// trialRenewal is how often a count is written that has not changed.
 	trialRenewal = time.Hour
@@ -28,8 +29,9 @@ const (
 	maxTrialServers = 32
 )
 
-// trials writes what this server has counted for the policies on trial into their status. Every server does, not only the leader: each
-// knows its own pods. Of two that write at once, the API server rejects one, which writes again a period later.
+// trials writes what this server has counted for the policies on trial into their status. Every server does, not only
+// the leader: each knows its own pods. Of two that write at once, the API server rejects one, which writes again a
+// period later.
 type trials struct {
 	counter *trial.Counter
 	server  string // its name in the status
@@ -73,8 +75,10 @@ func (t *trials) write(ctx context.Context) {
 		}
 		changed := p.DeepCopy()
 		changed.Status.Trial = wanted
-		if err := t.writer.Update(ctx, changed); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-			t.log.WarnContext(ctx, "The status of a policy on trial cannot be written", "policy", p.Name, "cause", err.Error())
+		if err := t.writer.Update(ctx, changed); err != nil && !apierrors.IsConflict(err) &&
+			!apierrors.IsNotFound(err) {
+			t.log.WarnContext(ctx, "The status of a policy on trial cannot be written", "policy", p.Name, "cause",
+				err.Error())
 		}
 	}
 	t.counter.Keep(names)
@@ -87,7 +91,8 @@ func (t *trials) status(p *v1alpha1.SysctlPolicy) *v1alpha1.Trial {
 	}
 	now := t.now()
 	pods, since := t.counter.Count(p.Name, trial.Version{UID: p.UID, Generation: p.Generation})
-	own := v1alpha1.TrialServer{Name: t.server, Since: metav1.NewTime(since.Truncate(time.Second)), Until: metav1.NewTime(now.Truncate(time.Second)), WouldReject: pods}
+	own := v1alpha1.TrialServer{Name: t.server, Since: metav1.NewTime(since.Truncate(time.Second)),
+		Until: metav1.NewTime(now.Truncate(time.Second)), WouldReject: pods}
 	wanted := &v1alpha1.Trial{}
 	if p.Status.Trial != nil {
 		for _, server := range p.Status.Trial.Servers {
@@ -110,8 +115,8 @@ func (t *trials) status(p *v1alpha1.SysctlPolicy) *v1alpha1.Trial {
 	return wanted
 }
 
-// isCurrent reports whether what a server has written need not be written again. The beginning of a full day moves with time, so it is
-// not compared then.
+// isCurrent reports whether what a server has written need not be written again. The beginning of a full day moves with
+// time, so it is not compared then.
 func isCurrent(written, now v1alpha1.TrialServer) bool {
 	isFullDay := now.Until.Sub(now.Since.Time) > trialExpiry-2*time.Hour
 	return written.WouldReject == now.WouldReject && now.Until.Sub(written.Until.Time) < trialRenewal &&

@@ -41,9 +41,11 @@ func TestStatusOfATrial(t *testing.T) {
 	a.counter.Add([]string{"narrow"})
 	b.counter.Add([]string{"narrow"})
 	b.counter.Add([]string{"narrow"})
-	writes("a counts", a, &v1alpha1.Trial{WouldReject: 1, Servers: []v1alpha1.TrialServer{{Name: "a", Since: at(0), Until: at(time.Minute), WouldReject: 1}}})
+	writes("a counts", a, &v1alpha1.Trial{WouldReject: 1,
+		Servers: []v1alpha1.TrialServer{{Name: "a", Since: at(0), Until: at(time.Minute), WouldReject: 1}}})
 	both := &v1alpha1.Trial{WouldReject: 3, Servers: []v1alpha1.TrialServer{
-		{Name: "a", Since: at(0), Until: at(time.Minute), WouldReject: 1}, {Name: "b", Since: at(time.Minute), Until: at(time.Minute), WouldReject: 2},
+		{Name: "a", Since: at(0), Until: at(time.Minute), WouldReject: 1},
+		{Name: "b", Since: at(time.Minute), Until: at(time.Minute), WouldReject: 2},
 	}}
 	writes("b counts too", b, both)
 	writes("a has nothing new", a, both)
@@ -51,15 +53,18 @@ func TestStatusOfATrial(t *testing.T) {
 	// Server a is gone. Its count stays for a day.
 	now = start.Add(23 * time.Hour)
 	writes("within the day", b, &v1alpha1.Trial{WouldReject: 3, Servers: []v1alpha1.TrialServer{
-		{Name: "a", Since: at(0), Until: at(time.Minute), WouldReject: 1}, {Name: "b", Since: at(time.Minute), Until: at(23 * time.Hour), WouldReject: 2},
+		{Name: "a", Since: at(0), Until: at(time.Minute), WouldReject: 1},
+		{Name: "b", Since: at(time.Minute), Until: at(23 * time.Hour), WouldReject: 2},
 	}})
 	now = start.Add(25 * time.Hour)
-	writes("after the day", b, &v1alpha1.Trial{Servers: []v1alpha1.TrialServer{{Name: "b", Since: at(2 * time.Hour), Until: at(25 * time.Hour)}}})
+	writes("after the day", b, &v1alpha1.Trial{Servers: []v1alpha1.TrialServer{{Name: "b", Since: at(2 * time.Hour),
+		Until: at(25 * time.Hour)}}})
 
 	// A change of a policy resets its count. A policy in force has no trial.
 	b.counter.Add([]string{"narrow"})
 	p.Generation = 2
-	writes("of the changed policy", b, &v1alpha1.Trial{Servers: []v1alpha1.TrialServer{{Name: "b", Since: at(25 * time.Hour), Until: at(25 * time.Hour)}}})
+	writes("of the changed policy", b, &v1alpha1.Trial{Servers: []v1alpha1.TrialServer{{Name: "b",
+		Since: at(25 * time.Hour), Until: at(25 * time.Hour)}}})
 	p.Spec.ValidationActions = []v1alpha1.ValidationAction{v1alpha1.Deny}
 	writes("of a policy in force", b, nil)
 }

@@ -29,7 +29,8 @@ type Version struct {
 	asked   atomic.Bool
 }
 
-// NewVersion returns a Version that Start has yet to read. It logs what the cluster lacks that grants by the backend need.
+// NewVersion returns a Version that Start has yet to read. It logs what the cluster lacks that grants by the backend
+// need.
 func NewVersion(config *rest.Config, backend grants.Backend, log *slog.Logger) (*Version, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
@@ -41,7 +42,8 @@ func NewVersion(config *rest.Config, backend grants.Backend, log *slog.Logger) (
 // Minor returns the minor version, or 0 while it is not known: then pods get the forms that work in every version.
 func (v *Version) Minor() uint { return uint(v.minor.Load()) }
 
-// Ready returns an error until the API server has been asked once. A cluster that does not tell its version is served all the same.
+// Ready returns an error until the API server has been asked once. A cluster that does not tell its version is served
+// all the same.
 func (v *Version) Ready() error {
 	if !v.asked.Load() {
 		return errors.New("the version of Kubernetes has not been read yet")
@@ -76,7 +78,8 @@ func (v *Version) read(ctx context.Context) error {
 		return nil
 	}
 	for _, missing := range inspect.Lacking(minor, string(v.backend)) {
-		v.log.WarnContext(ctx, "Kubernetes lacks a feature", "kubernetes", found.GitVersion, "feature", missing.Name, "effect", missing.Effect)
+		v.log.WarnContext(ctx, "Kubernetes lacks a feature", "kubernetes", found.GitVersion, "feature", missing.Name,
+			"effect", missing.Effect)
 	}
 	return nil
 }

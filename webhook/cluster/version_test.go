@@ -29,7 +29,8 @@ func TestVersion(t *testing.T) {
 		answer apiServers
 		minor  uint
 	}{
-		{"a server that does not answer is no reason not to serve", apiServers{err: errors.New("connection refused")}, 0},
+		{"a server that does not answer is no reason not to serve",
+			apiServers{err: errors.New("connection refused")}, 0},
 		{"the version of a provider", apiServers{version: "v1.34.4-eks-1a2b3c"}, 34},
 		{"an upgrade", apiServers{version: "v1.37.2"}, 37},
 		{"the last one stays if there is no answer", apiServers{err: errors.New("connection refused")}, 37},

@@ -58,7 +58,8 @@ func TestWatchActivity(t *testing.T) {
 	if at := testutil.ToFloat64(last); at != 0 {
 		t.Errorf("the last activity is at %f by its end", at)
 	}
-	for _, path := range []string{"/api/v1/namespaces/shop/pods", "/api/v1/namespaces?allowWatchBookmarks=true", "/api/v1/forbidden?watch=true"} {
+	for _, path := range []string{"/api/v1/namespaces/shop/pods", "/api/v1/namespaces?allowWatchBookmarks=true",
+		"/api/v1/forbidden?watch=true"} {
 		_ = get(path).Close()
 	}
 	if series := testutil.CollectAndCount(h.last); series != 1 {

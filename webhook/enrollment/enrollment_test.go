@@ -11,7 +11,8 @@ import (
 )
 
 func namespace(labels, annotations map[string]string) *corev1.Namespace {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", ResourceVersion: "7", Labels: labels, Annotations: annotations}}
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", ResourceVersion: "7", Labels: labels,
+		Annotations: annotations}}
 }
 
 // carryOut applies a plan's patch as the API server does.
@@ -45,25 +46,38 @@ func TestEnroll(t *testing.T) {
 		wantFormer          string
 		changes             []string
 	}{
-		{"takes over from Pod Security, and remembers its level", labels{"pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/warn": "restricted"}, nil,
-			labels{"pod-security.kubernetes.io/enforce": "privileged", "pod-security.kubernetes.io/warn": "restricted", "sysctl-injector.dev/inject": "enabled", "sysctl-injector.dev/enforce": "restricted"}, "baseline",
+		{"takes over from Pod Security, and remembers its level",
+			labels{"pod-security.kubernetes.io/enforce": "baseline",
+				"pod-security.kubernetes.io/warn": "restricted"}, nil,
+			labels{"pod-security.kubernetes.io/enforce": "privileged", "pod-security.kubernetes.io/warn": "restricted",
+				"sysctl-injector.dev/inject": "enabled", "sysctl-injector.dev/enforce": "restricted"}, "baseline",
 			[]string{
-				`label pod-security.kubernetes.io/enforce: change "baseline" to "privileged"`, `label sysctl-injector.dev/enforce: add "restricted"`,
-				`label sysctl-injector.dev/inject: add "enabled"`, `annotation sysctl-injector.dev/former-enforce: add "baseline"`,
+				`label pod-security.kubernetes.io/enforce: change "baseline" to "privileged"`,
+				`label sysctl-injector.dev/enforce: add "restricted"`,
+				`label sysctl-injector.dev/inject: add "enabled"`,
+				`annotation sysctl-injector.dev/former-enforce: add "baseline"`,
 			}},
 		{"remembers that there was no level", nil, nil,
-			labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled", "sysctl-injector.dev/enforce": "restricted"}, "",
+			labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled",
+				"sysctl-injector.dev/enforce": "restricted"}, "",
 			[]string{
-				`label pod-security.kubernetes.io/enforce: add "privileged"`, `label sysctl-injector.dev/enforce: add "restricted"`,
-				`label sysctl-injector.dev/inject: add "enabled"`, `annotation sysctl-injector.dev/former-enforce: add ""`,
+				`label pod-security.kubernetes.io/enforce: add "privileged"`,
+				`label sysctl-injector.dev/enforce: add "restricted"`,
+				`label sysctl-injector.dev/inject: add "enabled"`,
+				`annotation sysctl-injector.dev/former-enforce: add ""`,
 			}},
-		{"keeps what it remembers when it changes the standard", labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled", "sysctl-injector.dev/enforce": "baseline"},
+		{"keeps what it remembers when it changes the standard",
+			labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled",
+				"sysctl-injector.dev/enforce": "baseline"},
 			labels{"sysctl-injector.dev/former-enforce": "restricted"},
-			labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled", "sysctl-injector.dev/enforce": "restricted"}, "restricted",
+			labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled",
+				"sysctl-injector.dev/enforce": "restricted"}, "restricted",
 			[]string{`label sysctl-injector.dev/enforce: change "baseline" to "restricted"`}},
-		{"changes nothing where all is so", labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled", "sysctl-injector.dev/enforce": "restricted"},
+		{"changes nothing where all is so", labels{"pod-security.kubernetes.io/enforce": "privileged",
+			"sysctl-injector.dev/inject": "enabled", "sysctl-injector.dev/enforce": "restricted"},
 			labels{"sysctl-injector.dev/former-enforce": "restricted"},
-			labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled", "sysctl-injector.dev/enforce": "restricted"}, "restricted", nil},
+			labels{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/inject": "enabled",
+				"sysctl-injector.dev/enforce": "restricted"}, "restricted", nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -99,8 +113,10 @@ func TestUnenroll(t *testing.T) {
 		}
 	}
 	// Whose label somebody else set, keeps it.
-	own := namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted", "sysctl-injector.dev/inject": "enabled"}, nil)
-	if diff := cmp.Diff([]string{`label sysctl-injector.dev/inject: remove "enabled"`}, Unenroll(own).Changes()); diff != "" {
+	own := namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted",
+		"sysctl-injector.dev/inject": "enabled"}, nil)
+	if diff := cmp.Diff([]string{`label sysctl-injector.dev/inject: remove "enabled"`},
+		Unenroll(own).Changes()); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }
@@ -116,21 +132,29 @@ func TestUnenrollTrustsTheAnnotationOnlyBesideTheLabels(t *testing.T) {
 		handover string
 		weaker   bool
 	}{
-		{"restores a stricter level", map[string]string{podSecurity: "privileged", enforce: "baseline"}, "restricted", "restricted",
+		{"restores a stricter level", map[string]string{podSecurity: "privileged", enforce: "baseline"}, "restricted",
+			"restricted",
 			`containers are held to "baseline" now; then Pod Security admission holds them to "restricted"`, false},
-		{"restores the same level", map[string]string{podSecurity: "privileged", enforce: "restricted"}, "restricted", "restricted",
+		{"restores the same level", map[string]string{podSecurity: "privileged", enforce: "restricted"}, "restricted",
+			"restricted",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "restricted"`, false},
-		{"says that a level is weaker", map[string]string{podSecurity: "privileged", enforce: "restricted"}, "privileged", "privileged",
+		{"says that a level is weaker", map[string]string{podSecurity: "privileged", enforce: "restricted"},
+			"privileged", "privileged",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "privileged"`, true},
-		{"says that the cluster's default may be weaker", map[string]string{podSecurity: "privileged", enforce: "baseline"}, "", "",
+		{"says that the cluster's default may be weaker",
+			map[string]string{podSecurity: "privileged", enforce: "baseline"}, "", "",
 			`containers are held to "baseline" now; then Pod Security admission holds them to the cluster's default level`, true},
-		{"ignores a forged annotation without our label", map[string]string{podSecurity: "restricted"}, "privileged", "restricted",
+		{"ignores a forged annotation without our label", map[string]string{podSecurity: "restricted"}, "privileged",
+			"restricted",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "restricted"`, false},
-		{"ignores a forged annotation beside the label that only enrolls", map[string]string{podSecurity: "restricted", "sysctl-injector.dev/inject": "enabled"}, "", "restricted",
+		{"ignores a forged annotation beside the label that only enrolls",
+			map[string]string{podSecurity: "restricted", "sysctl-injector.dev/inject": "enabled"}, "", "restricted",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "restricted"`, false},
-		{"ignores the annotation where somebody has set the level since", map[string]string{podSecurity: "restricted", enforce: "baseline"}, "privileged", "restricted",
+		{"ignores the annotation where somebody has set the level since",
+			map[string]string{podSecurity: "restricted", enforce: "baseline"}, "privileged", "restricted",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "restricted"`, false},
-		{"ignores an annotation that is no level, and says that nothing is left", map[string]string{podSecurity: "privileged", enforce: "baseline"}, "privilege", "privileged",
+		{"ignores an annotation that is no level, and says that nothing is left",
+			map[string]string{podSecurity: "privileged", enforce: "baseline"}, "privilege", "privileged",
 			`containers are held to "baseline" now; then Pod Security admission holds them to "privileged"`, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -147,7 +171,8 @@ func TestUnenrollTrustsTheAnnotationOnlyBesideTheLabels(t *testing.T) {
 }
 
 func TestEnrollReplacesAForgedAnnotation(t *testing.T) {
-	before := namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}, map[string]string{"sysctl-injector.dev/former-enforce": "privileged"})
+	before := namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+		map[string]string{"sysctl-injector.dev/former-enforce": "privileged"})
 	enrolled := carryOut(t, before, Enroll(before, "restricted"))
 	if got := carryOut(t, enrolled, Unenroll(enrolled)).Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
 		t.Errorf("unenroll restores %q", got)

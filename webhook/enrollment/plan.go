@@ -1,5 +1,6 @@
-// Package enrollment plans the labels by which Pod Security admission, which has no exception for one container, hands a namespace
-// over to the guard, and those that give it back. It is pure. Whether the guard is ready to take over is for package inspect.
+// Package enrollment plans the labels by which Pod Security admission, which has no exception for one container, hands
+// a namespace over to the guard, and those that give it back. It is pure. Whether the guard is ready to take over is
+// for package inspect.
 package enrollment
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
-// Plan is what is to change in a namespace. All of it is one patch: there is no moment in which the namespace is held to nothing.
+// Plan is what is to change in a namespace. All of it is one patch: there is no moment in which the namespace is held
+// to nothing.
 type Plan struct {
 	namespace           *corev1.Namespace
 	labels, annotations map[string]*string // nil removes
@@ -40,8 +42,9 @@ func (p Plan) EnableDefaults() { p.labels[v1alpha1.DefaultsLabel] = new(v1alpha1
 // Unenroll plans to give a namespace back as it was before Enroll.
 func Unenroll(namespace *corev1.Namespace) Plan {
 	plan := Plan{
-		namespace:   namespace,
-		labels:      map[string]*string{v1alpha1.InjectLabel: nil, v1alpha1.EnforceLabel: nil, v1alpha1.DefaultsLabel: nil},
+		namespace: namespace,
+		labels: map[string]*string{v1alpha1.InjectLabel: nil, v1alpha1.EnforceLabel: nil,
+			v1alpha1.DefaultsLabel: nil},
 		annotations: map[string]*string{v1alpha1.FormerEnforceAnnotation: nil},
 	}
 	switch level, enrolled := former(namespace); {
@@ -60,13 +63,15 @@ func IsEnrolled(labels map[string]string) bool {
 	return guarded || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled
 }
 
-// former returns Pod Security's level from before Enroll, "" if there was none. The annotation that keeps it counts only while the
-// labels are those that Enroll sets. Otherwise anyone who may annotate the namespace could have Unenroll lower its level.
+// former returns Pod Security's level from before Enroll, "" if there was none. The annotation that keeps it counts
+// only while the labels are those that Enroll sets. Otherwise anyone who may annotate the namespace could have Unenroll
+// lower its level.
 func former(namespace *corev1.Namespace) (level string, enrolled bool) {
 	level, noted := namespace.Annotations[v1alpha1.FormerEnforceAnnotation]
 	_, ours := namespace.Labels[v1alpha1.EnforceLabel]
 	_, err := psaapi.ParseLevel(level)
-	enrolled = noted && ours && namespace.Labels[psaapi.EnforceLevelLabel] == string(psaapi.LevelPrivileged) && (level == "" || err == nil)
+	enrolled = noted && ours && namespace.Labels[psaapi.EnforceLevelLabel] == string(psaapi.LevelPrivileged) &&
+		(level == "" || err == nil)
 	return level, enrolled
 }
 
@@ -92,7 +97,8 @@ func (p Plan) Handover() (text string, weaker bool) {
 	now, then := inspect.EffectiveLevel(p.namespace.Labels), inspect.EffectiveLevel(after)
 	text = fmt.Sprintf("containers are held to %q now; then Pod Security admission holds them to %q", now, then)
 	if _, labelled := after[psaapi.EnforceLevelLabel]; !labelled {
-		text = fmt.Sprintf("containers are held to %q now; then Pod Security admission holds them to the cluster's default level", now)
+		text = fmt.Sprintf("containers are held to %q now; then Pod Security admission holds them to the cluster's "+
+			"default level", now)
 	}
 	return text, psaapi.CompareLevels(then, now) < 0
 }
@@ -120,8 +126,8 @@ func (p Plan) Changes() []string {
 	return lines
 }
 
-// Patch returns the plan as one JSON merge patch (RFC 7386), for the namespace as it was seen: had somebody changed it since,
-// the API server rejects the patch.
+// Patch returns the plan as one JSON merge patch (RFC 7386), for the namespace as it was seen: had somebody changed it
+// since, the API server rejects the patch.
 func (p Plan) Patch() ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": map[string]any{
 		"resourceVersion": p.namespace.ResourceVersion, "labels": p.labels, "annotations": p.annotations,

@@ -1,5 +1,5 @@
-// Package events writes an Event about a rejected pod to the workload that a person looks at. Kubernetes' own controllers write one
-// to the ReplicaSet or the Job; people look at the Deployment or the CronJob above it.
+// Package events writes an Event about a rejected pod to the workload that a person looks at. Kubernetes' own
+// controllers write one to the ReplicaSet or the Job; people look at the Deployment or the CronJob above it.
 package events
 
 import (
@@ -50,14 +50,15 @@ type Config struct {
 	Reader client.Reader
 	// Sink writes the Events.
 	Sink events.EventSink
-	// IsOptedIn reports whether a namespace is enrolled. In other namespaces no pod is rejected, whatever a review says.
+	// IsOptedIn reports whether a namespace is enrolled. In other namespaces no pod is rejected, whatever a review
+	// says.
 	IsOptedIn func(ctx context.Context, namespace string) (bool, error)
 	Metrics   *Metrics
 	Log       *slog.Logger
 }
 
-// Recorder writes an Event for each rejected pod that has a workload above its controller. Events that differ only in their time
-// become one Event with a count.
+// Recorder writes an Event for each rejected pod that has a workload above its controller. Events that differ only in
+// their time become one Event with a count.
 type Recorder struct {
 	Config
 	queue chan admission.Rejection
@@ -80,12 +81,14 @@ func New(config Config) (*Recorder, error) {
 			return nil, fmt.Errorf("events: %s is required", field.name)
 		}
 	}
-	return &Recorder{config, make(chan admission.Rejection, maxQueued), flowcontrol.NewTokenBucketRateLimiter(perSecond, burst)}, nil
+	return &Recorder{config, make(chan admission.Rejection, maxQueued),
+		flowcontrol.NewTokenBucketRateLimiter(perSecond, burst)}, nil
 }
 
 // Rejected queues a rejection if the pod may have such a workload. It never blocks.
 func (r *Recorder) Rejected(rejection admission.Rejection) {
-	if !workload.HasOwner(rejection.Owner.APIVersion, rejection.Owner.Kind) || len(rejection.Namespace)+len(rejection.Owner.Name)+len(rejection.Owner.UID) > maxIdentity {
+	if !workload.HasOwner(rejection.Owner.APIVersion, rejection.Owner.Kind) ||
+		len(rejection.Namespace)+len(rejection.Owner.Name)+len(rejection.Owner.UID) > maxIdentity {
 		return
 	}
 	rejection.Message = note(rejection.Message)
@@ -140,20 +143,23 @@ func (r *Recorder) record(ctx context.Context, recorder events.EventRecorder, re
 		r.Metrics.count(skipped)
 	case err != nil:
 		r.Metrics.count(failed)
-		r.Log.WarnContext(ctx, "Cannot find the workload of a rejected pod", "namespace", rejection.Namespace, "ownerKind", rejection.Owner.Kind, "owner", rejection.Owner.Name, "cause", err.Error())
+		r.Log.WarnContext(ctx, "Cannot find the workload of a rejected pod", "namespace", rejection.Namespace,
+			"ownerKind", rejection.Owner.Kind, "owner", rejection.Owner.Name, "cause", err.Error())
 	default:
-		// The library merges Events with the same objects and the same action. A changed template has another ReplicaSet and a changed
-		// policy another reason, so both get an Event of their own.
-		recorder.Eventf(workload, controller, corev1.EventTypeWarning, Reason, rejection.Reason, "%s", rejection.Message)
+		// The library merges Events with the same objects and the same action. A changed template has another
+		// ReplicaSet and a changed policy another reason, so both get an Event of their own.
+		recorder.Eventf(workload, controller, corev1.EventTypeWarning, Reason, rejection.Reason, "%s",
+			rejection.Message)
 	}
 }
 
 // errNowhere means that no object can carry the Event.
 var errNowhere = errors.New("no workload is above the pod's controller")
 
-// lookUp finds the pod's controller and the workload above it. It does not trust the rejection: the API server must know a
-// controller with this UID in an enrolled namespace.
-func (r *Recorder) lookUp(ctx context.Context, rejection admission.Rejection) (controller, workload *corev1.ObjectReference, err error) {
+// lookUp finds the pod's controller and the workload above it. It does not trust the rejection: the API server must
+// know a controller with this UID in an enrolled namespace.
+func (r *Recorder) lookUp(ctx context.Context,
+	rejection admission.Rejection) (controller, workload *corev1.ObjectReference, err error) {
 	switch optedIn, err := r.IsOptedIn(ctx, rejection.Namespace); {
 	case err != nil:
 		return nil, nil, fmt.Errorf("read namespace %q: %w", rejection.Namespace, err)
@@ -173,6 +179,8 @@ func (r *Recorder) lookUp(ctx context.Context, rejection admission.Rejection) (c
 	if above == nil || found.UID != types.UID(rejection.Owner.UID) {
 		return nil, nil, errNowhere
 	}
-	return &corev1.ObjectReference{APIVersion: rejection.Owner.APIVersion, Kind: rejection.Owner.Kind, Namespace: rejection.Namespace, Name: found.Name, UID: found.UID},
-		&corev1.ObjectReference{APIVersion: above.APIVersion, Kind: above.Kind, Namespace: rejection.Namespace, Name: above.Name, UID: above.UID}, nil
+	return &corev1.ObjectReference{APIVersion: rejection.Owner.APIVersion, Kind: rejection.Owner.Kind,
+			Namespace: rejection.Namespace, Name: found.Name, UID: found.UID},
+		&corev1.ObjectReference{APIVersion: above.APIVersion, Kind: above.Kind, Namespace: rejection.Namespace,
+			Name: above.Name, UID: above.UID}, nil
 }

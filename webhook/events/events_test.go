@@ -29,7 +29,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// The suite against a real API server shows what a person sees. Here is what takes an answer that it does not give at will.
+// The suite against a real API server shows what a person sees. Here is what takes an answer that it does not give at
+// will.
 
 // sink answers with an error, or none.
 type sink struct {
@@ -68,23 +69,30 @@ func newRecorder(t *testing.T, objects ...client.Object) (*Recorder, *bytes.Buff
 // under is the metadata of an object that a workload controls.
 func under(name string, workload metav1.OwnerReference) metav1.ObjectMeta {
 	workload.Controller = new(true)
-	return metav1.ObjectMeta{Namespace: "shop", Name: name, UID: "1", OwnerReferences: []metav1.OwnerReference{workload}}
+	return metav1.ObjectMeta{Namespace: "shop", Name: name, UID: "1",
+		OwnerReferences: []metav1.OwnerReference{workload}}
 }
 
 func reference(apiVersion, kind, name, uid string) *corev1.ObjectReference {
-	return &corev1.ObjectReference{APIVersion: apiVersion, Kind: kind, Namespace: "shop", Name: name, UID: types.UID(uid)}
+	return &corev1.ObjectReference{APIVersion: apiVersion, Kind: kind, Namespace: "shop", Name: name,
+		UID: types.UID(uid)}
 }
 
-// An Event is about the workload above the pod's controller, and only where the API server knows of both what the review says.
+// An Event is about the workload above the pod's controller, and only where the API server knows of both what the
+// review says.
 func TestLookUp(t *testing.T) {
-	elsewhere := under("web-5d4", metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "2"})
+	elsewhere := under("web-5d4", metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web",
+		UID: "2"})
 	elsewhere.Namespace = "other"
 	alone := metav1.ObjectMeta{Namespace: "shop", Name: "alone", UID: "1"}
 	r, _ := newRecorder(t,
-		&appsv1.ReplicaSet{ObjectMeta: under("web-5d4", metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "2"})},
-		&appsv1.ReplicaSet{ObjectMeta: under("roll-5d4", metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Rollout", Name: "roll", UID: "2"})},
+		&appsv1.ReplicaSet{ObjectMeta: under("web-5d4",
+			metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "2"})},
+		&appsv1.ReplicaSet{ObjectMeta: under("roll-5d4",
+			metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Rollout", Name: "roll", UID: "2"})},
 		&appsv1.ReplicaSet{ObjectMeta: elsewhere}, &appsv1.ReplicaSet{ObjectMeta: alone},
-		&batchv1.Job{ObjectMeta: under("nightly-29", metav1.OwnerReference{APIVersion: "batch/v1", Kind: "CronJob", Name: "nightly", UID: "2"})},
+		&batchv1.Job{ObjectMeta: under("nightly-29",
+			metav1.OwnerReference{APIVersion: "batch/v1", Kind: "CronJob", Name: "nightly", UID: "2"})},
 	)
 	replicaSet := func(name, uid string) pod.Owner {
 		return pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, UID: uid}
@@ -95,10 +103,12 @@ func TestLookUp(t *testing.T) {
 		owner                pod.Owner
 		controller, workload *corev1.ObjectReference // nil where there is nowhere to tell
 	}{
-		{"a Deployment's", "shop", replicaSet("web-5d4", "1"), reference("apps/v1", "ReplicaSet", "web-5d4", "1"), reference("apps/v1", "Deployment", "web", "2")},
+		{"a Deployment's", "shop", replicaSet("web-5d4", "1"), reference("apps/v1", "ReplicaSet", "web-5d4", "1"),
+			reference("apps/v1", "Deployment", "web", "2")},
 		{"a CronJob's", "shop", pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"},
 			reference("batch/v1", "Job", "nightly-29", "1"), reference("batch/v1", "CronJob", "nightly", "2")},
-		{"of a kind of somebody's own", "shop", replicaSet("roll-5d4", "1"), reference("apps/v1", "ReplicaSet", "roll-5d4", "1"), reference("example.com/v1", "Rollout", "roll", "2")},
+		{"of a kind of somebody's own", "shop", replicaSet("roll-5d4", "1"),
+			reference("apps/v1", "ReplicaSet", "roll-5d4", "1"), reference("example.com/v1", "Rollout", "roll", "2")},
 		{"a ReplicaSet's without a workload above", "shop", replicaSet("alone", "1"), nil, nil},
 		{"one that names another object's UID", "shop", replicaSet("web-5d4", "3"), nil, nil},
 		{"one that names no UID", "shop", replicaSet("web-5d4", ""), nil, nil},
@@ -106,11 +116,13 @@ func TestLookUp(t *testing.T) {
 		{"one in a namespace that is not enrolled", "other", replicaSet("web-5d4", "1"), nil, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			controller, workload, err := r.lookUp(t.Context(), admission.Rejection{Namespace: test.namespace, Owner: test.owner})
+			controller, workload, err := r.lookUp(t.Context(),
+				admission.Rejection{Namespace: test.namespace, Owner: test.owner})
 			if nowhere := errors.Is(err, errNowhere); nowhere != (test.workload == nil) || err != nil && !nowhere {
 				t.Fatalf("error %v", err)
 			}
-			if diff := cmp.Diff([]*corev1.ObjectReference{test.controller, test.workload}, []*corev1.ObjectReference{controller, workload}); diff != "" {
+			if diff := cmp.Diff([]*corev1.ObjectReference{test.controller, test.workload},
+				[]*corev1.ObjectReference{controller, workload}); diff != "" {
 				t.Errorf("controller and workload (-want +got):\n%s", diff)
 			}
 		})
@@ -130,7 +142,8 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 		}, `cause="read namespace \"shop\": no answer"`},
 		{"the controller", func(r *Recorder) {
 			r.Reader = interceptor.NewClient(r.Reader.(client.WithWatch), interceptor.Funcs{
-				Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object,
+					...client.GetOption) error {
 					return errors.New("no answer")
 				},
 			})
@@ -144,7 +157,8 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 			if want := `level=WARN msg="Cannot find the workload of a rejected pod" namespace=shop ownerKind=ReplicaSet owner=web-5d4 ` + test.cause; !strings.Contains(log.String(), want) {
 				t.Errorf("log %q, want %q", log, want)
 			}
-			if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(failed)); counted != 1 || len(recorder.Events) > 0 {
+			if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(failed)); counted != 1 ||
+				len(recorder.Events) > 0 {
 				t.Errorf("%g failures are counted, and %d Events recorded", counted, len(recorder.Events))
 			}
 		})
@@ -154,12 +168,14 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 // The handler never waits: what cannot be taken note of is counted.
 func TestRejectedDropsWhatIsTooMuch(t *testing.T) {
 	r, _ := newRecorder(t)
-	job := admission.Rejection{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"}}
+	job := admission.Rejection{Namespace: "shop",
+		Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: "nightly-29", UID: "1"}}
 	others := []admission.Rejection{
 		{Namespace: "shop"},
 		{Namespace: "shop", Owner: pod.Owner{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "1"}},
 		{Namespace: "shop", Owner: pod.Owner{APIVersion: "example.com/v1", Kind: "Job", Name: "nightly-29", UID: "1"}},
-		{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job", Name: strings.Repeat("n", maxIdentity), UID: "1"}},
+		{Namespace: "shop", Owner: pod.Owner{APIVersion: "batch/v1", Kind: "Job",
+			Name: strings.Repeat("n", maxIdentity), UID: "1"}},
 	}
 	for range maxQueued + 3 {
 		r.Rejected(job)
@@ -167,7 +183,8 @@ func TestRejectedDropsWhatIsTooMuch(t *testing.T) {
 			r.Rejected(other)
 		}
 	}
-	if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(dropped)); counted != 3 || len(r.queue) != maxQueued {
+	if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(dropped)); counted != 3 ||
+		len(r.queue) != maxQueued {
 		t.Errorf("%d wait, and %g are dropped", len(r.queue), counted)
 	}
 	for range maxQueued {
@@ -182,12 +199,15 @@ func TestNote(t *testing.T) {
 		{"as it is", "HostNetwork: …", "HostNetwork: …"},
 		{"as long as may be", strings.Repeat("a", maxNote), strings.Repeat("a", maxNote)},
 		{"too long", strings.Repeat("a", maxNote+1), strings.Repeat("a", maxNote-3) + "…"},
-		{"too long, cut within a character", strings.Repeat("a", maxNote-4) + "ééé", strings.Repeat("a", maxNote-4) + "…"},
-		{"too long, cut after a character", strings.Repeat("a", maxNote-5) + "éa…", strings.Repeat("a", maxNote-5) + "é…"},
+		{"too long, cut within a character", strings.Repeat("a", maxNote-4) + "ééé",
+			strings.Repeat("a", maxNote-4) + "…"},
+		{"too long, cut after a character", strings.Repeat("a", maxNote-5) + "éa…",
+			strings.Repeat("a", maxNote-5) + "é…"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := note(test.message); got != test.want || len(got) > maxNote {
-				t.Errorf("got %d bytes that end in %q, want %q", len(got), got[max(0, len(got)-8):], test.want[max(0, len(test.want)-8):])
+				t.Errorf("got %d bytes that end in %q, want %q", len(got), got[max(0, len(got)-8):],
+					test.want[max(0, len(test.want)-8):])
 			}
 		})
 	}
@@ -209,17 +229,20 @@ func TestSinkCounts(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r, log := newRecorder(t)
 			s := &countingSink{&sink{err: test.err}, r.Metrics, r.Log}
-			event := &eventsv1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: "shop"}, Regarding: corev1.ObjectReference{Kind: "Deployment", Name: "web"}}
+			event := &eventsv1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: "shop"},
+				Regarding: corev1.ObjectReference{Kind: "Deployment", Name: "web"}}
 			_, err := s.Create(t.Context(), event)
 			_, patchErr := s.Patch(t.Context(), event, nil)
 			if !errors.Is(err, test.err) || !errors.Is(patchErr, test.err) {
 				t.Errorf("errors %v and %v, want %v", err, patchErr, test.err)
 			}
-			got := []float64{testutil.ToFloat64(r.Metrics.events.WithLabelValues(recorded)), testutil.ToFloat64(r.Metrics.events.WithLabelValues(failed))}
+			got := []float64{testutil.ToFloat64(r.Metrics.events.WithLabelValues(recorded)),
+				testutil.ToFloat64(r.Metrics.events.WithLabelValues(failed))}
 			if diff := cmp.Diff([]float64{test.recorded, test.failed}, got); diff != "" {
 				t.Errorf("recorded and failed (-want +got):\n%s", diff)
 			}
-			if lines := strings.Count(log.String(), `level=WARN msg="Cannot write an Event" namespace=shop ownerKind=Deployment owner=web cause=`); lines != int(test.failed) {
+			if lines := strings.Count(log.String(),
+				`level=WARN msg="Cannot write an Event" namespace=shop ownerKind=Deployment owner=web cause=`); lines != int(test.failed) {
 				t.Errorf("log %s", log)
 			}
 		})

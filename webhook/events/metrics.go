@@ -65,6 +65,7 @@ func (s *countingSink) count(ctx context.Context, event *eventsv1.Event, err err
 		// The library then tries the other one of create and patch.
 	default:
 		s.metrics.count(failed)
-		s.log.WarnContext(ctx, "Cannot write an Event", "namespace", event.Namespace, "ownerKind", event.Regarding.Kind, "owner", event.Regarding.Name, "cause", err.Error())
+		s.log.WarnContext(ctx, "Cannot write an Event", "namespace", event.Namespace, "ownerKind", event.Regarding.Kind,
+			"owner", event.Regarding.Name, "cause", err.Error())
 	}
 }

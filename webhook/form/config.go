@@ -58,8 +58,8 @@ func (t *template) configured(config Config) (corev1.Container, error) {
 	return container, errors.Join(errs...)
 }
 
-// Container returns an init container with all that is configured, which is the same in every form; or it says what is wrong with which
-// field.
+// Container returns an init container with all that is configured, which is the same in every form; or it says what is
+// wrong with which field.
 func (c Config) Container() (corev1.Container, error) { return privilegedContainer.configured(c) }
 
 // DefaultImage is the image that the templates name.
@@ -71,7 +71,8 @@ func DefaultImage() string {
 	return container.Image
 }
 
-func setResource(container *corev1.Container, name corev1.ResourceName, configField string, quantity resource.Quantity) error {
+func setResource(container *corev1.Container, name corev1.ResourceName, configField string,
+	quantity resource.Quantity) error {
 	switch quantity.Sign() {
 	case 0:
 		return nil

@@ -10,7 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// Container is a form's init container as an administrator has configured it, with one of its commands. It never changes.
+// Container is a form's init container as an administrator has configured it, with one of its commands. It never
+// changes.
 type Container struct {
 	container corev1.Container
 	encoded   encoded
@@ -32,8 +33,8 @@ func (c *Container) Render(p *pod.Pod, args []string) corev1.Container {
 	return container
 }
 
-// encoded is a container as JSON without its arguments, resources and mounts, which go between the two parts. It is encoded once,
-// since that costs more than all the rest of a decision.
+// encoded is a container as JSON without its arguments, resources and mounts, which go between the two parts. It is
+// encoded once, since that costs more than all the rest of a decision.
 type encoded struct{ before, after string }
 
 func encode(container corev1.Container) encoded {
@@ -61,7 +62,8 @@ func (c *Container) Encode(p *pod.Pod, args []string) json.RawMessage {
 	text := make(json.RawMessage, 0, len(c.encoded.before)+len(c.encoded.after)+512)
 	text = append(text, c.encoded.before...)
 	text = jsontext.AppendStrings(text, args)
-	if resources := resourcesFor(p, c.container.Resources.Limits); resources.Limits != nil || resources.Requests != nil {
+	if resources := resourcesFor(p, c.container.Resources.Limits); resources.Limits != nil ||
+		resources.Requests != nil {
 		text = appendResources(append(text, `,"resources":`...), resources)
 	}
 	if volume := p.TokenVolume(); volume != "" {

@@ -10,8 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// Enforce returns the container that belongs in a pod that has one already. It is the container of Render with the fields that the
-// guard leaves free, as found:
+// Enforce returns the container that belongs in a pod that has one already. It is the container of Render with the
+// fields that the guard leaves free, as found:
 //
 //	imagePullPolicy Always                   the admission plugin AlwaysPullImages sets it, and rejects another
 //	a digest behind the image's tag          a resolver appends it
@@ -40,7 +40,8 @@ func keepAdded(container *corev1.Container, found corev1.Container, isTokenMount
 		container.TerminationMessagePath = found.TerminationMessagePath
 	}
 	sc := found.SecurityContext
-	if sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount && container.SecurityContext.ProcMount == nil {
+	if sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.DefaultProcMount &&
+		container.SecurityContext.ProcMount == nil {
 		own := *container.SecurityContext
 		own.ProcMount = sc.ProcMount
 		container.SecurityContext = &own

@@ -1,5 +1,5 @@
-// Package form decides how each sysctl of a pod is set. The forms are rows of one table, a file each: for which sysctls, what it
-// cannot do, and its init container. The guard is generated from the same rows.
+// Package form decides how each sysctl of a pod is set. The forms are rows of one table, a file each: for which
+// sysctls, what it cannot do, and its init container. The guard is generated from the same rows.
 package form
 
 import (
@@ -30,7 +30,8 @@ type Form struct {
 	// Rules reject a sysctl that the form cannot set, besides the rules of package policy.
 	Rules    []policy.Rule
 	podRules []podRule
-	// templates are the form's init containers. A pod gets the first that is fit for all its sysctls. None: the form needs no container.
+	// templates are the form's init containers. A pod gets the first that is fit for all its sysctls. None: the form
+	// needs no container.
 	templates []*template
 	// noGrant says why sysctls that the form sets may need no grant.
 	noGrant string
@@ -76,7 +77,8 @@ func Named(name string) *Form {
 	return table[slices.IndexFunc(table, func(f *Form) bool { return f.Name == name })]
 }
 
-// WhyNoGrant says of a form, by its name, why sysctls that it sets may need no grant: a clause without a subject before it.
+// WhyNoGrant says of a form, by its name, why sysctls that it sets may need no grant: a clause without a subject before
+// it.
 func WhyNoGrant(name string) string { return Named(name).noGrant }
 
 // Names returns the names of the forms, in the order of the table.

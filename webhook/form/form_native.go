@@ -12,14 +12,16 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// oldestKubelet is how many minor versions a kubelet may be older than the API server (kubernetes.io/releases/version-skew-policy).
+// oldestKubelet is how many minor versions a kubelet may be older than the API server
+// (kubernetes.io/releases/version-skew-policy).
 const oldestKubelet = 3
 
 // Native is the name of the form that needs no init container.
 const Native = "native"
 
-// native has Kubernetes set a sysctl, by spec.securityContext.sysctls. The runtime writes it before any container starts, so nothing
-// is added that runs. It is for names that every kubelet of the cluster allows, or else pods would end in SysctlForbidden.
+// native has Kubernetes set a sysctl, by spec.securityContext.sysctls. The runtime writes it before any container
+// starts, so nothing is added that runs. It is for names that every kubelet of the cluster allows, or else pods would
+// end in SysctlForbidden.
 //
 //	name                                              in a namespace held to a Pod Security Standard
 //	safe in the version of the oldest kubelet         yes
@@ -29,7 +31,8 @@ const Native = "native"
 var native = &Form{
 	Name: Native,
 	takes: func(pod Pod, wanted sysctl.Assignment) bool {
-		if !pod.NativeFirst || pod.Kernel == v1alpha1.GuestKernel || wanted.Scope() == sysctl.Node || !wanted.IsPlain() || !nativeName.MatchString(wanted.Name) {
+		if !pod.NativeFirst || pod.Kernel == v1alpha1.GuestKernel || wanted.Scope() == sysctl.Node ||
+			!wanted.IsPlain() || !nativeName.MatchString(wanted.Name) {
 			return false
 		}
 		return IsSafe(pod.Kubernetes, wanted.Name) || pod.mayDeclare() && pod.isDeclared(wanted.Name)
@@ -40,8 +43,8 @@ var native = &Form{
 }
 
 // nativeName is what the API server takes as a name there, which is less than the kernel has: no capitals, for one
-// (k8s.io/kubernetes pkg/apis/core/validation, SysctlContainSlashFmt). It takes the slash of an interface's name too, but runc does not turn it
-// back into a dot (runc internal/sys, WriteSysctls).
+// (k8s.io/kubernetes pkg/apis/core/validation, SysctlContainSlashFmt). It takes the slash of an interface's name too,
+// but runc does not turn it back into a dot (runc internal/sys, WriteSysctls).
 var nativeName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
 
 // IsSafe reports whether a name is safe for every kubelet that API servers of a version admit.
@@ -57,13 +60,14 @@ func (p Pod) isDeclared(name string) bool {
 	return slices.ContainsFunc(p.KubeletSysctls, func(pattern sysctl.Pattern) bool { return pattern.Matches(name) })
 }
 
-// mayDeclare reports whether an unsafe name may be set natively. Pod Security admission rejects it at baseline. The guard makes an
-// exception for pods whose own annotation asked the webhook for it.
+// mayDeclare reports whether an unsafe name may be set natively. Pod Security admission rejects it at baseline. The
+// guard makes an exception for pods whose own annotation asked the webhook for it.
 func (p Pod) mayDeclare() bool {
 	return p.Asks && !Privileged.IsRejectedBy(p.NamespaceLabels[podSecurityLabel])
 }
 
-// ParseKubeletSysctl reads a pattern as the kubelet's --allowed-unsafe-sysctls takes it, which has fewer than a SysctlPolicy.
+// ParseKubeletSysctl reads a pattern as the kubelet's --allowed-unsafe-sysctls takes it, which has fewer than a
+// SysctlPolicy.
 func ParseKubeletSysctl(text string) (sysctl.Pattern, error) {
 	pattern, err := sysctl.ParsePattern(text)
 	if err == nil && strings.Contains(strings.TrimSuffix(text, "*"), "*") {

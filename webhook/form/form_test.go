@@ -14,7 +14,8 @@ import (
 
 func settingsOf(t *testing.T, lines string) []policy.Setting {
 	t.Helper()
-	settings, errs := everything(t).Settings(policy.Request{Sysctls: &lines, SysctlsPath: field.NewPath("metadata", "annotations").Key(v1alpha1.SysctlsAnnotation)})
+	settings, errs := everything(t).Settings(policy.Request{Sysctls: &lines,
+		SysctlsPath: field.NewPath("metadata", "annotations").Key(v1alpha1.SysctlsAnnotation)})
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
@@ -37,15 +38,23 @@ func TestPlan(t *testing.T) {
 		want  plan
 	}{
 		{"an ordinary pod", Pod{Facts: shared, Kubernetes: 37}, network, plan{"privileged", "privileged.yaml", true}},
-		{"a pod of which no kernel is known", Pod{Kubernetes: 37}, network, plan{"privileged", "privileged.yaml", true}},
+		{"a pod of which no kernel is known", Pod{Kubernetes: 37}, network,
+			plan{"privileged", "privileged.yaml", true}},
 		{"a guest", Pod{Facts: guestKernel, Kubernetes: 37}, network, plan{"guest", "privileged.yaml", true}},
-		{"a user namespace, net.*", Pod{Facts: userNamespaced, Kubernetes: 37}, network, plan{"user-namespace", "user-namespace-net.yaml", true}},
-		{"a user namespace, both", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc + "\n" + network, plan{"user-namespace", "user-namespace-net.yaml", true}},
-		{"a user namespace, IPC names", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc, plan{"user-namespace", "user-namespace.yaml", false}},
-		{"verification, whatever the pod", Pod{Facts: userNamespaced, Kubernetes: 0, Verify: true, NativeFirst: true}, network + "\nvm.max_map_count >= 262144", plan{"verify", "verify.yaml", false}},
-		{"a floor", Pod{Facts: shared, Kubernetes: 37}, "net.core.somaxconn >= 512", plan{"privileged", "privileged.yaml", true}},
-		{"a user namespace where baseline rejects an unmasked /proc", Pod{Facts: userNamespaced, Kubernetes: 34}, ipc, plan{"user-namespace", "user-namespace.yaml", true}},
-		{"a user namespace where no pod has an unmasked /proc", Pod{Facts: userNamespaced, Kubernetes: 32}, ipc, plan{"privileged", "privileged.yaml", true}},
+		{"a user namespace, net.*", Pod{Facts: userNamespaced, Kubernetes: 37}, network,
+			plan{"user-namespace", "user-namespace-net.yaml", true}},
+		{"a user namespace, both", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc + "\n" + network,
+			plan{"user-namespace", "user-namespace-net.yaml", true}},
+		{"a user namespace, IPC names", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc,
+			plan{"user-namespace", "user-namespace.yaml", false}},
+		{"verification, whatever the pod", Pod{Facts: userNamespaced, Kubernetes: 0, Verify: true, NativeFirst: true},
+			network + "\nvm.max_map_count >= 262144", plan{"verify", "verify.yaml", false}},
+		{"a floor", Pod{Facts: shared, Kubernetes: 37}, "net.core.somaxconn >= 512",
+			plan{"privileged", "privileged.yaml", true}},
+		{"a user namespace where baseline rejects an unmasked /proc", Pod{Facts: userNamespaced, Kubernetes: 34}, ipc,
+			plan{"user-namespace", "user-namespace.yaml", true}},
+		{"a user namespace where no pod has an unmasked /proc", Pod{Facts: userNamespaced, Kubernetes: 32}, ipc,
+			plan{"privileged", "privileged.yaml", true}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			forms, err := New(Config{})
@@ -72,7 +81,8 @@ func TestShapes(t *testing.T) {
 		if s.Container["name"] != v1alpha1.ContainerName {
 			t.Errorf("the container of %v is named %v", s.Forms, s.Container["name"])
 		}
-		if diff := cmp.Diff(s.Container["command"], any(stringsOf(s.Commands[0].Words))); diff != "" && s.Commands[0] == plain {
+		if diff := cmp.Diff(s.Container["command"], any(stringsOf(s.Commands[0].Words))); diff != "" &&
+			s.Commands[0] == plain {
 			t.Errorf("%s: the template's command is not the first one (-template +first):\n%s", s.Name, diff)
 		}
 	}

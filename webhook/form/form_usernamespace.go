@@ -2,15 +2,17 @@ package form
 
 import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 
-// The minor versions of Kubernetes in which a pod can have an unmasked /proc in a user namespace (KEP-4265, on by default), and in
-// which Pod Security's baseline admits that (k8s.io/pod-security-admission/policy, check_procMount.go).
+// The minor versions of Kubernetes in which a pod can have an unmasked /proc in a user namespace (KEP-4265, on by
+// default), and in which Pod Security's baseline admits that (k8s.io/pod-security-admission/policy,
+// check_procMount.go).
 const (
 	unmaskedProcSince   = 33
 	unmaskedProcTrusted = 35
 )
 
-// userNamespace is for pods in a user namespace (hostUsers: false): an init container without privilege. Its root is that of the
-// pod's user namespace, which owns the pod's network and IPC namespaces, and an unmasked /proc lets it write there.
+// userNamespace is for pods in a user namespace (hostUsers: false): an init container without privilege. Its root is
+// that of the pod's user namespace, which owns the pod's network and IPC namespaces, and an unmasked /proc lets it
+// write there.
 var userNamespace = &Form{
 	Name: "user-namespace",
 	takes: func(pod Pod, _ sysctl.Assignment) bool {
@@ -24,12 +26,13 @@ var userNamespace = &Form{
 		if s.Scope != sysctl.IPC {
 			return ""
 		}
-		return "root of a user namespace (hostUsers: false) can set it from Linux 6.9 on; on a node with an older kernel the pod will not start"
+		return "root of a user namespace (hostUsers: false) can set it from Linux 6.9 on; on a node with an older " +
+			"kernel the pod will not start"
 	},
 }
 
-// ipcContainer has no capability: the kernel lets root of the user namespace write the names of its IPC namespace (ipc/ipc_sysctl.c,
-// ipc_permissions; ipc/mq_sysctl.c, mq_permissions; both since Linux 6.9, commit 50ec499b9a43).
+// ipcContainer has no capability: the kernel lets root of the user namespace write the names of its IPC namespace
+// (ipc/ipc_sysctl.c, ipc_permissions; ipc/mq_sysctl.c, mq_permissions; both since Linux 6.9, commit 50ec499b9a43).
 var ipcContainer = &template{
 	file: "user-namespace.yaml",
 	fits: func(wanted sysctl.Assignment) bool { return wanted.Scope() == sysctl.IPC },
@@ -43,10 +46,12 @@ var ipcContainer = &template{
 	commands: []*Command{plain, scripted},
 }
 
-// networkContainer has CAP_NET_ADMIN, which the kernel asks for in the user namespace (net/sysctl_net.c, net_ctl_permissions).
+// networkContainer has CAP_NET_ADMIN, which the kernel asks for in the user namespace (net/sysctl_net.c,
+// net_ctl_permissions).
 var networkContainer = &template{
 	file:        "user-namespace-net.yaml",
 	podSecurity: in(Privileged),
-	rejected:    "the init container that would set them: it adds the capability NET_ADMIN, in the pod's user namespace",
-	commands:    []*Command{plain, scripted},
+	rejected: "the init container that would set them: it adds the capability NET_ADMIN, in the pod's user " +
+		"namespace",
+	commands: []*Command{plain, scripted},
 }

@@ -9,8 +9,8 @@ import (
 // NewestKubernetes is the newest minor version of Kubernetes 1 that is known here.
 const NewestKubernetes uint = 37
 
-// ParseKubernetes reads the minor version from a version of Kubernetes: "1.35", or as an API server reports it, "v1.35.4-eks-1a2b3c".
-// Empty means the newest.
+// ParseKubernetes reads the minor version from a version of Kubernetes: "1.35", or as an API server reports it,
+// "v1.35.4-eks-1a2b3c". Empty means the newest.
 func ParseKubernetes(text string) (minor uint, err error) {
 	if text == "" {
 		return NewestKubernetes, nil

@@ -15,9 +15,11 @@ func (p *Plan) tooMany() string {
 		return ""
 	}
 	if p.Form.OnlyReads {
-		return fmt.Sprintf("%d sysctls are to be verified, and the init container takes at most %d; remove %d", count, sysctl.MaxContained, count-sysctl.MaxContained)
+		return fmt.Sprintf("%d sysctls are to be verified, and the init container takes at most %d; remove %d", count,
+			sysctl.MaxContained, count-sysctl.MaxContained)
 	}
-	message := fmt.Sprintf("%d sysctls need the init container, which can set at most %d: the guard checks each of them, and has a budget for so many",
+	message := fmt.Sprintf("%d sysctls need the init container, which can set at most %d: the guard checks each of "+
+		"them, and has a budget for so many",
 		count, sysctl.MaxContained)
 	if couldBe := p.couldBeNative(); len(couldBe) > 0 {
 		message += fmt.Sprintf("; with the annotation %s: %s, Kubernetes itself sets %d of them: %s",

@@ -29,9 +29,11 @@ type Plan struct {
 func (f *Forms) Plan(pod Pod, settings []policy.Setting) Plan {
 	plan := Plan{pod: pod, path: settings[0].Path, Contained: settings}
 	if pod.NativeFirst && !pod.Verify {
-		plan.Native, plan.Contained = split(settings, func(s policy.Setting) bool { return For(pod, s.Assignment) == native })
+		plan.Native, plan.Contained = split(settings,
+			func(s policy.Setting) bool { return For(pod, s.Assignment) == native })
 	}
-	plan.Form = table[slices.IndexFunc(table, func(f *Form) bool { return len(f.templates) > 0 && f.takes(pod, settings[0].Assignment) })]
+	plan.Form = table[slices.IndexFunc(table,
+		func(f *Form) bool { return len(f.templates) > 0 && f.takes(pod, settings[0].Assignment) })]
 	if len(plan.Contained) == 0 {
 		return plan
 	}

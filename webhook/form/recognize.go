@@ -12,8 +12,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// Recognizer returns a function that recognises the injected container as the guard does: by its whole shape, and not only by its
-// name. Images are those that the guard admits.
+// Recognizer returns a function that recognises the injected container as the guard does: by its whole shape, and not
+// only by its name. Images are those that the guard admits.
 func Recognizer(images []string) (func(corev1.Container) bool, error) {
 	var shapes []shape
 	for _, t := range all() {
@@ -28,7 +28,10 @@ func Recognizer(images []string) (func(corev1.Container) bool, error) {
 	}
 	return func(found corev1.Container) bool {
 		return found.Name == v1alpha1.ContainerName &&
-			slices.ContainsFunc(images, func(image string) bool { return found.Image == image || IsPinned(found.Image, image) }) &&
+			slices.ContainsFunc(images, func(image string) bool {
+				return found.Image == image ||
+					IsPinned(found.Image, image)
+			}) &&
 			slices.ContainsFunc(shapes, func(s shape) bool { return s.is(found) })
 	}, nil
 }
@@ -41,7 +44,8 @@ type shape struct {
 
 func (s shape) is(found corev1.Container) bool {
 	wanted := s.container
-	wanted.Image, wanted.ImagePullPolicy, wanted.Args, wanted.Resources = found.Image, found.ImagePullPolicy, found.Args, found.Resources
+	wanted.Image, wanted.ImagePullPolicy, wanted.Args, wanted.Resources = found.Image, found.ImagePullPolicy,
+		found.Args, found.Resources
 	wanted.Resources.Claims = nil
 	keepAdded(&wanted, found, pod.IsTokenMount)
 	return len(found.Args) > 0 && apiequality.Semantic.DeepEqual(found, wanted) &&

@@ -11,8 +11,9 @@ import (
 // stated are the resources that decide on a pod's QoS class and that the container states, in the order of their names.
 var stated = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
 
-// resourcesFor returns what the container states of each resource, at most what an administrator chose. The pod's QoS class stays as
-// it is, and so does what the scheduler counts: it takes the greater of the init containers' requests and those of the others.
+// resourcesFor returns what the container states of each resource, at most what an administrator chose. The pod's QoS
+// class stays as it is, and so does what the scheduler counts: it takes the greater of the init containers' requests
+// and those of the others.
 //
 //	pod                             request               limit
 //	BestEffort                      none                  none

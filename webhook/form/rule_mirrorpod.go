@@ -8,7 +8,8 @@ var mirrorPod = podRule{
 	reason:  "MirrorPod",
 	applies: func(pod policy.Facts) bool { return pod.Mirror },
 	message: func(policy.Facts) string {
-		return "this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own " +
+		return "this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as " +
+			"its own " +
 			"file says; put the init container into that file, for instance with `sysctl-injector inject -f`"
 	},
 }

@@ -19,8 +19,8 @@ const (
 // podSecurityLabel is Pod Security admission's (k8s.io/pod-security-admission/api, EnforceLevelLabel).
 const podSecurityLabel = "pod-security.kubernetes.io/enforce"
 
-// IsRejectedBy reports whether Pod Security admission rejects a container of a level in a namespace with this label. It runs after
-// the webhook, knows no exception for one container, and would reject the pod.
+// IsRejectedBy reports whether Pod Security admission rejects a container of a level in a namespace with this label. It
+// runs after the webhook, knows no exception for one container, and would reject the pod.
 //
 //	label                  standard
 //	absent, privileged     Privileged
@@ -45,5 +45,6 @@ func podSecurityMessage(pod policy.Facts, rejected string) string {
 		enforce = label
 	}
 	return fmt.Sprintf("namespace %q is held to Pod Security %q, which rejects %s; "+
-		"an administrator can enroll it for that container alone: sysctl-injector enroll %[1]s --enforce %[4]s", pod.Namespace, label, rejected, enforce)
+		"an administrator can enroll it for that container alone: sysctl-injector enroll %[1]s --enforce %[4]s",
+		pod.Namespace, label, rejected, enforce)
 }

@@ -30,10 +30,14 @@ func TestRules(t *testing.T) {
 			f.NamespaceLabels = map[string]string{"pod-security.kubernetes.io/enforce": level}
 		}
 	}
-	inUserNamespace := violation{"UserNamespace", atSysctls + "Forbidden: line 1: vm.swappiness is node-level, and the pod runs in a user namespace (hostUsers: false), " +
+	inUserNamespace := violation{"UserNamespace", atSysctls +
+		"Forbidden: line 1: vm.swappiness is node-level, and the pod runs in a user namespace (hostUsers: false), " +
 		"whose root may not write it; remove hostUsers: false, or the sysctl"}
-	onWindows := violation{"Windows", atSysctls + "Forbidden: the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; remove the annotation"}
-	asMirror := violation{"MirrorPod", atSysctls + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; " +
+	onWindows := violation{"Windows", atSysctls +
+		"Forbidden: the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; remove the annotation"}
+	asMirror := violation{"MirrorPod", atSysctls +
+		"Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs " +
+		"as its own file says; " +
 		"put the init container into that file, for instance with `sysctl-injector inject -f`"}
 	for _, test := range []struct {
 		name  string
@@ -42,48 +46,70 @@ func TestRules(t *testing.T) {
 		want  []violation
 	}{
 		{"allows an ordinary pod", func(*policy.Facts) {}, "net.core.somaxconn = 512", nil},
-		{"rejects a pod for Windows once, whatever it asks for", func(f *policy.Facts) { f.Windows = "spec.os.name: windows" }, "vm.swappiness = 1\nvm.overcommit_memory = 1", []violation{onWindows}},
-		{"rejects a static pod's mirror", func(f *policy.Facts) { f.Mirror = true }, "net.core.somaxconn = 512", []violation{asMirror}},
-		{"rejects both of a mirror for Windows, in the order of the rules", func(f *policy.Facts) { f.Windows, f.Mirror = "spec.os.name: windows", true }, "net.core.somaxconn = 512",
+		{"rejects a pod for Windows once, whatever it asks for",
+			func(f *policy.Facts) { f.Windows = "spec.os.name: windows" },
+			"vm.swappiness = 1\nvm.overcommit_memory = 1", []violation{onWindows}},
+		{"rejects a static pod's mirror", func(f *policy.Facts) { f.Mirror = true }, "net.core.somaxconn = 512",
+			[]violation{asMirror}},
+		{"rejects both of a mirror for Windows, in the order of the rules",
+			func(f *policy.Facts) { f.Windows, f.Mirror = "spec.os.name: windows", true }, "net.core.somaxconn = 512",
 			[]violation{onWindows, asMirror}},
-		{"rejects a pod that Pod Security admission would reject, and names the way out", standard("baseline"), "net.core.somaxconn = 512", []violation{
-			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the privileged init container that would set them; ` +
-				`an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce baseline`},
-		}},
-		{"takes an unknown Pod Security level for restricted, as its admission does", standard("strict"), "net.core.somaxconn = 512", []violation{
-			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "strict", which rejects the privileged init container that would set them; ` +
-				`an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce restricted`},
-		}},
-		{"rejects an SELinux type that confines the container too", func(f *policy.Facts) { f.SELinuxType = "container_t" }, "net.core.somaxconn = 512", []violation{
-			{"SELinux", atSysctls + `Forbidden: the pod's SELinux type "container_t" (spec.securityContext.seLinuxOptions.type) would confine the init container too, ` +
-				"which could not set them; state the type in the containers' securityContext instead"},
-		}},
-		{"allows the SELinux type of privileged containers", func(f *policy.Facts) { f.SELinuxType = "spc_t" }, "net.core.somaxconn = 512", nil},
-		{"allows any SELinux type of the node in a guest kernel", func(f *policy.Facts) { guestKernel(f); f.SELinuxType = "container_t" }, "net.core.somaxconn = 512", nil},
+		{"rejects a pod that Pod Security admission would reject, and names the way out", standard("baseline"),
+			"net.core.somaxconn = 512", []violation{
+				{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the privileged init container that would set them; ` +
+					`an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce baseline`},
+			}},
+		{"takes an unknown Pod Security level for restricted, as its admission does", standard("strict"),
+			"net.core.somaxconn = 512", []violation{
+				{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "strict", which rejects the privileged init container that would set them; ` +
+					`an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce restricted`},
+			}},
+		{"rejects an SELinux type that confines the container too",
+			func(f *policy.Facts) { f.SELinuxType = "container_t" }, "net.core.somaxconn = 512", []violation{
+				{"SELinux", atSysctls + `Forbidden: the pod's SELinux type "container_t" (spec.securityContext.seLinuxOptions.type) would confine the init container too, ` +
+					"which could not set them; state the type in the containers' securityContext instead"},
+			}},
+		{"allows the SELinux type of privileged containers", func(f *policy.Facts) { f.SELinuxType = "spc_t" },
+			"net.core.somaxconn = 512", nil},
+		{"allows any SELinux type of the node in a guest kernel",
+			func(f *policy.Facts) { guestKernel(f); f.SELinuxType = "container_t" }, "net.core.somaxconn = 512", nil},
 		{"allows what Pod Security admission lets pass", standard("privileged"), "net.core.somaxconn = 512", nil},
-		{"reports what runs code before the user namespace", func(f *policy.Facts) { f.UserNamespace = true }, "kernel.modprobe = /bin/true", []violation{
-			{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.modprobe is never set on a kernel that other pods share, whatever a policy says: " +
-				"it names the program that the node runs as root to load a kernel module"},
-		}},
-		{"rejects a node-level name in a user namespace, before it is reported node-level", func(f *policy.Facts) { f.UserNamespace = true }, "vm.swappiness = 1", []violation{inUserNamespace}},
-		{"rejects a node-level name in a guest kernel's user namespace", func(f *policy.Facts) { guestKernel(f); f.UserNamespace = true }, "vm.swappiness = 1", []violation{inUserNamespace}},
-		{"rejects a name that the kernel keeps from user namespaces", func(f *policy.Facts) { f.UserNamespace = true }, "net.core.xfrm_acq_expires = 30\nnet.ipv6.route.max_size = 4096", []violation{
-			{"AbsentInUserNamespace", atSysctls + "Forbidden: line 1: net.core.xfrm_acq_expires does not exist in the network namespace of a pod with hostUsers: false: " +
-				"the kernel keeps it from user namespaces; remove hostUsers: false, or the sysctl"},
-		}},
-		{"rejects a container of a user namespace where Pod Security does", func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "net.core.somaxconn = 512", []violation{
-			{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the init container that would set them: it adds the ` +
-				`capability NET_ADMIN, in the pod's user namespace; an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce baseline`},
-		}},
-		{"allows IPC names in a user namespace at baseline", func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", nil},
-		{"allows net.* and IPC names in a user namespace", func(f *policy.Facts) { f.UserNamespace = true }, "net.core.somaxconn = 512\nkernel.sem = 1 2 3 4", nil},
+		{"reports what runs code before the user namespace", func(f *policy.Facts) { f.UserNamespace = true },
+			"kernel.modprobe = /bin/true", []violation{
+				{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.modprobe is never set on a kernel that " +
+					"other pods share, whatever a policy says: " +
+					"it names the program that the node runs as root to load a kernel module"},
+			}},
+		{"rejects a node-level name in a user namespace, before it is reported node-level",
+			func(f *policy.Facts) { f.UserNamespace = true }, "vm.swappiness = 1", []violation{inUserNamespace}},
+		{"rejects a node-level name in a guest kernel's user namespace",
+			func(f *policy.Facts) { guestKernel(f); f.UserNamespace = true }, "vm.swappiness = 1",
+			[]violation{inUserNamespace}},
+		{"rejects a name that the kernel keeps from user namespaces", func(f *policy.Facts) { f.UserNamespace = true },
+			"net.core.xfrm_acq_expires = 30\nnet.ipv6.route.max_size = 4096", []violation{
+				{"AbsentInUserNamespace", atSysctls +
+					"Forbidden: line 1: net.core.xfrm_acq_expires does not exist in the network namespace of a pod with " +
+					"hostUsers: false: " +
+					"the kernel keeps it from user namespaces; remove hostUsers: false, or the sysctl"},
+			}},
+		{"rejects a container of a user namespace where Pod Security does",
+			func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "net.core.somaxconn = 512",
+			[]violation{
+				{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the init container that would set them: it adds the ` +
+					`capability NET_ADMIN, in the pod's user namespace; an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce baseline`},
+			}},
+		{"allows IPC names in a user namespace at baseline",
+			func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", nil},
+		{"allows net.* and IPC names in a user namespace", func(f *policy.Facts) { f.UserNamespace = true },
+			"net.core.somaxconn = 512\nkernel.sem = 1 2 3 4", nil},
 		{"allows a node-level name in a guest kernel", guestKernel, "vm.swappiness = 1", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			facts := policy.Facts{Namespace: "shop", ServiceAccount: "web", Kernel: v1alpha1.SharedKernel}
 			test.tweak(&facts)
 			set := everything(t)
-			settings, errs := set.Settings(policy.Request{Sysctls: &test.lines, SysctlsPath: field.NewPath("metadata", "annotations").Key(v1alpha1.SysctlsAnnotation)})
+			settings, errs := set.Settings(policy.Request{Sysctls: &test.lines,
+				SysctlsPath: field.NewPath("metadata", "annotations").Key(v1alpha1.SysctlsAnnotation)})
 			if len(errs) > 0 {
 				t.Fatal(errs.ToAggregate())
 			}

@@ -10,7 +10,8 @@ type Shape struct {
 	Forms     []string // that have it, by name
 	Container map[string]any
 	Commands  []*Command
-	// PodSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of Kubernetes.
+	// PodSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of
+	// Kubernetes.
 	PodSecurity func(minor uint) Level
 }
 

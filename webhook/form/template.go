@@ -16,7 +16,8 @@ type template struct {
 	file string
 	// fits reports whether the container can set a sysctl; nil if it can set each that its form takes.
 	fits func(sysctl.Assignment) bool
-	// podSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of Kubernetes.
+	// podSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of
+	// Kubernetes.
 	podSecurity func(minor uint) Level
 	// rejected says what a stricter standard rejects, for a message: "the privileged init container".
 	rejected string
@@ -50,8 +51,8 @@ func (t *template) decode() (container corev1.Container, err error) {
 	return container, err
 }
 
-// needsGrant reports whether the guard has to make an exception for the container, which it makes for granted sysctls only. A
-// container that baseline admits is one that any pod may have.
+// needsGrant reports whether the guard has to make an exception for the container, which it makes for granted sysctls
+// only. A container that baseline admits is one that any pod may have.
 func (t *template) needsGrant(minor uint) bool { return t.podSecurity(minor) == Privileged }
 
 // in returns the standard in every version of Kubernetes.

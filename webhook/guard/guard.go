@@ -1,7 +1,7 @@
-// Package guard renders the guard: ValidatingAdmissionPolicies that hold the pods of a namespace to a Pod Security Standard, as Pod
-// Security admission would, except for the injected container. Pod Security admission has no exception for one container: it would
-// reject the injected one, or allow every container to be privileged. This package renders; it installs nothing, and package inspect
-// compares an installed guard with a rendered one.
+// Package guard renders the guard: ValidatingAdmissionPolicies that hold the pods of a namespace to a Pod Security
+// Standard, as Pod Security admission would, except for the injected container. Pod Security admission has no exception
+// for one container: it would reject the injected one, or allow every container to be privileged. This package renders;
+// it installs nothing, and package inspect compares an installed guard with a rendered one.
 //
 //	policy                       rejects
 //	sysctl-injector-baseline     a pod that violates "baseline", or a sysctl that is not granted to its service account
@@ -11,7 +11,8 @@
 //	sysctl-injector-presence     a pod that asks for sysctls and that the webhook has not seen
 //	sysctl-injector-defaults     a pod without the sysctls that a profile gives it by default
 //
-// The policies apply to namespaces with the label sysctl-injector.dev/inject or sysctl-injector.dev/enforce, whatever the value:
+// The policies apply to namespaces with the label sysctl-injector.dev/inject or sysctl-injector.dev/enforce, whatever
+// the value:
 //
 //	enforce                      standard
 //	absent                       baseline
@@ -19,56 +20,63 @@
 //	privileged                   none; of the other policies only sysctl-injector-presence applies
 //	anything else                restricted, and rejections say so: a typing error must not open a namespace
 //
-// The standards are those of the cluster's Kubernetes version, as with Pod Security's "latest". standards.go has the differences.
+// The standards are those of the cluster's Kubernetes version, as with Pod Security's "latest". standards.go has the
+// differences.
 //
 // # The injected container
 //
-// The guard recognises the container by its whole shape and not by its name. The shapes come from templates/forms: fields that are the
-// same in every pod are compared, and templates/guard/standard.yaml has expressions for the others. Any other container with the name is
-// rejected, and also held to the standard, so that the message reports both.
+// The guard recognises the container by its whole shape and not by its name. The shapes come from templates/forms:
+// fields that are the same in every pod are compared, and templates/guard/standard.yaml has expressions for the others.
+// Any other container with the name is rejected, and also held to the standard, so that the message reports both.
 //
-// The container has several forms. One or two fields tell which form it claims to be (the variable "form"). It is compared with that form
-// only, so that the costs of the forms do not add up. The forms of a user namespace are admitted only with hostUsers: false. A container
-// that any pod may have needs no grant: the one that only reads, and where baseline trusts user namespaces, the one for IPC names.
+// The container has several forms. One or two fields tell which form it claims to be (the variable "form"). It is
+// compared with that form only, so that the costs of the forms do not add up. The forms of a user namespace are
+// admitted only with hostUsers: false. A container that any pod may have needs no grant: the one that only reads, and
+// where baseline trusts user namespaces, the one for IPC names.
 //
-// If the webhook is not called for a namespace (it is not labelled inject=enabled), the container is rejected when a pod is created. The
-// guard knows which names were granted, but only the webhook knows which values a policy allows. Existing pods may still be updated.
+// If the webhook is not called for a namespace (it is not labelled inject=enabled), the container is rejected when a
+// pod is created. The guard knows which names were granted, but only the webhook knows which values a policy allows.
+// Existing pods may still be updated.
 //
-// A dry run needs no grants. The webhook grants nothing in a dry run, so a service account's first pod would be rejected.
+// A dry run needs no grants. The webhook grants nothing in a dry run, so a service account's first pod would be
+// rejected.
 //
 // # Presence
 //
-// While the webhook does not answer, the API server still creates pods that ask for nothing. It calls the webhook again when another
-// webhook has changed the pod. A pod that gets the annotation so late that the webhook does not see it would start without its sysctls.
-// The policy sysctl-injector-presence rejects it, because it lacks the status annotation, which the webhook writes into each pod that
-// asks. An author gains nothing by writing that annotation: the API server creates a pod with a key of ours only after the webhook has
-// answered.
+// While the webhook does not answer, the API server still creates pods that ask for nothing. It calls the webhook again
+// when another webhook has changed the pod. A pod that gets the annotation so late that the webhook does not see it
+// would start without its sysctls. The policy sysctl-injector-presence rejects it, because it lacks the status
+// annotation, which the webhook writes into each pod that asks. An author gains nothing by writing that annotation: the
+// API server creates a pod with a key of ours only after the webhook has answered.
 //
 // # Native sysctls
 //
-// An unsafe name in securityContext.sysctls violates every standard. The webhook writes such a name only if an administrator has declared
-// that all kubelets allow it, and records it with its value in the status annotation. The check "sysctls" admits exactly those, in pods
-// that ask for sysctls: their status is the webhook's own.
+// An unsafe name in securityContext.sysctls violates every standard. The webhook writes such a name only if an
+// administrator has declared that all kubelets allow it, and records it with its value in the status annotation. The
+// check "sysctls" admits exactly those, in pods that ask for sysctls: their status is the webhook's own.
 //
 // # Defaults
 //
-// A profile can apply to a pod that does not name it. The webhook writes the names of such profiles into the status annotation. The policy
-// sysctl-injector-defaults has all SysctlProfiles as its parameters and evaluates their selectors. It rejects a pod whose status lacks a
-// profile that applies: the webhook did not see the pod, or not with its present labels. So nothing depends on the order of webhooks.
+// A profile can apply to a pod that does not name it. The webhook writes the names of such profiles into the status
+// annotation. The policy sysctl-injector-defaults has all SysctlProfiles as its parameters and evaluates their
+// selectors. It rejects a pod whose status lacks a profile that applies: the webhook did not see the pod, or not with
+// its present labels. So nothing depends on the order of webhooks.
 //
 // # The kernel of a pod
 //
-// CEL cannot look up the RuntimeClass that a pod names. A policy can have objects as its parameters, and sysctl-injector-kernel has all
-// RuntimeClasses. The API server evaluates it with each of them. All evaluations have to pass, and each one judges only the pods that name
-// its class. So the guard reads the same objects as the webhook. It fails closed: before the API server has read the classes, it admits no
-// pod that the policy matches. A pod without a class, or with one that does not exist, is rejected by the other policies or by the API
-// server's RuntimeClass admission.
+// CEL cannot look up the RuntimeClass that a pod names. A policy can have objects as its parameters, and
+// sysctl-injector-kernel has all RuntimeClasses. The API server evaluates it with each of them. All evaluations have to
+// pass, and each one judges only the pods that name its class. So the guard reads the same objects as the webhook. It
+// fails closed: before the API server has read the classes, it admits no pod that the policy matches. A pod without a
+// class, or with one that does not exist, is rejected by the other policies or by the API server's RuntimeClass
+// admission.
 //
 // # Limits
 //
-// An authorization check costs 350,000 units. An expression may cost 1,000,000, and a binding 10,000,000. So each argument's check is an
-// expression of its own, and 16 of them cost at most 5,600,000. The API server reports only the first expression that fails, so
-// violations of the standard come together, and sysctls that are not granted come one by one.
+// An authorization check costs 350,000 units. An expression may cost 1,000,000, and a binding 10,000,000. So each
+// argument's check is an expression of its own, and 16 of them cost at most 5,600,000. The API server reports only the
+// first expression that fails, so violations of the standard come together, and sysctls that are not granted come one
+// by one.
 package guard
 
 import (
@@ -90,8 +98,8 @@ import (
 
 // Config is what an administrator chooses of the guard.
 type Config struct {
-	// Images are the init images of the injected container: the one that the webhook injects, and during an upgrade the former one,
-	// until no pod has it.
+	// Images are the init images of the injected container: the one that the webhook injects, and during an upgrade the
+	// former one, until no pod has it.
 	Images []string
 	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own. RuntimeClasses labelled
 	// sysctl-injector.dev/kernel=guest need not be among them.
@@ -99,8 +107,9 @@ type Config struct {
 	// KubeletSysctls are patterns of the unsafe sysctls that all kubelets allow, which the webhook may write into
 	// securityContext.sysctls.
 	KubeletSysctls []string
-	// KubernetesVersion is the cluster's: "1.35", or as an API server reports it ("v1.35.4-eks-1a2b3c"). The guard has the standards of
-	// that version. If it is empty or newer than the newest known version, the guard has those of the newest.
+	// KubernetesVersion is the cluster's: "1.35", or as an API server reports it ("v1.35.4-eks-1a2b3c"). The guard has
+	// the standards of that version. If it is empty or newer than the newest known version, the guard has those of the
+	// newest.
 	KubernetesVersion string
 }
 
@@ -122,7 +131,8 @@ func (c Config) validate() error {
 	}
 	for i, text := range c.KubeletSysctls {
 		if pattern, err := form.ParseKubeletSysctl(text); err != nil || pattern.String() != text {
-			errs = append(errs, field.Invalid(field.NewPath("KubeletSysctls").Index(i), text, "not a pattern of sysctls in dot form, such as net.core.*"))
+			errs = append(errs, field.Invalid(field.NewPath("KubeletSysctls").Index(i), text,
+				"not a pattern of sysctls in dot form, such as net.core.*"))
 		}
 	}
 	if _, err := parseMinor(c.KubernetesVersion); err != nil {
@@ -175,7 +185,8 @@ func Render(config Config) ([]client.Object, error) {
 // addition adds something that several policies share to a policy.
 type addition func(*admissionregistrationv1.ValidatingAdmissionPolicySpec) error
 
-func renderPolicy(name string, parts []addition, literals map[string]string) (*admissionregistrationv1.ValidatingAdmissionPolicy, error) {
+func renderPolicy(name string, parts []addition,
+	literals map[string]string) (*admissionregistrationv1.ValidatingAdmissionPolicy, error) {
 	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
 	if err := templates.Decode(guardtemplates.Files, "policies/"+name+".yaml", policy); err != nil {
 		return nil, err
@@ -224,8 +235,8 @@ func shared(files ...string) []addition {
 	return parts
 }
 
-// judge adds the checks of a standard, the list of all violations that the version's checks find, and a validation for each grant.
-// Every version has the variables of every check, so that versions differ only in the values of variables.
+// judge adds the checks of a standard, the list of all violations that the version's checks find, and a validation for
+// each grant. Every version has the variables of every check, so that versions differ only in the values of variables.
 func judge(checks []row, kubernetes minor) []addition {
 	checks = slices.Concat(ours, checks)
 	var files, results []string
@@ -250,9 +261,11 @@ func judge(checks []row, kubernetes minor) []addition {
 // granted validates that the service account may use the sysctl of one argument.
 func granted(argument int) admissionregistrationv1.Validation {
 	return admissionregistrationv1.Validation{
-		Expression: fmt.Sprintf("variables.asked.size() <= %[1]d\n|| variables.use.name(variables.asked[%[1]d]).check('use').allowed()", argument),
+		Expression: fmt.Sprintf("variables.asked.size() <= %[1]d\n|| "+
+			"variables.use.name(variables.asked[%[1]d]).check('use').allowed()", argument),
 		MessageExpression: fmt.Sprintf(
-			"variables.asked.size() <= %[1]d ? '' : 'sysctl \"' + variables.asked[%[1]d] + '\"' + variables.remedy", argument),
+			"variables.asked.size() <= %[1]d ? '' : 'sysctl \"' + variables.asked[%[1]d] + '\"' + variables.remedy",
+			argument),
 		Message: "a sysctl that the injected container sets is not granted to the pod's service account",
 		Reason:  new(metav1.StatusReasonForbidden),
 	}

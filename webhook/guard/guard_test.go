@@ -121,29 +121,37 @@ func compareFile(t *testing.T, path, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs from what is rendered; `go test ./webhook/guard -update` writes it (-file +rendered):\n%s", path, diff)
+		t.Errorf("%s differs from what is rendered; `go test ./webhook/guard -update` writes it (-file +rendered):\n%s",
+			path, diff)
 	}
 }
 
 func TestRenderNamesTheFieldAtFault(t *testing.T) {
-	const label = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric " +
+	const label = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must " +
+		"start and end with an alphanumeric " +
 		"character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 	for _, test := range []struct {
 		name string
 		Config
 		want string
 	}{
-		{"rejects to go without an image", Config{}, "Images: Required value: without the init image's name no pod could be injected"},
-		{"rejects an empty image", Config{Images: []string{"busybox", ""}}, `Images[1]: Invalid value: "": this is no image reference`},
-		{"rejects an image with a blank", Config{Images: []string{"busybox x"}}, `Images[0]: Invalid value: "busybox x": this is no image reference`},
-		{"rejects an image with a letter that looks like another", Config{Images: []string{"busyb\u043ex"}}, "Images[0]: Invalid value: \"busyb\u043ex\": this is no image reference"},
-		{"rejects a handler that no RuntimeClass can have", Config{Images: config.Images, GuestHandlers: []string{"Kata"}}, `GuestHandlers[0]: Invalid value: "Kata": ` + label},
+		{"rejects to go without an image", Config{},
+			"Images: Required value: without the init image's name no pod could be injected"},
+		{"rejects an empty image", Config{Images: []string{"busybox", ""}},
+			`Images[1]: Invalid value: "": this is no image reference`},
+		{"rejects an image with a blank", Config{Images: []string{"busybox x"}},
+			`Images[0]: Invalid value: "busybox x": this is no image reference`},
+		{"rejects an image with a letter that looks like another", Config{Images: []string{"busyb\u043ex"}},
+			"Images[0]: Invalid value: \"busyb\u043ex\": this is no image reference"},
+		{"rejects a handler that no RuntimeClass can have", Config{Images: config.Images,
+			GuestHandlers: []string{"Kata"}}, `GuestHandlers[0]: Invalid value: "Kata": ` + label},
 		{"rejects a version that Kubernetes does not have", Config{Images: config.Images, KubernetesVersion: "latest"},
 			`KubernetesVersion: Invalid value: "latest": not a version of Kubernetes, such as 1.37`},
 		{"rejects a version that is too old", Config{Images: config.Images, KubernetesVersion: "v1.30.2"},
 			`KubernetesVersion: Invalid value: "v1.30.2": the oldest version that the guard is for is 1.31`},
 		{"tells of every field", Config{Images: []string{""}, GuestHandlers: []string{""}},
-			`[Images[0]: Invalid value: "": this is no image reference, GuestHandlers[0]: Invalid value: "": ` + label + `]`},
+			`[Images[0]: Invalid value: "": this is no image reference, GuestHandlers[0]: Invalid value: "": ` +
+				label + `]`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := Render(test.Config); err == nil || err.Error() != test.want {
@@ -152,7 +160,8 @@ func TestRenderNamesTheFieldAtFault(t *testing.T) {
 		})
 	}
 	for text, want := range map[string]string{
-		"": "1.37", "1.31": "1.31", "v1.35.4-eks-1a2b3c": "1.35", "1.34+": "1.34", "v1.36.0-gke.100": "1.36", "1.38": "1.37",
+		"": "1.37", "1.31": "1.31", "v1.35.4-eks-1a2b3c": "1.35", "1.34+": "1.34", "v1.36.0-gke.100": "1.36",
+		"1.38": "1.37",
 	} {
 		if got, err := parseMinor(text); err != nil || got.String() != want {
 			t.Errorf("version %q is %s, %v; want %s", text, got, err, want)
@@ -175,7 +184,8 @@ func TestPickOf(t *testing.T) {
 		want   string
 	}{
 		{"one shape needs no choice", []form.Shape{shape("a", "x")}, `"x"`},
-		{"of two, the last is for all others", []form.Shape{shape("a", "x"), shape("b", "y")}, "variables.form == 'a' ? \"x\"\n: \"y\""},
+		{"of two, the last is for all others", []form.Shape{shape("a", "x"), shape("b", "y")},
+			"variables.form == 'a' ? \"x\"\n: \"y\""},
 		{"shapes that agree need no choice", []form.Shape{shape("a", "x"), shape("b", "x")}, `"x"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -239,7 +249,8 @@ func upstreamChecks(level api.Level, at api.Version) []string {
 // Every check that Pod Security changed after the oldest version is one that the table in standards.go tells of.
 func TestEveryStepOfPodSecurityIsKnown(t *testing.T) {
 	want := []string{
-		"hostProbesAndHostLifecycle 1.34", "procMount 1.35", "procMount_restricted 1.35", "runAsNonRoot 1.35", "runAsUser 1.35", "sysctls 1.32", "sysctls 1.37",
+		"hostProbesAndHostLifecycle 1.34", "procMount 1.35", "procMount_restricted 1.35", "runAsNonRoot 1.35",
+		"runAsUser 1.35", "sysctls 1.32", "sysctls 1.37",
 	}
 	var got []string
 	for _, check := range podsecurity.DefaultChecks() {

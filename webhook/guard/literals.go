@@ -33,11 +33,17 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	commands, err := pickOf(shapes, func(shape form.Shape) any { return ofCommands(shape, func(c *form.Command) any { return c.Words }) })
+	commands, err := pickOf(shapes, func(shape form.Shape) any {
+		return ofCommands(shape,
+			func(c *form.Command) any { return c.Words })
+	})
 	if err != nil {
 		return nil, err
 	}
-	arguments, err := pickOf(shapes, func(shape form.Shape) any { return ofCommands(shape, func(c *form.Command) any { return c.Argument }) })
+	arguments, err := pickOf(shapes, func(shape form.Shape) any {
+		return ofCommands(shape,
+			func(c *form.Command) any { return c.Argument })
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +88,9 @@ func ofCommands(shape form.Shape, field func(*form.Command) any) any {
 	return celtext.Expression("(variables.scripted ? " + literals[1] + "\n: " + literals[0] + ")")
 }
 
-// pickOf returns the expression for one field of a container's shape. The variable "form" selects one of several shapes: CEL evaluates
-// only that one, so that the costs of the forms do not add up. The last shape is the one for any other value of "form".
+// pickOf returns the expression for one field of a container's shape. The variable "form" selects one of several
+// shapes: CEL evaluates only that one, so that the costs of the forms do not add up. The last shape is the one for any
+// other value of "form".
 func pickOf(shapes []form.Shape, field func(form.Shape) any) (string, error) {
 	if len(shapes) == 0 {
 		return "", errors.New("there is no form")
@@ -136,8 +143,8 @@ func nodeNames() string {
 // maxLine is how long a line of a generated expression may be, for those who read the manifest.
 const maxLine = 120
 
-// hostOnly returns the names of network scope that a pod on a shared kernel cannot set. Patterns are left out: no pod's network
-// namespace has their names, so setting one can only fail.
+// hostOnly returns the names of network scope that a pod on a shared kernel cannot set. Patterns are left out: no pod's
+// network namespace has their names, so setting one can only fail.
 func hostOnly() []string {
 	var names []string
 	for entry := range sysctl.Known() {
@@ -151,7 +158,8 @@ func hostOnly() []string {
 func limits() map[string]any {
 	return map[string]any{
 		"arguments": sysctl.MaxContained, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength,
-		"longNames": slices.Sorted(maps.Keys(sysctl.LongValues)), "longValue": slices.Max(slices.Collect(maps.Values(sysctl.LongValues))),
+		"longNames": slices.Sorted(maps.Keys(sysctl.LongValues)),
+		"longValue": slices.Max(slices.Collect(maps.Values(sysctl.LongValues))),
 	}
 }
 
@@ -163,9 +171,9 @@ func indices(count int) []int {
 	return list
 }
 
-// sortedOf returns the expression for the distinct values of a list in order. CEL has a function for that only since Kubernetes 1.34. The
-// expression keeps the first occurrence of each value, and then for each index the value with that many smaller ones. That takes cubic
-// time, so more than 40 values stay in the order of the list.
+// sortedOf returns the expression for the distinct values of a list in order. CEL has a function for that only since
+// Kubernetes 1.34. The expression keeps the first occurrence of each value, and then for each index the value with that
+// many smaller ones. That takes cubic time, so more than 40 values stay in the order of the list.
 func sortedOf(list string) string {
 	return "[variables." + list + "]\n" +
 		".map(l, variables.places.filter(i, i < l.size() && l.indexOf(l[i]) == i).map(i, l[i]))\n" +

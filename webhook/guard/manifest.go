@@ -28,7 +28,8 @@ func Manifest(objects []client.Object) ([]byte, error) {
 	return manifest.Bytes(), nil
 }
 
-// Difference is what a policy is before a version of Kubernetes: variables whose expressions are others than from that version on.
+// Difference is what a policy is before a version of Kubernetes: variables whose expressions are others than from that
+// version on.
 type Difference struct {
 	// Kubernetes is a constraint as Helm's semverCompare takes it, "<1.35-0".
 	Kubernetes string            `json:"kubernetes"`
@@ -36,8 +37,8 @@ type Difference struct {
 	Variables  map[string]string `json:"variables"`
 }
 
-// Differences returns how the guard of older versions differs from that of the newest, newest first. A later one overrides an
-// earlier one. The chart, which cannot call Render, applies them.
+// Differences returns how the guard of older versions differs from that of the newest, newest first. A later one
+// overrides an earlier one. The chart, which cannot call Render, applies them.
 func Differences(config Config) ([]Difference, error) {
 	differences := []Difference{}
 	for m := newest; m > oldest; m-- {

@@ -20,8 +20,8 @@ type minor uint
 
 func (m minor) String() string { return fmt.Sprint("1.", uint(m)) }
 
-// Pod Security's "latest" is the API server's own version. All that differs between the versions is in this file: the list
-// of safe sysctls, which package sysctl has, and the rows below with a "since" or "until". Their source is
+// Pod Security's "latest" is the API server's own version. All that differs between the versions is in this file: the
+// list of safe sysctls, which package sysctl has, and the rows below with a "since" or "until". Their source is
 // k8s.io/pod-security-admission/policy at each version; tests compare them with it.
 //
 //	1.32  the sysctls net.ipv4.tcp_rmem and net.ipv4.tcp_wmem are safe
@@ -118,7 +118,8 @@ func safeSysctls(m minor) []string {
 	return names
 }
 
-// parseMinor reads a version of Kubernetes: "1.35", or as an API server reports it, "v1.35.4-eks-1a2b3c". Empty means the newest.
+// parseMinor reads a version of Kubernetes: "1.35", or as an API server reports it, "v1.35.4-eks-1a2b3c". Empty means
+// the newest.
 func parseMinor(text string) (minor, error) {
 	parsed, err := form.ParseKubernetes(text)
 	if err != nil {

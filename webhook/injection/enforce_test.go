@@ -29,7 +29,10 @@ func TestReplacesAChangedContainer(t *testing.T) {
 		{"image", func(c *corev1.Container) { c.Image = "busybox" }},
 		{"imagePullPolicy", func(c *corev1.Container) { c.ImagePullPolicy = corev1.PullNever }},
 		{"image", func(c *corev1.Container) { c.Image += "@sha256:" + strings.Repeat("4", 63) }},
-		{"image", func(c *corev1.Container) { c.Image = "evil.example/" + c.Image + "@sha256:" + strings.Repeat("4", 64) }},
+		{"image", func(c *corev1.Container) {
+			c.Image = "evil.example/" + c.Image + "@sha256:" +
+				strings.Repeat("4", 64)
+		}},
 		{"env, volumeMounts", withIdentity},
 		{"command", func(c *corev1.Container) { c.Command = []string{"sh", "-c"} }},
 		{"args", func(c *corev1.Container) { c.Args = append(c.Args, "net.core.optmem_max=1") }},
@@ -48,7 +51,8 @@ func TestReplacesAChangedContainer(t *testing.T) {
 		{"terminationMessagePath", func(c *corev1.Container) { c.TerminationMessagePath = "/etc/passwd" }},
 		{"terminationMessagePolicy", func(c *corev1.Container) { c.TerminationMessagePolicy = corev1.TerminationMessageReadFile }},
 		{"volumeMounts", func(c *corev1.Container) {
-			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: pod.TokenMountPath, ReadOnly: true, SubPath: "x"}}
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: pod.TokenMountPath, ReadOnly: true,
+				SubPath: "x"}}
 		}},
 		{"volumeMounts", func(c *corev1.Container) {
 			c.VolumeMounts = []corev1.VolumeMount{{Name: "host", MountPath: pod.TokenMountPath, ReadOnly: true}}
@@ -103,9 +107,11 @@ func TestReplacesAndMoves(t *testing.T) {
 		want    []string
 		warning string
 	}{
-		{"one behind others", []corev1.Container{{Name: "proxy"}, shell, {Name: "setup"}}, []string{"sysctl-injector", "proxy", "setup"},
+		{"one behind others", []corev1.Container{{Name: "proxy"}, shell, {Name: "setup"}},
+			[]string{"sysctl-injector", "proxy", "setup"},
 			replaced + "; it differed in args, command, imagePullPolicy, securityContext, terminationMessagePolicy"},
-		{"two of the name", []corev1.Container{injected(), {Name: "proxy"}, shell}, []string{"sysctl-injector", "proxy"}, replaced + "; 2 init containers had the name"},
+		{"two of the name", []corev1.Container{injected(), {Name: "proxy"}, shell},
+			[]string{"sysctl-injector", "proxy"}, replaced + "; 2 init containers had the name"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := validWorld()
@@ -127,7 +133,8 @@ func TestReplacesAContainerWithAFieldThatNoContainerHas(t *testing.T) {
 		t.Fatal(err)
 	}
 	outcome := decideJSON(t, strings.Replace(string(raw), `"args":`, `"newField":{},"args":`, 1), Config{}, w)
-	if diff := cmp.Diff([]string{replaced + "; it differed in a field that is not of a container"}, outcome.Warnings); diff != "" {
+	if diff := cmp.Diff([]string{replaced + "; it differed in a field that is not of a container"},
+		outcome.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 	w.isEnforced(t, outcome, injected(), "sysctl-injector")
@@ -142,10 +149,12 @@ func TestKeepsWhatTheGuardLeavesFree(t *testing.T) {
 		{"the pull policy of AlwaysPullImages", func(c *corev1.Container) { c.ImagePullPolicy = corev1.PullAlways }},
 		{"a digest behind the tag", func(c *corev1.Container) { c.Image += "@sha256:" + strings.Repeat("4", 64) }},
 		{"a LimitRange's resources", func(c *corev1.Container) {
-			c.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"), corev1.ResourceEphemeralStorage: resource.MustParse("1Gi")}
+			c.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"),
+				corev1.ResourceEphemeralStorage: resource.MustParse("1Gi")}
 		}},
 		{"the mount of the token", func(c *corev1.Container) {
-			c.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access-x", ReadOnly: true, MountPath: pod.TokenMountPath}}
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access-x", ReadOnly: true,
+				MountPath: pod.TokenMountPath}}
 		}},
 		{"defaults", func(c *corev1.Container) {
 			c.TerminationMessagePath = corev1.TerminationMessagePathDefault
@@ -176,7 +185,8 @@ func TestKeepsWhatTheGuardLeavesFree(t *testing.T) {
 
 func TestAddsToTheResourcesThatItFinds(t *testing.T) {
 	w := validWorld()
-	quantities := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}
+	quantities := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"),
+		corev1.ResourceMemory: resource.MustParse("1Gi")}
 	w.pod.Spec.Containers[0].Resources = corev1.ResourceRequirements{Requests: quantities, Limits: quantities}
 	found := injected()
 	found.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m")}
@@ -184,19 +194,22 @@ func TestAddsToTheResourcesThatItFinds(t *testing.T) {
 	want := injected()
 	want.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("32Mi")},
-		Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
+		Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"),
+			corev1.ResourceMemory: resource.MustParse("32Mi")},
 	}
 	w.isEnforced(t, w.decide(t, Config{}), want, "sysctl-injector")
 }
 
 func TestWarnsOfContainersThatSetASysctlAgain(t *testing.T) {
 	script := func(text string) corev1.Container {
-		return corev1.Container{Name: "init-sysctl", Command: []string{"sh", "-c", text}, SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}
+		return corev1.Container{Name: "init-sysctl", Command: []string{"sh", "-c", text},
+			SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}
 	}
 	const unclear = `init container "init-sysctl" is privileged, runs later, and names net.core.somaxconn in a command that is not understood: ` +
 		"a value that it sets takes the place of the annotation's; remove one of the two"
 	warning := func(values string) []string {
-		return []string{`init container "init-sysctl" runs later and sets ` + values + ", in the place of the annotation's value; remove one of the two"}
+		return []string{`init container "init-sysctl" runs later and sets ` + values +
+			", in the place of the annotation's value; remove one of the two"}
 	}
 	withEnv := script("for s in $NAMES; do sysctl -w $s=8; done")
 	withEnv.Env = []corev1.EnvVar{{Name: "NAMES", Value: "net.ipv4.tcp_fin_timeout net.core.somaxconn"}}
@@ -209,16 +222,24 @@ func TestWarnsOfContainersThatSetASysctlAgain(t *testing.T) {
 	}{
 		{"by sysctl in a script", script("sysctl -w net.core.somaxconn=4096"), warning("net.core.somaxconn = 4096")},
 		{"by a path", script(`echo 1024 >/proc/sys/net/core/somaxconn || true`), warning("net.core.somaxconn = 1024")},
-		{"in quotes", script(`sysctl -w "net.core.somaxconn"='1024'; sysctl -n net.core.somaxconn`), warning("net.core.somaxconn = 1024")},
-		{"as an argument", corev1.Container{Name: "init-sysctl", Command: []string{"sysctl", "-w"}, Args: []string{"net/core/somaxconn=1"},
+		{"in quotes", script(`sysctl -w "net.core.somaxconn"='1024'; sysctl -n net.core.somaxconn`),
+			warning("net.core.somaxconn = 1024")},
+		{"as an argument", corev1.Container{Name: "init-sysctl", Command: []string{"sysctl", "-w"},
+			Args:            []string{"net/core/somaxconn=1"},
 			SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}, warning("net.core.somaxconn = 1")},
 		{"by variables and a loop", withEnv, warning("net.core.somaxconn = 8")},
-		{"to the last of two values", script("sysctl -w net.core.somaxconn=1; sysctl -w net.core.somaxconn=2"), warning("net.core.somaxconn = 2")},
-		{"in a file that it loads", script("echo net.core.somaxconn=7 > /tmp/a; sysctl -p /tmp/a"), warning("net.core.somaxconn = 7")},
-		{"without end", script("while :; do sysctl -w net.core.somaxconn=7; sleep 9; done"), warning("net.core.somaxconn = 7")},
+		{"to the last of two values", script("sysctl -w net.core.somaxconn=1; sysctl -w net.core.somaxconn=2"),
+			warning("net.core.somaxconn = 2")},
+		{"in a file that it loads", script("echo net.core.somaxconn=7 > /tmp/a; sysctl -p /tmp/a"),
+			warning("net.core.somaxconn = 7")},
+		{"without end", script("while :; do sysctl -w net.core.somaxconn=7; sleep 9; done"),
+			warning("net.core.somaxconn = 7")},
 		{"or may", script("tune() { sysctl -w net.core.somaxconn=7; }; tune"), []string{unclear}},
-		{"only if it is lower, which it is not", script("[ $(sysctl -n net.core.somaxconn) -ge 100 ] || sysctl -w net.core.somaxconn=100"), nil},
-		{"only if it is lower, which it is", script("[ $(sysctl -n net.core.somaxconn) -ge 99999 ] || sysctl -w net.core.somaxconn=99999"), warning("net.core.somaxconn = 99999")},
+		{"only if it is lower, which it is not",
+			script("[ $(sysctl -n net.core.somaxconn) -ge 100 ] || sysctl -w net.core.somaxconn=100"), nil},
+		{"only if it is lower, which it is",
+			script("[ $(sysctl -n net.core.somaxconn) -ge 99999 ] || sysctl -w net.core.somaxconn=99999"),
+			warning("net.core.somaxconn = 99999")},
 		{"not: it reads it", script("sysctl -n net.core.somaxconn"), nil},
 		{"another sysctl", script("sysctl -w net.core.somaxconn_x=1024 vm.max_map_count=1"), nil},
 		{"without the privilege", plain, nil},
@@ -234,11 +255,13 @@ func TestWarnsOfContainersThatSetASysctlAgain(t *testing.T) {
 	}
 }
 
-// What confines a pod's own containers does not reach the injected one: it states what it needs, or the kernel does not care.
+// What confines a pod's own containers does not reach the injected one: it states what it needs, or the kernel does not
+// care.
 func TestInjectsBesideWhatConfinesThePod(t *testing.T) {
 	for name, tweak := range map[string]func(*corev1.PodSpec){
 		"an AppArmor profile": func(s *corev1.PodSpec) {
-			s.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: "Localhost", LocalhostProfile: ptr.To("x")}
+			s.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: "Localhost",
+				LocalhostProfile: ptr.To("x")}
 		},
 		"a seccomp profile": func(s *corev1.PodSpec) {
 			s.SecurityContext.SeccompProfile = &corev1.SeccompProfile{Type: "RuntimeDefault"}

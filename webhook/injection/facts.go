@@ -28,7 +28,8 @@ func (i *Injector) facts(p *pod.Pod, target Target) policy.Facts {
 		facts.Handler = class.Handler
 		// The API server adds this to the pod's own selector. In a file it is missing.
 		if facts.Windows == "" && class.Scheduling != nil && pod.SelectsWindows(class.Scheduling.NodeSelector) {
-			facts.Windows = fmt.Sprintf("scheduling.nodeSelector of RuntimeClass %q: kubernetes.io/os=windows", class.Name)
+			facts.Windows = fmt.Sprintf("scheduling.nodeSelector of RuntimeClass %q: kubernetes.io/os=windows",
+				class.Name)
 		}
 	}
 	return facts

@@ -10,8 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// identityWebhook gives every container of a pod a cloud identity: variables and a mount. The injected container needs none, and may
-// have none. An annotation of the pod names the containers that such a webhook leaves alone.
+// identityWebhook gives every container of a pod a cloud identity: variables and a mount. The injected container needs
+// none, and may have none. An annotation of the pod names the containers that such a webhook leaves alone.
 type identityWebhook struct {
 	annotation entry
 	separator  string
@@ -19,9 +19,9 @@ type identityWebhook struct {
 	uses func(*pod.Pod) bool
 }
 
-// identityWebhooks are known by what they leave in a pod, or look for in it. EKS's webhook looks for the service account's role, which
-// is not in the pod. But its name comes before ours, so that a pod has its volume by then; the API server asks it again
-// about the container that is added, and it finds the annotation.
+// identityWebhooks are known by what they leave in a pod, or look for in it. EKS's webhook looks for the service
+// account's role, which is not in the pod. But its name comes before ours, so that a pod has its volume by then; the
+// API server asks it again about the container that is added, and it finds the annotation.
 var identityWebhooks = []identityWebhook{
 	{
 		annotation: newEntry("/metadata/annotations", pod.EKSSkipAnnotation),

@@ -11,7 +11,8 @@ import (
 // withIdentity adds what EKS's identity webhook adds to each container.
 func withIdentity(c *corev1.Container) {
 	c.Env = append(c.Env, corev1.EnvVar{Name: "AWS_ROLE_ARN", Value: "arn:aws:iam::111122223333:role/uploader"})
-	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "aws-iam-token", MountPath: "/var/run/secrets/eks.amazonaws.com/serviceaccount", ReadOnly: true})
+	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "aws-iam-token",
+		MountPath: "/var/run/secrets/eks.amazonaws.com/serviceaccount", ReadOnly: true})
 }
 
 func TestHasIdentityWebhooksSkipTheContainer(t *testing.T) {
@@ -22,13 +23,15 @@ func TestHasIdentityWebhooksSkipTheContainer(t *testing.T) {
 		tweak                   func(*world)
 	}{
 		{"EKS", pod.EKSSkipAnnotation, "", "sysctl-injector", eks},
-		{"EKS, by Pod Identity", pod.EKSSkipAnnotation, "", "sysctl-injector", func(w *world) { w.pod.Spec.Volumes = []corev1.Volume{projected("eks-pod-identity-token")} }},
+		{"EKS, by Pod Identity", pod.EKSSkipAnnotation, "", "sysctl-injector",
+			func(w *world) { w.pod.Spec.Volumes = []corev1.Volume{projected("eks-pod-identity-token")} }},
 		{"EKS, with a list", pod.EKSSkipAnnotation, "proxy,setup\n", "proxy,setup,sysctl-injector", eks},
 		{"EKS, listed already", pod.EKSSkipAnnotation, "sysctl-injector,proxy", "sysctl-injector,proxy", eks},
 		{"EKS is not used", pod.EKSSkipAnnotation, "proxy", "proxy", func(*world) {}},
 		{"Azure", pod.AzureSkipAnnotation, "", "sysctl-injector", azure},
 		{"Azure, with a list", pod.AzureSkipAnnotation, "proxy; setup;", "proxy; setup;sysctl-injector", azure},
-		{"Azure is not used", pod.AzureSkipAnnotation, "proxy", "proxy", func(w *world) { w.pod.Labels["azure.workload.identity/use"] = "false" }},
+		{"Azure is not used", pod.AzureSkipAnnotation, "proxy", "proxy",
+			func(w *world) { w.pod.Labels["azure.workload.identity/use"] = "false" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := validWorld()

@@ -1,5 +1,5 @@
-// Package injection decides on one pod: denied, skipped, or given an init container that sets its sysctls. It is pure: the
-// facts are passed in, and the outcome is plain data.
+// Package injection decides on one pod: denied, skipped, or given an init container that sets its sysctls. It is pure:
+// the facts are passed in, and the outcome is plain data.
 package injection
 
 import (
@@ -92,14 +92,17 @@ func remedy(defaults []*policy.Profile) string {
 	if len(defaults) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("This namespace has defaults, and SysctlProfile %s applies to the pod. To create it without them, give it the annotation %s: \"\"; "+
-		"an administrator can narrow the profile's spec.appliesTo", strings.Join(policy.Names(defaults), ", "), v1alpha1.ProfilesAnnotation)
+	return fmt.Sprintf("This namespace has defaults, and SysctlProfile %s applies to the pod. To create it without "+
+		"them, give it the annotation %s: \"\"; "+
+		"an administrator can narrow the profile's spec.appliesTo", strings.Join(policy.Names(defaults), ", "),
+		v1alpha1.ProfilesAnnotation)
 }
 
 // decide decides on a pod that gets sysctls, because it asks for them or by default.
 func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults []*policy.Profile, at paths) Outcome {
 	if !p.HasSpec {
-		return Denied(ReasonUnreadablePod, field.Required(child(target.Template, "spec"), "a pod that asks for sysctls needs its spec"))
+		return Denied(ReasonUnreadablePod, field.Required(child(target.Template, "spec"),
+			"a pod that asks for sysctls needs its spec"))
 	}
 	settings, errs := rules.Settings(policy.Request{
 		Sysctls: p.Annotation(v1alpha1.SysctlsAnnotation), SysctlsPath: at.sysctls,
@@ -136,7 +139,8 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 }
 
 // inject makes the changes of a plan.
-func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting, defaults []string) Outcome {
+func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting,
+	defaults []string) Outcome {
 	found, elsewhere := reservedContainers(p)
 	if len(elsewhere) > 0 {
 		return denied(rejectReserved(elsewhere, target)...)
@@ -144,7 +148,8 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(p, plan, facts, settings)}
 	change := remove(found)
 	status := Status{
-		Version: i.version, Kernel: facts.Kernel, Sysctls: arguments(settings), Defaults: defaults, From: sourcesOf(settings),
+		Version: i.version, Kernel: facts.Kernel, Sysctls: arguments(settings), Defaults: defaults,
+		From:   sourcesOf(settings),
 		Native: arguments(plan.Native),
 	}
 	if plan.Container != nil {
@@ -173,8 +178,8 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	return outcome
 }
 
-// grantFor returns what a plan needs. A PodSecurityPolicy has to allow every sysctl that Kubernetes sets, those that the pod states itself
-// too. OpenShift has to admit the container of a user namespace, which may need nothing else.
+// grantFor returns what a plan needs. A PodSecurityPolicy has to allow every sysctl that Kubernetes sets, those that
+// the pod states itself too. OpenShift has to admit the container of a user namespace, which may need nothing else.
 func grantFor(p *pod.Pod, facts policy.Facts, plan form.Plan) *policy.Grant {
 	contained := plan.Contained
 	if !plan.NeedsGrant {
@@ -208,7 +213,8 @@ func skip(p *pod.Pod, optedOut bool, target Target) Outcome {
 func reservedName(r reserved, target Target) policy.Violation {
 	path := child(target.Template, "spec").Child(r.list).Index(r.index).Child("name")
 	return policy.Violation{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName,
-		"the name is kept for the init container that sysctl-injector adds; remove the container: it is added where annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
+		"the name is kept for the init container that sysctl-injector adds; remove the container: it is added where "+
+			"annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
 }
 
 func arguments(settings []policy.Setting) []string {

@@ -61,9 +61,11 @@ func unknownKey(kind, key string, metadata *field.Path) policy.Violation {
 	path := metadata.Child(kind).Key(key)
 	nearest := NearestKey(key)
 	if nearest.Key == key {
-		return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("this is a key of %s; move it there", metadata.Child(nearest.Kind)))}
+		return policy.Violation{Reason: ReasonUnknownKey,
+			Err: field.Forbidden(path, fmt.Sprintf("this is a key of %s; move it there", metadata.Child(nearest.Kind)))}
 	}
-	return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path, fmt.Sprintf("no such key; did you mean %s?", metadata.Child(nearest.Kind).Key(nearest.Key)))}
+	return policy.Violation{Reason: ReasonUnknownKey, Err: field.Forbidden(path,
+		fmt.Sprintf("no such key; did you mean %s?", metadata.Child(nearest.Kind).Key(nearest.Key)))}
 }
 
 // NearestKey returns the key of a pod that is most like another one: itself, if it is one.
@@ -97,7 +99,8 @@ func verifies(p *pod.Pod, metadata *field.Path) (bool, *policy.Violation) {
 		return true, nil
 	}
 	path := metadata.Child("annotations").Key(v1alpha1.ModeAnnotation)
-	return false, &policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, text, Modes())}
+	return false, &policy.Violation{Reason: policy.ReasonInvalidAnnotation,
+		Err: field.NotSupported(path, text, Modes())}
 }
 
 // strategyOf reads the annotation sysctl-injector.dev/strategy.
@@ -109,7 +112,8 @@ func (i *Injector) strategyOf(p *pod.Pod, metadata *field.Path) (form.Strategy, 
 	strategy, err := form.ParseStrategy(strings.TrimSpace(text))
 	if err != nil {
 		path := metadata.Child("annotations").Key(v1alpha1.StrategyAnnotation)
-		return "", &policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, text, form.Strategies())}
+		return "", &policy.Violation{Reason: policy.ReasonInvalidAnnotation,
+			Err: field.NotSupported(path, text, form.Strategies())}
 	}
 	return strategy, nil
 }

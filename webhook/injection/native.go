@@ -14,7 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// addNative returns the operations that have Kubernetes set sysctls. Entries that the pod has already stay where they are.
+// addNative returns the operations that have Kubernetes set sysctls. Entries that the pod has already stay where they
+// are.
 func addNative(p *pod.Pod, settings []policy.Setting) []jsonpatch.Operation {
 	var entries []rawJSON
 	for _, setting := range settings {
@@ -46,7 +47,8 @@ func addNative(p *pod.Pod, settings []policy.Setting) []jsonpatch.Operation {
 	if p.HasSecurityContext {
 		return []jsonpatch.Operation{jsonpatch.NewOperation("add", sysctls, list)}
 	}
-	return []jsonpatch.Operation{jsonpatch.NewOperation("add", securityContext, slices.Concat(rawJSON(`{"sysctls":`), list, rawJSON("}")))}
+	return []jsonpatch.Operation{jsonpatch.NewOperation("add", securityContext,
+		slices.Concat(rawJSON(`{"sysctls":`), list, rawJSON("}")))}
 }
 
 func hasNative(p *pod.Pod, name string) bool {
@@ -56,8 +58,8 @@ func hasNative(p *pod.Pod, name string) bool {
 	})
 }
 
-// nativeConflicts rejects a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would be
-// lost without a word. A value that is only raised is no conflict: the container runs later.
+// nativeConflicts rejects a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would
+// be lost without a word. A value that is only raised is no conflict: the container runs later.
 func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
 	var violations []policy.Violation
 	for _, native := range p.NativeSysctls {
@@ -66,9 +68,12 @@ func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
 			continue // the API server rejects it
 		}
 		for _, setting := range settings {
-			if len(violations) < maxViolations && setting.Name == name && setting.Operator == sysctl.Equal && setting.Value != strings.Join(strings.Fields(native.Value), " ") {
-				violations = append(violations, policy.Violation{Reason: ReasonNativeConflict, Err: field.Invalid(setting.Path, setting.String(),
-					fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name, native.Value))})
+			if len(violations) < maxViolations && setting.Name == name && setting.Operator == sysctl.Equal &&
+				setting.Value != strings.Join(strings.Fields(native.Value), " ") {
+				violations = append(violations, policy.Violation{Reason: ReasonNativeConflict,
+					Err: field.Invalid(setting.Path, setting.String(),
+						fmt.Sprintf("spec.securityContext.sysctls sets %s to %q; remove one of the two", name,
+							native.Value))})
 			}
 		}
 	}
@@ -86,7 +91,8 @@ func NativeSysctls(p *pod.Pod) []string {
 	return names
 }
 
-// RejectedByKubelets returns those that no kubelet is known to allow: they are unsafe, and not declared allowed on all kubelets.
+// RejectedByKubelets returns those that no kubelet is known to allow: they are unsafe, and not declared allowed on all
+// kubelets.
 func (i *Injector) RejectedByKubelets(p *pod.Pod) []string {
 	return slices.DeleteFunc(NativeSysctls(p), i.KubeletsAllow)
 }

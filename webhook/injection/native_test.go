@@ -33,11 +33,14 @@ func TestNativeFirst(t *testing.T) {
 		reason    string
 		status    string
 	}{
-		{"a safe name needs no container", nativeFirst, func(w *world) { w.sysctls(safe) }, []corev1.Sysctl{safeEntry}, nil, ReasonInjected,
+		{"a safe name needs no container", nativeFirst, func(w *world) { w.sysctls(safe) }, []corev1.Sysctl{safeEntry},
+			nil, ReasonInjected,
 			`{"version":"v1.2.3","kernel":"Shared","sysctls":["net.ipv4.ip_local_port_range=1024 65000"],"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
-		{"the others are left to the container", nativeFirst, func(w *world) { w.sysctls(unsafe + safe) }, []corev1.Sysctl{safeEntry}, []string{"net.core.somaxconn=4096"}, ReasonInjected,
+		{"the others are left to the container", nativeFirst, func(w *world) { w.sysctls(unsafe + safe) },
+			[]corev1.Sysctl{safeEntry}, []string{"net.core.somaxconn=4096"}, ReasonInjected,
 			`{"version":"v1.2.3","kernel":"Shared","form":"privileged","sysctls":["net.core.somaxconn=4096","net.ipv4.ip_local_port_range=1024 65000"],"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
-		{"what all kubelets allow is native too", declared, func(w *world) { w.sysctls(unsafe + safe) }, []corev1.Sysctl{unsafeEntry, safeEntry}, nil, ReasonInjected, ""},
+		{"what all kubelets allow is native too", declared, func(w *world) { w.sysctls(unsafe + safe) },
+			[]corev1.Sysctl{unsafeEntry, safeEntry}, nil, ReasonInjected, ""},
 		{"the pod's strategy counts", Config{}, func(w *world) {
 			w.sysctls(safe)
 			w.annotate(v1alpha1.StrategyAnnotation, "native-first")
@@ -53,7 +56,8 @@ func TestNativeFirst(t *testing.T) {
 		{"an entry that says the same stays", nativeFirst, func(w *world) {
 			w.sysctls(safe)
 			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net/ipv4/ip_local_port_range", Value: "1024  65000"}}}
-		}, []corev1.Sysctl{{Name: "net/ipv4/ip_local_port_range", Value: "1024  65000"}}, nil, ReasonAlreadyInjected, ""},
+		}, []corev1.Sysctl{{Name: "net/ipv4/ip_local_port_range", Value: "1024  65000"}}, nil,
+			ReasonAlreadyInjected, ""},
 		{"other fields of the security context stay", nativeFirst, func(w *world) {
 			w.sysctls(safe)
 			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: new(true)}
@@ -62,16 +66,20 @@ func TestNativeFirst(t *testing.T) {
 			w.sysctls(safe)
 			w.pod.Spec.InitContainers = []corev1.Container{{Name: "first"}, injected()}
 		}, []corev1.Sysctl{safeEntry}, nil, ReasonInjected, ""},
-		{"a name is safe only if the oldest kubelet counts it so", Config{Strategy: form.NativeFirst, Kubernetes: func() uint { return 34 }}, func(w *world) {
-			w.sysctls("net.ipv4.tcp_rmem = 4096 131072 6291456")
-		}, nil, []string{"net.ipv4.tcp_rmem=4096 131072 6291456"}, ReasonInjected, ""},
+		{"a name is safe only if the oldest kubelet counts it so",
+			Config{Strategy: form.NativeFirst, Kubernetes: func() uint { return 34 }}, func(w *world) {
+				w.sysctls("net.ipv4.tcp_rmem = 4096 131072 6291456")
+			}, nil, []string{"net.ipv4.tcp_rmem=4096 131072 6291456"}, ReasonInjected, ""},
 		{"and then it is", Config{Strategy: form.NativeFirst, Kubernetes: func() uint { return 35 }}, func(w *world) {
 			w.sysctls("net.ipv4.tcp_rmem = 4096 131072 6291456")
 		}, []corev1.Sysctl{{Name: "net.ipv4.tcp_rmem", Value: "4096 131072 6291456"}}, nil, ReasonInjected, ""},
-		{"nothing is native while the version is not known", Config{Strategy: form.NativeFirst, Kubernetes: func() uint { return 0 }}, func(w *world) { w.sysctls(safe) },
+		{"nothing is native while the version is not known", Config{Strategy: form.NativeFirst,
+			Kubernetes: func() uint { return 0 }}, func(w *world) { w.sysctls(safe) },
 			nil, []string{"net.ipv4.ip_local_port_range=1024 65000"}, ReasonInjected, ""},
-		{"in a guest, the container sets all", nativeFirst, func(w *world) { w.guest(); w.sysctls(safe) }, nil, []string{"net.ipv4.ip_local_port_range=1024 65000"}, ReasonInjected, ""},
-		{"in a user namespace too, a safe name needs no container", nativeFirst, func(w *world) { w.sysctls(safe); w.pod.Spec.HostUsers = new(false) },
+		{"in a guest, the container sets all", nativeFirst, func(w *world) { w.guest(); w.sysctls(safe) }, nil,
+			[]string{"net.ipv4.ip_local_port_range=1024 65000"}, ReasonInjected, ""},
+		{"in a user namespace too, a safe name needs no container", nativeFirst,
+			func(w *world) { w.sysctls(safe); w.pod.Spec.HostUsers = new(false) },
 			[]corev1.Sysctl{safeEntry}, nil, ReasonInjected, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -90,7 +98,8 @@ func TestNativeFirst(t *testing.T) {
 			if diff := cmp.Diff(test.native, native); diff != "" {
 				t.Errorf("securityContext.sysctls (-want +got):\n%s", diff)
 			}
-			if before := w.pod.Spec.SecurityContext; before != nil && before.RunAsNonRoot != nil && patched.Spec.SecurityContext.RunAsNonRoot == nil {
+			if before := w.pod.Spec.SecurityContext; before != nil && before.RunAsNonRoot != nil &&
+				patched.Spec.SecurityContext.RunAsNonRoot == nil {
 				t.Error("securityContext.runAsNonRoot is lost")
 			}
 			var container []string
@@ -118,7 +127,8 @@ func TestNativeFirst(t *testing.T) {
 					}
 				}
 			}
-			want := &policy.Grant{Namespace: outcome.Grant.Namespace, ServiceAccount: outcome.Grant.ServiceAccount, Sysctls: contained, NativeSysctls: natively}
+			want := &policy.Grant{Namespace: outcome.Grant.Namespace, ServiceAccount: outcome.Grant.ServiceAccount,
+				Sysctls: contained, NativeSysctls: natively}
 			if diff := cmp.Diff(want, outcome.Grant); diff != "" {
 				t.Errorf("grant (-want +got):\n%s", diff)
 			}
@@ -149,19 +159,23 @@ func TestNativeFirstIsHeldToTheSameRules(t *testing.T) {
 	}
 }
 
-// Unsafe names are set by the container where Pod Security admission would reject them natively: then the message names the way out.
+// Unsafe names are set by the container where Pod Security admission would reject them natively: then the message names
+// the way out.
 func TestDeclaredSysctlsUnderPodSecurity(t *testing.T) {
 	w := validWorld()
 	w.sysctls(unsafe)
-	for level, want := range map[string]string{"baseline": "PodSecurity", "restricted": "PodSecurity", "privileged": ReasonInjected} {
-		outcome := w.decideIn(t, Config{Strategy: form.NativeFirst, KubeletSysctls: []string{"net.*"}}, map[string]string{"pod-security.kubernetes.io/enforce": level})
+	for level, want := range map[string]string{"baseline": "PodSecurity", "restricted": "PodSecurity",
+		"privileged": ReasonInjected} {
+		outcome := w.decideIn(t, Config{Strategy: form.NativeFirst, KubeletSysctls: []string{"net.*"}},
+			map[string]string{"pod-security.kubernetes.io/enforce": level})
 		if outcome.Reason != want {
 			t.Errorf("%s: %s, want %s", level, outcome.Reason, want)
 		}
 	}
 	w.sysctls(safe)
 	for _, level := range []string{"baseline", "restricted"} {
-		outcome := w.decideIn(t, Config{Strategy: form.NativeFirst}, map[string]string{"pod-security.kubernetes.io/enforce": level})
+		outcome := w.decideIn(t, Config{Strategy: form.NativeFirst},
+			map[string]string{"pod-security.kubernetes.io/enforce": level})
 		if outcome.Reason != ReasonInjected {
 			t.Errorf("a safe name at %s: %s", level, outcome.Message())
 		}

@@ -39,7 +39,8 @@ func (o Outcome) IsDenied() bool { return len(o.Violations) > 0 }
 // maxViolations bounds what is said about a pod: it could be made of nothing but mistakes.
 const maxViolations = 20
 
-// Message tells a person why the pod is denied: every reason, and what to do about it. A pod with very many mistakes gets the first.
+// Message tells a person why the pod is denied: every reason, and what to do about it. A pod with very many mistakes
+// gets the first.
 func (o Outcome) Message() string {
 	if len(o.Violations) == 1 {
 		message := o.Violations[0].Reason + ": " + o.Violations[0].Err.Error()

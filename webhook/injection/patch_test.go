@@ -61,9 +61,11 @@ func initNames(pod corev1.Pod) []string {
 }
 
 func TestPatch(t *testing.T) {
-	quantities := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: resource.MustParse("1Gi")}
+	quantities := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"),
+		corev1.ResourceMemory: resource.MustParse("1Gi")}
 	stated := injected()
-	stated.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
+	stated.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"),
+		corev1.ResourceMemory: resource.MustParse("32Mi")}
 	bare := injected()
 
 	tests := []struct {
@@ -74,15 +76,20 @@ func TestPatch(t *testing.T) {
 		first  *corev1.Container // that the patched pod's init containers begin with
 		inits  []string          // names of all of them
 	}{
-		{"makes the list of init containers", func(*world) {}, Config{}, "Injected", &bare, []string{"sysctl-injector"}},
+		{"makes the list of init containers", func(*world) {}, Config{}, "Injected", &bare,
+			[]string{"sysctl-injector"}},
 		{"goes in front of others, a sidecar among them", func(w *world) {
-			w.pod.Spec.InitContainers = []corev1.Container{{Name: "proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}, {Name: "setup"}}
+			w.pod.Spec.InitContainers = []corev1.Container{{Name: "proxy",
+				RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}, {Name: "setup"}}
 		}, Config{}, "Injected", &bare, []string{"sysctl-injector", "proxy", "setup"}},
-		{"leaves an exact one alone", func(w *world) { w.pod.Spec.InitContainers = []corev1.Container{injected()} }, Config{}, "AlreadyInjected", &bare, []string{"sysctl-injector"}},
+		{"leaves an exact one alone", func(w *world) { w.pod.Spec.InitContainers = []corev1.Container{injected()} },
+			Config{}, "AlreadyInjected", &bare, []string{"sysctl-injector"}},
 		{"moves an exact one back to the front", func(w *world) {
 			w.pod.Spec.InitContainers = []corev1.Container{{Name: "istio-init"}, injected()}
 		}, Config{}, "AlreadyInjected", &bare, []string{"sysctl-injector", "istio-init"}},
-		{"states resources where the pod does", func(w *world) { w.pod.Spec.Containers[0].Resources.Requests = quantities }, Config{}, "Injected", &stated, []string{"sysctl-injector"}},
+		{"states resources where the pod does",
+			func(w *world) { w.pod.Spec.Containers[0].Resources.Requests = quantities }, Config{}, "Injected", &stated,
+			[]string{"sysctl-injector"}},
 		{"states none where the pod states only a device", func(w *world) {
 			w.pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{"example.com/gpu": resource.MustParse("1")}
 		}, Config{}, "Injected", &bare, []string{"sysctl-injector"}},
@@ -95,7 +102,8 @@ func TestPatch(t *testing.T) {
 		}, Config{}, "Injected", &bare, []string{"sysctl-injector"}},
 		{"tells of a guest kernel", (*world).guest, Config{}, "Injected", &bare, []string{"sysctl-injector"}},
 		{"nothing is asked for", func(w *world) { w.pod.Annotations = nil }, Config{}, "NotRequested", nil, nil},
-		{"the pod opts out", func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "false") }, Config{}, "OptedOut", nil, nil},
+		{"the pod opts out", func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "false") }, Config{}, "OptedOut",
+			nil, nil},
 		{"the pod opts out, whatever else its annotations say", func(w *world) {
 			w.sysctls("rubbish")
 			w.annotate("sysctl-injector.dev/rubbish", "")
@@ -124,10 +132,13 @@ func TestPatch(t *testing.T) {
 				t.Errorf("container (-want +got):\n%s", diff)
 			}
 			kernel := policy.KernelOf(w.runtimeClass, sets.New("kata"))
-			form := map[v1alpha1.Kernel]string{v1alpha1.SharedKernel: "privileged", v1alpha1.GuestKernel: "guest"}[kernel]
+			form := map[v1alpha1.Kernel]string{v1alpha1.SharedKernel: "privileged",
+				v1alpha1.GuestKernel: "guest"}[kernel]
 			wantStatus := fmt.Sprintf(`{"version":"v1.2.3","kernel":"%s","form":"%s","sysctls":["net.core.somaxconn=4096"]}`, kernel, form)
-			if patched.Annotations[v1alpha1.StatusAnnotation] != wantStatus || patched.Labels[v1alpha1.InjectedLabel] != "true" {
-				t.Errorf("status %q, label %q", patched.Annotations[v1alpha1.StatusAnnotation], patched.Labels[v1alpha1.InjectedLabel])
+			if patched.Annotations[v1alpha1.StatusAnnotation] != wantStatus ||
+				patched.Labels[v1alpha1.InjectedLabel] != "true" {
+				t.Errorf("status %q, label %q", patched.Annotations[v1alpha1.StatusAnnotation],
+					patched.Labels[v1alpha1.InjectedLabel])
 			}
 		})
 	}
@@ -148,7 +159,8 @@ func TestConfiguredContainer(t *testing.T) {
 	w.pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "own"}}
 	w.pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
 	patched := apply(t, w.pod, w.decide(t, Config{
-		Config:      form.Config{Image: "mirror.example/busybox@sha256:0123", PullPolicy: corev1.PullAlways, Memory: resource.MustParse("64Mi")},
+		Config: form.Config{Image: "mirror.example/busybox@sha256:0123", PullPolicy: corev1.PullAlways,
+			Memory: resource.MustParse("64Mi")},
 		PullSecrets: []string{"mirror", "own"},
 	}))
 	want := injected()
@@ -158,7 +170,8 @@ func TestConfiguredContainer(t *testing.T) {
 	if diff := cmp.Diff(want, patched.Spec.InitContainers[0]); diff != "" {
 		t.Errorf("container (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]corev1.LocalObjectReference{{Name: "own"}, {Name: "mirror"}}, patched.Spec.ImagePullSecrets); diff != "" {
+	if diff := cmp.Diff([]corev1.LocalObjectReference{{Name: "own"}, {Name: "mirror"}},
+		patched.Spec.ImagePullSecrets); diff != "" {
 		t.Errorf("pull secrets (-want +got):\n%s", diff)
 	}
 }
@@ -203,7 +216,8 @@ func mutateTyped(pod corev1.Pod) corev1.Pod {
 	if pod.Spec.HostUsers != nil && !*pod.Spec.HostUsers {
 		form, container = "user-namespace", injectedInUserNamespace()
 	}
-	mutated.Annotations["sysctl-injector.dev/status"] = `{"version":"v1.2.3","kernel":"Shared","form":"` + form + `","sysctls":["net.core.somaxconn=4096"]}`
+	mutated.Annotations["sysctl-injector.dev/status"] = `{"version":"v1.2.3","kernel":"Shared","form":"` + form +
+		`","sysctls":["net.core.somaxconn=4096"]}`
 	if pod.Spec.Resources == nil {
 		container.Resources = smallest(append(slices.Clone(pod.Spec.Containers), pod.Spec.InitContainers...))
 	}
@@ -221,10 +235,14 @@ func TestMountsTheTokenAsTheAPIServerWould(t *testing.T) {
 		volume corev1.Volume
 		want   []corev1.VolumeMount
 	}{
-		{"as the other containers have it", token, corev1.Volume{Name: token.Name, VolumeSource: projected}, []corev1.VolumeMount{token}},
-		{"not another volume at its place", corev1.VolumeMount{Name: "mine", MountPath: pod.TokenMountPath}, corev1.Volume{Name: "mine", VolumeSource: projected}, nil},
-		{"not a volume of another kind under its name", token, corev1.Volume{Name: token.Name, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}, nil},
-		{"not the volume at another place", corev1.VolumeMount{Name: token.Name, MountPath: "/token"}, corev1.Volume{Name: token.Name, VolumeSource: projected}, nil},
+		{"as the other containers have it", token, corev1.Volume{Name: token.Name, VolumeSource: projected},
+			[]corev1.VolumeMount{token}},
+		{"not another volume at its place", corev1.VolumeMount{Name: "mine", MountPath: pod.TokenMountPath},
+			corev1.Volume{Name: "mine", VolumeSource: projected}, nil},
+		{"not a volume of another kind under its name", token, corev1.Volume{Name: token.Name,
+			VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}, nil},
+		{"not the volume at another place", corev1.VolumeMount{Name: token.Name, MountPath: "/token"},
+			corev1.Volume{Name: token.Name, VolumeSource: projected}, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -248,7 +266,8 @@ func TestSizeAndTextDoNotMatter(t *testing.T) {
 	want := plain.decide(t, Config{})
 	large := validWorld()
 	for i := range 1500 {
-		large.pod.Spec.Containers[0].Env = append(large.pod.Spec.Containers[0].Env, corev1.EnvVar{Name: fmt.Sprintf("SETTING_%d", i), Value: `some "quoted" text {[:,]} \u0000`})
+		large.pod.Spec.Containers[0].Env = append(large.pod.Spec.Containers[0].Env,
+			corev1.EnvVar{Name: fmt.Sprintf("SETTING_%d", i), Value: `some "quoted" text {[:,]} \u0000`})
 	}
 	var every strings.Builder
 	for r := rune(1); r <= unicode.MaxRune; r += 7 {
@@ -268,8 +287,10 @@ func TestSizeAndTextDoNotMatter(t *testing.T) {
 // What is written by hand is what encoding/json writes.
 func TestStatusIsEncodedAsByReflection(t *testing.T) {
 	for _, status := range []Status{
-		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel, Sysctls: []string{"net.core.somaxconn=4096", "kernel.sem=250 32000 100 128"}},
-		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel, Form: "privileged", Sysctls: []string{"a.b=1", "c.d=2"}, Native: []string{"c.d=2"}},
+		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel,
+			Sysctls: []string{"net.core.somaxconn=4096", "kernel.sem=250 32000 100 128"}},
+		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel, Form: "privileged", Sysctls: []string{"a.b=1", "c.d=2"},
+			Native: []string{"c.d=2"}},
 		{Version: `a "dirty" \ build é`, Sysctls: []string{}},
 	} {
 		if diff := cmp.Diff(string(mustMarshal(status)), status.encode()); diff != "" {

@@ -58,7 +58,8 @@ func record(t testing.TB, raw string, config Config, target Target, w *world, ou
 		Allow: w.allow, Profiles: w.profiles, Defaults: len(w.defaults) > 0, Reason: outcome.Reason,
 	}
 	decision.Config = recordedConfig{
-		config.Config, config.PullSecrets, config.GuestHandlers, config.KubeletSysctls, config.Strategy, config.Version, form.NewestKubernetes,
+		config.Config, config.PullSecrets, config.GuestHandlers, config.KubeletSysctls, config.Strategy, config.Version,
+		form.NewestKubernetes,
 	}
 	if config.Kubernetes != nil {
 		decision.Config.Kubernetes = config.Kubernetes()

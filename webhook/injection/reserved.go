@@ -61,10 +61,12 @@ type enforced struct {
 func enforce(p *pod.Pod, container *form.Container, args []string, found []reserved) enforced {
 	if len(found) == 0 {
 		if p.HasInitContainers {
-			return enforced{operations: []jsonpatch.Operation{jsonpatch.NewOperation("add", first, container.Encode(p, args))}}
+			return enforced{operations: []jsonpatch.Operation{jsonpatch.NewOperation("add", first,
+				container.Encode(p, args))}}
 		}
 		return enforced{operations: []jsonpatch.Operation{
-			jsonpatch.NewOperation("add", "/spec/initContainers", slices.Concat(rawJSON("["), container.Encode(p, args), rawJSON("]"))),
+			jsonpatch.NewOperation("add", "/spec/initContainers",
+				slices.Concat(rawJSON("["), container.Encode(p, args), rawJSON("]"))),
 		}}
 	}
 	current, readable := readContainer(found[0].raw)
@@ -77,7 +79,8 @@ func enforce(p *pod.Pod, container *form.Container, args []string, found []reser
 		if found[0].index == 0 {
 			return enforced{present: true}
 		}
-		// Another webhook has put its own init container in front. Ours goes back to where its settings hold for that one too.
+		// Another webhook has put its own init container in front. Ours goes back to where its settings hold for that
+		// one too.
 		return enforced{present: true, operations: move(found, rawJSON(found[0].raw))}
 	}
 	change := enforced{replaced: replacedWarning(current, wanted, differing, len(found))}
@@ -96,7 +99,8 @@ func remove(found []reserved) enforced {
 	}
 	return enforced{
 		operations: removeAll(found),
-		replaced:   fmt.Sprintf("init container %q was removed: spec.securityContext.sysctls sets all that it would set", v1alpha1.ContainerName),
+		replaced: fmt.Sprintf("init container %q was removed: spec.securityContext.sysctls sets all that it would "+
+			"set", v1alpha1.ContainerName),
 	}
 }
 
@@ -156,8 +160,8 @@ func fieldsOf(container corev1.Container) map[string]string {
 // maxImage bounds what a warning shows of an image.
 const maxImage = 300
 
-// replacedWarning says what was replaced. Where the image differs, both images are what a person needs to find the cause: a mirror
-// that rewrites images, or a manifest of another release.
+// replacedWarning says what was replaced. Where the image differs, both images are what a person needs to find the
+// cause: a mirror that rewrites images, or a manifest of another release.
 func replacedWarning(found, wanted corev1.Container, differing []string, count int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "init container %q was replaced by the one that belongs there", v1alpha1.ContainerName)

@@ -32,20 +32,28 @@ func TestStatesResourcesAsSmallAsThePod(t *testing.T) {
 		own  []resources
 		want resources
 	}{
-		{"guaranteed", []resources{{Requests: quantities("1", "1Gi"), Limits: quantities("1", "1Gi")}}, resources{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")}},
-		{"guaranteed and small", []resources{{Requests: quantities("10m", "16Mi"), Limits: quantities("10m", "16Mi")}}, resources{Requests: quantities("10m", "16Mi"), Limits: quantities("10m", "16Mi")}},
-		{"burstable and small", []resources{{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}}, resources{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}},
-		{"requests alone", []resources{{Requests: quantities("1", "")}, {Requests: quantities("20m", "")}, {}}, resources{Requests: quantities("20m", "")}},
-		{"limits alone, which are requests too", []resources{{Limits: quantities("20m", "")}}, resources{Requests: quantities("20m", ""), Limits: quantities("20m", "")}},
-		{"a limit, and a request of nothing", []resources{{Requests: quantities("0", ""), Limits: quantities("1", "")}}, resources{Requests: quantities("0", ""), Limits: quantities("100m", "")}},
-		{"a limit below another container's request", []resources{{Requests: quantities("0", ""), Limits: quantities("30m", "")}, {Requests: quantities("80m", "")}},
+		{"guaranteed", []resources{{Requests: quantities("1", "1Gi"), Limits: quantities("1", "1Gi")}},
+			resources{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")}},
+		{"guaranteed and small", []resources{{Requests: quantities("10m", "16Mi"), Limits: quantities("10m", "16Mi")}},
+			resources{Requests: quantities("10m", "16Mi"), Limits: quantities("10m", "16Mi")}},
+		{"burstable and small", []resources{{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}},
+			resources{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}},
+		{"requests alone", []resources{{Requests: quantities("1", "")}, {Requests: quantities("20m", "")}, {}},
+			resources{Requests: quantities("20m", "")}},
+		{"limits alone, which are requests too", []resources{{Limits: quantities("20m", "")}},
+			resources{Requests: quantities("20m", ""), Limits: quantities("20m", "")}},
+		{"a limit, and a request of nothing", []resources{{Requests: quantities("0", ""), Limits: quantities("1", "")}},
+			resources{Requests: quantities("0", ""), Limits: quantities("100m", "")}},
+		{"a limit below another container's request", []resources{{Requests: quantities("0", ""),
+			Limits: quantities("30m", "")}, {Requests: quantities("80m", "")}},
 			resources{Requests: quantities("30m", ""), Limits: quantities("30m", "")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := validWorld()
 			w.pod.Spec.Containers = nil
 			for i, own := range test.own {
-				w.pod.Spec.Containers = append(w.pod.Spec.Containers, corev1.Container{Name: fmt.Sprint("c", i), Resources: own})
+				w.pod.Spec.Containers = append(w.pod.Spec.Containers,
+					corev1.Container{Name: fmt.Sprint("c", i), Resources: own})
 			}
 			w.pod = apply(t, w.pod, w.decide(t, Config{}))
 			if diff := cmp.Diff(test.want, w.pod.Spec.InitContainers[0].Resources); diff != "" {
@@ -55,7 +63,8 @@ func TestStatesResourcesAsSmallAsThePod(t *testing.T) {
 	}
 }
 
-// For any pod, neither its QoS class changes nor what the scheduler counts, with resources of the whole pod and an overhead too.
+// For any pod, neither its QoS class changes nor what the scheduler counts, with resources of the whole pod and an
+// overhead too.
 func TestQoSClassAndRequestsStay(t *testing.T) {
 	seed := time.Now().UnixNano()
 	t.Logf("seed %d", seed)
@@ -132,7 +141,8 @@ func randomContainers(random *rand.Rand, atLeast int) []corev1.Container {
 	return containers
 }
 
-// defaulted is a pod with the requests that the API server sets to the limits (k8s.io/kubernetes pkg/apis/core/v1, SetDefaults_Pod).
+// defaulted is a pod with the requests that the API server sets to the limits (k8s.io/kubernetes pkg/apis/core/v1,
+// SetDefaults_Pod).
 func defaulted(p corev1.Pod) corev1.Pod {
 	p = *p.DeepCopy()
 	for _, list := range [][]corev1.Container{p.Spec.Containers, p.Spec.InitContainers} {
@@ -151,7 +161,8 @@ func defaulted(p corev1.Pod) corev1.Pod {
 	return p
 }
 
-// qosClass is a pod's QoS class (k8s.io/kubernetes pkg/apis/core/v1/helper/qos, ComputePodQOS), for pods without spec.resources.
+// qosClass is a pod's QoS class (k8s.io/kubernetes pkg/apis/core/v1/helper/qos, ComputePodQOS), for pods without
+// spec.resources.
 func qosClass(p corev1.Pod) corev1.PodQOSClass {
 	requests, limits := map[corev1.ResourceName]int64{}, map[corev1.ResourceName]int64{}
 	guaranteed := true

@@ -10,20 +10,22 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// Status is the value of the annotation sysctl-injector.dev/status, in compact JSON: for people and tools to read, never an
-// input to a decision.
+// Status is the value of the annotation sysctl-injector.dev/status, in compact JSON: for people and tools to read,
+// never an input to a decision.
 type Status struct {
 	Version string          `json:"version"`        // of the sysctl-injector that decided
 	Kernel  v1alpha1.Kernel `json:"kernel"`         // on which the sysctls act
 	Form    string          `json:"form,omitempty"` // of the init container; none where the pod needs no container
 	Sysctls []string        `json:"sysctls"`        // name=value, as applied
 
-	// Defaults are the profiles that applied to the pod by default. The guard looks for them here: see its policy "defaults".
+	// Defaults are the profiles that applied to the pod by default. The guard looks for them here: see its policy
+	// "defaults".
 	Defaults []string `json:"defaults,omitempty"`
-	// From says where the value of each sysctl comes from, where a profile has one for it too: "default base", "profile web over default
-	// base", "pod over profile web". Without an entry, it is the pod's own line.
+	// From says where the value of each sysctl comes from, where a profile has one for it too: "default base", "profile
+	// web over default base", "pod over profile web". Without an entry, it is the pod's own line.
 	From map[string]string `json:"from,omitempty"`
-	// Native are those of Sysctls that spec.securityContext.sysctls sets. The guard looks for them here, and they are the last.
+	// Native are those of Sysctls that spec.securityContext.sysctls sets. The guard looks for them here, and they are
+	// the last.
 	Native []string `json:"native,omitempty"`
 }
 

@@ -19,11 +19,12 @@ type Removal struct {
 	Removed []string
 }
 
-// Uninject takes away from a pod, given as JSON, what Inject has added: the init container with its mounts, the label, the annotations,
-// and the native sysctls that the status names. Lists and maps that hold nothing else go too. The annotations by which the pod asks
-// for sysctls stay. pullSecrets are those that Inject was told to add.
+// Uninject takes away from a pod, given as JSON, what Inject has added: the init container with its mounts, the label,
+// the annotations, and the native sysctls that the status names. Lists and maps that hold nothing else go too. The
+// annotations by which the pod asks for sysctls stay. pullSecrets are those that Inject was told to add.
 //
-// A native sysctl that the pod had before, and asks for in its annotation besides, goes as well: nothing says which of the two came first.
+// A native sysctl that the pod had before, and asks for in its annotation besides, goes as well: nothing says which of
+// the two came first.
 func Uninject(pod []byte, pullSecrets []string) Removal {
 	var r Removal
 	document := gjson.ParseBytes(pod)
@@ -53,12 +54,14 @@ func (r *Removal) metadata(metadata gjson.Result) (status Status) {
 	}
 	for _, w := range identityWebhooks {
 		listed := annotations[w.annotation.key].String()
-		others := slices.DeleteFunc(strings.Split(listed, w.separator), func(name string) bool { return name == v1alpha1.ContainerName })
+		others := slices.DeleteFunc(strings.Split(listed, w.separator),
+			func(name string) bool { return name == v1alpha1.ContainerName })
 		switch {
 		case len(others) == 0:
 			gone = append(gone, w.annotation)
 		case len(others) < len(strings.Split(listed, w.separator)):
-			r.Operations = append(r.Operations, jsonpatch.NewOperation("replace", w.annotation.path, strings.Join(others, w.separator)))
+			r.Operations = append(r.Operations, jsonpatch.NewOperation("replace", w.annotation.path,
+				strings.Join(others, w.separator)))
 		default:
 			continue
 		}
@@ -129,7 +132,8 @@ func (r *Removal) native(securityContext gjson.Result, names []string) {
 }
 
 func (r *Removal) pullSecrets(list gjson.Result, names []string) {
-	if r.items("/spec/imagePullSecrets", list.Array(), func(s gjson.Result) bool { return slices.Contains(names, s.Get("name").String()) }) > 0 {
+	if r.items("/spec/imagePullSecrets", list.Array(),
+		func(s gjson.Result) bool { return slices.Contains(names, s.Get("name").String()) }) > 0 {
 		r.Removed = append(r.Removed, "the pull secrets")
 	}
 }

@@ -55,7 +55,8 @@ func TestUninject(t *testing.T) {
 				`"azure.workload.identity/skip-containers":"sysctl-injector"}}}`,
 			want: `{"metadata":{"annotations":{"eks.amazonaws.com/skip-containers":"proxy"}}}`,
 			removed: []string{
-				"the container in the annotation eks.amazonaws.com/skip-containers", "the container in the annotation azure.workload.identity/skip-containers",
+				"the container in the annotation eks.amazonaws.com/skip-containers",
+				"the container in the annotation azure.workload.identity/skip-containers",
 			},
 		},
 	} {

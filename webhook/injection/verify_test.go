@@ -17,7 +17,8 @@ func readOnly(args ...string) corev1.Container {
 		Name: "sysctl-injector", Image: "docker.io/library/busybox:1.36", ImagePullPolicy: corev1.PullIfNotPresent,
 		Command: []string{"sh", "-ec", templates.VerifyScript, "sysctl-injector"}, Args: args,
 		SecurityContext: &corev1.SecurityContext{
-			RunAsUser: new(int64(65534)), RunAsGroup: new(int64(65534)), RunAsNonRoot: new(true), ReadOnlyRootFilesystem: new(true),
+			RunAsUser: new(int64(65534)), RunAsGroup: new(int64(65534)), RunAsNonRoot: new(true),
+			ReadOnlyRootFilesystem:   new(true),
 			AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
@@ -31,12 +32,14 @@ func TestVerify(t *testing.T) {
 	w.allow = nil
 	w.annotate(v1alpha1.ModeAnnotation, "verify")
 	w.sysctls("vm.max_map_count >= 262144\nkernel.core_pattern = core\nnet.core.somaxconn = 4096")
-	outcome := w.decideIn(t, Config{Strategy: form.NativeFirst}, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
+	outcome := w.decideIn(t, Config{Strategy: form.NativeFirst},
+		map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 	if outcome.Reason != ReasonInjected || outcome.Grant != nil || len(outcome.Warnings) > 0 {
 		t.Fatalf("%s, grant %v, warnings %q: %s", outcome.Reason, outcome.Grant, outcome.Warnings, outcome.Message())
 	}
 	patched := apply(t, w.pod, outcome)
-	if diff := cmp.Diff(readOnly("vm.max_map_count>=262144", "kernel.core_pattern=core", "net.core.somaxconn=4096"), patched.Spec.InitContainers[0]); diff != "" {
+	if diff := cmp.Diff(readOnly("vm.max_map_count>=262144", "kernel.core_pattern=core", "net.core.somaxconn=4096"),
+		patched.Spec.InitContainers[0]); diff != "" {
 		t.Errorf("container (-want +got):\n%s", diff)
 	}
 	const status = `{"version":"v1.2.3","kernel":"Shared","form":"verify","sysctls":["vm.max_map_count>=262144","kernel.core_pattern=core","net.core.somaxconn=4096"]}`
@@ -68,8 +71,10 @@ func TestScripted(t *testing.T) {
 		sysctls string
 		args    []string
 	}{
-		{"net.core.somaxconn >= 1024\nkernel.sem = 1 2 3 4", []string{"net.core.somaxconn>=1024", "kernel.sem=1 2 3 4"}},
-		{"-net.netfilter.nf_conntrack_tcp_timeout_time_wait = 30", []string{"-net.netfilter.nf_conntrack_tcp_timeout_time_wait=30"}},
+		{"net.core.somaxconn >= 1024\nkernel.sem = 1 2 3 4",
+			[]string{"net.core.somaxconn>=1024", "kernel.sem=1 2 3 4"}},
+		{"-net.netfilter.nf_conntrack_tcp_timeout_time_wait = 30",
+			[]string{"-net.netfilter.nf_conntrack_tcp_timeout_time_wait=30"}},
 	} {
 		w := validWorld()
 		w.sysctls(test.sysctls)

@@ -14,12 +14,12 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// recentLinux is the Linux release from which on a sysctl that became per-namespace is worth a warning: nodes with an older
-// kernel are still in use.
+// recentLinux is the Linux release from which on a sysctl that became per-namespace is worth a warning: nodes with an
+// older kernel are still in use.
 var recentLinux = version.MustParseGeneric("5.0")
 
-// warnings are what a person at the terminal should know of a pod that is injected. An API server cuts what is long, so each
-// is short.
+// warnings are what a person at the terminal should know of a pod that is injected. An API server cuts what is long, so
+// each is short.
 func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.Setting) []string {
 	if plan.Form.OnlyReads {
 		return nil
@@ -49,7 +49,8 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 		}
 	}
 	if len(safe) == len(settings) && plan.Container != nil && plan.Form.Privileged {
-		warnings = append(warnings, fmt.Sprintf("%s: safe since Kubernetes %s, so spec.securityContext.sysctls can set it without a privileged "+
+		warnings = append(warnings, fmt.Sprintf("%s: safe since Kubernetes %s, so spec.securityContext.sysctls can "+
+			"set it without a privileged "+
 			"init container", names(settings), latest(safe)))
 	}
 	return append(warnings, setAgain(p, settings)...)
@@ -58,8 +59,9 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 // maxRead is how many containers of a pod have their scripts read. Of more, the names count.
 const maxRead = 4
 
-// setAgain warns of other privileged containers that set a sysctl of the annotation: they run later, so the value that such a container
-// sets is the one that holds. Their commands are read as `convert` reads them. Of a command that is not understood, the names count.
+// setAgain warns of other privileged containers that set a sysctl of the annotation: they run later, so the value that
+// such a container sets is the one that holds. Their commands are read as `convert` reads them. Of a command that is
+// not understood, the names count.
 func setAgain(p *pod.Pod, settings []policy.Setting) []string {
 	var inForce []convert.Assignment
 	var warnings []string
@@ -76,14 +78,18 @@ func setAgain(p *pod.Pod, settings []policy.Setting) []string {
 				inForce = assignments(settings)
 			}
 			read++
-			sets, names := laterWrites(convert.LaterWrites([]byte(c.SysctlJSON), read <= maxRead, p.HostNetwork, p.HostIPC, inForce))
+			sets, names := laterWrites(convert.LaterWrites([]byte(c.SysctlJSON), read <= maxRead, p.HostNetwork,
+				p.HostIPC, inForce))
 			switch {
 			case sets != "":
-				warnings = append(warnings, fmt.Sprintf("%s %q runs later and sets %s, in the place of the annotation's value; remove one of the two",
+				warnings = append(warnings, fmt.Sprintf("%s %q runs later and sets %s, in the place of the "+
+					"annotation's value; remove one of the two",
 					list.kind, c.Name, sets))
 			case names != "":
-				warnings = append(warnings, fmt.Sprintf("%s %q is privileged, runs later, and names %s in a command that is not understood: a value "+
-					"that it sets takes the place of the annotation's; remove one of the two", list.kind, c.Name, names))
+				warnings = append(warnings, fmt.Sprintf("%s %q is privileged, runs later, and names %s in a command "+
+					"that is not understood: a value "+
+					"that it sets takes the place of the annotation's; remove one of the two", list.kind,
+					c.Name, names))
 			}
 		}
 	}
@@ -122,10 +128,12 @@ func latest(versions []string) *version.Version {
 }
 
 func namespacedSince(facts policy.Facts, entry sysctl.Entry) string {
-	if entry.NamespacedSince == "" || facts.Kernel == v1alpha1.GuestKernel || version.MustParseGeneric(entry.NamespacedSince).LessThan(recentLinux) {
+	if entry.NamespacedSince == "" || facts.Kernel == v1alpha1.GuestKernel ||
+		version.MustParseGeneric(entry.NamespacedSince).LessThan(recentLinux) {
 		return ""
 	}
-	return fmt.Sprintf("%s: can be set in a pod from Linux %s on; on a node with an older kernel the pod will not start", entry.Name, entry.NamespacedSince)
+	return fmt.Sprintf("%s: can be set in a pod from Linux %s on; on a node with an older kernel the pod will not "+
+		"start", entry.Name, entry.NamespacedSince)
 }
 
 // lowers warns of a limit that would be higher without the annotation.
@@ -137,7 +145,8 @@ func lowers(setting policy.Setting) string {
 	if since != "" {
 		since = " since Linux " + since
 	}
-	return fmt.Sprintf("%s: %s is below %s, with which a pod starts%s; write \"%[1]s >= %[2]s\" to raise the value only", setting.Name, setting.Value, start, since)
+	return fmt.Sprintf("%s: %s is below %s, with which a pod starts%s; write \"%[1]s >= %[2]s\" to raise the value "+
+		"only", setting.Name, setting.Value, start, since)
 }
 
 func names(settings []policy.Setting) string {
@@ -155,5 +164,6 @@ func trialWarning(trial *policy.Trial) string {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
 	first := trial.Violations[0]
-	return fmt.Sprintf("SysctlPolicy %s, on trial, would reject this pod%s: %s: %s", strings.Join(trial.Policies, ", "), more, first.Reason, first.Err.Detail)
+	return fmt.Sprintf("SysctlPolicy %s, on trial, would reject this pod%s: %s: %s", strings.Join(trial.Policies, ", "),
+		more, first.Reason, first.Err.Detail)
 }

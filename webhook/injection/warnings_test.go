@@ -13,7 +13,8 @@ func TestWarnsOfWhatDependsOnTheNode(t *testing.T) {
 	w.sysctls(line)
 	want := []string{
 		"net.ipv4.tcp_syncookies: takes 0 to 255 on Linux 5.10 and later: there, the pod will not start with 256",
-		"net.ipv4.tcp_plb_enabled: can be set in a pod on Linux 6.6; on a node with an older kernel the pod may not start",
+		"net.ipv4.tcp_plb_enabled: can be set in a pod on Linux 6.6; on a node with an older kernel the pod may not " +
+			"start",
 	}
 	if diff := cmp.Diff(want, w.decide(t, Config{}).Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

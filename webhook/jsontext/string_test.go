@@ -20,7 +20,8 @@ func FuzzAppendStrings(f *testing.F) {
 		if err := json.Unmarshal(encoded, &want); err != nil {
 			t.Fatal(err)
 		}
-		if written := AppendStrings([]byte(" "), texts); json.Unmarshal(written, &got) != nil || cmp.Diff(want, got) != "" {
+		if written := AppendStrings([]byte(" "), texts); json.Unmarshal(written, &got) != nil ||
+			cmp.Diff(want, got) != "" {
 			t.Errorf("%q reads as %q, and what encoding/json writes as %q", written, got, want)
 		}
 	})

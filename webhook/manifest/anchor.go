@@ -6,8 +6,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// unalias makes the node in slot the document's only use of it, so that changing it changes nothing else: an alias gives way to a copy of
-// what it stands for, and the aliases of an anchored node to copies of that.
+// unalias makes the node in slot the document's only use of it, so that changing it changes nothing else: an alias
+// gives way to a copy of what it stands for, and the aliases of an anchored node to copies of that.
 //
 // If changes are shared, it returns the place of the anchored node instead.
 func (t *tree) unalias(slot **yaml.Node) **yaml.Node {
@@ -112,8 +112,8 @@ func copyNode(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-// expandMerge writes out the merge keys of a mapping when one of them gives it the key name. Of pairs with the same key the
-// last one counts, as in the parser that kubectl uses.
+// expandMerge writes out the merge keys of a mapping when one of them gives it the key name. Of pairs with the same key
+// the last one counts, as in the parser that kubectl uses.
 func (t *tree) expandMerge(mapping *yaml.Node, name string) {
 	merged := &yaml.Node{Kind: yaml.MappingNode}
 	addMerged(merged, mapping)

@@ -15,7 +15,8 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// MaxSize is the largest manifest that is read, in bytes. A cluster's whole state is smaller; a mistake such as a disk image is not.
+// MaxSize is the largest manifest that is read, in bytes. A cluster's whole state is smaller; a mistake such as a disk
+// image is not.
 const MaxSize = 64 << 20
 
 // byteOrderMark may open a file. It is kept, and no parser sees it.
@@ -147,7 +148,8 @@ func uniqueKeys(n *yaml.Node, offset int) error {
 	for i, child := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 && child.Kind == yaml.ScalarNode {
 			if first, ok := seen[child.Value]; ok {
-				errs = append(errs, fmt.Errorf("line %d: key %q is already set in line %d", offset+child.Line, child.Value, offset+first))
+				errs = append(errs, fmt.Errorf("line %d: key %q is already set in line %d", offset+child.Line,
+					child.Value, offset+first))
 			}
 			seen[child.Value] = child.Line
 		}

@@ -38,7 +38,8 @@ var first = container{
 // inject is an edit that puts first in front of every pod that asks for it and does not have it.
 func inject(t Template) ([]jsonpatch.Operation, error) {
 	pod := gjson.ParseBytes(t.Pod)
-	if !pod.Get(`metadata.annotations.example\.com/inject`).Exists() || pod.Get("spec.initContainers.0.name").String() == first.Name {
+	if !pod.Get(`metadata.annotations.example\.com/inject`).Exists() ||
+		pod.Get("spec.initContainers.0.name").String() == first.Name {
 		return nil, nil
 	}
 	ops := []jsonpatch.Operation{}
@@ -60,10 +61,11 @@ func inject(t Template) ([]jsonpatch.Operation, error) {
 	return ops, nil
 }
 
-// changesLines names the cases in which a line changes, because something goes into flow style, JSON, or the place of an empty
-// value or an alias. In all others lines are added and nothing else.
+// changesLines names the cases in which a line changes, because something goes into flow style, JSON, or the place of
+// an empty value or an alias. In all others lines are added and nothing else.
 var changesLines = []string{
-	"anchors", "anchors-in-flow", "cron-job", "flow-style", "json-compact", "json-pretty", "json-tabs", "kustomize-style", "merge-keys",
+	"anchors", "anchors-in-flow", "cron-job", "flow-style", "json-compact", "json-pretty", "json-tabs",
+	"kustomize-style", "merge-keys",
 	"status-exists", "streams", "typed-list",
 }
 
@@ -122,7 +124,8 @@ func golden(t *testing.T, dir string) {
 	}
 }
 
-// onlyAdds reports whether each line of in is in out as well, in the same order. Only the last line may have got an end.
+// onlyAdds reports whether each line of in is in out as well, in the same order. Only the last line may have got an
+// end.
 func onlyAdds(in, out string) bool {
 	lines := strings.SplitAfter(in, "\n")
 	if last := &lines[len(lines)-1]; *last != "" && !strings.HasSuffix(out, *last) {

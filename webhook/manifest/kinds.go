@@ -48,8 +48,8 @@ func (d *document) objects() []Object {
 	return d.collect(gjson.ParseBytes(d.json), nil, Object{})
 }
 
-// collect does the work of objects for the value at path. The items of a typed list, as the API returns it, state neither
-// apiVersion nor kind: implied is what the list says about them.
+// collect does the work of objects for the value at path. The items of a typed list, as the API returns it, state
+// neither apiVersion nor kind: implied is what the list says about them.
 func (d *document) collect(value gjson.Result, path []string, implied Object) []Object {
 	if !value.IsObject() {
 		return nil

@@ -1,10 +1,11 @@
 // Package manifest edits the pod templates of Kubernetes manifests in place.
 //
-// It knows workload kinds and text. Each pod template goes to a callback as JSON, and the JSON Patch operations that come back
-// are written into the text itself: for block-style YAML the difference is the added lines, and comments, order, quotes,
-// indentation and blank lines stay as they were. Where text cannot simply be added (a value that an anchor shares with others, a
-// merge key), the one document is encoded again. Either way the result is read back and compared with what an independent JSON
-// Patch library makes of the same document; what does not agree is an error, never output.
+// It knows workload kinds and text. Each pod template goes to a callback as JSON, and the JSON Patch operations that
+// come back are written into the text itself: for block-style YAML the difference is the added lines, and comments,
+// order, quotes, indentation and blank lines stay as they were. Where text cannot simply be added (a value that an
+// anchor shares with others, a merge key), the one document is encoded again. Either way the result is read back and
+// compared with what an independent JSON Patch library makes of the same document; what does not agree is an error,
+// never output.
 package manifest
 
 import (
@@ -21,10 +22,11 @@ import (
 
 // Template is one pod template found in a manifest.
 type Template struct {
-	// APIVersion, Kind, Name and Namespace are those of the workload that holds the template, "" where not stated. Name may be its
-	// generateName.
+	// APIVersion, Kind, Name and Namespace are those of the workload that holds the template, "" where not stated. Name
+	// may be its generateName.
 	APIVersion, Kind, Name, Namespace string
-	// Path leads to the template within its document: nil for a Pod, spec.template for a Deployment, items[2].spec.template in a List.
+	// Path leads to the template within its document: nil for a Pod, spec.template for a Deployment,
+	// items[2].spec.template in a List.
 	Path *field.Path
 	// Line is where the workload starts in the input, counted from 1.
 	Line int
@@ -37,7 +39,8 @@ type Template struct {
 	place  []string // within the object
 }
 
-// Edit returns what to change in one template: RFC 6902 operations, "add", "replace" or "remove", with paths relative to the template.
+// Edit returns what to change in one template: RFC 6902 operations, "add", "replace" or "remove", with paths relative
+// to the template.
 type Edit func(Template) ([]jsonpatch.Operation, error)
 
 // Object is one object of a manifest.
@@ -45,7 +48,8 @@ type Object struct {
 	APIVersion, Kind, Name, Namespace string
 	// Line is where the object starts in the input, counted from 1.
 	Line int
-	// JSON is the object. An item of a typed list (PodList) has APIVersion and Kind above even where the list leaves them out here.
+	// JSON is the object. An item of a typed list (PodList) has APIVersion and Kind above even where the list leaves
+	// them out here.
 	JSON []byte
 
 	document *document
@@ -55,8 +59,9 @@ type Object struct {
 // Rewrite returns in with each pod template of a known kind edited.
 func Rewrite(in []byte, edit Edit) ([]byte, error) { return RewriteFound(in, inTable, edit) }
 
-// RewriteFound returns in with each pod template edited that find finds. A document none of whose templates changes comes back byte
-// for byte. The errors of all callbacks are joined as they are; errors in the text carry the line, counted from the start of in.
+// RewriteFound returns in with each pod template edited that find finds. A document none of whose templates changes
+// comes back byte for byte. The errors of all callbacks are joined as they are; errors in the text carry the line,
+// counted from the start of in.
 func RewriteFound(in []byte, find Find, edit Edit) ([]byte, error) {
 	stream, err := read(in)
 	if err != nil {
@@ -94,7 +99,8 @@ func Objects(in []byte) ([]Object, error) {
 
 // IsEmpty reports whether a manifest holds nothing but comments, blanks and markers.
 func IsEmpty(in []byte) bool {
-	return !slices.ContainsFunc(split(strings.TrimPrefix(string(in), byteOrderMark)), func(c chunk) bool { return !c.empty })
+	return !slices.ContainsFunc(split(strings.TrimPrefix(string(in), byteOrderMark)),
+		func(c chunk) bool { return !c.empty })
 }
 
 // rewrite returns the document's text with its templates edited.
@@ -128,8 +134,9 @@ func (d *document) operations(find Find, edit Edit) ([]jsonpatch.Operation, erro
 		for _, place := range find(o) {
 			path := slices.Concat(o.path, place.Path)
 			ops, err := edit(Template{
-				APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line, ByShape: place.ByShape,
-				Path: workload.FieldPath(path), Pod: []byte(at(o.JSON, place.Path).Raw),
+				APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line,
+				ByShape: place.ByShape,
+				Path:    workload.FieldPath(path), Pod: []byte(at(o.JSON, place.Path).Raw),
 				object: o, place: place.Path,
 			})
 			errs = append(errs, err)

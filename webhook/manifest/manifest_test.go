@@ -42,14 +42,24 @@ func TestTemplatesAreFound(t *testing.T) {
 		name, in string
 		want     []place
 	}{
-		{"in a pod, with its generateName", "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-, namespace: ns}\n", []place{{"Pod", "a-", "ns", "<nil>", 1}}},
-		{"in a deployment of an old group", "# top\n---\n\nkind: Deployment\napiVersion: extensions/v1beta1\nspec: {template: {}}\n", []place{{"Deployment", "", "", "spec.template", 4}}},
-		{"in a cron job", "apiVersion: batch/v1beta1\nkind: CronJob\nspec: {jobTemplate: " + nested + "}\n", []place{{"CronJob", "", "", "spec.jobTemplate.spec.template", 1}}},
-		{"in a pod template", "apiVersion: v1\nkind: PodTemplate\ntemplate: {}\n", []place{{"PodTemplate", "", "", "template", 1}}},
-		{"in a list, each with its line", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- {apiVersion: v1, kind: Service}\n- apiVersion: apps/v1\n  kind: DaemonSet\n  spec: {template: {}}\n", []place{{"Pod", "", "", "items[0]", 4}, {"DaemonSet", "", "", "items[2].spec.template", 6}}},
-		{"in a typed list that leaves the kind of its items out", "apiVersion: apps/v1\nkind: DeploymentList\nitems: [{spec: {template: {}}}]\n", []place{{"Deployment", "", "", "items[0].spec.template", 3}}},
-		{"in JSON", "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n  {\"apiVersion\": \"v1\", \"kind\": \"Pod\"}]}", []place{{"Pod", "", "", "items[0]", 2}}},
-		{"not in a kind of the same name in another group", "apiVersion: batch.volcano.sh/v1\nkind: Job\nspec: {template: {}}\n", nil},
+		{"in a pod, with its generateName", "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-, namespace: ns}\n",
+			[]place{{"Pod", "a-", "ns", "<nil>", 1}}},
+		{"in a deployment of an old group", "# top\n---\n\nkind: Deployment\napiVersion: extensions/v1beta1\nspec: " +
+			"{template: {}}\n", []place{{"Deployment", "", "", "spec.template", 4}}},
+		{"in a cron job", "apiVersion: batch/v1beta1\nkind: CronJob\nspec: {jobTemplate: " + nested + "}\n",
+			[]place{{"CronJob", "", "", "spec.jobTemplate.spec.template", 1}}},
+		{"in a pod template", "apiVersion: v1\nkind: PodTemplate\ntemplate: {}\n",
+			[]place{{"PodTemplate", "", "", "template", 1}}},
+		{"in a list, each with its line", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- " +
+			"{apiVersion: v1, kind: Service}\n- apiVersion: apps/v1\n  kind: DaemonSet\n  spec: {template: {}}\n",
+			[]place{{"Pod", "", "", "items[0]", 4}, {"DaemonSet", "", "", "items[2].spec.template", 6}}},
+		{"in a typed list that leaves the kind of its items out",
+			"apiVersion: apps/v1\nkind: DeploymentList\nitems: [{spec: {template: {}}}]\n",
+			[]place{{"Deployment", "", "", "items[0].spec.template", 3}}},
+		{"in JSON", "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n  {\"apiVersion\": \"v1\", \"kind\": " +
+			"\"Pod\"}]}", []place{{"Pod", "", "", "items[0]", 2}}},
+		{"not in a kind of the same name in another group",
+			"apiVersion: batch.volcano.sh/v1\nkind: Job\nspec: {template: {}}\n", nil},
 		{"not in an object without an apiVersion", "kind: Pod\n", nil},
 		{"not in a deployment without a template", "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 2}\n", nil},
 		{"not in a list of something else", "apiVersion: example.com/v1\nkind: AllowList\nitems: [a, b]\n", nil},
@@ -72,9 +82,11 @@ func TestErrorsSayTheLineOfTheStream(t *testing.T) {
 		bombs += fmt.Sprintf("%c: &%c [%s*%c]\n", c, c, strings.Repeat(fmt.Sprintf("*%c,", c-1), 8), c-1)
 	}
 	for _, tt := range []struct{ name, in, want string }{
-		{"a syntax error in the second document", pod + "---\na: 1\n b: 2\n", "line 7: mapping values are not allowed in this context"},
+		{"a syntax error in the second document", pod + "---\na: 1\n b: 2\n",
+			"line 7: mapping values are not allowed in this context"},
 		{"a syntax error in the first line", "a: b: c\n", "line 1: mapping values are not allowed in this context"},
-		{"an error in each of two documents", "a: b: c\n---\na: [\n", "line 1: mapping values are not allowed in this context\nline 4: did not find expected node content"},
+		{"an error in each of two documents", "a: b: c\n---\na: [\n",
+			"line 1: mapping values are not allowed in this context\nline 4: did not find expected node content"},
 		{"a key twice", pod + "---\na: 1\nb: 2\na: 3\n", `line 8: key "a" is already set in line 6`},
 		{"a key twice in JSON", `{"a": 1,` + "\n" + `"a": 2}`, `line 2: key "a" is already set in line 1`},
 		{"two JSON objects without a marker", "{}\n{}\n", "line 2: did not find expected <document start>"},
@@ -98,7 +110,8 @@ func TestErrorsSayTheLineOfTheStream(t *testing.T) {
 		})
 	}
 	t.Run("more than is read", func(t *testing.T) {
-		if _, err := Rewrite(make([]byte, MaxSize+1), inject); err == nil || err.Error() != "the manifest has 67108865 bytes, more than the 67108864 that are read" {
+		if _, err := Rewrite(make([]byte, MaxSize+1), inject); err == nil ||
+			err.Error() != "the manifest has 67108865 bytes, more than the 67108864 that are read" {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -125,23 +138,48 @@ func TestOperations(t *testing.T) {
 		ops           []jsonpatch.Operation
 		err           string
 	}{
-		{name: "replaces a quoted scalar within its line", in: "spec:\n  a: \"x\\\"\" # why\n", out: "spec:\n  a: \"1.0\" # why\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", "1.0")}},
-		{name: "replaces an item", in: "spec:\n- a\n- 'b' # why\n", out: "spec:\n- a\n- c # why\n", ops: []jsonpatch.Operation{op("replace", "/spec/1", "c")}},
-		{name: "inserts in the middle of a sequence", in: "spec:\n  - a\n  # b\n  - b\n", out: "spec:\n  - a\n  - x: [1, 2]\n  # b\n  - b\n", ops: []jsonpatch.Operation{op("add", "/spec/1", map[string]any{"x": []int{1, 2}})}},
-		{name: "fills a null and then adds to it", in: "metadata:\n  labels:   # none\nspec:\n  a: b\n", out: "metadata:\n  labels:   # none\n    a: b\n    c/d: \"yes\"\nspec:\n  a: b\n", ops: []jsonpatch.Operation{op("add", "/metadata/labels", map[string]string{"a": "b"}), op("add", "/metadata/labels/c~1d", "yes")}},
-		{name: "puts a value after a key without one", in: "metadata:\n  annotations:\n    a: # none\n", out: "metadata:\n  annotations:\n    a: '{}' # none\n", ops: []jsonpatch.Operation{op("add", "/metadata/annotations/a", "{}")}},
-		{name: "keeps large whole numbers apart", in: "spec:\n  a: 9007199254740993\n", out: "spec:\n  a: 9007199254740993\n  b: 9007199254740995\n", ops: []jsonpatch.Operation{op("add", "/spec/b", 9007199254740995)}},
-		{name: "quotes what would be read as something else", in: "spec:\n- a\n", out: "spec:\n- a\n- \"off\"\n- \"0777\"\n- \"\"\n- '#'\n- \"a\\nb\"\n- 'a: b'\n- \"2024-01-01\"\n- \"<<\"\n- ' '\n", ops: []jsonpatch.Operation{
-			op("add", "/spec/-", "off"), op("add", "/spec/-", "0777"), op("add", "/spec/-", ""), op("add", "/spec/-", "#"), op("add", "/spec/-", "a\nb"), op("add", "/spec/-", "a: b"), op("add", "/spec/-", "2024-01-01"), op("add", "/spec/-", "<<"), op("add", "/spec/-", " ")}},
-		{name: "leaves the text alone when the value is there already", in: "spec: {a:   '1'}\n", out: "spec: {a:   '1'}\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", "1")}},
-		{name: "changes an anchored value for itself only", in: "spec:\n  a: &x 1\n  b: *x\n", out: "spec:\n  a: 2\n  b: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
-		{name: "adds next to a merge key that says nothing about it", in: "x: &x {a: 1}\nspec:\n  <<: *x\n", out: "x: &x {a: 1}\nspec:\n  <<: *x\n  b: 2\n", ops: []jsonpatch.Operation{op("add", "/spec/b", 2)}},
-		{name: "writes a merge key out to change what it gives", in: "x: &x {a: 1}\nspec:\n  <<: *x\n  # c\n  c: 3\n", out: "x: &x {a: 1}\nspec:\n  a: 2\n  # c\n  c: 3\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
-		{name: "rejects to overwrite a mapping", in: "spec:\n  a: {b: 1}\n", ops: []jsonpatch.Operation{op("add", "/spec/a", 1)}, err: "line 1: add /spec/a: would overwrite a mapping or a sequence that is not empty"},
-		{name: "rejects a parent that is not there", in: "spec: {}\n", ops: []jsonpatch.Operation{op("add", "/spec/a/b", 1)}, err: "line 1: apply the patch: add operation does not apply: doc is missing path: \"/spec/a/b\": missing value"},
+		{name: "replaces a quoted scalar within its line", in: "spec:\n  a: \"x\\\"\" # why\n",
+			out: "spec:\n  a: \"1.0\" # why\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", "1.0")}},
+		{name: "replaces an item", in: "spec:\n- a\n- 'b' # why\n", out: "spec:\n- a\n- c # why\n",
+			ops: []jsonpatch.Operation{op("replace", "/spec/1", "c")}},
+		{name: "inserts in the middle of a sequence", in: "spec:\n  - a\n  # b\n  - b\n",
+			out: "spec:\n  - a\n  - x: [1, 2]\n  # b\n  - b\n",
+			ops: []jsonpatch.Operation{op("add", "/spec/1", map[string]any{"x": []int{1, 2}})}},
+		{name: "fills a null and then adds to it", in: "metadata:\n  labels:   # none\nspec:\n  a: b\n",
+			out: "metadata:\n  labels:   # none\n    a: b\n    c/d: \"yes\"\nspec:\n  a: b\n",
+			ops: []jsonpatch.Operation{op("add", "/metadata/labels", map[string]string{"a": "b"}),
+				op("add", "/metadata/labels/c~1d", "yes")}},
+		{name: "puts a value after a key without one", in: "metadata:\n  annotations:\n    a: # none\n",
+			out: "metadata:\n  annotations:\n    a: '{}' # none\n",
+			ops: []jsonpatch.Operation{op("add", "/metadata/annotations/a", "{}")}},
+		{name: "keeps large whole numbers apart", in: "spec:\n  a: 9007199254740993\n",
+			out: "spec:\n  a: 9007199254740993\n  b: 9007199254740995\n",
+			ops: []jsonpatch.Operation{op("add", "/spec/b", 9007199254740995)}},
+		{name: "quotes what would be read as something else", in: "spec:\n- a\n",
+			out: "spec:\n- a\n- \"off\"\n- \"0777\"\n- \"\"\n- '#'\n- \"a\\nb\"\n- 'a: b'\n- \"2024-01-01\"\n- " +
+				"\"<<\"\n- ' '\n", ops: []jsonpatch.Operation{
+				op("add", "/spec/-", "off"), op("add", "/spec/-", "0777"), op("add", "/spec/-", ""),
+				op("add", "/spec/-", "#"), op("add", "/spec/-", "a\nb"), op("add", "/spec/-", "a: b"),
+				op("add", "/spec/-", "2024-01-01"), op("add", "/spec/-", "<<"), op("add", "/spec/-", " ")}},
+		{name: "leaves the text alone when the value is there already", in: "spec: {a:   '1'}\n",
+			out: "spec: {a:   '1'}\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", "1")}},
+		{name: "changes an anchored value for itself only", in: "spec:\n  a: &x 1\n  b: *x\n",
+			out: "spec:\n  a: 2\n  b: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
+		{name: "adds next to a merge key that says nothing about it", in: "x: &x {a: 1}\nspec:\n  <<: *x\n",
+			out: "x: &x {a: 1}\nspec:\n  <<: *x\n  b: 2\n", ops: []jsonpatch.Operation{op("add", "/spec/b", 2)}},
+		{name: "writes a merge key out to change what it gives", in: "x: &x {a: 1}\nspec:\n  <<: *x\n  # c\n  c: 3\n",
+			out: "x: &x {a: 1}\nspec:\n  a: 2\n  # c\n  c: 3\n",
+			ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
+		{name: "rejects to overwrite a mapping", in: "spec:\n  a: {b: 1}\n", ops: []jsonpatch.Operation{op("add",
+			"/spec/a", 1)}, err: "line 1: add /spec/a: would overwrite a mapping or a sequence that is not empty"},
+		{name: "rejects a parent that is not there", in: "spec: {}\n",
+			ops: []jsonpatch.Operation{op("add", "/spec/a/b", 1)},
+			err: "line 1: apply the patch: add operation does not apply: doc is missing path: \"/spec/a/b\": " +
+				"missing value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, err := Rewrite([]byte(head+tt.in), func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })
+			out, err := Rewrite([]byte(head+tt.in),
+				func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })
 			if tt.err != "" {
 				if err == nil || err.Error() != tt.err {
 					t.Errorf("got %v, want %s", err, tt.err)
@@ -159,14 +197,17 @@ func TestOperations(t *testing.T) {
 }
 
 func TestObjectsAreReturnedOneByOne(t *testing.T) {
-	in := "# policies\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: ns}\ndata: {big: 9007199254740993, on: off}\n---\n" +
-		"apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: p}\n---\nkind: List\nitems: []\n---\n{\"kind\":\"X\"}\n"
+	in := "# policies\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: ns}\ndata: {big: " +
+		"9007199254740993, on: off}\n---\n" +
+		"apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: p}\n---\nkind: List\nitems: " +
+		"[]\n---\n{\"kind\":\"X\"}\n"
 	got, err := Objects([]byte(in))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Object{
-		{APIVersion: "v1", Kind: "ConfigMap", Name: "a", Namespace: "ns", Line: 3, JSON: []byte(`{"apiVersion":"v1","data":{"big":9007199254740993,"true":false},"kind":"ConfigMap","metadata":{"name":"a","namespace":"ns"}}`)},
+		{APIVersion: "v1", Kind: "ConfigMap", Name: "a", Namespace: "ns", Line: 3,
+			JSON: []byte(`{"apiVersion":"v1","data":{"big":9007199254740993,"true":false},"kind":"ConfigMap","metadata":{"name":"a","namespace":"ns"}}`)},
 		{APIVersion: "v1", Kind: "Pod", Name: "p", Line: 11, JSON: []byte(`{"metadata":{"name":"p"}}`)},
 		{Kind: "X", Line: 16, JSON: []byte(`{"kind":"X"}`)},
 	}

@@ -10,8 +10,8 @@ type NonObject struct {
 	What string
 }
 
-// Documents counts the documents of a manifest that are Kubernetes objects, and returns those that are not. Empty documents
-// are neither.
+// Documents counts the documents of a manifest that are Kubernetes objects, and returns those that are not. Empty
+// documents are neither.
 func Documents(in []byte) (objects int, others []NonObject, err error) {
 	stream, err := read(in)
 	if err != nil {

@@ -71,8 +71,8 @@ func (s *splicer) entryLine(n *yaml.Node, i int) int {
 	return line
 }
 
-// indentOf returns how far the keys or dashes of a block collection are indented, going by the entry at index i; -1 if the text there
-// is something else, such as an anchor.
+// indentOf returns how far the keys or dashes of a block collection are indented, going by the entry at index i; -1 if
+// the text there is something else, such as an anchor.
 func (s *splicer) indentOf(n *yaml.Node, i int) int {
 	if n.Kind == yaml.MappingNode {
 		return n.Content[i].Column - 1
@@ -83,8 +83,8 @@ func (s *splicer) indentOf(n *yaml.Node, i int) int {
 	return n.Column - 1
 }
 
-// lastLine returns the last line of a node in block context, without the comments and blank lines after it. end is the line where
-// the next thing starts.
+// lastLine returns the last line of a node in block context, without the comments and blank lines after it. end is the
+// line where the next thing starts.
 func (s *splicer) lastLine(n *yaml.Node, end int) int {
 	leaf := s.original(n)
 	for last := leaf; last != nil; last = s.lastOld(last, len(last.Content)) {
@@ -100,7 +100,8 @@ func (s *splicer) lastLine(n *yaml.Node, end int) int {
 	return line
 }
 
-// lastBlockScalarLine does the same for a literal or folded scalar, where a comment is text if it is indented as the text is.
+// lastBlockScalarLine does the same for a literal or folded scalar, where a comment is text if it is indented as the
+// text is.
 func (s *splicer) lastBlockScalarLine(n *yaml.Node, end int) int {
 	first := n.Line + 1
 	for first < end && isBlank(s.line(first)) {
@@ -116,7 +117,8 @@ func (s *splicer) lastBlockScalarLine(n *yaml.Node, end int) int {
 		}
 	}
 	line := end - 1
-	for line > first && (isBlank(s.line(line)) || s.isLoneDash(line) || isComment(s.line(line)) && len(indentation(s.line(line))) < indent) {
+	for line > first && (isBlank(s.line(line)) || s.isLoneDash(line) || isComment(s.line(line)) &&
+		len(indentation(s.line(line))) < indent) {
 		line--
 	}
 	header, _, _ := strings.Cut(s.line(n.Line)[s.offset(n)-s.starts[n.Line-1]:], "#")

@@ -25,7 +25,8 @@ func (a *author) pick(of ...string) string { return of[a.IntN(len(of))] }
 func (a *author) noise(indent int) {
 	for a.IntN(5) == 0 {
 		deeper := indent + a.IntN(3)
-		a.WriteString(a.pick("", strings.Repeat(" ", deeper)+"# note: [", strings.Repeat(" ", indent)+"# it's", "  ") + a.end)
+		a.WriteString(a.pick("", strings.Repeat(" ", deeper)+"# note: [", strings.Repeat(" ", indent)+"# it's",
+			"  ") + a.end)
 	}
 }
 
@@ -39,9 +40,11 @@ func (a *author) key(indent int, name string) {
 func (a *author) scalar(indent int) {
 	in := a.end + strings.Repeat(" ", indent+1+a.IntN(3))
 	text := a.pick(
-		"web", "'it''s # one'", `"two \" # \u00e9"`, "17", "yes", "~", `""`, "é漢", "{a: [b]}", "[ ]", "a#b", "&anchor x",
+		"web", "'it''s # one'", `"two \" # \u00e9"`, "17", "yes", "~", `""`, "é漢", "{a: [b]}", "[ ]", "a#b",
+		"&anchor x",
 		`"one`+in+`# two`+a.end+in+`three"`, `'one`+in+`two'`, "one"+in+"two",
-		"|"+in+"text", "|-"+in+"# text"+a.end+in+"more", ">"+in+"folded"+in+"more", "|+ # kept"+in+"text"+a.end+a.end, ">-"+in+"x",
+		"|"+in+"text", "|-"+in+"# text"+a.end+in+"more", ">"+in+"folded"+in+"more", "|+ # kept"+in+"text"+a.end+a.end,
+		">-"+in+"x",
 		"|"+fmt.Sprint(1)+a.end+strings.Repeat(" ", indent+1)+"  deep"+a.end+strings.Repeat(" ", indent+1)+"less",
 	)
 	comment := ""
@@ -96,7 +99,8 @@ func (a *author) items(indent int, name string) func() {
 func (a *author) pod() string {
 	u := a.unit
 	a.WriteString("apiVersion: v1" + a.end + "kind: Pod" + a.end)
-	annotations := append(a.scalars(2*u, "a"), func() { a.key(2*u, "example.com/inject"); a.WriteString(" 'yes'" + a.end) })
+	annotations := append(a.scalars(2*u, "a"),
+		func() { a.key(2*u, "example.com/inject"); a.WriteString(" 'yes'" + a.end) })
 	metadata := append(a.scalars(u, "m"), func() { a.key(u, "annotations"); a.mapping(annotations...) })
 	if a.IntN(2) == 0 {
 		labels := append(a.scalars(2*u, "l"), func() { a.key(2*u, "app"); a.scalar(2 * u) })
@@ -155,8 +159,8 @@ func TestPodsInAnyBlockStyleGetLinesAddedAndNothingElse(t *testing.T) {
 	}
 }
 
-// paths returns the path of every value below one, and whether its entry can go by whole lines: it is neither the only one of its
-// collection nor written behind a dash.
+// paths returns the path of every value below one, and whether its entry can go by whole lines: it is neither the only
+// one of its collection nor written behind a dash.
 func paths(value gjson.Result, path string, found map[string]bool) {
 	if !value.IsArray() && !value.IsObject() {
 		return
@@ -216,11 +220,15 @@ func TestPodsInAnyBlockStyleGetValuesReplacedAndMoved(t *testing.T) {
 			t.Fatal(err)
 		}
 		containers := len(gjson.GetBytes(before, "spec.containers").Array())
-		rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace", "/spec/containers", []container{first})})
-		rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace", "/metadata/annotations", map[string]string{"a": "b"})})
-		out := rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace", fmt.Sprintf("/spec/containers/%d", containers-1), first)})
+		rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace", "/spec/containers",
+			[]container{first})})
+		rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace", "/metadata/annotations",
+			map[string]string{"a": "b"})})
+		out := rewritten(t, seed, in, before, []jsonpatch.Operation{jsonpatch.NewOperation("replace",
+			fmt.Sprintf("/spec/containers/%d", containers-1), first)})
 		moved := rewritten(t, seed, in, before, []jsonpatch.Operation{
-			jsonpatch.NewOperation("remove", fmt.Sprintf("/spec/containers/%d", containers-1), nil), jsonpatch.NewOperation("add", "/spec/containers/0", first),
+			jsonpatch.NewOperation("remove", fmt.Sprintf("/spec/containers/%d", containers-1), nil),
+			jsonpatch.NewOperation("add", "/spec/containers/0", first),
 		})
 		if !ended || strings.Contains(in, "|+") {
 			continue

@@ -6,8 +6,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// reencode returns the document with its content encoded again from t: comments and quotes stay, blank lines go. It is what remains
-// where text cannot be added without a change elsewhere. JSON documents never need it.
+// reencode returns the document with its content encoded again from t: comments and quotes stay, blank lines go. It is
+// what remains where text cannot be added without a change elsewhere. JSON documents never need it.
 func (d *document) reencode(t *tree) (string, bool) {
 	if d.isJSON {
 		return "", false
@@ -36,7 +36,8 @@ func (d *document) reencode(t *tree) (string, bool) {
 	return head + d.lineEnds(content) + tail, true
 }
 
-// quoteIndented puts quotes around block scalars whose text starts with a blank: the encoder gets their indentation wrong.
+// quoteIndented puts quotes around block scalars whose text starts with a blank: the encoder gets their indentation
+// wrong.
 func quoteIndented(n *yaml.Node) {
 	const block = yaml.LiteralStyle | yaml.FoldedStyle
 	if n.Style&block != 0 && strings.TrimLeft(n.Value, " \t\n") != n.Value {

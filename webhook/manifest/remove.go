@@ -53,8 +53,8 @@ func (e entry) drop(onlyContent bool) {
 	}
 }
 
-// cutOut returns the document's text without the entry at a path of t, which is as in the text, or with an empty collection as its
-// value; false if other text would have to change.
+// cutOut returns the document's text without the entry at a path of t, which is as in the text, or with an empty
+// collection as its value; false if other text would have to change.
 func (d *document) cutOut(t *tree, names []string, onlyContent bool) (string, bool) {
 	if t.expanded {
 		return "", false
@@ -100,7 +100,8 @@ func (s *splicer) empty(n, key *yaml.Node, end int) {
 	from := s.offset(n)
 	if isFlow(n) {
 		to := s.closing(n)
-		s.failed = s.failed || !isJSONSpace(s.text[from+1:s.offset(n.Content[0])]) || strings.Contains(s.text[s.endOf(n.Content[len(n.Content)-1]):to], "#")
+		s.failed = s.failed || !isJSONSpace(s.text[from+1:s.offset(n.Content[0])]) ||
+			strings.Contains(s.text[s.endOf(n.Content[len(n.Content)-1]):to], "#")
 		s.edits = append(s.edits, textEdit{from, to, brackets})
 		return
 	}
@@ -135,7 +136,8 @@ func (s *splicer) cutFromFlow(n *yaml.Node, i int) {
 	s.edits = append(s.edits, textEdit{from, to, ""})
 }
 
-// cutFromBlock cuts the lines of the entry at index i, with the comments below it that are indented deeper. Comments above it stay.
+// cutFromBlock cuts the lines of the entry at index i, with the comments below it that are indented deeper. Comments
+// above it stay.
 func (s *splicer) cutFromBlock(n *yaml.Node, i, end int) {
 	step := entrySize(n)
 	next := s.nextLine(n, i+step, end)

@@ -22,32 +22,56 @@ func TestRemoveAndReplace(t *testing.T) {
 		ops           []jsonpatch.Operation
 		err           string
 	}{
-		{name: "removes the lines of an item, and keeps the comments around it", in: "spec:\n  - a: 1\n    b: 2\n  # of b\n  - b: 1\n    # in b\n    c: 2 # deep\n      # deeper\n  # of c\n  - c\n",
+		{name: "removes the lines of an item, and keeps the comments around it",
+			in: "spec:\n  - a: 1\n    b: 2\n  # of b\n  - b: 1\n    # in b\n    c: 2 # deep\n      # deeper\n  # of " +
+				"c\n  - c\n",
 			out: "spec:\n  - a: 1\n    b: 2\n  # of b\n  # of c\n  - c\n", ops: remove("/spec/1")},
-		{name: "removes a key", in: "spec:\n  a: 1\n  b: |\n    x\n    # text\n\n  c: 3\n", out: "spec:\n  a: 1\n\n  c: 3\n", ops: remove("/spec/b")},
-		{name: "removes the last key of a file without a last line end", in: "spec:\n  a: 1\n  b:\n  - 2", out: "spec:\n  a: 1\n", ops: remove("/spec/b")},
-		{name: "moves the next key behind the dash", in: "spec:\n- a: 1\n  b: 2 # why\n", out: "spec:\n- b: 2 # why\n", ops: remove("/spec/0/a")},
-		{name: "leaves an empty sequence", in: "spec: # none\n# about a\n- a\n# end\n", out: "spec: [] # none\n# about a\n# end\n", ops: remove("/spec/0")},
+		{name: "removes a key", in: "spec:\n  a: 1\n  b: |\n    x\n    # text\n\n  c: 3\n",
+			out: "spec:\n  a: 1\n\n  c: 3\n", ops: remove("/spec/b")},
+		{name: "removes the last key of a file without a last line end", in: "spec:\n  a: 1\n  b:\n  - 2",
+			out: "spec:\n  a: 1\n", ops: remove("/spec/b")},
+		{name: "moves the next key behind the dash", in: "spec:\n- a: 1\n  b: 2 # why\n", out: "spec:\n- b: 2 # why\n",
+			ops: remove("/spec/0/a")},
+		{name: "leaves an empty sequence", in: "spec: # none\n# about a\n- a\n# end\n",
+			out: "spec: [] # none\n# about a\n# end\n", ops: remove("/spec/0")},
 		{name: "leaves an empty mapping", in: "spec:\n- a: 1\n", out: "spec:\n- {}\n", ops: remove("/spec/0/a")},
-		{name: "removes from flow style", in: "spec: {a: [1, 2, 3], b: {c: d}, e: 'f, g'} # why\n", out: "spec: {a: [1, 3]} # why\n", ops: remove("/spec/a/1", "/spec/e", "/spec/b")},
-		{name: "removes all from flow style", in: "spec: {a: [ 1 ]}\n", out: "spec: {a: []}\n", ops: remove("/spec/a/0")},
-		{name: "removes a line from flow style", in: "spec: [\n  a,\n  b,\n  c\n]\n", out: "spec: [\n  a\n]\n", ops: remove("/spec/1", "/spec/1")},
-		{name: "encodes the document again where a comment in flow style is in the way", in: "spec: [\n  a, # of a\n  b\n]\n", out: "spec: [b]\n", ops: remove("/spec/0")},
-		{name: "moves an item to the front", in: "spec:\n- name: wait\n  image: w\n# ours\n- name: first\n  image: f\n- name: last\n",
+		{name: "removes from flow style", in: "spec: {a: [1, 2, 3], b: {c: d}, e: 'f, g'} # why\n",
+			out: "spec: {a: [1, 3]} # why\n", ops: remove("/spec/a/1", "/spec/e", "/spec/b")},
+		{name: "removes all from flow style", in: "spec: {a: [ 1 ]}\n", out: "spec: {a: []}\n",
+			ops: remove("/spec/a/0")},
+		{name: "removes a line from flow style", in: "spec: [\n  a,\n  b,\n  c\n]\n", out: "spec: [\n  a\n]\n",
+			ops: remove("/spec/1", "/spec/1")},
+		{name: "encodes the document again where a comment in flow style is in the way",
+			in: "spec: [\n  a, # of a\n  b\n]\n", out: "spec: [b]\n", ops: remove("/spec/0")},
+		{name: "moves an item to the front",
+			in:  "spec:\n- name: wait\n  image: w\n# ours\n- name: first\n  image: f\n- name: last\n",
 			out: "spec:\n- image: f\n  name: first\n- name: wait\n  image: w\n# ours\n- name: last\n",
 			ops: append(remove("/spec/1"), op("add", "/spec/0", map[string]string{"name": "first", "image": "f"}))},
-		{name: "replaces an item", in: "spec:\n  - a: 1\n    b: 2\n  - c\n", out: "spec:\n  - x: 1\n  - c\n", ops: []jsonpatch.Operation{op("replace", "/spec/0", map[string]int{"x": 1})}},
-		{name: "replaces the only item", in: "spec:\n- a: 1\n  b: 2\n", out: "spec:\n- x: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/0", map[string]int{"x": 1})}},
-		{name: "replaces a sequence where it is", in: "spec:\n  a:\n  - b\n  - c\n  # of d\n  d: 1\n", out: "spec:\n  a: [\"x\"]\n  # of d\n  d: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", []string{"x"})}},
-		{name: "replaces a mapping by a larger one", in: "spec:\n  a: {b: c}\n  d: 1\n", out: "spec:\n  a:\n    x: \"1\"\n    z: \"y\"\n  d: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", map[string]string{"x": "1", "z": "y"})}},
-		{name: "replaces a mapping by a scalar", in: "spec:\n  a:\n    b: c # why\n  d: 1\n", out: "spec:\n  a: 2\n  d: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
-		{name: "gives the aliases of what goes their own value", in: "spec:\n  a: &x {b: 1}\n  c: *x\n", out: "spec:\n  c: {b: 1}\n", ops: remove("/spec/a")},
-		{name: "removes an alias and keeps what it stands for", in: "spec:\n  a: &x {b: 1}\n  c: *x\n", out: "spec:\n  a: &x {b: 1}\n", ops: remove("/spec/c")},
-		{name: "removes what a merge key gives", in: "x: &x {a: 1, b: 2}\nspec:\n  <<: *x\n  c: 3\n", out: "x: &x {a: 1, b: 2}\nspec:\n  b: 2\n  c: 3\n", ops: remove("/spec/a")},
-		{name: "rejects to remove what is not there", in: "spec:\n  a: 1\n", ops: remove("/spec/b"), err: "line 1: apply the patch: error in remove for path: '/spec/b': unable to remove nonexistent key: b: missing value"},
+		{name: "replaces an item", in: "spec:\n  - a: 1\n    b: 2\n  - c\n", out: "spec:\n  - x: 1\n  - c\n",
+			ops: []jsonpatch.Operation{op("replace", "/spec/0", map[string]int{"x": 1})}},
+		{name: "replaces the only item", in: "spec:\n- a: 1\n  b: 2\n", out: "spec:\n- x: 1\n",
+			ops: []jsonpatch.Operation{op("replace", "/spec/0", map[string]int{"x": 1})}},
+		{name: "replaces a sequence where it is", in: "spec:\n  a:\n  - b\n  - c\n  # of d\n  d: 1\n",
+			out: "spec:\n  a: [\"x\"]\n  # of d\n  d: 1\n",
+			ops: []jsonpatch.Operation{op("replace", "/spec/a", []string{"x"})}},
+		{name: "replaces a mapping by a larger one", in: "spec:\n  a: {b: c}\n  d: 1\n",
+			out: "spec:\n  a:\n    x: \"1\"\n    z: \"y\"\n  d: 1\n",
+			ops: []jsonpatch.Operation{op("replace", "/spec/a", map[string]string{"x": "1", "z": "y"})}},
+		{name: "replaces a mapping by a scalar", in: "spec:\n  a:\n    b: c # why\n  d: 1\n",
+			out: "spec:\n  a: 2\n  d: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
+		{name: "gives the aliases of what goes their own value", in: "spec:\n  a: &x {b: 1}\n  c: *x\n",
+			out: "spec:\n  c: {b: 1}\n", ops: remove("/spec/a")},
+		{name: "removes an alias and keeps what it stands for", in: "spec:\n  a: &x {b: 1}\n  c: *x\n",
+			out: "spec:\n  a: &x {b: 1}\n", ops: remove("/spec/c")},
+		{name: "removes what a merge key gives", in: "x: &x {a: 1, b: 2}\nspec:\n  <<: *x\n  c: 3\n",
+			out: "x: &x {a: 1, b: 2}\nspec:\n  b: 2\n  c: 3\n", ops: remove("/spec/a")},
+		{name: "rejects to remove what is not there", in: "spec:\n  a: 1\n", ops: remove("/spec/b"),
+			err: "line 1: apply the patch: error in remove for path: '/spec/b': unable to remove nonexistent key: b: " +
+				"missing value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, err := Rewrite([]byte(head+tt.in), func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })
+			out, err := Rewrite([]byte(head+tt.in),
+				func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })
 			if tt.err != "" {
 				if err == nil || err.Error() != tt.err {
 					t.Errorf("got %v, want %s", err, tt.err)
@@ -67,8 +91,10 @@ func TestRemoveAndReplace(t *testing.T) {
 func TestRemoveFromJSON(t *testing.T) {
 	const head = `{"apiVersion": "v1", "kind": "Pod", "spec": `
 	for _, tt := range []struct{ in, path, out string }{
-		{"{\n  \"a\": [\n    {\"b\": 1},\n    {\"c\": \"]\"}\n  ],\n  \"d\": 1\n}}\n", "/spec/a/0", "{\n  \"a\": [\n    {\"c\": \"]\"}\n  ],\n  \"d\": 1\n}}\n"},
-		{"{\n  \"a\": [\n    {\"b\": 1},\n    {\"c\": \"]\"}\n  ],\n  \"d\": 1\n}}\n", "/spec/a/1", "{\n  \"a\": [\n    {\"b\": 1}\n  ],\n  \"d\": 1\n}}\n"},
+		{"{\n  \"a\": [\n    {\"b\": 1},\n    {\"c\": \"]\"}\n  ],\n  \"d\": 1\n}}\n", "/spec/a/0",
+			"{\n  \"a\": [\n    {\"c\": \"]\"}\n  ],\n  \"d\": 1\n}}\n"},
+		{"{\n  \"a\": [\n    {\"b\": 1},\n    {\"c\": \"]\"}\n  ],\n  \"d\": 1\n}}\n", "/spec/a/1",
+			"{\n  \"a\": [\n    {\"b\": 1}\n  ],\n  \"d\": 1\n}}\n"},
 		{"{\"a\": {\"b\": 1}}}", "/spec/a/b", "{\"a\": {}}}"},
 		{"{\"a\":null,\"b\":true}}", "/spec/a", "{\"b\":true}}"},
 	} {

@@ -67,10 +67,12 @@ func (l layout) value(n *yaml.Node, indent int) string {
 	return "\n" + b.String()
 }
 
-// isLiteral reports whether a new string is written as a literal block: it has several lines, which read there as they are written.
+// isLiteral reports whether a new string is written as a literal block: it has several lines, which read there as they
+// are written.
 func isLiteral(n *yaml.Node) bool {
 	text, ended := strings.CutSuffix(n.Value, "\n")
-	return n.Kind == yaml.ScalarNode && n.Tag == "!!str" && ended && strings.Contains(text, "\n") && !strings.HasSuffix(text, "\n") &&
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!str" && ended && strings.Contains(text, "\n") &&
+		!strings.HasSuffix(text, "\n") &&
 		strings.TrimLeft(text, " \n") == text && !strings.ContainsAny(text, "\t"+strings.ReplaceAll(breaks, "\n", ""))
 }
 
@@ -155,8 +157,8 @@ func jsonText(n *yaml.Node) string {
 	}
 }
 
-// scalarText writes a new scalar on one line; inFlow as it has to be between brackets. The encoder keeps to one line because
-// strings with line breaks are double-quoted.
+// scalarText writes a new scalar on one line; inFlow as it has to be between brackets. The encoder keeps to one line
+// because strings with line breaks are double-quoted.
 func scalarText(n *yaml.Node, inFlow bool) string {
 	bare := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Style: n.Style, Value: n.Value}
 	if inFlow {

@@ -15,7 +15,8 @@ type splicer struct {
 	edits []textEdit
 	// columns holds, for a line, the offset of every columnStep-th column.
 	columns map[int][]int
-	// failed is set when the text is not as expected where something has to go. Nothing is lost then: the document is encoded again.
+	// failed is set when the text is not as expected where something has to go. Nothing is lost then: the document is
+	// encoded again.
 	failed bool
 }
 
@@ -58,8 +59,8 @@ func (s *splicer) result() (string, bool) {
 	return b.String() + s.text[done:], true
 }
 
-// block writes the new nodes below a collection in block style. above is the last line before the collection that is not its own,
-// end the first one after it.
+// block writes the new nodes below a collection in block style. above is the last line before the collection that is
+// not its own, end the first one after it.
 func (s *splicer) block(n *yaml.Node, l layout, above, end int) {
 	step := entrySize(n)
 	if n.Kind == yaml.MappingNode {
@@ -156,7 +157,8 @@ func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout, next int) {
 	s.insertLines(old.Line+1, l.value(value, entry[0].Column-1)[1:])
 }
 
-// replaceLiteral writes a text over the lines of a literal block, whose first line stays; false if either is something else.
+// replaceLiteral writes a text over the lines of a literal block, whose first line stays; false if either is something
+// else.
 func (s *splicer) replaceLiteral(value, old *yaml.Node, next int) bool {
 	if old.Style&yaml.LiteralStyle == 0 || !isLiteral(value) || old.Value == "" {
 		return false

@@ -13,8 +13,8 @@ import (
 var errUneditable = errors.New("this document cannot be edited without changing something else; " +
 	"write its pod template in block style, without anchors and merge keys")
 
-// edited returns the document's text with operations applied, in steps. Operations that only add are one step. Each other operation
-// is a step of its own, since it needs the positions of the text as it is then.
+// edited returns the document's text with operations applied, in steps. Operations that only add are one step. Each
+// other operation is a step of its own, since it needs the positions of the text as it is then.
 func (d *document) edited(ops []jsonpatch.Operation) (string, error) {
 	now := d
 	for {
@@ -46,8 +46,8 @@ type pointerTo struct {
 	empty bool // leave an empty collection in its place
 }
 
-// nextStep returns the first step of ops, and the operations that are left. To replace a collection, one step empties or removes the
-// old one, and the next step adds the new one.
+// nextStep returns the first step of ops, and the operations that are left. To replace a collection, one step empties
+// or removes the old one, and the next step adds the new one.
 func (d *document) nextStep(ops []jsonpatch.Operation) (step, []jsonpatch.Operation) {
 	for i, op := range ops {
 		old, inSequence := d.collectionAt(op)
@@ -140,8 +140,8 @@ func (d *document) apply(s step) (string, error) {
 	return "", errUneditable
 }
 
-// applyAtAnchors carries out a step that only adds, in a document whose templates share text by anchors: at the anchor, for all that
-// use it. The result holds only if that is what the step asks for.
+// applyAtAnchors carries out a step that only adds, in a document whose templates share text by anchors: at the anchor,
+// for all that use it. The result holds only if that is what the step asks for.
 func (d *document) applyAtAnchors(s step, want []byte) (string, bool) {
 	if s.removal != nil || d.root == nil || !hasAlias(d.root) {
 		return "", false

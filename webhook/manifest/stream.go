@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// chunk is one document of a stream, as text: what stands before its marker, the marker, the content, and its end marker.
-// The texts of a stream's chunks, one after the other, are the stream.
+// chunk is one document of a stream, as text: what stands before its marker, the marker, the content, and its end
+// marker. The texts of a stream's chunks, one after the other, are the stream.
 type chunk struct {
 	text  string
 	lines int // how many lines of the stream come before
@@ -14,7 +14,8 @@ type chunk struct {
 	empty bool
 }
 
-// split cuts a stream into its documents. A marker at the start of a line ends a document whatever surrounds it, as YAML has it.
+// split cuts a stream into its documents. A marker at the start of a line ends a document whatever surrounds it, as
+// YAML has it.
 func split(text string) []chunk {
 	var all []chunk
 	starts := lineStarts(text)
@@ -25,7 +26,8 @@ func split(text string) []chunk {
 		if tail < 0 {
 			tail = to
 		}
-		all = append(all, chunk{text: text[from:to], lines: first, body: max(body-from, 0), tail: tail - from, empty: empty})
+		all = append(all, chunk{text: text[from:to], lines: first, body: max(body-from, 0), tail: tail - from,
+			empty: empty})
 		first, body, tail, empty = next, -1, -1, true
 	}
 	starts = append(starts, len(text)) // so that the last line has an end too
@@ -53,8 +55,9 @@ func split(text string) []chunk {
 	return all
 }
 
-// readable returns the text with what stands before the content blanked out, markers apart, at the same offsets: comments there
-// belong to no node, and a directive for YAML 1.2 would be rejected though manifests mean the same in both versions.
+// readable returns the text with what stands before the content blanked out, markers apart, at the same offsets:
+// comments there belong to no node, and a directive for YAML 1.2 would be rejected though manifests mean the same in
+// both versions.
 func (c chunk) readable() string {
 	var b strings.Builder
 	for _, line := range eachLine(c.text[:c.body]) {

@@ -10,16 +10,18 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 )
 
-// tree is a document's nodes with operations applied. What the operations put in has Line 0, which tells it from what was there.
+// tree is a document's nodes with operations applied. What the operations put in has Line 0, which tells it from what
+// was there.
 type tree struct {
 	root *yaml.Node
 	// replaced holds, for a new value under an old key or at an old index, the one that stood there.
 	replaced map[*yaml.Node]*yaml.Node
-	// expanded is set when aliases or merge keys were replaced by copies of what they stand for. Edits of the text cannot do that.
+	// expanded is set when aliases or merge keys were replaced by copies of what they stand for. Edits of the text
+	// cannot do that.
 	expanded bool
 	layout   layout // of the document as it was
-	// shared is nil if each node that changes becomes the only use of its anchor. Otherwise changes are made at the anchor, for all
-	// that use it, and shared holds those that are made.
+	// shared is nil if each node that changes becomes the only use of its anchor. Otherwise changes are made at the
+	// anchor, for all that use it, and shared holds those that are made.
 	shared map[change]string
 }
 
@@ -141,8 +143,8 @@ func (t *tree) replace(slot **yaml.Node, value *yaml.Node) {
 	*slot = value
 }
 
-// child returns where the value of a key or an index is, nil if it is nowhere. A merge key that gives the mapping the key is written
-// out, or followed if changes are shared.
+// child returns where the value of a key or an index is, nil if it is nowhere. A merge key that gives the mapping the
+// key is written out, or followed if changes are shared.
 func (t *tree) child(n *yaml.Node, name string) **yaml.Node {
 	if i := childIndex(n, name); i >= 0 {
 		return &n.Content[i]

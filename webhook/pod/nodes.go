@@ -63,9 +63,10 @@ func selectsWindows(spec *corev1.PodSpec) (selector, affinity bool) {
 	}
 	var terms []nodeTerm
 	for _, typed := range required.NodeSelectorTerms {
-		terms = append(terms, nodeTerm{slices.ContainsFunc(typed.MatchExpressions, func(e corev1.NodeSelectorRequirement) bool {
-			return nodeExpression{e.Key, string(e.Operator), e.Values}.windowsOnly()
-		})})
+		terms = append(terms, nodeTerm{slices.ContainsFunc(typed.MatchExpressions,
+			func(e corev1.NodeSelectorRequirement) bool {
+				return nodeExpression{e.Key, string(e.Operator), e.Values}.windowsOnly()
+			})})
 	}
 	return selector, allWindows(terms)
 }

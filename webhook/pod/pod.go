@@ -1,5 +1,5 @@
-// Package pod holds the few facts about a pod that a decision needs. Decode finds them in a pod's JSON in one pass, without
-// decoding the rest; FromTyped takes them from a typed pod. A test compares the two.
+// Package pod holds the few facts about a pod that a decision needs. Decode finds them in a pod's JSON in one pass,
+// without decoding the rest; FromTyped takes them from a typed pod. A test compares the two.
 package pod
 
 import (
@@ -14,12 +14,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
-// mirrorAnnotation marks the mirror pod that a kubelet creates for a static pod (k8s.io/api/core/v1, MirrorPodAnnotationKey).
+// mirrorAnnotation marks the mirror pod that a kubelet creates for a static pod (k8s.io/api/core/v1,
+// MirrorPodAnnotationKey).
 const mirrorAnnotation = "kubernetes.io/config.mirror"
 
 // The annotations by which a pod has identity webhooks leave some of its containers alone: a list with commas
-// (aws/amazon-eks-pod-identity-webhook, pkg/annotations/parser.go), and one with semicolons (Azure/azure-workload-identity,
-// pkg/webhook/webhook.go, getSkipContainers).
+// (aws/amazon-eks-pod-identity-webhook, pkg/annotations/parser.go), and one with semicolons
+// (Azure/azure-workload-identity, pkg/webhook/webhook.go, getSkipContainers).
 const (
 	EKSSkipAnnotation   = "eks.amazonaws.com/skip-containers"
 	AzureSkipAnnotation = "azure.workload.identity/skip-containers"
@@ -95,8 +96,8 @@ func newPod() *Pod { return &Pod{HostUsers: true} }
 // Name is the pod's name, or the one that the API server generates its name from.
 func (p *Pod) Name() string { return cmp.Or(p.name, p.generateName) }
 
-// ServiceAccount is "default" if the pod names none. The API server keeps spec.serviceAccount equal to serviceAccountName; a
-// manifest may have only the former.
+// ServiceAccount is "default" if the pod names none. The API server keeps spec.serviceAccount equal to
+// serviceAccountName; a manifest may have only the former.
 func (p *Pod) ServiceAccount() string {
 	return cmp.Or(p.serviceAccountName, p.deprecatedServiceAccount, "default")
 }
@@ -116,7 +117,8 @@ func (p *Pod) AsksForSysctls() bool {
 	return sysctls || strings.TrimSpace(p.Annotations[v1alpha1.ProfilesAnnotation]) != ""
 }
 
-// DeclinesDefaults reports whether the pod has an empty list of profiles, by which it opts out of those that apply by default.
+// DeclinesDefaults reports whether the pod has an empty list of profiles, by which it opts out of those that apply by
+// default.
 func (p *Pod) DeclinesDefaults() bool {
 	profiles, has := p.Annotations[v1alpha1.ProfilesAnnotation]
 	return has && strings.TrimSpace(profiles) == ""

@@ -25,8 +25,9 @@ func full() *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: "web-1", GenerateName: "web-",
-			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1", mirrorAnnotation: "x", "example.com/other": "x", EKSSkipAnnotation: "a,b", AzureSkipAnnotation: "a;b"},
-			Labels:      map[string]string{v1alpha1.InjectedLabel: "true", "app": "web", azureIdentityLabel: "true"},
+			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1", mirrorAnnotation: "x",
+				"example.com/other": "x", EKSSkipAnnotation: "a,b", AzureSkipAnnotation: "a;b"},
+			Labels: map[string]string{v1alpha1.InjectedLabel: "true", "app": "web", azureIdentityLabel: "true"},
 			OwnerReferences: []metav1.OwnerReference{
 				{APIVersion: "v1", Kind: "Node", Name: "node"},
 				{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "1", Controller: new(true)},
@@ -35,7 +36,8 @@ func full() *corev1.Pod {
 		Spec: corev1.PodSpec{
 			ServiceAccountName: "web", DeprecatedServiceAccount: "web", RuntimeClassName: new("kata"),
 			HostNetwork: true, HostIPC: true, HostUsers: new(false), OS: &corev1.PodOS{Name: corev1.Linux},
-			NodeSelector: map[string]string{"kubernetes.io/os": "windows", "disk": "ssd"}, Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows")),
+			NodeSelector: map[string]string{"kubernetes.io/os": "windows", "disk": "ssd"},
+			Affinity:     affinity(osExpression(corev1.NodeSelectorOpIn, "windows")),
 			SecurityContext: &corev1.PodSecurityContext{
 				Sysctls:        []corev1.Sysctl{{Name: "net.ipv4.tcp_syncookies", Value: "1"}},
 				SELinuxOptions: &corev1.SELinuxOptions{Type: "container_t"},
@@ -44,12 +46,15 @@ func full() *corev1.Pod {
 			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "mirror"}},
 			InitContainers: []corev1.Container{
 				{Name: v1alpha1.ContainerName, Image: "busybox"},
-				{Name: "setup", Command: []string{"sysctl"}, Args: []string{"-w"}, SecurityContext: &corev1.SecurityContext{Privileged: new(true)}},
+				{Name: "setup", Command: []string{"sysctl"}, Args: []string{"-w"},
+					SecurityContext: &corev1.SecurityContext{Privileged: new(true)}},
 				{Name: "plain", Command: []string{"sysctl"}, Args: []string{"-a"}},
 			},
-			Containers:          []corev1.Container{{Name: "web", Resources: corev1.ResourceRequirements{Requests: requests}, VolumeMounts: []corev1.VolumeMount{token}}},
+			Containers: []corev1.Container{{Name: "web",
+				Resources: corev1.ResourceRequirements{Requests: requests}, VolumeMounts: []corev1.VolumeMount{token}}},
 			EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug"}}},
-			Volumes:             []corev1.Volume{{Name: token.Name, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}},
+			Volumes: []corev1.Volume{{Name: token.Name,
+				VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}},
 		},
 	}
 }
@@ -87,13 +92,15 @@ func TestFromTypedFindsWhatDecodeFinds(t *testing.T) {
 		SkipAnnotations: map[string]string{EKSSkipAnnotation: "a,b", AzureSkipAnnotation: "a;b"}, AzureIdentity: true,
 		NodeSelectorWindows: true, NodeAffinityWindows: true, SELinuxType: "container_t",
 		HasSpec: true, HostNetwork: true, HostIPC: true, HostUsers: false, OS: "linux",
-		NativeSysctls: []Sysctl{{"net.ipv4.tcp_syncookies", "1"}}, HasSecurityContext: true, HasNativeSysctls: true, HasResources: true, PullSecrets: []string{"mirror"}, HasPullSecrets: true,
+		NativeSysctls: []Sysctl{{"net.ipv4.tcp_syncookies", "1"}}, HasSecurityContext: true, HasNativeSysctls: true,
+		HasResources: true, PullSecrets: []string{"mirror"}, HasPullSecrets: true,
 		HasInitContainers: true, InitContainers: []Container{
 			{Name: v1alpha1.ContainerName, JSON: `{"name":"sysctl-injector","image":"busybox","resources":{}}`},
 			{Name: "setup", SysctlJSON: `{"name":"setup","command":["sysctl"],"args":["-w"],"resources":{},"securityContext":{"privileged":true}}`},
 			{Name: "plain"},
 		},
-		Containers:          []Container{{Name: "web", TokenVolume: "kube-api-access-x7x2p", Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}}},
+		Containers: []Container{{Name: "web", TokenVolume: "kube-api-access-x7x2p",
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}}},
 		EphemeralContainers: []Container{{Name: "debug"}},
 		Volumes:             []Volume{{"kube-api-access-x7x2p", true}},
 	}
@@ -125,7 +132,8 @@ func affinity(terms ...corev1.NodeSelectorRequirement) *corev1.Affinity {
 	required := &corev1.NodeSelector{}
 	for _, e := range terms {
 		zone := corev1.NodeSelectorRequirement{Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpExists}
-		required.NodeSelectorTerms = append(required.NodeSelectorTerms, corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{zone, e}})
+		required.NodeSelectorTerms = append(required.NodeSelectorTerms,
+			corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{zone, e}})
 	}
 	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required}}
 }
@@ -139,18 +147,26 @@ func TestWindowsField(t *testing.T) {
 	}{
 		{"nothing says so", corev1.PodSpec{}, ""},
 		{"the pod's own field", corev1.PodSpec{OS: &corev1.PodOS{Name: corev1.Windows}}, "spec.os.name: windows"},
-		{"the node selector", corev1.PodSpec{NodeSelector: map[string]string{"kubernetes.io/os": "windows"}}, "spec.nodeSelector: kubernetes.io/os=windows"},
-		{"the label's old name", corev1.PodSpec{NodeSelector: map[string]string{"beta.kubernetes.io/os": "windows"}}, "spec.nodeSelector: kubernetes.io/os=windows"},
+		{"the node selector", corev1.PodSpec{NodeSelector: map[string]string{"kubernetes.io/os": "windows"}},
+			"spec.nodeSelector: kubernetes.io/os=windows"},
+		{"the label's old name", corev1.PodSpec{NodeSelector: map[string]string{"beta.kubernetes.io/os": "windows"}},
+			"spec.nodeSelector: kubernetes.io/os=windows"},
 		{"a node selector for Linux", corev1.PodSpec{NodeSelector: map[string]string{"kubernetes.io/os": "linux"}}, ""},
-		{"required affinity", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows"))}, byAffinity},
-		{"required affinity that leaves Linux out", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpNotIn, "linux"))}, byAffinity},
-		{"affinity in every term", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows"), osExpression(corev1.NodeSelectorOpIn, "windows"))}, byAffinity},
-		{"affinity in one of two terms", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows"), osExpression(corev1.NodeSelectorOpExists))}, ""},
-		{"affinity to either", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows", "linux"))}, ""},
+		{"required affinity", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows"))},
+			byAffinity},
+		{"required affinity that leaves Linux out",
+			corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpNotIn, "linux"))}, byAffinity},
+		{"affinity in every term", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows"),
+			osExpression(corev1.NodeSelectorOpIn, "windows"))}, byAffinity},
+		{"affinity in one of two terms", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn,
+			"windows"), osExpression(corev1.NodeSelectorOpExists))}, ""},
+		{"affinity to either", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows",
+			"linux"))}, ""},
 		{"affinity that is only preferred", corev1.PodSpec{Affinity: &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
-			PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1, Preference: corev1.NodeSelectorTerm{
-				MatchExpressions: []corev1.NodeSelectorRequirement{osExpression(corev1.NodeSelectorOpIn, "windows")},
-			}}},
+			PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1,
+				Preference: corev1.NodeSelectorTerm{
+					MatchExpressions: []corev1.NodeSelectorRequirement{osExpression(corev1.NodeSelectorOpIn, "windows")},
+				}}},
 		}}}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Smallest returns the smallest request and limit above zero of a resource among the pod's own containers; nil if no container
-// states one. A container that states only a limit requests as much, as the API server has it.
+// Smallest returns the smallest request and limit above zero of a resource among the pod's own containers; nil if no
+// container states one. A container that states only a limit requests as much, as the API server has it.
 func (p *Pod) Smallest(name corev1.ResourceName) (request, limit *resource.Quantity) {
 	for _, list := range [][]Container{p.Containers, p.InitContainers} {
 		for i := range list {

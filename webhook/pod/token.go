@@ -15,11 +15,12 @@ const (
 	tokenVolumePrefix = "kube-api-access-"
 )
 
-// TokenVolume is the volume that the API server would mount in an injected container; "" if it would mount none. The webhook
-// mounts it, so that the API server has nothing to add, and so no reason to call the webhook a second time.
+// TokenVolume is the volume that the API server would mount in an injected container; "" if it would mount none. The
+// webhook mounts it, so that the API server has nothing to add, and so no reason to call the webhook a second time.
 func (p *Pod) TokenVolume() string {
 	for _, c := range p.Containers {
-		if strings.HasPrefix(c.TokenVolume, tokenVolumePrefix) && slices.Contains(p.Volumes, Volume{c.TokenVolume, true}) {
+		if strings.HasPrefix(c.TokenVolume, tokenVolumePrefix) &&
+			slices.Contains(p.Volumes, Volume{c.TokenVolume, true}) {
 			return c.TokenVolume
 		}
 	}
@@ -33,5 +34,6 @@ func (p *Pod) IsTokenMount(mount corev1.VolumeMount) bool {
 
 // IsTokenMount reports whether a mount is read-only, at the token's path, and nothing more.
 func IsTokenMount(mount corev1.VolumeMount) bool {
-	return apiequality.Semantic.DeepEqual(mount, corev1.VolumeMount{Name: mount.Name, ReadOnly: true, MountPath: TokenMountPath})
+	return apiequality.Semantic.DeepEqual(mount,
+		corev1.VolumeMount{Name: mount.Name, ReadOnly: true, MountPath: TokenMountPath})
 }

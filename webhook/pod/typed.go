@@ -104,7 +104,8 @@ func fromContainer(typed *corev1.Container) (Container, error) {
 		}
 	}
 	c.Requests, c.Limits = cpuAndMemory(typed.Resources.Requests), cpuAndMemory(typed.Resources.Limits)
-	isPrivileged := typed.SecurityContext != nil && typed.SecurityContext.Privileged != nil && *typed.SecurityContext.Privileged
+	isPrivileged := typed.SecurityContext != nil && typed.SecurityContext.Privileged != nil &&
+		*typed.SecurityContext.Privileged
 	if typed.Name != v1alpha1.ContainerName && !isPrivileged {
 		return c, nil
 	}

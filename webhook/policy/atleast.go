@@ -7,8 +7,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// higher returns what meets two settings of one sysctl that both only raise it, with ">=": the higher number of each pair. It returns
-// false for any others.
+// higher returns what meets two settings of one sysctl that both only raise it, with ">=": the higher number of each
+// pair. It returns false for any others.
 func higher(a, b Setting) (Setting, bool) {
 	first, second := strings.Fields(a.Value), strings.Fields(b.Value)
 	if a.Operator != sysctl.AtLeast || b.Operator != sysctl.AtLeast || len(first) != len(second) {

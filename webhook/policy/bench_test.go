@@ -28,7 +28,8 @@ func many(tb testing.TB, tweak func(*v1alpha1.SysctlPolicySpec, int), count int)
 	tb.Helper()
 	policies := make([]*Policy, count)
 	for n := range policies {
-		object := policyNamed(fmt.Sprintf("policy-%04d", n), v1alpha1.AllowRule{Names: []string{"net.*"}, Min: new(int64(1)), Max: new(int64(100_000))})
+		object := policyNamed(fmt.Sprintf("policy-%04d", n),
+			v1alpha1.AllowRule{Names: []string{"net.*"}, Min: new(int64(1)), Max: new(int64(100_000))})
 		if n < count-1 {
 			tweak(&object.Spec, n)
 		}

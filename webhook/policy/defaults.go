@@ -23,8 +23,8 @@ const (
 // selectors are a profile's spec.appliesTo.
 type selectors struct{ namespaces, pods labels.Selector }
 
-// compileSelectors reads selectors. Those that cannot be read select every pod: each is then rejected rather than started without the
-// profile.
+// compileSelectors reads selectors. Those that cannot be read select every pod: each is then rejected rather than
+// started without the profile.
 func compileSelectors(to v1alpha1.AppliesTo, path *field.Path) (*selectors, field.ErrorList) {
 	namespaces, errs := compileSelector(to.NamespaceSelector, path.Child("namespaceSelector"))
 	pods, podErrs := compileSelector(to.PodSelector, path.Child("podSelector"))
@@ -43,10 +43,11 @@ func compileSelector(selector metav1.LabelSelector, path *field.Path) (labels.Se
 	return compiled, nil
 }
 
-// Defaults returns the profiles whose selectors select a pod, by name. There are none in a namespace without the label for them.
-// labelsOfPod is called only where a profile may apply.
+// Defaults returns the profiles whose selectors select a pod, by name. There are none in a namespace without the label
+// for them. labelsOfPod is called only where a profile may apply.
 func (s *Set) Defaults(namespace map[string]string, labelsOfPod func() (map[string]string, error)) ([]*Profile, error) {
-	if len(s.defaults) == 0 || namespace[v1alpha1.DefaultsLabel] != v1alpha1.DefaultsEnabled || namespace[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
+	if len(s.defaults) == 0 || namespace[v1alpha1.DefaultsLabel] != v1alpha1.DefaultsEnabled ||
+		namespace[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
 		return nil, nil
 	}
 	pod, err := labelsOfPod()
@@ -62,8 +63,8 @@ func (s *Set) Defaults(namespace map[string]string, labelsOfPod func() (map[stri
 	return applying, nil
 }
 
-// DefaultsIn names the profiles that apply by default to pods of a namespace with these labels: to all of them, or to those that the
-// profile's podSelector selects.
+// DefaultsIn names the profiles that apply by default to pods of a namespace with these labels: to all of them, or to
+// those that the profile's podSelector selects.
 func (s *Set) DefaultsIn(namespace map[string]string) []string {
 	var applying []string
 	for _, p := range s.defaults {
@@ -79,7 +80,8 @@ func (s *Set) DefaultsIn(namespace map[string]string) []string {
 	return applying
 }
 
-// WhyNoDefault says why a profile applies to no pod of a namespace with these labels unless the pod names it; "" if it does apply.
+// WhyNoDefault says why a profile applies to no pod of a namespace with these labels unless the pod names it; "" if it
+// does apply.
 func (s *Set) WhyNoDefault(profile string, namespace map[string]string) string {
 	p := s.profiles[profile]
 	switch {
@@ -90,32 +92,38 @@ func (s *Set) WhyNoDefault(profile string, namespace map[string]string) string {
 	case p.appliesTo == nil:
 		return fmt.Sprintf("SysctlProfile %q applies only to pods that name it: it has no spec.appliesTo", profile)
 	case !p.appliesTo.namespaces.Matches(labels.Set(namespace)):
-		return fmt.Sprintf("SysctlProfile %q does not select this namespace: its spec.appliesTo is for namespaces with %s", profile, p.appliesTo.namespaces)
+		return fmt.Sprintf("SysctlProfile %q does not select this namespace: its spec.appliesTo is for namespaces "+
+			"with %s", profile, p.appliesTo.namespaces)
 	}
 	return ""
 }
 
-// AddDefaults puts what the profiles set that apply to a pod by default below what the pod asks for. A profile that the pod names too
-// has its rank from there. Two defaults that disagree are a violation, unless the pod settles it: no order among them could decide.
+// AddDefaults puts what the profiles set that apply to a pod by default below what the pod asks for. A profile that the
+// pod names too has its rank from there. Two defaults that disagree are a violation, unless the pod settles it: no
+// order among them could decide.
 func AddDefaults(asked []Setting, defaults []*Profile, path *field.Path) ([]Setting, []Violation) {
 	var violations []Violation
 	for _, p := range defaults {
 		if p.unreadable != nil {
-			violations = append(violations, Violation{ReasonInvalidProfile, field.Forbidden(path, "SysctlProfile "+p.problem())})
+			violations = append(violations, Violation{ReasonInvalidProfile,
+				field.Forbidden(path, "SysctlProfile "+p.problem())})
 		}
 	}
 	settings, disagreements := ofProfiles(defaults, path, asked)
 	for _, d := range disagreements {
-		violations = append(violations, Violation{ReasonConflictingDefaults, field.Forbidden(path, fmt.Sprintf("default profiles %s; an administrator can change "+
-			"one of them or narrow its spec.appliesTo, and the pod can settle it with a line in %s", d, v1alpha1.SysctlsAnnotation))})
+		violations = append(violations, Violation{ReasonConflictingDefaults,
+			field.Forbidden(path, fmt.Sprintf("default profiles %s; an administrator can change "+
+				"one of them or narrow its spec.appliesTo, and the pod can settle it with a line in %s", d,
+				v1alpha1.SysctlsAnnotation))})
 	}
 	for i := range settings {
 		settings[i].Default = true
 	}
 	settings = under(settings, asked)
 	if len(violations) == 0 && len(settings) > sysctl.MaxAssignments {
-		violations = append(violations, Violation{ReasonTooManySysctls, field.Forbidden(path, fmt.Sprintf("the pod gets %d sysctls, those of default profiles "+
-			"included; at most %d are allowed", len(settings), sysctl.MaxAssignments))})
+		violations = append(violations, Violation{ReasonTooManySysctls,
+			field.Forbidden(path, fmt.Sprintf("the pod gets %d sysctls, those of default profiles "+
+				"included; at most %d are allowed", len(settings), sysctl.MaxAssignments))})
 	}
 	return settings, violations
 }

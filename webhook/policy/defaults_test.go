@@ -40,7 +40,8 @@ func TestDefaultsApplyBySelectors(t *testing.T) {
 		applying("all", line, v1alpha1.AppliesTo{}),
 		applying("web", line, v1alpha1.AppliesTo{PodSelector: with("app", "web")}),
 		applying("shop", line, v1alpha1.AppliesTo{NamespaceSelector: with("team", "shop")}),
-		applying("both", line, v1alpha1.AppliesTo{NamespaceSelector: with("team", "shop"), PodSelector: with("app", "web")}),
+		applying("both", line, v1alpha1.AppliesTo{NamespaceSelector: with("team", "shop"),
+			PodSelector: with("app", "web")}),
 		applying("broken", line, v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Is"}}}}),
 		applying("others", line, v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 			{Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"web"}},
@@ -53,11 +54,14 @@ func TestDefaultsApplyBySelectors(t *testing.T) {
 	}{
 		{"not where the namespace has no label for them", map[string]string{v1alpha1.InjectLabel: "enabled"}, nil, nil},
 		{"not where the namespace is not enrolled", map[string]string{v1alpha1.DefaultsLabel: "enabled"}, nil, nil},
-		{"not where the label has another value", map[string]string{v1alpha1.InjectLabel: "enabled", v1alpha1.DefaultsLabel: "true"}, nil, nil},
+		{"not where the label has another value",
+			map[string]string{v1alpha1.InjectLabel: "enabled", v1alpha1.DefaultsLabel: "true"}, nil, nil},
 		{"to a pod without labels", withDefaults(), nil, []string{"all", "broken", "others"}},
 		{"by the pod's labels", withDefaults(), map[string]string{"app": "web"}, []string{"all", "broken", "web"}},
-		{"by the namespace's labels", withDefaults("team", "shop"), map[string]string{"app": "db"}, []string{"all", "broken", "others", "shop"}},
-		{"by both", withDefaults("team", "shop"), map[string]string{"app": "web"}, []string{"all", "both", "broken", "shop", "web"}},
+		{"by the namespace's labels", withDefaults("team", "shop"), map[string]string{"app": "db"},
+			[]string{"all", "broken", "others", "shop"}},
+		{"by both", withDefaults("team", "shop"), map[string]string{"app": "web"},
+			[]string{"all", "both", "broken", "shop", "web"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			found, err := set.Defaults(test.namespace, func() (map[string]string, error) { return test.pod, nil })
@@ -92,7 +96,8 @@ func TestAddDefaults(t *testing.T) {
 	base := applying("base", "net.core.somaxconn = 4096\nnet.ipv4.tcp_fin_timeout = 30", everywhere)
 	team := applying("team", "net.core.somaxconn = 8192\nnet.ipv4.tcp_tw_reuse = 1", everywhere)
 	agrees := applying("agrees", "net.core.somaxconn = 4096", everywhere)
-	set := NewSet(nil, []*Profile{profile(t, "nginx", "net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535"), base})
+	set := NewSet(nil, []*Profile{profile(t, "nginx",
+		"net.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768 65535"), base})
 	for _, test := range []struct {
 		name              string
 		profiles, sysctls *string
@@ -110,10 +115,11 @@ func TestAddDefaults(t *testing.T) {
 			"net.ipv4.tcp_fin_timeout=30 default base", "net.core.somaxconn=32768 profile nginx over default base",
 			"net.ipv4.ip_local_port_range=32768 65535 profile nginx",
 		}, nil},
-		{"puts the pod's own line above both", new("nginx"), new("net.core.somaxconn = 512"), []*Profile{base}, []string{
-			"net.ipv4.tcp_fin_timeout=30 default base", "net.ipv4.ip_local_port_range=32768 65535 profile nginx",
-			"net.core.somaxconn=512 pod over profile nginx over default base",
-		}, nil},
+		{"puts the pod's own line above both", new("nginx"), new("net.core.somaxconn = 512"),
+			[]*Profile{base}, []string{
+				"net.ipv4.tcp_fin_timeout=30 default base", "net.ipv4.ip_local_port_range=32768 65535 profile nginx",
+				"net.core.somaxconn=512 pod over profile nginx over default base",
+			}, nil},
 		{"takes a profile that is named too by its name", new("base"), nil, []*Profile{base}, []string{
 			"net.core.somaxconn=4096 profile base", "net.ipv4.tcp_fin_timeout=30 profile base",
 		}, nil},
@@ -121,8 +127,10 @@ func TestAddDefaults(t *testing.T) {
 			"net.core.somaxconn=4096 default agrees", "net.ipv4.tcp_fin_timeout=30 default base",
 		}, nil},
 		{"rejects two that disagree", nil, nil, []*Profile{base, team}, nil, []violation{
-			{"ConflictingDefaults", atProfiles + `Forbidden: default profiles "base" and "team" disagree: the one sets net.core.somaxconn=4096, the other ` +
-				"net.core.somaxconn=8192; an administrator can change one of them or narrow its spec.appliesTo, and the pod can settle it with a line in " +
+			{"ConflictingDefaults", atProfiles +
+				`Forbidden: default profiles "base" and "team" disagree: the one sets net.core.somaxconn=4096, the other ` +
+				"net.core.somaxconn=8192; an administrator can change one of them or narrow its spec.appliesTo, and " +
+				"the pod can settle it with a line in " +
 				"sysctl-injector.dev/sysctls"},
 		}},
 		{"lets the pod settle it", nil, new("net.core.somaxconn = 512"), []*Profile{base, team}, []string{
@@ -131,18 +139,23 @@ func TestAddDefaults(t *testing.T) {
 		}, nil},
 		{"lets a profile that the pod names settle it", new("nginx"), nil, []*Profile{base, team}, []string{
 			"net.ipv4.tcp_fin_timeout=30 default base", "net.ipv4.tcp_tw_reuse=1 default team",
-			"net.core.somaxconn=32768 profile nginx over default base", "net.ipv4.ip_local_port_range=32768 65535 profile nginx",
+			"net.core.somaxconn=32768 profile nginx over default base",
+			"net.ipv4.ip_local_port_range=32768 65535 profile nginx",
 		}, nil},
-		{"rejects a pod whose default cannot be read", nil, nil, []*Profile{applying("broken", "net.core.somaxconn", everywhere)}, nil, []violation{
-			{"InvalidProfile", atProfiles + `Forbidden: SysctlProfile "broken" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": line 1: ` +
-				`there is no "=": write one "name = value" a line`},
-		}},
-		{"rejects more than may be set", nil, new(numbered("net.c.", 60)), []*Profile{applying("many", numbered("net.a.", 5), everywhere)}, nil, []violation{
-			{"TooManySysctls", atProfiles + "Forbidden: the pod gets 65 sysctls, those of default profiles included; at most 64 are allowed"},
-		}},
+		{"rejects a pod whose default cannot be read", nil, nil,
+			[]*Profile{applying("broken", "net.core.somaxconn", everywhere)}, nil, []violation{
+				{"InvalidProfile", atProfiles + `Forbidden: SysctlProfile "broken" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": line 1: ` +
+					`there is no "=": write one "name = value" a line`},
+			}},
+		{"rejects more than may be set", nil, new(numbered("net.c.", 60)),
+			[]*Profile{applying("many", numbered("net.a.", 5), everywhere)}, nil, []violation{
+				{"TooManySysctls", atProfiles + "Forbidden: the pod gets 65 sysctls, those of default profiles included; " +
+					"at most 64 are allowed"},
+			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			asked, errs := set.Settings(Request{Sysctls: test.sysctls, Profiles: test.profiles, SysctlsPath: sysctlsPath, ProfilesPath: profilesPath})
+			asked, errs := set.Settings(Request{Sysctls: test.sysctls, Profiles: test.profiles,
+				SysctlsPath: sysctlsPath, ProfilesPath: profilesPath})
 			if len(errs) > 0 {
 				t.Fatal(errs.ToAggregate())
 			}
@@ -180,7 +193,8 @@ func TestSettingSaysWhichProfilesSetASysctl(t *testing.T) {
 	set := NewSet(nil, []*Profile{
 		profile(t, "nginx", "net.core.somaxconn = 32768"), profile(t, "other", "net.ipv4.tcp_tw_reuse = 1"),
 		applying("base", "net.core.somaxconn = 4096", v1alpha1.AppliesTo{}),
-		applying("web", "net.core.somaxconn = 8192", v1alpha1.AppliesTo{NamespaceSelector: with("team", "shop"), PodSelector: with("app", "web")}),
+		applying("web", "net.core.somaxconn = 8192",
+			v1alpha1.AppliesTo{NamespaceSelector: with("team", "shop"), PodSelector: with("app", "web")}),
 	})
 	var got []string
 	for _, s := range set.Setting("net.core.somaxconn") {

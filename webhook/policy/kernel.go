@@ -7,8 +7,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// DefaultGuestHandlers are the RuntimeClass handlers that Kata Containers' kata-deploy installs, and "kata", its default.
-// Source: github.com/kata-containers/kata-containers tools/packaging/kata-deploy/runtimeclasses, over all its releases.
+// DefaultGuestHandlers are the RuntimeClass handlers that Kata Containers' kata-deploy installs, and "kata", its
+// default. Source: github.com/kata-containers/kata-containers tools/packaging/kata-deploy/runtimeclasses, over all its
+// releases.
 func DefaultGuestHandlers() []string {
 	return []string{
 		"kata",
@@ -36,8 +37,9 @@ func DefaultGuestHandlers() []string {
 	}
 }
 
-// KernelOf says whose kernel the pods of a RuntimeClass run on: their own where the class's label says so, or where its handler
-// is a guest's. Its name never counts: it says nothing of what a node runs. A nil class is the node's own runtime.
+// KernelOf says whose kernel the pods of a RuntimeClass run on: their own where the class's label says so, or where its
+// handler is a guest's. Its name never counts: it says nothing of what a node runs. A nil class is the node's own
+// runtime.
 func KernelOf(class *nodev1.RuntimeClass, guestHandlers sets.Set[string]) v1alpha1.Kernel {
 	if class == nil {
 		return v1alpha1.SharedKernel

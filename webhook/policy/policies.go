@@ -37,7 +37,8 @@ type allowRule struct {
 // CompilePolicy reads a policy. Its errors are all that is wrong with it.
 func CompilePolicy(policy *v1alpha1.SysctlPolicy) (*Policy, field.ErrorList) {
 	spec := field.NewPath("spec")
-	errs := metavalidation.ValidateLabelSelector(&policy.Spec.NamespaceSelector, metavalidation.LabelSelectorValidationOptions{}, spec.Child("namespaceSelector"))
+	errs := metavalidation.ValidateLabelSelector(&policy.Spec.NamespaceSelector,
+		metavalidation.LabelSelectorValidationOptions{}, spec.Child("namespaceSelector"))
 	p := &Policy{name: policy.Name, serviceAccounts: policy.Spec.ServiceAccountNames}
 	if len(policy.Spec.Allow) == 0 {
 		errs = append(errs, field.Required(spec.Child("allow"), "a policy without rules allows nothing"))
@@ -64,17 +65,20 @@ func CompilePolicy(policy *v1alpha1.SysctlPolicy) (*Policy, field.ErrorList) {
 func compileRule(rule v1alpha1.AllowRule, path *field.Path) (allowRule, field.ErrorList) {
 	var errs field.ErrorList
 	if len(rule.Names) == 0 {
-		errs = append(errs, field.Required(path.Child("names"), `name what is allowed, for instance "net.core.somaxconn" or "net.ipv4.tcp_*"`))
+		errs = append(errs, field.Required(path.Child("names"),
+			`name what is allowed, for instance "net.core.somaxconn" or "net.ipv4.tcp_*"`))
 	}
 	patterns, patternErrs := parsePatterns(rule.Names, path.Child("names"))
 	errs = append(errs, patternErrs...)
 	for i, kernel := range rule.Kernels {
 		if kernel != v1alpha1.SharedKernel && kernel != v1alpha1.GuestKernel {
-			errs = append(errs, field.NotSupported(path.Child("kernels").Index(i), kernel, []v1alpha1.Kernel{v1alpha1.GuestKernel, v1alpha1.SharedKernel}))
+			errs = append(errs, field.NotSupported(path.Child("kernels").Index(i), kernel,
+				[]v1alpha1.Kernel{v1alpha1.GuestKernel, v1alpha1.SharedKernel}))
 		}
 	}
 	if rule.Min != nil && rule.Max != nil && *rule.Min > *rule.Max {
-		errs = append(errs, field.Invalid(path.Child("min"), *rule.Min, fmt.Sprintf("is greater than max (%d)", *rule.Max)))
+		errs = append(errs, field.Invalid(path.Child("min"), *rule.Min,
+			fmt.Sprintf("is greater than max (%d)", *rule.Max)))
 	}
 	oneOf := make([]string, len(rule.OneOf))
 	for i, value := range rule.OneOf {
@@ -116,7 +120,8 @@ func (r *allowRule) alternative(facts Facts, wanted sysctl.Assignment) string {
 	case !r.lists(value):
 		return fmt.Sprintf("only the values %s", quoted(r.oneOf))
 	case r.firstOutOfBounds(value) == "":
-		return fmt.Sprintf("only the values %s, since another one makes the node load a kernel module (%s), unless oneOf lists it",
+		return fmt.Sprintf("only the values %s, since another one makes the node load a kernel module (%s), unless "+
+			"oneOf lists it",
 			quoted(sysctl.CongestionControls), r.loads(facts, wanted))
 	default:
 		return fmt.Sprintf("only whole numbers %s, not %q", r.bounds(), r.firstOutOfBounds(value))
@@ -140,7 +145,8 @@ func (r *allowRule) lists(value string) bool {
 	return len(r.oneOf) == 0 || slices.Contains(r.oneOf, value)
 }
 
-// loads returns the kernel module that a value may load on the node, unless the rule lists the value or the pod has its own kernel.
+// loads returns the kernel module that a value may load on the node, unless the rule lists the value or the pod has its
+// own kernel.
 func (r *allowRule) loads(facts Facts, wanted sysctl.Assignment) string {
 	if len(r.oneOf) > 0 || !shared(facts) {
 		return ""

@@ -19,8 +19,8 @@ type Profile struct {
 	unreadable  error      // why the profile counts for nothing
 }
 
-// CompileProfile reads a profile. Its errors are all that is wrong with it. A profile with errors is returned too: a pod that should
-// get it is rejected.
+// CompileProfile reads a profile. Its errors are all that is wrong with it. A profile with errors is returned too: a
+// pod that should get it is rejected.
 func CompileProfile(profile *v1alpha1.SysctlProfile) (*Profile, field.ErrorList) {
 	p := &Profile{name: profile.Name}
 	spec := field.NewPath("spec")
@@ -55,10 +55,10 @@ type Request struct {
 	SysctlsPath, ProfilesPath *field.Path
 }
 
-// Settings reads what a pod asks for: the sysctls of its profiles in the order in which it names them, and then its own.
-// Its own line wins over a profile's. Two profiles that disagree are an error, unless the pod's own line settles it, or both only raise
-// the value: then the higher one meets both.
-// AddDefaults adds the profiles that apply to the pod without being named.
+// Settings reads what a pod asks for: the sysctls of its profiles in the order in which it names them, and then its
+// own. Its own line wins over a profile's. Two profiles that disagree are an error, unless the pod's own line settles
+// it, or both only raise the value: then the higher one meets both. AddDefaults adds the profiles that apply to the pod
+// without being named.
 func (s *Set) Settings(request Request) ([]Setting, field.ErrorList) {
 	var errs field.ErrorList
 	var own []sysctl.Assignment
@@ -77,14 +77,16 @@ func (s *Set) Settings(request Request) ([]Setting, field.ErrorList) {
 		}
 		errs = append(errs, invalid...)
 		for _, d := range disagreements {
-			errs = append(errs, field.Forbidden(request.ProfilesPath, fmt.Sprintf("profiles %s; name one of them only, or settle it with a line in %s",
-				d, v1alpha1.SysctlsAnnotation)))
+			errs = append(errs, field.Forbidden(request.ProfilesPath,
+				fmt.Sprintf("profiles %s; name one of them only, or settle it with a line in %s",
+					d, v1alpha1.SysctlsAnnotation)))
 		}
 		settings = under(named, settings)
 	}
 	if len(errs) == 0 && len(settings) > sysctl.MaxAssignments {
-		errs = append(errs, field.Forbidden(request.ProfilesPath, fmt.Sprintf("the pod asks for %d sysctls, its profiles' included; "+
-			"at most %d are allowed", len(settings), sysctl.MaxAssignments)))
+		errs = append(errs, field.Forbidden(request.ProfilesPath,
+			fmt.Sprintf("the pod asks for %d sysctls, its profiles' included; "+
+				"at most %d are allowed", len(settings), sysctl.MaxAssignments)))
 	}
 	return settings, errs
 }
@@ -93,11 +95,14 @@ func (s *Set) Settings(request Request) ([]Setting, field.ErrorList) {
 type disagreement struct{ first, second Setting }
 
 func (d disagreement) String() string {
-	return fmt.Sprintf("%q and %q disagree: the one sets %s, the other %s", d.first.Profile, d.second.Profile, d.first.Assignment, d.second.Assignment)
+	return fmt.Sprintf("%q and %q disagree: the one sets %s, the other %s", d.first.Profile, d.second.Profile,
+		d.first.Assignment, d.second.Assignment)
 }
 
-// ofProfiles returns what profiles of one rank set, and where they disagree about a sysctl that the settings above them do not settle.
-func ofProfiles(profiles []*Profile, path *field.Path, above []Setting) (settings []Setting, disagreements []disagreement) {
+// ofProfiles returns what profiles of one rank set, and where they disagree about a sysctl that the settings above them
+// do not settle.
+func ofProfiles(profiles []*Profile, path *field.Path,
+	above []Setting) (settings []Setting, disagreements []disagreement) {
 	for _, profile := range profiles {
 		for _, assignment := range profile.assignments {
 			setting := Setting{Assignment: assignment, Path: path, Profile: profile.name}
@@ -154,12 +159,14 @@ func (s *Set) namedProfiles(list string, path *field.Path) ([]*Profile, field.Er
 		profile, known := s.profiles[name]
 		switch {
 		case name == "":
-			errs = append(errs, field.Required(path, fmt.Sprintf("name %d of %d is empty: give the names of SysctlProfiles with one comma between them",
-				i+1, len(names))))
+			errs = append(errs, field.Required(path,
+				fmt.Sprintf("name %d of %d is empty: give the names of SysctlProfiles with one comma between them",
+					i+1, len(names))))
 		case !known:
 			errs = append(errs, s.unknownProfile(name, path))
 		case profile.unreadable != nil:
-			errs = append(errs, field.Invalid(path, name, fmt.Sprintf("SysctlProfile %s; an administrator has to correct it", profile.problem())))
+			errs = append(errs, field.Invalid(path, name,
+				fmt.Sprintf("SysctlProfile %s; an administrator has to correct it", profile.problem())))
 		case !slices.Contains(profiles, profile):
 			profiles = append(profiles, profile)
 		}

@@ -9,5 +9,6 @@ var hostIPC = Rule{
 	Applies: func(pod Facts, s sysctl.Entry) bool {
 		return pod.HostIPC && shared(pod) && s.Scope == sysctl.IPC
 	},
-	Message: Text("would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl"),
+	Message: Text("would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, " +
+		"or the sysctl"),
 }

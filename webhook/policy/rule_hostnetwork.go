@@ -10,5 +10,6 @@ var hostNetwork = Rule{
 	Applies: func(pod Facts, s sysctl.Entry) bool {
 		return pod.HostNetwork && shared(pod) && s.Scope == sysctl.Network
 	},
-	Message: Text("would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"),
+	Message: Text("would change the node: the pod shares the node's network namespace (hostNetwork: true); remove " +
+		"hostNetwork, or the sysctl"),
 }

@@ -22,7 +22,8 @@ var nodeLevel = Rule{
 
 // guestAdvice says what the pod lacks to be recognised as one with a kernel of its own.
 func guestAdvice(pod Facts) string {
-	const remedy = "n administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own " +
+	const remedy = "n administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a " +
+		"kernel of its own " +
 		"(Kata Containers, for one)"
 	switch {
 	case pod.RuntimeClass == "":
@@ -30,7 +31,9 @@ func guestAdvice(pod Facts) string {
 	case pod.Handler == "":
 		return fmt.Sprintf("The pod's RuntimeClass %q does not exist; a%s", pod.RuntimeClass, remedy)
 	default:
-		return fmt.Sprintf("The pod's RuntimeClass %q is not known to give its pods a kernel of their own: its handler %q is not among "+
-			"--guest-handlers, and it has no label %s=%s; a%s", pod.RuntimeClass, pod.Handler, v1alpha1.KernelLabel, v1alpha1.KernelLabelGuest, remedy)
+		return fmt.Sprintf("The pod's RuntimeClass %q is not known to give its pods a kernel of their own: its "+
+			"handler %q is not among "+
+			"--guest-handlers, and it has no label %s=%s; a%s", pod.RuntimeClass, pod.Handler, v1alpha1.KernelLabel,
+			v1alpha1.KernelLabelGuest, remedy)
 	}
 }

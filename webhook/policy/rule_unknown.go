@@ -11,8 +11,8 @@ import (
 // ReasonUnknownSysctl is the reason of a violation found by UnknownName.
 const ReasonUnknownSysctl = "UnknownSysctl"
 
-// UnknownName rejects a name that a policy allows by a pattern only, and that the catalogue does not know. Every granted name has
-// a ClusterRole, so without this rule any pod author could have endlessly many made by way of "net.*".
+// UnknownName rejects a name that a policy allows by a pattern only, and that the catalogue does not know. Every
+// granted name has a ClusterRole, so without this rule any pod author could have endlessly many made by way of "net.*".
 func (s *Set) UnknownName(name string) (reason, message string) {
 	if s.isGrantable(name) {
 		return "", ""
@@ -21,12 +21,15 @@ func (s *Set) UnknownName(name string) (reason, message string) {
 	if known := sysctl.Suggest(name); known != "" {
 		advice = "did you mean " + known + "?"
 	}
-	return ReasonUnknownSysctl, "is not a sysctl that sysctl-injector knows; " + advice + " If the node's kernel has it, an " +
-		"administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a pattern such as net.* covers known names only"
+	return ReasonUnknownSysctl, "is not a sysctl that sysctl-injector knows; " + advice +
+		" If the node's kernel has it, an " +
+		"administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a " +
+		"pattern such as net.* covers known names only"
 }
 
-// isGrantable reports whether grants for a name may be made at all. A policy that allows a parameter for any interface stands for the
-// interfaces of pods, whose names are endless too: there, the limits on grants in a namespace are the bound.
+// isGrantable reports whether grants for a name may be made at all. A policy that allows a parameter for any interface
+// stands for the interfaces of pods, whose names are endless too: there, the limits on grants in a namespace are the
+// bound.
 func (s *Set) isGrantable(name string) bool {
 	if s.exactNames.Has(name) || sysctl.IsKnown(name) {
 		return true

@@ -11,8 +11,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// Set is the SysctlPolicies and SysctlProfiles of a cluster at one moment, compiled. It never changes, so that any number
-// of requests may read it at once.
+// Set is the SysctlPolicies and SysctlProfiles of a cluster at one moment, compiled. It never changes, so that any
+// number of requests may read it at once.
 type Set struct {
 	policies     []*Policy        // in force, by name
 	trials       []*Policy        // on trial, by name
@@ -66,14 +66,15 @@ func selecting(policies []*Policy, facts Facts) []*Policy {
 	return selected
 }
 
-// allow asks the policies that select the pod. If none allows the sysctl, the message names the one that comes nearest; of two
-// that are as near, the first.
+// allow asks the policies that select the pod. If none allows the sysctl, the message names the one that comes nearest;
+// of two that are as near, the first.
 func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (reason, message string) {
 	if len(s.policies) == 0 {
 		if onTrial := s.onTrial(facts, wanted); onTrial != "" {
 			return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy in force, so nothing is" + onTrial
 		}
-		return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one"
+		return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create " +
+			"one"
 	}
 	nearest, instead := noMatch, func() string { return "" }
 	for _, p := range selected {
@@ -85,13 +86,16 @@ func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (
 			case m > nearest:
 				nearest = m
 				instead = func() string {
-					return fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", p.name, r.alternative(facts, wanted))
+					return fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", p.name,
+						r.alternative(facts, wanted))
 				}
 			}
 		}
 	}
-	return ReasonNotAllowed, fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace %q%s%s; "+
-		"an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead(), s.onTrial(facts, wanted))
+	return ReasonNotAllowed, fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace "+
+		"%q%s%s; "+
+		"an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead(),
+		s.onTrial(facts, wanted))
 }
 
 // Allowing returns the names of the policies that allow some value of a sysctl to a pod, in order.

@@ -19,17 +19,23 @@ func TestPoliciesTogether(t *testing.T) {
 		want     []violation
 	}{
 		{"allow nothing where there are none", nil, []violation{
-			{"NoPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one"},
-			{"NoPolicy", atSysctls + "Forbidden: line 2: kernel.sem is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one"},
+			{"NoPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn is not allowed: there is no " +
+				"SysctlPolicy, so nothing is; an administrator can create one"},
+			{"NoPolicy", atSysctls + "Forbidden: line 2: kernel.sem is not allowed: there is no SysctlPolicy, so " +
+				"nothing is; an administrator can create one"},
 		}},
-		{"allow a pod when each allows one of its two sysctls", []*Policy{compiled(t, "net", allow("net.*")), compiled(t, "ipc", allow("kernel.sem"))}, nil},
-		{"allow a pod when two rules of one policy do", []*Policy{compiled(t, "both", allow("net.*"), allow("kernel.sem"))}, nil},
-		{"reject what only one of the sysctls lacks", []*Policy{compiled(t, "net", allow("net.*")), compiled(t, "shm", allow("kernel.shm*"))}, []violation{
-			{"NotAllowedByPolicy", atSysctls + "Forbidden: line 2: kernel.sem " + notAllowed + askFor},
-		}},
+		{"allow a pod when each allows one of its two sysctls",
+			[]*Policy{compiled(t, "net", allow("net.*")), compiled(t, "ipc", allow("kernel.sem"))}, nil},
+		{"allow a pod when two rules of one policy do",
+			[]*Policy{compiled(t, "both", allow("net.*"), allow("kernel.sem"))}, nil},
+		{"reject what only one of the sysctls lacks",
+			[]*Policy{compiled(t, "net", allow("net.*")), compiled(t, "shm", allow("kernel.shm*"))}, []violation{
+				{"NotAllowedByPolicy", atSysctls + "Forbidden: line 2: kernel.sem " + notAllowed + askFor},
+			}},
 		{
 			"name the one that breaks a bound, before one for another kernel",
-			[]*Policy{compiled(t, "a-guests", onGuests), compiled(t, "few", upTo(100, "net.*")), compiled(t, "ipc", allow("kernel.sem"))},
+			[]*Policy{compiled(t, "a-guests", onGuests), compiled(t, "few", upTo(100, "net.*")),
+				compiled(t, "ipc", allow("kernel.sem"))},
 			[]violation{{
 				"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed +
 					`: the nearest one, SysctlPolicy "few", allows only whole numbers up to 100, not "512"` + askFor,
@@ -37,7 +43,8 @@ func TestPoliciesTogether(t *testing.T) {
 		},
 		{
 			"name the first of two that are as near",
-			[]*Policy{compiled(t, "c", upTo(200, "net.*")), compiled(t, "b", upTo(100, "net.*")), compiled(t, "ipc", allow("kernel.sem"))},
+			[]*Policy{compiled(t, "c", upTo(200, "net.*")), compiled(t, "b", upTo(100, "net.*")),
+				compiled(t, "ipc", allow("kernel.sem"))},
 			[]violation{{
 				"NotAllowedByPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn " + notAllowed +
 					`: the nearest one, SysctlPolicy "b", allows only whole numbers up to 100, not "512"` + askFor,
@@ -73,7 +80,8 @@ func TestPoliciesTogether(t *testing.T) {
 
 func TestNewSetKeepsTheLaterOfTwoWithOneName(t *testing.T) {
 	set := NewSet(
-		[]*Policy{compiled(t, "default", allow("net.*")), compiled(t, "another", allow("fs.mqueue.*")), compiled(t, "default", allow("kernel.sem"))},
+		[]*Policy{compiled(t, "default", allow("net.*")), compiled(t, "another", allow("fs.mqueue.*")),
+			compiled(t, "default", allow("kernel.sem"))},
 		[]*Profile{profile(t, "nginx", "net.core.somaxconn = 1"), profile(t, "nginx", "net.core.somaxconn = 2")},
 	)
 	compare(t, set.Evaluate(ordinary(), asks(t, "net.core.somaxconn = 512\nkernel.sem = 1 2 3 4"), nil), []violation{
@@ -88,7 +96,8 @@ func TestNewSetKeepsTheLaterOfTwoWithOneName(t *testing.T) {
 func TestAllowingNamesThePoliciesInOrder(t *testing.T) {
 	set := NewSet([]*Policy{
 		compiled(t, "z", allow("net.core.*")),
-		compiled(t, "guests", v1alpha1.AllowRule{Names: []string{"*"}, Kernels: []v1alpha1.Kernel{v1alpha1.GuestKernel}}),
+		compiled(t, "guests", v1alpha1.AllowRule{Names: []string{"*"},
+			Kernels: []v1alpha1.Kernel{v1alpha1.GuestKernel}}),
 		compiled(t, "few", v1alpha1.AllowRule{Names: []string{"net.*"}, Max: new(int64(100))}),
 		compiled(t, "ipc", allow("kernel.sem")),
 	}, nil)

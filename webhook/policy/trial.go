@@ -27,18 +27,21 @@ func compileTrial(policy *v1alpha1.SysctlPolicy) (*trial, field.ErrorList) {
 	for i, action := range policy.Spec.ValidationActions {
 		switch {
 		case action != v1alpha1.Deny && action != v1alpha1.Warn && action != v1alpha1.Audit:
-			errs = append(errs, field.NotSupported(actions.Index(i), action, []v1alpha1.ValidationAction{v1alpha1.Audit, v1alpha1.Deny, v1alpha1.Warn}))
+			errs = append(errs, field.NotSupported(actions.Index(i), action,
+				[]v1alpha1.ValidationAction{v1alpha1.Audit, v1alpha1.Deny, v1alpha1.Warn}))
 		case has[action]:
 			errs = append(errs, field.Duplicate(actions.Index(i), action))
 		}
 		has[action] = true
 	}
 	if has[v1alpha1.Deny] && has[v1alpha1.Warn] {
-		errs = append(errs, field.Forbidden(actions, "Deny and Warn must not be together: a rejection already tells the person what a warning would"))
+		errs = append(errs, field.Forbidden(actions,
+			"Deny and Warn must not be together: a rejection already tells the person what a warning would"))
 	}
 	if len(policy.Spec.ValidationActions) == 0 || has[v1alpha1.Deny] {
 		if len(policy.Spec.Replaces) > 0 {
-			errs = append(errs, field.Forbidden(replaces, "is only for a policy on trial, whose validationActions are Warn, Audit or both"))
+			errs = append(errs, field.Forbidden(replaces,
+				"is only for a policy on trial, whose validationActions are Warn, Audit or both"))
 		}
 		return nil, errs
 	}
@@ -51,8 +54,8 @@ func IsOnTrial(policy *v1alpha1.SysctlPolicy) bool {
 	return on != nil && len(errs) == 0
 }
 
-// Trial is what the policies on trial that select a pod say of it. All of them are tried together: administrators split one wide policy
-// into several narrow ones.
+// Trial is what the policies on trial that select a pod say of it. All of them are tried together: administrators split
+// one wide policy into several narrow ones.
 type Trial struct {
 	Policies    []string // by name
 	Warn, Audit bool     // whether some of them warns, or audits
@@ -60,8 +63,8 @@ type Trial struct {
 	Violations []Violation
 }
 
-// Try returns what the policies on trial say of a pod that the policies in force allow; nil if they would allow it too, or none selects
-// it.
+// Try returns what the policies on trial say of a pod that the policies in force allow; nil if they would allow it too,
+// or none selects it.
 func (s *Set) Try(facts Facts, settings []Setting) *Trial {
 	trying := selecting(s.trials, facts)
 	if len(trying) == 0 {
@@ -100,7 +103,8 @@ func (s *Set) onTrial(facts Facts, wanted sysctl.Assignment) string {
 	for _, p := range selecting(s.trials, facts) {
 		for i := range p.rules {
 			if p.rules[i].match(facts, wanted) == allowed {
-				return fmt.Sprintf(" (SysctlPolicy %q would allow it, and is on trial: its spec.validationActions lack Deny)", p.name)
+				return fmt.Sprintf(" (SysctlPolicy %q would allow it, and is on trial: its spec.validationActions "+
+					"lack Deny)", p.name)
 			}
 		}
 	}

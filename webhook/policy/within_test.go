@@ -7,7 +7,8 @@ import (
 
 // FuzzWithin compares with arithmetic on numbers of any length.
 func FuzzWithin(f *testing.F) {
-	for _, seed := range []string{"", "-", "0", "-0", "010", "+1", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "99999999999999999999x", "1_000", "٣"} {
+	for _, seed := range []string{"", "-", "0", "-0", "010", "+1", "9223372036854775807", "9223372036854775808",
+		"-9223372036854775809", "99999999999999999999x", "1_000", "٣"} {
 		f.Add(seed, int64(0), int64(1<<63-1), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, text string, least, most int64, bounds uint8) {

@@ -1,5 +1,5 @@
-// Package regular reads regular files up to a size limit. A path from a command line or a directory may lead to a named pipe without a
-// writer or to an endless device, also by a symbolic link. os.ReadFile would never return from either.
+// Package regular reads regular files up to a size limit. A path from a command line or a directory may lead to a named
+// pipe without a writer or to an endless device, also by a symbolic link. os.ReadFile would never return from either.
 package regular
 
 import (
@@ -11,10 +11,11 @@ import (
 	"syscall"
 )
 
-// ReadFile returns the content of the regular file at path. Any other kind of file, and a file of more than limit bytes, is an error.
+// ReadFile returns the content of the regular file at path. Any other kind of file, and a file of more than limit
+// bytes, is an error.
 func ReadFile(path string, limit int64) ([]byte, error) {
-	// Opening some devices has effects, so the first check comes before. The second check covers a file that is replaced in between.
-	// With O_NONBLOCK, opening a named pipe does not wait for a writer.
+	// Opening some devices has effects, so the first check comes before. The second check covers a file that is
+	// replaced in between. With O_NONBLOCK, opening a named pipe does not wait for a writer.
 	info, err := os.Stat(path)
 	if problem := (*fs.PathError)(nil); errors.As(err, &problem) {
 		problem.Op = "open" // as in the message of os.ReadFile

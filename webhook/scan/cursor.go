@@ -1,12 +1,13 @@
-// Package scan reads a few fields of a JSON document in one pass, without decoding the rest. It is as strict as a full decode: the
-// whole text must be valid JSON in UTF-8. A duplicate field and a field of the wrong type are errors that name the field, because two
-// readers could understand such a document differently. Names are case-sensitive, as in the API server.
+// Package scan reads a few fields of a JSON document in one pass, without decoding the rest. It is as strict as a full
+// decode: the whole text must be valid JSON in UTF-8. A duplicate field and a field of the wrong type are errors that
+// name the field, because two readers could understand such a document differently. Names are case-sensitive, as in the
+// API server.
 //
 // The results are copies, so the caller may overwrite the text afterwards.
 //
 // A full decode of every pod would cost 0.2 ms more for a small pod and 4 ms more for one of 60 KB. Package jsontext of
-// encoding/json/v2 reads tokens without decoding, with the same checks. It replaces this package when the project's Go has it
-// without GOEXPERIMENT.
+// encoding/json/v2 reads tokens without decoding, with the same checks. It replaces this package when the project's Go
+// has it without GOEXPERIMENT.
 package scan
 
 import (
@@ -17,8 +18,8 @@ import (
 	"strings"
 )
 
-// MaxDepth is the deepest nesting allowed. A pod in an AdmissionReview needs fewer than 30 levels. Hostile input with many more would
-// exhaust the stack of a recursive reader.
+// MaxDepth is the deepest nesting allowed. A pod in an AdmissionReview needs fewer than 30 levels. Hostile input with
+// many more would exhaust the stack of a recursive reader.
 const MaxDepth = 128
 
 var (
@@ -28,8 +29,8 @@ var (
 	errMore    = errors.New("and more")
 )
 
-// Cursor reads JSON from front to back. Every method that reads a value moves the cursor past it. After the first syntax error it reads
-// nothing more, and the methods return empty values.
+// Cursor reads JSON from front to back. Every method that reads a value moves the cursor past it. After the first
+// syntax error it reads nothing more, and the methods return empty values.
 type Cursor struct {
 	text  []byte
 	at    int
@@ -82,8 +83,8 @@ func (c *Cursor) nameAt(at int) string {
 // maxProblems limits the errors of one document, which could consist of nothing else.
 const maxProblems = 20
 
-// Errorf records an error of the current value. The end of the document reports all of them at once, but at most maxProblems and a note
-// that there are more.
+// Errorf records an error of the current value. The end of the document reports all of them at once, but at most
+// maxProblems and a note that there are more.
 func (c *Cursor) Errorf(format string, args ...any) {
 	if len(c.problems) >= maxProblems {
 		c.problems = append(c.problems[:maxProblems], errMore)
@@ -150,8 +151,8 @@ func (c *Cursor) Null() bool {
 	return true
 }
 
-// Map calls visit with the key of each entry of a map. The function visit reads the value, and must copy the key to keep it. Any other
-// value is an error.
+// Map calls visit with the key of each entry of a map. The function visit reads the value, and must copy the key to
+// keep it. Any other value is an error.
 func (c *Cursor) Map(visit func(key []byte)) {
 	if c.peek() != '{' {
 		c.mustBe("an object")
@@ -165,12 +166,12 @@ func (c *Cursor) Map(visit func(key []byte)) {
 	}
 }
 
-// maxItems limits the length of a list, because an item may take more memory than its JSON. A pod that fits into etcd has fewer
-// containers, volumes or sysctls.
+// maxItems limits the length of a list, because an item may take more memory than its JSON. A pod that fits into etcd
+// has fewer containers, volumes or sysctls.
 const maxItems = 10_000
 
-// Each calls visit for each object of a list. The function visit reads the object. Any other value, in the list or in its place, and a
-// list that is too long, are errors.
+// Each calls visit for each object of a list. The function visit reads the object. Any other value, in the list or in
+// its place, and a list that is too long, are errors.
 func (c *Cursor) Each(visit func()) {
 	c.each(func() {
 		if c.peek() == '{' {
@@ -251,7 +252,8 @@ func (c *Cursor) name() []byte {
 
 // mustBe reports that a value is of the wrong type, and skips it.
 func (c *Cursor) mustBe(what string) {
-	kind := map[byte]string{'"': "a string", '{': "an object", '[': "a list", 't': "true", 'f': "false", 'n': "null"}[c.peek()]
+	kind := map[byte]string{'"': "a string", '{': "an object", '[': "a list", 't': "true", 'f': "false",
+		'n': "null"}[c.peek()]
 	if kind == "" {
 		kind = "a number"
 	}

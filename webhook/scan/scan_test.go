@@ -37,19 +37,25 @@ func TestRead(t *testing.T) {
 		want       document
 		problem    string
 	}{
-		{"finds its fields among others", `{"a":[{"name":"x"}],"name":"n","on":true,"inner":{"name":"i","b":{}}}`, document{Name: "n", On: true, Inner: struct{ Name string }{"i"}}, ""},
+		{"finds its fields among others", `{"a":[{"name":"x"}],"name":"n","on":true,"inner":{"name":"i","b":{}}}`,
+			document{Name: "n", On: true, Inner: struct{ Name string }{"i"}}, ""},
 		{"reads escapes in names and values", `{"n\u0061me":"\u00e9\n"}`, document{Name: "é\n"}, ""},
 		{"takes null as absent", `{"name":null,"inner":null,"items":null}`, document{}, ""},
 		{"minds the case", `{"Name":"n","NAME":"m"}`, document{}, ""},
-		{"reads a list, and keeps a value unparsed", `{"items":[ {"name":"a","rest": {"x": [1]} } , {"name":"b"}]}`, document{Items: []item{{"a", `{"x": [1]}`}, {"b", ""}}}, ""},
+		{"reads a list, and keeps a value unparsed", `{"items":[ {"name":"a","rest": {"x": [1]} } , {"name":"b"}]}`,
+			document{Items: []item{{"a", `{"x": [1]}`}, {"b", ""}}}, ""},
 		{"rejects a field that stands twice", `{"name":"n","name":"m"}`, document{}, "name stands there twice"},
-		{"rejects one that stands twice by an escape", `{"name":"n","n\u0061me":"n"}`, document{}, "name stands there twice"},
-		{"tells all errors at once, with their paths", `{"name":1,"on":"true","inner":{"name":[]},"items":[{"name":"a"},2]}`, document{},
-			"name must be a string, not a number\non must be true or false, not a string\ninner.name must be a string, not a list\nitems[1] must be an object, not a number"},
+		{"rejects one that stands twice by an escape", `{"name":"n","n\u0061me":"n"}`, document{},
+			"name stands there twice"},
+		{"tells all errors at once, with their paths",
+			`{"name":1,"on":"true","inner":{"name":[]},"items":[{"name":"a"},2]}`, document{},
+			"name must be a string, not a number\non must be true or false, not a string\ninner.name must be a " +
+				"string, not a list\nitems[1] must be an object, not a number"},
 		{"rejects what is no object", `[]`, document{}, "must be an object, not a list"},
 		{"rejects a list of what is no object", `{"items":[null]}`, document{}, "items[0] must be an object, not null"},
 		{"reads on behind an item that is no object", `{"items":[1,{"name":2},null,{"name":"a"}]}`, document{},
-			"items[0] must be an object, not a number\nitems[1].name must be a string, not a number\nitems[2] must be an object, not null"},
+			"items[0] must be an object, not a number\nitems[1].name must be a string, not a number\nitems[2] must " +
+				"be an object, not null"},
 		{"rejects what is no list", `{"items":{}}`, document{}, "items must be a list, not an object"},
 	}
 	for _, test := range tests {
@@ -81,7 +87,8 @@ func TestReadsWholeDocumentsOnly(t *testing.T) {
 		{"rejects what follows the end", `{} {}`, "its JSON is cut short or otherwise broken"},
 		{"rejects nothing at all", ``, "its JSON is cut short or otherwise broken"},
 		{"rejects a comma before the end", `{"a":[1,]}`, "its JSON is cut short or otherwise broken"},
-		{"rejects what is broken in a value passed over", `{"a":{"b":tru}}`, "its JSON is cut short or otherwise broken"},
+		{"rejects what is broken in a value passed over", `{"a":{"b":tru}}`,
+			"its JSON is cut short or otherwise broken"},
 		{"rejects an escape that is none", `{"a":"\u12g4"}`, "its JSON is cut short or otherwise broken"},
 		{"rejects what is not UTF-8", "{\"a\":\"\xff\"}", "its text is not UTF-8"},
 	}
@@ -101,7 +108,8 @@ func TestSeparate(t *testing.T) {
 		"on":    documentFields["on"],
 		"inner": func(d *document, c *Cursor) { apart = c.Isolate(func() { documentFields["inner"](d, c) }) },
 	}))
-	if errorText(err) != "on must be true or false, not a number" || errorText(apart) != "name must be a string, not a number" {
+	if errorText(err) != "on must be true or false, not a number" ||
+		errorText(apart) != "name must be a string, not a number" {
 		t.Errorf("got %v, apart %v", err, apart)
 	}
 }
@@ -109,8 +117,10 @@ func TestSeparate(t *testing.T) {
 // FuzzRead holds the scan against encoding/json: they accept the same texts, and find the same in them.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
-		`{"name":"n","on":true,"inner":{"name":"i"},"items":[{"name":"a"}]}`, `{"n\u0061me":"\ud83d\ude00 \ud800 \udC00\u0000"}`, `{"name":"n","name":"m"}`,
-		`{"Name":"n"}`, `{"inner":{"inner":{"name":"x"}}}`, ` { "name" : "\\\"" } `, `{"items":[{"name":"\/"},{"rest":[1,-2.5e-7,true,false,null,"",{}]}]}`,
+		`{"name":"n","on":true,"inner":{"name":"i"},"items":[{"name":"a"}]}`,
+		`{"n\u0061me":"\ud83d\ude00 \ud800 \udC00\u0000"}`, `{"name":"n","name":"m"}`,
+		`{"Name":"n"}`, `{"inner":{"inner":{"name":"x"}}}`, ` { "name" : "\\\"" } `,
+		`{"items":[{"name":"\/"},{"rest":[1,-2.5e-7,true,false,null,"",{}]}]}`,
 		`{"name":"seven.7","on":false}`, "{\"name\":\"12345678\x1f\"}", `[0]`, `01`, `{"a":1e}`,
 	} {
 		f.Add(seed)

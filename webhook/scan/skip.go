@@ -83,7 +83,8 @@ name:
 func closing(opening byte) byte { return opening + 2 } // in ASCII, '}' comes two after '{', and ']' two after '['
 
 func pastBlanks(text []byte, at int) int {
-	for at < len(text) && text[at] <= ' ' && (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t') {
+	for at < len(text) && text[at] <= ' ' &&
+		(text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t') {
 		at++
 	}
 	return at
@@ -98,7 +99,8 @@ func (c *Cursor) literal(word string) {
 	}
 }
 
-// literalEnd returns the offset after the word, or -1 if the text has another. The functions below do the same for other tokens.
+// literalEnd returns the offset after the word, or -1 if the text has another. The functions below do the same for
+// other tokens.
 func literalEnd(text []byte, at int, word string) int {
 	if end := at + len(word); end <= len(text) && string(text[at:end]) == word {
 		return end
@@ -143,17 +145,18 @@ func digitsEnd(text []byte, at int) int {
 	return at
 }
 
-// stringEnd takes the offset of a string's opening quote. It also returns whether the string has escapes, and records non-ASCII bytes
-// in high. Most of a pod is inside strings, so reading eight bytes at a time makes the whole scan about twice as fast.
+// stringEnd takes the offset of a string's opening quote. It also returns whether the string has escapes, and records
+// non-ASCII bytes in high. Most of a pod is inside strings, so reading eight bytes at a time makes the whole scan about
+// twice as fast.
 func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint64) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for at++; at < len(text); {
 		if at+8 <= len(text) {
 			word := binary.LittleEndian.Uint64(text[at:])
 			high |= word
-			// The high bit of a byte is set if the byte is below 0x21 (in the first word: a quote, which becomes 0x20, or a control
-			// character) or zero (in the second word: a backslash). A borrow can set a false bit above a true one, but never below: the
-			// lowest bit is right.
+			// The high bit of a byte is set if the byte is below 0x21 (in the first word: a quote, which becomes 0x20,
+			// or a control character) or zero (in the second word: a backslash). A borrow can set a false bit above a
+			// true one, but never below: the lowest bit is right.
 			quote, backslash := word^(ones*('"'^' ')), word^(ones*'\\')
 			hits := (((quote - ones*0x21) &^ quote) | ((backslash - ones) &^ backslash)) & highs
 			if hits == 0 {

@@ -32,7 +32,8 @@ type Snapshot struct {
 
 // NewSnapshot returns a Snapshot with the built-in profiles, and unless ownPolicies is set, with the built-in policy.
 func NewSnapshot(ownPolicies bool) (*Snapshot, error) {
-	s := &Snapshot{ownPolicies: ownPolicies, runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
+	s := &Snapshot{ownPolicies: ownPolicies, runtimeClasses: map[string]*nodev1.RuntimeClass{},
+		namespaces: map[string]map[string]string{}}
 	builtIn := []fs.FS{templates.Profiles}
 	if !ownPolicies {
 		builtIn = append(builtIn, templates.Policies)
@@ -58,8 +59,8 @@ func (s *Snapshot) addTree(tree fs.FS) error {
 	})
 }
 
-// Add adds the policies, profiles, RuntimeClasses and namespaces of a manifest. It is an error if there are none. Objects of other
-// kinds are ignored.
+// Add adds the policies, profiles, RuntimeClasses and namespaces of a manifest. It is an error if there are none.
+// Objects of other kinds are ignored.
 func (s *Snapshot) Add(content []byte) error {
 	found, err := manifest.Objects(content)
 	if err != nil {
@@ -123,9 +124,10 @@ func (s *Snapshot) addObject(object manifest.Object) (isUsed bool, err error) {
 	return false, nil
 }
 
-// AddReviewed adds the objects of a manifest whose workloads are under review, and returns those that do not count: a manifest must not
-// decide on its own review. So a SysctlPolicy never counts, and next to policies of one's own, neither do the namespaces and
-// RuntimeClasses by which policies select. Objects that were added before keep their names.
+// AddReviewed adds the objects of a manifest whose workloads are under review, and returns those that do not count: a
+// manifest must not decide on its own review. So a SysctlPolicy never counts, and next to policies of one's own,
+// neither do the namespaces and RuntimeClasses by which policies select. Objects that were added before keep their
+// names.
 func (s *Snapshot) AddReviewed(found []manifest.Object) (ignored []manifest.Object, err error) {
 	reviewed := &Snapshot{runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
 	var errs []error
@@ -177,8 +179,8 @@ func (s *Snapshot) Objects() ([]*v1alpha1.SysctlPolicy, []*v1alpha1.SysctlProfil
 	return s.sysctlPolicies, s.sysctlProfiles
 }
 
-// NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as enrolled: the person who runs the
-// command decides.
+// NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as enrolled: the
+// person who runs the command decides.
 func (s *Snapshot) NamespaceLabels(_ context.Context, name string) (map[string]string, error) {
 	labels := map[string]string{corev1.LabelMetadataName: name, v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 	for key, value := range s.namespaces[name] {

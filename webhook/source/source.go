@@ -1,5 +1,6 @@
-// Package source is where the facts and rules of a decision come from: namespaces, RuntimeClasses, policies and profiles. A Snapshot
-// has read them once, from files or from a cluster. The server's caches, in package cluster, follow a cluster.
+// Package source is where the facts and rules of a decision come from: namespaces, RuntimeClasses, policies and
+// profiles. A Snapshot has read them once, from files or from a cluster. The server's caches, in package cluster,
+// follow a cluster.
 package source
 
 import (

@@ -1,5 +1,5 @@
-// Package sysctl reads what a pod asks for (lines of sysctl.conf(5)) and knows what the kernel and Kubernetes say of each name:
-// which namespace isolates it, from which release, and what must never be set on a shared kernel.
+// Package sysctl reads what a pod asks for (lines of sysctl.conf(5)) and knows what the kernel and Kubernetes say of
+// each name: which namespace isolates it, from which release, and what must never be set on a shared kernel.
 //
 // Everything here is pure. Nothing reads /proc/sys except the generator of hostonly_generated.go and the tests.
 package sysctl
@@ -14,8 +14,8 @@ const (
 
 // LongValues are the sysctls whose values may be longer than MaxValueLength, and how long.
 //
-// The kernel takes a list of ports in parts of a page, whose last byte ends the text (kernel/sysctl.c, proc_do_large_bitmap). One part is
-// enough for a thousand ranges.
+// The kernel takes a list of ports in parts of a page, whose last byte ends the text (kernel/sysctl.c,
+// proc_do_large_bitmap). One part is enough for a thousand ranges.
 var LongValues = map[string]int{"net.ipv4.ip_local_reserved_ports": 4095}
 
 // MaxValueLengthOf returns how many bytes the value of a sysctl may have.
@@ -52,8 +52,9 @@ func (o Operator) String() string {
 	return "="
 }
 
-// The grammar of what Assignment.String returns, as regular expressions in the syntax that Go and CEL share. The guard matches
-// the container's arguments with them. They leave out lengths, which would make an expression long and costly to match.
+// The grammar of what Assignment.String returns, as regular expressions in the syntax that Go and CEL share. The guard
+// matches the container's arguments with them. They leave out lengths, which would make an expression long and costly
+// to match.
 const (
 	// PlainArgument matches "name=value", which `sysctl -w` understands.
 	PlainArgument = `^` + nameExpression + `=` + valueExpression + `$`

@@ -2,11 +2,12 @@ package sysctl
 
 import "strings"
 
-// capacities are limits that people set in order to raise them, and what a new network or IPC namespace starts with on the kernels of
-// today. An old tuning list that sets such a limit often lowers it. Other sysctls are left out: a lower tcp_fin_timeout is meant to be lower.
+// capacities are limits that people set in order to raise them, and what a new network or IPC namespace starts with on
+// the kernels of today. An old tuning list that sets such a limit often lowers it. Other sysctls are left out: a lower
+// tcp_fin_timeout is meant to be lower.
 //
-// Source: the file named, read in Linux 5.10 and 6.12. TCP's buffers are those of a node with a gigabyte of memory or more, and the lower
-// default where two kernels differ; a test compares all with the running kernel.
+// Source: the file named, read in Linux 5.10 and 6.12. TCP's buffers are those of a node with a gigabyte of memory or
+// more, and the lower default where two kernels differ; a test compares all with the running kernel.
 var capacities = map[string]capacity{
 	"net.core.somaxconn":            {"4096", "5.4", "include/linux/socket.h (SOMAXCONN; commit 19f92a030ca6)"},
 	"net.ipv4.tcp_rmem":             {"4096 131072 6291456", "4.20", "net/ipv4/tcp.c (tcp_init; commit a337531b942b)"},
@@ -20,19 +21,20 @@ var capacities = map[string]capacity{
 	"kernel.shmmax":                 {"18446744073692774399", "3.16", "include/uapi/linux/shm.h (SHMMAX)"},
 	"kernel.shmall":                 {"18446744073692774399", "3.16", "include/uapi/linux/shm.h (SHMALL)"},
 	"kernel.shmmni":                 {"4096", "", "include/uapi/linux/shm.h (SHMMNI)"},
-	"kernel.sem":                    {"32000 1024000000 500 32000", "", "include/uapi/linux/sem.h (SEMMSL, SEMMNS, SEMOPM, SEMMNI)"},
-	"kernel.msgmax":                 {"8192", "", "include/uapi/linux/msg.h (MSGMAX)"},
-	"kernel.msgmnb":                 {"16384", "", "include/uapi/linux/msg.h (MSGMNB)"},
-	"kernel.msgmni":                 {"32000", "", "include/uapi/linux/msg.h (MSGMNI)"},
-	"fs.mqueue.msg_max":             {"10", "", "include/linux/ipc_namespace.h (DFLT_MSGMAX)"},
-	"fs.mqueue.msgsize_max":         {"8192", "", "include/linux/ipc_namespace.h (DFLT_MSGSIZEMAX)"},
-	"fs.mqueue.queues_max":          {"256", "", "include/linux/ipc_namespace.h (DFLT_QUEUESMAX)"},
+	"kernel.sem": {"32000 1024000000 500 32000", "",
+		"include/uapi/linux/sem.h (SEMMSL, SEMMNS, SEMOPM, SEMMNI)"},
+	"kernel.msgmax":         {"8192", "", "include/uapi/linux/msg.h (MSGMAX)"},
+	"kernel.msgmnb":         {"16384", "", "include/uapi/linux/msg.h (MSGMNB)"},
+	"kernel.msgmni":         {"32000", "", "include/uapi/linux/msg.h (MSGMNI)"},
+	"fs.mqueue.msg_max":     {"10", "", "include/linux/ipc_namespace.h (DFLT_MSGMAX)"},
+	"fs.mqueue.msgsize_max": {"8192", "", "include/linux/ipc_namespace.h (DFLT_MSGSIZEMAX)"},
+	"fs.mqueue.queues_max":  {"256", "", "include/linux/ipc_namespace.h (DFLT_QUEUESMAX)"},
 }
 
 type capacity struct{ start, since, source string }
 
-// Lowers returns what a new namespace starts with, if the assignment sets a limit below that, and the Linux release since which it does:
-// "" if long since. Such a limit is lower in a pod than without the assignment.
+// Lowers returns what a new namespace starts with, if the assignment sets a limit below that, and the Linux release
+// since which it does: "" if long since. Such a limit is lower in a pod than without the assignment.
 func (a Assignment) Lowers() (start, since string) {
 	c, isCapacity := capacities[a.Name]
 	if !isCapacity || a.Operator != Equal {

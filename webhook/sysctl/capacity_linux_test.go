@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestCapacitiesAgainstTheKernel compares the table with new network and IPC namespaces of the running kernel, which start with as much or more.
+// TestCapacitiesAgainstTheKernel compares the table with new network and IPC namespaces of the running kernel, which
+// start with as much or more.
 func TestCapacitiesAgainstTheKernel(t *testing.T) {
 	needRoot(t)
 	within(t, syscall.CLONE_NEWNET|syscall.CLONE_NEWIPC, func() error {

@@ -34,7 +34,8 @@ func TestLowers(t *testing.T) {
 }
 
 func TestIsLowerNumber(t *testing.T) {
-	for _, ordered := range [][]string{{"-10", "-9", "-1", "0", "1", "9", "10", "9223372036854775807", "9223372036854775808", "18446744073709551615"}} {
+	for _, ordered := range [][]string{{"-10", "-9", "-1", "0", "1", "9", "10", "9223372036854775807",
+		"9223372036854775808", "18446744073709551615"}} {
 		for i, a := range ordered {
 			for j, b := range ordered {
 				if isLowerNumber(a, b) != (i < j) {

@@ -11,19 +11,20 @@ type Entry struct {
 	Name  string
 	Scope Scope
 
-	// HostOnly says, for a name of network scope, why it cannot be set in a pod's own network namespace: absent there, read-only there,
-	// rejected whatever the value, or not isolated though writable. nil when it can be set there.
+	// HostOnly says, for a name of network scope, why it cannot be set in a pod's own network namespace: absent there,
+	// read-only there, rejected whatever the value, or not isolated though writable. nil when it can be set there.
 	HostOnly *Note
 
-	// NamespacedSince is the Linux release ("4.15") from which each namespace has a copy, where that is 4.x or later; "" otherwise.
-	// On an older kernel it does not exist in a pod, and setting it fails.
+	// NamespacedSince is the Linux release ("4.15") from which each namespace has a copy, where that is 4.x or later;
+	// "" otherwise. On an older kernel it does not exist in a pod, and setting it fails.
 	NamespacedSince string
 
-	// SafeSince is the Kubernetes release ("1.29") from which it counts as safe, which no kubelet needs to allow; "" when it is unsafe.
+	// SafeSince is the Kubernetes release ("1.29") from which it counts as safe, which no kubelet needs to allow; ""
+	// when it is unsafe.
 	SafeSince string
 
-	// Forbidden says why it is never set on a shared kernel, whatever a policy allows: it runs code, stops the node or takes
-	// protection away. nil for all others.
+	// Forbidden says why it is never set on a shared kernel, whatever a policy allows: it runs code, stops the node or
+	// takes protection away. nil for all others.
 	Forbidden *Note
 }
 
@@ -50,8 +51,8 @@ func Lookup(name string) Entry {
 	return entry
 }
 
-// Known yields, sorted by name, an entry for every name that a table of the catalogue spells out. Names that only a pattern
-// covers (kernel.panic*) are not among them.
+// Known yields, sorted by name, an entry for every name that a table of the catalogue spells out. Names that only a
+// pattern covers (kernel.panic*) are not among them.
 func Known() iter.Seq[Entry] {
 	names := map[string]bool{}
 	for _, table := range []map[string]string{releases.namespaced, releases.safe} {

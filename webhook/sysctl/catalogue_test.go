@@ -26,17 +26,21 @@ func TestLookup(t *testing.T) {
 		{"net.ipv4.tcp_notsent_lowat", Entry{Scope: Network, NamespacedSince: "4.6", SafeSince: "1.37"}},
 		{"kernel.shm_rmid_forced", Entry{Scope: IPC, SafeSince: "1.4"}},
 		{"net.core.netdev_max_backlog", Entry{Scope: Network, HostOnly: &Note{
-			"belongs to the node: a pod's own network namespace does not have it", "compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c",
+			"belongs to the node: a pod's own network namespace does not have it",
+			"compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c",
 		}}},
 		{"net.core.rmem_max", Entry{Scope: Network, HostOnly: &Note{
-			"belongs to the node: it is read-only in a pod's own network namespace", "compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c",
+			"belongs to the node: it is read-only in a pod's own network namespace",
+			"compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c",
 		}}},
 		{"net.ipv4.neigh.default.gc_thresh3", Entry{Scope: Network, HostOnly: &Note{
-			"belongs to the node: a pod's own network namespace does not have it", "compared on Linux 6.18.44; Linux net/core/neighbour.c",
+			"belongs to the node: a pod's own network namespace does not have it",
+			"compared on Linux 6.18.44; Linux net/core/neighbour.c",
 		}}},
 		{"net.ipv4.neigh.eth0.gc_stale_time", Entry{Scope: Network}},
 		{"net.netfilter.nf_hooks_lwtunnel", Entry{Scope: Network, HostOnly: &Note{
-			"is not isolated: writing it in a pod switches the whole node, until it reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c",
+			"is not isolated: writing it in a pod switches the whole node, until it reboots",
+			"Linux net/netfilter/nf_hooks_lwtunnel.c",
 		}}},
 		{"net.ipv6.conf.all.stable_secret", Entry{Scope: Network, HostOnly: &Note{
 			"cannot be set: every kernel rejects it, and takes net.ipv6.conf.default.stable_secret in its place",
@@ -45,13 +49,16 @@ func TestLookup(t *testing.T) {
 		{"net.ipv6.conf.default.stable_secret", Entry{Scope: Network}},
 		{"net.ipv6.conf.eth0.stable_secret", Entry{Scope: Network}},
 		{"kernel.core_pattern", Entry{Scope: Node, Forbidden: &Note{
-			"names a program that the node runs as root at every crash", "Linux Documentation/admin-guide/sysctl/kernel.rst",
+			"names a program that the node runs as root at every crash",
+			"Linux Documentation/admin-guide/sysctl/kernel.rst",
 		}}},
 		{"kernel.panic_on_oops", Entry{Scope: Node, Forbidden: &Note{
-			"decides when the node panics, and whether it reboots then", "Linux Documentation/admin-guide/sysctl/kernel.rst",
+			"decides when the node panics, and whether it reboots then",
+			"Linux Documentation/admin-guide/sysctl/kernel.rst",
 		}}},
 		{"fs.binfmt_misc.register", Entry{Scope: Node, Forbidden: &Note{
-			"makes the node run an interpreter of the writer's choice for other pods' programs", "Linux Documentation/admin-guide/binfmt-misc.rst",
+			"makes the node run an interpreter of the writer's choice for other pods' programs",
+			"Linux Documentation/admin-guide/binfmt-misc.rst",
 		}}},
 		{"vm.max_map_count", Entry{Scope: Node}},
 	} {
@@ -66,7 +73,8 @@ func TestLookup(t *testing.T) {
 
 func TestLookupHostOnlyOfTheContract(t *testing.T) {
 	for _, name := range []string{
-		"net.core.netdev_max_backlog", "net.core.default_qdisc", "net.ipv4.tcp_mem", "net.nf_conntrack_max", "net.netfilter.nf_conntrack_max", "net.tipc.tipc_rmem",
+		"net.core.netdev_max_backlog", "net.core.default_qdisc", "net.ipv4.tcp_mem", "net.nf_conntrack_max",
+		"net.netfilter.nf_conntrack_max", "net.tipc.tipc_rmem",
 	} {
 		if Lookup(name).HostOnly == nil {
 			t.Errorf("%s can be set in a pod", name)
@@ -76,8 +84,10 @@ func TestLookupHostOnlyOfTheContract(t *testing.T) {
 
 func TestLookupForbidsTheContract(t *testing.T) {
 	for _, name := range []string{
-		"kernel.core_pattern", "kernel.modprobe", "kernel.hotplug", "kernel.sysrq", "kernel.poweroff_cmd", "kernel.panic", "kernel.panic_on_warn",
-		"fs.binfmt_misc.status", "kernel.modules_disabled", "kernel.kexec_load_disabled", "kernel.kexec_load_limit_panic", "kernel.usermodehelper.bset",
+		"kernel.core_pattern", "kernel.modprobe", "kernel.hotplug", "kernel.sysrq", "kernel.poweroff_cmd",
+		"kernel.panic", "kernel.panic_on_warn",
+		"fs.binfmt_misc.status", "kernel.modules_disabled", "kernel.kexec_load_disabled",
+		"kernel.kexec_load_limit_panic", "kernel.usermodehelper.bset",
 	} {
 		if Lookup(name).Forbidden == nil {
 			t.Errorf("%s is not forbidden", name)
@@ -109,7 +119,8 @@ func TestTablesAreSound(t *testing.T) {
 		if e.NamespacedSince != "" && (e.HostOnly != nil || e.Scope != Network) {
 			t.Errorf("%s is namespaced since Linux %s, and yet not settable", e.Name, e.NamespacedSince)
 		}
-		if e.NamespacedSince != "" && !linux.MatchString(e.NamespacedSince) || e.SafeSince != "" && !kubernetes.MatchString(e.SafeSince) {
+		if e.NamespacedSince != "" && !linux.MatchString(e.NamespacedSince) || e.SafeSince != "" &&
+			!kubernetes.MatchString(e.SafeSince) {
 			t.Errorf("%s has the release %q, %q", e.Name, e.NamespacedSince, e.SafeSince)
 		}
 		if e.Forbidden != nil && e.Scope != Node {
@@ -143,8 +154,9 @@ func TestTablesAreSound(t *testing.T) {
 	}
 }
 
-// TestSafeSinceAgreesWithPodSecurityAdmission asks Pod Security admission, release by release, for a verdict on a pod with each known
-// name. It came with Kubernetes 1.22, and its "1.0" is the list of that time, so that list does not distinguish earlier releases.
+// TestSafeSinceAgreesWithPodSecurityAdmission asks Pod Security admission, release by release, for a verdict on a pod
+// with each known name. It came with Kubernetes 1.22, and its "1.0" is the list of that time, so that list does not
+// distinguish earlier releases.
 func TestSafeSinceAgreesWithPodSecurityAdmission(t *testing.T) {
 	const oldest, newest = 22, 37 // newest is the release of the module in go.mod
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
@@ -154,14 +166,17 @@ func TestSafeSinceAgreesWithPodSecurityAdmission(t *testing.T) {
 	for minor := oldest; minor <= newest; minor++ {
 		baseline := api.LevelVersion{Level: api.LevelBaseline, Version: api.MajorMinorVersion(1, minor)}
 		for e := range Known() {
-			pod := &corev1.PodSpec{SecurityContext: &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: e.Name, Value: "1"}}}}
+			pod := &corev1.PodSpec{SecurityContext: &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: e.Name,
+				Value: "1"}}}}
 			verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(baseline, &metav1.ObjectMeta{}, pod))
 			if want := safeIn(e, minor); verdict.Allowed != want {
-				t.Errorf("%s in 1.%d: Pod Security admission says safe=%t, the catalogue %t", e.Name, minor, verdict.Allowed, want)
+				t.Errorf("%s in 1.%d: Pod Security admission says safe=%t, the catalogue %t", e.Name, minor,
+					verdict.Allowed, want)
 			}
 		}
 	}
-	if safe := slices.DeleteFunc(slices.Collect(Known()), func(e Entry) bool { return e.SafeSince == "" }); len(safe) != 14 {
+	if safe := slices.DeleteFunc(slices.Collect(Known()),
+		func(e Entry) bool { return e.SafeSince == "" }); len(safe) != 14 {
 		t.Errorf("%d safe names, 14 in Kubernetes 1.%d", len(safe), newest)
 	}
 }
@@ -177,13 +192,15 @@ func safeIn(e Entry, minor int) bool {
 // TestScopeAgreesWithKubernetes holds ScopeOf to the kubelet's own table.
 func TestScopeAgreesWithKubernetes(t *testing.T) {
 	names := []string{
-		"kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "fs.mqueue.msg_max",
+		"kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.msgmax", "kernel.msgmnb",
+		"kernel.msgmni", "fs.mqueue.msg_max",
 		"vm.max_map_count", "kernel.pid_max", "fs.file-max", "net.core.somaxconn",
 	}
 	for e := range Known() {
 		names = append(names, e.Name)
 	}
-	scopes := map[upstream.Namespace]Scope{upstream.NetNamespace: Network, upstream.IPCNamespace: IPC, upstream.UnknownNamespace: Node}
+	scopes := map[upstream.Namespace]Scope{upstream.NetNamespace: Network, upstream.IPCNamespace: IPC,
+		upstream.UnknownNamespace: Node}
 	for _, name := range names {
 		namespace, _, _ := upstream.GetNamespace(name)
 		if got, want := ScopeOf(name), scopes[namespace]; got != want {

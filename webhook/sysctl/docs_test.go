@@ -26,7 +26,8 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/sysctls.md is not what the catalogue says: run go test ./webhook/sysctl -run Docs -update (-want +got):\n%s", diff)
+		t.Errorf("docs/sysctls.md is not what the catalogue says: run go test ./webhook/sysctl -run Docs -update "+
+			"(-want +got):\n%s", diff)
 	}
 }
 
@@ -76,9 +77,11 @@ This page is made from the catalogue, `+"`webhook/sysctl/catalogue.tsv`"+`. %s
 		if p.DefaultDependsOnNode() && value != "" {
 			value += " (node)"
 		}
-		fmt.Fprintf(&page, "| %s | %s | %s | %s | %s |\n", p.docsName(), value, p.NewestBounds(), since, strings.Join(p.docsNotes(name), "; "))
+		fmt.Fprintf(&page, "| %s | %s | %s | %s | %s |\n", p.docsName(), value, p.NewestBounds(), since,
+			strings.Join(p.docsNotes(name), "; "))
 	}
-	page.WriteString("\n## Sysctls that belong to the node\n\nNo pod can set them. An administrator sets them on the node.\n\n| name | why |\n|---|---|\n" + node.String())
+	page.WriteString("\n## Sysctls that belong to the node\n\nNo pod can set them. An administrator sets them on the " +
+		"node.\n\n| name | why |\n|---|---|\n" + node.String())
 	return page.String()
 }
 

@@ -6,23 +6,29 @@ import (
 	"strings"
 )
 
-// nodeDefaults are names whose value in a new namespace depends on the node: its memory, its processors, or its own setting, which a new network
-// namespace takes over.
+// nodeDefaults are names whose value in a new namespace depends on the node: its memory, its processors, or its own
+// setting, which a new network namespace takes over.
 //
-// Source: Linux net/ipv4/tcp.c (tcp_init, by memory), net/ipv4/tcp_ipv4.c (tcp_sk_init), net/core/neighbour.c, net/ipv4/devinet.c
-// (devinet_init_net, which copies the node's), net/netfilter/nf_conntrack_core.c, Documentation/admin-guide/sysctl/net.rst.
+// Source: Linux net/ipv4/tcp.c (tcp_init, by memory), net/ipv4/tcp_ipv4.c (tcp_sk_init), net/core/neighbour.c,
+// net/ipv4/devinet.c (devinet_init_net, which copies the node's), net/netfilter/nf_conntrack_core.c,
+// Documentation/admin-guide/sysctl/net.rst.
 var nodeDefaults = []string{
-	"net.core.optmem_max", "net.core.rmem_default", "net.core.rmem_max", "net.core.rps_default_mask", "net.core.wmem_default", "net.core.wmem_max",
-	"net.ipv4.ip_forward", "net.ipv4.tcp_allowed_congestion_control", "net.ipv4.tcp_available_congestion_control", "net.ipv4.tcp_congestion_control",
-	"net.ipv4.tcp_ehash_entries", "net.ipv4.tcp_fastopen", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_max_tw_buckets", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
-	"net.ipv4.udp_hash_entries", "net.netfilter.nf_conntrack_buckets", "net.netfilter.nf_conntrack_expect_max", "net.netfilter.nf_conntrack_max",
+	"net.core.optmem_max", "net.core.rmem_default", "net.core.rmem_max", "net.core.rps_default_mask",
+	"net.core.wmem_default", "net.core.wmem_max",
+	"net.ipv4.ip_forward", "net.ipv4.tcp_allowed_congestion_control", "net.ipv4.tcp_available_congestion_control",
+	"net.ipv4.tcp_congestion_control",
+	"net.ipv4.tcp_ehash_entries", "net.ipv4.tcp_fastopen", "net.ipv4.tcp_max_syn_backlog",
+	"net.ipv4.tcp_max_tw_buckets", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
+	"net.ipv4.udp_hash_entries", "net.netfilter.nf_conntrack_buckets", "net.netfilter.nf_conntrack_expect_max",
+	"net.netfilter.nf_conntrack_max",
 	"net.unix.max_dgram_qlen",
 }
 
-// conditions are names whose bounds follow something else, and what that is. They complete a sentence that begins with the sysctl's name.
+// conditions are names whose bounds follow something else, and what that is. They complete a sentence that begins with
+// the sysctl's name.
 //
-// Source: Linux net/ipv6/addrconf.c, addrconf_sysctl_mtu and addrconf_sysctl_addr_gen_mode; net/core/sysctl_net_core.c, rps_default_mask_sysctl;
-// net/mptcp/ctrl.c, proc_scheduler and proc_path_manager.
+// Source: Linux net/ipv6/addrconf.c, addrconf_sysctl_mtu and addrconf_sysctl_addr_gen_mode; net/core/sysctl_net_core.c,
+// rps_default_mask_sysctl; net/mptcp/ctrl.c, proc_scheduler and proc_path_manager.
 var conditions = map[string]string{
 	"net.core.rps_default_mask":     "takes a hexadecimal mask of the node's processors",
 	"net.mptcp.path_manager":        "takes what the node lists in net.mptcp.available_path_managers",
@@ -33,7 +39,8 @@ var conditions = map[string]string{
 
 // DefaultDependsOnNode reports whether the default of the catalogue is only that of the machine that it was made on.
 func (p *Parameter) DefaultDependsOnNode() bool {
-	if strings.HasPrefix(p.Name, "net.ipv4.conf.") || strings.Contains(p.Name, ".neigh.") || strings.HasPrefix(p.Name, "net.netfilter.nf_log.") {
+	if strings.HasPrefix(p.Name, "net.ipv4.conf.") || strings.Contains(p.Name, ".neigh.") ||
+		strings.HasPrefix(p.Name, "net.netfilter.nf_log.") {
 		return true
 	}
 	for _, name := range nodeDefaults {
@@ -46,10 +53,14 @@ func (p *Parameter) DefaultDependsOnNode() bool {
 
 // defaultChanges are defaults that a release changed, as read in the source trees of the catalogue.
 var defaultChanges = []struct{ name, text, source string }{
-	{"net.core.somaxconn", "started with 128 in Linux 4.19; with 4096 from 5.4 on", "Linux include/linux/socket.h (SOMAXCONN)"},
-	{"net.ipv4.tcp_rmem", "started with 87380 in the middle in Linux 4.19; with 131072 from 5.4 on", "Linux net/ipv4/tcp.c (tcp_init)"},
-	{"net.ipv4.tcp_limit_output_bytes", "started with 262144 in Linux 4.19, with 1048576 from 5.4 to 6.12", "Linux net/ipv4/tcp_ipv4.c (tcp_sk_init)"},
-	{"net.ipv4.tcp_challenge_ack_limit", "started with 1000 up to Linux 5.15; with 2147483647 from 6.1 on", "Linux net/ipv4/tcp_ipv4.c (tcp_sk_init)"},
+	{"net.core.somaxconn", "started with 128 in Linux 4.19; with 4096 from 5.4 on",
+		"Linux include/linux/socket.h (SOMAXCONN)"},
+	{"net.ipv4.tcp_rmem", "started with 87380 in the middle in Linux 4.19; with 131072 from 5.4 on",
+		"Linux net/ipv4/tcp.c (tcp_init)"},
+	{"net.ipv4.tcp_limit_output_bytes", "started with 262144 in Linux 4.19, with 1048576 from 5.4 to 6.12",
+		"Linux net/ipv4/tcp_ipv4.c (tcp_sk_init)"},
+	{"net.ipv4.tcp_challenge_ack_limit", "started with 1000 up to Linux 5.15; with 2147483647 from 6.1 on",
+		"Linux net/ipv4/tcp_ipv4.c (tcp_sk_init)"},
 }
 
 // effects are what else a write changes.
@@ -58,18 +69,22 @@ var effects = []struct {
 	text, source string
 }{
 	{
-		[]string{"net.ipv4.ip_forward"}, "resets other parameters when it changes: those of net.ipv4.conf.* take the values of a router, or of a host",
+		[]string{"net.ipv4.ip_forward"}, "resets other parameters when it changes: those of net.ipv4.conf.* take the " +
+			"values of a router, or of a host",
 		"Linux Documentation/networking/ip-sysctl.rst (ip_forward)",
 	},
 	{
-		[]string{"net.ipv4.tcp_congestion_control"}, "may load the module tcp_<name> on the node when a privileged container writes it",
+		[]string{"net.ipv4.tcp_congestion_control"},
+		"may load the module tcp_<name> on the node when a privileged container writes it",
 		"Linux net/ipv4/tcp_cong.c (tcp_set_default_congestion_control)",
 	},
 	{
-		[]string{"net.ipv6.conf.*.disable_ipv6"}, "removes the IPv6 addresses and routes of the interface when it is set",
+		[]string{"net.ipv6.conf.*.disable_ipv6"},
+		"removes the IPv6 addresses and routes of the interface when it is set",
 		"Linux Documentation/networking/ip-sysctl.rst (disable_ipv6)",
 	},
-	{[]string{"net.ipv4.route.flush", "net.ipv6.route.flush"}, "empties the namespace's route cache when it is written", "Linux net/ipv4/route.c, net/ipv6/route.c"},
+	{[]string{"net.ipv4.route.flush", "net.ipv6.route.flush"}, "empties the namespace's route cache when it is written",
+		"Linux net/ipv4/route.c, net/ipv6/route.c"},
 }
 
 // formats are what the kernel reads from a value that is text.
@@ -80,7 +95,8 @@ var formats = map[string]struct {
 }{
 	"net.ipv4.tcp_fastopen_key": {
 		regexp.MustCompile(`^[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3}(,[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3})?$`).MatchString,
-		"takes one key or two, joined by a comma, each of four hexadecimal numbers joined by -", "Linux net/ipv4/sysctl_net_ipv4.c (proc_tcp_fastopen_key)",
+		"takes one key or two, joined by a comma, each of four hexadecimal numbers joined by -",
+		"Linux net/ipv4/sysctl_net_ipv4.c (proc_tcp_fastopen_key)",
 	},
 	"net.ipv6.conf.*.stable_secret": {
 		func(value string) bool {

@@ -6,16 +6,20 @@ const (
 	vmDoc     = "Linux Documentation/admin-guide/sysctl/vm.rst"
 )
 
-// neverShared are the names that are rejected on a shared kernel whatever a policy allows. All are of node scope (a test sees to it), which
-// alone would reject them; the table is there so that no later rule opens them by accident, and to tell the person why.
+// neverShared are the names that are rejected on a shared kernel whatever a policy allows. All are of node scope (a
+// test sees to it), which alone would reject them; the table is there so that no later rule opens them by accident, and
+// to tell the person why.
 var neverShared = []row{
 	// They make the kernel run a program as root, outside every container.
-	{"fs.binfmt_misc.*", "makes the node run an interpreter of the writer's choice for other pods' programs", "Linux Documentation/admin-guide/binfmt-misc.rst"},
+	{"fs.binfmt_misc.*", "makes the node run an interpreter of the writer's choice for other pods' programs",
+		"Linux Documentation/admin-guide/binfmt-misc.rst"},
 	{"kernel.core_pattern", "names a program that the node runs as root at every crash", kernelDoc},
 	{"kernel.hotplug", "names a program that the node runs as root for every device event", kernelDoc},
 	{"kernel.modprobe", "names the program that the node runs as root to load a kernel module", kernelDoc},
-	{"kernel.poweroff_cmd", "names the program that the node runs as root to power off", "Linux kernel/reboot.c (poweroff_cmd)"},
-	{"kernel.usermodehelper.*", "sets the capabilities of the programs that the kernel starts as root", "Linux kernel/umh.c (usermodehelper_table)"},
+	{"kernel.poweroff_cmd", "names the program that the node runs as root to power off",
+		"Linux kernel/reboot.c (poweroff_cmd)"},
+	{"kernel.usermodehelper.*", "sets the capabilities of the programs that the kernel starts as root",
+		"Linux kernel/umh.c (usermodehelper_table)"},
 
 	// They stop or reboot the node, now or at the next fault.
 	{"kernel.cad_pid", "chooses the process that a reboot key is sent to", kernelDoc},
@@ -26,7 +30,8 @@ var neverShared = []row{
 	{"kernel.oops_limit", "makes the node panic after some kernel faults", kernelDoc},
 	{"kernel.panic*", "decides when the node panics, and whether it reboots then", kernelDoc},
 	{"kernel.softlockup_panic", "makes the node panic when a CPU is stuck", kernelDoc},
-	{"kernel.sysrq", "opens the keys that crash, reboot or debug the node", "Linux Documentation/admin-guide/sysrq.rst"},
+	{"kernel.sysrq", "opens the keys that crash, reboot or debug the node",
+		"Linux Documentation/admin-guide/sysrq.rst"},
 	{"kernel.unknown_nmi_panic", "makes the node panic on an unknown interrupt", kernelDoc},
 	{"kernel.warn_limit", "makes the node panic after some kernel warnings", kernelDoc},
 	{"vm.panic_on_oom", "makes the node panic instead of ending one process when memory runs out", vmDoc},
@@ -36,7 +41,8 @@ var neverShared = []row{
 	{"kernel.kexec_load_limit_*", "cannot be taken back until the node reboots", kernelDoc},
 	{"kernel.modules_disabled", "stops the node from loading modules until it reboots", kernelDoc},
 	{"kernel.unprivileged_bpf_disabled", "opens BPF to every process, or closes it until the node reboots", kernelDoc},
-	{"kernel.yama.*", "decides who may trace whom on the whole node; its strictest value stays until the node reboots", "Linux Documentation/admin-guide/LSM/Yama.rst"},
+	{"kernel.yama.*", "decides who may trace whom on the whole node; its strictest value stays until the node reboots",
+		"Linux Documentation/admin-guide/LSM/Yama.rst"},
 
 	// They take protection away from every pod on the node.
 	{"fs.protected_*", "takes protection against link and file attacks away from the whole node", fsDoc},
@@ -44,7 +50,8 @@ var neverShared = []row{
 	{"kernel.dmesg_restrict", "opens the kernel's log to every process", kernelDoc},
 	{"kernel.io_uring_disabled", "opens io_uring to every process, or closes it", kernelDoc},
 	{"kernel.kptr_restrict", "opens kernel addresses to every process", kernelDoc},
-	{"kernel.perf_event_paranoid", "opens performance events, which tell of other processes, to every process", kernelDoc},
+	{"kernel.perf_event_paranoid", "opens performance events, which tell of other processes, to every process",
+		kernelDoc},
 	{"kernel.randomize_va_space", "takes address randomization away from the whole node", kernelDoc},
 	{"vm.mmap_min_addr", "takes protection against kernel null pointer attacks away from the whole node", vmDoc},
 	{"vm.unprivileged_userfaultfd", "opens userfaultfd for kernel faults to every process", vmDoc},

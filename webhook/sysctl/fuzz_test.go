@@ -70,10 +70,12 @@ func FuzzParse(f *testing.F) {
 			if text := a.String(); !argument.MatchString(text) || plain.MatchString(text) != a.IsPlain() {
 				t.Errorf("renders %q; plain: %t", text, a.IsPlain())
 			}
-			if longest := MaxValueLengthOf(a.Name); len(a.Value) > longest || longest > MaxValueLength && a.Name != "net.ipv4.ip_local_reserved_ports" {
+			if longest := MaxValueLengthOf(a.Name); len(a.Value) > longest || longest > MaxValueLength &&
+				a.Name != "net.ipv4.ip_local_reserved_ports" {
 				t.Errorf("%s: accepts a value of %d bytes", a.Name, len(a.Value))
 			}
-			if !valueGrammar.MatchString(a.Value) || strings.Contains(a.Value, "  ") || strings.Trim(a.Value, blanks) != a.Value {
+			if !valueGrammar.MatchString(a.Value) || strings.Contains(a.Value, "  ") ||
+				strings.Trim(a.Value, blanks) != a.Value {
 				t.Errorf("accepts the value %q", a.Value)
 			}
 			if names[a.Name] {
@@ -133,5 +135,6 @@ func FuzzParseName(f *testing.F) {
 var interfaceInDots = regexp.MustCompile(`^net\.((ipv4|ipv6)\.(conf|neigh)|mpls\.conf)\.[^.]+\.[^.]+\..+$`)
 
 func isName(name string) bool {
-	return nameGrammar.MatchString(name) && len(name) <= MaxNameLength && (!strings.Contains(name, "/") || slashGrammar.MatchString(name))
+	return nameGrammar.MatchString(name) && len(name) <= MaxNameLength &&
+		(!strings.Contains(name, "/") || slashGrammar.MatchString(name))
 }

@@ -11,8 +11,9 @@ import (
 // Assigned matches a line that assigns a value, as far as its characters go: the name is not checked. Ignored matches
 // a line that Parse skips. Both are of the syntax that Go and CEL share.
 const (
-	Assigned = `^[ \t]*-?[A-Za-z0-9_][A-Za-z0-9_./-]*[ \t]*>?=[ \t]*` + valueCharacter + `+([ \t]+` + valueCharacter + `+)*[ \t]*\r?$`
-	Ignored  = `^[ \t]*\r?$|^[ \t]*[#;]`
+	Assigned = `^[ \t]*-?[A-Za-z0-9_][A-Za-z0-9_./-]*[ \t]*>?=[ \t]*` + valueCharacter + `+([ \t]+` + valueCharacter +
+		`+)*[ \t]*\r?$`
+	Ignored = `^[ \t]*\r?$|^[ \t]*[#;]`
 	// WholeNumber matches what isWholeNumber takes.
 	WholeNumber = `^(0|-?[1-9][0-9]*)$`
 

@@ -38,8 +38,8 @@ func observedHostOnly() []row {
 	return rows
 }
 
-// hostOnly is what the catalogue says of a parameter that no pod can set; nil if pods can. The tables above and below come first, since they say
-// more, and the guard is made from them: they list what distributions' kernels have.
+// hostOnly is what the catalogue says of a parameter that no pod can set; nil if pods can. The tables above and below
+// come first, since they say more, and the guard is made from them: they list what distributions' kernels have.
 func (p *Parameter) hostOnly() *Note {
 	source := "compared in Linux 4.19 to 6.18"
 	switch {
@@ -53,25 +53,32 @@ func (p *Parameter) hostOnly() *Note {
 	return nil
 }
 
-// readHostOnly are names that were read in the kernel's source: of modules that the generator's kernel lacks, and of files that
-// a new network namespace has, writable by their mode, but does not isolate or never takes a value for. A later row wins over an observed one of the same name.
+// readHostOnly are names that were read in the kernel's source: of modules that the generator's kernel lacks, and of
+// files that a new network namespace has, writable by their mode, but does not isolate or never takes a value for. A
+// later row wins over an observed one of the same name.
 var readHostOnly = []row{
 	// Its handler turns a static key of the whole kernel, in every namespace, and never back.
-	{"net.netfilter.nf_hooks_lwtunnel", "is not isolated: writing it in a pod switches the whole node, until it reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c"},
+	{"net.netfilter.nf_hooks_lwtunnel", "is not isolated: writing it in a pod switches the whole node, until it " +
+		"reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c"},
 
-	// Before these two were made read-only, a pod that wrote them changed the node; Kubernetes' documentation still warns of it.
+	// Before these two were made read-only, a pod that wrote them changed the node; Kubernetes' documentation still
+	// warns of it.
 	{
-		"net.netfilter.nf_conntrack_max", "belongs to the node: it is read-only in a pod's own network namespace, and an older kernel would change it for the whole node",
+		"net.netfilter.nf_conntrack_max", "belongs to the node: it is read-only in a pod's own network namespace, " +
+			"and an older kernel would change it for the whole node",
 		"Linux net/netfilter/nf_conntrack_standalone.c; kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster",
 	},
 	{
-		"net.netfilter.nf_conntrack_expect_max", "belongs to the node: it is read-only in a pod's own network namespace, and an older kernel would change it for the whole node",
+		"net.netfilter.nf_conntrack_expect_max",
+		"belongs to the node: it is read-only in a pod's own network namespace, and an older kernel would change " +
+			"it for the whole node",
 		"Linux net/netfilter/nf_conntrack_standalone.c; kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster",
 	},
 
 	// Its mode says that root may write it.
 	{
-		"net.ipv6.conf.all.stable_secret", "cannot be set: every kernel rejects it, and takes net.ipv6.conf.default.stable_secret in its place",
+		"net.ipv6.conf.all.stable_secret", "cannot be set: every kernel rejects it, and takes " +
+			"net.ipv6.conf.default.stable_secret in its place",
 		"Linux Documentation/networking/ip-sysctl.rst (stable_secret)",
 	},
 

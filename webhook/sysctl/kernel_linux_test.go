@@ -15,8 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
-// TestNetworkNamesAgainstTheKernel compares the catalogue with a new network namespace of the running kernel: what is not host-only there
-// must be writable, and what is host-only must not be. Names that a smaller kernel lacks are passed over.
+// TestNetworkNamesAgainstTheKernel compares the catalogue with a new network namespace of the running kernel: what is
+// not host-only there must be writable, and what is host-only must not be. Names that a smaller kernel lacks are passed
+// over.
 func TestNetworkNamesAgainstTheKernel(t *testing.T) {
 	running := strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease"))
 	if version.MustParseGeneric(running).LessThan(version.MustParseGeneric(observedOnRelease)) {
@@ -33,9 +34,11 @@ func TestNetworkNamesAgainstTheKernel(t *testing.T) {
 		entry := Lookup(name)
 		switch writable := mode.Perm()&0o200 != 0; {
 		case entry.HostOnly == nil && !writable:
-			t.Errorf("%s is read-only in a new network namespace, and the catalogue does not know: run go generate ./webhook/sysctl", name)
+			t.Errorf("%s is read-only in a new network namespace, and the catalogue does not know: run go generate "+
+				"./webhook/sysctl", name)
 		case entry.HostOnly != nil && writable && !strings.HasPrefix(entry.HostOnly.Reason, "is not isolated"):
-			t.Errorf("%s is writable in a new network namespace: the catalogue says it %s: run go generate ./webhook/sysctl", name, entry.HostOnly.Reason)
+			t.Errorf("%s is writable in a new network namespace: the catalogue says it %s: run go generate "+
+				"./webhook/sysctl", name, entry.HostOnly.Reason)
 		}
 	}
 }
@@ -172,7 +175,8 @@ func listIn(t *testing.T, namespace int, folders ...string) map[string]fs.FileMo
 	return files
 }
 
-// within runs f in new namespaces: on a thread of its own, which ends with it, since /proc/sys shows the namespaces of the thread that looks.
+// within runs f in new namespaces: on a thread of its own, which ends with it, since /proc/sys shows the namespaces of
+// the thread that looks.
 func within(t *testing.T, namespaces int, f func() error) {
 	t.Helper()
 	needRoot(t)

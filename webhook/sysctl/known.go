@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// namesFile lists the names that are in no namespace, of kernels from 4.4 to 6.18, from Linux Documentation/admin-guide/sysctl. Those below
-// net.* and of IPC namespaces are in the catalogue.
+// namesFile lists the names that are in no namespace, of kernels from 4.4 to 6.18, from Linux
+// Documentation/admin-guide/sysctl. Those below net.* and of IPC namespaces are in the catalogue.
 //
 //go:embed names.txt
 var namesFile string
@@ -14,8 +14,9 @@ var namesFile string
 // spelledOut holds every known name. Nothing changes it.
 var spelledOut = spellOut()
 
-// IsKnown reports whether the catalogue spells out a name that some supported kernel has, or the same name for the interface of which its
-// interface is a VLAN. A name that only a pattern of the catalogue covers is not known: it need not exist.
+// IsKnown reports whether the catalogue spells out a name that some supported kernel has, or the same name for the
+// interface of which its interface is a VLAN. A name that only a pattern of the catalogue covers is not known: it need
+// not exist.
 func IsKnown(name string) bool {
 	if parameter, isVLAN := untagged(name); isVLAN {
 		name = parameter

@@ -123,7 +123,8 @@ func TestPattern(t *testing.T) {
 		matches []string
 		not     []string
 	}{
-		{"net.core.somaxconn", "net.core.somaxconn", []string{"net.core.somaxconn"}, []string{"net.core.somaxconn2", "net.core", ""}},
+		{"net.core.somaxconn", "net.core.somaxconn", []string{"net.core.somaxconn"},
+			[]string{"net.core.somaxconn2", "net.core", ""}},
 		{"net/core/somaxconn", "net.core.somaxconn", []string{"net.core.somaxconn"}, nil},
 		{"net.*", "net.*", []string{"net.core.somaxconn", "net.x"}, []string{"network.x", "net"}},
 		{"net/ipv4/*", "net.ipv4.*", []string{"net.ipv4.tcp_rmem"}, []string{"net.ipv6.x"}},
@@ -132,18 +133,25 @@ func TestPattern(t *testing.T) {
 		{"*", "*", []string{"vm.max_map_count", "net.x"}, nil},
 		{
 			"net.ipv4.conf.*.send_redirects", "net.ipv4.conf.*.send_redirects",
-			[]string{"net.ipv4.conf.net1.send_redirects", "net.ipv4.conf.all.send_redirects", "net.ipv4.conf.eth0/100.send_redirects"},
+			[]string{"net.ipv4.conf.net1.send_redirects", "net.ipv4.conf.all.send_redirects",
+				"net.ipv4.conf.eth0/100.send_redirects"},
 			[]string{
-				"net.ipv4.conf.net1.send_redirects2", "net.ipv4.conf.net1.accept_redirects", "net.ipv6.conf.net1.send_redirects",
-				"net.ipv4.conf.send_redirects", "net.ipv4.conf..send_redirects", "net.ipv4.conf.a.b.send_redirects", "net.ipv4.conf.net1", "",
+				"net.ipv4.conf.net1.send_redirects2", "net.ipv4.conf.net1.accept_redirects",
+				"net.ipv6.conf.net1.send_redirects",
+				"net.ipv4.conf.send_redirects", "net.ipv4.conf..send_redirects", "net.ipv4.conf.a.b.send_redirects",
+				"net.ipv4.conf.net1", "",
 			},
 		},
-		{"net/ipv6/conf/*/accept_ra", "net.ipv6.conf.*.accept_ra", []string{"net.ipv6.conf.eth0.accept_ra"}, []string{"net.ipv6.conf.eth0.accept_ra_pinfo"}},
-		{"net.ipv6.conf.*.accept_ra*", "net.ipv6.conf.*.accept_ra*", []string{"net.ipv6.conf.eth0.accept_ra_pinfo"}, []string{"net.ipv6.conf.eth0.mtu"}},
-		{"net.ipv4.conf.*.*", "net.ipv4.conf.*.*", []string{"net.ipv4.conf.eth0.mtu"}, []string{"net.ipv4.conf.eth0", "net.ipv4.tcp_rmem"}},
+		{"net/ipv6/conf/*/accept_ra", "net.ipv6.conf.*.accept_ra", []string{"net.ipv6.conf.eth0.accept_ra"},
+			[]string{"net.ipv6.conf.eth0.accept_ra_pinfo"}},
+		{"net.ipv6.conf.*.accept_ra*", "net.ipv6.conf.*.accept_ra*", []string{"net.ipv6.conf.eth0.accept_ra_pinfo"},
+			[]string{"net.ipv6.conf.eth0.mtu"}},
+		{"net.ipv4.conf.*.*", "net.ipv4.conf.*.*", []string{"net.ipv4.conf.eth0.mtu"},
+			[]string{"net.ipv4.conf.eth0", "net.ipv4.tcp_rmem"}},
 		{
 			"net.*.neigh.*.retrans_time_ms", "net.*.neigh.*.retrans_time_ms",
-			[]string{"net.ipv4.neigh.eth0.retrans_time_ms", "net.ipv6.neigh.net1/7.retrans_time_ms"}, []string{"net.ipv4.conf.eth0.retrans_time_ms"},
+			[]string{"net.ipv4.neigh.eth0.retrans_time_ms", "net.ipv6.neigh.net1/7.retrans_time_ms"},
+			[]string{"net.ipv4.conf.eth0.retrans_time_ms"},
 		},
 	} {
 		pattern, err := ParsePattern(test.pattern)
@@ -175,8 +183,10 @@ func TestPattern(t *testing.T) {
 
 func TestPatternRejects(t *testing.T) {
 	for _, pattern := range []string{
-		"", "net", "net.*.x", "**", "net.*.conf.*.forwarding", "net.ipv4.*.eth0.forwarding", "net.ipv4.conf.eth*.forwarding", "net.ipv4.conf.*eth.forwarding",
-		"net.ipv4.conf.*.a.b", "net.ipv4.conf.*.", "net.ipv4.conf.*..", "net.ipv4.conf.*.a*b", "net.ipv4.conf.*.*.x", "net.ipv4.conf.**.x", "net.ipv4.conf.*.A/b", "net.ipv4.conf.*/x",
+		"", "net", "net.*.x", "**", "net.*.conf.*.forwarding", "net.ipv4.*.eth0.forwarding",
+		"net.ipv4.conf.eth*.forwarding", "net.ipv4.conf.*eth.forwarding",
+		"net.ipv4.conf.*.a.b", "net.ipv4.conf.*.", "net.ipv4.conf.*..", "net.ipv4.conf.*.a*b", "net.ipv4.conf.*.*.x",
+		"net.ipv4.conf.**.x", "net.ipv4.conf.*.A/b", "net.ipv4.conf.*/x",
 		"*.x", ".*", "/*", "net..*", "net//*", "Net.*", "net.ipv4/*", "net core.*", "-*", "net.\u0435*"} {
 		if got, err := ParsePattern(pattern); err == nil || got != (Pattern{}) {
 			t.Errorf("ParsePattern(%q) = %v, %v", pattern, got, err)

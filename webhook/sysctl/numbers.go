@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// checkNumbers reports which field of a ">=" value is not a whole number that the kernel can hold: from -2^63 to 2^64-1, in decimal
-// without leading zeros. The kernel reads 0100 as 64.
+// checkNumbers reports which field of a ">=" value is not a whole number that the kernel can hold: from -2^63 to
+// 2^64-1, in decimal without leading zeros. The kernel reads 0100 as 64.
 func checkNumbers(value string) error {
 	for number := range strings.SplitSeq(value, " ") {
 		if !isWholeNumber(number) {
-			return fmt.Errorf(`">=" compares whole numbers, in decimal without leading zeros: %q is not one`, shorten(number))
+			return fmt.Errorf(`">=" compares whole numbers, in decimal without leading zeros: %q is not one`,
+				shorten(number))
 		}
 		limit := "18446744073709551615"
 		digits, negative := strings.CutPrefix(number, "-")

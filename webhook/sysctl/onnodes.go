@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
-// OnNodes says what an assignment that is allowed depends on: nodes where it cannot be set in a pod, and the pod will not start. Each
-// text completes a sentence that begins with the sysctl's name.
+// OnNodes says what an assignment that is allowed depends on: nodes where it cannot be set in a pod, and the pod will
+// not start. Each text completes a sentence that begins with the sysctl's name.
 func OnNodes(a Assignment) []string {
 	var texts []string
 	add := func(text string) {
@@ -39,17 +39,20 @@ func OnNodes(a Assignment) []string {
 		add(fmt.Sprintf("can be set in a pod on Linux %s; on a node with an older kernel the pod may not start", since))
 	}
 	if module := ModuleOf(a.Name); module != "" && module != "ipv6" {
-		add(fmt.Sprintf("comes with the kernel module %s; on a node that has not loaded it the pod will not start", module))
+		add(fmt.Sprintf("comes with the kernel module %s; on a node that has not loaded it the pod will not "+
+			"start", module))
 	}
 	return texts
 }
 
 // congestionNote is on the values of net.ipv4.tcp_congestion_control. reno is in every kernel, and allowed everywhere.
 // Source: Linux net/ipv4/tcp_cong.c, tcp_set_default_congestion_control, and commit 8d432592f30f (5.13).
-const congestionNote = "takes reno, bbr where the node has it, and else only what the node uses itself or lists in its net.ipv4.tcp_allowed_congestion_control; " +
+const congestionNote = "takes reno, bbr where the node has it, and else only what the node uses itself or lists in " +
+	"its net.ipv4.tcp_allowed_congestion_control; " +
 	`other values fail with "Operation not permitted"`
 
-// inPodsSince returns the first release that was read in which pods have the parameter, if some supported kernel is older; "" otherwise.
+// inPodsSince returns the first release that was read in which pods have the parameter, if some supported kernel is
+// older; "" otherwise.
 func (p *Parameter) inPodsSince() string {
 	if p.Namespaced == "no" || !version.MustParseGeneric(OldestKernel).LessThan(version.MustParseGeneric(p.Namespaced)) {
 		return ""

@@ -5,18 +5,19 @@ import (
 	"strings"
 )
 
-// optional lists the sysctls that a kernel has only while a module is loaded, or unless a boot option turns it off. Only they may have a
-// leading "-": every other name that is missing is a mistake.
+// optional lists the sysctls that a kernel has only while a module is loaded, or unless a boot option turns it off.
+// Only they may have a leading "-": every other name that is missing is a mistake.
 //
-// Source: the Kconfig entry of each module is tristate, and its code registers the names, in Linux 5.10 to 7.2. IPv6 can be turned off at
-// boot too (ipv6.disable=1, Documentation/networking/ipv6.rst).
+// Source: the Kconfig entry of each module is tristate, and its code registers the names, in Linux 5.10 to 7.2. IPv6
+// can be turned off at boot too (ipv6.disable=1, Documentation/networking/ipv6.rst).
 var optional = []struct {
 	pattern Pattern
 	module  string
 	source  string
 }{
 	{Pattern{text: "net.ipv6.", prefix: true}, "ipv6", "net/ipv6/af_inet6.c (disable_ipv6_mod)"},
-	{Pattern{text: "net.netfilter.", prefix: true}, "nf_conntrack", "net/netfilter/nf_conntrack_standalone.c, nf_log.c"},
+	{Pattern{text: "net.netfilter.", prefix: true}, "nf_conntrack",
+		"net/netfilter/nf_conntrack_standalone.c, nf_log.c"},
 	{Pattern{text: "net.nf_conntrack", prefix: true}, "nf_conntrack", "net/netfilter/nf_conntrack_standalone.c"},
 	{Pattern{text: "net.bridge.", prefix: true}, "br_netfilter", "net/bridge/br_netfilter_hooks.c"},
 	{Pattern{text: "net.ipv4.vs.", prefix: true}, "ip_vs", "net/netfilter/ipvs/ip_vs_ctl.c"},

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
-// catalogueFile has a row for each name below net.* and of IPC namespaces in the kernels that its first line lists. gencatalogue writes
-// it from kernel sources and the running kernel. Its columns:
+// catalogueFile has a row for each name below net.* and of IPC namespaces in the kernels that its first line lists.
+// gencatalogue writes it from kernel sources and the running kernel. Its columns:
 //
 //	name           "*" stands for a network interface
 //	type           what the kernel reads: int, u8, uint, ulong (whole numbers), seconds, milliseconds, hundredths, ports, mask, text
@@ -69,7 +69,8 @@ func FindParameter(name string) *Parameter {
 	return parameters[wildcard(name)]
 }
 
-// CatalogueNames returns the names of the catalogue that some supported kernel has, in order, with "*" for an interface.
+// CatalogueNames returns the names of the catalogue that some supported kernel has, in order, with "*" for an
+// interface.
 func CatalogueNames() []string {
 	var names []string
 	for name, p := range parameters {
@@ -89,7 +90,8 @@ func wildcard(name string) string {
 	}
 	common := words[3] == "all" || words[3] == "default"
 	switch {
-	case words[2] == "conf" && words[1] == "mpls" && common, words[2] == "neigh" && common, words[2] != "conf" && words[2] != "neigh":
+	case words[2] == "conf" && words[1] == "mpls" && common, words[2] == "neigh" && common, words[2] != "conf" &&
+		words[2] != "neigh":
 		return ""
 	}
 	words[3] = "*"

@@ -15,10 +15,11 @@ const (
 	maxEcho = 64
 )
 
-// Parse reads sysctl.conf(5) lines in order, each of them "name = value", or "name >= value", which only raises. Lines that are blank or
-// start with "#" or ";" are skipped, and the "\r" of a CRLF file is dropped. A "-" before the name allows for a kernel that lacks the
-// parameter; unlike in sysctl.conf, it ignores no other error, and only some names may have it. A name without "=" and a text
-// without any assignment are errors: this project exists to end parameters that are silently not set.
+// Parse reads sysctl.conf(5) lines in order, each of them "name = value", or "name >= value", which only raises. Lines
+// that are blank or start with "#" or ";" are skipped, and the "\r" of a CRLF file is dropped. A "-" before the name
+// allows for a kernel that lacks the parameter; unlike in sysctl.conf, it ignores no other error, and only some names
+// may have it. A name without "=" and a text without any assignment are errors: this project exists to end parameters
+// that are silently not set.
 //
 // All problems come at once, each as a field.Error at path with the line in its detail, and then no assignments.
 // The lines after the first MaxAssignments are counted but not read, which bounds the answer to a hostile text.
@@ -104,7 +105,8 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 		return Assignment{}, invalid(value, "a value has at most %d characters, this one has %d", longest, len(value))
 	}
 	if at := badInValue(value); at >= 0 {
-		return Assignment{}, invalid(value, "the character %s is not allowed in a value%s; allowed are A-Z a-z 0-9 _ space , : . / + -",
+		return Assignment{}, invalid(value, "the character %s is not allowed in a value%s; allowed are A-Z a-z 0-9 _ "+
+			"space , : . / + -",
 			quoteAt(value, at), hints[value[at]])
 	}
 	if assignment.Operator == AtLeast {

@@ -39,7 +39,8 @@ func ParsePattern(s string) (Pattern, error) {
 }
 
 // anyInterface are the beginnings of a pattern for any interface. Both families of neigh have the same parameters.
-var anyInterface = []string{"net.ipv4.conf.*.", "net.ipv4.neigh.*.", "net.ipv6.conf.*.", "net.ipv6.neigh.*.", "net.*.neigh.*.", "net.mpls.conf.*."}
+var anyInterface = []string{"net.ipv4.conf.*.", "net.ipv4.neigh.*.", "net.ipv6.conf.*.", "net.ipv6.neigh.*.",
+	"net.*.neigh.*.", "net.mpls.conf.*."}
 
 // parseInterfacePattern reads a pattern in dot form that has a "*" before its end.
 func parseInterfacePattern(text string, prefix bool) (Pattern, error) {
@@ -61,7 +62,8 @@ func parseInterfacePattern(text string, prefix bool) (Pattern, error) {
 		"net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms")
 }
 
-// Matches reports whether a name in dot form is the pattern's, or begins with its prefix. A "*" within the pattern is one word of the name.
+// Matches reports whether a name in dot form is the pattern's, or begins with its prefix. A "*" within the pattern is
+// one word of the name.
 func (p Pattern) Matches(name string) bool {
 	text := p.text
 	for {

@@ -1,7 +1,7 @@
 package sysctl
 
-// safeSince are Kubernetes' safe sysctls, by the release that made them safe: namespaced, isolated, harmless to the node.
-// Pod Security admission allows exactly these at baseline; a test holds this table to it, release by release.
+// safeSince are Kubernetes' safe sysctls, by the release that made them safe: namespaced, isolated, harmless to the
+// node. Pod Security admission allows exactly these at baseline; a test holds this table to it, release by release.
 var safeSince = []release{
 	{
 		version: "1.4",
@@ -24,12 +24,14 @@ var safeSince = []release{
 	},
 	{
 		version: "1.27",
-		source:  "k8s.io/pod-security-admission policy/check_sysctls.go; kubernetes.io/docs/reference/node/kernel-version-requirements",
-		names:   []string{"net.ipv4.ip_local_reserved_ports"},
+		source: "k8s.io/pod-security-admission policy/check_sysctls.go; " +
+			"kubernetes.io/docs/reference/node/kernel-version-requirements",
+		names: []string{"net.ipv4.ip_local_reserved_ports"},
 	},
 	{
 		version: "1.29",
-		source:  "k8s.io/pod-security-admission policy/check_sysctls.go; kubernetes.io/docs/reference/node/kernel-version-requirements",
+		source: "k8s.io/pod-security-admission policy/check_sysctls.go; " +
+			"kubernetes.io/docs/reference/node/kernel-version-requirements",
 		names: []string{
 			"net.ipv4.tcp_fin_timeout",
 			"net.ipv4.tcp_keepalive_intvl",
@@ -39,7 +41,8 @@ var safeSince = []release{
 	},
 	{
 		version: "1.32",
-		source:  "k8s.io/pod-security-admission policy/check_sysctls.go; kubernetes.io/docs/reference/node/kernel-version-requirements",
+		source: "k8s.io/pod-security-admission policy/check_sysctls.go; " +
+			"kubernetes.io/docs/reference/node/kernel-version-requirements",
 		names: []string{
 			"net.ipv4.tcp_rmem",
 			"net.ipv4.tcp_wmem",
@@ -47,7 +50,8 @@ var safeSince = []release{
 	},
 	{
 		version: "1.37",
-		source:  "k8s.io/pod-security-admission policy/check_sysctls.go; kubernetes/kubernetes pkg/kubelet/sysctl/safe_sysctls.go",
+		source: "k8s.io/pod-security-admission policy/check_sysctls.go; kubernetes/kubernetes " +
+			"pkg/kubelet/sysctl/safe_sysctls.go",
 		names: []string{
 			"net.ipv4.tcp_notsent_lowat",
 			"net.ipv4.tcp_slow_start_after_idle",
@@ -55,13 +59,15 @@ var safeSince = []release{
 	},
 }
 
-// namespacedSince are names that each network namespace has a copy of only since a Linux release that some node may not have yet.
-// Names whose release is older than 4.0, or could not be traced, are left out. The rows up to 4.15 fit the tables ipv4_table (the first
-// namespace) and ipv4_net_table (each) of net/ipv4/sysctl_net_ipv4.c in trees of 4.9, 4.14 and 4.19.
+// namespacedSince are names that each network namespace has a copy of only since a Linux release that some node may not
+// have yet. Names whose release is older than 4.0, or could not be traced, are left out. The rows up to 4.15 fit the
+// tables ipv4_table (the first namespace) and ipv4_net_table (each) of net/ipv4/sysctl_net_ipv4.c in trees of 4.9, 4.14
+// and 4.19.
 var namespacedSince = []release{
 	{
 		version: "4.5",
-		source:  "kubernetes/kubernetes pkg/util/kernel/constants.go; Linux commits 13b287e8d1ca, 9bd6861bd432, b840d15d3912",
+		source: "kubernetes/kubernetes pkg/util/kernel/constants.go; Linux commits 13b287e8d1ca, 9bd6861bd432, " +
+			"b840d15d3912",
 		names: []string{
 			"net.ipv4.tcp_keepalive_intvl",
 			"net.ipv4.tcp_keepalive_probes",
@@ -70,7 +76,8 @@ var namespacedSince = []release{
 	},
 	{
 		version: "4.6",
-		source: "kubernetes/kubernetes pkg/util/kernel/constants.go (tcp_fin_timeout, tcp_notsent_lowat) and kernel-version-requirements (tcp_syncookies); " +
+		source: "kubernetes/kubernetes pkg/util/kernel/constants.go (tcp_fin_timeout, tcp_notsent_lowat) and " +
+			"kernel-version-requirements (tcp_syncookies); " +
 			"the others are of the same series of February 2016: Linux commits 6fa251663069 to 4979f2d9f726",
 		names: []string{
 			"net.ipv4.tcp_fin_timeout",
@@ -86,7 +93,8 @@ var namespacedSince = []release{
 	},
 	{
 		version: "4.11",
-		source: "the series \"ipv4: Namespaceify tcp_tw_recycle and tcp_max_tw_buckets knob\" and its neighbours, December 2016, merged for 4.11; " +
+		source: "the series \"ipv4: Namespaceify tcp_tw_recycle and tcp_max_tw_buckets knob\" and its neighbours, " +
+			"December 2016, merged for 4.11; " +
 			"in ipv4_table of 4.9, in ipv4_net_table of 4.19",
 		names: []string{
 			"net.ipv4.tcp_max_syn_backlog",
@@ -105,8 +113,10 @@ var namespacedSince = []release{
 	},
 	{
 		version: "4.15",
-		source: "kubernetes/kubernetes pkg/util/kernel/constants.go (tcp_rmem, tcp_wmem, tcp_slow_start_after_idle); the others are of the same series of October and " +
-			"November 2017: Linux commit 010b64f7f198 and those after it; tcp_fastopen: include/net/netns/ipv4.h of Linux 4.15-rc2",
+		source: "kubernetes/kubernetes pkg/util/kernel/constants.go (tcp_rmem, tcp_wmem, tcp_slow_start_after_idle); " +
+			"the others are of the same series of October and " +
+			"November 2017: Linux commit 010b64f7f198 and those after it; tcp_fastopen: include/net/netns/ipv4.h of " +
+			"Linux 4.15-rc2",
 		names: []string{
 			"net.ipv4.tcp_abort_on_overflow",
 			"net.ipv4.tcp_adv_win_scale",

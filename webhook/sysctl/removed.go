@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// removed are names that no supported kernel has, with what the catalogue's source trees do not tell: the release that removed them, or the
-// name that took their place. The catalogue has the others.
+// removed are names that no supported kernel has, with what the catalogue's source trees do not tell: the release that
+// removed them, or the name that took their place. The catalogue has the others.
 var removed = []struct {
 	pattern string
 	since   string // Linux release
@@ -14,8 +14,10 @@ var removed = []struct {
 	source  string
 }{
 	{"net.ipv4.tcp_tw_recycle", "4.12", "", "Linux commit 4396e46187ca (tcp: remove tcp_tw_recycle)"},
-	{"net.ipv4.ip_conntrack_*", "", "net.netfilter.nf_conntrack_*", "Linux net/netfilter/nf_conntrack_standalone.c, which replaced ip_conntrack"},
-	{"net.ipv4.netfilter.ip_conntrack_*", "", "net.netfilter.nf_conntrack_*", "Linux net/ipv4/netfilter/nf_conntrack_l3proto_ipv4.c (3.10), absent in 4.9"},
+	{"net.ipv4.ip_conntrack_*", "", "net.netfilter.nf_conntrack_*",
+		"Linux net/netfilter/nf_conntrack_standalone.c, which replaced ip_conntrack"},
+	{"net.ipv4.netfilter.ip_conntrack_*", "", "net.netfilter.nf_conntrack_*",
+		"Linux net/ipv4/netfilter/nf_conntrack_l3proto_ipv4.c (3.10), absent in 4.9"},
 }
 
 // Removal is that no supported kernel has a name any more.
@@ -50,7 +52,8 @@ func FindRemoval(name string) *Removal {
 	return found
 }
 
-// String says since when there is no such sysctl, and what to use. It completes a sentence that begins with the sysctl's name.
+// String says since when there is no such sysctl, and what to use. It completes a sentence that begins with the
+// sysctl's name.
 func (r *Removal) String() string {
 	text := "does not exist in Linux " + OldestKernel + " or later"
 	switch {

@@ -10,7 +10,8 @@ const (
 	Node    Scope = "Node"    // one for the whole kernel
 )
 
-// scopes are the names that a namespace isolates. All others have node scope. The guard's CEL is generated from the same rows.
+// scopes are the names that a namespace isolates. All others have node scope. The guard's CEL is generated from the
+// same rows.
 //
 // The namespaced names are those of the Kubernetes documentation ("Using sysctls in a Kubernetes Cluster") and of
 // k8s.io/component-helpers/node/util/sysctl. kernel.sem is exact there and here: kernel.sem_next_id, for

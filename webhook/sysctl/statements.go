@@ -44,7 +44,8 @@ func Statements(name string) []Statement {
 		add("namespaced", text, source)
 	}
 	if entry.SafeSince != "" {
-		add("safe", "is safe since Kubernetes "+entry.SafeSince+": any pod may set it in spec.securityContext.sysctls", sourceOf(safeSince, name))
+		add("safe", "is safe since Kubernetes "+entry.SafeSince+": any pod may set it in spec.securityContext.sysctls",
+			sourceOf(safeSince, name))
 	}
 	if entry.HostOnly == nil {
 		add("default", p.defaultText(), "read in a new namespace; "+catalogueOrigin)
@@ -98,7 +99,8 @@ func (p *Parameter) namespacedText(name string) (text, source string) {
 		return "is each pod's own since Linux " + release, sourceOf(namespacedSince, name)
 	}
 	if since := p.inPodsSince(); since != "" && since != p.Since {
-		return "is each pod's own in Linux " + since + " and later, and not in the release before it that was read", "Linux " + p.Source
+		return "is each pod's own in Linux " + since + " and later, and not in the release before it that was read",
+			"Linux " + p.Source
 	}
 	return "", ""
 }

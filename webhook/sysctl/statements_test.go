@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
-// TestNamespacedSinceFitsTheCatalogue compares the releases that a person traced with the source trees: a name is namespaced in the first tree that
-// the catalogue names, which is not older.
+// TestNamespacedSinceFitsTheCatalogue compares the releases that a person traced with the source trees: a name is
+// namespaced in the first tree that the catalogue names, which is not older.
 func TestNamespacedSinceFitsTheCatalogue(t *testing.T) {
 	for _, row := range namespacedSince {
 		for _, name := range row.names {
@@ -29,7 +29,8 @@ func TestNamespacedSinceFitsTheCatalogue(t *testing.T) {
 }
 
 func TestStatementsHaveSources(t *testing.T) {
-	names := append(CatalogueNames(), "vm.max_map_count", "kernel.core_pattern", "net.ipv4.tcp_tw_recycle", "net.core.somaxcon")
+	names := append(CatalogueNames(), "vm.max_map_count", "kernel.core_pattern", "net.ipv4.tcp_tw_recycle",
+		"net.core.somaxcon")
 	for _, name := range names {
 		statements := Statements(name)
 		if len(statements) == 0 {

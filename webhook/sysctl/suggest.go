@@ -4,8 +4,8 @@ import (
 	"slices"
 )
 
-// Suggest returns the known name that is one typo away from a name: a character too many, too few, wrong, or swapped with its neighbour.
-// It is "" if there is none, or more than one.
+// Suggest returns the known name that is one typo away from a name: a character too many, too few, wrong, or swapped
+// with its neighbour. It is "" if there is none, or more than one.
 func Suggest(name string) string {
 	var found []string
 	for known := range spelledOut {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestSweep writes many values to every name that new network and IPC namespaces have: what the catalogue rejects must fail, or leave
-// the parameter as it was; what it takes without a warning must be taken.
+// TestSweep writes many values to every name that new network and IPC namespaces have: what the catalogue rejects must
+// fail, or leave the parameter as it was; what it takes without a warning must be taken.
 func TestSweep(t *testing.T) {
 	tried := 0
 	inNewNamespaces(t, func(name, path string, mode fs.FileMode) {
@@ -26,7 +26,8 @@ func TestSweep(t *testing.T) {
 		before, _ := os.ReadFile(path) // some are write-only
 		current := strings.Join(strings.Fields(string(before)), " ")
 		if Lookup(name).HostOnly != nil {
-			if name != "net.netfilter.nf_hooks_lwtunnel" && mode.Perm()&0o200 != 0 && !strings.HasSuffix(name, ".stable_secret") {
+			if name != "net.netfilter.nf_hooks_lwtunnel" && mode.Perm()&0o200 != 0 &&
+				!strings.HasSuffix(name, ".stable_secret") {
 				t.Errorf("%s can be set, and the catalogue says that it cannot", name)
 			}
 			return
@@ -100,7 +101,8 @@ func sweepValues(p *Parameter, current string) []string {
 		}
 	}
 	for _, first := range []string{
-		"-1", "0", "1", "2", "3", "255", "256", "65535", "65536", "2147483647", "2147483648", "4294967296", "18446744073709551616", "0x10", "010", "08", "+1", "1.5", "yes",
+		"-1", "0", "1", "2", "3", "255", "256", "65535", "65536", "2147483647", "2147483648", "4294967296",
+		"18446744073709551616", "0x10", "010", "08", "+1", "1.5", "yes",
 		"1k", "1,2",
 	} {
 		add(first)
@@ -123,7 +125,8 @@ func TestDefaults(t *testing.T) {
 	}
 	inNewNamespaces(t, func(name, path string, _ fs.FileMode) {
 		parameter := FindParameter(name)
-		if parameter == nil || strings.Contains(name, ".all.") || strings.Contains(name, ".lo.") || parameter.DefaultDependsOnNode() {
+		if parameter == nil || strings.Contains(name, ".all.") || strings.Contains(name, ".lo.") ||
+			parameter.DefaultDependsOnNode() {
 			return
 		}
 		content, _ := os.ReadFile(path)
@@ -139,21 +142,22 @@ func inNewNamespaces(t *testing.T, do func(name, path string, mode fs.FileMode))
 	within(t, syscall.CLONE_NEWNET|syscall.CLONE_NEWIPC, func() error {
 		var errs []error
 		for _, folder := range []string{"net", "kernel", "fs/mqueue"} {
-			errs = append(errs, filepath.WalkDir("/proc/sys/"+folder, func(path string, entry fs.DirEntry, err error) error {
-				if err != nil || entry.IsDir() {
-					return err
-				}
-				name := strings.ReplaceAll(strings.TrimPrefix(path, "/proc/sys/"), "/", ".")
-				if ScopeOf(name) == Node {
+			errs = append(errs, filepath.WalkDir("/proc/sys/"+folder,
+				func(path string, entry fs.DirEntry, err error) error {
+					if err != nil || entry.IsDir() {
+						return err
+					}
+					name := strings.ReplaceAll(strings.TrimPrefix(path, "/proc/sys/"), "/", ".")
+					if ScopeOf(name) == Node {
+						return nil
+					}
+					info, err := entry.Info()
+					if err != nil {
+						return fmt.Errorf("%s: %w", path, err)
+					}
+					do(name, path, info.Mode())
 					return nil
-				}
-				info, err := entry.Info()
-				if err != nil {
-					return fmt.Errorf("%s: %w", path, err)
-				}
-				do(name, path, info.Mode())
-				return nil
-			}))
+				}))
 		}
 		return errors.Join(errs...)
 	})

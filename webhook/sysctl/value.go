@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// number matches a whole number as the kernel parses it: decimal, hexadecimal after 0x, octal after 0. No "+" and no fraction.
-// Source: Linux kernel/sysctl.c, proc_get_long, and lib/kstrtox.c, strtoul with base 0.
+// number matches a whole number as the kernel parses it: decimal, hexadecimal after 0x, octal after 0. No "+" and no
+// fraction. Source: Linux kernel/sysctl.c, proc_get_long, and lib/kstrtox.c, strtoul with base 0.
 var number = regexp.MustCompile(`^-?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$`)
 
 // maxNumber is the most characters of one number: the kernel copies it to a buffer of 22 (TMPBUFLEN).
 const maxNumber = 21
 
-// Check tells what kernels say to an assignment, as CheckValue does for a value. A floor that is lower than what the kernel takes is never
-// written.
+// Check tells what kernels say to an assignment, as CheckValue does for a value. A floor that is lower than what the
+// kernel takes is never written.
 func (p *Parameter) Check(a Assignment) (problem, warning string) {
 	if a.Operator != AtLeast || !p.isNumeric() {
 		return p.CheckValue(a.Value)
@@ -33,8 +33,8 @@ func (p *Parameter) Check(a Assignment) (problem, warning string) {
 	return p.CheckValue(strings.Join(fields, " "))
 }
 
-// CheckValue tells what kernels say to a value. problem is set where no supported kernel takes it, warning where some do not; both
-// complete a sentence that begins with the sysctl's name.
+// CheckValue tells what kernels say to a value. problem is set where no supported kernel takes it, warning where some
+// do not; both complete a sentence that begins with the sysctl's name.
 func (p *Parameter) CheckValue(value string) (problem, warning string) {
 	if p.Type == "ports" {
 		return p.checkPorts(value), ""
@@ -78,7 +78,8 @@ func checkPortRange(fields []string) (problem, warning string) {
 	case len(fields) > 1 && isBelow(fields[1], fields[0]):
 		return "takes the lower port first", ""
 	case isBelow(fields[0], "1024"):
-		return "", "takes ports from net.ipv4.ip_unprivileged_port_start on, which is 1024 in a new pod: unless that one is set before, the pod will not start"
+		return "", "takes ports from net.ipv4.ip_unprivileged_port_start on, which is 1024 in a new pod: unless that " +
+			"one is set before, the pod will not start"
 	}
 	return "", ""
 }
@@ -97,15 +98,19 @@ func (p *Parameter) checkNumber(field string) (isProblem bool, text string) {
 	case len(inside) == 0 && len(p.Bounds) == 1:
 		return true, fmt.Sprintf("takes %s%s: the kernel rejects %s", p.Bounds[0], p.unit(), field)
 	case len(inside) == 0:
-		return true, fmt.Sprintf("takes %s%s, and on some kernels less: every kernel rejects %s", widest(p.Bounds), p.unit(), field)
+		return true, fmt.Sprintf("takes %s%s, and on some kernels less: every kernel rejects %s", widest(p.Bounds),
+			p.unit(), field)
 	case len(outside) > 0:
 		b := outside[len(outside)-1]
-		return false, fmt.Sprintf("takes %s%s on %s: there, the pod will not start with %s", b, p.unit(), p.kernelsOf(b), field)
+		return false, fmt.Sprintf("takes %s%s on %s: there, the pod will not start with %s", b, p.unit(),
+			p.kernelsOf(b), field)
 	case p.Usual != nil && !p.Usual.has(field):
-		return false, fmt.Sprintf("takes %s in a new pod, since the bounds follow another sysctl: unless that one is set before, the pod will not start with %s",
+		return false, fmt.Sprintf("takes %s in a new pod, since the bounds follow another sysctl: unless that one is "+
+			"set before, the pod will not start with %s",
 			p.Usual, field)
 	case p.dependsOnTicks(field):
-		return false, fmt.Sprintf("takes less on a kernel with more ticks a second (CONFIG_HZ): there, the pod will not start with %s", field)
+		return false, fmt.Sprintf("takes less on a kernel with more ticks a second (CONFIG_HZ): there, the pod will "+
+			"not start with %s", field)
 	}
 	return false, ""
 }
@@ -137,9 +142,11 @@ func (p *Parameter) kernelsOf(b Bounds) string {
 	return ""
 }
 
-// dependsOnTicks reports whether a time fits into an int only where the kernel has few ticks a second; the most is 1000.
+// dependsOnTicks reports whether a time fits into an int only where the kernel has few ticks a second; the most is
+// 1000.
 func (p *Parameter) dependsOnTicks(field string) bool {
-	limit := map[string]uint64{"seconds": math.MaxInt32 / 1000, "milliseconds": math.MaxInt32, "hundredths": math.MaxInt32 / 10}[p.Type]
+	limit := map[string]uint64{"seconds": math.MaxInt32 / 1000, "milliseconds": math.MaxInt32,
+		"hundredths": math.MaxInt32 / 10}[p.Type]
 	magnitude, _ := parseNumber(strings.TrimPrefix(field, "-"))
 	return limit > 0 && magnitude > limit
 }
@@ -165,7 +172,8 @@ func (p *Parameter) checkPorts(value string) string {
 		a, err := strconv.ParseUint(low, 10, 64)
 		b, err2 := strconv.ParseUint(high, 10, 64)
 		if err != nil || err2 != nil || a > b || b > limit {
-			return fmt.Sprintf("takes numbers from 0 to %d and ranges of them, joined by commas: %q is neither", limit, part)
+			return fmt.Sprintf("takes numbers from 0 to %d and ranges of them, joined by commas: %q is neither",
+				limit, part)
 		}
 	}
 	return ""

@@ -1,5 +1,5 @@
-// Package trial counts the pods that policies on trial would have rejected. A count lives in memory: it is 0 after each start of
-// the server.
+// Package trial counts the pods that policies on trial would have rejected. A count lives in memory: it is 0 after each
+// start of the server.
 package trial
 
 import (
@@ -64,7 +64,8 @@ func (c *Counter) of(name string, now time.Time) *count {
 	return c.counts[name]
 }
 
-// Count returns how many pods of the last day were counted for a policy, and since when. The count of another version is dropped.
+// Count returns how many pods of the last day were counted for a policy, and since when. The count of another version
+// is dropped.
 func (c *Counter) Count(name string, version Version) (pods int64, since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,7 +13,8 @@ func TestCounter(t *testing.T) {
 	want := func(name string, version Version, pods int64, since time.Time) {
 		t.Helper()
 		if got, from := c.Count(name, version); got != pods || !from.Equal(since) {
-			t.Errorf("%s at %s: %d since %s, want %d since %s", name, now.Format(time.TimeOnly), got, from.UTC(), pods, since)
+			t.Errorf("%s at %s: %d since %s, want %d since %s", name, now.Format(time.TimeOnly), got, from.UTC(),
+				pods, since)
 		}
 	}
 	want("narrow", first, 0, start)

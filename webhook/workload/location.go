@@ -23,13 +23,15 @@ type Location struct {
 	ByShape bool
 }
 
-// Finder finds the pod templates of objects. The zero value knows the kinds of the table, and any other template by its shape.
+// Finder finds the pod templates of objects. The zero value knows the kinds of the table, and any other template by its
+// shape.
 type Finder struct {
 	paths map[schema.GroupKind][]string
 }
 
-// NewFinder returns a Finder that also knows where the pod templates of some custom resources are, each as KIND.GROUP=PATH, such as
-// Rollout.argoproj.io=spec.template. In a path, * stands for every item of a list and every value of a mapping.
+// NewFinder returns a Finder that also knows where the pod templates of some custom resources are, each as
+// KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template. In a path, * stands for every item of a list and every
+// value of a mapping.
 func NewFinder(templatePaths []string) (*Finder, error) {
 	f := &Finder{paths: map[schema.GroupKind][]string{}}
 	for _, text := range templatePaths {
@@ -111,8 +113,9 @@ func (f *Finder) below(value gjson.Result, path []string) []Location {
 	return locations
 }
 
-// isTemplate reports whether a mapping looks like a pod template: its spec has a list of named containers, or it has nothing but fields of
-// a pod and either init containers, or metadata with a key of the project. An operator adds the containers then.
+// isTemplate reports whether a mapping looks like a pod template: its spec has a list of named containers, or it has
+// nothing but fields of a pod and either init containers, or metadata with a key of the project. An operator adds the
+// containers then.
 func isTemplate(value gjson.Result) bool {
 	spec := value.Get("spec")
 	if !spec.IsObject() {
@@ -126,7 +129,8 @@ func isTemplate(value gjson.Result) bool {
 		_, onlyPodFields = podFields[name.String()]
 		return onlyPodFields
 	})
-	return onlyPodFields && (areContainers(spec.Get("initContainers")) || hasKey(value.Get("metadata.annotations")) || hasKey(value.Get("metadata.labels")))
+	return onlyPodFields && (areContainers(spec.Get("initContainers")) || hasKey(value.Get("metadata.annotations")) ||
+		hasKey(value.Get("metadata.labels")))
 }
 
 // areContainers reports whether a value is a list of mappings, each with a name.
@@ -136,7 +140,8 @@ func areContainers(list gjson.Result) bool {
 		return item.IsObject() && name.Type == gjson.String && name.String() != ""
 	}
 	items := list.Array()
-	return list.IsArray() && len(items) > 0 && !slices.ContainsFunc(items, func(item gjson.Result) bool { return !isOne(item) })
+	return list.IsArray() && len(items) > 0 &&
+		!slices.ContainsFunc(items, func(item gjson.Result) bool { return !isOne(item) })
 }
 
 func hasKey(entries gjson.Result) (found bool) {

@@ -95,8 +95,8 @@ var Kinds = []Kind{
 	},
 }
 
-// Find returns the row of a kind, in any version of its groups; nil if there is none. A kind of the same name in another group is a
-// custom resource.
+// Find returns the row of a kind, in any version of its groups; nil if there is none. A kind of the same name in
+// another group is a custom resource.
 func Find(apiVersion, kind string) *Kind {
 	group, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil || apiVersion == "" {
@@ -111,8 +111,8 @@ func Find(apiVersion, kind string) *Kind {
 	return nil
 }
 
-// HasOwner reports whether objects of a kind mostly have another workload above them. It is for the version that the API server names in
-// owner references.
+// HasOwner reports whether objects of a kind mostly have another workload above them. It is for the version that the
+// API server names in owner references.
 func HasOwner(apiVersion, kind string) bool {
 	k := Find(apiVersion, kind)
 	return k != nil && k.Owner != "" && k.GroupVersion().String() == apiVersion

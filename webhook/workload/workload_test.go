@@ -44,7 +44,8 @@ func TestPathAndAccessorAgree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if found := gjson.GetBytes(encoded, strings.Join(append(kind.Path, "spec", "nodeName"), ".")).String(); found != "here" {
+			if found := gjson.GetBytes(encoded, strings.Join(append(kind.Path, "spec", "nodeName"),
+				".")).String(); found != "here" {
 				t.Errorf("the path leads to %q", found)
 			}
 		})
@@ -54,7 +55,8 @@ func TestPathAndAccessorAgree(t *testing.T) {
 // Every built-in kind whose type holds a pod spec is in the table.
 func TestEveryBuiltInKindIsListed(t *testing.T) {
 	for gvk, kind := range clientscheme.Scheme.AllKnownTypes() {
-		if !strings.HasSuffix(gvk.Kind, "List") && holds(kind, reflect.TypeFor[corev1.PodSpec](), 0) && Find(gvk.GroupVersion().String(), gvk.Kind) == nil {
+		if !strings.HasSuffix(gvk.Kind, "List") && holds(kind, reflect.TypeFor[corev1.PodSpec](), 0) &&
+			Find(gvk.GroupVersion().String(), gvk.Kind) == nil {
 			t.Errorf("%s is not listed", gvk)
 		}
 	}

@@ -83,12 +83,14 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, client: client, now: webhook, policy: &admissionregistrationv1.MutatingAdmissionPolicy{}, binding: &admissionregistrationv1.MutatingAdmissionPolicyBinding{}}
+	b := &bench{options: o, client: client, now: webhook, policy: &admissionregistrationv1.MutatingAdmissionPolicy{},
+		binding: &admissionregistrationv1.MutatingAdmissionPolicyBinding{}}
 	first, second, _ := bytes.Cut(policyYAML, []byte("\n---\n"))
 	if err := errors.Join(yaml.UnmarshalStrict(first, b.policy), yaml.UnmarshalStrict(second, b.binding)); err != nil {
 		return nil, fmt.Errorf("read policy.yaml: %w", err)
 	}
-	if b.webhook, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, installation.Name, metav1.GetOptions{}); err != nil {
+	if b.webhook, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, installation.Name,
+		metav1.GetOptions{}); err != nil {
 		return nil, err
 	}
 	b.webhook.ResourceVersion, b.webhook.UID = "", ""
@@ -97,11 +99,15 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 	b.single.Webhooks[0].MatchConditions = nil
 	b.turns = []*turn{
 		{name: "no webhook", mutator: nobody, namespace: "bench-nobody", annotated: true},
-		{name: "MutatingAdmissionPolicy", mutator: policy, namespace: "bench-policy", annotated: true, metric: policyMetric},
-		{name: "webhook, annotated", mutator: webhook, namespace: "bench-webhook", annotated: true, metric: webhookMetric},
+		{name: "MutatingAdmissionPolicy", mutator: policy, namespace: "bench-policy", annotated: true,
+			metric: policyMetric},
+		{name: "webhook, annotated", mutator: webhook, namespace: "bench-webhook", annotated: true,
+			metric: webhookMetric},
 		{name: "webhook, no annotation", mutator: webhook, namespace: "bench-webhook", metric: webhookMetric},
-		{name: "webhook, not enrolled", mutator: webhook, namespace: "bench-nobody", annotated: true, metric: webhookMetric},
-		{name: "one entry, annotated", mutator: oneEntry, namespace: "bench-webhook", annotated: true, metric: webhookMetric},
+		{name: "webhook, not enrolled", mutator: webhook, namespace: "bench-nobody", annotated: true,
+			metric: webhookMetric},
+		{name: "one entry, annotated", mutator: oneEntry, namespace: "bench-webhook", annotated: true,
+			metric: webhookMetric},
 		{name: "one entry, no annotation", mutator: oneEntry, namespace: "bench-webhook", metric: webhookMetric},
 	}
 	for _, t := range b.turns {
@@ -112,7 +118,8 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 		"bench-policy":  {"example.com/bench": "policy"},
 		"bench-webhook": {v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
 	} {
-		if _, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels}, patience); err != nil {
+		if _, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels},
+			patience); err != nil {
 			return nil, err
 		}
 	}
@@ -139,7 +146,8 @@ func (b *bench) sameInjection(ctx context.Context) error {
 		pods[turn.mutator] = pod
 	}
 	ours, theirs := pods[webhook], pods[policy]
-	if diff := cmp.Diff(ours.Spec.InitContainers, theirs.Spec.InitContainers) + cmp.Diff(len(ours.Labels), len(theirs.Labels)) + cmp.Diff(ours.Annotations, theirs.Annotations); diff != "" {
+	if diff := cmp.Diff(ours.Spec.InitContainers, theirs.Spec.InitContainers) +
+		cmp.Diff(len(ours.Labels), len(theirs.Labels)) + cmp.Diff(ours.Annotations, theirs.Annotations); diff != "" {
 		return fmt.Errorf("the policy does not do what the webhook does (-webhook +policy):\n%s", diff)
 	}
 	return nil
@@ -183,16 +191,18 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 		return err
 	}
 	b.now = wanted
-	for namespace, injects := range map[string]bool{"bench-webhook": wanted == webhook || wanted == oneEntry, "bench-policy": wanted == policy} {
+	for namespace, injects := range map[string]bool{"bench-webhook": wanted == webhook || wanted == oneEntry,
+		"bench-policy": wanted == policy} {
 		// The API server learns of it a moment later.
 		var last error
-		err := await.Condition(ctx, "the API server to take up the change", 20*time.Millisecond, patience, func(ctx context.Context) (bool, error) {
-			pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, workload.NewPod(true), dryRun)
-			if ctx.Err() == nil {
-				last = err
-			}
-			return err == nil && (len(pod.Spec.InitContainers) > 0) == injects, nil
-		})
+		err := await.Condition(ctx, "the API server to take up the change", 20*time.Millisecond, patience,
+			func(ctx context.Context) (bool, error) {
+				pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, workload.NewPod(true), dryRun)
+				if ctx.Err() == nil {
+					last = err
+				}
+				return err == nil && (len(pod.Spec.InitContainers) > 0) == injects, nil
+			})
 		if err != nil {
 			return errors.Join(err, last)
 		}
@@ -226,7 +236,8 @@ func (b *bench) take(ctx context.Context, t *turn) error {
 		}
 		m := t.measured[clients]
 		m.durations, m.cost = append(m.durations, durations...), m.cost.plus(after.minus(before))
-		err = b.client.CoreV1().Pods(t.namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}, metav1.ListOptions{})
+		err = b.client.CoreV1().Pods(t.namespace).DeleteCollection(ctx,
+			metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}, metav1.ListOptions{})
 		if err != nil {
 			return err
 		}

@@ -1,5 +1,5 @@
-// Command admission measures what an admission costs a real API server: with no webhook, with sysctl-injector, and with a
-// MutatingAdmissionPolicy that does the same injection. All are measured in one run, in turns, on one cluster.
+// Command admission measures what an admission costs a real API server: with no webhook, with sysctl-injector, and with
+// a MutatingAdmissionPolicy that does the same injection. All are measured in one run, in turns, on one cluster.
 package main
 
 import (
@@ -39,25 +39,26 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return command.Installed(ctx, cluster.Config{Progress: progress}, func(c *cluster.Cluster, installed *installation.Installation) error {
-		b, err := newBench(ctx, c, *o)
-		if err != nil {
-			return err
-		}
-		if err := b.sameInjection(ctx); err != nil {
-			return err
-		}
-		for round := range o.rounds {
-			fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds)
-			for _, turn := range b.turns {
-				if err := b.take(ctx, turn); err != nil {
-					return fmt.Errorf("%s: %w; the server's log:\n%s", turn.name, err, installed.Log())
+	return command.Installed(ctx, cluster.Config{Progress: progress},
+		func(c *cluster.Cluster, installed *installation.Installation) error {
+			b, err := newBench(ctx, c, *o)
+			if err != nil {
+				return err
+			}
+			if err := b.sameInjection(ctx); err != nil {
+				return err
+			}
+			for round := range o.rounds {
+				fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds)
+				for _, turn := range b.turns {
+					if err := b.take(ctx, turn); err != nil {
+						return fmt.Errorf("%s: %w; the server's log:\n%s", turn.name, err, installed.Log())
+					}
 				}
 			}
-		}
-		if err := b.print(out); err != nil || o.docs == "" {
-			return err
-		}
-		return b.report(machine, c.Version()).Write(o.docs)
-	})
+			if err := b.print(out); err != nil || o.docs == "" {
+				return err
+			}
+			return b.report(machine, c.Version()).Write(o.docs)
+		})
 }

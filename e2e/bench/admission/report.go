@@ -63,7 +63,8 @@ const (
 
 // table sets everything beside the case without a webhook.
 func (b *bench) table(clients int) report.Table {
-	table := report.Table{{"clients: " + strconv.Itoa(clients), "pods", "create p50", "p99", "p50 beside none", "ratio", "calls a pod", "mean of a call"}}
+	table := report.Table{{"clients: " + strconv.Itoa(clients), "pods", "create p50", "p99", "p50 beside none", "ratio",
+		"calls a pod", "mean of a call"}}
 	none := b.p50(nobodyTurn, clients)
 	for n, t := range b.turns {
 		m := t.measured[clients]
@@ -75,8 +76,10 @@ func (b *bench) table(clients int) report.Table {
 			mean = report.Milliseconds(m.cost.mean())
 		}
 		p50 := b.p50(n, clients)
-		table.Add(t.name, strconv.Itoa(len(m.durations)), report.Milliseconds(p50), report.Milliseconds(report.Percentile(m.durations, 99)),
-			fmt.Sprintf("%+.2f ms", float64(p50-none)/float64(time.Millisecond)), fmt.Sprintf("%.2f", float64(p50)/float64(none)), calls, mean)
+		table.Add(t.name, strconv.Itoa(len(m.durations)), report.Milliseconds(p50),
+			report.Milliseconds(report.Percentile(m.durations, 99)),
+			fmt.Sprintf("%+.2f ms", float64(p50-none)/float64(time.Millisecond)),
+			fmt.Sprintf("%.2f", float64(p50)/float64(none)), calls, mean)
 	}
 	return table
 }
@@ -90,7 +93,8 @@ func (b *bench) p50(turn, clients int) time.Duration {
 // comparison is the line that says what the tables come to.
 func (b *bench) comparison(clients int) string {
 	none, policy, webhook := b.p50(nobodyTurn, clients), b.p50(policyTurn, clients), b.p50(webhookTurn, clients)
-	return fmt.Sprintf("clients: %d; webhook : MutatingAdmissionPolicy = %.2f (p50 of a creation), %.2f (what each adds to it)",
+	return fmt.Sprintf("clients: %d; webhook : MutatingAdmissionPolicy = %.2f (p50 of a creation), %.2f (what each "+
+		"adds to it)",
 		clients, float64(webhook)/float64(policy), float64(webhook-none)/float64(policy-none))
 }
 
@@ -106,10 +110,12 @@ func (b *bench) print(out io.Writer) error {
 	for _, clients := range clientCounts {
 		fmt.Fprintln(out, b.comparison(clients))
 		if calls := b.turns[notOptedInTurn].measured[clients].cost.calls; calls != 0 {
-			return fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is not enrolled", calls)
+			return fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is not "+
+				"enrolled", calls)
 		}
 	}
-	_, err := fmt.Fprintf(out, "A call is one of the webhook (%s) or one check of the policy (%s).\n", webhookMetric.name, policyMetric.name)
+	_, err := fmt.Fprintf(out, "A call is one of the webhook (%s) or one check of the policy (%s).\n",
+		webhookMetric.name, policyMetric.name)
 	return err
 }
 
@@ -128,12 +134,14 @@ func (b *bench) report(machine report.Machine, version string) report.Report {
 			m := t.measured[clients]
 			series.Y = append(series.Y, float64(b.p50(n, clients))/float64(time.Millisecond))
 			figures[fmt.Sprintf("%s, clients: %d", t.name, clients)] = map[string]any{
-				"pods": len(m.durations), "p50": b.p50(n, clients), "p99": report.Percentile(m.durations, 99), "calls": m.cost.calls, "seconds": m.cost.seconds,
+				"pods": len(m.durations), "p50": b.p50(n, clients), "p99": report.Percentile(m.durations, 99),
+				"calls": m.cost.calls, "seconds": m.cost.seconds,
 			}
 		}
 		chart.Series = append(chart.Series, series)
 	}
 	return report.Report{
-		Name: "admission", Machine: machine, Section: section.String(), Figures: figures, Charts: map[string]report.Chart{"bench-admission": chart},
+		Name: "admission", Machine: machine, Section: section.String(), Figures: figures,
+		Charts: map[string]report.Chart{"bench-admission": chart},
 	}
 }

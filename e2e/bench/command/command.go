@@ -30,7 +30,8 @@ func Main(cmd *cobra.Command, run func(ctx context.Context, out, progress io.Wri
 }
 
 // Installed starts a cluster, installs the program, calls run, and removes both.
-func Installed(ctx context.Context, config cluster.Config, run func(*cluster.Cluster, *installation.Installation) error) (err error) {
+func Installed(ctx context.Context, config cluster.Config,
+	run func(*cluster.Cluster, *installation.Installation) error) (err error) {
 	c, err := cluster.Start(ctx, config)
 	if err != nil {
 		return err

@@ -14,24 +14,29 @@ type curve struct {
 }
 
 var curves = []curve{
-	{"bytes of the pod", "A pod's size", "size", []int{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}, func(x int) (*world, error) {
-		return newWorld(pods{size: x}, clusterSize{})
-	}},
+	{"bytes of the pod", "A pod's size", "size", []int{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20},
+		func(x int) (*world, error) {
+			return newWorld(pods{size: x}, clusterSize{})
+		}},
 	{"sysctls", "Sysctls in the annotation", "sysctls", []int{1, 2, 4, 8, 16}, func(x int) (*world, error) {
 		return newWorld(pods{sysctls: x}, clusterSize{})
 	}},
-	{"policies", "SysctlPolicies, each for another namespace", "policies", []int{1, 10, 100, 1000}, func(x int) (*world, error) {
-		return newWorld(pods{}, clusterSize{policies: x})
-	}},
-	{"policies of one namespace", "SysctlPolicies of one namespace, each for another sysctl", "policies-names", []int{1, 10, 100, 1000}, func(x int) (*world, error) {
-		return newWorld(pods{}, clusterSize{policies: x, oneNamespace: true})
-	}},
-	{"grants", "Grants in force, in a thousand namespaces", "grants", []int{0, 100, 1000, 10_000, 50_000}, func(x int) (*world, error) {
-		return newWorld(pods{accounts: x}, clusterSize{namespaces: 1000})
-	}},
-	{"namespaces", "Namespaces that are enrolled", "namespaces", []int{10, 100, 1000, 10_000}, func(x int) (*world, error) {
-		return newWorld(pods{}, clusterSize{namespaces: x})
-	}},
+	{"policies", "SysctlPolicies, each for another namespace", "policies", []int{1, 10, 100, 1000},
+		func(x int) (*world, error) {
+			return newWorld(pods{}, clusterSize{policies: x})
+		}},
+	{"policies of one namespace", "SysctlPolicies of one namespace, each for another sysctl", "policies-names",
+		[]int{1, 10, 100, 1000}, func(x int) (*world, error) {
+			return newWorld(pods{}, clusterSize{policies: x, oneNamespace: true})
+		}},
+	{"grants", "Grants in force, in a thousand namespaces", "grants", []int{0, 100, 1000, 10_000, 50_000},
+		func(x int) (*world, error) {
+			return newWorld(pods{accounts: x}, clusterSize{namespaces: 1000})
+		}},
+	{"namespaces", "Namespaces that are enrolled", "namespaces", []int{10, 100, 1000, 10_000},
+		func(x int) (*world, error) {
+			return newWorld(pods{}, clusterSize{namespaces: x})
+		}},
 }
 
 // pods are those that are asked about, in turn.
@@ -48,7 +53,8 @@ type clusterSize struct {
 
 // sysctlName is one of 16 that the catalogue knows.
 func sysctlName(n int) string {
-	interfaces, keys := []string{"all", "default", "lo", "eth0"}, []string{"rp_filter", "arp_ignore", "arp_announce", "arp_filter"}
+	interfaces, keys := []string{"all", "default", "lo", "eth0"},
+		[]string{"rp_filter", "arp_ignore", "arp_announce", "arp_filter"}
 	return "net.ipv4.conf." + interfaces[n%4] + "." + keys[n/4]
 }
 
@@ -70,5 +76,6 @@ func (p pods) body(namespace, account string) string {
 		`"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"namespace":%q,"operation":"CREATE",`+
 		`"userInfo":{"username":"admin","groups":["system:authenticated"]},"object":{"kind":"Pod","apiVersion":"v1","metadata":{"generateName":"web-",`+
 		`"annotations":{"sysctl-injector.dev/sysctls":%s}},"spec":{"serviceAccountName":%q,"containers":[{"name":"web","image":"nginx","env":[%s]}]}},`+
-		`"oldObject":null,"dryRun":false,"options":{"kind":"CreateOptions","apiVersion":"meta.k8s.io/v1"}}}`, namespace, text, account, strings.Join(env, ","))
+		`"oldObject":null,"dryRun":false,"options":{"kind":"CreateOptions","apiVersion":"meta.k8s.io/v1"}}}`, namespace,
+		text, account, strings.Join(env, ","))
 }

@@ -1,6 +1,6 @@
-// Command growth measures how the cost of a decision grows with what is asked and with what a cluster holds. It runs the real
-// handler in this process, without a network, over caches of the kind that the server fills from an API server: tens of thousands
-// of objects are there at once, which an API server would take many minutes to create.
+// Command growth measures how the cost of a decision grows with what is asked and with what a cluster holds. It runs
+// the real handler in this process, without a network, over caches of the kind that the server fills from an API
+// server: tens of thousands of objects are there at once, which an API server would take many minutes to create.
 package main
 
 import (
@@ -47,7 +47,8 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	for _, c := range curves {
 		fmt.Fprintln(progress, c.name)
 		table := report.Table{{c.name, "CPU of a request", "beside the first"}}
-		chart := report.Chart{Title: c.title, XName: c.name, YName: "µs", Series: []report.Series{{Name: "processor time of a request"}}}
+		chart := report.Chart{Title: c.title, XName: c.name, YName: "µs",
+			Series: []report.Series{{Name: "processor time of a request"}}}
 		figures[c.name] = map[string]time.Duration{}
 		var first time.Duration
 		for _, x := range c.points {

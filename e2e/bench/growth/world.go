@@ -43,7 +43,8 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 	for n := range namespaces {
 		name := fmt.Sprintf("shop-%d", n)
 		object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
-			Name: name, Labels: map[string]string{corev1.LabelMetadataName: name, v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
+			Name: name, Labels: map[string]string{corev1.LabelMetadataName: name,
+				v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
 		}}
 		if err := held.namespaces.Add(object); err != nil {
 			return nil, err
@@ -71,7 +72,8 @@ func newWorld(p pods, size clusterSize) (*world, error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	granter, err := grants.New(grants.Config{Backend: grants.ValidatingAdmissionPolicy, Client: held, Reader: held, Limits: grants.DefaultLimits(), Metrics: grants.NewMetrics(registry)})
+	granter, err := grants.New(grants.Config{Backend: grants.ValidatingAdmissionPolicy, Client: held, Reader: held,
+		Limits: grants.DefaultLimits(), Metrics: grants.NewMetrics(registry)})
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +164,8 @@ func kindAndName(object any) (string, error) {
 
 // Get implements client.Reader as controller-runtime's cache does where nobody changes what it returns.
 func (c caches) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
-	found, exists, err := c.grants.GetByKey(strings.Join([]string{fmt.Sprintf("%T", into), key.Namespace, key.Name}, "/"))
+	found, exists, err := c.grants.GetByKey(strings.Join([]string{fmt.Sprintf("%T", into), key.Namespace,
+		key.Name}, "/"))
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,8 @@ func newBench(c *cluster.Cluster, installed *installation.Installation, o option
 	config := c.RESTConfig()
 	config.WarningHandler = rest.NoWarnings{}
 	// The machine is to spend its time on the server and not on this client's JSON.
-	config.ContentType, config.AcceptContentTypes = "application/vnd.kubernetes.protobuf", "application/vnd.kubernetes.protobuf,application/json"
+	config.ContentType, config.AcceptContentTypes = "application/vnd.kubernetes.protobuf",
+		"application/vnd.kubernetes.protobuf,application/json"
 	config.QPS = -1
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {

@@ -34,7 +34,8 @@ func (b *bench) makeNamespaces(ctx context.Context, names []string, labels map[s
 	group.SetLimit(concurrency)
 	for _, name := range names {
 		group.Go(func() error {
-			_, err := b.client.CoreV1().Namespaces().Create(groupCtx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+			_, err := b.client.CoreV1().Namespaces().Create(groupCtx,
+				&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
 			return err
 		})
 	}
@@ -131,7 +132,8 @@ type latency struct {
 	own             time.Duration // of the server for each, by its own count: the mean
 }
 
-// measureLatency creates pods in turns where the webhook is called and where it is not, so that both see the same machine.
+// measureLatency creates pods in turns where the webhook is called and where it is not, so that both see the same
+// machine.
 func (b *bench) measureLatency(ctx context.Context) (latency, error) {
 	const warmUp, count = 50, 500
 	durations := map[string][]time.Duration{}

@@ -1,6 +1,6 @@
-// Command memory measures how much memory the server keeps resident and how soon it is ready: on an empty cluster, after
-// a load of admissions, beside many pods that are none of its business, and with many injected pods and their grants.
-// All of it is measured in one run, on one cluster.
+// Command memory measures how much memory the server keeps resident and how soon it is ready: on an empty cluster,
+// after a load of admissions, beside many pods that are none of its business, and with many injected pods and their
+// grants. All of it is measured in one run, on one cluster.
 package main
 
 import (
@@ -27,7 +27,8 @@ const longest = 20 * time.Minute
 
 func main() {
 	o := options{}
-	cmd := &cobra.Command{Use: "memory", Short: "Measure the server's memory and its start, with few pods and with many"}
+	cmd := &cobra.Command{Use: "memory",
+		Short: "Measure the server's memory and its start, with few pods and with many"}
 	cmd.Flags().IntVar(&o.namespaces, "namespaces", 500, "namespaces that are not enrolled, and as many that are")
 	cmd.Flags().IntVar(&o.pods, "pods", 20, "pods in each of them")
 	cmd.Flags().IntVar(&o.admissions, "admissions", 2000, "admissions of the load")
@@ -40,7 +41,8 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	for _, flag := range []struct {
 		name        string
 		value, most int
-	}{{"namespaces", o.namespaces, 2000}, {"pods", o.pods, 100}, {"admissions", o.admissions, 100000}, {"restarts", o.restarts, 9}} {
+	}{{"namespaces", o.namespaces, 2000}, {"pods", o.pods, 100}, {"admissions", o.admissions, 100000},
+		{"restarts", o.restarts, 9}} {
 		if flag.value < 1 || flag.value > flag.most {
 			return fmt.Errorf("--%s is from 1 to %d", flag.name, flag.most)
 		}
@@ -51,19 +53,20 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	return command.Installed(ctx, cluster.Config{Progress: progress}, func(c *cluster.Cluster, installed *installation.Installation) error {
-		b, err := newBench(c, installed, *o, progress)
-		if err != nil {
-			return err
-		}
-		if err := b.run(ctx); err != nil {
-			return fmt.Errorf("%w; the end of the server's log:\n%s", err, tail(installed.Server().Log()))
-		}
-		if err := b.print(out, c.Version()); err != nil || o.docs == "" {
-			return err
-		}
-		return b.report(machine, c.Version()).Write(o.docs)
-	})
+	return command.Installed(ctx, cluster.Config{Progress: progress},
+		func(c *cluster.Cluster, installed *installation.Installation) error {
+			b, err := newBench(c, installed, *o, progress)
+			if err != nil {
+				return err
+			}
+			if err := b.run(ctx); err != nil {
+				return fmt.Errorf("%w; the end of the server's log:\n%s", err, tail(installed.Server().Log()))
+			}
+			if err := b.print(out, c.Version()); err != nil || o.docs == "" {
+				return err
+			}
+			return b.report(machine, c.Version()).Write(o.docs)
+		})
 }
 
 // tail is enough of a log to see what went wrong: each admission has a line in it.

@@ -33,15 +33,19 @@ func medians(all []figures) figures {
 
 // memoryTable has everything beside the empty cluster.
 func (b *bench) memoryTable() report.Table {
-	table := report.Table{{"state", "resident", "ratio", "allocated", "of files", "heap in use", "highest resident", "start to ready", "processor until idle"}}
+	table := report.Table{{"state", "resident", "ratio", "allocated", "of files", "heap in use", "highest resident",
+		"start to ready", "processor until idle"}}
 	for _, s := range b.states {
 		started, processor := "-", "-"
 		if s.started > 0 {
-			started, processor = fmt.Sprintf("%d ms", s.started.Milliseconds()), fmt.Sprintf("%.2f s", s.figures.Processor)
+			started, processor = fmt.Sprintf("%d ms", s.started.Milliseconds()),
+				fmt.Sprintf("%.2f s", s.figures.Processor)
 		}
 		f := s.figures
-		table.Add(s.name, report.Mebibytes(f.Resident), fmt.Sprintf("%.2f", f.Resident/b.states[emptyRow].figures.Resident),
-			report.Mebibytes(f.Allocated), report.Mebibytes(f.File), report.Mebibytes(f.Heap), report.Mebibytes(f.Peak), started, processor)
+		table.Add(s.name, report.Mebibytes(f.Resident),
+			fmt.Sprintf("%.2f", f.Resident/b.states[emptyRow].figures.Resident),
+			report.Mebibytes(f.Allocated), report.Mebibytes(f.File), report.Mebibytes(f.Heap), report.Mebibytes(f.Peak),
+			started, processor)
 	}
 	return table
 }
@@ -58,7 +62,8 @@ func (b *bench) latencyTable() report.Table {
 		{"what the webhook adds", b.first.injected - b.first.plain, b.last.injected - b.last.plain},
 		{"of it in the server (mean)", b.first.own, b.last.own},
 	} {
-		table.Add(row.name, report.Milliseconds(row.first), report.Milliseconds(row.last), fmt.Sprintf("%.2f", float64(row.last)/float64(row.first)))
+		table.Add(row.name, report.Milliseconds(row.first), report.Milliseconds(row.last),
+			fmt.Sprintf("%.2f", float64(row.last)/float64(row.first)))
 	}
 	return table
 }
@@ -69,9 +74,11 @@ func (b *bench) remarks() string {
 	before, last := b.states[othersRow].figures, b.states[len(b.states)-1].figures
 	return fmt.Sprintf("%d pods that are not injected : none, the same server = %.2f (resident)\n\n"+
 		"each injected pod, with its part of the namespaces and grants = %.1f KiB (resident, after a start)\n\n"+
-		"%d namespaces of each sort. All injected pods were created through the webhook, which made their %d role bindings: "+
+		"%d namespaces of each sort. All injected pods were created through the webhook, which made their %d role "+
+		"bindings: "+
 		"in %.0f s (not injected) and %.0f s (injected), %d at a time; %d tried again.\n",
-		total, b.states[othersRunningRow].figures.Resident/b.states[loadRow].figures.Resident, (last.Resident-before.Resident)/1024/float64(total),
+		total, b.states[othersRunningRow].figures.Resident/b.states[loadRow].figures.Resident,
+		(last.Resident-before.Resident)/1024/float64(total),
 		b.namespaces, b.grants, b.othersElapsed.Seconds(), b.ourElapsed.Seconds(), concurrency, b.again.Load())
 }
 
@@ -92,7 +99,8 @@ func (b *bench) report(machine report.Machine, version string) report.Report {
 	}
 	return report.Report{
 		Name: "memory", Machine: machine,
-		Section: fmt.Sprintf("Kubernetes %s.\n\n%s\n%s\n%s", version, b.memoryTable().Markdown(), b.remarks(), b.latencyTable().Markdown()),
+		Section: fmt.Sprintf("Kubernetes %s.\n\n%s\n%s\n%s", version, b.memoryTable().Markdown(), b.remarks(),
+			b.latencyTable().Markdown()),
 		Figures: map[string]any{"kubernetes": version, "states": states, "grants": b.grants},
 	}
 }

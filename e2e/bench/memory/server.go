@@ -52,10 +52,11 @@ func (s *server) restart(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	elapsed := time.Since(start)
-	err = await.Condition(ctx, "the server to lead", 100*time.Millisecond, time.Minute, func(ctx context.Context) (bool, error) {
-		now, err := s.leader(ctx)
-		return now != "" && now != before, err
-	})
+	err = await.Condition(ctx, "the server to lead", 100*time.Millisecond, time.Minute,
+		func(ctx context.Context) (bool, error) {
+			now, err := s.leader(ctx)
+			return now != "" && now != before, err
+		})
 	if err != nil {
 		return 0, err
 	}
@@ -64,7 +65,8 @@ func (s *server) restart(ctx context.Context) (time.Duration, error) {
 
 // leader is who holds the Lease; empty where nobody does.
 func (s *server) leader(ctx context.Context) (string, error) {
-	lease, err := s.client.CoordinationV1().Leases(installation.Namespace).Get(ctx, installation.Name, metav1.GetOptions{})
+	lease, err := s.client.CoordinationV1().Leases(installation.Namespace).Get(ctx, installation.Name,
+		metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("read the Lease: %w", err)
 	}
@@ -80,23 +82,25 @@ func (s *server) whenIdle(ctx context.Context) (figures, error) {
 	)
 	var metrics map[string]float64
 	calm, used := 0, -1.0
-	err := await.Condition(ctx, "the server to have nothing to do", pause, 2*time.Minute, func(ctx context.Context) (done bool, err error) {
-		if metrics, err = s.metrics(ctx); err != nil {
-			return false, err
-		}
-		now := metrics["process_cpu_seconds_total"]
-		calm++
-		if used < 0 || now-used > quiet {
-			calm = 0
-		}
-		used = now
-		return calm == still, nil
-	})
+	err := await.Condition(ctx, "the server to have nothing to do", pause, 2*time.Minute,
+		func(ctx context.Context) (done bool, err error) {
+			if metrics, err = s.metrics(ctx); err != nil {
+				return false, err
+			}
+			now := metrics["process_cpu_seconds_total"]
+			calm++
+			if used < 0 || now-used > quiet {
+				calm = 0
+			}
+			used = now
+			return calm == still, nil
+		})
 	if err != nil {
 		return figures{}, err
 	}
 	memory, err := s.memory()
-	return figures{Memory: memory, Heap: metrics["go_memstats_heap_inuse_bytes"], Processor: metrics["process_cpu_seconds_total"]}, err
+	return figures{Memory: memory, Heap: metrics["go_memstats_heap_inuse_bytes"],
+		Processor: metrics["process_cpu_seconds_total"]}, err
 }
 
 // metrics are the server's, but for those with labels.
@@ -105,7 +109,8 @@ func (s *server) metrics(ctx context.Context) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"process_cpu_seconds_total", "go_memstats_heap_inuse_bytes", durationMetric + "_sum", durationMetric + "_count"} {
+	for _, name := range []string{"process_cpu_seconds_total", "go_memstats_heap_inuse_bytes", durationMetric + "_sum",
+		durationMetric + "_count"} {
 		if _, there := values[name]; !there {
 			return nil, fmt.Errorf("the server has no metric %s", name)
 		}

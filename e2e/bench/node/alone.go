@@ -27,7 +27,8 @@ func measureAlone(times int) (alone, error) {
 			for range times {
 				for took, args := range map[*[]time.Duration][]string{
 					&measured.nothing: {"true"},
-					&measured.sysctl:  {"sysctl", "-w", "net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535"},
+					&measured.sysctl: {"sysctl", "-w", "net.core.somaxconn=32768",
+						"net.ipv4.ip_local_port_range=32768 65535"},
 				} {
 					begin := time.Now()
 					if output, err := exec.Command("busybox", args...).CombinedOutput(); err != nil {

@@ -49,7 +49,8 @@ func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
 		guarded: {v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "restricted"},
 		open:    nil,
 	} {
-		if _, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels}, patience); err != nil {
+		if _, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels},
+			patience); err != nil {
 			return nil, err
 		}
 	}
@@ -71,7 +72,8 @@ func (b *bench) rendered(ctx context.Context) (*corev1.Container, error) {
 		return nil, err
 	}
 	if len(created.Spec.InitContainers) != 1 {
-		return nil, fmt.Errorf("a pod has %d init containers instead of the injected one", len(created.Spec.InitContainers))
+		return nil, fmt.Errorf("a pod has %d init containers instead of the injected one",
+			len(created.Spec.InitContainers))
 	}
 	container := created.Spec.InitContainers[0]
 	container.VolumeMounts = nil
@@ -81,13 +83,15 @@ func (b *bench) rendered(ctx context.Context) (*corev1.Container, error) {
 // clear deletes all pods of a namespace and waits until they are gone.
 func (b *bench) clear(ctx context.Context, namespace string) error {
 	pods := b.client.CoreV1().Pods(namespace)
-	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))}, metav1.ListOptions{}); err != nil {
+	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))},
+		metav1.ListOptions{}); err != nil {
 		return err
 	}
-	return await.Condition(ctx, "the end of the pods of "+namespace, 20*time.Millisecond, patience, func(ctx context.Context) (bool, error) {
-		left, err := pods.List(ctx, metav1.ListOptions{})
-		return err == nil && len(left.Items) == 0, err
-	})
+	return await.Condition(ctx, "the end of the pods of "+namespace, 20*time.Millisecond, patience,
+		func(ctx context.Context) (bool, error) {
+			left, err := pods.List(ctx, metav1.ListOptions{})
+			return err == nil && len(left.Items) == 0, err
+		})
 }
 
 // measure starts the pods, one at a time, each kind in its turn, and then reads what the node has logged of them.
@@ -178,7 +182,8 @@ func (b *bench) start(ctx context.Context, kind *kind, name string) (timeline, e
 			return t, fmt.Errorf("watch pod %s: %w", t.pod, apierrors.FromObject(event.Object))
 		}
 		found, isPod := event.Object.(*corev1.Pod)
-		if !isPod || len(found.Status.ContainerStatuses) == 0 || found.Status.ContainerStatuses[0].State.Running == nil {
+		if !isPod || len(found.Status.ContainerStatuses) == 0 ||
+			found.Status.ContainerStatuses[0].State.Running == nil {
 			continue
 		}
 		t.known = time.Now()

@@ -68,47 +68,59 @@ func kinds(rendered *corev1.Container) []*kind {
 		none:     {name: "no init container", namespace: guarded, tweak: func(*corev1.Pod) {}},
 		noop:     {name: "an ordinary one, `true`", namespace: guarded, tweak: withNoop},
 		injected: {name: "the injected one", namespace: guarded, tweak: annotated},
-		noopLimited: {name: "an ordinary one with the injected one's limits", namespace: guarded, tweak: func(pod *corev1.Pod) {
-			withNoop(pod)
-			limited(pod)
-			pod.Spec.InitContainers[0].Resources = limits("100m")
-		}},
-		injectedLimited: {name: "the injected one, in a pod with limits", namespace: guarded, tweak: func(pod *corev1.Pod) {
-			annotated(pod)
-			limited(pod)
-		}},
-		native: {name: "native: `strategy: native-first`, safe names", namespace: guarded, tweak: func(pod *corev1.Pod) {
-			pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: safe, v1alpha1.StrategyAnnotation: "native-first"}
-		}},
-		verifying: {name: "verify: `mode: verify`, a name of the node", namespace: guarded, tweak: func(pod *corev1.Pod) {
-			pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: "vm.max_map_count >= 1\n", v1alpha1.ModeAnnotation: "verify"}
-		}},
+		noopLimited: {name: "an ordinary one with the injected one's limits", namespace: guarded,
+			tweak: func(pod *corev1.Pod) {
+				withNoop(pod)
+				limited(pod)
+				pod.Spec.InitContainers[0].Resources = limits("100m")
+			}},
+		injectedLimited: {name: "the injected one, in a pod with limits", namespace: guarded,
+			tweak: func(pod *corev1.Pod) {
+				annotated(pod)
+				limited(pod)
+			}},
+		native: {name: "native: `strategy: native-first`, safe names", namespace: guarded,
+			tweak: func(pod *corev1.Pod) {
+				pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: safe,
+					v1alpha1.StrategyAnnotation: "native-first"}
+			}},
+		verifying: {name: "verify: `mode: verify`, a name of the node", namespace: guarded,
+			tweak: func(pod *corev1.Pod) {
+				pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: "vm.max_map_count >= 1\n",
+					v1alpha1.ModeAnnotation: "verify"}
+			}},
 		raised: {name: "privileged, with a floor: the script", namespace: guarded, tweak: func(pod *corev1.Pod) {
-			pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn >= 32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"}
+			pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn >= " +
+				"32768\nnet.ipv4.ip_local_port_range = 32768 65535\n"}
 		}},
 		noneUserNamespaced: {name: "no init container, `hostUsers: false`", namespace: guarded, tweak: inUserNamespace},
-		noopUserNamespaced: {name: "an ordinary one, `true`, `hostUsers: false`", namespace: guarded, tweak: func(pod *corev1.Pod) {
-			withNoop(pod)
-			inUserNamespace(pod)
-		}},
+		noopUserNamespaced: {name: "an ordinary one, `true`, `hostUsers: false`", namespace: guarded,
+			tweak: func(pod *corev1.Pod) {
+				withNoop(pod)
+				inUserNamespace(pod)
+			}},
 		userNamespaced: {name: "user-namespace: `hostUsers: false`", namespace: guarded, tweak: func(pod *corev1.Pod) {
 			annotated(pod)
 			inUserNamespace(pod)
 		}},
-		mains: {name: "a copy of the injected one", namespace: open, tweak: copied(func(*corev1.Pod, *corev1.Container) {})},
+		mains: {name: "a copy of the injected one", namespace: open,
+			tweak: copied(func(*corev1.Pod, *corev1.Container) {})},
 		{name: "… that runs `true`", namespace: open, tweak: copied(func(_ *corev1.Pod, c *corev1.Container) {
 			c.Command, c.Args = []string{"true"}, nil
 		})},
-		{name: "… that runs `true`, not privileged", namespace: open, tweak: copied(func(_ *corev1.Pod, c *corev1.Container) {
-			c.Command, c.Args = []string{"true"}, nil
-			c.SecurityContext.Privileged = nil
-		})},
-		{name: "… without readOnlyRootFilesystem", namespace: open, tweak: copied(func(_ *corev1.Pod, c *corev1.Container) {
-			c.SecurityContext.ReadOnlyRootFilesystem = nil
-		})},
-		{name: "… with terminationMessagePolicy: File", namespace: open, tweak: copied(func(_ *corev1.Pod, c *corev1.Container) {
-			c.TerminationMessagePolicy = corev1.TerminationMessageReadFile
-		})},
+		{name: "… that runs `true`, not privileged", namespace: open,
+			tweak: copied(func(_ *corev1.Pod, c *corev1.Container) {
+				c.Command, c.Args = []string{"true"}, nil
+				c.SecurityContext.Privileged = nil
+			})},
+		{name: "… without readOnlyRootFilesystem", namespace: open,
+			tweak: copied(func(_ *corev1.Pod, c *corev1.Container) {
+				c.SecurityContext.ReadOnlyRootFilesystem = nil
+			})},
+		{name: "… with terminationMessagePolicy: File", namespace: open,
+			tweak: copied(func(_ *corev1.Pod, c *corev1.Container) {
+				c.TerminationMessagePolicy = corev1.TerminationMessageReadFile
+			})},
 		{name: "… in a pod without a token", namespace: open, tweak: copied(func(pod *corev1.Pod, _ *corev1.Container) {
 			pod.Spec.AutomountServiceAccountToken = ptr.To(false)
 		})},
@@ -131,7 +143,8 @@ func inUserNamespace(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) }
 
 func withNoop(pod *corev1.Pod) {
 	pod.Spec.InitContainers = []corev1.Container{{
-		Name: initName, Image: images.Busybox, Command: []string{"true"}, SecurityContext: pod.Spec.Containers[0].SecurityContext,
+		Name: initName, Image: images.Busybox, Command: []string{"true"},
+		SecurityContext: pod.Spec.Containers[0].SecurityContext,
 	}}
 }
 
@@ -139,7 +152,8 @@ func withNoop(pod *corev1.Pod) {
 func limited(pod *corev1.Pod) { pod.Spec.Containers[0].Resources = limits("100m") }
 
 func limits(cpu string) corev1.ResourceRequirements {
-	list := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse("32Mi")}
+	list := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu),
+		corev1.ResourceMemory: resource.MustParse("32Mi")}
 	return corev1.ResourceRequirements{Requests: list, Limits: list}
 }
 
@@ -154,7 +168,8 @@ func newPod() *corev1.Pod {
 		Containers: []corev1.Container{{
 			Name: appName, Image: images.App,
 			SecurityContext: &corev1.SecurityContext{
-				AllowPrivilegeEscalation: ptr.To(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				AllowPrivilegeEscalation: ptr.To(false),
+				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			},
 		}},
 	}}

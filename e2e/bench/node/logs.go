@@ -45,7 +45,8 @@ type records struct {
 // readLogs completes the timelines.
 func (b *bench) readLogs() error {
 	r := records{
-		seen: map[string]time.Time{}, sandboxes: map[string]call{}, creations: map[string]call{}, starts: map[string]call{},
+		seen: map[string]time.Time{}, sandboxes: map[string]call{}, creations: map[string]call{},
+		starts:  map[string]call{},
 		started: map[string]time.Time{}, exited: map[string]time.Time{}, ended: map[string]time.Time{},
 	}
 	containerd, err := os.ReadFile(b.cluster.LogPath("containerd"))
@@ -63,7 +64,8 @@ func (b *bench) readLogs() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(r.readContainerd(string(containerd)), r.readKubelet(string(kubelet)), r.readEvents(string(events))); err != nil {
+	if err := errors.Join(r.readContainerd(string(containerd)), r.readKubelet(string(kubelet)),
+		r.readEvents(string(events))); err != nil {
 		return err
 	}
 	for _, kind := range b.kinds {

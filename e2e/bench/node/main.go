@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command node measures how long a pod takes from its creation to the start of its app on a real node: without an init
-// container, with an ordinary one that does nothing, and with the injected one; and where the time goes. All are measured in
-// one run, in turns, on one cluster.
+// container, with an ordinary one that does nothing, and with the injected one; and where the time goes. All are
+// measured in one run, in turns, on one cluster.
 package main
 
 import (
@@ -47,20 +47,21 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 		return err
 	}
 	// At this level the kubelet logs when it learns of a pod, and of a container's end.
-	return command.Installed(ctx, cluster.Config{Node: true, KubeletArgs: []string{"--v=2"}, Progress: progress}, func(c *cluster.Cluster, _ *installation.Installation) error {
-		if output, err := c.Command(ctx, "kubectl", "apply", "-f", "deploy/guard.yaml").CombinedOutput(); err != nil {
-			return fmt.Errorf("install the guard: %w: %s", err, output)
-		}
-		b, err := newBench(ctx, c)
-		if err != nil {
-			return err
-		}
-		if err := b.measure(ctx, o.pods, progress); err != nil {
-			return err
-		}
-		if err := b.print(out); err != nil || o.docs == "" {
-			return err
-		}
-		return b.report(machine, c.Version()).Write(o.docs)
-	})
+	return command.Installed(ctx, cluster.Config{Node: true, KubeletArgs: []string{"--v=2"}, Progress: progress},
+		func(c *cluster.Cluster, _ *installation.Installation) error {
+			if output, err := c.Command(ctx, "kubectl", "apply", "-f", "deploy/guard.yaml").CombinedOutput(); err != nil {
+				return fmt.Errorf("install the guard: %w: %s", err, output)
+			}
+			b, err := newBench(ctx, c)
+			if err != nil {
+				return err
+			}
+			if err := b.measure(ctx, o.pods, progress); err != nil {
+				return err
+			}
+			if err := b.print(out); err != nil || o.docs == "" {
+				return err
+			}
+			return b.report(machine, c.Version()).Write(o.docs)
+		})
 }

@@ -36,7 +36,8 @@ func (b *bench) report(machine report.Machine, version string) report.Report {
 		for _, stage := range append([]stage{{name: "to the app's start", of: timeline.total}}, stages...) {
 			if !stage.onlyInit || kind.timelines[0].init.id != "" {
 				took := durations(kind.timelines, stage.of)
-				of[stage.name] = map[string]time.Duration{"p50": report.Median(took), "p90": report.Percentile(took, 90)}
+				of[stage.name] = map[string]time.Duration{"p50": report.Median(took),
+					"p90": report.Percentile(took, 90)}
 			}
 		}
 		figures[kind.name] = of
@@ -46,12 +47,14 @@ func (b *bench) report(machine report.Machine, version string) report.Report {
 
 // starts is about whole pods.
 func (b *bench) starts() report.Table {
-	table := report.Table{{"a pod with", "pods", "its app has started after", "p90", "beside none", "ratio", ": an ordinary one"}}
+	table := report.Table{{"a pod with", "pods", "its app has started after", "p90", "beside none", "ratio",
+		": an ordinary one"}}
 	without := median(b.kinds[none].timelines, timeline.total)
 	for _, kind := range b.kinds[:native] {
 		total := median(kind.timelines, timeline.total)
 		table.Add(kind.name, fmt.Sprint(len(kind.timelines)), milliseconds(total),
-			milliseconds(report.Percentile(durations(kind.timelines, timeline.total), 90)), "+"+milliseconds(total-without),
+			milliseconds(report.Percentile(durations(kind.timelines, timeline.total), 90)),
+			"+"+milliseconds(total-without),
 			fmt.Sprintf("%.2f", float64(total)/float64(without)), ratio(kind, b.ordinary(kind), timeline.total))
 	}
 	return table
@@ -59,12 +62,14 @@ func (b *bench) starts() report.Table {
 
 // forms is about how the sysctls get into a pod. Pods in a user namespace are compared with such pods.
 func (b *bench) forms() report.Table {
-	table := report.Table{{"the form", "pods", "its app has started after", "p90", "beside none", "ratio", ": an ordinary one"}}
+	table := report.Table{{"the form", "pods", "its app has started after", "p90", "beside none", "ratio",
+		": an ordinary one"}}
 	row := func(number, without, ordinary int) {
 		kind := b.kinds[number]
 		total, bare := median(kind.timelines, timeline.total), median(b.kinds[without].timelines, timeline.total)
 		table.Add(kind.name, fmt.Sprint(len(kind.timelines)), milliseconds(total),
-			milliseconds(report.Percentile(durations(kind.timelines, timeline.total), 90)), "+"+milliseconds(total-bare),
+			milliseconds(report.Percentile(durations(kind.timelines, timeline.total), 90)),
+			"+"+milliseconds(total-bare),
 			fmt.Sprintf("%.2f", float64(total)/float64(bare)), ratio(kind, b.kinds[ordinary], timeline.total))
 	}
 	for _, number := range []int{none, noop, native, injected, raised, verifying} {
@@ -78,9 +83,11 @@ func (b *bench) forms() report.Table {
 
 // inits is about the init containers' share of it.
 func (b *bench) inits() report.Table {
-	table := report.Table{{"the init container", "its share", ": an ordinary one", "of it work", ": an ordinary one", "of it the kubelet's wait"}}
+	table := report.Table{{"the init container", "its share", ": an ordinary one", "of it work", ": an ordinary one",
+		"of it the kubelet's wait"}}
 	for _, kind := range b.kinds[noop:native] {
-		table.Add(kind.name, milliseconds(median(kind.timelines, timeline.share)), ratio(kind, b.ordinary(kind), timeline.share),
+		table.Add(kind.name, milliseconds(median(kind.timelines, timeline.share)),
+			ratio(kind, b.ordinary(kind), timeline.share),
 			milliseconds(median(kind.timelines, timeline.work)), ratio(kind, b.ordinary(kind), timeline.work),
 			milliseconds(median(kind.timelines, timeline.wait)))
 	}
@@ -116,7 +123,8 @@ func (b *bench) stages() report.Table {
 }
 
 func (b *bench) copies() report.Table {
-	table := report.Table{{"what a setting costs", "create", "start, and run", "work", ": copy", "kubelet: volumes", "kubelet's wait"}}
+	table := report.Table{{"what a setting costs", "create", "start, and run", "work", ": copy", "kubelet: volumes",
+		"kubelet's wait"}}
 	for _, kind := range b.kinds[mains:] {
 		table.Add(kind.name,
 			milliseconds(median(kind.timelines, func(t timeline) time.Duration { return t.init.creation.end.Sub(t.init.creation.begin) })),
@@ -129,7 +137,8 @@ func (b *bench) copies() report.Table {
 }
 
 func (a alone) String() string {
-	return fmt.Sprintf("busybox by itself, from fork to exit: `sysctl -w` %s, `true` %s.", milliseconds(report.Median(a.sysctl)), milliseconds(report.Median(a.nothing)))
+	return fmt.Sprintf("busybox by itself, from fork to exit: `sysctl -w` %s, `true` %s.",
+		milliseconds(report.Median(a.sysctl)), milliseconds(report.Median(a.nothing)))
 }
 
 func ratio(kind, to *kind, of func(timeline) time.Duration) string {

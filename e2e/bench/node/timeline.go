@@ -36,23 +36,32 @@ type stage struct {
 
 // stages follow one another without a gap, from the creation to the app's start.
 var stages = []stage{
-	{name: "API server, scheduler: until the kubelet learns of it", of: func(t timeline) time.Duration { return t.seen.Sub(t.create) }},
+	{name: "API server, scheduler: until the kubelet learns of it",
+		of: func(t timeline) time.Duration { return t.seen.Sub(t.create) }},
 	{name: "kubelet: cgroups, volumes", of: func(t timeline) time.Duration { return t.sandbox.begin.Sub(t.seen) }},
 	{name: "sandbox, its network", of: func(t timeline) time.Duration { return t.sandbox.end.Sub(t.sandbox.begin) }},
-	{name: "kubelet: image check, settings", of: func(t timeline) time.Duration { return t.first().creation.begin.Sub(t.sandbox.end) }},
-	{name: "init: create", onlyInit: true, of: func(t timeline) time.Duration { return t.init.creation.end.Sub(t.init.creation.begin) }},
-	{name: "init: kubelet, between", onlyInit: true, of: func(t timeline) time.Duration { return t.init.start.begin.Sub(t.init.creation.end) }},
-	{name: "init: start, and run to its end", onlyInit: true, of: func(t timeline) time.Duration { return t.init.exited.Sub(t.init.start.begin) }},
-	{name: "init: until the kubelet finds it ended", onlyInit: true, of: func(t timeline) time.Duration { return t.ended.Sub(t.init.exited) }},
-	{name: "kubelet: image check, settings, for the app", onlyInit: true, of: func(t timeline) time.Duration { return t.app.creation.begin.Sub(t.ended) }},
+	{name: "kubelet: image check, settings",
+		of: func(t timeline) time.Duration { return t.first().creation.begin.Sub(t.sandbox.end) }},
+	{name: "init: create", onlyInit: true,
+		of: func(t timeline) time.Duration { return t.init.creation.end.Sub(t.init.creation.begin) }},
+	{name: "init: kubelet, between", onlyInit: true,
+		of: func(t timeline) time.Duration { return t.init.start.begin.Sub(t.init.creation.end) }},
+	{name: "init: start, and run to its end", onlyInit: true,
+		of: func(t timeline) time.Duration { return t.init.exited.Sub(t.init.start.begin) }},
+	{name: "init: until the kubelet finds it ended", onlyInit: true,
+		of: func(t timeline) time.Duration { return t.ended.Sub(t.init.exited) }},
+	{name: "kubelet: image check, settings, for the app", onlyInit: true,
+		of: func(t timeline) time.Duration { return t.app.creation.begin.Sub(t.ended) }},
 	{name: "app: create", of: func(t timeline) time.Duration { return t.app.creation.end.Sub(t.app.creation.begin) }},
 	{name: "app: start", of: func(t timeline) time.Duration { return t.app.started.Sub(t.app.creation.end) }},
 }
 
 // beside are times that the stages contain, or that follow them.
 var beside = []stage{
-	{name: "(the client's call, with admission)", of: func(t timeline) time.Duration { return t.created.Sub(t.create) }},
-	{name: "(from the app's start until the API server tells it)", of: func(t timeline) time.Duration { return t.known.Sub(t.app.started) }},
+	{name: "(the client's call, with admission)",
+		of: func(t timeline) time.Duration { return t.created.Sub(t.create) }},
+	{name: "(from the app's start until the API server tells it)",
+		of: func(t timeline) time.Duration { return t.known.Sub(t.app.started) }},
 }
 
 // first is the container that is created first.

@@ -20,7 +20,8 @@ func Metrics(ctx context.Context, dial Dialer, address string) (map[string]float
 	if err != nil {
 		return nil, err
 	}
-	client := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	client := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
+		Timeout: 10 * time.Second}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("read a server's metrics: %w", err)

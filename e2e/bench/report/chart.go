@@ -43,14 +43,16 @@ func (c Chart) SVG() []byte {
 		if x > left && x+width > chartWidth {
 			x, y = left, y+18
 		}
-		fmt.Fprintf(&b, `<rect x="%.0f" y="%.0f" width="12" height="12" fill="%s"/>`+"\n", x, y, colours[n%len(colours)])
+		fmt.Fprintf(&b, `<rect x="%.0f" y="%.0f" width="12" height="12" fill="%s"/>`+"\n", x, y,
+			colours[n%len(colours)])
 		text(&b, x+17, y+11, "start", "#24292f", 13, s.Name)
 		x += width
 	}
 	axis := newAxis(c.all())
 	for _, tick := range axis.ticks {
 		y := axis.at(tick)
-		fmt.Fprintf(&b, `<line x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f" stroke="#d0d7de"/>`+"\n", left, chartWidth-right, y, y)
+		fmt.Fprintf(&b, `<line x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f" stroke="#d0d7de"/>`+"\n", left,
+			chartWidth-right, y, y)
 		text(&b, left-8, y+4, "end", "#57606a", 12, short(tick))
 	}
 	fmt.Fprintf(&b, `<text transform="translate(18 %.0f) rotate(-90)" text-anchor="middle" fill="#57606a">%s</text>`+"\n", (top+chartHeight-bottom)/2, escape(c.YName))
@@ -92,9 +94,11 @@ func (c Chart) lines(b *strings.Builder, axis axis) {
 		var points []string
 		for i, y := range s.Y {
 			points = append(points, fmt.Sprintf("%.1f,%.1f", at(c.X[i]), axis.at(y)))
-			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`+"\n", at(c.X[i]), axis.at(y), colours[n%len(colours)])
+			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`+"\n", at(c.X[i]), axis.at(y),
+				colours[n%len(colours)])
 		}
-		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", strings.Join(points, " "), colours[n%len(colours)])
+		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n",
+			strings.Join(points, " "), colours[n%len(colours)])
 	}
 }
 
@@ -166,7 +170,8 @@ func short(value float64) string {
 }
 
 func text(b *strings.Builder, x, y float64, anchor, colour string, size int, content string) {
-	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s" font-size="%d">%s</text>`+"\n", x, y, anchor, colour, size, escape(content))
+	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s" font-size="%d">%s</text>`+"\n", x, y, anchor,
+		colour, size, escape(content))
 }
 
 func escape(content string) string {

@@ -25,15 +25,16 @@ type Report struct {
 	Charts  map[string]Chart // by file name, without its ending
 }
 
-// Write regenerates the section of docs/benchmarks.md, docs/benchmarks/NAME.json and docs/images/CHART.svg. The page keeps what
-// people have written around the section.
+// Write regenerates the section of docs/benchmarks.md, docs/benchmarks/NAME.json and docs/images/CHART.svg. The page
+// keeps what people have written around the section.
 func (r Report) Write(docs string) error {
 	page := filepath.Join(docs, "benchmarks.md")
 	old, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
-	renewed, err := ReplaceSection(string(old), r.Name, fmt.Sprintf("%s\n\n%s", r.Machine, strings.TrimSpace(r.Section)))
+	renewed, err := ReplaceSection(string(old), r.Name,
+		fmt.Sprintf("%s\n\n%s", r.Machine, strings.TrimSpace(r.Section)))
 	if err != nil {
 		return fmt.Errorf("%s: %w", page, err)
 	}
@@ -72,7 +73,8 @@ func cut(page, name string) (before, section, after string, err error) {
 	start := strings.Index(page, begin) + len(begin)
 	length := strings.Index(page[start:], end)
 	if !strings.Contains(page, begin) || length < 0 {
-		return "", "", "", fmt.Errorf("has no lines %q and %q around a section", strings.TrimSpace(begin), strings.TrimSpace(end))
+		return "", "", "", fmt.Errorf("has no lines %q and %q around a section", strings.TrimSpace(begin),
+			strings.TrimSpace(end))
 	}
 	return page[:start], page[start : start+length], page[start+length:], nil
 }
@@ -114,5 +116,6 @@ func ThisMachine() (Machine, error) {
 }
 
 func (m Machine) String() string {
-	return fmt.Sprintf("*%s; %d processors (%s), Linux %s, %s; load average before: %s.*", m.Date, m.Processors, m.Processor, m.Kernel, m.Go, m.Load)
+	return fmt.Sprintf("*%s; %d processors (%s), Linux %s, %s; load average before: %s.*", m.Date, m.Processors,
+		m.Processor, m.Kernel, m.Go, m.Load)
 }

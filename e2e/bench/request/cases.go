@@ -104,7 +104,8 @@ func (b *bench) take(ctx context.Context, c benchCase, s *server) error {
 	n := float64(len(result.Latencies))
 	b.turns = append(b.turns, turn{
 		Case: c.String(), Server: s.name, Requests: len(result.Latencies),
-		P50: report.Median(result.Latencies), P99: report.Percentile(result.Latencies, 99), Rate: n / result.Elapsed.Seconds(),
+		P50: report.Median(result.Latencies), P99: report.Percentile(result.Latencies, 99),
+		Rate:        n / result.Elapsed.Seconds(),
 		CPU:         time.Duration(float64(end-start) / n),
 		Allocations: (after["go_memstats_mallocs_total"] - before["go_memstats_mallocs_total"]) / n,
 		Allocated:   (after["go_memstats_alloc_bytes_total"] - before["go_memstats_alloc_bytes_total"]) / n,

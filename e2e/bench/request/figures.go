@@ -41,8 +41,10 @@ func (b *bench) requests() report.Table {
 		floor := b.figure(c, b.servers[0])
 		for _, s := range b.servers {
 			f := b.figure(c, s)
-			table.Add(c.String(), s.name, report.Microseconds(f.p50), ratio(f.p50, floor.p50), report.Microseconds(f.p99),
-				report.Microseconds(f.cpu), ratio(f.cpu, floor.cpu), fmt.Sprintf("%.0f", f.rate), fmt.Sprintf("%.0f", f.allocations))
+			table.Add(c.String(), s.name, report.Microseconds(f.p50), ratio(f.p50, floor.p50),
+				report.Microseconds(f.p99),
+				report.Microseconds(f.cpu), ratio(f.cpu, floor.cpu), fmt.Sprintf("%.0f", f.rate),
+				fmt.Sprintf("%.0f", f.allocations))
 		}
 	}
 	return table
@@ -64,7 +66,8 @@ func (b *bench) goals() report.Table {
 func (b *bench) memory() report.Table {
 	table := report.Table{{"server", "resident", "allocated", "of files", "highest"}}
 	for _, s := range b.servers {
-		table.Add(s.name, report.Mebibytes(s.memory.Resident), report.Mebibytes(s.memory.Allocated), report.Mebibytes(s.memory.File), report.Mebibytes(s.memory.Peak))
+		table.Add(s.name, report.Mebibytes(s.memory.Resident), report.Mebibytes(s.memory.Allocated),
+			report.Mebibytes(s.memory.File), report.Mebibytes(s.memory.Peak))
 	}
 	return table
 }
@@ -92,14 +95,17 @@ func (b *bench) report(machine report.Machine) report.Report {
 		memory[s.name] = s.memory
 	}
 	var section strings.Builder
-	fmt.Fprintf(&section, "%s\n![CPU time of a request](images/bench-request-cpu.svg)\n\n![p50 of a request](images/bench-request-p50.svg)\n\n%s\n%s\n"+
-		"%d requests in %d rounds; of each figure, the median of the rounds. The program has %s.\n", b.goals().Markdown(), b.requests().Markdown(), b.memory().Markdown(),
+	fmt.Fprintf(&section, "%s\n![CPU time of a request](images/bench-request-cpu.svg)\n\n![p50 of a "+
+		"request](images/bench-request-p50.svg)\n\n%s\n%s\n"+
+		"%d requests in %d rounds; of each figure, the median of the rounds. The program has %s.\n",
+		b.goals().Markdown(), b.requests().Markdown(), b.memory().Markdown(),
 		requests, b.rounds, report.Mebibytes(float64(b.binary)))
 	return report.Report{
 		Name: "request", Machine: machine, Section: section.String(),
 		Figures: map[string]any{"turns": b.turns, "memory": memory, "binary": b.binary},
 		Charts: map[string]report.Chart{
-			"bench-request-cpu": b.chart("Processor time of a request in the server, one client", func(f figure) time.Duration { return f.cpu }),
+			"bench-request-cpu": b.chart("Processor time of a request in the server, one client",
+				func(f figure) time.Duration { return f.cpu }),
 			"bench-request-p50": b.chart("p50 of a request, one client", func(f figure) time.Duration { return f.p50 }),
 		},
 	}
@@ -109,7 +115,8 @@ func (b *bench) chart(title string, value func(figure) time.Duration) report.Cha
 	chart := report.Chart{Title: title, YName: "µs"}
 	for _, s := range b.servers {
 		series := report.Series{Name: map[string]string{
-			floorName: "bare HTTPS server", standaloneName: "sysctl-injector, standalone", clusterName: "in a cluster", typedName: "controller-runtime's way",
+			floorName: "bare HTTPS server", standaloneName: "sysctl-injector, standalone", clusterName: "in a cluster",
+			typedName: "controller-runtime's way",
 		}[s.name]}
 		for _, c := range b.cases {
 			if c.clients == 1 {

@@ -1,6 +1,6 @@
-// Command request measures what one admission request costs the server: the webhook beside a bare HTTPS server, which is the
-// least that any can do, and beside a webhook written in controller-runtime's own way. All take turns, on one processor each
-// time; the requests come from the other.
+// Command request measures what one admission request costs the server: the webhook beside a bare HTTPS server, which
+// is the least that any can do, and beside a webhook written in controller-runtime's own way. All take turns, on one
+// processor each time; the requests come from the other.
 package main
 
 import (
@@ -31,7 +31,8 @@ func main() {
 	cmd.Flags().IntVar(&o.rounds, "rounds", 9, "how often each case has its turn")
 	cmd.Flags().DurationVar(&o.turn, "turn", 800*time.Millisecond, "how long a turn takes")
 	command.AddDocs(cmd, &o.docs)
-	cmd.Flags().StringVar(&o.program, "other", "", "another build of the program, which takes turns with this checkout's")
+	cmd.Flags().StringVar(&o.program, "other", "",
+		"another build of the program, which takes turns with this checkout's")
 	cmd.AddCommand(&cobra.Command{
 		Use: "load", Hidden: true, Args: cobra.NoArgs, SilenceUsage: true,
 		Short: "Send requests, as the standard input says",

@@ -102,13 +102,15 @@ func (b *bench) startServers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{"ca.crt": certificate.CA, "tls.crt": certificate.Cert, "tls.key": certificate.Key} {
+	for name, content := range map[string][]byte{"ca.crt": certificate.CA, "tls.crt": certificate.Cert,
+		"tls.key": certificate.Key} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), content, 0o600); err != nil {
 			return err
 		}
 	}
 	for _, name := range []string{"floor", "typed"} {
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(b.dir, name), "./e2e/bench/request/"+name)
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o",
+			filepath.Join(b.dir, name), "./e2e/bench/request/"+name)
 		build.Env = append(build.Environ(), "CGO_ENABLED=0")
 		if output, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", name, err, output)
@@ -173,16 +175,17 @@ func (b *bench) startServer(ctx context.Context, name, program string, args ...s
 	})
 	s := &server{name: name, path: admission.MutatePath, process: process.Process(cmd.Process.Pid), log: log.Name()}
 	var said installation.Log
-	err = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-		lines, err := os.ReadFile(s.log)
-		if err != nil {
-			return false, err
-		}
-		said = installation.Log{}
-		_, _ = said.Write(lines)
-		s.address, s.observe = said.Addresses()
-		return s.address != "" && installation.Ready(ctx, b.cluster, s.observe) == nil, nil
-	})
+	err = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true,
+		func(ctx context.Context) (bool, error) {
+			lines, err := os.ReadFile(s.log)
+			if err != nil {
+				return false, err
+			}
+			said = installation.Log{}
+			_, _ = said.Write(lines)
+			s.address, s.observe = said.Addresses()
+			return s.address != "" && installation.Ready(ctx, b.cluster, s.observe) == nil, nil
+		})
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w; it says:\n%s", name, err, &said)
 	}
@@ -238,7 +241,8 @@ func (b *bench) send(c benchCase, s *server, duration time.Duration) (load.Resul
 	if s.name == floorName {
 		url += fmt.Sprintf("?%d", c.answer)
 	}
-	job := load.Job{URL: url, CA: filepath.Join(b.dir, "ca.crt"), Body: c.path(), Clients: c.clients, Duration: duration}
+	job := load.Job{URL: url, CA: filepath.Join(b.dir, "ca.crt"), Body: c.path(), Clients: c.clients,
+		Duration: duration}
 	if err := b.load.Encode(job); err != nil {
 		return load.Result{}, err
 	}

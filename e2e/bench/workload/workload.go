@@ -18,7 +18,8 @@ var Sysctls = []string{"net.core.somaxconn = 32768", "net.ipv4.ip_local_port_ran
 func NewPod(annotated bool) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			GenerateName: "web-", Labels: map[string]string{"app.kubernetes.io/name": "web", "pod-template-hash": "5d69f9bd4c"},
+			GenerateName: "web-", Labels: map[string]string{"app.kubernetes.io/name": "web",
+				"pod-template-hash": "5d69f9bd4c"},
 			Annotations: map[string]string{"example.com/checksum": strings.Repeat("0123456789abcdef", 4)},
 		},
 		Spec: corev1.PodSpec{
@@ -26,9 +27,11 @@ func NewPod(annotated bool) *corev1.Pod {
 			Containers: []corev1.Container{{
 				Name: "web", Image: "nginx:1.29",
 				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
-				Env:   []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
+				Env: []corev1.EnvVar{{Name: "POD_NAME",
+					ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
 				SecurityContext: &corev1.SecurityContext{
-					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true),
+					Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 				},
 			}},
 		},

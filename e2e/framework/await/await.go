@@ -10,7 +10,8 @@ import (
 )
 
 // Condition asks at a pace until the condition holds, fails, or patience is at its end.
-func Condition(ctx context.Context, what string, pace, patience time.Duration, condition func(context.Context) (bool, error)) error {
+func Condition(ctx context.Context, what string, pace, patience time.Duration,
+	condition func(context.Context) (bool, error)) error {
 	if err := wait.PollUntilContextTimeout(ctx, pace, patience, true, condition); err != nil {
 		return fmt.Errorf("wait for %s: %w", what, err)
 	}
@@ -18,7 +19,8 @@ func Condition(ctx context.Context, what string, pace, patience time.Duration, c
 }
 
 // Answer is Condition for an answer that is not the wanted one at first. The error tells the last one.
-func Answer(ctx context.Context, what string, pace, patience time.Duration, ask func(context.Context) (answer string, wanted bool)) error {
+func Answer(ctx context.Context, what string, pace, patience time.Duration,
+	ask func(context.Context) (answer string, wanted bool)) error {
 	last := "none"
 	err := Condition(ctx, what, pace, patience, func(ctx context.Context) (bool, error) {
 		answer, wanted := ask(ctx)

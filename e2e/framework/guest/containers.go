@@ -151,5 +151,6 @@ func printState(out io.Writer, root, id string) error {
 	if syscall.Kill(c.PID, 0) != nil {
 		status = "stopped"
 	}
-	return json.NewEncoder(out).Encode(map[string]any{"ociVersion": "1.0.2", "id": id, "pid": c.PID, "status": status, "bundle": c.Bundle})
+	return json.NewEncoder(out).Encode(map[string]any{"ociVersion": "1.0.2", "id": id, "pid": c.PID, "status": status,
+		"bundle": c.Bundle})
 }

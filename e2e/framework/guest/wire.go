@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// message is one line between the guest and the machine. The guest has one serial line for all; on the machine each session is a
-// connection to the keeper's socket.
+// message is one line between the guest and the machine. The guest has one serial line for all; on the machine each
+// session is a connection to the keeper's socket.
 type message struct {
 	Session int               `json:"session,omitempty"`
 	Op      string            `json:"op"`

@@ -1,5 +1,5 @@
-// Package images builds the container images of the end-to-end tests without a registry or a container engine: Debian's static
-// busybox under the names that pods ask for.
+// Package images builds the container images of the end-to-end tests without a registry or a container engine: Debian's
+// static busybox under the names that pods ask for.
 package images
 
 import (
@@ -25,7 +25,8 @@ import (
 const (
 	// Busybox is the webhook's default image for the container that it injects.
 	Busybox = "docker.io/library/busybox:1.36"
-	// App stands in for any server: whatever its arguments, it answers on AppPort until it is killed. /healthz is a page of it.
+	// App stands in for any server: whatever its arguments, it answers on AppPort until it is killed. /healthz is a
+	// page of it.
 	App = "example.com/app:e2e"
 	// Reporter is a busybox whose sysctl first prints what its process may do: /proc/self/status, what it sees of other
 	// processes, and how a write of ReportedWrite ends.
@@ -138,7 +139,8 @@ func files(program string, links []string) ([]byte, error) {
 		image.File("bin/busybox", 0o755, binary))
 	for _, link := range links {
 		if link != "busybox" {
-			entries = append(entries, entry(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + link, Linkname: "busybox", Mode: 0o777}))
+			entries = append(entries, entry(tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + link,
+				Linkname: "busybox", Mode: 0o777}))
 		}
 	}
 	return image.Tar(time.Time{}, entries...)

@@ -54,13 +54,15 @@ func (i *Installation) Route(ctx context.Context, server *Server) error {
 		if err != nil {
 			return err
 		}
-		if _, err = api.MutatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{}); err != nil {
+		if _, err = api.MutatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch,
+			metav1.PatchOptions{}); err != nil {
 			return err
 		}
 		if patch, err = redirect(server, admission.WorkloadsEntries()); err != nil {
 			return err
 		}
-		_, err = api.ValidatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{})
+		_, err = api.ValidatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch,
+			metav1.PatchOptions{})
 		return err
 	}
 	return clustertest.SetEndpoints(ctx, i.client, Namespace, Name, server.port(), i.cluster.Address().String())
@@ -71,7 +73,8 @@ func redirect(server *Server, entries []admission.Entry) ([]byte, error) {
 	var changes []map[string]any
 	for n, entry := range entries {
 		target := url.URL{Scheme: "https", Host: server.Webhook, Path: entry.Path}
-		changes = append(changes, map[string]any{"op": "replace", "path": fmt.Sprintf("/webhooks/%d/clientConfig/url", n), "value": target.String()})
+		changes = append(changes, map[string]any{"op": "replace",
+			"path": fmt.Sprintf("/webhooks/%d/clientConfig/url", n), "value": target.String()})
 	}
 	return json.Marshal(changes)
 }
@@ -79,26 +82,33 @@ func redirect(server *Server, entries []admission.Entry) ([]byte, error) {
 // untilCalled waits until the API server knows of the webhook: it learns of a configuration a moment after it is made.
 func (i *Installation) untilCalled(ctx context.Context) error {
 	labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
-	namespace, err := i.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-", Labels: labels}}, metav1.CreateOptions{})
+	namespace, err := i.client.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-", Labels: labels}},
+		metav1.CreateOptions{})
 	if err != nil {
 		return err
 	}
-	_, err = i.client.CoreV1().ServiceAccounts(namespace.Name).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}, metav1.CreateOptions{})
+	_, err = i.client.CoreV1().ServiceAccounts(namespace.Name).Create(ctx,
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}, metav1.CreateOptions{})
 	if err != nil {
 		return err
 	}
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "probe", Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
-		Spec:       corev1.PodSpec{ServiceAccountName: "probe", Containers: []corev1.Container{{Name: "probe", Image: "probe"}}},
+		ObjectMeta: metav1.ObjectMeta{Name: "probe",
+			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
+		Spec: corev1.PodSpec{ServiceAccountName: "probe",
+			Containers: []corev1.Container{{Name: "probe", Image: "probe"}}},
 	}
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, pace, startTimeout, true, func(ctx context.Context) (bool, error) {
 		var created *corev1.Pod
-		created, last = i.client.CoreV1().Pods(namespace.Name).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		created, last = i.client.CoreV1().Pods(namespace.Name).Create(ctx, pod,
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return last == nil && len(created.Spec.InitContainers) == 1, nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait until the API server calls the webhook: %w; the server's log:\n%s", errors.Join(err, last), i.Log())
+		return fmt.Errorf("wait until the API server calls the webhook: %w; the server's log:\n%s",
+			errors.Join(err, last), i.Log())
 	}
 	return i.client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{})
 }
@@ -117,7 +127,8 @@ func (i *Installation) configure(ctx context.Context, server *Server, ca []byte)
 	for n := range configuration.Webhooks {
 		service := configuration.Webhooks[n].ClientConfig.Service
 		if target.Service != nil && (service.Namespace != Namespace || service.Name != Name) {
-			return fmt.Errorf("the webhook configuration calls service %s/%s, and the server is behind %s/%s", service.Namespace, service.Name, Namespace, Name)
+			return fmt.Errorf("the webhook configuration calls service %s/%s, and the server is behind %s/%s",
+				service.Namespace, service.Name, Namespace, Name)
 		}
 		to := target.DeepCopy()
 		if path := *service.Path; to.Service != nil {
@@ -128,7 +139,8 @@ func (i *Installation) configure(ctx context.Context, server *Server, ca []byte)
 		configuration.Webhooks[n].ClientConfig = *to
 	}
 	i.call(server)
-	if _, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{}); err != nil {
+	if _, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration,
+		metav1.CreateOptions{}); err != nil {
 		return err
 	}
 	warnings := &admissionregistrationv1.ValidatingWebhookConfiguration{}
@@ -138,7 +150,8 @@ func (i *Installation) configure(ctx context.Context, server *Server, ca []byte)
 	for n := range warnings.Webhooks {
 		warnings.Webhooks[n].ClientConfig = forWorkloads(target)
 	}
-	_, err = i.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, warnings, metav1.CreateOptions{})
+	_, err = i.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, warnings,
+		metav1.CreateOptions{})
 	return err
 }
 

@@ -100,15 +100,17 @@ func (i *Installation) install(ctx context.Context, config Config) (err error) {
 	return i.untilCalled(ctx)
 }
 
-// Apply applies what is installed but for a server and the configuration by which it is called, and further objects in YAML. The server's
-// rights are those that are shipped.
+// Apply applies what is installed but for a server and the configuration by which it is called, and further objects in
+// YAML. The server's rights are those that are shipped.
 func Apply(ctx context.Context, c *cluster.Cluster, further []byte) error {
 	labels := map[string]string{"app.kubernetes.io/name": Name}
 	account := metav1.ObjectMeta{Name: Name, Namespace: Namespace, Labels: labels}
 	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: Namespace, Name: Name}}
 	own, err := encode(
-		&corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: Namespace, Labels: labels}},
-		&corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"}, ObjectMeta: account},
+		&corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+			ObjectMeta: metav1.ObjectMeta{Name: Namespace, Labels: labels}},
+		&corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"},
+			ObjectMeta: account},
 		&rbacv1.ClusterRoleBinding{
 			TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRoleBinding"},
 			ObjectMeta: metav1.ObjectMeta{Name: Name, Labels: labels},

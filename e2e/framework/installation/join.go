@@ -15,8 +15,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 )
 
-// Join starts a server under the service account of an installation that helm has made, with the flags of its Deployment, and
-// returns when the API server calls it. No pod of that Deployment may run.
+// Join starts a server under the service account of an installation that helm has made, with the flags of its
+// Deployment, and returns when the API server calls it. No pod of that Deployment may run.
 func Join(ctx context.Context, c *cluster.Cluster) (*Installation, error) {
 	dir, err := os.MkdirTemp("", "installation-*")
 	if err != nil {
@@ -47,7 +47,8 @@ func (i *Installation) join(ctx context.Context) (err error) {
 	// Where it listens, and where its certificate comes from, is a matter of the pod.
 	args := slices.DeleteFunc(deployment.Spec.Template.Spec.Containers[0].Args, func(arg string) bool {
 		flag, _, _ := strings.Cut(arg, "=")
-		return slices.Contains([]string{"serve", "--namespace", "--cert-source", "--bind-address", "--observe-bind-address", "--shutdown-delay"}, flag)
+		return slices.Contains([]string{"serve", "--namespace", "--cert-source", "--bind-address",
+			"--observe-bind-address", "--shutdown-delay"}, flag)
 	})
 	if err := i.prepare(ctx, Config{Args: args}, certificate); err != nil {
 		return err
@@ -57,7 +58,8 @@ func (i *Installation) join(ctx context.Context) (err error) {
 		return err
 	}
 	// Without a selector, the service keeps the endpoint that Route writes.
-	_, err = i.client.CoreV1().Services(Namespace).Patch(ctx, Name, types.MergePatchType, []byte(`{"spec":{"selector":null}}`), metav1.PatchOptions{})
+	_, err = i.client.CoreV1().Services(Namespace).Patch(ctx, Name, types.MergePatchType,
+		[]byte(`{"spec":{"selector":null}}`), metav1.PatchOptions{})
 	if err != nil {
 		return err
 	}

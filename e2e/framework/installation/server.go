@@ -38,7 +38,8 @@ type Server struct {
 	err     error
 }
 
-// Start starts one more server, with further flags, and returns when it is ready. The API server calls it once Route says so.
+// Start starts one more server, with further flags, and returns when it is ready. The API server calls it once Route
+// says so.
 func (i *Installation) Start(ctx context.Context, args ...string) (*Server, error) {
 	return i.start(ctx, "0", "0", args...)
 }
@@ -66,7 +67,8 @@ func (i *Installation) Restart(ctx context.Context) error {
 func (i *Installation) start(ctx context.Context, webhookPort, observePort string, further ...string) (*Server, error) {
 	address := i.cluster.Address().String()
 	args := slices.Concat(i.args, []string{
-		"--bind-address=" + net.JoinHostPort(address, webhookPort), "--observe-bind-address=" + net.JoinHostPort(address, observePort),
+		"--bind-address=" + net.JoinHostPort(address, webhookPort), "--observe-bind-address=" +
+			net.JoinHostPort(address, observePort),
 	}, further)
 	s, err := Launch(ctx, ServerConfig{Cluster: i.cluster, Program: i.Program, Args: args})
 	if err != nil {
@@ -139,7 +141,8 @@ func (s *Server) until(ctx context.Context, problem func(context.Context) error)
 // Ready returns why the server is not ready; nil if it is.
 func (s *Server) Ready(ctx context.Context) error { return Ready(ctx, s.cluster, s.Observe) }
 
-// Get returns what the server answers at a path beside the webhook, such as /metrics; also an error if its status is not 200.
+// Get returns what the server answers at a path beside the webhook, such as /metrics; also an error if its status is
+// not 200.
 func (s *Server) Get(ctx context.Context, path string) (string, error) {
 	return get(ctx, s.cluster, "http://"+s.Observe+path)
 }
@@ -156,7 +159,8 @@ func get(ctx context.Context, c *cluster.Cluster, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	client := http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true},
+		Timeout: 5 * time.Second}
 	response, err := client.Do(request)
 	if err != nil {
 		return "", err
@@ -213,5 +217,6 @@ func (s *Server) port() int32 {
 
 // Build builds the program as a release has it.
 func Build(ctx context.Context, path string) error {
-	return binary.Config{Version: Version, Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}.Build(ctx, path)
+	return binary.Config{Version: Version,
+		Platform: v1.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH}}.Build(ctx, path)
 }

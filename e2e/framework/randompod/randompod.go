@@ -26,19 +26,21 @@ func pick[T any](g Generator, from ...T) T { return from[g.IntN(len(from))] }
 func (g Generator) Pod(name string) (*corev1.Pod, []string) {
 	annotation, args := g.sysctls()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1alpha1.SysctlsAnnotation: annotation}},
+		ObjectMeta: metav1.ObjectMeta{Name: name,
+			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: annotation}},
 		Spec: corev1.PodSpec{
 			AutomountServiceAccountToken:  pick(g, nil, new(true), new(false)),
 			TerminationGracePeriodSeconds: pick(g, nil, ptr.To(int64(5))),
-			RestartPolicy:                 pick(g, corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever),
-			DNSPolicy:                     pick(g, "", corev1.DNSClusterFirst, corev1.DNSDefault),
-			NodeSelector:                  pick(g, nil, map[string]string{"disk/kind": "ssd"}),
-			ShareProcessNamespace:         pick(g, nil, new(true)),
-			HostPID:                       g.IntN(8) == 0,
-			HostUsers:                     pick(g, nil, nil, new(true)),
-			Hostname:                      pick(g, "", "box"),
-			ImagePullSecrets:              pick(g, nil, []corev1.LocalObjectReference{{Name: "mirror"}}),
-			EnableServiceLinks:            pick(g, nil, new(false)),
+			RestartPolicy: pick(g, corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure,
+				corev1.RestartPolicyNever),
+			DNSPolicy:             pick(g, "", corev1.DNSClusterFirst, corev1.DNSDefault),
+			NodeSelector:          pick(g, nil, map[string]string{"disk/kind": "ssd"}),
+			ShareProcessNamespace: pick(g, nil, new(true)),
+			HostPID:               g.IntN(8) == 0,
+			HostUsers:             pick(g, nil, nil, new(true)),
+			Hostname:              pick(g, "", "box"),
+			ImagePullSecrets:      pick(g, nil, []corev1.LocalObjectReference{{Name: "mirror"}}),
+			EnableServiceLinks:    pick(g, nil, new(false)),
 		},
 	}
 	if pod.Spec.HostPID {
@@ -48,7 +50,8 @@ func (g Generator) Pod(name string) (*corev1.Pod, []string) {
 		pod.Labels = map[string]string{"app.kubernetes.io/name": "web", "tier": "front"}
 	}
 	if g.maybe() {
-		pod.Annotations["example.com/text"] = pick(g, "", "quotes \" and \\ and /", "ünïcödé ☃ 𝄞", "line\none\ttwo", strings.Repeat("long ", 2000))
+		pod.Annotations["example.com/text"] = pick(g, "", "quotes \" and \\ and /", "ünïcödé ☃ 𝄞", "line\none\ttwo",
+			strings.Repeat("long ", 2000))
 		pod.Annotations["example.com/dots.and_bars"] = "x"
 	}
 	if g.maybe() {
@@ -56,7 +59,8 @@ func (g Generator) Pod(name string) (*corev1.Pod, []string) {
 	}
 	if g.maybe() {
 		pod.Spec.SecurityContext = &corev1.PodSecurityContext{
-			RunAsNonRoot: pick(g, nil, new(true)), RunAsUser: pick(g, nil, ptr.To(int64(1000))), FSGroup: pick(g, nil, ptr.To(int64(2000))),
+			RunAsNonRoot: pick(g, nil, new(true)), RunAsUser: pick(g, nil, ptr.To(int64(1000))),
+			FSGroup:        pick(g, nil, ptr.To(int64(2000))),
 			SeccompProfile: pick(g, nil, &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}),
 			Sysctls:        pick(g, nil, []corev1.Sysctl{{Name: "kernel.shm_rmid_forced", Value: "1"}}),
 		}
@@ -76,7 +80,8 @@ func (g Generator) Pod(name string) (*corev1.Pod, []string) {
 		pod.Spec.Containers = append(pod.Spec.Containers, container)
 	}
 	if g.IntN(6) == 0 {
-		pod.Spec.Resources = &corev1.ResourceRequirements{Requests: quantities("8", "8Gi"), Limits: quantities("8", "8Gi")}
+		pod.Spec.Resources = &corev1.ResourceRequirements{Requests: quantities("8", "8Gi"),
+			Limits: quantities("8", "8Gi")}
 	}
 	return pod, args
 }
@@ -84,8 +89,10 @@ func (g Generator) Pod(name string) (*corev1.Pod, []string) {
 // sysctls returns an annotation, in one of the many ways to write it, and the arguments that follow from it.
 func (g Generator) sysctls() (annotation string, args []string) {
 	values := [][2]string{
-		{"net.core.somaxconn", "1024"}, {"net.ipv4.ip_local_port_range", "1024 65535"}, {"kernel.sem", "250 32000 32 128"},
-		{"kernel.shmmax", "68719476736"}, {"net.ipv4.tcp_rmem", "4096 131072 33554432"}, {"fs.mqueue.msg_max", "100"}, {"net.ipv4.conf.eth0.forwarding", "1"},
+		{"net.core.somaxconn", "1024"}, {"net.ipv4.ip_local_port_range", "1024 65535"},
+		{"kernel.sem", "250 32000 32 128"},
+		{"kernel.shmmax", "68719476736"}, {"net.ipv4.tcp_rmem", "4096 131072 33554432"}, {"fs.mqueue.msg_max", "100"},
+		{"net.ipv4.conf.eth0.forwarding", "1"},
 	}
 	g.Shuffle(len(values), func(i, j int) { values[i], values[j] = values[j], values[i] })
 	var text strings.Builder
@@ -93,7 +100,8 @@ func (g Generator) sysctls() (annotation string, args []string) {
 		text.WriteString(pick(g, "", "\n", "# a comment\n", "  ; another\n"))
 		name := pick(g, value[0], strings.ReplaceAll(value[0], ".", "/"))
 		blanks := pick(g, " ", "  ", "\t")
-		text.WriteString(pick(g, "", " ", "\t") + name + pick(g, "=", " = ", "\t=  ") + strings.ReplaceAll(value[1], " ", blanks) + pick(g, "\n", " \n", "\r\n"))
+		text.WriteString(pick(g, "", " ", "\t") + name + pick(g, "=", " = ", "\t=  ") +
+			strings.ReplaceAll(value[1], " ", blanks) + pick(g, "\n", " \n", "\r\n"))
 		args = append(args, value[0]+"="+value[1])
 	}
 	return text.String(), args
@@ -107,19 +115,24 @@ func (g Generator) volumes(spec *corev1.PodSpec) {
 		{HostPath: &corev1.HostPathVolumeSource{Path: "/var/log"}},
 	}
 	for i := range g.IntN(4) {
-		spec.Volumes = append(spec.Volumes, corev1.Volume{Name: fmt.Sprintf("volume-%d", i), VolumeSource: pick(g, sources...)})
+		spec.Volumes = append(spec.Volumes, corev1.Volume{Name: fmt.Sprintf("volume-%d", i),
+			VolumeSource: pick(g, sources...)})
 	}
 }
 
 func (g Generator) container(spec *corev1.PodSpec, name string) corev1.Container {
 	container := corev1.Container{
-		Name:            name,
-		Image:           pick(g, "busybox", "registry.example.com/team/app:v1.2.3", "nginx@sha256:"+strings.Repeat("0123456789abcdef", 4)),
+		Name: name,
+		Image: pick(g, "busybox", "registry.example.com/team/app:v1.2.3",
+			"nginx@sha256:"+strings.Repeat("0123456789abcdef", 4)),
 		ImagePullPolicy: pick(g, "", corev1.PullAlways, corev1.PullNever),
 		Command:         pick(g, nil, []string{"sh", "-c", "echo \"$HOME\" && sleep 1; # 'x'"}),
-		Env:             pick(g, nil, []corev1.EnvVar{{Name: "A", Value: "b"}, {Name: "POD", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}}),
-		SecurityContext: pick(g, nil, &corev1.SecurityContext{AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}, &corev1.SecurityContext{Privileged: new(true)}),
-		Stdin:           g.maybe(),
+		Env: pick(g, nil, []corev1.EnvVar{{Name: "A", Value: "b"}, {Name: "POD",
+			ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}}),
+		SecurityContext: pick(g, nil, &corev1.SecurityContext{AllowPrivilegeEscalation: new(false),
+			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
+			&corev1.SecurityContext{Privileged: new(true)}),
+		Stdin: g.maybe(),
 	}
 	container.Resources = pick(g,
 		corev1.ResourceRequirements{},
@@ -130,7 +143,8 @@ func (g Generator) container(spec *corev1.PodSpec, name string) corev1.Container
 	)
 	for _, volume := range spec.Volumes {
 		if g.maybe() {
-			container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: volume.Name, MountPath: "/mnt/" + volume.Name, ReadOnly: g.maybe()})
+			container.VolumeMounts = append(container.VolumeMounts,
+				corev1.VolumeMount{Name: volume.Name, MountPath: "/mnt/" + volume.Name, ReadOnly: g.maybe()})
 		}
 	}
 	return container

@@ -45,14 +45,16 @@ type kind struct {
 }
 
 var (
-	anyInt   = kind{"int", between(math.MinInt32, math.MaxInt32)}
-	seconds  = kind{"seconds", between(-(math.MaxInt32 / lowestHZ), math.MaxInt32/lowestHZ)}
-	millis   = kind{"milliseconds", between(0, math.MaxInt32)} // msecs_to_jiffies takes 32 bits, of which the first is no time
+	anyInt  = kind{"int", between(math.MinInt32, math.MaxInt32)}
+	seconds = kind{"seconds", between(-(math.MaxInt32 / lowestHZ), math.MaxInt32/lowestHZ)}
+	millis  = kind{"milliseconds", between(0,
+		math.MaxInt32)} // msecs_to_jiffies takes 32 bits, of which the first is no time
 	ticks    = kind{"hundredths", between(math.MinInt32, math.MaxInt32)}
 	anyUlong = kind{"ulong", between(0, math.MaxUint64)}
 )
 
-// kinds are the handlers that the kernel shares, as kernel/sysctl.c defines them, and macros of tables. All others are read by running them.
+// kinds are the handlers that the kernel shares, as kernel/sysctl.c defines them, and macros of tables. All others are
+// read by running them.
 var kinds = map[string]kind{
 	"proc_dointvec":                          anyInt,
 	"proc_dointvec_minmax":                   anyInt,
@@ -88,8 +90,10 @@ var kinds = map[string]kind{
 
 // constants are what the kernel calls them in any file.
 var constants = map[string]int64{
-	"SYSCTL_NEG_ONE": -1, "SYSCTL_ZERO": 0, "SYSCTL_ONE": 1, "SYSCTL_TWO": 2, "SYSCTL_THREE": 3, "SYSCTL_FOUR": 4, "SYSCTL_ONE_HUNDRED": 100,
-	"SYSCTL_TWO_HUNDRED": 200, "SYSCTL_ONE_THOUSAND": 1000, "SYSCTL_THREE_THOUSAND": 3000, "SYSCTL_INT_MAX": math.MaxInt32, "SYSCTL_MAXOLDUID": 65535,
+	"SYSCTL_NEG_ONE": -1, "SYSCTL_ZERO": 0, "SYSCTL_ONE": 1, "SYSCTL_TWO": 2, "SYSCTL_THREE": 3, "SYSCTL_FOUR": 4,
+	"SYSCTL_ONE_HUNDRED": 100,
+	"SYSCTL_TWO_HUNDRED": 200, "SYSCTL_ONE_THOUSAND": 1000, "SYSCTL_THREE_THOUSAND": 3000,
+	"SYSCTL_INT_MAX": math.MaxInt32, "SYSCTL_MAXOLDUID": 65535,
 	"SYSCTL_LONG_ZERO": 0, "SYSCTL_LONG_ONE": 1, "SYSCTL_LONG_MAX": math.MaxInt64,
 }
 
@@ -104,7 +108,8 @@ func (r *release) declared(name string) (string, bounds) {
 		return k.word, k.of
 	}
 	b := k.of
-	if !b.known() || k.word == "seconds" || k.word == "milliseconds" || k.word == "hundredths" || strings.Contains(p.handler, "ENTRY") ||
+	if !b.known() || k.word == "seconds" || k.word == "milliseconds" || k.word == "hundredths" ||
+		strings.Contains(p.handler, "ENTRY") ||
 		p.handler == "proc_dointvec" || p.handler == "proc_douintvec" {
 		return k.word, b
 	}
@@ -113,7 +118,8 @@ func (r *release) declared(name string) (string, bounds) {
 		to   **big.Int
 		wide bool
 	}{{p.low, &b.low, false}, {p.high, &b.high, true}} {
-		if end.text == "" || end.text == "NULL" || strings.HasPrefix(end.text, "&init_net.") { // the last is the value of another parameter
+		if end.text == "" || end.text == "NULL" ||
+			strings.HasPrefix(end.text, "&init_net.") { // the last is the value of another parameter
 			continue
 		}
 		value := r.value(p.file, end.text)
@@ -144,7 +150,8 @@ func (r *release) value(file, text string) *big.Int {
 	if !isVariable || !word.MatchString(name) || strings.ContainsAny(name, ".[-") {
 		return nil
 	}
-	statement := regexp.MustCompile(`(?m)^\s*(?:static|const|unsigned|int|long|u8|u32)\b[^;()]*\b` + name + `\b[^;]*;`).FindString(r.sources[file])
+	statement := regexp.MustCompile(`(?m)^\s*(?:static|const|unsigned|int|long|u8|u32)\b[^;()]*\b` + name +
+		`\b[^;]*;`).FindString(r.sources[file])
 	if statement == "" {
 		return nil
 	}
@@ -160,8 +167,10 @@ func (r *release) evaluate(text string, depth int) *big.Int {
 	var unknown bool
 	text = word.ReplaceAllStringFunc(text, func(name string) string {
 		known := map[string]string{
-			"INT_MAX": "2147483647", "UINT_MAX": "4294967295", "U8_MAX": "255", "U16_MAX": "65535", "USHRT_MAX": "65535", "U32_MAX": "4294967295",
-			"LONG_MAX": "9223372036854775807", "ULONG_MAX": "18446744073709551615", "MAXTTL": "255", "MAX_TCP_SYNCNT": "127", "ULLONG_MAX": "18446744073709551615",
+			"INT_MAX": "2147483647", "UINT_MAX": "4294967295", "U8_MAX": "255", "U16_MAX": "65535",
+			"USHRT_MAX": "65535", "U32_MAX": "4294967295",
+			"LONG_MAX": "9223372036854775807", "ULONG_MAX": "18446744073709551615", "MAXTTL": "255",
+			"MAX_TCP_SYNCNT": "127", "ULLONG_MAX": "18446744073709551615",
 		}
 		switch value, ok := known[name]; {
 		case ok:
@@ -214,8 +223,8 @@ func (r *release) addDefines(text string) {
 	}
 }
 
-// widest returns what a parameter takes at most, where its bounds are no constants or its handler is its own: what its handler, or the
-// shared one that this calls, can read.
+// widest returns what a parameter takes at most, where its bounds are no constants or its handler is its own: what its
+// handler, or the shared one that this calls, can read.
 func (r *release) widest(name string) bounds {
 	p := r.parameters[name]
 	if k, ok := kinds[strings.TrimPrefix(p.handler, "&")]; ok {
@@ -231,7 +240,8 @@ func (r *release) widest(name string) bounds {
 
 var sharedHandler = regexp.MustCompile(`\bproc_(ipc_)?do(u?int|u8|ulong)vec\w*`)
 
-// sameHandler reports whether two releases treat a parameter alike though its handler is its own: the same function, with the same bounds.
+// sameHandler reports whether two releases treat a parameter alike though its handler is its own: the same function,
+// with the same bounds.
 func sameHandler(a, b *release, name string) bool {
 	p, q := a.parameters[name], b.parameters[name]
 	if p.handler != q.handler || p.handler == "" {
@@ -252,7 +262,8 @@ func sameHandler(a, b *release, name string) bool {
 
 var spaces = regexp.MustCompile(`\s+`)
 
-// function returns the body of a function without what changed everywhere at once: pointers to user space, const tables, locks' names.
+// function returns the body of a function without what changed everywhere at once: pointers to user space, const
+// tables, locks' names.
 func (r *release) function(file, name string) string {
 	text := r.sources[file]
 	at := regexp.MustCompile(`(?m)^[\w \t*]*\b` + name + `\s*\([^;{]*\)\s*\{`).FindStringIndex(text)

@@ -22,7 +22,8 @@ type observed struct {
 	fields                 int
 }
 
-// observe looks at the names of the first namespaces and of new network and IPC namespaces, and finds the bounds of numbers by writing.
+// observe looks at the names of the first namespaces and of new network and IPC namespaces, and finds the bounds of
+// numbers by writing.
 func observe() (release string, names map[string]*observed, err error) {
 	content, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -30,10 +31,14 @@ func observe() (release string, names map[string]*observed, err error) {
 	}
 	release, _, _ = strings.Cut(strings.TrimSpace(string(content)), "-")
 	names = map[string]*observed{}
-	if err := list(names, func(o *observed, writable bool, _ string) { o.inNode, o.writableNode = true, writable }); err != nil {
+	if err := list(names, func(o *observed, writable bool, _ string) {
+		o.inNode, o.writableNode = true,
+			writable
+	}); err != nil {
 		return "", nil, err
 	}
-	// /proc/sys shows the namespaces of the thread that looks. This goroutine, and the thread with it, ends with the program.
+	// /proc/sys shows the namespaces of the thread that looks. This goroutine, and the thread with it, ends with the
+	// program.
 	runtime.LockOSThread()
 	if err := syscall.Unshare(syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC); err != nil {
 		return "", nil, err
@@ -85,7 +90,8 @@ var (
 	numbers     = regexp.MustCompile(`^-?\d+(\s+-?\d+)*$`)
 )
 
-// collapse writes "*" for the interface in a name. The parameters of one interface stand for those of all; ok is false for the others.
+// collapse writes "*" for the interface in a name. The parameters of one interface stand for those of all; ok is false
+// for the others.
 func collapse(name string) (string, bool) {
 	if !strings.HasPrefix(name, "net.") {
 		return name, ofIPC.MatchString(name)

@@ -47,7 +47,8 @@ func (c *catalogue) names() []string {
 		all[name] = true
 	}
 	maps.DeleteFunc(all, func(name string, wanted bool) bool {
-		return !wanted || patched[name] || strings.Contains(name, ".neigh.default.") && !strings.Contains(name, ".gc_") // the latter are the node's own
+		return !wanted || patched[name] || strings.Contains(name, ".neigh.default.") &&
+			!strings.Contains(name, ".gc_") // the latter are the node's own
 	})
 	return slices.Sorted(maps.Keys(all))
 }
@@ -64,7 +65,8 @@ func (c *catalogue) row(name string) []string {
 			having = append(having, r)
 		}
 	}
-	columns := []string{name, c.kind(name, having, o), "", "", o.content, c.kernels(having, o), c.namespaced(name, having, o), c.access(name, having, o)}
+	columns := []string{name, c.kind(name, having, o), "", "", o.content, c.kernels(having, o),
+		c.namespaced(name, having, o), c.access(name, having, o)}
 	if supported := slices.DeleteFunc(slices.Clone(having), (*release).isOld); len(supported) > 0 || len(having) == 0 {
 		columns[2], columns[3] = c.bounds(name, supported, o)
 	}
@@ -154,7 +156,8 @@ func (c *catalogue) bounds(name string, having []*release, o *observed) (byRelea
 	for _, r := range having {
 		_, b := r.declared(name)
 		atMost := ""
-		if sameHandler(r, having[len(having)-1], name) || having[len(having)-1] == r || b.known() && b.equal(c.lastDeclared(name, having)) {
+		if sameHandler(r, having[len(having)-1], name) || having[len(having)-1] == r || b.known() &&
+			b.equal(c.lastDeclared(name, having)) {
 			b = now
 		}
 		if !b.known() {
@@ -186,7 +189,8 @@ func (c *catalogue) lastDeclared(name string, having []*release) bounds {
 	return b
 }
 
-// tighten takes over the measured ends that do not come from the running kernel's tick rate, which other kernels do not share.
+// tighten takes over the measured ends that do not come from the running kernel's tick rate, which other kernels do not
+// share.
 func tighten(declared, measured bounds) bounds {
 	const small = 1000
 	if measured.low.CmpAbs(big.NewInt(small)) <= 0 {
@@ -199,8 +203,10 @@ func tighten(declared, measured bounds) bounds {
 }
 
 var pageFiles = []string{
-	"networking/ip-sysctl", "networking/nf_conntrack-sysctl", "networking/ipvs-sysctl", "networking/mptcp-sysctl", "networking/smc-sysctl",
-	"networking/mpls-sysctl", "networking/seg6-sysctl", "networking/xfrm_sysctl", "admin-guide/sysctl/net", "admin-guide/sysctl/kernel",
+	"networking/ip-sysctl", "networking/nf_conntrack-sysctl", "networking/ipvs-sysctl", "networking/mptcp-sysctl",
+	"networking/smc-sysctl",
+	"networking/mpls-sysctl", "networking/seg6-sysctl", "networking/xfrm_sysctl", "admin-guide/sysctl/net",
+	"admin-guide/sysctl/kernel",
 	"admin-guide/sysctl/fs",
 }
 
@@ -213,9 +219,11 @@ func (c *catalogue) page(name string) string {
 			c.pages[page] = string(content)
 		}
 	}
-	leaf := regexp.MustCompile(`(?m)^(?:[\w/, -]+ and |[\w/]+, )*` + regexp.QuoteMeta(name[strings.LastIndex(name, ".")+1:]) + `\b`)
+	leaf := regexp.MustCompile(`(?m)^(?:[\w/, -]+ and |[\w/]+, )*` +
+		regexp.QuoteMeta(name[strings.LastIndex(name, ".")+1:]) + `\b`)
 	for _, page := range pageFiles {
-		inFolder := strings.HasPrefix(name, "net.") == (strings.HasPrefix(page, "networking/") || page == "admin-guide/sysctl/net")
+		inFolder := strings.HasPrefix(name, "net.") == (strings.HasPrefix(page, "networking/") ||
+			page == "admin-guide/sysctl/net")
 		if inFolder && leaf.MatchString(c.pages[page]) {
 			return page
 		}

@@ -116,7 +116,8 @@ func (r *release) addFile(file, text string) {
 
 // registeredOnce reports whether a table is registered for the first network namespace only.
 func registeredOnce(text, table string) bool {
-	return regexp.MustCompile(`register_net_sysctl\w*\(\s*&init_net\s*,\s*"[^"]*"\s*,\s*` + table + `\b`).MatchString(text)
+	return regexp.MustCompile(`register_net_sysctl\w*\(\s*&init_net\s*,\s*"[^"]*"\s*,\s*` + table +
+		`\b`).MatchString(text)
 }
 
 func (r *release) addRow(file, folder, row string, namespaced bool) {
@@ -127,7 +128,8 @@ func (r *release) addRow(file, folder, row string, namespaced bool) {
 		}
 	}
 	name := fields["procname"]
-	if m := regexp.MustCompile(`\b` + name + `\[\]\s*=\s*("\w+")`).FindStringSubmatch(r.sources[file]); name != "" && !strings.HasPrefix(name, `"`) && m != nil {
+	if m := regexp.MustCompile(`\b` + name + `\[\]\s*=\s*("\w+")`).FindStringSubmatch(r.sources[file]); name != "" &&
+		!strings.HasPrefix(name, `"`) && m != nil {
 		name = m[1]
 	}
 	name = strings.Trim(name, `"`)
@@ -136,7 +138,8 @@ func (r *release) addRow(file, folder, row string, namespaced bool) {
 	}
 	mode := fields["mode"]
 	r.add(folder, name, parameter{
-		file: file, handler: fields["proc_handler"], low: fields["extra1"], high: fields["extra2"], size: fields["maxlen"],
+		file: file, handler: fields["proc_handler"], low: fields["extra1"], high: fields["extra2"],
+		size:     fields["maxlen"],
 		writable: strings.HasPrefix(mode, "06") || strings.HasPrefix(mode, "02"), namespaced: namespaced,
 		writeOnly: mode == "0200",
 	})

@@ -4,8 +4,9 @@ package main
 
 import "strings"
 
-// folders say below which folder of /proc/sys a file's tables are registered. A key is a file, or a file and the table's name
-// where the tables of a file go to different folders. The kernel builds most of these paths at run time, so they are not read.
+// folders say below which folder of /proc/sys a file's tables are registered. A key is a file, or a file and the
+// table's name where the tables of a file go to different folders. The kernel builds most of these paths at run time,
+// so they are not read.
 var folders = map[string]string{
 	"ipc/mq_sysctl.c mq_sysctls":                                    "fs/mqueue",
 	"ipc/ipc_sysctl.c ipc_kern_table":                               "kernel",
@@ -73,7 +74,8 @@ func folderOf(file, table string) (string, bool) {
 	if folder, ok := folders[file+" "+table]; ok {
 		return folder, true
 	}
-	if strings.HasPrefix(file, "net/ipv4/netfilter/") && (strings.Contains(table, "compat") || table == "ip_ct_sysctl_table") ||
+	if strings.HasPrefix(file, "net/ipv4/netfilter/") &&
+		(strings.Contains(table, "compat") || table == "ip_ct_sysctl_table") ||
 		strings.Contains(file, "nf_conntrack_proto_") && strings.Contains(table, "compat") {
 		return "net/ipv4/netfilter", true // the names that ip_conntrack had, up to Linux 4.9
 	}

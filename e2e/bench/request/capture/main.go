@@ -1,5 +1,5 @@
-// Command capture has a real API server send AdmissionReviews to a webhook of its own, and keeps them as they come: the bodies
-// that the benchmarks send.
+// Command capture has a real API server send AdmissionReviews to a webhook of its own, and keeps them as they come: the
+// bodies that the benchmarks send.
 package main
 
 import (
@@ -72,16 +72,17 @@ func run(ctx context.Context, out, _ io.Writer) (err error) {
 	return nil
 }
 
-// listen makes the API server call this process before it creates pods, as it calls the webhook that is shipped. What it sends
-// comes out of the channel.
+// listen makes the API server call this process before it creates pods, as it calls the webhook that is shipped. What
+// it sends comes out of the channel.
 func listen(ctx context.Context, c *cluster.Cluster, client *kubernetes.Clientset) (<-chan []byte, error) {
 	reviews := make(chan []byte, 16)
-	target, _, err := clustertest.Serve(ctx, c, namespace, name, "/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if body, err := io.ReadAll(r.Body); err == nil {
-			reviews <- body
-		}
-		http.Error(w, "only listens", http.StatusInternalServerError) // which is ignored
-	}))
+	target, _, err := clustertest.Serve(ctx, c, namespace, name, "/",
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err == nil {
+				reviews <- body
+			}
+			http.Error(w, "only listens", http.StatusInternalServerError) // which is ignored
+		}))
 	if err != nil {
 		return nil, err
 	}
@@ -93,27 +94,30 @@ func listen(ctx context.Context, c *cluster.Cluster, client *kubernetes.Clientse
 		configuration.Webhooks[n].ClientConfig = target
 		configuration.Webhooks[n].FailurePolicy = ptr.To(admissionregistrationv1.Ignore)
 	}
-	_, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration, metav1.CreateOptions{})
+	_, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration,
+		metav1.CreateOptions{})
 	return reviews, err
 }
 
 // capture creates a pod until the API server asks about it: it learns of a webhook a moment after it is configured.
-func capture(ctx context.Context, client *kubernetes.Clientset, reviews <-chan []byte, pod *corev1.Pod) (review []byte, err error) {
-	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		if _, err := client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
-			return false, err
-		}
-		select {
-		case review = <-reviews:
-			// Nobody injects, so the second entry is called for the same pod.
-			for len(reviews) > 0 {
-				<-reviews
+func capture(ctx context.Context, client *kubernetes.Clientset, reviews <-chan []byte,
+	pod *corev1.Pod) (review []byte, err error) {
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true,
+		func(ctx context.Context) (bool, error) {
+			if _, err := client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+				return false, err
 			}
-			return true, nil
-		default:
-			return false, nil
-		}
-	})
+			select {
+			case review = <-reviews:
+				// Nobody injects, so the second entry is called for the same pod.
+				for len(reviews) > 0 {
+					<-reviews
+				}
+				return true, nil
+			default:
+				return false, nil
+			}
+		})
 	return review, err
 }
 
@@ -122,12 +126,14 @@ func newPod(large, annotated bool) *corev1.Pod {
 	pod := workload.NewPod(annotated)
 	pod.GenerateName, pod.Spec.Containers[0].Env = "web-5d69f9bd4c-", nil
 	pod.OwnerReferences = []metav1.OwnerReference{{
-		APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d69f9bd4c", UID: "705ab4f5-6393-11e8-b7cc-42010a800002", Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+		APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d69f9bd4c", UID: "705ab4f5-6393-11e8-b7cc-42010a800002",
+		Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
 	}}
 	if large {
 		for n := range 420 {
 			pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env, corev1.EnvVar{
-				Name: fmt.Sprintf("SETTING_%04d", n), Value: fmt.Sprintf("a value of \"setting\" %d, with some text to it", n),
+				Name:  fmt.Sprintf("SETTING_%04d", n),
+				Value: fmt.Sprintf("a value of \"setting\" %d, with some text to it", n),
 			})
 		}
 	}

@@ -1,5 +1,5 @@
-// Command floor is the least that an HTTPS server in Go can do with an admission request: it reads the body, which it does not
-// look at, and answers as many bytes as the query asks for.
+// Command floor is the least that an HTTPS server in Go can do with an admission request: it reads the body, which it
+// does not look at, and answers as many bytes as the query asks for.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package load sends the same request again and again, as the API server sends it: over connections that stay open, HTTP/1.1 in
-// TLS 1.3, one request at a time on each.
+// Package load sends the same request again and again, as the API server sends it: over connections that stay open,
+// HTTP/1.1 in TLS 1.3, one request at a time on each.
 package load
 
 import (
@@ -71,7 +71,8 @@ func (p pool) run(job Job) (Result, error) {
 	}
 	// As client-go sets them.
 	for name, value := range map[string]string{
-		"Accept": "application/json, */*", "Content-Type": "application/json", "User-Agent": "kube-apiserver-admission", "Accept-Encoding": "gzip",
+		"Accept": "application/json, */*", "Content-Type": "application/json", "User-Agent": "kube-apiserver-admission",
+		"Accept-Encoding": "gzip",
 	} {
 		request.Header.Set(name, value)
 	}
@@ -130,7 +131,8 @@ func connect(address, ca string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}})
+	c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS13,
+		NextProtos: []string{"http/1.1"}})
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +153,8 @@ func (c *connection) ask(wire []byte, request *http.Request) error {
 		return err
 	}
 	if response.StatusCode != http.StatusOK || response.Close {
-		return fmt.Errorf("%s answers %s (closes the connection: %t): %.500s", request.URL, response.Status, response.Close, &c.answer)
+		return fmt.Errorf("%s answers %s (closes the connection: %t): %.500s", request.URL, response.Status,
+			response.Close, &c.answer)
 	}
 	return response.Body.Close()
 }

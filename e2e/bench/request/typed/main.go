@@ -1,5 +1,6 @@
-// Command typed does the same injection in controller-runtime's own way, as its documentation shows it: decode the pod into its
-// type, change it, encode it, and let PatchResponseFromRaw find the difference. It checks no policy and sees to no grants.
+// Command typed does the same injection in controller-runtime's own way, as its documentation shows it: decode the pod
+// into its type, change it, encode it, and let PatchResponseFromRaw find the difference. It checks no policy and sees
+// to no grants.
 package main
 
 import (
@@ -111,7 +112,8 @@ func (i *injector) inject(pod *corev1.Pod) error {
 	for _, a := range assignments {
 		container.Args = append(container.Args, a.String())
 	}
-	status, err := json.Marshal(injection.Status{Version: i.version, Kernel: v1alpha1.SharedKernel, Form: "privileged", Sysctls: container.Args})
+	status, err := json.Marshal(injection.Status{Version: i.version, Kernel: v1alpha1.SharedKernel, Form: "privileged",
+		Sysctls: container.Args})
 	if err != nil {
 		return err
 	}

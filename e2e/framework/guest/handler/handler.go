@@ -16,8 +16,8 @@ const Name = "uml"
 // ErrProcessor says that user-mode Linux is installed but does not run on this processor.
 var ErrProcessor = errors.New("user-mode Linux does not run on this processor")
 
-// Build builds the runtime into a folder. Where the machine has no user-mode Linux for it, the error is an exec.ErrNotFound,
-// and an ErrProcessor where it has one that does not run.
+// Build builds the runtime into a folder. Where the machine has no user-mode Linux for it, the error is an
+// exec.ErrNotFound, and an ErrProcessor where it has one that does not run.
 func Build(ctx context.Context, dir string) (program string, err error) {
 	if _, err := exec.LookPath("linux.uml"); err != nil {
 		return "", fmt.Errorf("no user-mode Linux (`apt-get install user-mode-linux` on Debian and Ubuntu): %w", err)
@@ -26,7 +26,8 @@ func Build(ctx context.Context, dir string) (program string, err error) {
 		return "", err
 	}
 	program = filepath.Join(dir, "guest")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "github.com/sysctl-injector/sysctl-injector/e2e/framework/guest")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program,
+		"github.com/sysctl-injector/sysctl-injector/e2e/framework/guest")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0") // the guest has no libraries of its own
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return "", errors.Join(fmt.Errorf("build the guests' runtime: %w", err), errors.New(string(output)))
@@ -34,9 +35,10 @@ func Build(ctx context.Context, dir string) (program string, err error) {
 	return program, nil
 }
 
-// boot starts a user-mode Linux whose first process ends at once, so that it always panics. What counts is how far it gets:
-// Debian's Linux 6.1 cannot restore the registers of its processes on a host whose processor has AMX, since the host takes
-// only a whole register set (arch/x86/kernel/fpu/regset.c, xstateregs_set), and that is larger than Linux 6.1 knows.
+// boot starts a user-mode Linux whose first process ends at once, so that it always panics. What counts is how far it
+// gets: Debian's Linux 6.1 cannot restore the registers of its processes on a host whose processor has AMX, since the
+// host takes only a whole register set (arch/x86/kernel/fpu/regset.c, xstateregs_set), and that is larger than Linux
+// 6.1 knows.
 func boot(ctx context.Context, dir string) error {
 	args := []string{"mem=64M", "rootfstype=hostfs", "ro", "init=/bin/true", "uml_dir=" + dir}
 	output, _ := exec.CommandContext(ctx, "linux.uml", args...).CombinedOutput()

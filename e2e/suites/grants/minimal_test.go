@@ -12,6 +12,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
@@ -215,7 +216,9 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 	switch r.String() {
 	case "get clusterroles":
 		want = "read " + roleKind + ": " + forbidden
-	case "create clusterroles", "patch clusterroles":
+	case "create clusterroles":
+		want = "apply " + roleKind + ": " + createdByPatch(t, forbidden)
+	case "patch clusterroles":
 		want = "apply " + roleKind + ": " + forbidden
 	case "delete clusterroles":
 		role.Labels, role.AggregationRule = ours, &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
@@ -223,7 +226,9 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 		want = "delete " + roleKind + ", which aggregates other roles: " + forbidden
 	case "get rolebindings":
 		want = "read " + bindingKind + ": " + forbidden
-	case "create rolebindings", "patch rolebindings":
+	case "create rolebindings":
+		want = "apply " + bindingKind + ": " + createdByPatch(t, forbidden)
+	case "patch rolebindings":
 		want = "apply " + bindingKind + ": " + forbidden
 	case "delete rolebindings":
 		binding.Labels, binding.RoleRef = ours, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"}
@@ -239,6 +244,15 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 			"is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"sysctl-injector.dev\"], Resources:[\"sysctls\"], ResourceNames:[%q], Verbs:[\"use\"]}", roleKind, role.Name, user(reduced), r.sysctl())
 	}
 	rejects(t, newPod(m.namespace, "default", r.sysctl()+" = 1"), "GrantFailed: "+want)
+}
+
+// createdByPatch is what the API server says where a patch would create an object. Before Kubernetes 1.32 it does not say why not.
+func createdByPatch(t *testing.T, forbidden string) string {
+	t.Helper()
+	if version.MustParseGeneric(suite.Cluster(t).Version()).LessThan(version.MajorMinor(1, 32)) {
+		forbidden, _, _ = strings.Cut(forbidden, "User ")
+	}
+	return forbidden
 }
 
 // keepsUnusedRole: it may be that somebody binds it.

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"os/exec"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ const (
 	webhook
 	policy
 	oneEntry // the webhook, called for every pod by one entry
+	rendered // the policies of `sysctl-injector render mutating-policy`, which also check what they inject
 )
 
 // turn is one case, and what was measured of it.
@@ -66,16 +68,19 @@ type measured struct {
 
 type bench struct {
 	options
+	cluster *cluster.Cluster
 	client  *kubernetes.Clientset
 	turns   []*turn
 	webhook *admissionregistrationv1.MutatingWebhookConfiguration
 	single  *admissionregistrationv1.MutatingWebhookConfiguration // with one entry
 	policy  *admissionregistrationv1.MutatingAdmissionPolicy
 	binding *admissionregistrationv1.MutatingAdmissionPolicyBinding
-	now     mutator
+	// rendered is a manifest.
+	rendered []byte
+	now      mutator
 }
 
-func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error) {
+func newBench(ctx context.Context, c *cluster.Cluster, program string, o options) (*bench, error) {
 	config := c.RESTConfig()
 	config.WarningHandler = rest.NoWarnings{}
 	config.QPS = -1
@@ -83,11 +88,14 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, client: client, now: webhook, policy: &admissionregistrationv1.MutatingAdmissionPolicy{},
+	b := &bench{options: o, cluster: c, client: client, now: webhook, policy: &admissionregistrationv1.MutatingAdmissionPolicy{},
 		binding: &admissionregistrationv1.MutatingAdmissionPolicyBinding{}}
 	first, second, _ := bytes.Cut(policyYAML, []byte("\n---\n"))
 	if err := errors.Join(yaml.UnmarshalStrict(first, b.policy), yaml.UnmarshalStrict(second, b.binding)); err != nil {
 		return nil, fmt.Errorf("read policy.yaml: %w", err)
+	}
+	if b.rendered, err = exec.CommandContext(ctx, program, "render", "mutating-policy").Output(); err != nil {
+		return nil, fmt.Errorf("render the policies: %w", err)
 	}
 	if b.webhook, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, installation.Name,
 		metav1.GetOptions{}); err != nil {
@@ -109,6 +117,10 @@ func newBench(ctx context.Context, c *cluster.Cluster, o options) (*bench, error
 		{name: "one entry, annotated", mutator: oneEntry, namespace: "bench-webhook", annotated: true,
 			metric: webhookMetric},
 		{name: "one entry, no annotation", mutator: oneEntry, namespace: "bench-webhook", metric: webhookMetric},
+		{name: "render mutating-policy, annotated", mutator: rendered, namespace: "bench-webhook", annotated: true,
+			metric: renderedMetric},
+		{name: "render mutating-policy, no annotation", mutator: rendered, namespace: "bench-webhook",
+			metric: renderedMetric},
 	}
 	for _, t := range b.turns {
 		t.measured = map[int]*measured{}
@@ -145,10 +157,12 @@ func (b *bench) sameInjection(ctx context.Context) error {
 		}
 		pods[turn.mutator] = pod
 	}
-	ours, theirs := pods[webhook], pods[policy]
-	if diff := cmp.Diff(ours.Spec.InitContainers, theirs.Spec.InitContainers) +
-		cmp.Diff(len(ours.Labels), len(theirs.Labels)) + cmp.Diff(ours.Annotations, theirs.Annotations); diff != "" {
-		return fmt.Errorf("the policy does not do what the webhook does (-webhook +policy):\n%s", diff)
+	for _, other := range []mutator{policy, rendered} {
+		ours, theirs := pods[webhook], pods[other]
+		if diff := cmp.Diff(ours.Spec.InitContainers, theirs.Spec.InitContainers) +
+			cmp.Diff(len(ours.Labels), len(theirs.Labels)) + cmp.Diff(ours.Annotations, theirs.Annotations); diff != "" {
+			return fmt.Errorf("the policy does not do what the webhook does (-webhook +policy):\n%s", diff)
+		}
 	}
 	return nil
 }
@@ -174,6 +188,8 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 	case policy:
 		errs = append(errs, api.MutatingAdmissionPolicyBindings().Delete(ctx, b.binding.Name, metav1.DeleteOptions{}),
 			api.MutatingAdmissionPolicies().Delete(ctx, b.policy.Name, metav1.DeleteOptions{}))
+	case rendered:
+		errs = append(errs, b.kubectl(ctx, "delete", "-f", "-"))
 	}
 	switch wanted {
 	case webhook:
@@ -186,12 +202,14 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 		_, err := api.MutatingAdmissionPolicies().Create(ctx, b.policy, metav1.CreateOptions{})
 		_, bindErr := api.MutatingAdmissionPolicyBindings().Create(ctx, b.binding, metav1.CreateOptions{})
 		errs = append(errs, err, bindErr)
+	case rendered:
+		errs = append(errs, b.kubectl(ctx, "apply", "--server-side", "-f", "-"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	b.now = wanted
-	for namespace, injects := range map[string]bool{"bench-webhook": wanted == webhook || wanted == oneEntry,
+	for namespace, injects := range map[string]bool{"bench-webhook": wanted != nobody && wanted != policy,
 		"bench-policy": wanted == policy} {
 		// The API server learns of it a moment later.
 		var last error
@@ -206,6 +224,16 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 		if err != nil {
 			return errors.Join(err, last)
 		}
+	}
+	return nil
+}
+
+// kubectl has the rendered policies as its input.
+func (b *bench) kubectl(ctx context.Context, args ...string) error {
+	command := b.cluster.Command(ctx, "kubectl", args...)
+	command.Stdin = bytes.NewReader(b.rendered)
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("kubectl %q: %w: %s", args, err, output)
 	}
 	return nil
 }

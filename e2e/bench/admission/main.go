@@ -41,7 +41,7 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	}
 	return command.Installed(ctx, cluster.Config{Progress: progress},
 		func(c *cluster.Cluster, installed *installation.Installation) error {
-			b, err := newBench(ctx, c, *o)
+			b, err := newBench(ctx, c, installed.Program, *o)
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,8 @@ var (
 	// Of both entries: "pods." for pods that ask, "plain.pods." for the others.
 	webhookMetric = metric{"apiserver_admission_webhook_admission_duration_seconds", `pods.sysctl-injector.dev"`}
 	policyMetric  = metric{"apiserver_mutating_admission_policy_check_duration_seconds", `policy="bench"`}
+	// Of the two that inject; the ones that decide are in the creation's time alone.
+	renderedMetric = metric{policyMetric.name, `policy="sysctl-injector-inject`}
 )
 
 // cost is what a histogram has added up.

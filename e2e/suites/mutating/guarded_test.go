@@ -1,0 +1,103 @@
+package mutating_test
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+)
+
+// In an enrolled namespace the guard judges what the policies inject, and asks for grants as it does with a server. The API
+// server does not call the webhook meanwhile: it would have the grants made.
+func TestWithTheGuard(t *testing.T) {
+	guard, err := os.ReadFile("../../../deploy/guard.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, string(guard), "apply", "--server-side", "-f", "-")
+	t.Cleanup(func() { kubectl(t, string(guard), "delete", "-f", "-") })
+	withoutWebhook(t)
+	namespace := makeNamespace(t, policyLabels, webhookLabels, map[string]string{v1alpha1.EnforceLabel: "baseline"})
+	awaitDecisions(t, namespace)
+	const sysctls = "net.core.somaxconn = 32768"
+	privileged := newPod("")
+	privileged.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
+	eventually(t, "the guard to act", func(ctx context.Context) (bool, error) {
+		_, err := kube.CoreV1().Pods(namespace).Create(ctx, privileged, dryRun)
+		return err != nil && strings.Contains(err.Error(), "sysctl-injector"), nil
+	})
+
+	// A dry run needs no grant.
+	_, err = kube.CoreV1().Pods(namespace).Create(t.Context(), newPod(sysctls), metav1.CreateOptions{})
+	if err == nil || !strings.Contains(err.Error(), "sysctl-injector companion") {
+		t.Fatalf("a pod whose service account has no grant: %v, want the command that grants", err)
+	}
+	companion := suite.Cluster(t).Command(t.Context(), installed.Program,
+		"companion", "-n", namespace, "--serviceaccount", "default", "net.core.somaxconn")
+	grants, err := companion.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, string(grants), "apply", "-f", "-")
+	t.Cleanup(func() { kubectl(t, string(grants), "delete", "-f", "-") })
+	var pod *corev1.Pod
+	eventually(t, "a pod with the grant", func(ctx context.Context) (bool, error) {
+		var err error
+		pod, err = kube.CoreV1().Pods(namespace).Create(ctx, newPod(sysctls), metav1.CreateOptions{})
+		return err == nil, nil
+	})
+	if found := pod.Spec.InitContainers; len(found) != 1 || found[0].Name != v1alpha1.ContainerName {
+		t.Errorf("the pod has the init containers %v, want the injected one", found)
+	}
+	if _, err := kube.CoreV1().Pods(namespace).Create(t.Context(), privileged, dryRun); err == nil {
+		t.Error("the guard admits another privileged container")
+	}
+}
+
+// withoutWebhook takes the webhook away until the test ends.
+func withoutWebhook(t *testing.T) {
+	t.Helper()
+	api := kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	configuration, err := api.Get(t.Context(), installation.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := api.Delete(t.Context(), configuration.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	namespace := makeNamespace(t, webhookLabels)
+	injects := func(ctx context.Context) bool {
+		pod, err := kube.CoreV1().Pods(namespace).Create(ctx, newPod("net.core.somaxconn = 32768"), dryRun)
+		return err == nil && len(pod.Spec.InitContainers) > 0
+	}
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		configuration.ResourceVersion, configuration.UID = "", ""
+		if _, err := api.Create(ctx, configuration, metav1.CreateOptions{}); err != nil {
+			t.Error(err)
+		}
+		if err := await.Condition(ctx, "the webhook to be called again", pace, patience, func(ctx context.Context) (bool, error) {
+			return injects(ctx), nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "the webhook to be called no more", func(ctx context.Context) (bool, error) { return !injects(ctx), nil })
+}
+
+func kubectl(t *testing.T, input string, args ...string) {
+	t.Helper()
+	command := suite.Cluster(t).Command(context.WithoutCancel(t.Context()), "kubectl", args...)
+	command.Stdin = strings.NewReader(input)
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Errorf("kubectl %q: %v: %s", args, err, output)
+	}
+}

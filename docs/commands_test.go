@@ -62,6 +62,9 @@ func TestCommandsExist(t *testing.T) {
 
 // problemOf says what is wrong with a command.
 func problemOf(words []string, makefile string) string {
+	if len(words) > 1 && words[0] == "kubectl" && words[1] == program { // as a plugin
+		words = words[1:]
+	}
 	name, args := words[0], words[1:]
 	switch {
 	case name == program:

@@ -89,6 +89,20 @@ subjects:
 {{- end }}
 {{- end }}
 
+{{- define "sysctl-injector.preferOtherZones" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+  - weight: 100
+    podAffinityTerm:
+      topologyKey: topology.kubernetes.io/zone
+      labelSelector:
+        matchLabels:
+          {{- include "sysctl-injector.selectorLabels" . | nindent 10 }}
+      {{- if semverCompare ">=1.31-0" .Capabilities.KubeVersion.Version }}
+      matchLabelKeys: [pod-template-hash]
+      {{- end }}
+{{- end }}
+
 {{- /* Where the chart's pods run. */}}
 {{- define "sysctl-injector.placement" -}}
 {{- with .nodeSelector }}

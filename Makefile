@@ -106,7 +106,7 @@ test-api: ## Run the tests against a real API server and etcd; the first run bui
 # A machine that cannot run a node says what it lacks; CI has to have it.
 define on-node
 	@if lacks=$$(go run ./e2e/framework/cluster/run can-node 2>&1) || [ -n "$$CI" ]; then \
-		SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m $(1); \
+		SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=30m $(1); \
 	else \
 		printf '\n*** NOT RUN: the tests in %s, on a real node.\n%s\n\n' '$(lastword $(1))' "$$lacks"; \
 	fi

@@ -34,7 +34,7 @@ func TestImageOfReleaseRunsAsNobody(t *testing.T) {
 		pod.Spec.RestartPolicy = corev1.RestartPolicyNever
 		pod.Spec.SecurityContext = nil // the user is the image's
 		container := &pod.Spec.Containers[0]
-		container.Image, container.Args = reference, []string{"version"}
+		container.Image, container.Args = reference, []string{"version", "--client"}
 		container.SecurityContext = &corev1.SecurityContext{
 			RunAsNonRoot:             ptr.To(true),
 			ReadOnlyRootFilesystem:   ptr.To(true),

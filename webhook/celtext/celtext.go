@@ -44,3 +44,19 @@ func Literal(value any) (string, error) {
 	}
 	return "{" + strings.Join(fields, ", ") + "}", nil
 }
+
+// Case is a value of a variable, and the literal that it selects.
+type Case struct{ Value, Literal string }
+
+// Select returns the expression for the literal that a variable selects: CEL evaluates only that one. The last case is the
+// one for any other value, so cases with its literal are left out.
+func Select(variable string, cases ...Case) string {
+	last := cases[len(cases)-1]
+	selected := ""
+	for _, c := range cases {
+		if c.Literal != last.Literal {
+			selected += "variables." + variable + " == '" + c.Value + "' ? " + c.Literal + "\n: "
+		}
+	}
+	return selected + last.Literal
+}

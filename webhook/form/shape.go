@@ -2,6 +2,7 @@ package form
 
 import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/celtext"
 )
 
 // Shape is an init container as its template has it: what the guard recognises it by.
@@ -33,4 +34,20 @@ func Shapes() ([]Shape, error) {
 		shapes = append(shapes, shape)
 	}
 	return shapes, nil
+}
+
+// CommandField returns a field of the shape's command, for celtext.Literal. Of two commands, the CEL variable "scripted"
+// selects one.
+func (s Shape) CommandField(field func(*Command) any) any {
+	if len(s.Commands) == 1 {
+		return field(s.Commands[0])
+	}
+	literals := make([]string, len(s.Commands))
+	for i, command := range s.Commands {
+		var err error
+		if literals[i], err = celtext.Literal(field(command)); err != nil {
+			panic(err) // words and texts always encode
+		}
+	}
+	return celtext.Expression("(variables.scripted ? " + literals[1] + "\n: " + literals[0] + ")")
 }

@@ -9,6 +9,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // access is the verb "use" on a named resource, for a service account in its namespace.
@@ -29,8 +31,13 @@ func accesses(need Need, objects []client.Object) []access {
 	return all
 }
 
-// allowed asks the API server's authorizer.
-func (a access) allowed(ctx context.Context, writer client.Writer) (bool, error) {
+// MayUse asks the API server's authorizer whether a service account may use a sysctl.
+func MayUse(ctx context.Context, writer client.Writer, namespace, serviceAccount, sysctl string) (bool, error) {
+	return access{namespace, serviceAccount, v1alpha1.GroupName, "sysctls", sysctl}.ask(ctx, writer)
+}
+
+// ask asks the API server's authorizer.
+func (a access) ask(ctx context.Context, writer client.Writer) (bool, error) {
 	groups := []string{"system:serviceaccounts", "system:serviceaccounts:" + a.namespace, "system:authenticated"}
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: "system:serviceaccount:" + a.namespace + ":" + a.serviceAccount, Groups: groups,
@@ -38,10 +45,17 @@ func (a access) allowed(ctx context.Context, writer client.Writer) (bool, error)
 			Namespace: a.namespace, Verb: "use", Group: a.group, Resource: a.resource, Name: a.name,
 		},
 	}}
-	if err := writer.Create(ctx, review); err != nil {
+	err := writer.Create(ctx, review)
+	return review.Status.Allowed, err
+}
+
+// allowed is ask, with an error that says what was asked.
+func (a access) allowed(ctx context.Context, writer client.Writer) (bool, error) {
+	allowed, err := a.ask(ctx, writer)
+	if err != nil {
 		return false, fmt.Errorf("ask whether %s: %w", a, err)
 	}
-	return review.Status.Allowed, nil
+	return allowed, nil
 }
 
 // wait asks until the answer is yes or ctx ends. The authorizer learns of a new binding by a watch, within milliseconds.

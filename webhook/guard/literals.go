@@ -34,15 +34,13 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 		return nil, err
 	}
 	commands, err := pickOf(shapes, func(shape form.Shape) any {
-		return ofCommands(shape,
-			func(c *form.Command) any { return c.Words })
+		return shape.CommandField(func(c *form.Command) any { return c.Words })
 	})
 	if err != nil {
 		return nil, err
 	}
 	arguments, err := pickOf(shapes, func(shape form.Shape) any {
-		return ofCommands(shape,
-			func(c *form.Command) any { return c.Argument })
+		return shape.CommandField(func(c *form.Command) any { return c.Argument })
 	})
 	if err != nil {
 		return nil, err
@@ -73,43 +71,21 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	return literals, nil
 }
 
-// ofCommands returns a field of a shape's command. Of two commands, the variable "scripted" selects one.
-func ofCommands(shape form.Shape, field func(*form.Command) any) any {
-	if len(shape.Commands) == 1 {
-		return field(shape.Commands[0])
-	}
-	literals := make([]string, len(shape.Commands))
-	for i, command := range shape.Commands {
-		var err error
-		if literals[i], err = celtext.Literal(field(command)); err != nil {
-			panic(err) // words and texts always encode
-		}
-	}
-	return celtext.Expression("(variables.scripted ? " + literals[1] + "\n: " + literals[0] + ")")
-}
-
 // pickOf returns the expression for one field of a container's shape. The variable "form" selects one of several
-// shapes: CEL evaluates only that one, so that the costs of the forms do not add up. The last shape is the one for any
-// other value of "form".
+// shapes, so that the costs of the forms do not add up. The last shape is the one for any other value of "form".
 func pickOf(shapes []form.Shape, field func(form.Shape) any) (string, error) {
 	if len(shapes) == 0 {
 		return "", errors.New("there is no form")
 	}
-	literals := make([]string, len(shapes))
+	cases := make([]celtext.Case, len(shapes))
 	for i, shape := range shapes {
-		var err error
-		if literals[i], err = celtext.Literal(field(shape)); err != nil {
+		literal, err := celtext.Literal(field(shape))
+		if err != nil {
 			return "", fmt.Errorf("the shape %q: %w", shape.Name, err)
 		}
+		cases[i] = celtext.Case{Value: shape.Name, Literal: literal}
 	}
-	last := len(shapes) - 1
-	picked := ""
-	for i, literal := range literals[:last] {
-		if literal != literals[last] {
-			picked += fmt.Sprintf("variables.form == '%s' ? %s\n: ", shapes[i].Name, literal)
-		}
-	}
-	return picked + literals[last], nil
+	return celtext.Select("form", cases...), nil
 }
 
 // nodeNames returns the expression for the names that no namespace isolates, from the scopes of package sysctl.
@@ -159,7 +135,7 @@ func limits() map[string]any {
 	return map[string]any{
 		"arguments": sysctl.MaxContained, "name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength,
 		"longNames": slices.Sorted(maps.Keys(sysctl.LongValues)),
-		"longValue": slices.Max(slices.Collect(maps.Values(sysctl.LongValues))),
+		"longValue": sysctl.MaxLongValueLength(),
 	}
 }
 

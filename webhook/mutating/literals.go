@@ -59,7 +59,7 @@ func literalsOf(config Config, kubernetes uint) (literals, error) {
 		"limits": map[string]any{
 			"text": maxText, "lines": sysctl.MaxAssignments, "arguments": sysctl.MaxContained, "profiles": policy.MaxProfiles,
 			"name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength,
-			"longValue": slices.Max(slices.Collect(maps.Values(sysctl.LongValues))),
+			"longValue": sysctl.MaxLongValueLength(),
 			"longNames": slices.Sorted(maps.Keys(sysctl.LongValues)),
 		},
 		"profiles":    profiles(config.Profiles),
@@ -190,7 +190,7 @@ func podSecurity(shapes []form.Shape, kubernetes uint) map[string][]string {
 // containerOf returns the expression for the container. The variable "shape" says which template it is, and
 // "scripted" which command.
 func containerOf(shapes []form.Shape) (string, error) {
-	expression := ""
+	cases := make([]celtext.Case, len(shapes))
 	for i, shape := range shapes {
 		container := maps.Clone(shape.Container)
 		container["image"] = celtext.Expression("variables.image")
@@ -198,17 +198,7 @@ func containerOf(shapes []form.Shape) (string, error) {
 		container["args"] = celtext.Expression("variables.arguments")
 		container["resources"] = celtext.Optional("variables.resources")
 		container["volumeMounts"] = celtext.Optional("variables.volumeMounts")
-		words := make([]string, len(shape.Commands))
-		for n, command := range shape.Commands {
-			var err error
-			if words[n], err = celtext.Literal(command.Words); err != nil {
-				return "", err
-			}
-		}
-		container["command"] = celtext.Expression(words[0])
-		if len(words) > 1 {
-			container["command"] = celtext.Expression("(variables.scripted ? " + words[1] + "\n: " + words[0] + ")")
-		}
+		container["command"] = shape.CommandField(func(c *form.Command) any { return c.Words })
 		security := maps.Clone(shape.Container["securityContext"].(map[string]any))
 		if _, stated := security["procMount"]; !stated {
 			security["procMount"] = celtext.Optional("variables.procMount")
@@ -218,10 +208,7 @@ func containerOf(shapes []form.Shape) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("the shape %q: %w", shape.Name, err)
 		}
-		if i < len(shapes)-1 {
-			literal = fmt.Sprintf("variables.shape == '%s' ? %s\n: ", shape.Name, literal)
-		}
-		expression += literal
+		cases[i] = celtext.Case{Value: shape.Name, Literal: literal}
 	}
-	return expression, nil
+	return celtext.Select("shape", cases...), nil
 }

@@ -4,6 +4,11 @@
 // Everything here is pure. Nothing reads /proc/sys except the generator of hostonly_generated.go and the tests.
 package sysctl
 
+import (
+	"maps"
+	"slices"
+)
+
 // Limits of one text of assignments.
 const (
 	MaxAssignments = 64  // assignments in a text, and of a pod
@@ -17,6 +22,9 @@ const (
 // The kernel takes a list of ports in parts of a page, whose last byte ends the text (kernel/sysctl.c,
 // proc_do_large_bitmap). One part is enough for a thousand ranges.
 var LongValues = map[string]int{"net.ipv4.ip_local_reserved_ports": 4095}
+
+// MaxLongValueLength returns how long the longest of these values may be.
+func MaxLongValueLength() int { return slices.Max(slices.Collect(maps.Values(LongValues))) }
 
 // MaxValueLengthOf returns how many bytes the value of a sysctl may have.
 func MaxValueLengthOf(name string) int {

@@ -168,20 +168,6 @@ func (r *checkReader) user(ctx context.Context) string {
 	return review.Status.UserInfo.Username
 }
 
-// mayUse asks whether a service account may use a sysctl.
-func (r *checkReader) mayUse(ctx context.Context, account inspect.Account, sysctl string) (bool, error) {
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: "system:serviceaccount:" + account.Namespace + ":" + account.Name,
-		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" +
-			account.Namespace, "system:authenticated"},
-		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: account.Namespace, Verb: "use", Group: v1alpha1.GroupName, Resource: "sysctls", Name: sysctl,
-		},
-	}}
-	err := r.cluster.Create(ctx, review)
-	return review.Status.Allowed, err
-}
-
 const (
 	// kubeletsAtOnce bounds how many kubelets are asked at a time, and kubeletTimeout how long each is waited for.
 	kubeletsAtOnce = 16

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
@@ -46,7 +47,7 @@ func (e *examination) grants(ctx context.Context, enrolled sets.Set[string]) err
 	denied := map[inspect.Account][]string{}
 	for account, names := range g.Ungranted() {
 		for _, name := range names {
-			allowed, err := e.mayUse(ctx, account, name)
+			allowed, err := grants.MayUse(ctx, e.cluster, account.Namespace, account.Name, name)
 			if err != nil {
 				e.add(inspect.QuestionMissing.Unread("what service accounts may use", err))
 				return nil

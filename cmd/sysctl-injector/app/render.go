@@ -2,6 +2,7 @@ package app
 
 import (
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
@@ -60,6 +61,10 @@ func (o *renderGuardOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
+	return printManifest(cmd, objects)
+}
+
+func printManifest(cmd *cobra.Command, objects []client.Object) error {
 	manifest, err := guard.Manifest(objects)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package app
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
 	"github.com/sysctl-injector/sysctl-injector/webhook/mutating"
 )
 
@@ -58,10 +57,5 @@ func (o *renderMutatingPolicyOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	manifest, err := guard.Manifest(objects)
-	if err != nil {
-		return err
-	}
-	_, err = cmd.OutOrStdout().Write(manifest)
-	return err
+	return printManifest(cmd, objects)
 }

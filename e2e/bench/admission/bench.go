@@ -213,7 +213,7 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 		"bench-policy": wanted == policy} {
 		// The API server learns of it a moment later.
 		var last error
-		err := await.Condition(ctx, "the API server to take up the change", 20*time.Millisecond, patience,
+		err := await.Condition(ctx, "the API server to apply the change", 20*time.Millisecond, patience,
 			func(ctx context.Context) (bool, error) {
 				pod, err := b.client.CoreV1().Pods(namespace).Create(ctx, workload.NewPod(true), dryRun)
 				if ctx.Err() == nil {
@@ -230,12 +230,8 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 
 // kubectl has the rendered policies as its input.
 func (b *bench) kubectl(ctx context.Context, args ...string) error {
-	command := b.cluster.Command(ctx, "kubectl", args...)
-	command.Stdin = bytes.NewReader(b.rendered)
-	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("kubectl %q: %w: %s", args, err, output)
-	}
-	return nil
+	_, err := b.cluster.Kubectl(ctx, string(b.rendered), args...)
+	return err
 }
 
 // take gives a case its turn, with one number of clients after the other.

@@ -114,6 +114,19 @@ func withoutProxies(environment []string) []string {
 	return kept
 }
 
+// Kubectl runs kubectl as an administrator, with input on its standard input, and returns what it prints. The error has what
+// it prints on standard error.
+func (c *Cluster) Kubectl(ctx context.Context, input string, args ...string) (string, error) {
+	cmd := c.Command(ctx, "kubectl", args...)
+	var problem strings.Builder
+	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &problem
+	output, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, problem.String())
+	}
+	return string(output), err
+}
+
 // Command prepares a program that runs inside the cluster's network, with KUBECONFIG set and the cluster's kubectl
 // first in PATH. It dies with the calling process.
 func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exec.Cmd {

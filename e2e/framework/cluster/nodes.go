@@ -42,12 +42,12 @@ func (c *Cluster) StartNode(ctx context.Context) (*Node, error) {
 // Name is the name of the Node object.
 func (n *Node) Name() string { return n.name }
 
-// Kill ends a further node as a power failure does: nothing answers at its addresses, and nobody is told. The Node object stays.
+// Kill ends a further node as a power failure does: nothing answers at its addresses any more. The Node object stays.
 func (n *Node) Kill() error {
 	if n.suffix == "" {
 		return errors.New("the first node cannot be killed: it shares its network with the API server")
 	}
-	// First, so that no packet tells of the end of a process.
+	// First, so that no packet shows that a process has ended.
 	if err := n.network.disconnect(); err != nil {
 		return fmt.Errorf("disconnect node %s: %w", n.name, err)
 	}

@@ -79,6 +79,24 @@ func redirect(server *Server, entries []admission.Entry) ([]byte, error) {
 	return json.Marshal(changes)
 }
 
+// Unregister deletes the webhook's configuration, so that API servers call no server. The function that it returns
+// creates the configuration again.
+func (i *Installation) Unregister(ctx context.Context) (register func(context.Context) error, err error) {
+	configurations := i.client.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	former, err := configurations.Get(ctx, Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	register = func(ctx context.Context) error {
+		again := &admissionregistrationv1.MutatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: former.Name, Labels: former.Labels}, Webhooks: former.Webhooks,
+		}
+		_, err := configurations.Create(ctx, again, metav1.CreateOptions{})
+		return err
+	}
+	return register, configurations.Delete(ctx, Name, metav1.DeleteOptions{})
+}
+
 // untilCalled waits until the API server knows of the webhook: it learns of a configuration a moment after it is made.
 func (i *Installation) untilCalled(ctx context.Context) error {
 	labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -154,17 +153,12 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 	namespace := makeDefaults(t, "net.core.somaxconn = 4096")
 	makeProfile(t, namespace, namespace+".tier", "net.ipv4.tcp_tw_reuse = 1", `{matchExpressions: [{key: tier, operator: In, values: [front, edge]}, {key: legacy, operator: DoesNotExist}]}`)
 	makeProfile(t, namespace, namespace+".zone", "net.ipv4.tcp_fin_timeout = 30", `{matchExpressions: [{key: zone, operator: Exists}, {key: zone, operator: NotIn, values: [lab]}]}`)
-	configurations := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
-	former, err := configurations.Get(t.Context(), "sysctl-injector", metav1.GetOptions{})
+	register, err := installed.Unregister(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := configurations.Delete(t.Context(), former.Name, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
 	defer func() { // not as a cleanup, before which the test's context ends
-		again := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: former.Name, Labels: former.Labels}, Webhooks: former.Webhooks}
-		if _, err := configurations.Create(context.Background(), again, metav1.CreateOptions{}); err != nil {
+		if err := register(context.Background()); err != nil {
 			t.Error(err)
 		}
 		eventually(t, "the webhook to be called again", func(ctx context.Context) (bool, error) {

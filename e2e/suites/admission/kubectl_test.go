@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 )
@@ -195,6 +196,6 @@ func withoutIdentity(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	pod.ObjectMeta = metav1.ObjectMeta{Name: pod.Name, GenerateName: pod.GenerateName, Labels: pod.Labels, Annotations: pod.Annotations}
 	delete(pod.Annotations, corev1.LastAppliedConfigAnnotation)
 	pod.Status = corev1.PodStatus{QOSClass: pod.Status.QOSClass}
-	renameTokenVolume(pod)
+	clustertest.RenameTokenVolume(pod)
 	return pod
 }

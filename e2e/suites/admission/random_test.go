@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/randompod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -101,6 +102,6 @@ func smallestOf(others []corev1.Container) (own corev1.ResourceRequirements) {
 func anonymous(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	pod.Namespace, pod.UID, pod.CreationTimestamp, pod.ManagedFields = "", "", metav1.Time{}, nil
-	renameTokenVolume(pod)
+	clustertest.RenameTokenVolume(pod)
 	return pod
 }

@@ -76,11 +76,8 @@ func observe(t *testing.T, server *installation.Server, path string) string {
 // kubectl runs kubectl as an administrator.
 func kubectl(t *testing.T, input string, args ...string) {
 	t.Helper()
-	command := suite.Cluster(t).Command(t.Context(), "kubectl", args...)
-	command.Stdin = strings.NewReader(input)
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, output)
-	}
+	_, err := suite.Cluster(t).Kubectl(t.Context(), input, args...)
+	must(t, err)
 }
 
 // eventually waits for what happens on its own. State says how things are where that is never so.

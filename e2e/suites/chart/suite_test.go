@@ -76,10 +76,8 @@ func defineCertManager(ctx context.Context, c *cluster.Cluster) error {
 }
 
 func kubectl(ctx context.Context, c *cluster.Cluster, args ...string) error {
-	if output, err := c.Command(ctx, "kubectl", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, output)
-	}
-	return nil
+	_, err := c.Kubectl(ctx, "", args...)
+	return err
 }
 
 // findHelm finds helm, or builds it where the suites are wanted.

@@ -51,8 +51,8 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 func prepare(ctx context.Context, c *cluster.Cluster) error {
 	// The guard's policy on profiles has them for its parameters.
 	for _, args := range [][]string{{"apply", "-f", "../../../templates/crds"}, {"wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"}} {
-		if output, err := c.Command(ctx, "kubectl", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("kubectl %q: %w: %s", args, err, output)
+		if _, err := c.Kubectl(ctx, "", args...); err != nil {
+			return err
 		}
 	}
 	if err := install(ctx, c, currentImage, formerImage); err != nil {

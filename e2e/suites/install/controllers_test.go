@@ -36,8 +36,8 @@ func (m *controllers) prepare(ctx context.Context, c *cluster.Cluster) error {
 		return fmt.Errorf("find cert-manager's module: %w", err)
 	}
 	crds := filepath.Join(strings.TrimSpace(string(source)), "deploy", "crds")
-	if output, err := c.Command(ctx, "kubectl", "apply", "--server-side", "-f", crds).CombinedOutput(); err != nil {
-		return fmt.Errorf("create cert-manager's CRDs: %w: %s", err, output)
+	if _, err := c.Kubectl(ctx, "", "apply", "--server-side", "-f", crds); err != nil {
+		return fmt.Errorf("create cert-manager's CRDs: %w", err)
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func TestAvailability(t *testing.T) {
 		{"the leader ends", endLeader, wantNone},
 		{"cert-manager renews the certificate", func(t *testing.T) { renew(t, program) }, wantNone},
 		{"cert-manager renews the CA, then the certificate", func(t *testing.T) { renew(t, program+"-ca"); renew(t, program) }, wantNone},
-		// What breaks may cost pods, but never their sysctls: a pod is rejected, and its controller tries again.
+		// A fault may cost pods, but never their sysctls: a pod is rejected, and its controller tries again.
 		{"the leader is killed", killLeader, wantInjected},
 		{"the API server restarts", restartAPIServer, wantInjected},
 		{"etcd pauses for 5 s", pauseEtcd, wantInjected},

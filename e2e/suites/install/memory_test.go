@@ -33,7 +33,7 @@ func exhaustMemory(t *testing.T) func() {
 	return nil
 }
 
-// outOfMemory returns an error unless a server was ended by the OOM killer, as the kubelet tells.
+// outOfMemory returns an error unless the kubelet reports that the OOM killer ended a server.
 func outOfMemory(t *testing.T, name string) error {
 	t.Helper()
 	pod, err := clientset.CoreV1().Pods(system).Get(t.Context(), name, metav1.GetOptions{})

@@ -1,13 +1,14 @@
 package mutating_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // sides are two namespaces that are alike, but for what acts there.
@@ -20,7 +21,7 @@ func makeSides(t *testing.T, labels map[string]string) sides {
 	return s
 }
 
-// compare creates a pod on both sides. It tells whether both admit it, or why both reject it, and fails the test
+// compare creates a pod on both sides. It returns why both reject it, "" if both admit it, and fails the test
 // where they differ.
 func (s sides) compare(t *testing.T, pod *corev1.Pod) (byWebhook, byPolicy string) {
 	t.Helper()
@@ -51,20 +52,6 @@ func manifest(pod *corev1.Pod) string {
 func anonymous(pod *corev1.Pod) *corev1.Pod {
 	pod = pod.DeepCopy()
 	pod.Name, pod.Namespace, pod.UID, pod.CreationTimestamp, pod.ManagedFields = "", "", "", metav1.Time{}, nil
-	const prefix, fixed = "kube-api-access-", "kube-api-access"
-	for i := range pod.Spec.Volumes {
-		if strings.HasPrefix(pod.Spec.Volumes[i].Name, prefix) {
-			pod.Spec.Volumes[i].Name = fixed
-		}
-	}
-	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-		for _, container := range containers {
-			for i := range container.VolumeMounts {
-				if strings.HasPrefix(container.VolumeMounts[i].Name, prefix) {
-					container.VolumeMounts[i].Name = fixed
-				}
-			}
-		}
-	}
+	clustertest.RenameTokenVolume(pod)
 	return pod
 }

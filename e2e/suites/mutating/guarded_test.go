@@ -11,7 +11,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -65,12 +64,9 @@ func TestWithTheGuard(t *testing.T) {
 // withoutWebhook takes the webhook away until the test ends.
 func withoutWebhook(t *testing.T) {
 	t.Helper()
-	api := kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
-	configuration, err := api.Get(t.Context(), installation.Name, metav1.GetOptions{})
+	suite.Cluster(t)
+	register, err := installed.Unregister(t.Context())
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := api.Delete(t.Context(), configuration.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	namespace := makeNamespace(t, webhookLabels)
@@ -80,8 +76,7 @@ func withoutWebhook(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		configuration.ResourceVersion, configuration.UID = "", ""
-		if _, err := api.Create(ctx, configuration, metav1.CreateOptions{}); err != nil {
+		if err := register(ctx); err != nil {
 			t.Error(err)
 		}
 		if err := await.Condition(ctx, "the webhook to be called again", pace, patience, func(ctx context.Context) (bool, error) {
@@ -95,9 +90,7 @@ func withoutWebhook(t *testing.T) {
 
 func kubectl(t *testing.T, input string, args ...string) {
 	t.Helper()
-	command := suite.Cluster(t).Command(context.WithoutCancel(t.Context()), "kubectl", args...)
-	command.Stdin = strings.NewReader(input)
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Errorf("kubectl %q: %v: %s", args, err, output)
+	if _, err := suite.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), input, args...); err != nil {
+		t.Error(err)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -33,6 +32,8 @@ var (
 	suite     = clustertest.Suite{Parallel: 4, Prepare: prepare, Finish: finish}
 	installed *installation.Installation
 	kube      *kubernetes.Clientset
+
+	eventually = clustertest.Eventually(patience)
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -76,13 +77,6 @@ func makeNamespace(t *testing.T, labels ...map[string]string) string {
 		t.Fatal(err)
 	}
 	return namespace
-}
-
-func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func newPod(sysctls string) *corev1.Pod {

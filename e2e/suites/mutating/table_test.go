@@ -125,7 +125,7 @@ func recordDecisions(t *testing.T) []decision {
 	return all
 }
 
-// needsServer tells whether a decision is of those that docs/without-server.md leaves to the server.
+// needsServer reports whether a decision needs the server, by docs/without-server.md.
 func (d *decision) needsServer() bool {
 	if d.RuntimeClass != nil && d.RuntimeClass.Scheduling != nil {
 		return true // the suite's classes have none; the API server itself adds what a class has to the pod

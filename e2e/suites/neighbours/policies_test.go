@@ -74,18 +74,11 @@ func applyPolicy(t *testing.T, name string, o order) {
 	}
 	manifest := strings.NewReplacer(name, o.String()+"-"+name, "reinvocationPolicy: IfNeeded", fmt.Sprintf("reinvocationPolicy: %s", o.again)).
 		Replace(string(text))
-	kubectl := func(ctx context.Context, args ...string) error {
-		cmd := suite.Cluster(t).Command(ctx, "kubectl", args...)
-		cmd.Stdin = strings.NewReader(manifest)
-		if output, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, output)
-		}
-		return nil
-	}
-	if err := kubectl(t.Context(), "apply", "-f", "-"); err != nil {
+	c := suite.Cluster(t)
+	if _, err := c.Kubectl(t.Context(), manifest, "apply", "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = kubectl(context.Background(), "delete", "--wait=false", "-f", "-") })
+	t.Cleanup(func() { _, _ = c.Kubectl(context.Background(), manifest, "delete", "--wait=false", "-f", "-") })
 }
 
 func hasKind(served *metav1.APIResourceList, kind string) bool {

@@ -14,7 +14,7 @@ import (
 const noWriting = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["open", "openat", "openat2"], "action": "SCMP_ACT_ERRNO",
 	"args": [{"index": 2, "value": 512, "valueTwo": 512, "op": "SCMP_CMP_MASKED_EQ"}]}]}`
 
-// What a pod says of its processes holds for the app, and does not keep the injected container from its work.
+// A pod's settings for its processes apply to the app, and do not stop the injected container.
 func TestSysctlsInAConfinedPod(t *testing.T) {
 	t.Parallel()
 	security := func(change func(*corev1.PodSecurityContext)) func(*corev1.Pod) {

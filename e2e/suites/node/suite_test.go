@@ -3,7 +3,6 @@
 package node_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -74,13 +73,8 @@ func installGuard(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	apply := c.Command(ctx, "kubectl", "apply", "-f", "-")
-	apply.Stdin = bytes.NewReader(rendered)
-	output, err := apply.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, output)
-	}
-	return nil
+	_, err = c.Kubectl(ctx, string(rendered), "apply", "-f", "-")
+	return err
 }
 
 // optedIn are the labels of a namespace that is enrolled, and held to the strictest standard by the guard.

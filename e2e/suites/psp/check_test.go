@@ -20,11 +20,9 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 	want := []string{
 		"Warning KubernetesVersion: " + version + "is supported only with PodSecurityPolicies, and without the guard",
 		"Warning KubernetesFeature: " + version + "lacks matchConditions: the webhook is called for every pod in " +
-			"enrolled namespaces, " +
-			"and while it is down all of them are rejected",
-		"Warning KubernetesFeature: " + version + "lacks ValidatingAdmissionPolicy: there is no guard: nothing " +
-			"holds the other containers of " +
-			"enrolled namespaces to a standard, and nothing bounds what this server may write",
+			"enrolled namespaces, and while it is down all of them are rejected",
+		"Warning KubernetesFeature: " + version + "lacks ValidatingAdmissionPolicy: there is no guard: nothing holds " +
+			"the other containers of enrolled namespaces to a standard, and nothing bounds what this server may write",
 	}
 	var got []string
 	for _, c := range report.Checks {

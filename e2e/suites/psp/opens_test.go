@@ -60,7 +60,7 @@ func TestWhatEachOpens(t *testing.T) {
 	deploy(t, annotation)
 
 	natively := liberty(namespace, "native", "native", native(unsafe, "512"))
-	_, err := kubectl(t.Context(), suite.Cluster(t), string(companion(t, natively, "-f", "-")), "apply", "-f", "-")
+	_, err := suite.Cluster(t).Kubectl(t.Context(), string(companion(t, natively, "-f", "-")), "apply", "-f", "-")
 	must(t, err)
 	deploy(t, natively)
 

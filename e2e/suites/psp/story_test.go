@@ -71,7 +71,7 @@ func TestStory(t *testing.T) {
 		expectRejection(t, third, "sysctl-injector companion -n sugi --serviceaccount psp-user --backend psp --injected net.core.somaxconn | kubectl apply -f -")
 
 		// What the message says is all that it takes.
-		_, err := kubectl(t.Context(), suite.Cluster(t),
+		_, err := suite.Cluster(t).Kubectl(t.Context(),
 			string(companion(t, nil, "-n", sugi, "--serviceaccount", "psp-user", "--injected", unsafe)), "apply", "-f", "-")
 		must(t, err)
 		admittedPod(t, third)
@@ -111,7 +111,7 @@ func TestStoryNatively(t *testing.T) {
 	deploy(t, d)
 	expectRejection(t, d, `unsafe sysctl "net.core.somaxconn" is not allowed`)
 	manifest := companion(t, d, "-f", "-")
-	_, err := kubectl(t.Context(), suite.Cluster(t), string(manifest), "apply", "-f", "-")
+	_, err := suite.Cluster(t).Kubectl(t.Context(), string(manifest), "apply", "-f", "-")
 	must(t, err)
 	pod := admittedPod(t, d)
 	if pod.Annotations[usedPolicy] != name {
@@ -152,7 +152,7 @@ func requireMode(t *testing.T) {
 func waitUntilRevoked(t *testing.T, namespace, serviceAccount, policy string) {
 	t.Helper()
 	eventually(t, "the authorizer to forget the grant", func(ctx context.Context) (string, bool) {
-		_, err := kubectl(ctx, suite.Cluster(t), "", "auth", "can-i", "use", "podsecuritypolicies.policy/"+policy,
+		_, err := suite.Cluster(t).Kubectl(ctx, "", "auth", "can-i", "use", "podsecuritypolicies.policy/"+policy,
 			"--namespace", namespace, "--as", "system:serviceaccount:"+namespace+":"+serviceAccount)
 		return "yes", err != nil
 	})

@@ -3,11 +3,9 @@
 package psp_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -56,7 +54,7 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 // prepare writes the administrator's policies and installs the chart.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	if _, err := kubectl(ctx, c, "", "apply", "-f", "testdata/policies.yaml"); err != nil {
+	if _, err := c.Kubectl(ctx, "", "apply", "-f", "testdata/policies.yaml"); err != nil {
 		return err
 	}
 	certificate, err := c.ServingCertificate(installation.Name + "." + installation.Namespace + ".svc")
@@ -76,17 +74,6 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	}
 	installed, err = installation.Join(ctx, c)
 	return err
-}
-
-func kubectl(ctx context.Context, c *cluster.Cluster, input string, args ...string) (string, error) {
-	cmd := c.Command(ctx, "kubectl", args...)
-	var problem bytes.Buffer
-	cmd.Stdin, cmd.Stderr = io.Reader(strings.NewReader(input)), &problem
-	output, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, problem.String())
-	}
-	return string(output), err
 }
 
 // clients returns one for the administrator, and one for a developer, whom no PodSecurityPolicy but the default admits.
@@ -117,7 +104,7 @@ func newNamespace(t *testing.T, name string, serviceAccounts ...string) {
 	}
 	bind(t, name, "edit", rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: developer})
 	eventually(t, "the developer may create pods", func(ctx context.Context) (string, bool) {
-		_, err := kubectl(ctx, suite.Cluster(t), "", "auth", "can-i", "create", "pods", "--namespace", name, "--as", developer)
+		_, err := suite.Cluster(t).Kubectl(ctx, "", "auth", "can-i", "create", "pods", "--namespace", name, "--as", developer)
 		return fmt.Sprint(err), err == nil
 	})
 }

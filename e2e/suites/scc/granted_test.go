@@ -93,7 +93,7 @@ func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 	const namespace = "beforehand"
 	newNamespace(t, namespace, "", "ledger", "other")
 	pod := newPod(namespace, "ledger", "net.core.somaxconn = 1024")
-	_, err := kubectl(t.Context(), clusterOf(t), program(t, pod, "companion", "--backend=scc", "-f", "-"), "apply", "-f", "-")
+	_, err := clusterOf(t).Kubectl(t.Context(), program(t, pod, "companion", "--backend=scc", "-f", "-"), "apply", "-f", "-")
 	must(t, err)
 	mayUse(t, namespace, "ledger", "sysctl-injector")
 	for _, test := range []struct {

@@ -52,7 +52,7 @@ func (o *openShift) start(ctx context.Context, c *cluster.Cluster) error {
 		{"wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout=30s"},
 		{"apply", "--server-side", "-f", "testdata"},
 	} {
-		if _, err := kubectl(ctx, c, "", args...); err != nil {
+		if _, err := c.Kubectl(ctx, "", args...); err != nil {
 			return err
 		}
 	}

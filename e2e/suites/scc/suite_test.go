@@ -44,6 +44,7 @@ const (
 var (
 	suite     = clustertest.Suite{Prepare: prepare, Finish: func(*cluster.Cluster) error { return errors.Join(installed.Remove(), admission.stop()) }}
 	admission = &openShift{}
+	must      = clustertest.Must
 	installed *installation.Installation // set by prepare
 )
 
@@ -77,7 +78,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 		if err != nil {
 			return fmt.Errorf("companion %s: %w", further, err)
 		}
-		if _, err := kubectl(ctx, c, string(output), "apply", "-f", "-"); err != nil {
+		if _, err := c.Kubectl(ctx, string(output), "apply", "-f", "-"); err != nil {
 			return err
 		}
 	}
@@ -131,19 +132,8 @@ func bind(t *testing.T, namespace, clusterRole string, subject rbacv1.Subject) {
 // canI asks the API server's authorizer.
 func canI(ctx context.Context, t *testing.T, namespace, user, verb, resource string) (answer string, yes bool) {
 	t.Helper()
-	answer, err := kubectl(ctx, clusterOf(t), "", "auth", "can-i", verb, resource, "--namespace", namespace, "--as", user)
+	answer, err := clusterOf(t).Kubectl(ctx, "", "auth", "can-i", verb, resource, "--namespace", namespace, "--as", user)
 	return answer, err == nil
-}
-
-func kubectl(ctx context.Context, c *cluster.Cluster, input string, args ...string) (string, error) {
-	cmd := c.Command(ctx, "kubectl", args...)
-	var problem bytes.Buffer
-	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &problem
-	output, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, problem.String())
-	}
-	return string(output), err
 }
 
 // program runs a command of sysctl-injector on an object.
@@ -172,8 +162,7 @@ func clusterOf(t *testing.T) *cluster.Cluster {
 func clients(t *testing.T) (admin, dev *kubernetes.Clientset) {
 	t.Helper()
 	of := func(user string) *kubernetes.Clientset {
-		config := clusterOf(t).RESTConfig()
-		config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
+		config := clustertest.AdminConfig(clusterOf(t))
 		config.Impersonate = rest.ImpersonationConfig{UserName: user}
 		client, err := kubernetes.NewForConfig(config)
 		must(t, err)
@@ -189,11 +178,4 @@ func eventually(t *testing.T, what string, ask func(context.Context) (answer str
 
 func wait(ctx context.Context, what string, ask func(context.Context) (answer string, wanted bool)) error {
 	return await.Answer(ctx, what, 50*time.Millisecond, patience, ask)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -11,7 +11,7 @@ import (
 func TestOwnConstraints(t *testing.T) {
 	c := clusterOf(t)
 	try := func(args ...string) error {
-		_, err := kubectl(t.Context(), c, "", append(args, "--as", installation.User, "--as-group", "system:masters")...)
+		_, err := c.Kubectl(t.Context(), "", append(args, "--as", installation.User, "--as-group", "system:masters")...)
 		return err
 	}
 	for _, test := range []struct{ constraints, patch string }{

@@ -29,9 +29,8 @@ func TestRejectedIsTold(t *testing.T) {
 			Reason: "HostNetwork", Message: message,
 		}}},
 		{"a review without a pod", reviewOf("null"), []Rejection{{Namespace: "shop", Reason: "Misdirected",
-			Message: "Misdirected: this webhook decides on the creation of pods only, " +
-				"and was asked about a pod without a namespace or without an object; correct the rules of the " +
-				"MutatingWebhookConfiguration"}}},
+			Message: "Misdirected: this webhook decides on the creation of pods only, and was asked about a pod " +
+				"without a namespace or without an object; correct the rules of the MutatingWebhookConfiguration"}}},
 		{"a dry run", strings.Replace(reviewOf(onTheHost), `"dryRun":false`, `"dryRun":true`, 1), nil},
 		{"a pod that is admitted", reviewOf(owned), nil},
 		{"what is no review", "{}", nil},

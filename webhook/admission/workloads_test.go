@@ -47,9 +47,8 @@ func TestWorkloadsGetWarnings(t *testing.T) {
 		{"that its pods will be rejected", "apps", "StatefulSet", template("vm.swappiness = 1", ""),
 			[]string{rejects + "NodeLevel: " + invalid +
 				"Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An " +
-				"administrator can set it on the node, " +
-				"or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for " +
-				"one)"}},
+				"administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel " +
+				"of its own (Kata Containers, for one)"}},
 		{"every reason", "apps", "DaemonSet", template("net.core.somaxconn = 4096",
 			`"hostNetwork":true,"securityContext":{"sysctls":[{"name":"net.core.somaxconn","value":"1"}]},`),
 			[]string{rejects + "HostNetwork: " + invalid +

@@ -35,7 +35,7 @@ type Workload struct {
 // it would convert it. Labels are those of the namespace.
 type Rejection func(w Workload, labels map[string]string, pod []byte) string
 
-// What convert makes of a workload.
+// The conversion of a workload.
 const (
 	Converts = "converts" // nothing stays by hand
 	Partly   = "partly"

@@ -24,7 +24,7 @@ type namespace struct {
 	labels        map[string]string
 	known         bool // its labels are
 	byHand, stays bool
-	// fails tells by which standards a workload would be rejected even without what sets sysctls by hand.
+	// fails says by which standards a workload would be rejected even without what sets sysctls by hand.
 	failsBaseline, failsRestricted bool
 }
 
@@ -35,7 +35,7 @@ func (a *Auditor) namespace(name string) *namespace {
 	return a.namespaces[name]
 }
 
-// AddNamespace takes up the labels of a namespace.
+// AddNamespace adds the labels of a namespace.
 func (a *Auditor) AddNamespace(name string, labels map[string]string) {
 	n := a.namespace(name)
 	n.labels, n.known = labels, true

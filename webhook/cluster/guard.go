@@ -31,7 +31,7 @@ const (
 // imagePolicies are the policies of the guard that list the init images.
 var imagePolicies = []string{"sysctl-injector-baseline", "sysctl-injector-restricted"}
 
-// Guard tells when the installed guard admits this server's init image. In an upgrade to another image, servers and the guard are
+// Guard reports when the installed guard admits this server's init image. In an upgrade to another image, servers and the guard are
 // replaced at the same time. A server that was ready earlier would inject an image that API servers reject.
 type Guard struct {
 	read  func(ctx context.Context, policy string) (imagePolicy, error)
@@ -54,7 +54,7 @@ func NewGuard(config *rest.Config, image string, log *slog.Logger) (*Guard, erro
 	return newGuard(func(ctx context.Context, policy string) (imagePolicy, error) {
 		ctx, cancel := context.WithTimeout(ctx, guardTimeout)
 		defer cancel()
-		// Version 0 is what the API server itself has heard of, and not what etcd holds.
+		// Version 0 asks for the API server's own cache instead of etcd.
 		answer := client.Get().AbsPath("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", policy).
 			Param("resourceVersion", "0").Do(ctx)
 		if err := answer.Error(); err != nil { // unlike that of Raw, it has the API server's words

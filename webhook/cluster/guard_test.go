@@ -100,7 +100,7 @@ func TestGuardReadiness(t *testing.T) {
 	}
 }
 
-// What the API server says is in the message.
+// The message quotes the API server.
 func TestGuardTellsWhyItCannotBeRead(t *testing.T) {
 	apiServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -9,7 +9,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// FuzzScript inspects a container with any script. Whatever it is converted to has to be a valid annotation, and what is left converts no more.
+// FuzzScript inspects a container with any script. Its conversion must be a valid annotation, and converting again must change nothing.
 func FuzzScript(f *testing.F) {
 	for _, script := range []string{
 		"sysctl -w net.core.somaxconn=1024",

@@ -13,7 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// TestTheRestStays converts pods made at random. What is not a converted container, or there only for one, has to be as it was.
+// TestTheRestStays converts pods made at random. Everything but the converted containers, and their volumes, must stay as it was.
 func TestTheRestStays(t *testing.T) {
 	converted, volumes := 0, 0
 	for seed := range uint64(500) {

@@ -46,7 +46,7 @@ func newWorld() (*world, error) {
 	return w, nil
 }
 
-// values reads every sysctl. What cannot be read (a secret that is not set) is left out.
+// values reads every sysctl. Values that cannot be read (a secret that is not set) are left out.
 func (w *world) values() map[string]string {
 	all := make(map[string]string, len(w.files))
 	buffer := make([]byte, 4096)

@@ -54,7 +54,7 @@ func fuzzArgument(f *testing.F, command *Command) {
 			t.Errorf("%q: the parser writes it, and the guard does not admit it", text)
 		}
 		// The guard does not know in which word a slash may be, which names may be missing, or what a floor is compared
-		// with. What it admits still stays below /proc/sys, and the scripts take no part of it for a command.
+		// with. Every argument that it admits stays below /proc/sys, and the scripts run no part of it.
 		canonical, err := sysctl.ParseName(name)
 		differs := strings.Contains(name, "/") || err == nil && canonical != name || command == scripted && !read
 		if matched && !written && (!differs ||

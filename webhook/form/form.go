@@ -39,7 +39,7 @@ type Form struct {
 	OnlyReads bool
 	// Privileged reports whether the container is.
 	Privileged bool
-	// UserNamespace tells whether the container is root of the pod's own user namespace, without privilege.
+	// UserNamespace reports whether the container is root of the pod's own user namespace, without privilege.
 	UserNamespace bool
 	// Warn says what a person should know of a sysctl that the container sets; nil or "" for nothing.
 	Warn func(sysctl.Entry) string

@@ -51,7 +51,6 @@ var ipcContainer = &template{
 var networkContainer = &template{
 	file:        "user-namespace-net.yaml",
 	podSecurity: in(Privileged),
-	rejected: "the init container that would set them: it adds the capability NET_ADMIN, in the pod's user " +
-		"namespace",
-	commands: []*Command{plain, scripted},
+	rejected:    "the init container that would set them: it adds the capability NET_ADMIN, in the pod's user namespace",
+	commands:    []*Command{plain, scripted},
 }

@@ -20,8 +20,7 @@ var nodeLevelInUserNamespace = policy.Rule{
 		return pod.UserNamespace && s.Scope == sysctl.Node && (s.Forbidden == nil || pod.Kernel == v1alpha1.GuestKernel)
 	},
 	Message: policy.Text("is node-level, and the pod runs in a user namespace (hostUsers: false), whose root may not " +
-		"write it; " +
-		"remove hostUsers: false, or the sysctl"),
+		"write it; remove hostUsers: false, or the sysctl"),
 }
 
 // absentInUserNamespace rejects the names that the kernel does not give a network namespace that a user namespace owns:
@@ -33,9 +32,8 @@ var absentInUserNamespace = policy.Rule{
 	Applies: func(pod policy.Facts, s sysctl.Entry) bool {
 		return pod.UserNamespace && pod.Kernel != v1alpha1.GuestKernel && isAbsentInUserNamespace(s.Name)
 	},
-	Message: policy.Text("does not exist in the network namespace of a pod with hostUsers: false: the kernel keeps " +
-		"it from user namespaces; " +
-		"remove hostUsers: false, or the sysctl"),
+	Message: policy.Text("does not exist in the network namespace of a pod with hostUsers: false: the kernel keeps it " +
+		"from user namespaces; remove hostUsers: false, or the sysctl"),
 }
 
 func isAbsentInUserNamespace(name string) bool {

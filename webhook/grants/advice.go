@@ -14,7 +14,7 @@ import (
 // OnOpenShift is what decides which SecurityContextConstraints a pod needs.
 type OnOpenShift struct {
 	Need
-	// Privileged tells whether the injected container is privileged, and OnlyReads whether it sets nothing.
+	// Privileged reports whether the injected container is privileged, and OnlyReads whether it sets nothing.
 	Privileged, OnlyReads bool
 	Spec                  corev1.PodSpec
 }

@@ -33,9 +33,8 @@ func TestLimit(t *testing.T) {
 		need = " sysctls need the init container, which can set at most 16: the guard checks each of them, and " +
 			"has a budget for so many"
 		natives = "; with the annotation sysctl-injector.dev/strategy: native-first, Kubernetes itself sets 7 of " +
-			"them: net.ipv4.tcp_rmem, net.ipv4.tcp_wmem, " +
-			"net.ipv4.ip_local_port_range, net.ipv4.tcp_fin_timeout, net.ipv4.tcp_keepalive_time, " +
-			"net.ipv4.tcp_keepalive_intvl, net.ipv4.tcp_keepalive_probes"
+			"them: net.ipv4.tcp_rmem, net.ipv4.tcp_wmem, net.ipv4.ip_local_port_range, net.ipv4.tcp_fin_timeout, " +
+			"net.ipv4.tcp_keepalive_time, net.ipv4.tcp_keepalive_intvl, net.ipv4.tcp_keepalive_probes"
 	)
 	for _, test := range []struct {
 		name   string

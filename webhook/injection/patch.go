@@ -60,7 +60,7 @@ var (
 
 func newEntry(mapPath, key string) entry { return entry{mapPath, mapPath + "/" + escape(key), key} }
 
-// add sets the entry, and makes the map where the pod has none. What is added is encoded here: to find out by
+// add sets the entry, and makes the map where the pod has none. The value is encoded here: to find out by
 // reflection what it is would cost as much again.
 func (e entry) add(mapExists bool, value string) jsonpatch.Operation {
 	encoded := make(json.RawMessage, 0, len(e.key)+len(value)+64)

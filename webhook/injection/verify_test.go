@@ -90,7 +90,7 @@ func TestScripted(t *testing.T) {
 	}
 }
 
-// What is raised is never native, and what is native is no reason for the script.
+// A raised value is never native, and a native one does not need the script.
 func TestFloorsAreNotNative(t *testing.T) {
 	w := validWorld()
 	w.sysctls("net.ipv4.tcp_keepalive_time >= 601\nnet.ipv4.tcp_fin_timeout = 30")

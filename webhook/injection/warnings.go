@@ -50,8 +50,7 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 	}
 	if len(safe) == len(settings) && plan.Container != nil && plan.Form.Privileged {
 		warnings = append(warnings, fmt.Sprintf("%s: safe since Kubernetes %s, so spec.securityContext.sysctls can "+
-			"set it without a privileged "+
-			"init container", names(settings), latest(safe)))
+			"set it without a privileged init container", names(settings), latest(safe)))
 	}
 	return append(warnings, setAgain(p, settings)...)
 }

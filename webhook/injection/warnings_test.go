@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What only some nodes take leads to a warning, unless the pod has its own kernel.
+// A value that only some nodes take leads to a warning, unless the pod has its own kernel.
 func TestWarnsOfWhatDependsOnTheNode(t *testing.T) {
 	const line = "net.ipv4.tcp_syncookies = 256\nnet.ipv4.tcp_plb_enabled = 1"
 	w := validWorld()

@@ -56,9 +56,8 @@ func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 	if len(unread) > 0 {
 		checks = append(checks, QuestionAllowed.Unread("the configuration of the kubelets of "+list(unread), problem).
 			fix(
-				"to read it, a person needs the right to get nodes/proxy. "+
-					"Without it, pods that a kubelet has rejected show which one does not allow a declared sysctl "+
-					"(SysctlForbidden):", FindForbidden))
+				"to read it, a person needs the right to get nodes/proxy. Without it, pods that a kubelet has "+
+					"rejected show which one does not allow a declared sysctl (SysctlForbidden):", FindForbidden))
 	}
 	switch common := allowedByAll(read); {
 	case len(checks) > 0 || len(read) == 0:

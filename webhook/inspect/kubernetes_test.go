@@ -12,8 +12,7 @@ func TestJudgeKubernetes(t *testing.T) {
 		noMutates = "Passed MutatingAdmissionPolicyAPI: MutatingAdmissionPolicy is not served: only injecting " +
 			"without a server needs it"
 		lacksVAP = "lacks ValidatingAdmissionPolicy: there is no guard: nothing holds the other containers of " +
-			"enrolled namespaces to a standard, " +
-			"and nothing bounds what this server may write"
+			"enrolled namespaces to a standard, and nothing bounds what this server may write"
 		lacksMatch = "lacks matchConditions: the webhook is called for every pod in enrolled namespaces, and while " +
 			"it is down all of them are rejected"
 	)

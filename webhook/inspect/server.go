@@ -49,7 +49,7 @@ func AddReinstall(checks []Check, namespace string, settings Settings) {
 	}
 }
 
-// SettingsOf reads the flags of the server's container. What a flag leaves out is as the server has it by default.
+// SettingsOf reads the flags of the server's container. A flag that is missing has the server's default.
 func SettingsOf(deployment *appsv1.Deployment, defaults Settings) Settings {
 	s := defaults
 	pod := deployment.Spec.Template

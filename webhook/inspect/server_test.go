@@ -148,8 +148,7 @@ func TestJudgeRights(t *testing.T) {
 			`Failed ServerRights: the ClusterRole "sysctl-injector" lacks rights that the server needs: get ` +
 				`clusterroles.rbac.authorization.k8s.io, ` +
 				"list clusterroles.rbac.authorization.k8s.io, watch clusterroles.rbac.authorization.k8s.io, create " +
-				"clusterroles.rbac.authorization.k8s.io, " +
-				"patch clusterroles.rbac.authorization.k8s.io and 11 more"}},
+				"clusterroles.rbac.authorization.k8s.io, patch clusterroles.rbac.authorization.k8s.io and 11 more"}},
 		{"no role", func(r *Rights) { r.ClusterRole = nil }, generate, []string{
 			`Failed ServerRights: the ClusterRole "sysctl-injector" does not exist, so the server may read and ` +
 				`write nothing`}},

@@ -198,7 +198,7 @@ func TestPodsInAnyBlockStyleLoseLinesAndNothingElse(t *testing.T) {
 			ops := []jsonpatch.Operation{jsonpatch.NewOperation("remove", path, nil)}
 			out := rewritten(t, seed, in, before, ops)
 			removed++
-			// What follows a block scalar can become a part of it, and then the document is encoded again.
+			// Text after a block scalar can become a part of it. The document is then encoded again.
 			if wholeLines && ended && !strings.Contains(in, "|+") {
 				byLines++
 				if !onlyAdds(out, in) {

@@ -46,7 +46,7 @@ func knownNames(policies []*v1alpha1.SysctlPolicy) map[string]any {
 	}
 }
 
-// add takes up a name of the catalogue. The interfaces that it spells names out for are alike, but for "all" and
+// add adds a name of the catalogue. The interfaces that it spells names out for are alike, but for "all" and
 // "default".
 func (k *known) add(name string) {
 	before, device, after := sysctl.CutInterface(name)
@@ -82,7 +82,7 @@ func (k *known) addExact(name string) {
 	}
 }
 
-// addAnyInterface takes up a pattern of a policy for the parameters of any interface. One with "*" at its end is for
+// addAnyInterface adds a pattern of a policy for the parameters of any interface. One with "*" at its end is for
 // known parameters.
 func (k *known) addAnyInterface(pattern sysctl.Pattern) {
 	if _, isPrefix := pattern.Prefix(); !isPrefix {
@@ -163,7 +163,7 @@ variables.judged.filter(s, object.spec.?hostNetwork.orValue(false) && ` + ofScop
 + ' is node-level, and the pod runs in a user namespace (hostUsers: false), whose root may not write it; remove hostUsers: false, or the sysctl')`
 }
 
-// ofScope returns the expression that tells whether a name has a scope.
+// ofScope returns the expression for whether a name has a scope.
 func ofScope(name string, scope sysctl.Scope) string {
 	var terms []string
 	for _, pattern := range sysctl.Namespaced() {
@@ -174,7 +174,7 @@ func ofScope(name string, scope sysctl.Scope) string {
 	return "(" + strings.Join(terms, " || ") + ")"
 }
 
-// matches returns the expression that tells whether a pattern matches a name.
+// matches returns the expression for whether a pattern matches a name.
 func matches(name string, pattern sysctl.Pattern) string {
 	text, isPrefix := pattern.Prefix()
 	switch {

@@ -60,7 +60,7 @@ func policyProblems(policies []*v1alpha1.SysctlPolicy) string {
 + '"; an administrator can allow it in a SysctlPolicy and render the policies again')`
 }
 
-// selects returns the expression that tells whether a policy selects the pod.
+// selects returns the expression for whether a policy selects the pod.
 func selects(p *v1alpha1.SysctlPolicy) string {
 	terms := selector("variables.labels", p.Spec.NamespaceSelector)
 	if names := p.Spec.ServiceAccountNames; len(names) > 0 {
@@ -97,7 +97,7 @@ func selector(labels string, s metav1.LabelSelector) []string {
 	return terms
 }
 
-// allows returns the expression that tells whether a rule allows the setting s.
+// allows returns the expression for whether a rule allows the setting s.
 func allows(rule v1alpha1.AllowRule) string {
 	var named []string
 	for _, pattern := range rulePatterns(rule) {
@@ -127,7 +127,7 @@ func allows(rule v1alpha1.AllowRule) string {
 	return strings.Join(terms, " && ")
 }
 
-// within returns the expression that tells whether a whole number f is within bounds. A number beyond 64 bits is
+// within returns the expression for whether a whole number f is within bounds. A number beyond 64 bits is
 // beyond each bound on its side.
 func within(low, high *int64) string {
 	most := strconv.FormatInt(math.MaxInt64, 10)

@@ -41,7 +41,7 @@ func allWindows(terms []nodeTerm) bool {
 	return len(terms) > 0 && !slices.ContainsFunc(terms, func(t nodeTerm) bool { return !t.windows })
 }
 
-// SelectsWindows tells whether a node selector selects Windows nodes.
+// SelectsWindows reports whether a node selector selects Windows nodes.
 func SelectsWindows(nodeSelector map[string]string) bool {
 	for key, value := range nodeSelector {
 		if isOSLabel(key) && value == windows {

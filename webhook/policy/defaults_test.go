@@ -130,8 +130,7 @@ func TestAddDefaults(t *testing.T) {
 			{"ConflictingDefaults", atProfiles +
 				`Forbidden: default profiles "base" and "team" disagree: the one sets net.core.somaxconn=4096, the other ` +
 				"net.core.somaxconn=8192; an administrator can change one of them or narrow its spec.appliesTo, and " +
-				"the pod can settle it with a line in " +
-				"sysctl-injector.dev/sysctls"},
+				"the pod can settle it with a line in sysctl-injector.dev/sysctls"},
 		}},
 		{"lets the pod settle it", nil, new("net.core.somaxconn = 512"), []*Profile{base, team}, []string{
 			"net.ipv4.tcp_fin_timeout=30 default base", "net.ipv4.tcp_tw_reuse=1 default team",

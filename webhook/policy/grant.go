@@ -8,7 +8,7 @@ type Grant struct {
 	Sysctls []string
 	// NativeSysctls are those in the pod's own securityContext.sysctls. Only a PodSecurityPolicy asks for them.
 	NativeSysctls []string
-	// UserNamespace tells whether the injected container is one without privilege, in the pod's own user namespace. Only OpenShift asks:
+	// UserNamespace reports whether the injected container is one without privilege, in the pod's own user namespace. Only OpenShift asks:
 	// it admits that container by other constraints than a privileged one.
 	UserNamespace bool
 }

@@ -23,8 +23,7 @@ var nodeLevel = Rule{
 // guestAdvice says what the pod lacks to be recognised as one with a kernel of its own.
 func guestAdvice(pod Facts) string {
 	const remedy = "n administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a " +
-		"kernel of its own " +
-		"(Kata Containers, for one)"
+		"kernel of its own (Kata Containers, for one)"
 	switch {
 	case pod.RuntimeClass == "":
 		return "A" + remedy

@@ -22,9 +22,8 @@ func (s *Set) UnknownName(name string) (reason, message string) {
 		advice = "did you mean " + known + "?"
 	}
 	return ReasonUnknownSysctl, "is not a sysctl that sysctl-injector knows; " + advice +
-		" If the node's kernel has it, an " +
-		"administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a " +
-		"pattern such as net.* covers known names only"
+		" If the node's kernel has it, an administrator can allow it by its full name in a SysctlPolicy, or with a " +
+		"\"*\" for the interface alone: a pattern such as net.* covers known names only"
 }
 
 // isGrantable reports whether grants for a name may be made at all. A policy that allows a parameter for any interface

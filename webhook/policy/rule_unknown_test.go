@@ -8,10 +8,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-const unknown = "is not a sysctl that sysctl-injector knows; check the spelling. " +
-	"If the node's kernel has it, an administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" " +
-	"for the interface alone: " +
-	"a pattern such as net.* covers known names only"
+const unknown = "is not a sysctl that sysctl-injector knows; check the spelling. If the node's kernel has it, an " +
+	"administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a " +
+	"pattern such as net.* covers known names only"
 
 // A pattern allows known names; any other has to be spelled out by a policy, which may be another one.
 func TestUnknownNames(t *testing.T) {

@@ -50,7 +50,7 @@ func (s *Set) judge(selected []*Policy, facts Facts, wanted sysctl.Assignment) (
 	return s.UnknownName(wanted.Name)
 }
 
-// Check tells by which rule a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty if none
+// Check returns the rule by which a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty if none
 // applies. The message completes a sentence that begins with the sysctl's name.
 func Check(facts Facts, entry sysctl.Entry) (reason, message string) {
 	return check(rules, facts, entry)

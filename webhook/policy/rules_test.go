@@ -132,15 +132,13 @@ func TestRules(t *testing.T) {
 
 		{"rejects net.* on the host network", func(f *Facts) { f.HostNetwork = true }, "net.core.somaxconn = 512",
 			[]violation{
-				{"HostNetwork", atSysctls + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares " +
-					"the node's network namespace (hostNetwork: true); " +
-					"remove hostNetwork, or the sysctl"},
+				{"HostNetwork", atSysctls + "Forbidden: line 1: net.core.somaxconn would change the node: the pod " +
+					"shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
 			}},
 		{"tells the host network before what no pod's network has", func(f *Facts) { f.HostNetwork = true },
 			"net.ipv4.tcp_mem = 1 2 3", []violation{
-				{"HostNetwork", atSysctls + "Forbidden: line 1: net.ipv4.tcp_mem would change the node: the pod shares " +
-					"the node's network namespace (hostNetwork: true); " +
-					"remove hostNetwork, or the sysctl"},
+				{"HostNetwork", atSysctls + "Forbidden: line 1: net.ipv4.tcp_mem would change the node: the pod " +
+					"shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
 			}},
 		{"allows IPC names on the host network", func(f *Facts) { f.HostNetwork = true },
 			"fs.mqueue.msg_max = 20", nil},
@@ -158,20 +156,17 @@ func TestRules(t *testing.T) {
 			func(f *Facts) { guest(f); f.HostIPC = true }, "kernel.shmmax = 65536", nil},
 
 		{"rejects what a pod's network namespace does not have", nil, "net.core.netdev_max_backlog = 5000", []violation{
-			{"HostOnly", atSysctls + "Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's " +
-				"own network namespace does not have it; " +
-				"remove it from the pod, and leave it to the node's administrator"},
+			{"HostOnly", atSysctls + "Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own " +
+				"network namespace does not have it; remove it from the pod, and leave it to the node's administrator"},
 		}},
 		{"rejects what is read-only everywhere", nil, "net.ipv4.tcp_available_congestion_control = bbr", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv4.tcp_available_congestion_control cannot be set: it " +
-				"is read-only on every node; " +
-				"remove it from the pod, and leave it to the node's administrator"},
+				"is read-only on every node; remove it from the pod, and leave it to the node's administrator"},
 		}},
 		{"rejects what no kernel lets be written", nil, "net.ipv6.conf.all.stable_secret = 2001:db8::1", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv6.conf.all.stable_secret cannot be set: every kernel " +
-				"rejects it, and takes " +
-				"net.ipv6.conf.default.stable_secret in its place; remove it from the pod, and leave it to the " +
-				"node's administrator"},
+				"rejects it, and takes net.ipv6.conf.default.stable_secret in its place; remove it from the pod, and " +
+				"leave it to the node's administrator"},
 		}},
 		{"allows the secret of new interfaces, and of one", nil,
 			"net.ipv6.conf.default.stable_secret = 2001:db8::1\nnet.ipv6.conf.eth0.stable_secret = 2001:db8::1", nil},
@@ -188,11 +183,9 @@ func TestRules(t *testing.T) {
 				{"HostIPC", atSysctls + "Forbidden: line 3: kernel.sem would change the node: the pod shares the " +
 					"node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl"},
 				{"HostNetwork", atSysctls + "Forbidden: line 5: net.core.somaxconn would change the node: the pod " +
-					"shares the node's network namespace (hostNetwork: true); " +
-					"remove hostNetwork, or the sysctl"},
+					"shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
 				{"NeverOnSharedKernel", atSysctls + "Forbidden: line 6: kernel.sysrq is never set on a kernel that " +
-					"other pods share, whatever a policy says: " +
-					"it opens the keys that crash, reboot or debug the node"},
+					"other pods share, whatever a policy says: it opens the keys that crash, reboot or debug the node"},
 			},
 		},
 	} {

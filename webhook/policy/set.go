@@ -93,8 +93,7 @@ func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (
 		}
 	}
 	return ReasonNotAllowed, fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace "+
-		"%q%s%s; "+
-		"an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead(),
+		"%q%s%s; an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead(),
 		s.onTrial(facts, wanted))
 }
 

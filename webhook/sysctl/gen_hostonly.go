@@ -8,7 +8,7 @@
 // It needs Linux, root (to make a network namespace) and the first network namespace: not a container, unless it shares
 // the host's network. The answer depends on the kernel's release and modules (nf_conntrack, br_netfilter, ...): load
 // them first, read the diff, and prefer the newest kernel, since names only ever move from the node into the
-// namespaces. What none of these kernels can show belongs in hostonly.go, by hand, with its source.
+// namespaces. Facts that none of these kernels shows belong in hostonly.go, by hand, with their sources.
 package main
 
 import (

@@ -94,8 +94,7 @@ var namespacedSince = []release{
 	{
 		version: "4.11",
 		source: "the series \"ipv4: Namespaceify tcp_tw_recycle and tcp_max_tw_buckets knob\" and its neighbours, " +
-			"December 2016, merged for 4.11; " +
-			"in ipv4_table of 4.9, in ipv4_net_table of 4.19",
+			"December 2016, merged for 4.11; in ipv4_table of 4.9, in ipv4_net_table of 4.19",
 		names: []string{
 			"net.ipv4.tcp_max_syn_backlog",
 			"net.ipv4.tcp_max_tw_buckets",
@@ -114,9 +113,8 @@ var namespacedSince = []release{
 	{
 		version: "4.15",
 		source: "kubernetes/kubernetes pkg/util/kernel/constants.go (tcp_rmem, tcp_wmem, tcp_slow_start_after_idle); " +
-			"the others are of the same series of October and " +
-			"November 2017: Linux commit 010b64f7f198 and those after it; tcp_fastopen: include/net/netns/ipv4.h of " +
-			"Linux 4.15-rc2",
+			"the others are of the same series of October and November 2017: Linux commit 010b64f7f198 and those " +
+			"after it; tcp_fastopen: include/net/netns/ipv4.h of Linux 4.15-rc2",
 		names: []string{
 			"net.ipv4.tcp_abort_on_overflow",
 			"net.ipv4.tcp_adv_win_scale",

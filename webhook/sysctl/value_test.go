@@ -73,9 +73,8 @@ func TestOnNodes(t *testing.T) {
 		"net.ipv4.tcp_tw_reuse = 1":               nil,
 		"net.ipv4.tcp_congestion_control = reno":  nil,
 		"net.ipv4.tcp_congestion_control = cubic": {congestionNote},
-		"net.core.somaxcon = 1": {"is not a sysctl that sysctl-injector knows; did you mean " +
-			"net.core.somaxconn?"},
-		"net.ipv6.conf.all.disable_ipv6 = 1": nil,
+		"net.core.somaxcon = 1":                   {"is not a sysctl that sysctl-injector knows; did you mean net.core.somaxconn?"},
+		"net.ipv6.conf.all.disable_ipv6 = 1":      nil,
 		"net.ipv4.vs.conn_reuse_mode = 0": {"comes with the kernel module ip_vs; on a node that has not " +
 			"loaded it the pod will not start"},
 		"-net.ipv4.vs.conn_reuse_mode = 0": nil,
@@ -105,9 +104,8 @@ func parsed(t *testing.T, line string) Assignment {
 
 func TestFindRemoval(t *testing.T) {
 	for name, want := range map[string]string{
-		"net.ipv4.tcp_tw_recycle": "does not exist since Linux 4.12: remove it",
-		"net.ipv4.ip_conntrack_max": "does not exist in Linux 4.19 or later: use " +
-			"net.netfilter.nf_conntrack_max",
+		"net.ipv4.tcp_tw_recycle":   "does not exist since Linux 4.12: remove it",
+		"net.ipv4.ip_conntrack_max": "does not exist in Linux 4.19 or later: use net.netfilter.nf_conntrack_max",
 		"net.ipv4.netfilter.ip_conntrack_max": "does not exist in Linux 4.19 or later (Linux 3.10 had it): use " +
 			"net.netfilter.nf_conntrack_max",
 		"net.ipv4.tcp_max_ssthresh":             "does not exist in Linux 4.19 or later (Linux 3.10 had it): remove it",

@@ -169,7 +169,7 @@ func (s *survey) runtimeClasses(ctx context.Context) error {
 	return err
 }
 
-// namespaces takes up the labels of the namespaces.
+// namespaces gives the auditor the labels of the namespaces.
 func (s *survey) namespaces(ctx context.Context) error {
 	if s.namespace != "" {
 		namespace := &corev1.Namespace{}

@@ -166,7 +166,7 @@ func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Opera
 	if err != nil {
 		return err.Error()
 	}
-	_, before, _ := c.outcome(t) // what is rejected before is so afterwards too, or is mended
+	_, before, _ := c.outcome(t) // convert must not turn an admitted pod into a rejected one
 	if t.Pod, err = patch.Apply(t.Pod); err != nil {
 		return err.Error()
 	}

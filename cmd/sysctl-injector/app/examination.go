@@ -17,7 +17,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// examination is one run of the checks. What several checks look at is read once. An error of reading is kept beside
+// examination is one run of the checks. Objects that several checks need are read once. An error of reading is kept beside
 // it: a check that depends on it then says that it could not be made.
 type examination struct {
 	*checkReader
@@ -55,7 +55,7 @@ func (e *examination) readFirst(ctx context.Context) (err error) {
 	return err
 }
 
-// isInstalled reports whether there is anything of an installation. What cannot be read may be there.
+// isInstalled reports whether any part of an installation exists. An object that cannot be read counts as existing.
 func (e *examination) isInstalled(ctx context.Context) (bool, error) {
 	if e.webhooksErr != nil || e.webhooks.Mutating != nil {
 		return true, nil

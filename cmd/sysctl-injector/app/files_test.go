@@ -91,7 +91,7 @@ func names(out string) []string {
 	return found
 }
 
-// What a shell offers comes from the program.
+// The program itself offers the completions of a shell.
 func TestCompletion(t *testing.T) {
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	const content = "apiVersion: v1\nkind: Config\ncontexts:\n- {name: test, context: {cluster: a, user: a}}\n- {name: production, context: {cluster: b, user: b}}\n"

@@ -112,7 +112,7 @@ type statusReader struct {
 	progress        func(text string)
 	// owners are the workloads above the pods' controllers, by the controllers' UIDs.
 	owners map[types.UID]*status.Owner
-	// podsVersion and eventsVersion are from where on a watch tells of changes.
+	// podsVersion and eventsVersion are the versions from which a watch reports changes.
 	podsVersion, eventsVersion string
 	incomplete                 []string
 	errs                       []error

@@ -13,7 +13,7 @@ import (
 // alreadyInjected are inputs that have the container before inject sees them.
 var alreadyInjected = []string{"identity-second-pass.yaml", "mirrored.yaml"}
 
-// What inject adds, uninject takes away, to the byte.
+// uninject removes exactly the bytes that inject adds.
 func TestUninjectIsTheInverseOfInject(t *testing.T) {
 	for _, path := range inputs(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {

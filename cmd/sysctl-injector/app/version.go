@@ -100,7 +100,7 @@ func (o *versionOptions) run(cmd *cobra.Command) error {
 	return err
 }
 
-// ask finds the servers of the cluster. Who may not list Deployments learns the version of Kubernetes only.
+// ask finds the servers of the cluster. A caller who may not list Deployments gets only the version of Kubernetes.
 func (o *versionOptions) ask(ctx context.Context, versions *Versions) error {
 	cluster, kubernetes, err := o.client()
 	if err != nil {

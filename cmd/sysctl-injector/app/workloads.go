@@ -83,7 +83,7 @@ func eachItem(ctx context.Context, cluster client.Client, empty client.ObjectLis
 	return err
 }
 
-// eachItemSince does what eachItem does, and returns the version of the list, from which on a watch tells of changes.
+// eachItemSince does what eachItem does, and returns the version of the list, from which a watch reports changes.
 func eachItemSince(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error, options ...client.ListOption,
 ) (version string, err error) {
 	pages := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {

@@ -116,7 +116,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// What convert would change depends on the cluster's own policies, and the report says which they are.
+// The cluster's own policies decide what convert would change. The report names them.
 func TestAuditByTheClustersPolicies(t *testing.T) {
 	const own = "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: %s}\nspec:\n  allow: [{names: [%s], kernels: [Shared]}]\n"
 	crds := filepath.Join("..", "..", "..", "templates", "crds")

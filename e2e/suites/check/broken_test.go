@@ -24,8 +24,8 @@ type breakage struct {
 	Broken, Act string
 	// Want are the checks that do not pass then, and no other: "Failed WebhookEntry".
 	Want []string
-	// Mend is a script that puts it right. Without it, the commands do that check prints. After is a script that cleans up.
-	Mend, After string
+	// Repair is a script that removes the fault. Without it, the commands that check prints do. After is a script that cleans up.
+	Repair, After string
 }
 
 // act breaks something that no command can break, and puts it right.
@@ -67,8 +67,8 @@ func (b breakage) undo(t *testing.T) {
 	switch {
 	case b.Act != "":
 		acts[b.Act].undo(t)
-	case b.Mend != "":
-		mustShell(t, b.Mend)
+	case b.Repair != "":
+		mustShell(t, b.Repair)
 	default:
 		runRemedies(t)
 	}

@@ -37,7 +37,7 @@ const (
 	chart    = "../../../deploy/helm/sysctl-injector"
 	patience = 30 * time.Second
 	pace     = 100 * time.Millisecond
-	// secret is where the chart is told to find the serving certificate.
+	// secret is the one with the serving certificate, by the chart's values.
 	secret = "tls"
 )
 

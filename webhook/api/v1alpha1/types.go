@@ -149,7 +149,7 @@ type SysctlPolicyStatus struct {
 type Trial struct {
 	// WouldReject is how many pods of the last day the policy would have rejected: the sum over the servers.
 	WouldReject int64 `json:"wouldReject"`
-	// Servers are the servers that count. Each counts the pods that it decided on itself, and begins anew when it restarts or the policy
+	// Servers are the servers that count. Each counts the pods that it decided on itself, and starts again at 0 when it restarts or the policy
 	// changes. A server that is gone stays in the list for a day.
 	// +optional
 	// +listType=map

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 // call is a line of the API server's audit log (k8s.io/apiserver pkg/apis/audit/v1, Event).
 type call struct {
+	AuditID    string
 	Stage      string
 	RequestURI string
 	Verb       string
@@ -74,16 +76,19 @@ func (a *audit) calls(t *testing.T, account string) []call {
 // leader writes it in its own time, whatever pods come.
 func (a *audit) writes(t *testing.T, account string) []call {
 	t.Helper()
-	var found []call
-	for _, c := range a.calls(t, account) {
-		if c.Verb != "get" && c.Verb != "list" && c.ObjectRef.Resource != "subjectaccessreviews" && c.ObjectRef.Subresource != "status" {
-			found = append(found, c)
-		}
-	}
-	return found
+	return slices.DeleteFunc(a.calls(t, account), func(c call) bool {
+		return c.Verb == "get" || c.Verb == "list" || c.ObjectRef.Resource == "subjectaccessreviews" || c.ObjectRef.Subresource == "status"
+	})
 }
 
-// catchUp waits until the log has come to this moment, and returns where that is: a call made now marks it.
+// statuses are the calls of a user that wrote a status.
+func (a *audit) statuses(t *testing.T, account string) []call {
+	t.Helper()
+	return slices.DeleteFunc(a.calls(t, account), func(c call) bool { return c.Verb == "get" || c.ObjectRef.Subresource != "status" })
+}
+
+// catchUp waits until the log has come to this moment, and returns where that is: a call made now marks it. A call that began
+// earlier may be logged later, although everybody sees what it wrote: its line has to be there too.
 func (a *audit) catchUp(t *testing.T) (end int64) {
 	t.Helper()
 	name := strings.ToLower(rand.Text())
@@ -91,12 +96,19 @@ func (a *audit) catchUp(t *testing.T) (end int64) {
 		t.Fatal(err)
 	}
 	eventually(t, "the audit log to catch up", func(context.Context) (bool, error) {
+		unanswered, marked := map[string]bool{}, false
 		a.read(t, func(c call, after int64) {
-			if c.ObjectRef.Resource == "configmaps" && c.ObjectRef.Name == name && c.Stage == "ResponseComplete" {
-				end = after
+			switch {
+			case c.ObjectRef.Resource == "configmaps" && c.ObjectRef.Name == name:
+				marked = true
+			case c.Stage != "RequestReceived":
+				delete(unanswered, c.AuditID)
+			case !marked && c.Verb != "watch":
+				unanswered[c.AuditID] = true
 			}
+			end = after
 		})
-		return end > 0, nil
+		return marked && len(unanswered) == 0, nil
 	})
 	return end
 }

@@ -54,7 +54,7 @@ func TestLeader(t *testing.T) {
 		var writers []string
 		for account := range servers {
 			want := map[string]int{"update sysctlpolicies: 200": 1}
-			if got := summary(log.writes(t, account)); cmp.Equal(got, want) {
+			if got := summary(log.statuses(t, account)); cmp.Equal(got, want) {
 				writers = append(writers, account)
 			} else if len(got) > 0 {
 				t.Errorf("%s writes %v, want %v or nothing", account, got, want)

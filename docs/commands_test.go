@@ -32,7 +32,8 @@ var known = []string{
 	"ln", "mkdir", "sha256sum", "skopeo", "tar",
 }
 
-// Every command of a page is one: the shell reads it, the program has its flags, the Makefile its target, the checkout its package.
+// Every command of a page is one: the shell reads it, the program has its flags, the Makefile its target, the
+// checkout its package.
 func TestCommandsExist(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	if err != nil {
@@ -91,7 +92,8 @@ func problemOf(words []string, makefile string) string {
 	return ""
 }
 
-// offline are the pages whose consoles run here, with the files that they speak of: the nth block of YAML on the page, or a text.
+// offline are the pages whose consoles run here, with the files that they speak of: the nth block of YAML on the
+// page, or a text.
 var offline = map[string]map[string]any{
 	"docs/companion.md": {"ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"},
 	"docs/concepts.md":  nil,

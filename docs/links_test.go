@@ -1,4 +1,5 @@
-// Package docs_test checks the documentation: its links, and the commands on its pages. What needs a cluster is in e2e/suites.
+// Package docs_test checks the documentation: its links, and the commands on its pages. What needs a cluster is in
+// e2e/suites.
 package docs_test
 
 import (

@@ -16,8 +16,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// meantLower are sysctls of profiles for which a lower number is what the profile is for: the time until a dead peer is
-// noticed.
+// meantLower are sysctls of profiles for which a lower number is what the profile is for: the time until a dead peer
+// is noticed.
 var meantLower = []string{"net.ipv4.tcp_retries2", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl",
 	"net.ipv4.tcp_keepalive_probes"}
 

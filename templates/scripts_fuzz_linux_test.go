@@ -18,8 +18,8 @@ import (
 )
 
 // FuzzScripts gives any argument to the scripts, in a root directory of its own. They may change what was below
-// /proc/sys before, and nothing else: no argument is run, none leads out, and no file is created. VerifyScript changes
-// nothing at all.
+// /proc/sys before, and nothing else: no argument is run, none leads out, and no file is created. VerifyScript
+// changes nothing at all.
 func FuzzScripts(f *testing.F) {
 	busybox, err := os.ReadFile(needBusybox(f))
 	if err != nil {
@@ -82,8 +82,8 @@ func FuzzScripts(f *testing.F) {
 	})
 }
 
-// isWritten reports whether the webhook writes an argument. The shell's echo would swallow a value such as "-n", which
-// no sysctl takes.
+// isWritten reports whether the webhook writes an argument. The shell's echo would swallow a value such as "-n",
+// which no sysctl takes.
 func isWritten(argument string) bool {
 	if regexp.MustCompile(`=-[neE]`).MatchString(argument) {
 		return false
@@ -154,7 +154,8 @@ func TestScriptsAreConstants(t *testing.T) {
 				t.Errorf("%s.sh has %q", name, found)
 			}
 		}
-		// An expansion outside of quotes is split and globbed. It is safe where it is assigned, and in a pattern's own braces.
+		// An expansion outside of quotes is split and globbed. It is safe where it is assigned, and in a pattern's
+		// own braces.
 		var bare []string
 		for line := range strings.Lines(script) {
 			line = strings.TrimSpace(line)

@@ -1,5 +1,5 @@
-// Package templates holds, as plain YAML, every object that the project writes. Callers decode them into types and fill
-// those: no text is ever substituted.
+// Package templates holds, as plain YAML, every object that the project writes. Callers decode them into types and
+// fill those: no text is ever substituted.
 package templates
 
 import (

@@ -16,8 +16,8 @@ var update = flag.Bool("update", false, "rewrite the chart's copies")
 
 const chart = "sysctl-injector"
 
-// copies are the chart's files that are copies, since Helm reads nothing outside a chart's folder: by folder or file in the chart,
-// where they come from.
+// copies are the chart's files that are copies, since Helm reads nothing outside a chart's folder: by folder or file
+// in the chart, where they come from.
 var copies = map[string]string{
 	"crds":             "../../templates/crds",
 	"files/install":    "../../templates/install",

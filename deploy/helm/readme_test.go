@@ -124,7 +124,8 @@ type constraint struct {
 	Definitions map[string]*constraint `json:"definitions"`
 }
 
-// property is what the schema says of a key. Of keys that a person chooses, such as labels, it says that they are text.
+// property is what the schema says of a key. Of keys that a person chooses, such as labels, it says that they are
+// text.
 func (c *constraint) property(name string) *constraint {
 	return cmp.Or(c.Properties[name], &constraint{Type: "string"})
 }

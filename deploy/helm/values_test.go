@@ -85,7 +85,8 @@ func TestSchemaNamesTheValues(t *testing.T) {
 	}
 	delete(inSchema, forHelm)
 	for path := range values(t) {
-		// Of what is below resources, values.yaml has a part, of a dashboard's labels the one that is usual, and of affinity nothing.
+		// Of what is below resources, values.yaml has a part, of a dashboard's labels the one that is usual, and of
+		// affinity nothing.
 		if !inSchema[path] && !isFree(path) {
 			t.Errorf("values.yaml: %s is not in the schema", path)
 		}

@@ -20,7 +20,8 @@ import (
 
 const (
 	homepage = "https://github.com/sysctl-injector/sysctl-injector"
-	// pluginName is what people write after kubectl. krew and kubectl look for it with an underscore in the file's name.
+	// pluginName is what people write after kubectl. krew and kubectl look for it with an underscore in the file's
+	// name.
 	pluginName    = "sysctl-injector"
 	pluginProgram = "kubectl-sysctl_injector"
 	pluginFile    = pluginName + ".yaml"

@@ -1,5 +1,6 @@
-// Command release writes what a release consists of into a folder: binaries, the container image, what they are made of, the
-// chart and the sums of it all. It needs Go and no container engine. The same sources, version and Go give the same bytes.
+// Command release writes what a release consists of into a folder: binaries, the container image, what they are made
+// of, the chart and the sums of it all. It needs Go and no container engine. The same sources, version and Go give
+// the same bytes.
 package main
 
 import (

@@ -1,7 +1,8 @@
-// Package transcript reads the commands on a page of documentation, and what the page says that they print. It runs nothing.
+// Package transcript reads the commands on a page of documentation, and what the page says that they print. It runs
+// nothing.
 //
-// A block of code with the language "sh" holds commands. One with "console" holds commands after "$ ", each followed by what it prints
-// on both standard streams.
+// A block of code with the language "sh" holds commands. One with "console" holds commands after "$ ", each followed
+// by what it prints on both standard streams.
 package transcript
 
 import (

@@ -1,6 +1,6 @@
-// Command certmanager runs cert-manager's own controllers for certificates and issuers of certificate authorities, and its CA
-// injector, in one process, on the cluster of KUBECONFIG. The CRDs have to be there. It has no webhook: what is applied is neither
-// defaulted nor checked.
+// Command certmanager runs cert-manager's own controllers for certificates and issuers of certificate authorities,
+// and its CA injector, in one process, on the cluster of KUBECONFIG. The CRDs have to be there. It has no webhook:
+// what is applied is neither defaulted nor checked.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Command demo shows what sysctl-injector does, with the real binary on loopback: one pod goes through the webhook, another
-// is rejected, and the grants are printed. It is a check too: anything that is not as expected ends it with exit code 1.
+// Command demo shows what sysctl-injector does, with the real binary on loopback: one pod goes through the webhook,
+// another is rejected, and the grants are printed. It is a check too: anything that is not as expected ends it with
+// exit code 1.
 package main
 
 import (
@@ -147,7 +148,8 @@ func companion(ctx context.Context, n *narrator.Narrator) error {
 	return nil
 }
 
-// measure tells how long a request takes from end to end, on a connection that is kept open as the API server keeps it.
+// measure tells how long a request takes from end to end, on a connection that is kept open as the API server keeps
+// it.
 func measure(ctx context.Context, n *narrator.Narrator, s *server, review []byte) error {
 	took := make([]time.Duration, requests)
 	for i := range took {

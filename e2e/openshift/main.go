@@ -1,6 +1,7 @@
-// Command openshift runs OpenShift's own admission by SecurityContextConstraints on the cluster of KUBECONFIG, which needs their CRD. In
-// OpenShift it is a plugin of the API server, in front of the mutating webhooks, and runs once more where a webhook changes the pod.
-// Here it is a mutating webhook whose configuration sorts before others and has reinvocationPolicy IfNeeded, and a validating one.
+// Command openshift runs OpenShift's own admission by SecurityContextConstraints on the cluster of KUBECONFIG, which
+// needs their CRD. In OpenShift it is a plugin of the API server, in front of the mutating webhooks, and runs once
+// more where a webhook changes the pod. Here it is a mutating webhook whose configuration sorts before others and has
+// reinvocationPolicy IfNeeded, and a validating one.
 //
 // It serves on the listener that it inherits as file descriptor 3, with the certificate in TLS_CERT and TLS_KEY.
 package main

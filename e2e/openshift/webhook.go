@@ -51,8 +51,8 @@ func statusOf(err error) *metav1.Status {
 	return &metav1.Status{Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Message: err.Error()}
 }
 
-// admit returns the patch for the changes that the plugin makes. It compares what the plugin is given with what it leaves, so fields that
-// the types here do not know stay as they are.
+// admit returns the patch for the changes that the plugin makes. It compares what the plugin is given with what it
+// leaves, so fields that the types here do not know stay as they are.
 func admit(ctx context.Context, request *admissionv1.AdmissionRequest,
 	decide func(context.Context, admission.Attributes, admission.ObjectInterfaces) error,
 ) ([]byte, error) {

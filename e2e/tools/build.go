@@ -83,8 +83,8 @@ func plan(name string) (build, error) {
 	return b, nil
 }
 
-// modules finds the nested modules whose names match a pattern. It walks up from the working directory, which for a test is
-// its package's folder.
+// modules finds the nested modules whose names match a pattern. It walks up from the working directory, which for a
+// test is its package's folder.
 func modules(pattern string) ([]string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -127,8 +127,8 @@ func readModule(dir string) (file moduleFile, err error) {
 	return file, json.Unmarshal(output, &file)
 }
 
-// version is that of the module the first tool comes from. A program of the nested module itself has the version of the
-// first module that it is made from.
+// version is that of the module the first tool comes from. A program of the nested module itself has the version of
+// the first module that it is made from.
 func (f moduleFile) version() string {
 	if len(f.Tool) == 0 {
 		return ""
@@ -163,8 +163,8 @@ func addSources(sum io.Writer, module string) error {
 	return nil
 }
 
-// versionFlags stamps the version that a release build of Kubernetes carries. Without it the API server reports v0.0.0 and
-// turns features off.
+// versionFlags stamps the version that a release build of Kubernetes carries. Without it the API server reports
+// v0.0.0 and turns features off.
 func versionFlags(pkg, version string) string {
 	prefix := " -X " + pkg + "."
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)

@@ -78,7 +78,8 @@ func (p *progress) say(format string, args ...any) {
 	fmt.Fprintf(p.out, start+p.what+": "+format+"\n", args...)
 }
 
-// watchBuild runs `go build -v` and reports the packages it names. A failed build's error holds the end of its output.
+// watchBuild runs `go build -v` and reports the packages it names. A failed build's error holds the end of its
+// output.
 func (p *progress) watchBuild(cmd *exec.Cmd) error {
 	output, err := cmd.StderrPipe()
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package tools builds the programs that the suites run and that are not part of the project: Kubernetes, containerd, helm.
-// Each is a nested module e2e/NAME or, for a version of Kubernetes, e2e/kubernetes/MINOR. Its go.mod is the one place that
-// states versions, and its `tool` lines list what to build. The programs are kept in the user's cache directory, so that
-// all checkouts share them.
+// Package tools builds the programs that the suites run and that are not part of the project: Kubernetes, containerd,
+// helm. Each is a nested module e2e/NAME or, for a version of Kubernetes, e2e/kubernetes/MINOR. Its go.mod is the one
+// place that states versions, and its `tool` lines list what to build. The programs are kept in the user's cache
+// directory, so that all checkouts share them.
 package tools
 
 import (
@@ -36,7 +36,8 @@ func KubernetesVersions() ([]string, error) {
 	return found, err
 }
 
-// LastWithPodSecurityPolicy is the version that e2e/suites/psp runs on. It is older than those that the other suites are for.
+// LastWithPodSecurityPolicy is the version that e2e/suites/psp runs on. It is older than those that the other suites
+// are for.
 const LastWithPodSecurityPolicy = "1.24"
 
 // names are the last parts of the folders that hold modules.
@@ -51,7 +52,8 @@ func names(pattern string) ([]string, error) {
 // ErrNotBuilt says that a module's programs are not in the cache directory yet.
 var ErrNotBuilt = errors.New("not built yet")
 
-// Find looks for the programs of module e2e/NAME and builds nothing. It must be called from inside the project's checkout.
+// Find looks for the programs of module e2e/NAME and builds nothing. It must be called from inside the project's
+// checkout.
 func Find(name string) (Tools, error) {
 	b, err := plan(name)
 	if err != nil {
@@ -60,8 +62,8 @@ func Find(name string) (Tools, error) {
 	return b.find()
 }
 
-// Ensure finds the programs of module e2e/NAME or builds them, once: processes that ask at the same time build once between
-// them. Progress goes to the writer given.
+// Ensure finds the programs of module e2e/NAME or builds them, once: processes that ask at the same time build once
+// between them. Progress goes to the writer given.
 func Ensure(ctx context.Context, name string, progress io.Writer) (Tools, error) {
 	b, err := plan(name)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command versions runs the suites that depend on the Kubernetes version against each version that e2e/kubernetes has a
-// module for, and writes the results into docs/compatibility.md.
+// Command versions runs the suites that depend on the Kubernetes version against each version that e2e/kubernetes has
+// a module for, and writes the results into docs/compatibility.md.
 package main
 
 import (
@@ -73,7 +73,8 @@ func choose(wanted []string, oldest bool) ([]string, error) {
 	return slices.DeleteFunc(versions, func(version string) bool { return !slices.Contains(wanted, version) }), nil
 }
 
-// run runs the suites on each version. It writes the page after each one, so that an interrupted run keeps its results.
+// run runs the suites on each version. It writes the page after each one, so that an interrupted run keeps its
+// results.
 func run(ctx context.Context, versions []string, page string) error {
 	for _, name := range needed {
 		if _, err := tools.Ensure(ctx, name, os.Stderr); err != nil {

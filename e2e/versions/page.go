@@ -23,8 +23,8 @@ const (
 	skipsSection = "not run"
 )
 
-// write puts a row into the page, in place of an earlier one of the same minor version. Other rows and the text around
-// the tables stay.
+// write puts a row into the page, in place of an earlier one of the same minor version. Other rows and the text
+// around the tables stay.
 func write(path string, r row) error {
 	page, err := os.ReadFile(path)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package guard holds, as plain YAML, the policies that hold a namespace to a Pod Security Standard while it admits the
-// injected container. Package webhook/guard makes the objects from it.
+// Package guard holds, as plain YAML, the policies that hold a namespace to a Pod Security Standard while it admits
+// the injected container. Package webhook/guard makes the objects from it.
 package guard
 
 import "embed"

@@ -38,8 +38,8 @@ type share struct {
 	evicted bool
 }
 
-// take returns the share of a body that is about to be read, or false if there is none. Limit is called if the body has
-// to give way.
+// take returns the share of a body that is about to be read, or false if there is none. Limit is called if the body
+// has to give way.
 func (b *budget) take(ctx context.Context, bytes int64, limit func(time.Time)) (*share, bool) {
 	s := &share{bytes: bytes, limit: limit, granted: make(chan struct{})}
 	b.wait(s)

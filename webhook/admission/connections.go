@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// connections bounds how many connections are open. At the bound, each new one takes the place of the one whose client
-// has been silent for the longest. An API server opens an idle connection again without losing a request, and sends a
-// request at once.
+// connections bounds how many connections are open. At the bound, each new one takes the place of the one whose
+// client has been silent for the longest. An API server opens an idle connection again without losing a request, and
+// sends a request at once.
 type connections struct {
 	max int
 
@@ -45,8 +45,8 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// readBuffer is how much the kernel keeps of what a client has sent and the server has not read; the kernel doubles it.
-// That memory counts against the container's limit, and would otherwise grow to 6 MiB for each connection.
+// readBuffer is how much the kernel keeps of what a client has sent and the server has not read; the kernel doubles
+// it. That memory counts against the container's limit, and would otherwise grow to 6 MiB for each connection.
 const readBuffer = 32 << 10
 
 func boundReadBuffer(conn net.Conn) {

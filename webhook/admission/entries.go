@@ -39,10 +39,10 @@ type Entry struct {
 //	plain.pods.sysctl-injector.dev     pods that do not, or were not injected   they are created
 //	defaults.pods.sysctl-injector.dev  all pods of a namespace with defaults    they are rejected
 //
-// A pod that mentions us has a key with our prefix or a container with the reserved name. The second entry is for pods
-// that a later webhook annotates: the API server calls it again after such a change, and would not call the first one
-// then. The third entry takes the place of both where profiles may apply to any pod, so that each pod is asked about
-// once.
+// A pod that mentions us has a key with our prefix or a container with the reserved name. The second entry is for
+// pods that a later webhook annotates: the API server calls it again after such a change, and would not call the
+// first one then. The third entry takes the place of both where profiles may apply to any pod, so that each pod is
+// asked about once.
 func Entries() []Entry {
 	return []Entry{
 		{PodsEntry, MutatePath, admissionregistrationv1.Fail, podCreation(), mentionsUs()},

@@ -32,8 +32,8 @@ const (
 
 // Granter makes sure that a pod's service account has the grants that the pod needs.
 type Granter interface {
-	// Ensure returns when the grants are in force. The error is a *grants.MissingError if only an administrator can add
-	// them.
+	// Ensure returns when the grants are in force. The error is a *grants.MissingError if only an administrator can
+	// add them.
 	Ensure(ctx context.Context, need grants.Need) error
 }
 
@@ -175,8 +175,8 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	return d
 }
 
-// outcome decides on a pod and changes nothing. It asks the source only for a pod that asks for sysctls or may get some
-// by default.
+// outcome decides on a pod and changes nothing. It asks the source only for a pod that asks for sysctls or may get
+// some by default.
 func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Target,
 	mayHaveDefaults bool) (injection.Outcome, error) {
 	if p.AsksForSysctls() || mayHaveDefaults {
@@ -194,8 +194,8 @@ func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Targ
 	return outcome, nil
 }
 
-// Need returns the grants that a live pod, given as JSON, needs under the current rules; nil if it needs none, or would
-// be rejected. It reads the pod as an admission does.
+// Need returns the grants that a live pod, given as JSON, needs under the current rules; nil if it needs none, or
+// would be rejected. It reads the pod as an admission does.
 func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*grants.Need, error) {
 	p, err := pod.Decode(live)
 	if err != nil {

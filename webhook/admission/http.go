@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// MaxBodyBytes is the largest body that the server reads: the API server's limit for a request (3 MiB, k8s.io/apiserver
-// pkg/server, DefaultMaxRequestBodyBytes) plus the review around it.
+// MaxBodyBytes is the largest body that the server reads: the API server's limit for a request (3 MiB,
+// k8s.io/apiserver pkg/server, DefaultMaxRequestBodyBytes) plus the review around it.
 const MaxBodyBytes = 3<<20 + 64<<10
 
 const (
@@ -72,8 +72,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, by answerer) (an
 	return by(ctx, body)
 }
 
-// decisionTimeout returns how long a decision may take: the API server's timeout ("?timeout=5s") without the part that
-// is reserved for the answer, so that the message of a slow decision still reaches the person.
+// decisionTimeout returns how long a decision may take: the API server's timeout ("?timeout=5s") without the part
+// that is reserved for the answer, so that the message of a slow decision still reaches the person.
 func decisionTimeout(r *http.Request) (time.Duration, error) {
 	timeout := defaultTimeout
 	if text := r.URL.Query().Get("timeout"); text != "" {
@@ -124,8 +124,8 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter,
 	return body, release, nil
 }
 
-// memoryOf returns the memory that a body of the declared size needs; a size below 0 is unknown. io.ReadAll takes up to
-// twice as much as it reads.
+// memoryOf returns the memory that a body of the declared size needs; a size below 0 is unknown. io.ReadAll takes up
+// to twice as much as it reads.
 func memoryOf(size int64) int64 {
 	if size < 0 {
 		return 2 * MaxBodyBytes

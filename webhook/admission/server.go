@@ -19,15 +19,15 @@ type ServerConfig struct {
 	Handler      http.Handler // for pods
 	// Workloads, if set, is for the kinds that hold pod templates.
 	Workloads http.Handler
-	// ShutdownDelay is how long the server still accepts connections after ctx ends, so that clients have time to learn
-	// of it.
+	// ShutdownDelay is how long the server still accepts connections after ctx ends, so that clients have time to
+	// learn of it.
 	ShutdownDelay time.Duration
 	Log           *slog.Logger
 }
 
 const (
-	// readTimeout limits the TLS handshake and, for each request, the headers and the body. An API server sends all of
-	// them at once.
+	// readTimeout limits the TLS handshake and, for each request, the headers and the body. An API server sends all
+	// of them at once.
 	readTimeout = 5 * time.Second
 	// writeTimeout starts at the end of the headers. It is longer than the timeouts of the body and the decision
 	// together.

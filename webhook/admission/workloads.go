@@ -19,8 +19,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// Workloads returns the handler for workloads. It admits every one, with the decision on its pod template as warnings,
-// so that the person at the terminal sees what otherwise only the events of a ReplicaSet tell.
+// Workloads returns the handler for workloads. It admits every one, with the decision on its pod template as
+// warnings, so that the person at the terminal sees what otherwise only the events of a ReplicaSet tell.
 func (h *Handler) Workloads() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.respond(w, r, h.answerWorkload) })
 }

@@ -1,6 +1,6 @@
-// Package audit says which workloads of a cluster set sysctls by hand, what convert would make of them, and which namespaces are open to
-// privileged pods for no other reason. It calls no server: the caller passes one workload after the other, and it keeps only
-// what it found.
+// Package audit says which workloads of a cluster set sysctls by hand, what convert would make of them, and which
+// namespaces are open to privileged pods for no other reason. It calls no server: the caller passes one workload
+// after the other, and it keeps only what it found.
 package audit
 
 import (
@@ -23,16 +23,16 @@ import (
 // Workload is an object that makes pods, or a pod that nothing known makes.
 type Workload struct {
 	Namespace, Kind, Name string
-	// Shared is set if several objects may be of this kind and name: the pods of one custom resource. Those that set the same
-	// count as one.
+	// Shared is set if several objects may be of this kind and name: the pods of one custom resource. Those that set
+	// the same count as one.
 	Shared   bool
 	Template *corev1.PodTemplateSpec
 	// Guest is set if the pods have a kernel of their own.
 	Guest bool
 }
 
-// Rejection returns why convert would leave a workload, of which pod is a pod after the conversion: the webhook would reject it, for one; "" if
-// it would convert it. Labels are those of the namespace.
+// Rejection returns why convert would leave a workload, of which pod is a pod after the conversion: the webhook would
+// reject it, for one; "" if it would convert it. Labels are those of the namespace.
 type Rejection func(w Workload, labels map[string]string, pod []byte) string
 
 // The conversion of a workload.
@@ -151,7 +151,8 @@ type template struct {
 	Spec     corev1.PodSpec    `json:"spec"`
 }
 
-// rejected returns why convert leaves a workload though it understands all of it: the webhook would reject what it becomes.
+// rejected returns why convert leaves a workload though it understands all of it: the webhook would reject what it
+// becomes.
 func (a *Auditor) rejected(w Workload, raw []byte, result *convert.Result) (string, error) {
 	operations := result.Operations()
 	if len(operations) == 0 {

@@ -11,7 +11,8 @@ import (
 // Namespace is a namespace that admits privileged pods for no other reason than sysctls.
 type Namespace struct {
 	Name string `json:"name"`
-	// Label is the value of pod-security.kubernetes.io/enforce; empty if there is none, which means the cluster's default.
+	// Label is the value of pod-security.kubernetes.io/enforce; empty if there is none, which means the cluster's
+	// default.
 	Label string `json:"label"`
 	// Standard is the strictest one that all of its workloads pass without what sets sysctls by hand.
 	Standard string `json:"standard"`

@@ -1,5 +1,5 @@
-// Package celtext writes plain data as CEL (the Common Expression Language), for the admission policies that are generated from the
-// project's own data.
+// Package celtext writes plain data as CEL (the Common Expression Language), for the admission policies that are
+// generated from the project's own data.
 package celtext
 
 import (
@@ -15,8 +15,8 @@ type Expression string
 // Optional is an entry of a map that the map has only if the expression is not empty.
 type Optional string
 
-// Literal writes plain data in CEL, of which JSON is a part but for one thing: the values of a map have to be of one type, and
-// dyn() makes them so.
+// Literal writes plain data in CEL, of which JSON is a part but for one thing: the values of a map have to be of one
+// type, and dyn() makes them so.
 func Literal(value any) (string, error) {
 	if text, is := value.(Expression); is {
 		return string(text), nil
@@ -48,8 +48,8 @@ func Literal(value any) (string, error) {
 // Case is a value of a variable, and the literal that it selects.
 type Case struct{ Value, Literal string }
 
-// Select returns the expression for the literal that a variable selects: CEL evaluates only that one. The last case is the
-// one for any other value, so cases with its literal are left out.
+// Select returns the expression for the literal that a variable selects: CEL evaluates only that one. The last case
+// is the one for any other value, so cases with its literal are left out.
 func Select(variable string, cases ...Case) string {
 	last := cases[len(cases)-1]
 	selected := ""

@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Certificate watches the cert-manager Certificate behind the server's files, to report its state. It decides nothing:
-// only the served certificate counts. cert-manager may be installed after the server.
+// Certificate watches the cert-manager Certificate behind the server's files, to report its state. It decides
+// nothing: only the served certificate counts. cert-manager may be installed after the server.
 type Certificate struct {
 	object *object[*certmanagerv1.Certificate]
 	log    *slog.Logger

@@ -23,8 +23,8 @@ type Files struct {
 	certFile, keyFile string
 }
 
-// reloadInterval is how often the files are read. They are small. Polling notices every kind of change (a kubelet swaps
-// a symlink several directories above) and needs no inotify watches, which are limited per node.
+// reloadInterval is how often the files are read. They are small. Polling notices every kind of change (a kubelet
+// swaps a symlink several directories above) and needs no inotify watches, which are limited per node.
 const reloadInterval = time.Second
 
 // maxFileSize is the size of the largest Secret, in bytes. A larger file is an error.

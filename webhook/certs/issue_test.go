@@ -15,8 +15,8 @@ import (
 
 const serverName = "sysctl-injector.sysctl-injector-system.svc"
 
-// issued returns the data of a Secret as the servers write it at the time at which a test's clock begins, each time the
-// same for a number: RSA keys take their time.
+// issued returns the data of a Secret as the servers write it at the time at which a test's clock begins, each time
+// the same for a number: RSA keys take their time.
 func issued(t *testing.T, number int) map[string][]byte {
 	t.Helper()
 	data, err := secrets[number]()

@@ -29,8 +29,8 @@ const (
 )
 
 const (
-	// settleTime is how long a CA must be in the caBundle before its certificate replaces one that still verifies: each
-	// API server learns of a changed caBundle by a watch of its own.
+	// settleTime is how long a CA must be in the caBundle before its certificate replaces one that still verifies:
+	// each API server learns of a changed caBundle by a watch of its own.
 	settleTime = 10 * time.Second
 	// checkInterval is the time between two checks for renewal, and retryInterval the time before a retry.
 	checkInterval = time.Hour
@@ -44,8 +44,8 @@ const (
 // A new CA is added to the caBundle beside the former one. A server serves a new certificate only when the caBundle
 // verifies it, so that the API server accepts the served certificate at every moment.
 //
-// It uses cert-controller to make a CA and to check certificates. cert-controller's rotator does not fit: it waits for
-// the certificate as a file and exits if none comes; it watches every Secret of the namespace and every webhook
+// It uses cert-controller to make a CA and to check certificates. cert-controller's rotator does not fit: it waits
+// for the certificate as a file and exits if none comes; it watches every Secret of the namespace and every webhook
 // configuration; it does not create the Secret; and it replaces the caBundle, so that the API server rejects the
 // certificates that are still served.
 type SelfManaged struct {

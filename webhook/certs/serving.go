@@ -15,8 +15,8 @@ import (
 // serving is the served certificate, and the problem with the source of the next one.
 //
 // The two are separate on purpose. All servers read the same source. If they became unready as soon as it breaks, one
-// mistake would stop the whole webhook, although the served certificate is valid for weeks. So a server is ready while
-// its certificate is valid, and reports a broken source in its state and in the log. A server without a valid
+// mistake would stop the whole webhook, although the served certificate is valid for weeks. So a server is ready
+// while its certificate is valid, and reports a broken source in its state and in the log. A server without a valid
 // certificate is not ready.
 type serving struct {
 	log *slog.Logger

@@ -1,6 +1,6 @@
 // Package cluster connects the server with its cluster. It is a source of decisions: it answers from caches of the
-// enrolled namespaces, the RuntimeClasses, and the policies and profiles. It also writes their status, elects a leader,
-// and starts what writes grants and Events; packages grants and events say what is written.
+// enrolled namespaces, the RuntimeClasses, and the policies and profiles. It also writes their status, elects a
+// leader, and starts what writes grants and Events; packages grants and events say what is written.
 package cluster
 
 import (
@@ -109,8 +109,8 @@ func New(config Config) (*Cluster, error) {
 		LeaderElection:                      config.LeaderElectionNamespace != "",
 		LeaderElectionResourceLockInterface: lease,
 		LeaderElectionReleaseOnCancel:       true,
-		// A leader that cannot renew its Lease within the deadline exits, so the deadline is longer than an API server
-		// restart.
+		// A leader that cannot renew its Lease within the deadline exits, so the deadline is longer than an API
+		// server restart.
 		LeaseDuration: new(time.Minute),
 		RenewDeadline: new(40 * time.Second),
 		// Liveness, readiness and metrics have their own listener, which also works without a cluster.
@@ -276,8 +276,8 @@ func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.Runtim
 	return class, nil
 }
 
-// askTimeout limits one call to the API server. An admission makes two at most, and has 4.5 s for both and its grants.
-// A slow API server is no reason to reject a pod earlier.
+// askTimeout limits one call to the API server. An admission makes two at most, and has 4.5 s for both and its
+// grants. A slow API server is no reason to reject a pod earlier.
 const askTimeout = 1500 * time.Millisecond
 
 // get reads an object from the cache, or from the API server if the cache does not have it yet.

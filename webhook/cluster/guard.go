@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// guardDelay is the time after which every API server has learned of a change to the guard. An API server looks for changed
-	// policies once a second, and then compiles them.
+	// guardDelay is the time after which every API server has learned of a change to the guard. An API server looks
+	// for changed policies once a second, and then compiles them.
 	guardDelay = 5 * time.Second
-	// guardPatience limits the wait. A server that never becomes ready helps no pod: some need no container, and some namespaces
-	// have no guard.
+	// guardPatience limits the wait. A server that never becomes ready helps no pod: some need no container, and some
+	// namespaces have no guard.
 	guardPatience = time.Minute
 	guardPeriod   = 500 * time.Millisecond
 	guardTimeout  = 5 * time.Second // of one call
@@ -31,8 +31,9 @@ const (
 // imagePolicies are the policies of the guard that list the init images.
 var imagePolicies = []string{"sysctl-injector-baseline", "sysctl-injector-restricted"}
 
-// Guard reports when the installed guard admits this server's init image. In an upgrade to another image, servers and the guard are
-// replaced at the same time. A server that was ready earlier would inject an image that API servers reject.
+// Guard reports when the installed guard admits this server's init image. In an upgrade to another image, servers and
+// the guard are replaced at the same time. A server that was ready earlier would inject an image that API servers
+// reject.
 type Guard struct {
 	read  func(ctx context.Context, policy string) (imagePolicy, error)
 	image string
@@ -127,8 +128,8 @@ func (g *Guard) judge(ctx context.Context) error {
 	}
 	if g.listed.IsZero() {
 		g.listed = now
-		// After a restart there is nothing to wait for: API servers have long known the guard. Clocks may differ, so a change that
-		// this server has seen itself, or that lies in the future, began now.
+		// After a restart there is nothing to wait for: API servers have long known the guard. Clocks may differ, so
+		// a change that this server has seen itself, or that lies in the future, began now.
 		if !g.missing && changed.Before(now) {
 			g.listed = changed
 		}

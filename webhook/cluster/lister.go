@@ -24,8 +24,9 @@ const (
 	pageTimeout = 30 * time.Second
 )
 
-// lister lists objects from the API server in pages, and passes on the JSON of one object at a time. Its memory depends
-// on the largest object, and not on the page or the number of objects, because any author of pods controls both.
+// lister lists objects from the API server in pages, and passes on the JSON of one object at a time. Its memory
+// depends on the largest object, and not on the page or the number of objects, because any author of pods controls
+// both.
 type lister struct{ client rest.Interface }
 
 func newLister(config *rest.Config) (*lister, error) {

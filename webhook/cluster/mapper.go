@@ -17,9 +17,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// newMapper returns a mapper that knows the kinds which the server reads or writes, and no others. controller-runtime's
-// own asks the API server for them. With it, a server that starts before the API server answers, or before the CRDs are
-// installed, would exit instead of waiting for them.
+// newMapper returns a mapper that knows the kinds which the server reads or writes, and no others.
+// controller-runtime's own asks the API server for them. With it, a server that starts before the API server answers,
+// or before the CRDs are installed, would exit instead of waiting for them.
 func newMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range []schema.GroupVersionKind{

@@ -92,8 +92,8 @@ func readyCondition(generation int64, errs field.ErrorList) metav1.Condition {
 	return condition
 }
 
-// truncate shortens a message to at most limit bytes of valid UTF-8. The API server replaces invalid bytes. The stored
-// message would then differ from the computed one, and each event would write it again.
+// truncate shortens a message to at most limit bytes of valid UTF-8. The API server replaces invalid bytes. The
+// stored message would then differ from the computed one, and each event would write it again.
 func truncate(message string, limit int) string {
 	return strings.ToValidUTF8(message[:min(len(message), limit)], "")
 }

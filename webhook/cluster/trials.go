@@ -115,8 +115,8 @@ func (t *trials) status(p *v1alpha1.SysctlPolicy) *v1alpha1.Trial {
 	return wanted
 }
 
-// isCurrent reports whether what a server has written need not be written again. The beginning of a full day moves with
-// time, so it is not compared then.
+// isCurrent reports whether what a server has written need not be written again. The beginning of a full day moves
+// with time, so it is not compared then.
 func isCurrent(written, now v1alpha1.TrialServer) bool {
 	isFullDay := now.Until.Sub(now.Since.Time) > trialExpiry-2*time.Hour
 	return written.WouldReject == now.WouldReject && now.Until.Sub(written.Until.Time) < trialRenewal &&

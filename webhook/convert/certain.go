@@ -9,7 +9,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// bounds are values that every kernel since 4.19 that has a name takes for it: as many whole numbers as fields, each from min to max.
+// bounds are values that every kernel since 4.19 that has a name takes for it: as many whole numbers as fields, each
+// from min to max.
 type bounds struct {
 	fields   int
 	min, max int64
@@ -25,10 +26,10 @@ var (
 	small    = bounds{1, 1, 127}
 )
 
-// certain are names that every pod on a supported node has (Linux 4.19 and later, whatever its modules), and values that the kernel takes
-// there. Only for these can a script go on after a failure without a doubt that there was one. The bounds are narrower than
-// those of the newest kernel where an older one takes less (Linux net/core/sysctl_net_core.c, net/ipv4/sysctl_net_ipv4.c,
-// net/ipv4/devinet.c, ipc/ipc_sysctl.c).
+// certain are names that every pod on a supported node has (Linux 4.19 and later, whatever its modules), and values
+// that the kernel takes there. Only for these can a script go on after a failure without a doubt that there was one.
+// The bounds are narrower than those of the newest kernel where an older one takes less (Linux
+// net/core/sysctl_net_core.c, net/ipv4/sysctl_net_ipv4.c, net/ipv4/devinet.c, ipc/ipc_sysctl.c).
 var certain = certainNames()
 
 func certainNames() map[string]bounds {
@@ -90,8 +91,8 @@ func certainNames() map[string]bounds {
 	return all
 }
 
-// ofModules are values that the kernel takes for names that a module provides, where it has them (Linux net/ipv6/addrconf.c,
-// net/bridge/br_netfilter_hooks.c, net/netfilter/nf_conntrack_standalone.c).
+// ofModules are values that the kernel takes for names that a module provides, where it has them (Linux
+// net/ipv6/addrconf.c, net/bridge/br_netfilter_hooks.c, net/netfilter/nf_conntrack_standalone.c).
 var ofModules = namesOfModules()
 
 func namesOfModules() map[string]bounds {
@@ -117,12 +118,14 @@ func namesOfModules() map[string]bounds {
 	return all
 }
 
-// isOfPorts reports whether the kernel compares a value with that of another name: the local ports begin where privileges end, or above.
+// isOfPorts reports whether the kernel compares a value with that of another name: the local ports begin where
+// privileges end, or above.
 func isOfPorts(name string) bool {
 	return name == "net.ipv4.ip_local_port_range" || name == "net.ipv4.ip_unprivileged_port_start"
 }
 
-// isOfModule reports whether a pod has a name only where the node has a module. The annotation can leave such a name out there.
+// isOfModule reports whether a pod has a name only where the node has a module. The annotation can leave such a name
+// out there.
 func (s *setting) isOfModule(name string) bool {
 	return sysctl.ModuleOf(name) != "" && s.fateOf(name) == fateTakes && !s.kernel.Guest
 }
@@ -133,7 +136,8 @@ func (s *setting) existsEverywhere(name string) bool {
 	return s.fateOf(name) == fateTakes && !s.kernel.Guest && (ok || ofEveryKernel(name) != nil)
 }
 
-// ofEveryKernel returns the row of the catalogue for a name that every supported kernel has in each namespace, without a module; nil for others.
+// ofEveryKernel returns the row of the catalogue for a name that every supported kernel has in each namespace,
+// without a module; nil for others.
 func ofEveryKernel(name string) *sysctl.Parameter {
 	p := sysctl.FindParameter(name)
 	if p == nil || p.Until != "" || p.IsRecent() || p.Access != "" || sysctl.ModuleOf(name) != "" {

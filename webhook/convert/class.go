@@ -7,7 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// changeOfClass warns if the removed containers decided on the pod's QoS class. The container that the webhook adds never does.
+// changeOfClass warns if the removed containers decided on the pod's QoS class. The container that the webhook adds
+// never does.
 func (r *Result) changeOfClass() []string {
 	removed := r.removed()
 	if len(removed) == 0 || r.template.Spec.Resources != nil {

@@ -79,7 +79,8 @@ func (r *run) test(line int, args []text, brackets bool) int {
 	return 0
 }
 
-// compare compares numbers. If one of them is the value of a sysctl, both results are tried. brackets is set in [[ ]] and (( )).
+// compare compares numbers. If one of them is the value of a sysctl, both results are tried. brackets is set in [[ ]]
+// and (( )).
 func (r *run) compare(line int, a text, operator string, b text, brackets bool) int {
 	if b.read != "" {
 		a, b, operator = b, a, mirrored[operator]

@@ -14,7 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// speaksOfSysctls matches a text that runs the sysctl command or names a file below /proc/sys, if only by a part of its path.
+// speaksOfSysctls matches a text that runs the sysctl command or names a file below /proc/sys, if only by a part of
+// its path.
 var speaksOfSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl($|[^\w.-])|proc/sys(/|\b)|` +
 	`\bsys/(net/(core|ipv4|ipv6|netfilter|bridge)|kernel/(shm|msg|sem)|fs/mqueue|vm)/`)
 

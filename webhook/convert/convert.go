@@ -1,8 +1,9 @@
 // Package convert finds containers that set sysctls by hand and says which lines of the annotation do the same.
 //
-// It goes by what the commands do: a script is run without a kernel, on every way that it may take, by the rules of the shell and of
-// the sysctl commands of busybox and procps. A container is converted only if everything in it is understood. Anything else stays as
-// it is, and the report says why. It is pure: it reads no file and calls no server.
+// It goes by what the commands do: a script is run without a kernel, on every way that it may take, by the rules of
+// the shell and of the sysctl commands of busybox and procps. A container is converted only if everything in it is
+// understood. Anything else stays as it is, and the report says why. It is pure: it reads no file and calls no
+// server.
 package convert
 
 import (

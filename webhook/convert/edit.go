@@ -22,7 +22,8 @@ type rawTemplate struct {
 	} `json:"spec"`
 }
 
-// annotationsOf are annotations that name a container in their key. The API server rejects one that names no container of the pod.
+// annotationsOf are annotations that name a container in their key. The API server rejects one that names no
+// container of the pod.
 var annotationsOf = []string{
 	corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix, "container.seccomp.security.alpha.kubernetes.io/",
 }
@@ -30,8 +31,8 @@ var annotationsOf = []string{
 // annotationsThatName hold the name of one container.
 var annotationsThatName = []string{"kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container"}
 
-// Operations returns the RFC 6902 operations that convert the template: the annotation comes in, and the containers go with all that
-// names them.
+// Operations returns the RFC 6902 operations that convert the template: the annotation comes in, and the containers
+// go with all that names them.
 func (r *Result) Operations() []jsonpatch.Operation {
 	if !r.Changes() {
 		return nil

@@ -17,8 +17,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// Place is something about sysctls in an object where nothing is changed: a container in a custom resource or in the values of a chart, or a
-// script in a ConfigMap.
+// Place is something about sysctls in an object where nothing is changed: a container in a custom resource or in the
+// values of a chart, or a script in a ConfigMap.
 type Place struct {
 	// Path leads to it within the object.
 	Path []string
@@ -28,7 +28,8 @@ type Place struct {
 	What string
 }
 
-// Elsewhere finds containers by their shape, scripts, and switches of charts, anywhere in an object but below the paths in skip.
+// Elsewhere finds containers by their shape, scripts, and switches of charts, anywhere in an object but below the
+// paths in skip.
 func Elsewhere(object []byte, skip [][]string) []Place {
 	var value any
 	if err := json.Unmarshal(object, &value); err != nil {
@@ -79,7 +80,8 @@ func (s *search) look(value any, path []string) {
 	}
 }
 
-// document looks into a text that is YAML: the values of a chart in another object, or a patch. It reports what is found at the text itself.
+// document looks into a text that is YAML: the values of a chart in another object, or a patch. It reports what is
+// found at the text itself.
 func (s *search) document(text string, path []string) bool {
 	if !strings.Contains(text, "\n") || !strings.Contains(strings.ToLower(text), "sysctl") && !strings.Contains(text, "proc/sys") {
 		return false
@@ -232,7 +234,8 @@ func (s *search) chartSwitch(value map[string]any, path []string) {
 	}
 }
 
-// list recognizes a list of sysctls that an operator or a chart sets, and of a pod's own list, which is native, the names that are unsafe.
+// list recognizes a list of sysctls that an operator or a chart sets, and of a pod's own list, which is native, the
+// names that are unsafe.
 func (s *search) list(value map[string]any, path []string) {
 	isNative := len(path) > 0 && strings.HasSuffix(path[len(path)-1], "ecurityContext")
 	for _, key := range slices.Sorted(maps.Keys(value)) {

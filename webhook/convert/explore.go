@@ -22,7 +22,8 @@ const (
 
 func (c choice) isCondition() bool { return c.kind == isBelow || c.kind == isEqual }
 
-// chooser answers choices in the order in which a run meets them. The same choice has the same answer throughout a run.
+// chooser answers choices in the order in which a run meets them. The same choice has the same answer throughout a
+// run.
 type chooser struct {
 	answers map[choice]bool
 	order   []choice

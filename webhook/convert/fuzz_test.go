@@ -9,7 +9,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// FuzzScript inspects a container with any script. Its conversion must be a valid annotation, and converting again must change nothing.
+// FuzzScript inspects a container with any script. Its conversion must be a valid annotation, and converting again
+// must change nothing.
 func FuzzScript(f *testing.F) {
 	for _, script := range []string{
 		"sysctl -w net.core.somaxconn=1024",

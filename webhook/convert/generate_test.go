@@ -17,8 +17,8 @@ type generator struct {
 
 func (g *generator) pick(all ...string) string { return all[g.IntN(len(all))] }
 
-// names are sysctls of a pod, with values: some that every kernel takes, some that only some take, and some that none takes.
-// None is of the node: the scripts run for real.
+// names are sysctls of a pod, with values: some that every kernel takes, some that only some take, and some that none
+// takes. None is of the node: the scripts run for real.
 var names = map[string][]string{
 	"net.core.somaxconn":                  {"128", "1024", "4096", "32768", "65535", "-1", "many"},
 	"net.ipv4.tcp_max_syn_backlog":        {"256", "8192", "16384"},

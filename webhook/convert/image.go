@@ -13,8 +13,8 @@ type image struct {
 	procps  bool // its sysctl command is that of procps, if there is one
 	// oldBusybox is set if that sysctl command may know neither -q nor `sysctl name=value` without -w.
 	oldBusybox bool
-	// official is set for an image of the Docker library, which has no entrypoint and whose user is root. Images of the same name from
-	// elsewhere may have both: hardened ones run as another user.
+	// official is set for an image of the Docker library, which has no entrypoint and whose user is root. Images of
+	// the same name from elsewhere may have both: hardened ones run as another user.
 	official bool
 }
 
@@ -32,7 +32,8 @@ func imageOf(reference string) image {
 	}
 }
 
-// isOlder reports whether a tag such as 1.28-glibc names an older minor version. A tag without a version is that of a recent image.
+// isOlder reports whether a tag such as 1.28-glibc names an older minor version. A tag without a version is that of a
+// recent image.
 func isOlder(tag string, minor int) bool {
 	words := strings.FieldsFunc(tag, func(r rune) bool { return r < '0' || r > '9' })
 	if len(words) < 2 || tag[0] < '0' || tag[0] > '9' {

@@ -17,17 +17,17 @@ type Later struct {
 	Value string
 }
 
-// An admission waits for LaterWrites, and anyone may have written the container. So it takes few of the ways through a script, and reads none
-// that is long or deeply nested, for which the parser would need much memory.
+// An admission waits for LaterWrites, and anyone may have written the container. So it takes few of the ways through
+// a script, and reads none that is long or deeply nested, for which the parser would need much memory.
 const (
 	maxLaterPaths = 8
 	maxLaterBytes = 8 << 10
 	maxLaterDepth = 100
 )
 
-// LaterWrites returns what a container, in JSON, sets of the names in force. It knows the values that these have when the container
-// starts, so it takes no way through a script that asks for others. hostNetwork and hostIPC are those of the pod. Unless mayRead is set, it only
-// looks for the names.
+// LaterWrites returns what a container, in JSON, sets of the names in force. It knows the values that these have when
+// the container starts, so it takes no way through a script that asks for others. hostNetwork and hostIPC are those
+// of the pod. Unless mayRead is set, it only looks for the names.
 func LaterWrites(container []byte, mayRead, hostNetwork, hostIPC bool, inForce []Assignment) []Later {
 	var c corev1.Container
 	if err := json.Unmarshal(container, &c); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// merge puts the assignments of several containers into one annotation, in the order in which the containers run. Ours runs before
-// all of them, so a container that stays may come to run after one that it ran before.
+// merge puts the assignments of several containers into one annotation, in the order in which the containers run.
+// Ours runs before all of them, so a container that stays may come to run after one that it ran before.
 type merge struct {
 	assignments []Assignment
 	existing    []Assignment // of the annotation as it is

@@ -29,7 +29,8 @@ func (a Assignment) String() string {
 	return a.Name + operator + a.Value
 }
 
-// model turns the ways through a script into assignments that have the same effect on each, or says why there are none.
+// model turns the ways through a script into assignments that have the same effect on each, or says why there are
+// none.
 func (s *setting) model(paths []*run) ([]Assignment, []Problem) {
 	longest := paths[0]
 	for _, p := range paths {
@@ -142,7 +143,8 @@ func (p *run) lacks(name string) bool {
 	return asked && !there
 }
 
-// holdsBefore reports whether an assignment changes nothing on a path, since its condition says that the value is there already.
+// holdsBefore reports whether an assignment changes nothing on a path, since its condition says that the value is
+// there already.
 func (a Assignment) holdsBefore(p *run) bool {
 	for c, answer := range p.choices.answers {
 		if c.name != a.Name || !c.isCondition() {
@@ -203,8 +205,8 @@ var related = []func(string) bool{
 	func(name string) bool { return strings.HasSuffix(name, "congestion_control") },
 }
 
-// interplay finds a name that is set twice although the first write may matter: it changes other names, the kernel may reject it, or
-// the second one leaves a part of its value.
+// interplay finds a name that is set twice although the first write may matter: it changes other names, the kernel
+// may reject it, or the second one leaves a part of its value.
 func (s *setting) interplay(paths []*run) []Problem {
 	for _, p := range paths {
 		for i, a := range p.attempts {

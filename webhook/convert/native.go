@@ -27,8 +27,9 @@ func (r *Result) FindNative(kernel Kernel, isAllowed func(name string) bool) {
 	}
 }
 
-// MoveNative moves the native sysctls that kubelets reject unless a flag allows them into the annotation, and lines for names that isSafe
-// reports safe on every kubelet the other way. Native sysctls are set before any container runs, so their lines come first.
+// MoveNative moves the native sysctls that kubelets reject unless a flag allows them into the annotation, and lines
+// for names that isSafe reports safe on every kubelet the other way. Native sysctls are set before any container
+// runs, so their lines come first.
 func (r *Result) MoveNative(kernel Kernel, isAllowed, isSafe func(name string) bool) {
 	r.becomeNative(isSafe)
 	var lines []Assignment

@@ -18,8 +18,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
 
-// TestProofOfCases runs the converted containers of the command's test data as they are, one after the other, and then the one container
-// in their place. Every sysctl has to be the same.
+// TestProofOfCases runs the converted containers of the command's test data as they are, one after the other, and
+// then the one container in their place. Every sysctl has to be the same.
 func TestProofOfCases(t *testing.T) {
 	shells := findShells(t)
 	commands := shells[0].commands

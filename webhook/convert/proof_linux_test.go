@@ -32,8 +32,8 @@ import (
 // proofs is how many scripts are run. The first seed is fixed, so the scripts are the same every time.
 const proofs = 2000
 
-// TestProof runs scripts for real, and what they are converted to, each in a network and an IPC namespace of its own with the same
-// values to begin with. Afterwards every sysctl in the one has to be as in the other.
+// TestProof runs scripts for real, and what they are converted to, each in a network and an IPC namespace of its own
+// with the same values to begin with. Afterwards every sysctl in the one has to be as in the other.
 func TestProof(t *testing.T) {
 	shells := findShells(t)
 	var next, proven, raised atomic.Int64
@@ -82,7 +82,8 @@ type shell struct {
 	isBash                bool
 }
 
-// findShells returns busybox's shell, and those of Debian where they are here together with the sysctl command of procps.
+// findShells returns busybox's shell, and those of Debian where they are here together with the sysctl command of
+// procps.
 func findShells(t *testing.T) []shell {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -194,7 +195,8 @@ func textOf(assignments []convert.Assignment) string {
 	return strings.Join(lines, "\n")
 }
 
-// commandOf returns the command line of the container that the webhook adds for an annotation; nil if it rejects the pod.
+// commandOf returns the command line of the container that the webhook adds for an annotation; nil if it rejects the
+// pod.
 func commandOf(annotation string) ([]string, error) {
 	injector, err := injection.New(injection.Config{Config: form.Config{Image: form.DefaultImage()}})
 	if err != nil {

@@ -2,8 +2,8 @@ package convert
 
 import "fmt"
 
-// doubts are the failures that could happen on a path: at each of them the script has to fail, since a pod with the annotation would
-// not start.
+// doubts are the failures that could happen on a path: at each of them the script has to fail, since a pod with the
+// annotation would not start.
 func (s *setting) doubts(p *run) []doubt {
 	var all []doubt
 	for i, a := range p.attempts {

@@ -6,7 +6,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// redirect carries out one redirection. It returns where the standard output goes; false if it still goes where it went.
+// redirect carries out one redirection. It returns where the standard output goes; false if it still goes where it
+// went.
 func (r *run) redirect(d *syntax.Redirect) (target, bool) {
 	number := ""
 	if d.N != nil {
@@ -125,7 +126,8 @@ func (r *run) read(name text, at syntax.Pos) text {
 	return text{opaque: true}
 }
 
-// inputFile returns what a file holds that is opened for a command. The command does not run if there is no such file.
+// inputFile returns what a file holds that is opened for a command. The command does not run if there is no such
+// file.
 func (r *run) inputFile(name text, at syntax.Pos) text {
 	content := r.read(name, at)
 	if content.opaque || content.read != "" && !r.setting.existsEverywhere(content.read) {

@@ -13,7 +13,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// TestTheRestStays converts pods made at random. Everything but the converted containers, and their volumes, must stay as it was.
+// TestTheRestStays converts pods made at random. Everything but the converted containers, and their volumes, must
+// stay as it was.
 func TestTheRestStays(t *testing.T) {
 	converted, volumes := 0, 0
 	for seed := range uint64(500) {
@@ -91,7 +92,8 @@ func applied(t *testing.T, before []byte, result *Result) *corev1.PodTemplateSpe
 	return after
 }
 
-// randomPod returns a pod with containers that convert, that stay, and that have nothing to do with sysctls, and with volumes between them.
+// randomPod returns a pod with containers that convert, that stay, and that have nothing to do with sysctls, and with
+// volumes between them.
 func randomPod(random *rand.Rand) *corev1.PodTemplateSpec {
 	pod := &corev1.PodTemplateSpec{}
 	pod.Annotations = map[string]string{"example.com/note": "kept"}

@@ -47,7 +47,8 @@ type attempt struct {
 	isNew bool
 }
 
-// doubt forces failures on a run: the script has to stop at each that could happen, since a pod with the annotation would not start.
+// doubt forces failures on a run: the script has to stop at each that could happen, since a pod with the annotation
+// would not start.
 type doubt struct {
 	kind    doubtKind
 	attempt int     // for doubtAttempt
@@ -63,8 +64,8 @@ const (
 	doubtRights            // the container may not write at all
 )
 
-// run carries out a script without a kernel. It follows the shell exactly as far as it understands the script. At anything else
-// it notes a problem and goes on, so that the report can say what the other lines do.
+// run carries out a script without a kernel. It follows the shell exactly as far as it understands the script. At
+// anything else it notes a problem and goes on, so that the report can say what the other lines do.
 type run struct {
 	setting  *setting
 	choices  *chooser

@@ -25,9 +25,11 @@ type setting struct {
 	mounts                        []mount
 	readOnlyRoot                  bool
 	image                         image
-	// hasPorts is set if the pod says elsewhere which ports are local or need no privilege: the kernel rejects values that do not fit each other.
+	// hasPorts is set if the pod says elsewhere which ports are local or need no privilege: the kernel rejects values
+	// that do not fit each other.
 	hasPorts bool
-	// hostProcOnly is set if the container's own /proc/sys is read-only: it can write through a mount of the node's /proc alone.
+	// hostProcOnly is set if the container's own /proc/sys is read-only: it can write through a mount of the node's
+	// /proc alone.
 	hostProcOnly bool
 	// mayFail is set if it is not certain that the container may write /proc/sys.
 	mayFail bool
@@ -97,7 +99,8 @@ func (s *setting) incomparable(name string) string {
 	return ""
 }
 
-// sysctlOfPath returns the sysctl that a file stands for: below /proc/sys, or below the node's /proc if that is mounted.
+// sysctlOfPath returns the sysctl that a file stands for: below /proc/sys, or below the node's /proc if that is
+// mounted.
 func (s *setting) sysctlOfPath(name string) (string, bool) {
 	if path.Clean(name) != name {
 		return "", false
@@ -147,8 +150,9 @@ func environmentOf(c *corev1.Container) map[string]text {
 	return variables
 }
 
-// expandReferences expands $(NAME) as the kubelet does before anything runs: $$ stands for one $, and a reference to no variable
-// stays. isOpen is set if there may be variables that are not known here. Source: k8s.io/kubernetes third_party/forked/golang/expansion.
+// expandReferences expands $(NAME) as the kubelet does before anything runs: $$ stands for one $, and a reference to
+// no variable stays. isOpen is set if there may be variables that are not known here. Source: k8s.io/kubernetes
+// third_party/forked/golang/expansion.
 func expandReferences(s string, variables map[string]text, isOpen bool) text {
 	var b strings.Builder
 	opaque := false

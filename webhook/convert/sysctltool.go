@@ -9,8 +9,8 @@ import (
 // sysctlFlags are the options of one call of the sysctl command.
 type sysctlFlags struct{ write, quiet, ignore, namesOff, load, all bool }
 
-// sysctl runs the sysctl command, of busybox or of procps. Both are tried if the image may have either; where the two do not do the
-// same, the container stays.
+// sysctl runs the sysctl command, of busybox or of procps. Both are tried if the image may have either; where the two
+// do not do the same, the container stays.
 func (r *run) sysctl(c call) int {
 	r.usesTool = true
 	r.namesToolByPath = r.namesToolByPath || c.hasPath
@@ -221,8 +221,8 @@ func (r *run) isBusybox() bool {
 	return r.choose(choice{kind: isBusybox})
 }
 
-// countsDenied reports whether procps ends with an error after a write that is not permitted. Some of its versions do not where root may read a
-// name and not write it.
+// countsDenied reports whether procps ends with an error after a write that is not permitted. Some of its versions do
+// not where root may read a name and not write it.
 func (r *run) countsDenied() bool {
 	return r.doubt.kind == doubtRights || r.choose(choice{kind: countsReadOnly})
 }

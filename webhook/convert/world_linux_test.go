@@ -83,7 +83,8 @@ func (w *world) outcome(before map[string]string, command *exec.Cmd, commands st
 	return result, nil
 }
 
-// reset gives every sysctl its first value, and then those of before. A namespace that cannot be reset gives way to a new one.
+// reset gives every sysctl its first value, and then those of before. A namespace that cannot be reset gives way to a
+// new one.
 func (w *world) reset(before map[string]string) error {
 	for round := 0; round < 5 && !w.spoilt; round++ {
 		different := false

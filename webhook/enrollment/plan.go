@@ -1,6 +1,6 @@
-// Package enrollment plans the labels by which Pod Security admission, which has no exception for one container, hands
-// a namespace over to the guard, and those that give it back. It is pure. Whether the guard is ready to take over is
-// for package inspect.
+// Package enrollment plans the labels by which Pod Security admission, which has no exception for one container,
+// hands a namespace over to the guard, and those that give it back. It is pure. Whether the guard is ready to take
+// over is for package inspect.
 package enrollment
 
 import (
@@ -64,8 +64,8 @@ func IsEnrolled(labels map[string]string) bool {
 }
 
 // former returns Pod Security's level from before Enroll, "" if there was none. The annotation that keeps it counts
-// only while the labels are those that Enroll sets. Otherwise anyone who may annotate the namespace could have Unenroll
-// lower its level.
+// only while the labels are those that Enroll sets. Otherwise anyone who may annotate the namespace could have
+// Unenroll lower its level.
 func former(namespace *corev1.Namespace) (level string, enrolled bool) {
 	level, noted := namespace.Annotations[v1alpha1.FormerEnforceAnnotation]
 	_, ours := namespace.Labels[v1alpha1.EnforceLabel]
@@ -126,8 +126,8 @@ func (p Plan) Changes() []string {
 	return lines
 }
 
-// Patch returns the plan as one JSON merge patch (RFC 7386), for the namespace as it was seen: had somebody changed it
-// since, the API server rejects the patch.
+// Patch returns the plan as one JSON merge patch (RFC 7386), for the namespace as it was seen: had somebody changed
+// it since, the API server rejects the patch.
 func (p Plan) Patch() ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": map[string]any{
 		"resourceVersion": p.namespace.ResourceVersion, "labels": p.labels, "annotations": p.annotations,

@@ -24,7 +24,8 @@ var seeds = []string{
 	"net.core.somaxconn>>=1", "--a.b=1", "a.b>=x", "a.b<=1", "-=1", ">=1", "a.b>1", "a.b=+0", "a.b=:0",
 }
 
-// FuzzArgument holds the form of an argument to the parser: the guard admits what the webhook writes, and nothing else.
+// FuzzArgument holds the form of an argument to the parser: the guard admits what the webhook writes, and nothing
+// else.
 func FuzzArgument(f *testing.F) {
 	fuzzArgument(f, plain)
 }
@@ -53,8 +54,8 @@ func fuzzArgument(f *testing.F, command *Command) {
 		if written && !matched {
 			t.Errorf("%q: the parser writes it, and the guard does not admit it", text)
 		}
-		// The guard does not know in which word a slash may be, which names may be missing, or what a floor is compared
-		// with. Every argument that it admits stays below /proc/sys, and the scripts run no part of it.
+		// The guard does not know in which word a slash may be, which names may be missing, or what a floor is
+		// compared with. Every argument that it admits stays below /proc/sys, and the scripts run no part of it.
 		canonical, err := sysctl.ParseName(name)
 		differs := strings.Contains(name, "/") || err == nil && canonical != name || command == scripted && !read
 		if matched && !written && (!differs ||

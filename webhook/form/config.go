@@ -58,8 +58,8 @@ func (t *template) configured(config Config) (corev1.Container, error) {
 	return container, errors.Join(errs...)
 }
 
-// Container returns an init container with all that is configured, which is the same in every form; or it says what is
-// wrong with which field.
+// Container returns an init container with all that is configured, which is the same in every form; or it says what
+// is wrong with which field.
 func (c Config) Container() (corev1.Container, error) { return privilegedContainer.configured(c) }
 
 // DefaultImage is the image that the templates name.

@@ -77,8 +77,8 @@ func Named(name string) *Form {
 	return table[slices.IndexFunc(table, func(f *Form) bool { return f.Name == name })]
 }
 
-// WhyNoGrant says of a form, by its name, why sysctls that it sets may need no grant: a clause without a subject before
-// it.
+// WhyNoGrant says of a form, by its name, why sysctls that it sets may need no grant: a clause without a subject
+// before it.
 func WhyNoGrant(name string) string { return Named(name).noGrant }
 
 // Names returns the names of the forms, in the order of the table.

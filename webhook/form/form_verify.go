@@ -2,9 +2,9 @@ package form
 
 import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 
-// verify is for pods that only want to know that sysctls have their values (mode: verify): an init container that reads
-// and compares. It may read what every process of the pod may, so policies are not asked and nothing is granted. Names
-// that belong to the node are among them. The kubelet runs it again until all values hold.
+// verify is for pods that only want to know that sysctls have their values (mode: verify): an init container that
+// reads and compares. It may read what every process of the pod may, so policies are not asked and nothing is
+// granted. Names that belong to the node are among them. The kubelet runs it again until all values hold.
 var verify = &Form{
 	Name:      "verify",
 	takes:     func(pod Pod, _ sysctl.Assignment) bool { return pod.Verify },

@@ -8,7 +8,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// stated are the resources that decide on a pod's QoS class and that the container states, in the order of their names.
+// stated are the resources that decide on a pod's QoS class and that the container states, in the order of their
+// names.
 var stated = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
 
 // resourcesFor returns what the container states of each resource, at most what an administrator chose. The pod's QoS

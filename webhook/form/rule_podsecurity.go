@@ -19,8 +19,8 @@ const (
 // podSecurityLabel is Pod Security admission's (k8s.io/pod-security-admission/api, EnforceLevelLabel).
 const podSecurityLabel = "pod-security.kubernetes.io/enforce"
 
-// IsRejectedBy reports whether Pod Security admission rejects a container of a level in a namespace with this label. It
-// runs after the webhook, knows no exception for one container, and would reject the pod.
+// IsRejectedBy reports whether Pod Security admission rejects a container of a level in a namespace with this label.
+// It runs after the webhook, knows no exception for one container, and would reject the pod.
 //
 //	label                  standard
 //	absent, privileged     Privileged

@@ -11,9 +11,9 @@ import (
 // inUserNamespace are the rules for pods with hostUsers: false.
 var inUserNamespace = []policy.Rule{nodeLevelInUserNamespace, absentInUserNamespace}
 
-// nodeLevelInUserNamespace rejects node-level names for a pod in a user namespace, where root is not root on the kernel
-// and may not write them (user_namespaces(7)). Names that are never set on a shared kernel are left to policy's rule,
-// whose message fits them.
+// nodeLevelInUserNamespace rejects node-level names for a pod in a user namespace, where root is not root on the
+// kernel and may not write them (user_namespaces(7)). Names that are never set on a shared kernel are left to
+// policy's rule, whose message fits them.
 var nodeLevelInUserNamespace = policy.Rule{
 	Reason: "UserNamespace",
 	Applies: func(pod policy.Facts, s sysctl.Entry) bool {
@@ -23,8 +23,8 @@ var nodeLevelInUserNamespace = policy.Rule{
 		"write it; remove hostUsers: false, or the sysctl"),
 }
 
-// absentInUserNamespace rejects the names that the kernel does not give a network namespace that a user namespace owns:
-// 4 and 10 on Linux 6.18. Of net.ipv6.route there, net.ipv6.route.max_size alone is left.
+// absentInUserNamespace rejects the names that the kernel does not give a network namespace that a user namespace
+// owns: 4 and 10 on Linux 6.18. Of net.ipv6.route there, net.ipv6.route.max_size alone is left.
 //
 // Source: Linux net/xfrm/xfrm_sysctl.c (xfrm_sysctl_init) and net/ipv6/route.c (ipv6_route_sysctl_init).
 var absentInUserNamespace = policy.Rule{

@@ -36,8 +36,8 @@ func Shapes() ([]Shape, error) {
 	return shapes, nil
 }
 
-// CommandField returns a field of the shape's command, for celtext.Literal. Of two commands, the CEL variable "scripted"
-// selects one.
+// CommandField returns a field of the shape's command, for celtext.Literal. Of two commands, the CEL variable
+// "scripted" selects one.
 func (s Shape) CommandField(field func(*Command) any) any {
 	if len(s.Commands) == 1 {
 		return field(s.Commands[0])

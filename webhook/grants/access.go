@@ -58,7 +58,8 @@ func (a access) allowed(ctx context.Context, writer client.Writer) (bool, error)
 	return allowed, nil
 }
 
-// wait asks until the answer is yes or ctx ends. The authorizer learns of a new binding by a watch, within milliseconds.
+// wait asks until the answer is yes or ctx ends. The authorizer learns of a new binding by a watch, within
+// milliseconds.
 func (a access) wait(ctx context.Context, writer client.Writer) error {
 	const longest = 200 * time.Millisecond
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, longest) {

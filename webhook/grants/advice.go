@@ -19,8 +19,9 @@ type OnOpenShift struct {
 	Spec                  corev1.PodSpec
 }
 
-// Advise returns what a person should change in a pod or in the cluster, so that OpenShift admits the pod together with the injected
-// container and runs the pod's own containers as before. docs/openshift.md has the rules and their sources.
+// Advise returns what a person should change in a pod or in the cluster, so that OpenShift admits the pod together
+// with the injected container and runs the pod's own containers as before. docs/openshift.md has the rules and their
+// sources.
 func (o OnOpenShift) Advise() []string {
 	var advice []string
 	if unsafe := unsafeNames(o.NativeSysctls); len(unsafe) > 0 {

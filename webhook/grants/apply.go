@@ -18,8 +18,8 @@ import (
 // fieldOwner owns the fields of all applied objects.
 const fieldOwner = client.FieldOwner(v1alpha1.ManagedBy)
 
-// cached returns the object in the cache. It returns nil if the cache has no such object or does not hold the kind, if the cached object
-// grants something else, or if it is marked as unused.
+// cached returns the object in the cache. It returns nil if the cache has no such object or does not hold the kind,
+// if the cached object grants something else, or if it is marked as unused.
 func (g *Granter) cached(ctx context.Context, wanted client.Object) (client.Object, error) {
 	var found client.Object
 	switch wanted.(type) {
@@ -83,8 +83,8 @@ func firstOf(errs []error) error {
 	return nil
 }
 
-// applyOnce applies an object once for all concurrent callers. The call has its own timeout and goes on if the caller that started it
-// fails. Each caller waits only as long as its own context allows.
+// applyOnce applies an object once for all concurrent callers. The call has its own timeout and goes on if the caller
+// that started it fails. Each caller waits only as long as its own context allows.
 func (g *Granter) applyOnce(ctx context.Context, object client.Object) error {
 	done := g.objects.DoChan(key(object), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
@@ -99,7 +99,8 @@ func (g *Granter) applyOnce(ctx context.Context, object client.Object) error {
 	}
 }
 
-// apply writes an object by server-side apply. An object of the same name without our label is not ours: it stays, and is an error.
+// apply writes an object by server-side apply. An object of the same name without our label is not ours: it stays,
+// and is an error.
 func (g *Granter) apply(ctx context.Context, object client.Object) error {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
@@ -120,7 +121,8 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 		// roleRef is immutable, so the binding has to be replaced.
 		err = g.replace(ctx, found, "refers to another role")
 	case found.Object["aggregationRule"] != nil:
-		// Server-side apply would not remove an aggregationRule, by which a controller would overwrite the rules again and again.
+		// Server-side apply would not remove an aggregationRule, by which a controller would overwrite the rules
+		// again and again.
 		err = g.replace(ctx, found, "aggregates other roles")
 	case isMarked(found):
 		err = g.unmark(ctx, found)

@@ -28,17 +28,19 @@ type ControllerConfig struct {
 	IsOptedIn func(ctx context.Context, namespace string) (bool, error)
 	// EachNeed calls add with the need of each live pod of a namespace, under the current policies.
 	EachNeed func(ctx context.Context, namespace string, add func(Need)) error
-	// EachRoleRef calls do with the role of each RoleBinding and ClusterRoleBinding of the cluster, with our label or without.
+	// EachRoleRef calls do with the role of each RoleBinding and ClusterRoleBinding of the cluster, with our label or
+	// without.
 	EachRoleRef func(ctx context.Context, do func(rbacv1.RoleRef)) error
 	// Grace is how long an unused grant is kept.
 	Grace time.Duration
 }
 
-// Controller reconciles the grants with the needs of the live pods. It restores grants that were changed or deleted, and removes
-// grants that no pod has used for the grace period. It touches no object without our label.
+// Controller reconciles the grants with the needs of the live pods. It restores grants that were changed or deleted,
+// and removes grants that no pod has used for the grace period. It touches no object without our label.
 //
-// It caches no pods. A new pod is no reason to act, because its admission applies its grants. A deleted pod is not urgent, because an
-// unused grant is kept for the grace period. It lists a namespace's pods when its bindings change, and once in each period.
+// It caches no pods. A new pod is no reason to act, because its admission applies its grants. A deleted pod is not
+// urgent, because an unused grant is kept for the grace period. It lists a namespace's pods when its bindings change,
+// and once in each period.
 type Controller struct{ ControllerConfig }
 
 // NewController returns a Controller, or an error that names the missing field.
@@ -58,8 +60,8 @@ func NewController(config ControllerConfig) (*Controller, error) {
 	return &Controller{config}, nil
 }
 
-// SetupWithManager adds the controller to the manager, which runs it on the leader. A request with a namespace is for that
-// namespace; the request without one is for all ClusterRoles.
+// SetupWithManager adds the controller to the manager, which runs it on the leader. A request with a namespace is for
+// that namespace; the request without one is for all ClusterRoles.
 func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
 	err := manager.GetFieldIndexer().IndexField(ctx, &rbacv1.RoleBinding{}, byRole, func(object client.Object) []string {
 		return []string{object.(*rbacv1.RoleBinding).RoleRef.Name}
@@ -135,8 +137,8 @@ func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (
 	return ctrl.Result{RequeueAfter: again}, errors.Join(errs...)
 }
 
-// wanted renders the grants that the live pods of a namespace need. It keeps each need once, so memory depends on the number of
-// different needs and not on the number of pods.
+// wanted renders the grants that the live pods of a namespace need. It keeps each need once, so memory depends on the
+// number of different needs and not on the number of pods.
 func (c *Controller) wanted(ctx context.Context, namespace string) ([]client.Object, error) {
 	seen := map[string]bool{}
 	var needs []Need
@@ -158,8 +160,8 @@ func (c *Controller) period() time.Duration {
 	return min(max(c.Grace/2, shortest), longest)
 }
 
-// reconcileRoles removes the ClusterRoles that no binding refers to. Bindings without our label count too. They are listed at most
-// once, whatever the number of roles.
+// reconcileRoles removes the ClusterRoles that no binding refers to. Bindings without our label count too. They are
+// listed at most once, whatever the number of roles.
 func (c *Controller) reconcileRoles(ctx context.Context) (ctrl.Result, error) {
 	roles, bindings := &rbacv1.ClusterRoleList{}, &rbacv1.RoleBindingList{}
 	if err := c.Granter.Client.List(ctx, roles); err != nil {
@@ -215,7 +217,8 @@ func (c *Controller) removeUnbound(ctx context.Context, roles map[string]*rbacv1
 	return errors.Join(errs...)
 }
 
-// requestsForRole returns the request for all roles and, if this role was changed or deleted, for the namespaces that use it.
+// requestsForRole returns the request for all roles and, if this role was changed or deleted, for the namespaces that
+// use it.
 func (c *Controller) requestsForRole(ctx context.Context, role client.Object, created bool) []reconcile.Request {
 	requests := []reconcile.Request{allRoles}
 	if created {

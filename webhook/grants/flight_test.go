@@ -74,7 +74,8 @@ func TestEnsureKeepsItsTimeout(t *testing.T) {
 	})
 }
 
-// A pod that waits in vain learns what it waited for: the deadline is the call's own, and no other ends the wait at the same moment.
+// A pod that waits in vain learns what it waited for: the deadline is the call's own, and no other ends the wait at
+// the same moment.
 func TestEnsureSaysWhatItWaitedFor(t *testing.T) {
 	for range 50 { // two deadlines of the same moment would end in either order
 		synctest.Test(t, func(t *testing.T) {

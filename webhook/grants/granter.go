@@ -91,16 +91,17 @@ func (g *Granter) updated(before, after client.Object) {
 	}
 }
 
-// Ensure returns when the need's grants exist and the API server's authorizer knows them. If the need is settled, it makes no API call.
-// Concurrent pods with the same need share one call. The error is a *RejectedError if the need may not be granted.
+// Ensure returns when the need's grants exist and the API server's authorizer knows them. If the need is settled, it
+// makes no API call. Concurrent pods with the same need share one call. The error is a *RejectedError if the need may
+// not be granted.
 func (g *Granter) Ensure(ctx context.Context, need Need) error {
 	hash := hashOf(need)
 	if g.settled.has(need.Namespace, hash) {
 		return nil
 	}
 	done := g.needs.DoChan(need.Namespace+"/"+string(hash[:]), func() (any, error) {
-		// Other requests that wait for this call may outlive the first one. This deadline is the only one of ours: a second one at
-		// the same moment would hide what the call was waiting for.
+		// Other requests that wait for this call may outlive the first one. This deadline is the only one of ours: a
+		// second one at the same moment would hide what the call was waiting for.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		generation := g.settled.currentGeneration()
@@ -136,7 +137,8 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 	return g.waitInForce(ctx, need, objects)
 }
 
-// lookUp returns the objects that the cache lacks, and whether one of the others is so new that an API server may not know it.
+// lookUp returns the objects that the cache lacks, and whether one of the others is so new that an API server may not
+// know it.
 func (g *Granter) lookUp(ctx context.Context, objects []client.Object) (missing []client.Object, recent bool, err error) {
 	for _, object := range objects {
 		cached, err := g.cached(ctx, object)

@@ -20,15 +20,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 )
 
-// The suite against a real API server shows what is written, and when it counts. Here is what takes a clock or a moment that
-// cannot be had there.
+// The suite against a real API server shows what is written, and when it counts. Here is what takes a clock or a
+// moment that cannot be had there.
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // calls counts what a Granter asks for beyond the objects that it finds.
 type calls struct{ Reviews, Applies int }
 
-// newGranter returns a Granter whose cache holds objects, and whose authorizer says yes. between, if set, runs while it does.
+// newGranter returns a Granter whose cache holds objects, and whose authorizer says yes. between, if set, runs while
+// it does.
 func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) (*Granter, *calls) {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -75,7 +76,8 @@ func grantsOf(t *testing.T, need Need, ago time.Duration) []client.Object {
 	return objects
 }
 
-// What a server finds in its cache counts without a question once it is old enough for every API server to know of it.
+// What a server finds in its cache counts without a question once it is old enough for every API server to know of
+// it.
 func TestEnsureAsksAboutWhatIsNew(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -19,7 +19,8 @@ import (
 
 // Limits limit the grants that the pods of one namespace lead to. Each server counts for itself.
 type Limits struct {
-	// Names is the number of different sysctls that may be granted in a namespace, to all its service accounts together.
+	// Names is the number of different sysctls that may be granted in a namespace, to all its service accounts
+	// together.
 	Names int
 	// PerMinute is the number of new grants in a namespace in a minute.
 	PerMinute int
@@ -53,8 +54,8 @@ type RejectedError struct{ Reason, Message string }
 
 func (e *RejectedError) Error() string { return e.Message }
 
-// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so that most of a flood of pods or of
-// forged reviews leads to no API call.
+// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so that most of a
+// flood of pods or of forged reviews leads to no API call.
 func (g *Granter) mayGrant(ctx context.Context, need Need, objects, missing []client.Object) error {
 	bindings, wanted := 0, sets.New[string]()
 	for _, object := range missing {
@@ -70,7 +71,8 @@ func (g *Granter) mayGrant(ctx context.Context, need Need, objects, missing []cl
 	if err := g.usage.add(g.now(), need.Namespace, bound, wanted, bindings); err != nil {
 		return err
 	}
-	// A read and a write for each missing object, a SubjectAccessReview for each role, and a read of the service account.
+	// A read and a write for each missing object, a SubjectAccessReview for each role, and a read of the service
+	// account.
 	if err := g.usage.waitForCalls(ctx, 1+2*len(missing)+len(objects)); err != nil {
 		return err
 	}
@@ -93,8 +95,8 @@ func (g *Granter) boundRoles(ctx context.Context, namespace string) (sets.Set[st
 	return roles, nil
 }
 
-// requireServiceAccount returns an error if the service account does not exist. The API server admits no such pod, so only a forged
-// review can name one.
+// requireServiceAccount returns an error if the service account does not exist. The API server admits no such pod, so
+// only a forged review can name one.
 func (g *Granter) requireServiceAccount(ctx context.Context, need Need) error {
 	account := &metav1.PartialObjectMetadata{}
 	account.SetGroupVersionKind(serviceAccountKind)
@@ -128,8 +130,8 @@ func newUsage(limits Limits) *usage {
 	return &usage{limits: limits, calls: rate.NewLimiter(callsPerSecond, callBurst), ofNamespace: map[string]*namespaceUsage{}}
 }
 
-// add counts n new grants of the wanted roles in a namespace. bound are the roles that are bound there according to the cache.
-// If n is 0 it counts one: a pod that waits for recent grants leads to calls too.
+// add counts n new grants of the wanted roles in a namespace. bound are the roles that are bound there according to
+// the cache. If n is 0 it counts one: a pod that waits for recent grants leads to calls too.
 func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[string], n int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -10,12 +10,12 @@ import (
 // prefix is the start of every object's name.
 const prefix = "sysctl-injector"
 
-// maxNameLength of an object (k8s.io/apimachinery pkg/util/validation, DNS1123SubdomainMaxLength). RBAC names may be longer,
-// but these stay within it too, for tools that expect it.
+// maxNameLength of an object (k8s.io/apimachinery pkg/util/validation, DNS1123SubdomainMaxLength). RBAC names may be
+// longer, but these stay within it too, for tools that expect it.
 const maxNameLength = 253
 
-// clusterRoleName is the name of the role for a sysctl. A "/", which stands for a dot in an interface's name, is a ":" there: the API
-// server allows no "/" in a name, and no sysctl has a ":".
+// clusterRoleName is the name of the role for a sysctl. A "/", which stands for a dot in an interface's name, is a
+// ":" there: the API server allows no "/" in a name, and no sysctl has a ":".
 func clusterRoleName(sysctl string) string {
 	return fit(prefix + ":" + strings.ReplaceAll(sysctl, "/", ":"))
 }
@@ -24,8 +24,9 @@ func roleBindingName(clusterRole, serviceAccount string) string {
 	return fit(clusterRole + ":" + serviceAccount)
 }
 
-// podSecurityPolicyName makes a DNS name from the sysctls, because a PodSecurityPolicy's name has to be one. It adds a hash of the
-// sysctls if two sets could get the same name: if a character is replaced, if a sysctl contains "-", and if the name is too long.
+// podSecurityPolicyName makes a DNS name from the sysctls, because a PodSecurityPolicy's name has to be one. It adds
+// a hash of the sysctls if two sets could get the same name: if a character is replaced, if a sysctl contains "-",
+// and if the name is too long.
 func podSecurityPolicyName(sysctls []string, injected bool) string {
 	words := append([]string{prefix}, sysctls...)
 	if injected {
@@ -52,8 +53,8 @@ func dns(text string) string {
 	return strings.Join(slices.DeleteFunc(labels, func(label string) bool { return label == "" }), ".")
 }
 
-// fit shortens a name that is too long, and appends a hash of the whole name. No other name contains two colons in a row, so no short
-// name can equal a shortened one.
+// fit shortens a name that is too long, and appends a hash of the whole name. No other name contains two colons in a
+// row, so no short name can equal a shortened one.
 func fit(name string) string {
 	if len(name) <= maxNameLength {
 		return name

@@ -1,6 +1,6 @@
-// Package grants renders, applies and reconciles the companion objects of injected pods: the RBAC objects that let a service account
-// use sysctls, and the objects by which PodSecurityPolicy or OpenShift admit the injected container. Package policy decides what a
-// pod needs.
+// Package grants renders, applies and reconciles the companion objects of injected pods: the RBAC objects that let a
+// service account use sysctls, and the objects by which PodSecurityPolicy or OpenShift admit the injected container.
+// Package policy decides what a pod needs.
 package grants
 
 import (

@@ -13,8 +13,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Cause) }
 
-// recovered turns a panic in do into an error. Every goroutine that a request starts needs it, because a panic there would end the
-// process.
+// recovered turns a panic in do into an error. Every goroutine that a request starts needs it, because a panic there
+// would end the process.
 func recovered(do func() error) func() error {
 	return func() (err error) {
 		defer func() {

@@ -20,7 +20,8 @@ import (
 type Backend string
 
 const (
-	// ValidatingAdmissionPolicy is for Kubernetes 1.30 and later. It checks whether the service account may "use" each sysctl.
+	// ValidatingAdmissionPolicy is for Kubernetes 1.30 and later. It checks whether the service account may "use"
+	// each sysctl.
 	ValidatingAdmissionPolicy Backend = "vap"
 	// SecurityContextConstraints is for OpenShift. It also checks "use" on the constraints that admit the container.
 	SecurityContextConstraints Backend = "scc"
@@ -44,8 +45,8 @@ func Backends() []string {
 	return names
 }
 
-// Render returns the objects that meet the needs, each once, in the order in which they can be applied: an object comes after the
-// objects that it refers to.
+// Render returns the objects that meet the needs, each once, in the order in which they can be applied: an object
+// comes after the objects that it refers to.
 func Render(backend Backend, needs []Need) ([]client.Object, error) {
 	render, known := renderers[backend]
 	if !known {
@@ -95,8 +96,8 @@ func renderVAP(need Need) ([]client.Object, error) {
 	return objects, nil
 }
 
-// renderPSP grants "use" of a PodSecurityPolicy that admits what the pod asks for and, where it is injected, the container.
-// Of the sysctls it lists those that need a permission.
+// renderPSP grants "use" of a PodSecurityPolicy that admits what the pod asks for and, where it is injected, the
+// container. Of the sysctls it lists those that need a permission.
 func renderPSP(need Need) ([]client.Object, error) {
 	unsafe := slices.DeleteFunc(slices.Concat(need.NativeSysctls, need.Sysctls), alwaysSafe)
 	slices.Sort(unsafe)
@@ -127,14 +128,15 @@ func renderPSP(need Need) ([]client.Object, error) {
 // firstWithSysctls is the first Kubernetes release whose PodSecurityPolicies list sysctls.
 var firstWithSysctls = version.MajorMinor(1, 11)
 
-// alwaysSafe reports whether every release with PodSecurityPolicies counts a sysctl safe. A name that only later releases count
-// safe needs a permission in some of them, and the list may hold it in the others too.
+// alwaysSafe reports whether every release with PodSecurityPolicies counts a sysctl safe. A name that only later
+// releases count safe needs a permission in some of them, and the list may hold it in the others too.
 func alwaysSafe(name string) bool {
 	since := sysctl.Lookup(name).SafeSince
 	return since != "" && version.MustParseGeneric(since).LessThan(firstWithSysctls)
 }
 
-// grant returns the ClusterRole of a template, for one resource by its name, and its binding to the pod's service account.
+// grant returns the ClusterRole of a template, for one resource by its name, and its binding to the pod's service
+// account.
 func grant(template, roleName, resourceName string, need Need) ([]client.Object, error) {
 	role := &rbacv1.ClusterRole{}
 	if err := templates.Decode(templates.Companion, "companion/"+template, role); err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// MissingError is the list of sysctls that a pod's service account lacks, and the command by which an administrator grants them.
+// MissingError is the list of sysctls that a pod's service account lacks, and the command by which an administrator
+// grants them.
 type MissingError struct {
 	Need    Need // with the missing sysctls only
 	Backend Backend

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// maxSettled limits the number of remembered needs. A pod can ask for any subset of the granted sysctls, so there are far more needs
-// than grants.
+// maxSettled limits the number of remembered needs. A pod can ask for any subset of the granted sysctls, so there are
+// far more needs than grants.
 const maxSettled = 4096
 
 // settled remembers the needs whose grants are in force. For these, Ensure makes no API call and renders nothing.

@@ -49,8 +49,8 @@ func TestHashOf(t *testing.T) {
 	}
 }
 
-// A pod author asks for the same grants in ever other subsets and orders. Each pod may then be rejected by a quota: what is
-// remembered stays within its bound, and no call is made.
+// A pod author asks for the same grants in ever other subsets and orders. Each pod may then be rejected by a quota:
+// what is remembered stays within its bound, and no call is made.
 func TestMemoryIsBounded(t *testing.T) {
 	all := []string{
 		"net.core.somaxconn", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_retries1", "net.ipv4.tcp_retries2",

@@ -12,13 +12,14 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// UnusedSinceAnnotation marks a grant as unused since a time (RFC 3339). The object carries it, so that the grace period continues
-// when another server becomes the leader.
+// UnusedSinceAnnotation marks a grant as unused since a time (RFC 3339). The object carries it, so that the grace
+// period continues when another server becomes the leader.
 //
-// The mark also protects a pod whose admission relies on the grant while the controller does not see the pod yet. An admission
-// treats a marked grant as missing: it removes the mark (unmark), which changes the object's resource version. The controller removes
-// a grant only with the resource version at which it saw the mark, and only after the grace period. So either the admission comes
-// first, and the removal fails; or the removal comes first, and the admission creates the grant again.
+// The mark also protects a pod whose admission relies on the grant while the controller does not see the pod yet. An
+// admission treats a marked grant as missing: it removes the mark (unmark), which changes the object's resource
+// version. The controller removes a grant only with the resource version at which it saw the mark, and only after the
+// grace period. So either the admission comes first, and the removal fails; or the removal comes first, and the
+// admission creates the grant again.
 const UnusedSinceAnnotation = v1alpha1.UnusedSinceAnnotation
 
 // isMarked reports whether a grant is marked as unused.
@@ -27,8 +28,8 @@ func isMarked(object client.Object) bool {
 	return marked
 }
 
-// markUnused marks an unused grant, unless it is marked already. It returns how much of the grace period is left; zero or less means
-// that the grant can be removed.
+// markUnused marks an unused grant, unless it is marked already. It returns how much of the grace period is left;
+// zero or less means that the grant can be removed.
 func (c *Controller) markUnused(ctx context.Context, object client.Object) (left time.Duration, err error) {
 	now := c.Granter.now()
 	since, err := time.Parse(time.RFC3339, object.GetAnnotations()[UnusedSinceAnnotation])
@@ -54,7 +55,8 @@ func (c *Controller) markUnused(ctx context.Context, object client.Object) (left
 	return c.Grace, nil
 }
 
-// removeUnused removes a grant if it has not changed. An admission that relies on it removes the mark, and so changes it.
+// removeUnused removes a grant if it has not changed. An admission that relies on it removes the mark, and so changes
+// it.
 func (c *Controller) removeUnused(ctx context.Context, object client.Object) error {
 	seen := client.Preconditions{UID: new(object.GetUID()), ResourceVersion: new(object.GetResourceVersion())}
 	if err := c.Granter.remove(ctx, object, seen); ignoreChanged(err) != nil {

@@ -107,8 +107,8 @@ func TestUnusedBinding(t *testing.T) {
 	}
 }
 
-// A pod whose admission begins to rely on a binding keeps it, although the controller does not see the pod: whichever of the two
-// comes first.
+// A pod whose admission begins to rely on a binding keeps it, although the controller does not see the pod: whichever
+// of the two comes first.
 func TestAdmissionAndRemoval(t *testing.T) {
 	const grace = time.Hour
 	type world struct {
@@ -194,8 +194,8 @@ func TestMarkIsForgotten(t *testing.T) {
 	}
 }
 
-// The controller removes the mark of what a live pod uses, and applies what is missing. Pods of a namespace that is not enrolled
-// need nothing.
+// The controller removes the mark of what a live pod uses, and applies what is missing. Pods of a namespace that is
+// not enrolled need nothing.
 func TestUsedBinding(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -224,7 +224,8 @@ func TestUsedBinding(t *testing.T) {
 	}
 }
 
-// The roles are looked at together: those that others bind stay, and the cluster's bindings are listed once, or not at all.
+// The roles are looked at together: those that others bind stay, and the cluster's bindings are listed once, or not
+// at all.
 func TestUnusedRoles(t *testing.T) {
 	const grace = time.Hour
 	role := func(name string, unused time.Duration) *rbacv1.ClusterRole {
@@ -268,7 +269,8 @@ func TestUnusedRoles(t *testing.T) {
 	}
 }
 
-// A role that others bind may be free of them at any time, and nothing tells the controller. It looks again after each grace period.
+// A role that others bind may be free of them at any time, and nothing tells the controller. It looks again after
+// each grace period.
 func TestRolesOfOthersAreLookedAtAgain(t *testing.T) {
 	const grace = time.Minute
 	overdue := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{

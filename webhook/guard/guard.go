@@ -1,7 +1,7 @@
 // Package guard renders the guard: ValidatingAdmissionPolicies that hold the pods of a namespace to a Pod Security
-// Standard, as Pod Security admission would, except for the injected container. Pod Security admission has no exception
-// for one container: it would reject the injected one, or allow every container to be privileged. This package renders;
-// it installs nothing, and package inspect compares an installed guard with a rendered one.
+// Standard, as Pod Security admission would, except for the injected container. Pod Security admission has no
+// exception for one container: it would reject the injected one, or allow every container to be privileged. This
+// package renders; it installs nothing, and package inspect compares an installed guard with a rendered one.
 //
 //	policy                       rejects
 //	sysctl-injector-baseline     a pod that violates "baseline", or a sysctl that is not granted to its service account
@@ -26,8 +26,9 @@
 // # The injected container
 //
 // The guard recognises the container by its whole shape and not by its name. The shapes come from templates/forms:
-// fields that are the same in every pod are compared, and templates/guard/standard.yaml has expressions for the others.
-// Any other container with the name is rejected, and also held to the standard, so that the message reports both.
+// fields that are the same in every pod are compared, and templates/guard/standard.yaml has expressions for the
+// others. Any other container with the name is rejected, and also held to the standard, so that the message reports
+// both.
 //
 // The container has several forms. One or two fields tell which form it claims to be (the variable "form"). It is
 // compared with that form only, so that the costs of the forms do not add up. The forms of a user namespace are
@@ -43,11 +44,11 @@
 //
 // # Presence
 //
-// While the webhook does not answer, the API server still creates pods that ask for nothing. It calls the webhook again
-// when another webhook has changed the pod. A pod that gets the annotation so late that the webhook does not see it
-// would start without its sysctls. The policy sysctl-injector-presence rejects it, because it lacks the status
-// annotation, which the webhook writes into each pod that asks. An author gains nothing by writing that annotation: the
-// API server creates a pod with a key of ours only after the webhook has answered.
+// While the webhook does not answer, the API server still creates pods that ask for nothing. It calls the webhook
+// again when another webhook has changed the pod. A pod that gets the annotation so late that the webhook does not
+// see it would start without its sysctls. The policy sysctl-injector-presence rejects it, because it lacks the status
+// annotation, which the webhook writes into each pod that asks. An author gains nothing by writing that annotation:
+// the API server creates a pod with a key of ours only after the webhook has answered.
 //
 // # Native sysctls
 //
@@ -65,18 +66,18 @@
 // # The kernel of a pod
 //
 // CEL cannot look up the RuntimeClass that a pod names. A policy can have objects as its parameters, and
-// sysctl-injector-kernel has all RuntimeClasses. The API server evaluates it with each of them. All evaluations have to
-// pass, and each one judges only the pods that name its class. So the guard reads the same objects as the webhook. It
-// fails closed: before the API server has read the classes, it admits no pod that the policy matches. A pod without a
-// class, or with one that does not exist, is rejected by the other policies or by the API server's RuntimeClass
-// admission.
+// sysctl-injector-kernel has all RuntimeClasses. The API server evaluates it with each of them. All evaluations have
+// to pass, and each one judges only the pods that name its class. So the guard reads the same objects as the webhook.
+// It fails closed: before the API server has read the classes, it admits no pod that the policy matches. A pod
+// without a class, or with one that does not exist, is rejected by the other policies or by the API server's
+// RuntimeClass admission.
 //
 // # Limits
 //
 // An authorization check costs 350,000 units. An expression may cost 1,000,000, and a binding 10,000,000. So each
-// argument's check is an expression of its own, and 16 of them cost at most 5,600,000. The API server reports only the
-// first expression that fails, so violations of the standard come together, and sysctls that are not granted come one
-// by one.
+// argument's check is an expression of its own, and 16 of them cost at most 5,600,000. The API server reports only
+// the first expression that fails, so violations of the standard come together, and sysctls that are not granted come
+// one by one.
 package guard
 
 import (
@@ -98,8 +99,8 @@ import (
 
 // Config is what an administrator chooses of the guard.
 type Config struct {
-	// Images are the init images of the injected container: the one that the webhook injects, and during an upgrade the
-	// former one, until no pod has it.
+	// Images are the init images of the injected container: the one that the webhook injects, and during an upgrade
+	// the former one, until no pod has it.
 	Images []string
 	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own. RuntimeClasses labelled
 	// sysctl-injector.dev/kernel=guest need not be among them.
@@ -107,9 +108,9 @@ type Config struct {
 	// KubeletSysctls are patterns of the unsafe sysctls that all kubelets allow, which the webhook may write into
 	// securityContext.sysctls.
 	KubeletSysctls []string
-	// KubernetesVersion is the cluster's: "1.35", or as an API server reports it ("v1.35.4-eks-1a2b3c"). The guard has
-	// the standards of that version. If it is empty or newer than the newest known version, the guard has those of the
-	// newest.
+	// KubernetesVersion is the cluster's: "1.35", or as an API server reports it ("v1.35.4-eks-1a2b3c"). The guard
+	// has the standards of that version. If it is empty or newer than the newest known version, the guard has those
+	// of the newest.
 	KubernetesVersion string
 }
 
@@ -235,8 +236,9 @@ func shared(files ...string) []addition {
 	return parts
 }
 
-// judge adds the checks of a standard, the list of all violations that the version's checks find, and a validation for
-// each grant. Every version has the variables of every check, so that versions differ only in the values of variables.
+// judge adds the checks of a standard, the list of all violations that the version's checks find, and a validation
+// for each grant. Every version has the variables of every check, so that versions differ only in the values of
+// variables.
 func judge(checks []row, kubernetes minor) []addition {
 	checks = slices.Concat(ours, checks)
 	var files, results []string

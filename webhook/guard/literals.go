@@ -119,8 +119,8 @@ func nodeNames() string {
 // maxLine is how long a line of a generated expression may be, for those who read the manifest.
 const maxLine = 120
 
-// hostOnly returns the names of network scope that a pod on a shared kernel cannot set. Patterns are left out: no pod's
-// network namespace has their names, so setting one can only fail.
+// hostOnly returns the names of network scope that a pod on a shared kernel cannot set. Patterns are left out: no
+// pod's network namespace has their names, so setting one can only fail.
 func hostOnly() []string {
 	var names []string
 	for entry := range sysctl.Known() {
@@ -148,8 +148,8 @@ func indices(count int) []int {
 }
 
 // sortedOf returns the expression for the distinct values of a list in order. CEL has a function for that only since
-// Kubernetes 1.34. The expression keeps the first occurrence of each value, and then for each index the value with that
-// many smaller ones. That takes cubic time, so more than 40 values stay in the order of the list.
+// Kubernetes 1.34. The expression keeps the first occurrence of each value, and then for each index the value with
+// that many smaller ones. That takes cubic time, so more than 40 values stay in the order of the list.
 func sortedOf(list string) string {
 	return "[variables." + list + "]\n" +
 		".map(l, variables.places.filter(i, i < l.size() && l.indexOf(l[i]) == i).map(i, l[i]))\n" +

@@ -28,8 +28,8 @@ func Manifest(objects []client.Object) ([]byte, error) {
 	return manifest.Bytes(), nil
 }
 
-// Difference is what a policy is before a version of Kubernetes: variables whose expressions are others than from that
-// version on.
+// Difference is what a policy is before a version of Kubernetes: variables whose expressions are others than from
+// that version on.
 type Difference struct {
 	// Kubernetes is a constraint as Helm's semverCompare takes it, "<1.35-0".
 	Kubernetes string            `json:"kubernetes"`

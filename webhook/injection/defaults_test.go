@@ -11,7 +11,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// withDefault is a world in which a profile applies to pods with the label app=web, and where the pod asks for nothing.
+// withDefault is a world in which a profile applies to pods with the label app=web, and where the pod asks for
+// nothing.
 func withDefault(sysctls string) *world {
 	w := validWorld()
 	w.pod.Annotations = map[string]string{}

@@ -83,7 +83,8 @@ func TestReplacesAChangedContainer(t *testing.T) {
 	}
 }
 
-// isEnforced applies an outcome. The pod has to have the container in front then, and a second call to change nothing.
+// isEnforced applies an outcome. The pod has to have the container in front then, and a second call to change
+// nothing.
 func (w *world) isEnforced(t *testing.T, outcome Outcome, container corev1.Container, inits ...string) {
 	t.Helper()
 	w.pod = apply(t, w.pod, outcome)
@@ -255,8 +256,8 @@ func TestWarnsOfContainersThatSetASysctlAgain(t *testing.T) {
 	}
 }
 
-// What confines a pod's own containers does not reach the injected one: it states what it needs, or the kernel does not
-// care.
+// What confines a pod's own containers does not reach the injected one: it states what it needs, or the kernel does
+// not care.
 func TestInjectsBesideWhatConfinesThePod(t *testing.T) {
 	for name, tweak := range map[string]func(*corev1.PodSpec){
 		"an AppArmor profile": func(s *corev1.PodSpec) {

@@ -10,8 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// identityWebhook gives every container of a pod a cloud identity: variables and a mount. The injected container needs
-// none, and may have none. An annotation of the pod names the containers that such a webhook leaves alone.
+// identityWebhook gives every container of a pod a cloud identity: variables and a mount. The injected container
+// needs none, and may have none. An annotation of the pod names the containers that such a webhook leaves alone.
 type identityWebhook struct {
 	annotation entry
 	separator  string

@@ -1,5 +1,5 @@
-// Package injection decides on one pod: denied, skipped, or given an init container that sets its sysctls. It is pure:
-// the facts are passed in, and the outcome is plain data.
+// Package injection decides on one pod: denied, skipped, or given an init container that sets its sysctls. It is
+// pure: the facts are passed in, and the outcome is plain data.
 package injection
 
 import (

@@ -55,7 +55,8 @@ func unknownKeys(p *pod.Pod, metadata *field.Path) []policy.Violation {
 	return violations
 }
 
-// unknownKey says what the person who wrote a key probably meant: a key that is not understood is a parameter not set.
+// unknownKey says what the person who wrote a key probably meant: a key that is not understood is a parameter not
+// set.
 func unknownKey(kind, key string, metadata *field.Path) policy.Violation {
 	key = key[:min(len(key), maxKey)] // the API server rejects a longer one
 	path := metadata.Child(kind).Key(key)

@@ -58,8 +58,8 @@ func hasNative(p *pod.Pod, name string) bool {
 	})
 }
 
-// nativeConflicts rejects a sysctl that the pod sets to another value in securityContext.sysctls: one of the two would
-// be lost without a word. A value that is only raised is no conflict: the container runs later.
+// nativeConflicts rejects a sysctl that the pod sets to another value in securityContext.sysctls: one of the two
+// would be lost without a word. A value that is only raised is no conflict: the container runs later.
 func nativeConflicts(p *pod.Pod, settings []policy.Setting) []policy.Violation {
 	var violations []policy.Violation
 	for _, native := range p.NativeSysctls {
@@ -91,8 +91,8 @@ func NativeSysctls(p *pod.Pod) []string {
 	return names
 }
 
-// RejectedByKubelets returns those that no kubelet is known to allow: they are unsafe, and not declared allowed on all
-// kubelets.
+// RejectedByKubelets returns those that no kubelet is known to allow: they are unsafe, and not declared allowed on
+// all kubelets.
 func (i *Injector) RejectedByKubelets(p *pod.Pod) []string {
 	return slices.DeleteFunc(NativeSysctls(p), i.KubeletsAllow)
 }

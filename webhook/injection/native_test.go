@@ -159,8 +159,8 @@ func TestNativeFirstIsHeldToTheSameRules(t *testing.T) {
 	}
 }
 
-// Unsafe names are set by the container where Pod Security admission would reject them natively: then the message names
-// the way out.
+// Unsafe names are set by the container where Pod Security admission would reject them natively: then the message
+// names the way out.
 func TestDeclaredSysctlsUnderPodSecurity(t *testing.T) {
 	w := validWorld()
 	w.sysctls(unsafe)

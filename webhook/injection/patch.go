@@ -13,9 +13,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// metadata returns the operations of a JSON Patch (RFC 6902) that set the label and the annotations of an injected pod,
-// as far as it does not have them already. All operations are written by hand rather than by comparing two pods: that
-// would cost more than all the rest of an admission.
+// metadata returns the operations of a JSON Patch (RFC 6902) that set the label and the annotations of an injected
+// pod, as far as it does not have them already. All operations are written by hand rather than by comparing two pods:
+// that would cost more than all the rest of an admission.
 func metadata(p *pod.Pod, status string) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, 0, 4)
 	if p.Labels[v1alpha1.InjectedLabel] != "true" {

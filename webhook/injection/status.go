@@ -21,8 +21,8 @@ type Status struct {
 	// Defaults are the profiles that applied to the pod by default. The guard looks for them here: see its policy
 	// "defaults".
 	Defaults []string `json:"defaults,omitempty"`
-	// From says where the value of each sysctl comes from, where a profile has one for it too: "default base", "profile
-	// web over default base", "pod over profile web". Without an entry, it is the pod's own line.
+	// From says where the value of each sysctl comes from, where a profile has one for it too: "default base",
+	// "profile web over default base", "pod over profile web". Without an entry, it is the pod's own line.
 	From map[string]string `json:"from,omitempty"`
 	// Native are those of Sysctls that spec.securityContext.sysctls sets. The guard looks for them here, and they are
 	// the last.

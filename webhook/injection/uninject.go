@@ -19,12 +19,12 @@ type Removal struct {
 	Removed []string
 }
 
-// Uninject takes away from a pod, given as JSON, what Inject has added: the init container with its mounts, the label,
-// the annotations, and the native sysctls that the status names. Lists and maps that hold nothing else go too. The
-// annotations by which the pod asks for sysctls stay. pullSecrets are those that Inject was told to add.
+// Uninject takes away from a pod, given as JSON, what Inject has added: the init container with its mounts, the
+// label, the annotations, and the native sysctls that the status names. Lists and maps that hold nothing else go too.
+// The annotations by which the pod asks for sysctls stay. pullSecrets are those that Inject was told to add.
 //
-// A native sysctl that the pod had before, and asks for in its annotation besides, goes as well: nothing says which of
-// the two came first.
+// A native sysctl that the pod had before, and asks for in its annotation besides, goes as well: nothing says which
+// of the two came first.
 func Uninject(pod []byte, pullSecrets []string) Removal {
 	var r Removal
 	document := gjson.ParseBytes(pod)

@@ -18,8 +18,8 @@ import (
 // older kernel are still in use.
 var recentLinux = version.MustParseGeneric("5.0")
 
-// warnings are what a person at the terminal should know of a pod that is injected. An API server cuts what is long, so
-// each is short.
+// warnings are what a person at the terminal should know of a pod that is injected. An API server cuts what is long,
+// so each is short.
 func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.Setting) []string {
 	if plan.Form.OnlyReads {
 		return nil
@@ -58,9 +58,9 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 // maxRead is how many containers of a pod have their scripts read. Of more, the names count.
 const maxRead = 4
 
-// setAgain warns of other privileged containers that set a sysctl of the annotation: they run later, so the value that
-// such a container sets is the one that holds. Their commands are read as `convert` reads them. Of a command that is
-// not understood, the names count.
+// setAgain warns of other privileged containers that set a sysctl of the annotation: they run later, so the value
+// that such a container sets is the one that holds. Their commands are read as `convert` reads them. Of a command
+// that is not understood, the names count.
 func setAgain(p *pod.Pod, settings []policy.Setting) []string {
 	var inForce []convert.Assignment
 	var warnings []string

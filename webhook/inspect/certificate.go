@@ -16,8 +16,8 @@ type Certificate struct {
 	Namespace, Secret string
 	// Source is CertManager, SelfManaged or ExistingSecret.
 	Source string
-	// Chain and CA are the PEM of the Secret's tls.crt and ca.crt. The latter may be absent. Found is set if the Secret
-	// exists.
+	// Chain and CA are the PEM of the Secret's tls.crt and ca.crt. The latter may be absent. Found is set if the
+	// Secret exists.
 	Chain, CA []byte
 	Found     bool
 	// NotReady is why cert-manager's Certificate is not Ready; "" if it is, or if there is none.

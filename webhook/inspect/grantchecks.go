@@ -129,8 +129,9 @@ func (g *Grants) Judge(denied map[Account][]string) []Check {
 	return append(checks, g.judgeStray()...)
 }
 
-// judgeStray looks for grants that nothing uses. In the mode generate the leader marks those and removes them after the
-// grace period. In the mode require an administrator applied them, so they are stray only where they have no effect.
+// judgeStray looks for grants that nothing uses. In the mode generate the leader marks those and removes them after
+// the grace period. In the mode require an administrator applied them, so they are stray only where they have no
+// effect.
 func (g *Grants) judgeStray() []Check {
 	var checks []Check
 	refs := g.OtherRefs.Clone()

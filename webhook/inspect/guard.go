@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Guard is the policies and bindings that hold namespaces to a standard: those that an API server has, others among them, or
-// those that this version renders.
+// Guard is the policies and bindings that hold namespaces to a standard: those that an API server has, others among
+// them, or those that this version renders.
 type Guard struct {
 	Policies []admissionregistrationv1.ValidatingAdmissionPolicy
 	Bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding
@@ -34,10 +34,12 @@ func NewGuard[T runtime.Object](objects []T) Guard {
 	return g
 }
 
-// chosen are the variables that an administrator's configuration fills in. They differ between installations of one version.
+// chosen are the variables that an administrator's configuration fills in. They differ between installations of one
+// version.
 var chosen = []string{"images", "guestHandlers", "kubeletSysctls"}
 
-// Excludes reports whether a policy of the installed guard g leaves out a namespace with these labels, whatever its bindings select.
+// Excludes reports whether a policy of the installed guard g leaves out a namespace with these labels, whatever its
+// bindings select.
 func (g Guard) Excludes(rendered Guard, namespace map[string]string) bool {
 	return slices.ContainsFunc(rendered.Policies, func(want admissionregistrationv1.ValidatingAdmissionPolicy) bool {
 		p := g.policy(want.Name)
@@ -54,8 +56,8 @@ func (g Guard) policy(name string) *admissionregistrationv1.ValidatingAdmissionP
 	return nil
 }
 
-// Covers returns an error unless the installed guard g does in a namespace with these labels what the rendered guard would: the
-// same policies, bound so that they deny.
+// Covers returns an error unless the installed guard g does in a namespace with these labels what the rendered guard
+// would: the same policies, bound so that they deny.
 func (g Guard) Covers(rendered Guard, namespace map[string]string) error {
 	for _, want := range rendered.Policies {
 		binding := rendered.bindingOf(want.Name, namespace)
@@ -86,8 +88,8 @@ func (g Guard) bindingOf(policy string, namespace map[string]string) *admissionr
 	return nil
 }
 
-// denies looks for an installed binding that does at least what the rendered one does, and otherwise says what keeps the one with
-// its name from it.
+// denies looks for an installed binding that does at least what the rendered one does, and otherwise says what keeps
+// the one with its name from it.
 func (g Guard) denies(want admissionregistrationv1.ValidatingAdmissionPolicyBinding, namespace map[string]string) error {
 	problem := "is not installed"
 	for _, b := range g.Bindings {
@@ -121,8 +123,8 @@ func lacking(have, want admissionregistrationv1.ValidatingAdmissionPolicyBinding
 	return ""
 }
 
-// differences names the fields of a policy's spec that are not as wanted. The API server's defaults are no difference, nor is the
-// choice of namespaces, which Excludes judges.
+// differences names the fields of a policy's spec that are not as wanted. The API server's defaults are no
+// difference, nor is the choice of namespaces, which Excludes judges.
 func differences(have, want admissionregistrationv1.ValidatingAdmissionPolicy) []string {
 	a, b := normalized(have.Spec), normalized(want.Spec)
 	var fields []string

@@ -21,7 +21,8 @@ func render(t *testing.T, config guard.Config) Guard {
 	return NewGuard(objects)
 }
 
-// installed is the guard as an API server returns it: with another choice of images and handlers, and with the defaults.
+// installed is the guard as an API server returns it: with another choice of images and handlers, and with the
+// defaults.
 func installed(t *testing.T) Guard {
 	t.Helper()
 	g := render(t, guard.Config{Images: []string{"registry.example.com/busybox:1.37", "busybox:1.36"}, GuestHandlers: []string{"kata"}})

@@ -56,8 +56,9 @@ func (g Guarding) problems() []string {
 	return problems
 }
 
-// Judge says whether the guard is complete, is that of this version and of the cluster's Kubernetes, and knows what the
-// server injects. Where it is not complete, it names those of the namespaces that nothing holds to their standard.
+// Judge says whether the guard is complete, is that of this version and of the cluster's Kubernetes, and knows what
+// the server injects. Where it is not complete, it names those of the namespaces that nothing holds to their
+// standard.
 func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 	problems := g.problems()
 	if len(problems) == 0 {

@@ -1,6 +1,6 @@
-// Package inspect judges what is in files or in a cluster, and says what a person should change or know: keys that have no effect,
-// the standard that holds in a namespace, an installed guard that differs from the rendered one, and workloads that the guard would
-// reject. It is pure: it neither reads a cluster nor changes anything.
+// Package inspect judges what is in files or in a cluster, and says what a person should change or know: keys that
+// have no effect, the standard that holds in a namespace, an installed guard that differs from the rendered one, and
+// workloads that the guard would reject. It is pure: it neither reads a cluster nor changes anything.
 package inspect
 
 import (

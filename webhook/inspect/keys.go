@@ -35,8 +35,8 @@ func (k key) kind() string {
 	return annotations
 }
 
-// Keys reports the keys of the project that have no effect where they are, but for those in the pod templates at locations: the decision
-// on the pod reports those.
+// Keys reports the keys of the project that have no effect where they are, but for those in the pod templates at
+// locations: the decision on the pod reports those.
 //
 //	where                                        is
 //	a key in the metadata above a pod template   an error that names the template's path
@@ -131,8 +131,8 @@ func inTemplate(path []string, locations []workload.Location) bool {
 	})
 }
 
-// locationFor returns the template that a key is probably meant for: the one that has most of the path in common. above reports whether
-// the key is in the metadata of something that the template is a part of.
+// locationFor returns the template that a key is probably meant for: the one that has most of the path in common.
+// above reports whether the key is in the metadata of something that the template is a part of.
 func locationFor(k key, locations []workload.Location) (found *workload.Location, above bool) {
 	parent := k.path
 	if isMetadata(k.path) || len(k.path) > 2 && k.path[len(k.path)-2] == "metadata" {
@@ -151,7 +151,8 @@ func locationFor(k key, locations []workload.Location) (found *workload.Location
 	return found, above
 }
 
-// sameInTemplate reports whether a template has the key too, with the same value: tools such as kustomize add an annotation everywhere.
+// sameInTemplate reports whether a template has the key too, with the same value: tools such as kustomize add an
+// annotation everywhere.
 func sameInTemplate(o Object, k key, nearest injection.PodKey, location workload.Location) bool {
 	in := workload.At(o.JSON, append(slices.Clip(location.Path), "metadata", nearest.Kind, k.name))
 	return in.Exists() && in.String() == k.value.String()
@@ -159,7 +160,8 @@ func sameInTemplate(o Object, k key, nearest injection.PodKey, location workload
 
 func isMetadata(path []string) bool { return len(path) == 2 && path[0] == "metadata" }
 
-// isBuiltIn reports whether a kind is one of Kubernetes itself, or of the project. None of these hold pods, apart from those of the table.
+// isBuiltIn reports whether a kind is one of Kubernetes itself, or of the project. None of these hold pods, apart
+// from those of the table.
 func isBuiltIn(o Object) bool {
 	group, _, found := strings.Cut(o.APIVersion, "/")
 	return !found && o.APIVersion != "" || found && (!strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") || group == v1alpha1.GroupName)

@@ -11,8 +11,8 @@ func Levels() []string {
 	return []string{string(psaapi.LevelBaseline), string(psaapi.LevelRestricted), string(psaapi.LevelPrivileged)}
 }
 
-// CurrentLevel returns the standard that a namespace's labels hold its containers to. Without any label that is the cluster's
-// default, which a namespace does not show: baseline stands for it, as it does for the guard.
+// CurrentLevel returns the standard that a namespace's labels hold its containers to. Without any label that is the
+// cluster's default, which a namespace does not show: baseline stands for it, as it does for the guard.
 func CurrentLevel(labels map[string]string) string {
 	if _, byPodSecurity := labels[psaapi.EnforceLevelLabel]; !byPodSecurity && !isGuarded(labels) {
 		return string(psaapi.LevelBaseline)

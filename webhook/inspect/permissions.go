@@ -62,7 +62,8 @@ func Escalate() Permission {
 	return Permission{Verb: "escalate", Group: rbacv1.GroupName, Resource: "clusterroles"}
 }
 
-// GrantedPermissions are the rights of the server. A caller without the verb "escalate" must hold each of them to grant it.
+// GrantedPermissions are the rights of the server. A caller without the verb "escalate" must hold each of them to
+// grant it.
 func GrantedPermissions() ([]Permission, error) {
 	var role rbacv1.ClusterRole
 	if err := templates.Decode(templates.Install, "install/clusterrole.yaml", &role); err != nil {

@@ -30,8 +30,8 @@ func (v Violation) String() string {
 	return fmt.Sprintf("%s %q: %s", v.Workload.Kind, v.Workload.Name, v.Why)
 }
 
-// Violations judges workloads by a standard as the guard does: with Pod Security admission's own checks, on every container but
-// the injected one, whose image is one of images.
+// Violations judges workloads by a standard as the guard does: with Pod Security admission's own checks, on every
+// container but the injected one, whose image is one of images.
 func Violations(workloads []Workload, level string, images []string) ([]Violation, error) {
 	parsed, err := psaapi.ParseLevel(level)
 	if err != nil {

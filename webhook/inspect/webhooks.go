@@ -58,8 +58,8 @@ func validating(c *admissionregistrationv1.ValidatingWebhookConfiguration) *Webh
 	return w
 }
 
-// FindWebhooks finds ours among the configurations of a cluster: an administrator chooses their name, but not those of
-// the entries.
+// FindWebhooks finds ours among the configurations of a cluster: an administrator chooses their name, but not those
+// of the entries.
 func FindWebhooks(
 	pods []admissionregistrationv1.MutatingWebhookConfiguration,
 	workloads []admissionregistrationv1.ValidatingWebhookConfiguration,

@@ -112,8 +112,8 @@ func copyNode(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-// expandMerge writes out the merge keys of a mapping when one of them gives it the key name. Of pairs with the same key
-// the last one counts, as in the parser that kubectl uses.
+// expandMerge writes out the merge keys of a mapping when one of them gives it the key name. Of pairs with the same
+// key the last one counts, as in the parser that kubectl uses.
 func (t *tree) expandMerge(mapping *yaml.Node, name string) {
 	merged := &yaml.Node{Kind: yaml.MappingNode}
 	addMerged(merged, mapping)

@@ -15,8 +15,8 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// MaxSize is the largest manifest that is read, in bytes. A cluster's whole state is smaller; a mistake such as a disk
-// image is not.
+// MaxSize is the largest manifest that is read, in bytes. A cluster's whole state is smaller; a mistake such as a
+// disk image is not.
 const MaxSize = 64 << 20
 
 // byteOrderMark may open a file. It is kept, and no parser sees it.
@@ -112,7 +112,8 @@ func parseNodes(text string) (*yaml.Node, error) {
 	return &root, nil
 }
 
-// surrogate is one half of a character that JSON writes as two escapes. YAML does not know these, nor an escaped slash.
+// surrogate is one half of a character that JSON writes as two escapes. YAML does not know these, nor an escaped
+// slash.
 var surrogate = regexp.MustCompile(`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
 
 // withYAMLEscapes puts other characters there, as long. The nodes of a JSON document serve only to find positions.

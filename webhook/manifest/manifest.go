@@ -22,8 +22,8 @@ import (
 
 // Template is one pod template found in a manifest.
 type Template struct {
-	// APIVersion, Kind, Name and Namespace are those of the workload that holds the template, "" where not stated. Name
-	// may be its generateName.
+	// APIVersion, Kind, Name and Namespace are those of the workload that holds the template, "" where not stated.
+	// Name may be its generateName.
 	APIVersion, Kind, Name, Namespace string
 	// Path leads to the template within its document: nil for a Pod, spec.template for a Deployment,
 	// items[2].spec.template in a List.

@@ -71,8 +71,8 @@ func (s *splicer) entryLine(n *yaml.Node, i int) int {
 	return line
 }
 
-// indentOf returns how far the keys or dashes of a block collection are indented, going by the entry at index i; -1 if
-// the text there is something else, such as an anchor.
+// indentOf returns how far the keys or dashes of a block collection are indented, going by the entry at index i; -1
+// if the text there is something else, such as an anchor.
 func (s *splicer) indentOf(n *yaml.Node, i int) int {
 	if n.Kind == yaml.MappingNode {
 		return n.Content[i].Column - 1
@@ -83,8 +83,8 @@ func (s *splicer) indentOf(n *yaml.Node, i int) int {
 	return n.Column - 1
 }
 
-// lastLine returns the last line of a node in block context, without the comments and blank lines after it. end is the
-// line where the next thing starts.
+// lastLine returns the last line of a node in block context, without the comments and blank lines after it. end is
+// the line where the next thing starts.
 func (s *splicer) lastLine(n *yaml.Node, end int) int {
 	leaf := s.original(n)
 	for last := leaf; last != nil; last = s.lastOld(last, len(last.Content)) {
@@ -153,7 +153,8 @@ func (s *splicer) lineAt(offset int) int {
 	return sort.SearchInts(s.starts, offset+1)
 }
 
-// columnStep is how many columns apart the known offsets within a line are. JSON can have all of its text in one line.
+// columnStep is how many columns apart the known offsets within a line are. JSON can have all of its text in one
+// line.
 const columnStep = 256
 
 // offset returns where in the text a node of the old document starts. The parser counts columns in characters.

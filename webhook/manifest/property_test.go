@@ -159,8 +159,8 @@ func TestPodsInAnyBlockStyleGetLinesAddedAndNothingElse(t *testing.T) {
 	}
 }
 
-// paths returns the path of every value below one, and whether its entry can go by whole lines: it is neither the only
-// one of its collection nor written behind a dash.
+// paths returns the path of every value below one, and whether its entry can go by whole lines: it is neither the
+// only one of its collection nor written behind a dash.
 func paths(value gjson.Result, path string, found map[string]bool) {
 	if !value.IsArray() && !value.IsObject() {
 		return

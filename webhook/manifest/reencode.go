@@ -6,8 +6,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// reencode returns the document with its content encoded again from t: comments and quotes stay, blank lines go. It is
-// what remains where text cannot be added without a change elsewhere. JSON documents never need it.
+// reencode returns the document with its content encoded again from t: comments and quotes stay, blank lines go. It
+// is what remains where text cannot be added without a change elsewhere. JSON documents never need it.
 func (d *document) reencode(t *tree) (string, bool) {
 	if d.isJSON {
 		return "", false

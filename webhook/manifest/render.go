@@ -67,8 +67,8 @@ func (l layout) value(n *yaml.Node, indent int) string {
 	return "\n" + b.String()
 }
 
-// isLiteral reports whether a new string is written as a literal block: it has several lines, which read there as they
-// are written.
+// isLiteral reports whether a new string is written as a literal block: it has several lines, which read there as
+// they are written.
 func isLiteral(n *yaml.Node) bool {
 	text, ended := strings.CutSuffix(n.Value, "\n")
 	return n.Kind == yaml.ScalarNode && n.Tag == "!!str" && ended && strings.Contains(text, "\n") &&

@@ -157,8 +157,8 @@ func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout, next int) {
 	s.insertLines(old.Line+1, l.value(value, entry[0].Column-1)[1:])
 }
 
-// replaceLiteral writes a text over the lines of a literal block, whose first line stays; false if either is something
-// else.
+// replaceLiteral writes a text over the lines of a literal block, whose first line stays; false if either is
+// something else.
 func (s *splicer) replaceLiteral(value, old *yaml.Node, next int) bool {
 	if old.Style&yaml.LiteralStyle == 0 || !isLiteral(value) || old.Value == "" {
 		return false

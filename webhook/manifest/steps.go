@@ -140,8 +140,8 @@ func (d *document) apply(s step) (string, error) {
 	return "", errUneditable
 }
 
-// applyAtAnchors carries out a step that only adds, in a document whose templates share text by anchors: at the anchor,
-// for all that use it. The result holds only if that is what the step asks for.
+// applyAtAnchors carries out a step that only adds, in a document whose templates share text by anchors: at the
+// anchor, for all that use it. The result holds only if that is what the step asks for.
 func (d *document) applyAtAnchors(s step, want []byte) (string, bool) {
 	if s.removal != nil || d.root == nil || !hasAlias(d.root) {
 		return "", false

@@ -57,7 +57,8 @@ func readQuantities(of func(*container) *corev1.ResourceList) scan.Reader[contai
 	return scan.Object(scan.Fields[container]{"cpu": read(corev1.ResourceCPU), "memory": read(corev1.ResourceMemory)})
 }
 
-// readContainers reads a list of containers. It keeps the whole of one that has the reserved name, or may set sysctls.
+// readContainers reads a list of containers. It keeps the whole of one that has the reserved name, or may set
+// sysctls.
 func readContainers(list *[]Container, c *scan.Cursor) {
 	c.Each(func() {
 		var one container

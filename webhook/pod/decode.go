@@ -6,8 +6,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
-// Decode finds in a pod's JSON what a decision needs, in one pass: a pod may be large, and only a few fields matter. It
-// keeps no part of raw.
+// Decode finds in a pod's JSON what a decision needs, in one pass: a pod may be large, and only a few fields matter.
+// It keeps no part of raw.
 func Decode(raw []byte) (*Pod, error) {
 	pod := newPod()
 	if err := scan.Read(raw, pod, readPod); err != nil {

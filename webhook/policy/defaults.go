@@ -43,8 +43,8 @@ func compileSelector(selector metav1.LabelSelector, path *field.Path) (labels.Se
 	return compiled, nil
 }
 
-// Defaults returns the profiles whose selectors select a pod, by name. There are none in a namespace without the label
-// for them. labelsOfPod is called only where a profile may apply.
+// Defaults returns the profiles whose selectors select a pod, by name. There are none in a namespace without the
+// label for them. labelsOfPod is called only where a profile may apply.
 func (s *Set) Defaults(namespace map[string]string, labelsOfPod func() (map[string]string, error)) ([]*Profile, error) {
 	if len(s.defaults) == 0 || namespace[v1alpha1.DefaultsLabel] != v1alpha1.DefaultsEnabled ||
 		namespace[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
@@ -80,8 +80,8 @@ func (s *Set) DefaultsIn(namespace map[string]string) []string {
 	return applying
 }
 
-// WhyNoDefault says why a profile applies to no pod of a namespace with these labels unless the pod names it; "" if it
-// does apply.
+// WhyNoDefault says why a profile applies to no pod of a namespace with these labels unless the pod names it; "" if
+// it does apply.
 func (s *Set) WhyNoDefault(profile string, namespace map[string]string) string {
 	p := s.profiles[profile]
 	switch {
@@ -98,9 +98,9 @@ func (s *Set) WhyNoDefault(profile string, namespace map[string]string) string {
 	return ""
 }
 
-// AddDefaults puts what the profiles set that apply to a pod by default below what the pod asks for. A profile that the
-// pod names too has its rank from there. Two defaults that disagree are a violation, unless the pod settles it: no
-// order among them could decide.
+// AddDefaults puts what the profiles set that apply to a pod by default below what the pod asks for. A profile that
+// the pod names too has its rank from there. Two defaults that disagree are a violation, unless the pod settles it:
+// no order among them could decide.
 func AddDefaults(asked []Setting, defaults []*Profile, path *field.Path) ([]Setting, []Violation) {
 	var violations []Violation
 	for _, p := range defaults {

@@ -1,5 +1,5 @@
-// Package policy decides which sysctls a pod may set: the rules that hold whatever an administrator says, and then the
-// administrator's own SysctlPolicies. It is pure: it reads no cluster and keeps no state.
+// Package policy decides which sysctls a pod may set: the rules that hold whatever an administrator says, and then
+// the administrator's own SysctlPolicies. It is pure: it reads no cluster and keeps no state.
 package policy
 
 import (

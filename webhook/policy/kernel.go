@@ -8,8 +8,8 @@ import (
 )
 
 // DefaultGuestHandlers are the RuntimeClass handlers that Kata Containers' kata-deploy installs, and "kata", its
-// default. Source: github.com/kata-containers/kata-containers tools/packaging/kata-deploy/runtimeclasses, over all its
-// releases.
+// default. Source: github.com/kata-containers/kata-containers tools/packaging/kata-deploy/runtimeclasses, over all
+// its releases.
 func DefaultGuestHandlers() []string {
 	return []string{
 		"kata",
@@ -37,8 +37,8 @@ func DefaultGuestHandlers() []string {
 	}
 }
 
-// KernelOf says whose kernel the pods of a RuntimeClass run on: their own where the class's label says so, or where its
-// handler is a guest's. Its name never counts: it says nothing of what a node runs. A nil class is the node's own
+// KernelOf says whose kernel the pods of a RuntimeClass run on: their own where the class's label says so, or where
+// its handler is a guest's. Its name never counts: it says nothing of what a node runs. A nil class is the node's own
 // runtime.
 func KernelOf(class *nodev1.RuntimeClass, guestHandlers sets.Set[string]) v1alpha1.Kernel {
 	if class == nil {

@@ -145,8 +145,8 @@ func (r *allowRule) lists(value string) bool {
 	return len(r.oneOf) == 0 || slices.Contains(r.oneOf, value)
 }
 
-// loads returns the kernel module that a value may load on the node, unless the rule lists the value or the pod has its
-// own kernel.
+// loads returns the kernel module that a value may load on the node, unless the rule lists the value or the pod has
+// its own kernel.
 func (r *allowRule) loads(facts Facts, wanted sysctl.Assignment) string {
 	if len(r.oneOf) > 0 || !shared(facts) {
 		return ""

@@ -57,8 +57,8 @@ type Request struct {
 
 // Settings reads what a pod asks for: the sysctls of its profiles in the order in which it names them, and then its
 // own. Its own line wins over a profile's. Two profiles that disagree are an error, unless the pod's own line settles
-// it, or both only raise the value: then the higher one meets both. AddDefaults adds the profiles that apply to the pod
-// without being named.
+// it, or both only raise the value: then the higher one meets both. AddDefaults adds the profiles that apply to the
+// pod without being named.
 func (s *Set) Settings(request Request) ([]Setting, field.ErrorList) {
 	var errs field.ErrorList
 	var own []sysctl.Assignment
@@ -99,8 +99,8 @@ func (d disagreement) String() string {
 		d.first.Assignment, d.second.Assignment)
 }
 
-// ofProfiles returns what profiles of one rank set, and where they disagree about a sysctl that the settings above them
-// do not settle.
+// ofProfiles returns what profiles of one rank set, and where they disagree about a sysctl that the settings above
+// them do not settle.
 func ofProfiles(profiles []*Profile, path *field.Path,
 	above []Setting) (settings []Setting, disagreements []disagreement) {
 	for _, profile := range profiles {

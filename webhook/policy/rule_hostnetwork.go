@@ -3,8 +3,8 @@ package policy
 import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 
 // hostNetwork rejects net.* for a pod in the node's network namespace, where it would change the node. The API server
-// rejects the same in securityContext.sysctls (k8s.io/kubernetes pkg/apis/core/validation, validateSysctls). In a guest
-// kernel there is no node to change.
+// rejects the same in securityContext.sysctls (k8s.io/kubernetes pkg/apis/core/validation, validateSysctls). In a
+// guest kernel there is no node to change.
 var hostNetwork = Rule{
 	Reason: "HostNetwork",
 	Applies: func(pod Facts, s sysctl.Entry) bool {

@@ -12,7 +12,8 @@ import (
 const ReasonUnknownSysctl = "UnknownSysctl"
 
 // UnknownName rejects a name that a policy allows by a pattern only, and that the catalogue does not know. Every
-// granted name has a ClusterRole, so without this rule any pod author could have endlessly many made by way of "net.*".
+// granted name has a ClusterRole, so without this rule any pod author could have endlessly many made by way of
+// "net.*".
 func (s *Set) UnknownName(name string) (reason, message string) {
 	if s.isGrantable(name) {
 		return "", ""
@@ -26,9 +27,9 @@ func (s *Set) UnknownName(name string) (reason, message string) {
 		"\"*\" for the interface alone: a pattern such as net.* covers known names only"
 }
 
-// isGrantable reports whether grants for a name may be made at all. A policy that allows a parameter for any interface
-// stands for the interfaces of pods, whose names are endless too: there, the limits on grants in a namespace are the
-// bound.
+// isGrantable reports whether grants for a name may be made at all. A policy that allows a parameter for any
+// interface stands for the interfaces of pods, whose names are endless too: there, the limits on grants in a
+// namespace are the bound.
 func (s *Set) isGrantable(name string) bool {
 	if s.exactNames.Has(name) || sysctl.IsKnown(name) {
 		return true

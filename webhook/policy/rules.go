@@ -17,9 +17,9 @@ type Rule struct {
 // reported.
 var rules = []Rule{neverOnSharedKernel, nodeLevel, hostNetwork, hostIPC, removedName, hostOnly}
 
-// Evaluate returns every reason why a pod may not set what it asks for, in the order in which it asks; none if it may.
-// The rules of the form that would set them come before the rules above, then the SysctlPolicies, and the kernel's
-// bounds last.
+// Evaluate returns every reason why a pod may not set what it asks for, in the order in which it asks; none if it
+// may. The rules of the form that would set them come before the rules above, then the SysctlPolicies, and the
+// kernel's bounds last.
 func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation {
 	var violations []Violation
 	selected := s.selecting(facts)
@@ -50,8 +50,8 @@ func (s *Set) judge(selected []*Policy, facts Facts, wanted sysctl.Assignment) (
 	return s.UnknownName(wanted.Name)
 }
 
-// Check returns the rule by which a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty if none
-// applies. The message completes a sentence that begins with the sysctl's name.
+// Check returns the rule by which a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty
+// if none applies. The message completes a sentence that begins with the sysctl's name.
 func Check(facts Facts, entry sysctl.Entry) (reason, message string) {
 	return check(rules, facts, entry)
 }

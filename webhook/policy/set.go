@@ -66,8 +66,8 @@ func selecting(policies []*Policy, facts Facts) []*Policy {
 	return selected
 }
 
-// allow asks the policies that select the pod. If none allows the sysctl, the message names the one that comes nearest;
-// of two that are as near, the first.
+// allow asks the policies that select the pod. If none allows the sysctl, the message names the one that comes
+// nearest; of two that are as near, the first.
 func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (reason, message string) {
 	if len(s.policies) == 0 {
 		if onTrial := s.onTrial(facts, wanted); onTrial != "" {

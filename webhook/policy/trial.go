@@ -54,17 +54,18 @@ func IsOnTrial(policy *v1alpha1.SysctlPolicy) bool {
 	return on != nil && len(errs) == 0
 }
 
-// Trial is what the policies on trial that select a pod say of it. All of them are tried together: administrators split
-// one wide policy into several narrow ones.
+// Trial is what the policies on trial that select a pod say of it. All of them are tried together: administrators
+// split one wide policy into several narrow ones.
 type Trial struct {
 	Policies    []string // by name
 	Warn, Audit bool     // whether some of them warns, or audits
-	// Violations are why the pod would be rejected if they were in force, and the policies that they replace were not.
+	// Violations are why the pod would be rejected if they were in force, and the policies that they replace were
+	// not.
 	Violations []Violation
 }
 
-// Try returns what the policies on trial say of a pod that the policies in force allow; nil if they would allow it too,
-// or none selects it.
+// Try returns what the policies on trial say of a pod that the policies in force allow; nil if they would allow it
+// too, or none selects it.
 func (s *Set) Try(facts Facts, settings []Setting) *Trial {
 	trying := selecting(s.trials, facts)
 	if len(trying) == 0 {

@@ -1,5 +1,6 @@
-// Package regular reads regular files up to a size limit. A path from a command line or a directory may lead to a named
-// pipe without a writer or to an endless device, also by a symbolic link. os.ReadFile would never return from either.
+// Package regular reads regular files up to a size limit. A path from a command line or a directory may lead to a
+// named pipe without a writer or to an endless device, also by a symbolic link. os.ReadFile would never return from
+// either.
 package regular
 
 import (

@@ -1,13 +1,13 @@
-// Package scan reads a few fields of a JSON document in one pass, without decoding the rest. It is as strict as a full
-// decode: the whole text must be valid JSON in UTF-8. A duplicate field and a field of the wrong type are errors that
-// name the field, because two readers could understand such a document differently. Names are case-sensitive, as in the
-// API server.
+// Package scan reads a few fields of a JSON document in one pass, without decoding the rest. It is as strict as a
+// full decode: the whole text must be valid JSON in UTF-8. A duplicate field and a field of the wrong type are errors
+// that name the field, because two readers could understand such a document differently. Names are case-sensitive, as
+// in the API server.
 //
 // The results are copies, so the caller may overwrite the text afterwards.
 //
-// A full decode of every pod would cost 0.2 ms more for a small pod and 4 ms more for one of 60 KB. Package jsontext of
-// encoding/json/v2 reads tokens without decoding, with the same checks. It replaces this package when the project's Go
-// has it without GOEXPERIMENT.
+// A full decode of every pod would cost 0.2 ms more for a small pod and 4 ms more for one of 60 KB. Package jsontext
+// of encoding/json/v2 reads tokens without decoding, with the same checks. It replaces this package when the
+// project's Go has it without GOEXPERIMENT.
 package scan
 
 import (

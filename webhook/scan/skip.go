@@ -108,7 +108,8 @@ func literalEnd(text []byte, at int, word string) int {
 	return -1
 }
 
-// numberEnd follows RFC 8259, section 6: an optional minus, an integer without leading zeros, a fraction, an exponent.
+// numberEnd follows RFC 8259, section 6: an optional minus, an integer without leading zeros, a fraction, an
+// exponent.
 func numberEnd(text []byte, at int) int {
 	if at < len(text) && text[at] == '-' {
 		at++
@@ -146,17 +147,17 @@ func digitsEnd(text []byte, at int) int {
 }
 
 // stringEnd takes the offset of a string's opening quote. It also returns whether the string has escapes, and records
-// non-ASCII bytes in high. Most of a pod is inside strings, so reading eight bytes at a time makes the whole scan about
-// twice as fast.
+// non-ASCII bytes in high. Most of a pod is inside strings, so reading eight bytes at a time makes the whole scan
+// about twice as fast.
 func stringEnd(text []byte, at int, high uint64) (end int, escaped bool, _ uint64) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for at++; at < len(text); {
 		if at+8 <= len(text) {
 			word := binary.LittleEndian.Uint64(text[at:])
 			high |= word
-			// The high bit of a byte is set if the byte is below 0x21 (in the first word: a quote, which becomes 0x20,
-			// or a control character) or zero (in the second word: a backslash). A borrow can set a false bit above a
-			// true one, but never below: the lowest bit is right.
+			// The high bit of a byte is set if the byte is below 0x21 (in the first word: a quote, which becomes
+			// 0x20, or a control character) or zero (in the second word: a backslash). A borrow can set a false bit
+			// above a true one, but never below: the lowest bit is right.
 			quote, backslash := word^(ones*('"'^' ')), word^(ones*'\\')
 			hits := (((quote - ones*0x21) &^ quote) | ((backslash - ones) &^ backslash)) & highs
 			if hits == 0 {

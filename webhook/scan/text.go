@@ -17,7 +17,8 @@ func (c *Cursor) Text(expected ...string) string {
 	return string(text)
 }
 
-// Texts reads a list of strings. Any other value, in the list or in its place, and a list that is too long, are errors.
+// Texts reads a list of strings. Any other value, in the list or in its place, and a list that is too long, are
+// errors.
 func (c *Cursor) Texts() []string {
 	var texts []string
 	c.each(func() { texts = append(texts, c.Text()) })

@@ -15,7 +15,8 @@ import (
 const (
 	// RejectedReason is that of the Events that sysctl-injector writes at the workload above a pod's controller.
 	RejectedReason = "SysctlRefused"
-	// FailedCreateReason is that of the Events that Kubernetes' controllers write. Only those that name sysctl-injector count.
+	// FailedCreateReason is that of the Events that Kubernetes' controllers write. Only those that name
+	// sysctl-injector count.
 	FailedCreateReason = "FailedCreate"
 )
 
@@ -107,8 +108,8 @@ func reasonIn(message string) string {
 	return unknownRejection
 }
 
-// Merge returns each rejection once, the last first. Where an Event is at a workload and another at the controller below it, the
-// one at the workload stays.
+// Merge returns each rejection once, the last first. Where an Event is at a workload and another at the controller
+// below it, the one at the workload stays.
 func Merge(all []Rejection) []Rejection {
 	above := map[types.UID]bool{}
 	for _, r := range all {

@@ -1,4 +1,5 @@
-// Package status judges from a pod whether its sysctls took effect, and from an Event which workload's pods were rejected and why.
+// Package status judges from a pod whether its sysctls took effect, and from an Event which workload's pods were
+// rejected and why.
 //
 // It is pure. The lists and the output are those of the command `sysctl-injector status`.
 package status
@@ -34,7 +35,8 @@ const (
 	Unknown State = "Unknown"
 )
 
-// NativeForm is the form of a pod that needs no init container: Kubernetes sets its sysctls by spec.securityContext.sysctls.
+// NativeForm is the form of a pod that needs no init container: Kubernetes sets its sysctls by
+// spec.securityContext.sysctls.
 const NativeForm = "native"
 
 // verifyForm is the form whose init container only reads.
@@ -117,7 +119,8 @@ func Of(pod *corev1.Pod) Pod {
 	return p
 }
 
-// sysctlForbidden is why a kubelet rejects a pod with native sysctls that it does not allow (k8s.io/kubernetes pkg/kubelet/sysctl).
+// sysctlForbidden is why a kubelet rejects a pod with native sysctls that it does not allow (k8s.io/kubernetes
+// pkg/kubelet/sysctl).
 const sysctlForbidden = "SysctlForbidden"
 
 func hasContainer(pod *corev1.Pod) bool {
@@ -171,7 +174,8 @@ func (p *Pod) failed(ended *corev1.ContainerStateTerminated) {
 	}
 }
 
-// ofNative judges a pod without an init container of ours: the kubelet sets the sysctls before it starts any container.
+// ofNative judges a pod without an init container of ours: the kubelet sets the sysctls before it starts any
+// container.
 func (p *Pod) ofNative(pod *corev1.Pod) {
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for i := range list {

@@ -60,9 +60,9 @@ func (o Operator) String() string {
 	return "="
 }
 
-// The grammar of what Assignment.String returns, as regular expressions in the syntax that Go and CEL share. The guard
-// matches the container's arguments with them. They leave out lengths, which would make an expression long and costly
-// to match.
+// The grammar of what Assignment.String returns, as regular expressions in the syntax that Go and CEL share. The
+// guard matches the container's arguments with them. They leave out lengths, which would make an expression long and
+// costly to match.
 const (
 	// PlainArgument matches "name=value", which `sysctl -w` understands.
 	PlainArgument = `^` + nameExpression + `=` + valueExpression + `$`

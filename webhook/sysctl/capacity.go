@@ -2,9 +2,9 @@ package sysctl
 
 import "strings"
 
-// capacities are limits that people set in order to raise them, and what a new network or IPC namespace starts with on
-// the kernels of today. An old tuning list that sets such a limit often lowers it. Other sysctls are left out: a lower
-// tcp_fin_timeout is meant to be lower.
+// capacities are limits that people set in order to raise them, and what a new network or IPC namespace starts with
+// on the kernels of today. An old tuning list that sets such a limit often lowers it. Other sysctls are left out: a
+// lower tcp_fin_timeout is meant to be lower.
 //
 // Source: the file named, read in Linux 5.10 and 6.12. TCP's buffers are those of a node with a gigabyte of memory or
 // more, and the lower default where two kernels differ; a test compares all with the running kernel.

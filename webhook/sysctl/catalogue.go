@@ -11,8 +11,9 @@ type Entry struct {
 	Name  string
 	Scope Scope
 
-	// HostOnly says, for a name of network scope, why it cannot be set in a pod's own network namespace: absent there,
-	// read-only there, rejected whatever the value, or not isolated though writable. nil when it can be set there.
+	// HostOnly says, for a name of network scope, why it cannot be set in a pod's own network namespace: absent
+	// there, read-only there, rejected whatever the value, or not isolated though writable. nil when it can be set
+	// there.
 	HostOnly *Note
 
 	// NamespacedSince is the Linux release ("4.15") from which each namespace has a copy, where that is 4.x or later;
@@ -23,8 +24,8 @@ type Entry struct {
 	// when it is unsafe.
 	SafeSince string
 
-	// Forbidden says why it is never set on a shared kernel, whatever a policy allows: it runs code, stops the node or
-	// takes protection away. nil for all others.
+	// Forbidden says why it is never set on a shared kernel, whatever a policy allows: it runs code, stops the node
+	// or takes protection away. nil for all others.
 	Forbidden *Note
 }
 

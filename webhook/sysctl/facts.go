@@ -24,11 +24,11 @@ var nodeDefaults = []string{
 	"net.unix.max_dgram_qlen",
 }
 
-// conditions are names whose bounds follow something else, and what that is. They complete a sentence that begins with
-// the sysctl's name.
+// conditions are names whose bounds follow something else, and what that is. They complete a sentence that begins
+// with the sysctl's name.
 //
-// Source: Linux net/ipv6/addrconf.c, addrconf_sysctl_mtu and addrconf_sysctl_addr_gen_mode; net/core/sysctl_net_core.c,
-// rps_default_mask_sysctl; net/mptcp/ctrl.c, proc_scheduler and proc_path_manager.
+// Source: Linux net/ipv6/addrconf.c, addrconf_sysctl_mtu and addrconf_sysctl_addr_gen_mode;
+// net/core/sysctl_net_core.c, rps_default_mask_sysctl; net/mptcp/ctrl.c, proc_scheduler and proc_path_manager.
 var conditions = map[string]string{
 	"net.core.rps_default_mask":     "takes a hexadecimal mask of the node's processors",
 	"net.mptcp.path_manager":        "takes what the node lists in net.mptcp.available_path_managers",

@@ -7,8 +7,8 @@ const (
 )
 
 // neverShared are the names that are rejected on a shared kernel whatever a policy allows. All are of node scope (a
-// test sees to it), which alone would reject them; the table is there so that no later rule opens them by accident, and
-// to tell the person why.
+// test sees to it), which alone would reject them; the table is there so that no later rule opens them by accident,
+// and to tell the person why.
 var neverShared = []row{
 	// They make the kernel run a program as root, outside every container.
 	{"fs.binfmt_misc.*", "makes the node run an interpreter of the writer's choice for other pods' programs",

@@ -5,10 +5,10 @@
 //
 //	sudo env PATH="$PATH" go generate ./webhook/sysctl
 //
-// It needs Linux, root (to make a network namespace) and the first network namespace: not a container, unless it shares
-// the host's network. The answer depends on the kernel's release and modules (nf_conntrack, br_netfilter, ...): load
-// them first, read the diff, and prefer the newest kernel, since names only ever move from the node into the
-// namespaces. Facts that none of these kernels shows belong in hostonly.go, by hand, with their sources.
+// It needs Linux, root (to make a network namespace) and the first network namespace: not a container, unless it
+// shares the host's network. The answer depends on the kernel's release and modules (nf_conntrack, br_netfilter,
+// ...): load them first, read the diff, and prefer the newest kernel, since names only ever move from the node into
+// the namespaces. Facts that none of these kernels shows belong in hostonly.go, by hand, with their sources.
 package main
 
 import (
@@ -70,8 +70,8 @@ func run() error {
 	if _, ok := first["net.core.netdev_max_backlog"]; !ok {
 		return errors.New("net.core.netdev_max_backlog is not here: this is not the first network namespace")
 	}
-	// The kernel shows /proc/sys/net by the namespace of the thread that looks; this goroutine, and the thread with it,
-	// ends with the program.
+	// The kernel shows /proc/sys/net by the namespace of the thread that looks; this goroutine, and the thread with
+	// it, ends with the program.
 	runtime.LockOSThread()
 	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("make a network namespace (run as root): %w", err)
@@ -130,8 +130,8 @@ func writable() (map[string]bool, error) {
 	return names, err
 }
 
-// ofInterface reports whether a name is of one network interface (net/ipv4/conf/eth0/forwarding): a pod has interfaces
-// of its own, so comparing those of the machine would tell nothing.
+// ofInterface reports whether a name is of one network interface (net/ipv4/conf/eth0/forwarding): a pod has
+// interfaces of its own, so comparing those of the machine would tell nothing.
 func ofInterface(segments []string) bool {
 	for i, segment := range segments[:len(segments)-1] {
 		if segment == "conf" || segment == "neigh" {

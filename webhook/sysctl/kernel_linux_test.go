@@ -16,8 +16,8 @@ import (
 )
 
 // TestNetworkNamesAgainstTheKernel compares the catalogue with a new network namespace of the running kernel: what is
-// not host-only there must be writable, and what is host-only must not be. Names that a smaller kernel lacks are passed
-// over.
+// not host-only there must be writable, and what is host-only must not be. Names that a smaller kernel lacks are
+// passed over.
 func TestNetworkNamesAgainstTheKernel(t *testing.T) {
 	running := strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease"))
 	if version.MustParseGeneric(running).LessThan(version.MustParseGeneric(observedOnRelease)) {
@@ -175,8 +175,8 @@ func listIn(t *testing.T, namespace int, folders ...string) map[string]fs.FileMo
 	return files
 }
 
-// within runs f in new namespaces: on a thread of its own, which ends with it, since /proc/sys shows the namespaces of
-// the thread that looks.
+// within runs f in new namespaces: on a thread of its own, which ends with it, since /proc/sys shows the namespaces
+// of the thread that looks.
 func within(t *testing.T, namespaces int, f func() error) {
 	t.Helper()
 	needRoot(t)

@@ -15,8 +15,8 @@ var namesFile string
 var spelledOut = spellOut()
 
 // IsKnown reports whether the catalogue spells out a name that some supported kernel has, or the same name for the
-// interface of which its interface is a VLAN. A name that only a pattern of the catalogue covers is not known: it need
-// not exist.
+// interface of which its interface is a VLAN. A name that only a pattern of the catalogue covers is not known: it
+// need not exist.
 func IsKnown(name string) bool {
 	if parameter, isVLAN := untagged(name); isVLAN {
 		name = parameter

@@ -9,10 +9,10 @@ const CongestionControl = "net.ipv4.tcp_congestion_control"
 // distributions build in or ship, and load themselves.
 var CongestionControls = []string{"bbr", "cubic", "reno"}
 
-// LoadsModule returns the kernel module that setting a value may load on the node, or "" if it loads none but the usual
-// ones. For an unknown congestion control the kernel asks for the module "tcp_" + value, and only then checks whether
-// this network namespace may use it. A container with CAP_NET_ADMIN on the node can so load any module of such a name,
-// tcp_diag too.
+// LoadsModule returns the kernel module that setting a value may load on the node, or "" if it loads none but the
+// usual ones. For an unknown congestion control the kernel asks for the module "tcp_" + value, and only then checks
+// whether this network namespace may use it. A container with CAP_NET_ADMIN on the node can so load any module of
+// such a name, tcp_diag too.
 //
 // Source: Linux net/ipv4/tcp_cong.c, tcp_set_default_congestion_control and tcp_ca_find_autoload.
 func LoadsModule(name, value string) string {

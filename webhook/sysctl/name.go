@@ -11,13 +11,13 @@ import (
 //
 // As in sysctl.d(5), the first separator tells the form, and the other separator is a plain character of a word. Only
 // the name of a network interface has one: net/ipv4/conf/eth0.100/forwarding is net.ipv4.conf.eth0/100.forwarding.
-// There is no other directory below net.ipv4.conf and its like, so net.ipv4.conf.eth0.100.forwarding can only mean the
-// same, and reads as the same.
+// There is no other directory below net.ipv4.conf and its like, so net.ipv4.conf.eth0.100.forwarding can only mean
+// the same, and reads as the same.
 //
 // Only names that match ^[a-z0-9_]+(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+$, with "/" in an interface's word alone, and
-// have at most MaxNameLength bytes pass. That is narrower than sysctl(8) on purpose: sysctl follows ".." in a name out
-// of /proc/sys, and would then write any file there is. Errors are sentences for the person who wrote the name; they do
-// not repeat the name.
+// have at most MaxNameLength bytes pass. That is narrower than sysctl(8) on purpose: sysctl follows ".." in a name
+// out of /proc/sys, and would then write any file there is. Errors are sentences for the person who wrote the name;
+// they do not repeat the name.
 func ParseName(name string) (string, error) {
 	if name == "" {
 		return "", errors.New(`the name is missing: write "name = value"`)
@@ -117,8 +117,8 @@ var (
 		"a network interface that has a dot in its name, as in net/ipv4/conf/eth0.100/forwarding")
 )
 
-// quoteAt quotes the character that starts at s[i], in ASCII so that a look-alike is visible, and a broken character by
-// its byte.
+// quoteAt quotes the character that starts at s[i], in ASCII so that a look-alike is visible, and a broken character
+// by its byte.
 func quoteAt(s string, i int) string {
 	r, size := utf8.DecodeRuneInString(s[i:])
 	if r == utf8.RuneError && size <= 1 {

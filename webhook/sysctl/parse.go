@@ -15,11 +15,11 @@ const (
 	maxEcho = 64
 )
 
-// Parse reads sysctl.conf(5) lines in order, each of them "name = value", or "name >= value", which only raises. Lines
-// that are blank or start with "#" or ";" are skipped, and the "\r" of a CRLF file is dropped. A "-" before the name
-// allows for a kernel that lacks the parameter; unlike in sysctl.conf, it ignores no other error, and only some names
-// may have it. A name without "=" and a text without any assignment are errors: this project exists to end parameters
-// that are silently not set.
+// Parse reads sysctl.conf(5) lines in order, each of them "name = value", or "name >= value", which only raises.
+// Lines that are blank or start with "#" or ";" are skipped, and the "\r" of a CRLF file is dropped. A "-" before the
+// name allows for a kernel that lacks the parameter; unlike in sysctl.conf, it ignores no other error, and only some
+// names may have it. A name without "=" and a text without any assignment are errors: this project exists to end
+// parameters that are silently not set.
 //
 // All problems come at once, each as a field.Error at path with the line in its detail, and then no assignments.
 // The lines after the first MaxAssignments are counted but not read, which bounds the answer to a hostile text.
@@ -118,7 +118,8 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 	return assignment, nil
 }
 
-// cutOperator returns what is left of the operator, and the operator, from what is on both sides of a line's first "=".
+// cutOperator returns what is left of the operator, and the operator, from what is on both sides of a line's first
+// "=".
 func cutOperator(left, right string) (name, operator string) {
 	const inNoValue = "<>!~"
 	name = strings.TrimRight(left, blanks+inNoValue+":+")
@@ -154,7 +155,8 @@ func checkDuplicate(before []Assignment, a Assignment, path *field.Path) *field.
 	return nil
 }
 
-// foldBlanks turns each run of spaces and tabs into one space. The common value, which has none, is returned as it is.
+// foldBlanks turns each run of spaces and tabs into one space. The common value, which has none, is returned as it
+// is.
 func foldBlanks(value string) string {
 	if !strings.Contains(value, "\t") && !strings.Contains(value, "  ") {
 		return value

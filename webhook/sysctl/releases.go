@@ -59,10 +59,10 @@ var safeSince = []release{
 	},
 }
 
-// namespacedSince are names that each network namespace has a copy of only since a Linux release that some node may not
-// have yet. Names whose release is older than 4.0, or could not be traced, are left out. The rows up to 4.15 fit the
-// tables ipv4_table (the first namespace) and ipv4_net_table (each) of net/ipv4/sysctl_net_ipv4.c in trees of 4.9, 4.14
-// and 4.19.
+// namespacedSince are names that each network namespace has a copy of only since a Linux release that some node may
+// not have yet. Names whose release is older than 4.0, or could not be traced, are left out. The rows up to 4.15 fit
+// the tables ipv4_table (the first namespace) and ipv4_net_table (each) of net/ipv4/sysctl_net_ipv4.c in trees of
+// 4.9, 4.14 and 4.19.
 var namespacedSince = []release{
 	{
 		version: "4.5",

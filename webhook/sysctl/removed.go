@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// removed are names that no supported kernel has, with what the catalogue's source trees do not tell: the release that
-// removed them, or the name that took their place. The catalogue has the others.
+// removed are names that no supported kernel has, with what the catalogue's source trees do not tell: the release
+// that removed them, or the name that took their place. The catalogue has the others.
 var removed = []struct {
 	pattern string
 	since   string // Linux release

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Statement is one thing that is known about a sysctl, as a sentence without its subject, and where it can be checked.
+// Statement is one thing that is known about a sysctl, as a sentence without its subject, and where it can be
+// checked.
 type Statement struct {
 	About  string `json:"about"` // a stable word: default, bounds, ...
 	Text   string `json:"text"`

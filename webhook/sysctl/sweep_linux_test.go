@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestSweep writes many values to every name that new network and IPC namespaces have: what the catalogue rejects must
-// fail, or leave the parameter as it was; what it takes without a warning must be taken.
+// TestSweep writes many values to every name that new network and IPC namespaces have: what the catalogue rejects
+// must fail, or leave the parameter as it was; what it takes without a warning must be taken.
 func TestSweep(t *testing.T) {
 	tried := 0
 	inNewNamespaces(t, func(name, path string, mode fs.FileMode) {

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestBusyboxSetsWhatWeRender runs the real `busybox sysctl -w` with the very arguments that go into the container, in
-// network and IPC namespaces of its own, and reads every value back with a second command of the same process tree.
+// TestBusyboxSetsWhatWeRender runs the real `busybox sysctl -w` with the very arguments that go into the container,
+// in network and IPC namespaces of its own, and reads every value back with a second command of the same process
+// tree.
 func TestBusyboxSetsWhatWeRender(t *testing.T) {
 	busybox := needBusybox(t)
 	const text = `
@@ -61,8 +62,8 @@ func TestBusyboxSetsWhatWeRender(t *testing.T) {
 	}
 }
 
-// TestBusyboxWouldFollowTheWayOut shows why names are checked: busybox itself follows ".." out of /proc/sys and writes
-// a file that is there. A busybox that no longer does would be no failure of ours; the test then only says so.
+// TestBusyboxWouldFollowTheWayOut shows why names are checked: busybox itself follows ".." out of /proc/sys and
+// writes a file that is there. A busybox that no longer does would be no failure of ours; the test then only says so.
 func TestBusyboxWouldFollowTheWayOut(t *testing.T) {
 	busybox := needBusybox(t)
 	target := filepath.Join(t.TempDir(), "x")

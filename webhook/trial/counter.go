@@ -1,5 +1,5 @@
-// Package trial counts the pods that policies on trial would have rejected. A count lives in memory: it is 0 after each
-// start of the server.
+// Package trial counts the pods that policies on trial would have rejected. A count lives in memory: it is 0 after
+// each start of the server.
 package trial
 
 import (

@@ -23,8 +23,8 @@ type Location struct {
 	ByShape bool
 }
 
-// Finder finds the pod templates of objects. The zero value knows the kinds of the table, and any other template by its
-// shape.
+// Finder finds the pod templates of objects. The zero value knows the kinds of the table, and any other template by
+// its shape.
 type Finder struct {
 	paths map[schema.GroupKind][]string
 }

@@ -52,7 +52,8 @@ func templatesOf(t *testing.T, content []byte) []manifest.Template {
 	return templates
 }
 
-// admit sends a template's pod through the webhook's handler, which has its grants made by granter, if that is not nil.
+// admit sends a template's pod through the webhook's handler, which has its grants made by granter, if that is not
+// nil.
 func admit(t *testing.T, content []byte, template manifest.Template, granter admission.Granter) []byte {
 	t.Helper()
 	objects, err := objectOptions{}.load(t.Context(), nil)

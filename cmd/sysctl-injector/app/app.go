@@ -26,7 +26,8 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // Run runs the command line and returns its exit code.
 //
-// It leaves signals alone: they end the process wherever it waits, for a person, a file or a server. Only serve handles them.
+// It leaves signals alone: they end the process wherever it waits, for a person, a file or a server. Only serve
+// handles them.
 func Run(args []string, in io.Reader, out, errOut io.Writer) int {
 	return RunAs(programName, args, in, out, errOut)
 }

@@ -29,7 +29,8 @@ func (o *auditOptions) print(out io.Writer, report audit.Report) error {
 	return printAuditTable(out, report)
 }
 
-// printAuditTable prints what fits a terminal: a line for each container, and below it the reasons of those that stay.
+// printAuditTable prints what fits a terminal: a line for each container, and below it the reasons of those that
+// stay.
 func printAuditTable(out io.Writer, report audit.Report) error {
 	width := widthOf(out)
 	c := report.Counts

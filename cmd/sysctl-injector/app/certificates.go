@@ -65,7 +65,8 @@ type tlsMaterial struct {
 	clientCAs   admission.ClientCAs // nil if clients need no certificate
 }
 
-// open returns the material for TLS handshakes and the components that keep it up to date. Config is nil without a cluster.
+// open returns the material for TLS handshakes and the components that keep it up to date. Config is nil without a
+// cluster.
 func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (tlsMaterial, []component, error) {
 	certificate, components, err := o.openCertificate(config, namespace, registry, log)
 	if err != nil || o.clientCAFile == "" {
@@ -76,7 +77,8 @@ func (o *certificateOptions) open(config *rest.Config, namespace string, registr
 	return tlsMaterial{certificate, cas.Pool}, components, nil
 }
 
-// openCertificate returns the served certificate and the components that keep it up to date. Config is nil without a cluster.
+// openCertificate returns the served certificate and the components that keep it up to date. Config is nil without a
+// cluster.
 func (o *certificateOptions) openCertificate(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (getCertificate, []component, error) {
 	const name = "certificate"
 	if o.source == selfManagedCertificate {

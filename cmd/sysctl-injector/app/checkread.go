@@ -81,7 +81,8 @@ func (r *checkReader) apiServer() (inspect.APIServer, error) {
 	return server, nil
 }
 
-// find reads an object. One that does not exist, or is of a kind that does not exist, is not found, which is no error.
+// find reads an object. One that does not exist, or is of a kind that does not exist, is not found, which is no
+// error.
 func (r *checkReader) find(ctx context.Context, object client.Object, namespace, name string) (found bool, err error) {
 	err = r.cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
 	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {

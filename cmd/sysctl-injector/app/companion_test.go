@@ -113,7 +113,8 @@ func filesOf(t *testing.T, dir string) []string {
 	return files
 }
 
-// servesResources starts an API server that serves some resources, by their group and version, and returns a kubeconfig for it.
+// servesResources starts an API server that serves some resources, by their group and version, and returns a
+// kubeconfig for it.
 func servesResources(t *testing.T, resources map[string]string) (kubeconfig string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -179,7 +180,8 @@ func TestCompanionNeedsTheClusterThatIsNamed(t *testing.T) {
 	}
 }
 
-// The pod's own containers keep what OpenShift gave them before, as far as constraints can provide it. The user is what they cannot.
+// The pod's own containers keep what OpenShift gave them before, as far as constraints can provide it. The user is
+// what they cannot.
 func TestCompanionKeepsTheGroupAndTheLevelOfANamespaceOnOpenShift(t *testing.T) {
 	code, out, errOut := run(t, "", "companion", "--backend", "scc", "-f", "testdata/companion/uid-range.yaml")
 	const want = "Warning: StatefulSet \"accounts\": containers without runAsUser: \"accounts\". If the pod is created with the init container already in it (as by `sysctl-injector inject`), " +

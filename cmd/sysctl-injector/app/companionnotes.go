@@ -19,7 +19,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// askForBackend asks the cluster, where one is named, which backend it needs. It takes that one unless the person names another.
+// askForBackend asks the cluster, where one is named, which backend it needs. It takes that one unless the person
+// names another.
 func (o *companionOptions) askForBackend(cmd *cobra.Command) error {
 	if !o.isNamed(cmd) {
 		return nil

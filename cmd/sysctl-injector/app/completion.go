@@ -39,8 +39,8 @@ func completeFlag(cmd *cobra.Command, name string, complete cobra.CompletionFunc
 	}
 }
 
-// namesOf returns the names of all objects of a kind that is in no namespace, as far as the person may list them; none where the cluster
-// does not answer.
+// namesOf returns the names of all objects of a kind that is in no namespace, as far as the person may list them;
+// none where the cluster does not answer.
 func (o *clientOptions) namesOf(kind schema.GroupVersionKind) []string {
 	config, err := o.restConfig()
 	if err != nil {

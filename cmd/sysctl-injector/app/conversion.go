@@ -75,7 +75,8 @@ func (c *conversion) file(f file) ([]byte, error) {
 	return content, c.check(content, find, changed)
 }
 
-// template inspects a pod template, and returns the operations that convert it, if the webhook would admit its pods then.
+// template inspects a pod template, and returns the operations that convert it, if the webhook would admit its pods
+// then.
 func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation {
 	one := item{file: f.name, line: t.Line, object: fmt.Sprintf("%s %q", t.Kind, t.Name)}
 	result, err := convert.Inspect(t.Pod, c.kernelOf(t))
@@ -177,8 +178,8 @@ func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Opera
 	return loosened(before, after)
 }
 
-// loosened says which value of a profile a line of the pod's own would take the place of, although the container only raises it or leaves it
-// alone where it is missing; "" if there is none.
+// loosened says which value of a profile a line of the pod's own would take the place of, although the container only
+// raises it or leaves it alone where it is missing; "" if there is none.
 func loosened(before, after injection.Outcome) string {
 	for _, own := range after.Sysctls {
 		for _, profile := range before.Sysctls {
@@ -191,7 +192,8 @@ func loosened(before, after injection.Outcome) string {
 	return ""
 }
 
-// check reads the result back: the webhook has to admit what was written, and a second conversion has to change nothing.
+// check reads the result back: the webhook has to admit what was written, and a second conversion has to change
+// nothing.
 func (c *conversion) check(content []byte, find manifest.Find, changed map[string]bool) error {
 	_, err := manifest.RewriteFound(content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 		if !changed[t.Path.String()] {

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestConvertGolden converts the manifests of testdata/convert. For each, testdata/converted has the exit code with the report, and the
-// manifest if it changes.
+// TestConvertGolden converts the manifests of testdata/convert. For each, testdata/converted has the exit code with
+// the report, and the manifest if it changes.
 func TestConvertGolden(t *testing.T) {
 	paths, err := filepath.Glob("testdata/convert/*")
 	if err != nil || len(paths) == 0 {
@@ -197,7 +197,8 @@ func TestConvertReportsNativeSysctls(t *testing.T) {
 	}
 }
 
-// As a KRM function, convert reads a ResourceList and writes one. The strategy native-first of inject makes the way back at admission.
+// As a KRM function, convert reads a ResourceList and writes one. The strategy native-first of inject makes the way
+// back at admission.
 func TestConvertNativeInAResourceList(t *testing.T) {
 	const list = `apiVersion: config.kubernetes.io/v1
 kind: ResourceList

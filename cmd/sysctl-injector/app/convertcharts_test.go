@@ -12,12 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// chartLine is the first line of a manifest with the shape of a public chart: its name, where it is, and what is special about it.
+// chartLine is the first line of a manifest with the shape of a public chart: its name, where it is, and what is
+// special about it.
 var chartLine = regexp.MustCompile(`^# (.+?)\. Shape: (.+?)(?:: (.+))?\.\n`)
 
 const minCharts = 20
 
-// TestChartsTable compares the table of docs/convert.md with what convert says about the manifests of testdata/convert that name a public chart.
+// TestChartsTable compares the table of docs/convert.md with what convert says about the manifests of
+// testdata/convert that name a public chart.
 func TestChartsTable(t *testing.T) {
 	paths, err := filepath.Glob("testdata/convert/*.yaml")
 	if err != nil {

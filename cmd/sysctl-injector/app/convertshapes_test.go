@@ -21,7 +21,8 @@ spec:
 `, more, strings.ReplaceAll(body, "\n", "\n    "))
 }
 
-// TestConvertShapes has the shapes in which such containers come. The report says why one stays, and never that there is nothing.
+// TestConvertShapes has the shapes in which such containers come. The report says why one stays, and never that there
+// is nothing.
 func TestConvertShapes(t *testing.T) {
 	const (
 		privileged = "\nsecurityContext: {privileged: true}"

@@ -37,7 +37,8 @@ func printDiff(out io.Writer, name string, before, after []byte) error {
 
 var hunkHeader = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)((?:,(\d+))? @@\n)$`)
 
-// correctHunks sets the lines at which hunks begin in the new text: go-udiff v0.4 does not count the lines between two changes of one hunk.
+// correctHunks sets the lines at which hunks begin in the new text: go-udiff v0.4 does not count the lines between
+// two changes of one hunk.
 func correctHunks(diff string) string {
 	var corrected strings.Builder
 	shift, isFirst := 0, true

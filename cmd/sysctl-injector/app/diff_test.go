@@ -10,7 +10,8 @@ import (
 
 const noNewline = "\\ No newline at end of file\n"
 
-// patched applies a unified diff of one file as patch(1) does without fuzz: every number, context line and removed line has to fit.
+// patched applies a unified diff of one file as patch(1) does without fuzz: every number, context line and removed
+// line has to fit.
 func patched(t *testing.T, before, diff string) string {
 	t.Helper()
 	if diff == "" {

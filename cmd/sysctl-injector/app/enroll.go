@@ -180,7 +180,8 @@ func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, p
 	return nil
 }
 
-// warnOfKeys warns of the project's keys that have no effect in a namespace. Labels with wrong values are among the changes.
+// warnOfKeys warns of the project's keys that have no effect in a namespace. Labels with wrong values are among the
+// changes.
 func warnOfKeys(errOut io.Writer, namespace *corev1.Namespace) error {
 	encoded, err := json.Marshal(namespace)
 	if err != nil {
@@ -274,7 +275,8 @@ func (o *enrollOptions) confirm(shared *terms, instead string) error {
 	return fmt.Errorf("nothing was changed; %s", instead)
 }
 
-// neverEnrolled are the namespaces that the guard excludes as shipped. They are rejected also where there is no guard.
+// neverEnrolled are the namespaces that the guard excludes as shipped. They are rejected also where there is no
+// guard.
 var neverEnrolled = []string{metav1.NamespaceSystem, "sysctl-injector-system"}
 
 // installedGuard reads the policies and bindings among which the guard is.

@@ -11,7 +11,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// checkDefaults checks that the profiles of --defaults apply by default in a namespace with these labels, and shows all that do.
+// checkDefaults checks that the profiles of --defaults apply by default in a namespace with these labels, and shows
+// all that do.
 func (o *enrollOptions) checkDefaults(ctx context.Context, shared *terms, namespace map[string]string) error {
 	var list v1alpha1.SysctlProfileList
 	if err := listAll(ctx, shared.cluster, &list); err != nil {

@@ -26,7 +26,8 @@ func (o *namespaceOptions) addFlags(cmd *cobra.Command, all string) {
 	cmd.Flags().StringVarP(&o.selector, "selector", "l", "", "label `selector` of the namespaces, such as team=web")
 }
 
-// names returns the namespaces that the arguments and -n name, or those of the cluster that the flags select, each once.
+// names returns the namespaces that the arguments and -n name, or those of the cluster that the flags select, each
+// once.
 func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arguments []string, isWanted func(*corev1.Namespace) bool) ([]string, error) {
 	selector, err := labels.Parse(o.selector)
 	if err != nil {

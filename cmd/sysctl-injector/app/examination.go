@@ -17,8 +17,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// examination is one run of the checks. Objects that several checks need are read once. An error of reading is kept beside
-// it: a check that depends on it then says that it could not be made.
+// examination is one run of the checks. Objects that several checks need are read once. An error of reading is kept
+// beside it: a check that depends on it then says that it could not be made.
 type examination struct {
 	*checkReader
 	server    inspect.APIServer

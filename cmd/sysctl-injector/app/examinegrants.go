@@ -61,7 +61,8 @@ func (e *examination) grants(ctx context.Context, enrolled sets.Set[string]) err
 	return nil
 }
 
-// otherRefs reads which of our roles the bindings of others name. It reads them only if a role has no binding of ours.
+// otherRefs reads which of our roles the bindings of others name. It reads them only if a role has no binding of
+// ours.
 func (e *examination) otherRefs(ctx context.Context, g *inspect.Grants) error {
 	bound := sets.New[string]()
 	for _, b := range g.Bindings {

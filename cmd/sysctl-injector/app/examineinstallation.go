@@ -135,7 +135,8 @@ func (e *examination) rbac(ctx context.Context) error {
 	return err
 }
 
-// guarding returns the guard beside the one that belongs there; false where there can be none, or it could not be read.
+// guarding returns the guard beside the one that belongs there; false where there can be none, or it could not be
+// read.
 func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
 	if e.guardErr != nil || !e.server.Served[inspect.ValidatingPolicies] {
 		return g, false, nil

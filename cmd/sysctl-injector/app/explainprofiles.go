@@ -11,7 +11,8 @@ type ProfileValue struct {
 	Profile string `json:"profile"`
 	// Sets is the profile's line, as the container gets it.
 	Sets string `json:"sets"`
-	// AppliesTo says to which pods the profile applies by default, in namespaces with defaults. Empty: only to pods that name it.
+	// AppliesTo says to which pods the profile applies by default, in namespaces with defaults. Empty: only to pods
+	// that name it.
 	AppliesTo string `json:"appliesTo,omitempty"`
 }
 

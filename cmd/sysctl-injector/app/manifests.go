@@ -29,8 +29,8 @@ var manifestExtensions = []string{".yaml", ".yml", ".json"}
 // maxManifests is how many bytes a command reads in all. One manifest has its own limit.
 const maxManifests = 8 * manifest.MaxSize
 
-// readFiles reads files, the manifests below directories, addresses, and standard input for "-", in the order in which they are named.
-// Errors name the flag; it is empty for arguments.
+// readFiles reads files, the manifests below directories, addresses, and standard input for "-", in the order in
+// which they are named. Errors name the flag; it is empty for arguments.
 func readFiles(ctx context.Context, flag string, names []string, in io.Reader) ([]file, error) {
 	var files []file
 	left := int64(maxManifests)
@@ -87,7 +87,8 @@ func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (fil
 	return files, nil
 }
 
-// matching returns the paths that a pattern matches, or the path itself where it is none. A file whose name looks like a pattern is read.
+// matching returns the paths that a pattern matches, or the path itself where it is none. A file whose name looks
+// like a pattern is read.
 func matching(name string) ([]string, error) {
 	if _, err := os.Lstat(name); err == nil || !strings.ContainsAny(name, "*?[") {
 		return []string{name}, nil

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// check is one thing that has to be right for the server to be ready, or that a person may want to know of. Each of its functions
-// may be absent.
+// check is one thing that has to be right for the server to be ready, or that a person may want to know of. Each of
+// its functions may be absent.
 type check struct {
 	name  string
 	ready func() error                  // why it is not; nil when it is

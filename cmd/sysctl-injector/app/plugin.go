@@ -13,7 +13,8 @@ const (
 	pluginCommand = "kubectl " + programName
 )
 
-// isPlugin reports whether kubectl has called the program: it runs kubectl-sysctl_injector for `kubectl sysctl-injector`.
+// isPlugin reports whether kubectl has called the program: it runs kubectl-sysctl_injector for `kubectl
+// sysctl-injector`.
 func isPlugin(program string) bool {
 	return strings.HasPrefix(filepath.Base(program), "kubectl-")
 }
@@ -30,7 +31,8 @@ func asPlugin(cmd *cobra.Command) {
 	}
 }
 
-// pluginText writes the calls of the program in a text as calls of the plugin: at the start of a line, behind a pipe or a quote.
+// pluginText writes the calls of the program in a text as calls of the plugin: at the start of a line, behind a pipe
+// or a quote.
 func pluginText(text string) string {
 	for _, before := range []string{"\n  ", "| ", "`"} {
 		text = strings.ReplaceAll(text, before+programName+" ", before+pluginCommand+" ")

@@ -21,7 +21,8 @@ import (
 	"time"
 )
 
-// certificate writes a self-signed certificate for 127.0.0.1, and returns the options that have it served, and who trusts it.
+// certificate writes a self-signed certificate for 127.0.0.1, and returns the options that have it served, and who
+// trusts it.
 func certificate(t *testing.T) (options []string, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

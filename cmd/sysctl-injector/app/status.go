@@ -160,8 +160,8 @@ func (r *statusReader) mayBeForbidden(what string, err error) error {
 	return nil
 }
 
-// findOwners replaces the owners that mostly have a workload above them, such as a ReplicaSet, by that workload. An owner that the
-// caller may not list stays as it is.
+// findOwners replaces the owners that mostly have a workload above them, such as a ReplicaSet, by that workload. An
+// owner that the caller may not list stays as it is.
 func (r *statusReader) findOwners(ctx context.Context, pods []status.Pod) error {
 	r.owners = map[types.UID]*status.Owner{}
 	kinds := map[schema.GroupVersionKind]bool{}

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal writes text for a person. The text may hold names and values from files and from a cluster, whose authors are not
-// trusted with the terminal: what is not printable is written as a Go escape. Otherwise a value could move the cursor, and
-// write over what the person is about to agree to.
+// terminal writes text for a person. The text may hold names and values from files and from a cluster, whose authors
+// are not trusted with the terminal: what is not printable is written as a Go escape. Otherwise a value could move
+// the cursor, and write over what the person is about to agree to.
 type terminal struct {
 	to      io.Writer
 	colored bool // https://no-color.org
@@ -56,8 +56,8 @@ func widthOf(out io.Writer) int {
 	return defaultWidth
 }
 
-// progressOn returns what shows how far a command is, in one line that each call overwrites; an empty text clears it. Files and pipes
-// get nothing.
+// progressOn returns what shows how far a command is, in one line that each call overwrites; an empty text clears it.
+// Files and pipes get nothing.
 func progressOn(errOut io.Writer) func(text string) {
 	t, ok := errOut.(*terminal)
 	if !ok {
@@ -69,8 +69,8 @@ func progressOn(errOut io.Writer) func(text string) {
 // oneLine returns text from elsewhere for a message that has to stay within its line.
 func oneLine(text string) string { return printable(text, "") }
 
-// printable escapes each character that is neither printable nor among those allowed, and each byte that is no character. The line
-// ends of Windows stay where line ends are allowed.
+// printable escapes each character that is neither printable nor among those allowed, and each byte that is no
+// character. The line ends of Windows stay where line ends are allowed.
 func printable(text, allowed string) string {
 	var b strings.Builder
 	for i, size := 0, 0; i < len(text); i += size {

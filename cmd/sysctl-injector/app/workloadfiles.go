@@ -50,7 +50,8 @@ type workloads struct {
 	undecided int
 }
 
-// open reads the files that the flags and the arguments name, and the objects that decide, without a look at what the files hold.
+// open reads the files that the flags and the arguments name, and the objects that decide, without a look at what the
+// files hold.
 func (o *workloadOptions) open(cmd *cobra.Command, arguments []string) (*workloads, error) {
 	finder, err := o.finder()
 	if err != nil {
@@ -126,7 +127,8 @@ func (w *workloads) inspect(o manifest.Object) (warnings []string, err error) {
 	return warnings, errors.Join(errs...)
 }
 
-// supposed decides on an annotation that is in no pod template as if an ordinary pod had it. Never is set if no pod may have it.
+// supposed decides on an annotation that is in no pod template as if an ordinary pod had it. Never is set if no pod
+// may have it.
 func (w *workloads) supposed(o manifest.Object, f inspect.Finding) (rejection string, never bool) {
 	key := f.Path[len(f.Path)-1]
 	value := workload.At(gjson.ParseBytes(o.JSON), f.Path).String()
@@ -190,7 +192,8 @@ func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, e
 // reasonParameterized is the outcome for a template whose annotation is not final.
 const reasonParameterized = "Parameterized"
 
-// isParameterized reports whether an annotation of a pod holds a parameter of the OpenShift Template that the pod template is in.
+// isParameterized reports whether an annotation of a pod holds a parameter of the OpenShift Template that the pod
+// template is in.
 func isParameterized(t manifest.Template, p *pod.Pod) bool {
 	group, _, _ := strings.Cut(t.APIVersion, "/")
 	return t.Kind == "Template" && group == "template.openshift.io" &&

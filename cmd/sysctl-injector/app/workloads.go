@@ -18,8 +18,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// workloadsOf returns a namespace's workloads: of pods and sets that another workload here made, only the maker. A pod that a custom
-// resource made counts: nobody else knows what the next one will be like.
+// workloadsOf returns a namespace's workloads: of pods and sets that another workload here made, only the maker. A
+// pod that a custom resource made counts: nobody else knows what the next one will be like.
 func workloadsOf(ctx context.Context, cluster client.Client, namespace string) ([]inspect.Workload, error) {
 	type made struct {
 		workload inspect.Workload

@@ -1,5 +1,5 @@
-// Package binary compiles the program as it is released: static, without libraries, and the same bytes wherever the same
-// sources meet the same Go.
+// Package binary compiles the program as it is released: static, without libraries, and the same bytes wherever the
+// same sources meet the same Go.
 package binary
 
 import (

@@ -21,7 +21,8 @@ const (
 	refName  = "org.opencontainers.image.ref.name"
 )
 
-// WriteArchive writes a tarball with the OCI layout of an index, called as the tag says. The same index gives the same bytes.
+// WriteArchive writes a tarball with the OCI layout of an index, called as the tag says. The same index gives the
+// same bytes.
 func WriteArchive(path string, tag name.Tag, index v1.ImageIndex) error {
 	dir, err := os.MkdirTemp("", "sysctl-injector-image-")
 	if err != nil {

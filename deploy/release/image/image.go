@@ -1,5 +1,5 @@
-// Package image builds the project's container image without a container engine: the same image as the Dockerfile's, from a
-// binary that is compiled already. What goes in decides every byte that comes out.
+// Package image builds the project's container image without a container engine: the same image as the Dockerfile's,
+// from a binary that is compiled already. What goes in decides every byte that comes out.
 package image
 
 import (

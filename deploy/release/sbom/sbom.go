@@ -1,4 +1,5 @@
-// Package sbom tells what a binary is made of, as a CycloneDX document, from what the Go linker wrote into the binary.
+// Package sbom tells what a binary is made of, as a CycloneDX document, from what the Go linker wrote into the
+// binary.
 package sbom
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/CycloneDX/cyclonedx-go"
 )
 
-// Write writes the document of a binary. A binary does not tell its own version in a form that tools compare, so it is given.
+// Write writes the document of a binary. A binary does not tell its own version in a form that tools compare, so it
+// is given.
 func Write(w io.Writer, binary []byte, version string, created time.Time) error {
 	info, err := buildinfo.Read(bytes.NewReader(binary))
 	if err != nil {

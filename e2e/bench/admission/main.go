@@ -1,5 +1,5 @@
-// Command admission measures what an admission costs a real API server: with no webhook, with sysctl-injector, and with
-// a MutatingAdmissionPolicy that does the same injection. All are measured in one run, in turns, on one cluster.
+// Command admission measures what an admission costs a real API server: with no webhook, with sysctl-injector, and
+// with a MutatingAdmissionPolicy that does the same injection. All are measured in one run, in turns, on one cluster.
 package main
 
 import (

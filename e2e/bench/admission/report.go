@@ -100,7 +100,8 @@ func (b *bench) comparison(clients int) string {
 		clients, float64(webhook)/float64(policy), float64(webhook-none)/float64(policy-none))
 }
 
-// print writes the tables, and fails where the API server has called the webhook for a namespace that is not enrolled.
+// print writes the tables, and fails where the API server has called the webhook for a namespace that is not
+// enrolled.
 func (b *bench) print(out io.Writer) error {
 	for _, clients := range clientCounts {
 		fmt.Fprintln(out)

@@ -108,8 +108,8 @@ func (b *bench) measure(ctx context.Context, rounds int, progress io.Writer) (er
 		for turn := range b.kinds {
 			number := (turn + round) % len(b.kinds)
 			kind := b.kinds[number]
-			// The kubelet looks at its containers once a second. A pause that is another each time keeps the pods from
-			// falling into step with that.
+			// The kubelet looks at its containers once a second. A pause that is another each time keeps the pods
+			// from falling into step with that.
 			pause := math.Mod(float64(round*len(b.kinds)+turn)*math.Phi, 1)
 			if err := sleep(ctx, time.Duration(pause*float64(time.Second))); err != nil {
 				return err

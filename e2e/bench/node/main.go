@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command node measures how long a pod takes from its creation to the start of its app on a real node: without an init
-// container, with an ordinary one that does nothing, and with the injected one; and where the time goes. All are
+// Command node measures how long a pod takes from its creation to the start of its app on a real node: without an
+// init container, with an ordinary one that does nothing, and with the injected one; and where the time goes. All are
 // measured in one run, in turns, on one cluster.
 package main
 

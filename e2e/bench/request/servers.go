@@ -133,7 +133,8 @@ func (b *bench) startServers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// In the place of the server that was installed: its log goes to a file, as this process is not to be busy with it.
+	// In the place of the server that was installed: its log goes to a file, as this process is not to be busy with
+	// it.
 	if err := b.installed.Server().Terminate(); err != nil {
 		return err
 	}

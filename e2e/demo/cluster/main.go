@@ -1,6 +1,6 @@
-// Command cluster shows what sysctl-injector does to pods that really run: it starts a cluster with a node, and walks from a
-// sysctl that nobody may set to one that holds in an app without any privilege. It is a check too: anything that is not as
-// expected ends it with exit code 1. All that it starts ends with it.
+// Command cluster shows what sysctl-injector does to pods that really run: it starts a cluster with a node, and walks
+// from a sysctl that nobody may set to one that holds in an app without any privilege. It is a check too: anything
+// that is not as expected ends it with exit code 1. All that it starts ends with it.
 package main
 
 import (

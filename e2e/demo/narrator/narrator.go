@@ -29,8 +29,8 @@ type Narrator struct {
 	steps  int
 }
 
-// Main is a demonstration as a program: it runs until its end, or until a signal ends ctx. Anything that is not as expected ends it with
-// exit code 1.
+// Main is a demonstration as a program: it runs until its end, or until a signal ends ctx. Anything that is not as
+// expected ends it with exit code 1.
 func Main(run func(ctx context.Context, out io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Stdout)

@@ -31,8 +31,8 @@ var kubernetesBinaries = []string{"kube-apiserver", "kube-controller-manager", "
 // NodeTools are the modules below e2e/ that only a node needs.
 var NodeTools = []string{"containerd", "runc"}
 
-// FindBinaries looks for what a cluster needs and builds nothing. It returns tools.ErrNotBuilt if there is something to
-// build. It must be called from inside the project's checkout.
+// FindBinaries looks for what a cluster needs and builds nothing. It returns tools.ErrNotBuilt if there is something
+// to build. It must be called from inside the project's checkout.
 func FindBinaries(config Config) (Binaries, error) {
 	return binaries(config, tools.Find)
 }

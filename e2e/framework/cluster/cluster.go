@@ -1,6 +1,6 @@
 // Package cluster starts a real Kubernetes control plane on this machine for tests and for people: etcd, API server,
-// controller-manager and scheduler, in a network namespace of their own where that is allowed; and where asked for a node,
-// with a kubelet and containerd. It runs programs and depends on nothing of Kubernetes but its client.
+// controller-manager and scheduler, in a network namespace of their own where that is allowed; and where asked for a
+// node, with a kubelet and containerd. It runs programs and depends on nothing of Kubernetes but its client.
 package cluster
 
 import (
@@ -25,8 +25,8 @@ const VersionVariable = "SYSCTL_INJECTOR_KUBERNETES"
 
 // Config says how a cluster is started. The zero value is a good one.
 type Config struct {
-	// Kubernetes is a minor version that e2e/kubernetes has a module for: "1.31". Empty means the one that VersionVariable
-	// names, or the newest.
+	// Kubernetes is a minor version that e2e/kubernetes has a module for: "1.31". Empty means the one that
+	// VersionVariable names, or the newest.
 	Kubernetes string
 	// Dir receives the kubeconfig, keys and logs, and keeps the logs after Stop. No other running cluster may use it.
 	// Empty means a temporary directory, which Stop removes.
@@ -126,8 +126,8 @@ type Cluster struct {
 	before     map[inventoryKey]bool // its objects, before the suite
 }
 
-// Start builds what is missing, starts the control plane and returns when it is ready. ctx bounds the start alone: the
-// cluster runs until Stop.
+// Start builds what is missing, starts the control plane and returns when it is ready. ctx bounds the start alone:
+// the cluster runs until Stop.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
 	config, err := config.complete()
 	if err != nil {
@@ -187,8 +187,8 @@ func (c *Cluster) start(ctx context.Context, config Config) error {
 	return nil
 }
 
-// Stop ends every process of the cluster and removes what Start made, but for the logs in a Config.Dir or Config.LogDir. A
-// second call does nothing.
+// Stop ends every process of the cluster and removes what Start made, but for the logs in a Config.Dir or
+// Config.LogDir. A second call does nothing.
 func (c *Cluster) Stop() error {
 	var err error
 	c.stopping.Do(func() { err = c.stop() })
@@ -244,8 +244,8 @@ func (c *Cluster) Kubeconfig() string {
 	return filepath.Join(c.dir, kubeconfigFile)
 }
 
-// LogPath is the log of one part: "etcd", "kube-apiserver", "kube-controller-manager" or "kube-scheduler", and with a node
-// "node", "containerd" or "kubelet".
+// LogPath is the log of one part: "etcd", "kube-apiserver", "kube-controller-manager" or "kube-scheduler", and with a
+// node "node", "containerd" or "kubelet".
 func (c *Cluster) LogPath(part string) string { return filepath.Join(c.logs, part+".log") }
 
 // CreateLog creates one more log for a program that runs beside the cluster's own: NAME-1.log, NAME-2.log and so on.

@@ -101,7 +101,8 @@ func (c *Cluster) configureClient() error {
 	return err
 }
 
-// ServingCertificate is what a server in the cluster's network needs, and what its callers need to trust it. All in PEM.
+// ServingCertificate is what a server in the cluster's network needs, and what its callers need to trust it. All in
+// PEM.
 type ServingCertificate struct{ Cert, Key, CA []byte }
 
 // ServingCertificate issues a certificate for the DNS names given and the cluster's address: for a webhook behind a

@@ -17,8 +17,8 @@ func (c *Cluster) Signal(part string, signal os.Signal) error {
 	return c.processes[i].cmd.Process.Signal(signal)
 }
 
-// Restart kills a part, starts it again, and returns when it is ready. Further flags win over those that it had. Nothing else may
-// be started in the cluster at the same time, on a node least of all.
+// Restart kills a part, starts it again, and returns when it is ready. Further flags win over those that it had.
+// Nothing else may be started in the cluster at the same time, on a node least of all.
 func (c *Cluster) Restart(ctx context.Context, part string, flags ...string) error {
 	i, err := c.find(part)
 	if err != nil {

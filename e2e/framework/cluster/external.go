@@ -30,8 +30,9 @@ const (
 // External reports whether the environment names an existing cluster.
 func External() bool { return os.Getenv(KubeconfigVariable) != "" }
 
-// Connect connects to the cluster that the environment names. Its control plane is not ours: it has no logs here, and no
-// parts to restart. Stop removes the objects that were not there before. LogDir is for the logs of programs beside it.
+// Connect connects to the cluster that the environment names. Its control plane is not ours: it has no logs here, and
+// no parts to restart. Stop removes the objects that were not there before. LogDir is for the logs of programs beside
+// it.
 func Connect(ctx context.Context, config Config) (*Cluster, error) {
 	c := &Cluster{kubeconfig: os.Getenv(KubeconfigVariable), logs: config.LogDir}
 	if err := c.connect(ctx); err != nil {

@@ -12,8 +12,9 @@ import (
 	"k8s.io/client-go/metadata"
 )
 
-// inventoried are the kinds of cluster-scoped objects that the suites make. Admission comes first: without it, nothing
-// that is removed later can be rejected. The API server removes what namespaces and definitions hold along with them.
+// inventoried are the kinds of cluster-scoped objects that the suites make. Admission comes first: without it,
+// nothing that is removed later can be rejected. The API server removes what namespaces and definitions hold along
+// with them.
 var inventoried = []schema.GroupVersionResource{
 	{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"},
 	{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"},

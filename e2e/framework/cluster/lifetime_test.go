@@ -157,7 +157,8 @@ func TestStartThatFailsNamesThePart(t *testing.T) {
 	}
 }
 
-// ownerVariable makes this test program a process that owns a cluster and waits to be killed. Its value says of what kind.
+// ownerVariable makes this test program a process that owns a cluster and waits to be killed. Its value says of what
+// kind.
 const (
 	ownerVariable = "SYSCTL_INJECTOR_TEST_OWNER"
 	plainOwner    = "plain"

@@ -79,8 +79,8 @@ type ports struct {
 	etcdClient, etcdPeer, apiServer, controllerManager, scheduler int
 }
 
-// choosePorts takes the usual ports in a namespace, where nobody else is, and free ones on the loopback. The API server's is that
-// of the service kubernetes.default.
+// choosePorts takes the usual ports in a namespace, where nobody else is, and free ones on the loopback. The API
+// server's is that of the service kubernetes.default.
 func choosePorts(n network) (ports, error) {
 	if n.namespace() != "" {
 		return ports{etcdClient: 2379, etcdPeer: 2380, apiServer: 443, controllerManager: 10257, scheduler: 10259}, nil
@@ -114,8 +114,8 @@ func withoutProxies(environment []string) []string {
 	return kept
 }
 
-// Kubectl runs kubectl as an administrator, with input on its standard input, and returns what it prints. The error has what
-// it prints on standard error.
+// Kubectl runs kubectl as an administrator, with input on its standard input, and returns what it prints. The error
+// has what it prints on standard error.
 func (c *Cluster) Kubectl(ctx context.Context, input string, args ...string) (string, error) {
 	cmd := c.Command(ctx, "kubectl", args...)
 	var problem strings.Builder

@@ -16,8 +16,8 @@ import (
 // namespaceDir is where ip(8) keeps named network namespaces.
 const namespaceDir = "/run/netns"
 
-// isolated is a network namespace with a loopback and a node's interface. It is connected to nothing but the namespaces of further
-// nodes.
+// isolated is a network namespace with a loopback and a node's interface. It is connected to nothing but the
+// namespaces of further nodes.
 type isolated struct {
 	name string
 	ip   string
@@ -25,8 +25,8 @@ type isolated struct {
 }
 
 // nodeInterface is one end of a veth pair, both ends of which lie in the namespace. Machines without the dummy
-// interface type have this one. The default route lets processes that look for one start. Instead of a kube-proxy, the API
-// server itself has the address that pods call it at.
+// interface type have this one. The default route lets processes that look for one start. Instead of a kube-proxy,
+// the API server itself has the address that pods call it at.
 const nodeInterface = `link set lo up
 link add node0 type veth peer name node0-peer
 link set node0-peer up
@@ -174,9 +174,9 @@ func (n *isolated) inside(do func()) error {
 			return
 		}
 		do()
-		// A thread is given back only in the state it was taken in. One that cannot be ends with this goroutine. To end
-		// every one would be simpler, but would kill the commands that were started from it earlier: their death signal
-		// is tied to the thread.
+		// A thread is given back only in the state it was taken in. One that cannot be ends with this goroutine. To
+		// end every one would be simpler, but would kill the commands that were started from it earlier: their death
+		// signal is tied to the thread.
 		if err := unix.Setns(int(outside.Fd()), unix.CLONE_NEWNET); err == nil {
 			runtime.UnlockOSThread()
 		}

@@ -27,7 +27,8 @@ const NodeName = "node"
 // machineName is the part that holds the namespaces of a node.
 const machineName = "node"
 
-// Node is a machine that pods run on: process and mount namespaces of its own. All that runs there ends with its first process.
+// Node is a machine that pods run on: process and mount namespaces of its own. All that runs there ends with its
+// first process.
 type Node struct {
 	cluster *Cluster
 	name    string
@@ -60,8 +61,8 @@ const (
 	kubeletClientKey  = "kubelet-client.key"
 )
 
-// tunables are files below /proc/sys that a kubelet writes at its start, with the values it wants. They belong to the whole
-// machine.
+// tunables are files below /proc/sys that a kubelet writes at its start, with the values it wants. They belong to the
+// whole machine.
 var tunables = map[string]int{
 	sysctl.VMOvercommitMemory: sysctl.VMOvercommitMemoryAlways,
 	sysctl.VMPanicOnOOM:       sysctl.VMPanicOnOOMInvokeOOMKiller,

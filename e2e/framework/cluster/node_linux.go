@@ -62,7 +62,8 @@ func makeCgroups(name string) error {
 		if hierarchy != cgroupMount {
 			continue
 		}
-		// In cgroup v2 a parent says which controllers its children have. Those that a machine lacks are rejected one by one.
+		// In cgroup v2 a parent says which controllers its children have. Those that a machine lacks are rejected one
+		// by one.
 		for _, parent := range []string{hierarchy, dir} {
 			for _, controller := range []string{"cpu", "cpuset", "hugetlb", "io", "memory", "pids"} {
 				_ = os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+"+controller), 0)

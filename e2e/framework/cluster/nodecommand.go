@@ -21,7 +21,8 @@ func (c *Cluster) NodeCommand(ctx context.Context, name string, args ...string) 
 	return first.Command(ctx, name, args...)
 }
 
-// ImportImages gives every node images from tarballs, as `docker save` writes them. Pods need imagePullPolicy IfNotPresent or Never.
+// ImportImages gives every node images from tarballs, as `docker save` writes them. Pods need imagePullPolicy
+// IfNotPresent or Never.
 func (c *Cluster) ImportImages(ctx context.Context, paths ...string) error {
 	for _, node := range c.nodes {
 		if err := node.ImportImages(ctx, paths...); err != nil {
@@ -31,8 +32,8 @@ func (c *Cluster) ImportImages(ctx context.Context, paths ...string) error {
 	return nil
 }
 
-// Command prepares a program that runs on the node: `ctr` finds its containerd there, and process ids are the node's own.
-// The node's end is the program's end too.
+// Command prepares a program that runs on the node: `ctr` finds its containerd there, and process ids are the node's
+// own. The node's end is the program's end too.
 func (n *Node) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := n.enter(ctx, name, args)
 	cmd.Env = withoutProxies(cmd.Env)
@@ -55,8 +56,8 @@ func (n *Node) part(path string, args []string) *exec.Cmd {
 	return n.enter(context.Background(), path, args)
 }
 
-// enter enters the namespaces of the node's first process. A program there ends with the node: nsenter, which waits for it
-// outside, takes only its own end to heart.
+// enter enters the namespaces of the node's first process. A program there ends with the node: nsenter, which waits
+// for it outside, takes only its own end to heart.
 func (n *Node) enter(ctx context.Context, path string, args []string) *exec.Cmd {
 	entering := []string{"--target=" + n.machineID(), "--mount", "--pid", "--net", "--", path}
 	cmd := exec.CommandContext(ctx, "nsenter", append(entering, args...)...)
@@ -64,7 +65,8 @@ func (n *Node) enter(ctx context.Context, path string, args []string) *exec.Cmd 
 	return cmd
 }
 
-// nodePath puts the container runtime that was built before the machine's own. containerd finds its shim and runc there.
+// nodePath puts the container runtime that was built before the machine's own. containerd finds its shim and runc
+// there.
 const nodePath = "/run/programs/containerd:/run/programs/runc:"
 
 func (n *Node) machineID() string {

@@ -21,8 +21,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 )
 
-// runPod makes a pod on a cluster's node and waits until its program runs. Without the probe the pod would be Ready while its
-// shell has not started the program yet.
+// runPod makes a pod on a cluster's node and waits until its program runs. Without the probe the pod would be Ready
+// while its shell has not started the program yet.
 func runPod(ctx context.Context, c *cluster.Cluster) error {
 	client, err := kubernetes.NewForConfig(c.RESTConfig())
 	if err != nil {
@@ -51,8 +51,8 @@ func processes(ctx context.Context, c *cluster.Cluster) (string, error) {
 	return strings.TrimSpace(string(output)), err
 }
 
-// nodeRemains lists what there is of a node on this machine: processes in its namespace, pods' processes in its cgroups, and
-// these.
+// nodeRemains lists what there is of a node on this machine: processes in its namespace, pods' processes in its
+// cgroups, and these.
 func nodeRemains(t *testing.T, name, namespace string) []string {
 	t.Helper()
 	found := remains(t, name)

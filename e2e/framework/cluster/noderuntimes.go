@@ -16,8 +16,8 @@ const runtimesDir = "runtimes"
 // containerdFile has containerd's settings.
 const containerdFile = "containerd.toml"
 
-// runtimeSettings make a handler of an OCI runtime. A privileged container gets none of the machine's devices: what a runtime
-// like this has of its own would not know them.
+// runtimeSettings make a handler of an OCI runtime. A privileged container gets none of the machine's devices: what a
+// runtime like this has of its own would not know them.
 const runtimeSettings = `
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.%[1]s]
   runtime_type = "io.containerd.runc.v2"

@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// StartNode adds a node to a cluster that has one, and returns when pods can be scheduled to it. Its pods and those of other nodes
-// reach each other, and the API server reaches all. Nothing else may be started in the cluster at the same time.
+// StartNode adds a node to a cluster that has one, and returns when pods can be scheduled to it. Its pods and those
+// of other nodes reach each other, and the API server reaches all. Nothing else may be started in the cluster at the
+// same time.
 func (c *Cluster) StartNode(ctx context.Context) (*Node, error) {
 	if len(c.nodes) == 0 {
 		return nil, errors.New("start a further node: the cluster was started without Config.Node")

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// stages lists the parts in the order of their start. A node's come along with those of the control plane that they do not
-// wait for.
+// stages lists the parts in the order of their start. A node's come along with those of the control plane that they
+// do not wait for.
 func (c *Cluster) stages(f files, config Config) []stage {
 	stages := []stage{
 		{c.etcd(f)},

@@ -121,8 +121,8 @@ func answers(client *http.Client, url string) check {
 	}}
 }
 
-// client makes calls inside the cluster's network, as nobody and without checking who answers: it asks parts that have
-// nothing but a health endpoint.
+// client makes calls inside the cluster's network, as nobody and without checking who answers: it asks parts that
+// have nothing but a health endpoint.
 func (c *Cluster) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext:       c.network.dial,

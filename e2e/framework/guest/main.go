@@ -2,12 +2,12 @@
 
 // Command guest is an OCI runtime whose pods have a Linux kernel of their own: user-mode Linux, the kernel as an
 // ordinary process, which needs no virtualization of the machine. It is there for end-to-end tests: containerd, a
-// RuntimeClass's handler, the guest's kernel and the runc in the guest are real, but nothing isolates a guest from the
-// machine's files.
+// RuntimeClass's handler, the guest's kernel and the runc in the guest are real, but nothing isolates a guest from
+// the machine's files.
 //
-// A pod's sandbox is the guest itself. On the machine a keeper process stands for it, and an attached process for each
-// of its containers and each program that is executed in one: they end when what they stand for ends, with its exit
-// code. In the guest the same program is the first process, and has runc do the work there.
+// A pod's sandbox is the guest itself. On the machine a keeper process stands for it, and an attached process for
+// each of its containers and each program that is executed in one: they end when what they stand for ends, with its
+// exit code. In the guest the same program is the first process, and has runc do the work there.
 //
 // There is no terminal, no standard input, and no network but the guest's own loopback.
 package main
@@ -39,8 +39,8 @@ func main() {
 	}
 }
 
-// runtime runs one command of those that containerd's shim for runc calls. The shim reads the reason of a failure from
-// the log, and for some commands from standard error.
+// runtime runs one command of those that containerd's shim for runc calls. The shim reads the reason of a failure
+// from the log, and for some commands from standard error.
 func runtime(args []string) error {
 	global := flag.NewFlagSet("guest", flag.ContinueOnError)
 	root := global.String("root", "/run/guest", "the folder of the containers' state")

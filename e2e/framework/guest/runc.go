@@ -71,8 +71,8 @@ func (r runc) end(cmd *exec.Cmd) error {
 	return nil
 }
 
-// children are the first process's: all that it starts, and all that have lost their parent. No other code may wait for
-// one.
+// children are the first process's: all that it starts, and all that have lost their parent. No other code may wait
+// for one.
 type children struct {
 	one sync.Mutex // held while a command runs and its process is claimed
 

@@ -77,9 +77,9 @@ func (o object) rootIn(bundle string) string {
 	return filepath.Join(bundle, path)
 }
 
-// fit makes a container's specification one for the guest, where its root directory is already. The pod's network, IPC
-// and UTS namespaces are the guest's own, and what the machine grants and denies a pod's processes is not the guest's
-// to do.
+// fit makes a container's specification one for the guest, where its root directory is already. The pod's network,
+// IPC and UTS namespaces are the guest's own, and what the machine grants and denies a pod's processes is not the
+// guest's to do.
 func (o object) fit(id, root string) object {
 	o.without("hostname", "hooks")
 	o.object("root")["path"] = root

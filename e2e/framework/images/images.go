@@ -1,5 +1,5 @@
-// Package images builds the container images of the end-to-end tests without a registry or a container engine: Debian's
-// static busybox under the names that pods ask for.
+// Package images builds the container images of the end-to-end tests without a registry or a container engine:
+// Debian's static busybox under the names that pods ask for.
 package images
 
 import (
@@ -28,8 +28,8 @@ const (
 	// App stands in for any server: whatever its arguments, it answers on AppPort until it is killed. /healthz is a
 	// page of it.
 	App = "example.com/app:e2e"
-	// Reporter is a busybox whose sysctl first prints what its process may do: /proc/self/status, what it sees of other
-	// processes, and how a write of ReportedWrite ends.
+	// Reporter is a busybox whose sysctl first prints what its process may do: /proc/self/status, what it sees of
+	// other processes, and how a write of ReportedWrite ends.
 	Reporter = "docker.io/library/busybox:reporter"
 	// Pause is what a node's containerd holds a pod's namespaces with.
 	Pause = "docker.io/library/pause:e2e"

@@ -97,7 +97,8 @@ func (i *Installation) Unregister(ctx context.Context) (register func(context.Co
 	return register, configurations.Delete(ctx, Name, metav1.DeleteOptions{})
 }
 
-// untilCalled waits until the API server knows of the webhook: it learns of a configuration a moment after it is made.
+// untilCalled waits until the API server knows of the webhook: it learns of a configuration a moment after it is
+// made.
 func (i *Installation) untilCalled(ctx context.Context) error {
 	labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 	namespace, err := i.client.CoreV1().Namespaces().Create(ctx,

@@ -100,8 +100,8 @@ func (i *Installation) install(ctx context.Context, config Config) (err error) {
 	return i.untilCalled(ctx)
 }
 
-// Apply applies what is installed but for a server and the configuration by which it is called, and further objects in
-// YAML. The server's rights are those that are shipped.
+// Apply applies what is installed but for a server and the configuration by which it is called, and further objects
+// in YAML. The server's rights are those that are shipped.
 func Apply(ctx context.Context, c *cluster.Cluster, further []byte) error {
 	labels := map[string]string{"app.kubernetes.io/name": Name}
 	account := metav1.ObjectMeta{Name: Name, Namespace: Namespace, Labels: labels}

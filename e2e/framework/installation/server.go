@@ -176,7 +176,8 @@ func get(ctx context.Context, c *cluster.Cluster, url string) (string, error) {
 // Terminate asks the server to stop, as a kubelet does.
 func (s *Server) Terminate() error { return s.command.Process.Signal(syscall.SIGTERM) }
 
-// Pause suspends the process until resume is called, so that requests reach it together with the events of its watches.
+// Pause suspends the process until resume is called, so that requests reach it together with the events of its
+// watches.
 func (s *Server) Pause() (resume func(), err error) {
 	if err := s.command.Process.Signal(syscall.SIGSTOP); err != nil {
 		return nil, err

@@ -94,7 +94,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// A webhook after ours gives the pod the label by which a profile applies: the API server asks again. Not in parallel, as above.
+// A webhook after ours gives the pod the label by which a profile applies: the API server asks again. Not in
+// parallel, as above.
 func TestDefaultsOfALabelThatAnotherWebhookAdds(t *testing.T) {
 	namespace := makeDefaults(t, "net.core.somaxconn = 4096")
 	otherWebhook{after, func(pod *corev1.Pod) []operation {
@@ -112,8 +113,8 @@ func TestDefaultsOfALabelThatAnotherWebhookAdds(t *testing.T) {
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }
 
-// While the webhook is down, no pod is created in a namespace with defaults, and pods elsewhere are. Not in parallel with the tests that
-// need the webhook.
+// While the webhook is down, no pod is created in a namespace with defaults, and pods elsewhere are. Not in parallel
+// with the tests that need the webhook.
 func TestDefaultsInAnOutage(t *testing.T) {
 	namespace, other := makeDefaults(t, "net.core.somaxconn = 4096"), makeNamespace(t, optedIn)
 	server := installed.Server()
@@ -147,8 +148,8 @@ func TestDefaultsInAnOutage(t *testing.T) {
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }
 
-// The guard rejects a pod that the webhook has not given its defaults. Here the webhook's configuration is gone, so that nobody but the
-// guard knows of them. Not in parallel with the tests that need the webhook.
+// The guard rejects a pod that the webhook has not given its defaults. Here the webhook's configuration is gone, so
+// that nobody but the guard knows of them. Not in parallel with the tests that need the webhook.
 func TestTheGuardKnowsDefaults(t *testing.T) {
 	namespace := makeDefaults(t, "net.core.somaxconn = 4096")
 	makeProfile(t, namespace, namespace+".tier", "net.ipv4.tcp_tw_reuse = 1", `{matchExpressions: [{key: tier, operator: In, values: [front, edge]}, {key: legacy, operator: DoesNotExist}]}`)
@@ -212,7 +213,8 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 	}
 }
 
-// The API server checks the policy's expressions against the types of pods and profiles. The guard's own suite has no profiles.
+// The API server checks the policy's expressions against the types of pods and profiles. The guard's own suite has no
+// profiles.
 func TestTypesOfTheGuardsDefaults(t *testing.T) {
 	t.Parallel()
 	suite.Cluster(t)

@@ -93,7 +93,8 @@ func TestEventsAtTheCronJob(t *testing.T) {
 	awaitEvents(t, namespace, summary{"CronJob/nightly", "Job", "NodeLevel", rejectedSwappiness})
 }
 
-// A dry run is rejected the same, and leaves no Event. Rejected for another reason, the same ReplicaSet's pod makes an Event of its own.
+// A dry run is rejected the same, and leaves no Event. Rejected for another reason, the same ReplicaSet's pod makes
+// an Event of its own.
 func TestEventsAreNotOfDryRuns(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)

@@ -159,8 +159,8 @@ func TestDebug(t *testing.T) {
 		t.Errorf("the pod's ephemeral containers are %v, want debugger", pod.Spec.EphemeralContainers)
 	}
 
-	// A copy is left without the annotations by kubectl, and so without anything that asks for the container it keeps. The profile
-	// is the default of newer versions of kubectl; that of 1.31 keeps the annotations.
+	// A copy is left without the annotations by kubectl, and so without anything that asks for the container it
+	// keeps. The profile is the default of newer versions of kubectl; that of 1.31 keeps the annotations.
 	copyTo := func(flags ...string) []string {
 		return append(append([]string{"debug", "web", "--profile=general", "--image=busybox:1.36", "--container=debugger"}, flags...), "--", "sleep", "60")
 	}

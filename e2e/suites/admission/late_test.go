@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// presence is the guard's policy that rejects pods which the webhook has not seen. The rest of it has its own suite.
+	// presence is the guard's policy that rejects pods which the webhook has not seen. The rest of it has its own
+	// suite.
 	presence = "sysctl-injector-presence"
 	// defaults is its policy that rejects pods which the webhook has not given their default profiles.
 	defaults = "sysctl-injector-defaults"
@@ -24,8 +25,8 @@ const (
 		"the pod asks for sysctls, and nothing would set them: the webhook of sysctl-injector did not see this pod."
 )
 
-// installPresence installs that policy, as it is shipped, for the namespaces with the label; and the policy about default profiles, which
-// holds in no other test's namespaces.
+// installPresence installs that policy, as it is shipped, for the namespaces with the label; and the policy about
+// default profiles, which holds in no other test's namespaces.
 func installPresence(ctx context.Context) error {
 	objects, err := guard.Render(guard.Config{Images: []string{initImage}})
 	if err != nil {
@@ -56,7 +57,8 @@ func installPresence(ctx context.Context) error {
 // present are the labels of a namespace that is enrolled, and where the policy holds.
 var present = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, presenceLabel: "true"}
 
-// makeAnnotated makes a namespace where another webhook, before or after ours, adds the annotation to pods without it.
+// makeAnnotated makes a namespace where another webhook, before or after ours, adds the annotation to pods without
+// it.
 func makeAnnotated(t *testing.T, position string) string {
 	t.Helper()
 	namespace := makeNamespace(t, present)
@@ -73,8 +75,8 @@ func makeAnnotated(t *testing.T, position string) string {
 	return namespace
 }
 
-// Another webhook makes a pod ask for sysctls: it is injected, whichever webhook is first. TestOutages has the same while ours
-// is down.
+// Another webhook makes a pod ask for sysctls: it is injected, whichever webhook is first. TestOutages has the same
+// while ours is down.
 func TestAnnotatedByAnotherWebhook(t *testing.T) {
 	t.Parallel()
 	for _, position := range []string{before, after} {

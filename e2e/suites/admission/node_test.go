@@ -13,13 +13,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 )
 
-// heartbeat is how often the node's Lease is renewed. Without a renewal for 50 s (40 s before Kubernetes 1.32), the node
-// lifecycle controller declares the node unreachable and taints it.
+// heartbeat is how often the node's Lease is renewed. Without a renewal for 50 s (40 s before Kubernetes 1.32), the
+// node lifecycle controller declares the node unreachable and taints it.
 const heartbeat = 5 * time.Second
 
-// readyNode is a node object without a machine behind it, for which the DaemonSet controller creates pods. It is Ready and its
-// Lease is renewed, because the controller creates no pod for a node with another taint than the unschedulable one.
-// All tests share it: with two nodes, a DaemonSet has two pods.
+// readyNode is a node object without a machine behind it, for which the DaemonSet controller creates pods. It is
+// Ready and its Lease is renewed, because the controller creates no pod for a node with another taint than the
+// unschedulable one. All tests share it: with two nodes, a DaemonSet has two pods.
 type readyNode struct {
 	name  string
 	lease *coordinationv1.Lease

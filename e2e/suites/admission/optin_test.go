@@ -66,7 +66,8 @@ func TestNeverInTheSystemsNamespaces(t *testing.T) {
 	control := makeNamespace(t, nil)
 	k := newTerminal(t, control)
 	k.must("", "label", "namespace", "kube-system", "sysctl-injector-system", control, v1alpha1.InjectLabel+"="+v1alpha1.InjectEnabled)
-	// Labels reach the API server's own cache in the order in which they were set: when it knows the last, it knows all.
+	// Labels reach the API server's own cache in the order in which they were set: when it knows the last, it knows
+	// all.
 	awaitInjection(t, control)
 	for _, namespace := range []string{"kube-system", "sysctl-injector-system"} {
 		if err := clustertest.AwaitServiceAccount(t.Context(), client, namespace, patience); err != nil {

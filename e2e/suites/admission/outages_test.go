@@ -53,8 +53,8 @@ var outages = []outage{
 	{"the certificate has expired", expire, []string{"x509: certificate has expired or is not yet valid"}, false},
 }
 
-// While the webhook is down, a pod that asks for nothing is created, and one that asks is rejected, also if it was another
-// webhook that had it ask. Not in parallel with the tests that need the webhook.
+// While the webhook is down, a pod that asks for nothing is created, and one that asks is rejected, also if it was
+// another webhook that had it ask. Not in parallel with the tests that need the webhook.
 func TestOutages(t *testing.T) {
 	if suite.Cluster(t).Namespace() == "" {
 		t.Skip("SKIPPED, outages were not tested: on the loopback there is no service to lose")
@@ -132,8 +132,8 @@ func kill(t *testing.T) {
 	})
 }
 
-// hangOne adds a server that hangs, until the test ends. In a cluster, its readiness takes it out of the service within seconds.
-// (API servers before 1.33 do not see it: it is in a second EndpointSlice.)
+// hangOne adds a server that hangs, until the test ends. In a cluster, its readiness takes it out of the service
+// within seconds. (API servers before 1.33 do not see it: it is in a second EndpointSlice.)
 func hangOne(t *testing.T) {
 	t.Helper()
 	// The API server keeps its connections: now it has to choose servers again.
@@ -219,8 +219,8 @@ func trustInstead(t *testing.T, bundle []byte) {
 	t.Cleanup(func() { write(former.Webhooks[0].ClientConfig.CABundle) })
 }
 
-// expire has the API server call a server whose certificate has expired. The server takes up no such certificate, so it starts
-// with one that outlasts the start.
+// expire has the API server call a server whose certificate has expired. The server takes up no such certificate, so
+// it starts with one that outlasts the start.
 func expire(t *testing.T) {
 	t.Helper()
 	former := installed.Server()

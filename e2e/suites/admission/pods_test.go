@@ -52,8 +52,8 @@ func stated(container corev1.Container) corev1.Container {
 	return container
 }
 
-// wantInjected checks that the injected container is where it belongs, as it should be, and once; with the label and the
-// status that tell of it.
+// wantInjected checks that the injected container is where it belongs, as it should be, and once; with the label and
+// the status that tell of it.
 func wantInjected(t *testing.T, pod *corev1.Pod, args ...string) {
 	t.Helper()
 	wantContainer(t, pod, injectedContainer(pod, args...))

@@ -22,7 +22,8 @@ var (
 	randomPods = flag.Int("random-pods", 150, "how many random pods are made")
 )
 
-// The API server admits every pod with our patch that it admits without, and the two differ in nothing but what is ours.
+// The API server admits every pod with our patch that it admits without, and the two differ in nothing but what is
+// ours.
 func TestRandomPodsDifferInNothingElse(t *testing.T) {
 	t.Parallel()
 	seed := *randomSeed
@@ -72,7 +73,8 @@ func expect(without *corev1.Pod, args []string) *corev1.Pod {
 	return anonymous(want)
 }
 
-// smallestOf is what our container states beside others, which have the API server's defaults: their smallest request and limit.
+// smallestOf is what our container states beside others, which have the API server's defaults: their smallest request
+// and limit.
 func smallestOf(others []corev1.Container) (own corev1.ResourceRequirements) {
 	for name, most := range quantities("100m", "32Mi") {
 		lower := func(to *corev1.ResourceList, from corev1.ResourceList) {

@@ -136,7 +136,8 @@ func awaitLimitRange(t *testing.T, namespace string) {
 	})
 }
 
-// A minimum that the container is below is a matter for --init-cpu and --init-memory; what the API server says must lead there.
+// A minimum that the container is below is a matter for --init-cpu and --init-memory; what the API server says must
+// lead there.
 func TestLimitRangeMinimum(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
@@ -167,7 +168,8 @@ func TestResourceQuota(t *testing.T) {
 		quota, err := client.CoreV1().ResourceQuotas(namespace).Get(ctx, "team", metav1.GetOptions{})
 		return err == nil && len(quota.Status.Hard) == 4, err
 	})
-	// The quota wants limits of each container, ours included; and ours, which runs before the others, costs nothing more.
+	// The quota wants limits of each container, ours included; and ours, which runs before the others, costs nothing
+	// more.
 	small := newPod("small", "net.core.somaxconn = 4096")
 	small.Spec.Containers[0].Resources.Limits = quantities("400m", "256Mi")
 	k.must(manifest(t, small), "create", "-f", "-")

@@ -112,8 +112,8 @@ func TestNamespaceMadeRightBeforeThePod(t *testing.T) {
 	}
 }
 
-// The API server itself looks a namespace's labels up in a cache, so that it may not call the webhook yet. But when it does,
-// the webhook may not be the one that does not know of the label.
+// The API server itself looks a namespace's labels up in a cache, so that it may not call the webhook yet. But when
+// it does, the webhook may not be the one that does not know of the label.
 func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 	t.Parallel()
 	newTerminal(t, "default")

@@ -1,5 +1,5 @@
-// Package admission_test holds the suites that go through kubectl and a real API server to the real program, installed as a
-// person would. There is no kubelet: pods are made, and stay Pending.
+// Package admission_test holds the suites that go through kubectl and a real API server to the real program,
+// installed as a person would. There is no kubelet: pods are made, and stay Pending.
 package admission_test
 
 import (
@@ -103,8 +103,8 @@ func getPod(t *testing.T, namespace, name string) *corev1.Pod {
 	return pod
 }
 
-// awaitInjection waits until the API server calls the webhook for a namespace whose label has just been set: it looks that
-// up in a cache of its own.
+// awaitInjection waits until the API server calls the webhook for a namespace whose label has just been set: it looks
+// that up in a cache of its own.
 func awaitInjection(t *testing.T, namespace string) {
 	t.Helper()
 	eventually(t, "the API server to call the webhook for namespace "+namespace, func(ctx context.Context) (bool, error) {

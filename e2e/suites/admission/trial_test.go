@@ -15,7 +15,8 @@ func trialPolicy(namespace, spec string) string {
 		"  allow: [{names: [net.core.*]}]\n%[3]s\n", namespace, corev1.LabelMetadataName, spec)
 }
 
-// An administrator tries a stricter policy: pods are created as before, the person at the terminal is warned, and the policy's status counts.
+// An administrator tries a stricter policy: pods are created as before, the person at the terminal is warned, and the
+// policy's status counts.
 func TestPolicyOnTrial(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)

@@ -12,7 +12,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Whatever other webhooks do, a pod that asks for a sysctl is admitted with exactly our container in front, or rejected.
+// Whatever other webhooks do, a pod that asks for a sysctl is admitted with exactly our container in front, or
+// rejected.
 func TestBesideAnotherWebhook(t *testing.T) {
 	t.Parallel()
 	const sysctls = "/metadata/annotations/sysctl-injector.dev~1sysctls"

@@ -71,7 +71,8 @@ func TestCronJobStartedByHand(t *testing.T) {
 	wantInjected(t, &pod, "kernel.sem=10000 1024000000 500 32000")
 }
 
-// startMissed has the CronJob's controller make up for a run that was missed, so that a test need not wait for the next minute.
+// startMissed has the CronJob's controller make up for a run that was missed, so that a test need not wait for the
+// next minute.
 func startMissed(k *terminal) {
 	missed := fmt.Sprintf(`{"status":{"lastScheduleTime":%q}}`, time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
 	k.must("", "patch", "cronjob", "nightly", "--subresource=status", "--type=merge", "--patch", missed)

@@ -31,7 +31,8 @@ func deployment(name, sysctls string) *appsv1.Deployment {
 	}
 }
 
-// kubectl shows what the pods of a workload will meet, when it is applied and not later in the events of a ReplicaSet.
+// kubectl shows what the pods of a workload will meet, when it is applied and not later in the events of a
+// ReplicaSet.
 func TestWarningsAboutWorkloads(t *testing.T) {
 	t.Parallel()
 	k := newTerminal(t, makeNamespace(t, optedIn))
@@ -84,7 +85,8 @@ func awaitWarnings(t *testing.T, k *terminal, manifest string) {
 	}
 }
 
-// BenchmarkDeploymentUpdate measures what the warnings add to a change of a Deployment's template. The kinds of update take turns.
+// BenchmarkDeploymentUpdate measures what the warnings add to a change of a Deployment's template. The kinds of
+// update take turns.
 func BenchmarkDeploymentUpdate(b *testing.B) {
 	suite.Cluster(b)
 	kinds := []struct {

@@ -19,7 +19,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// The server follows its Certificate from before cert-manager is installed, and is ready all the time: what it serves is valid.
+// The server follows its Certificate from before cert-manager is installed, and is ready all the time: what it serves
+// is valid.
 func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 	suite.Cluster(t)
 	server := startServer(t, "--certificate="+installation.Name)

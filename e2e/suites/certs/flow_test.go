@@ -14,8 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// flow creates pods continuously, and opens new connections to the servers continuously: the API server itself keeps its
-// connections. Each failure fails the test.
+// flow creates pods continuously, and opens new connections to the servers continuously: the API server itself keeps
+// its connections. Each failure fails the test.
 type flow struct {
 	t                *testing.T
 	namespace        string
@@ -30,7 +30,8 @@ func startFlow(t *testing.T, servers []*installation.Server) *flow {
 	must(t, admin.Create(t.Context(), namespace))
 	must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "web"}}))
 	f := &flow{t: t, namespace: namespace.Name}
-	// The API server learns a moment later of a new namespace, of the webhook configuration and of the servers behind it.
+	// The API server learns a moment later of a new namespace, of the webhook configuration and of the servers behind
+	// it.
 	var last error
 	eventually(t, "the first pod to be injected", func() string { return "it is rejected: " + errorText(last) }, func(ctx context.Context) (bool, error) {
 		pod := f.pod()

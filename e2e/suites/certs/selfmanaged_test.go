@@ -32,7 +32,8 @@ const (
 	serverName  = installation.Name + "." + installation.Namespace + ".svc"
 )
 
-// Two servers make their certificate, and the API server calls both. It is renewed in every way while pods are created: none is rejected.
+// Two servers make their certificate, and the API server calls both. It is renewed in every way while pods are
+// created: none is rejected.
 func TestServersManageTheirCertificate(t *testing.T) {
 	c := suite.Cluster(t)
 	if c.Namespace() == "" {
@@ -208,7 +209,8 @@ func authorities(t *testing.T) []*x509.Certificate {
 	return found
 }
 
-// shakeHands connects to a server as the API server does, by the caBundle in force, and returns the certificate that it shows.
+// shakeHands connects to a server as the API server does, by the caBundle in force, and returns the certificate that
+// it shows.
 func shakeHands(ctx context.Context, c *cluster.Cluster, server *installation.Server) (*x509.Certificate, error) {
 	trusted, err := bundle(ctx)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package certs_test holds the suite of the server's certificate: a real API server that calls real servers, which make their
-// certificate themselves, or tell the state of a cert-manager Certificate.
+// Package certs_test holds the suite of the server's certificate: a real API server that calls real servers, which
+// make their certificate themselves, or tell the state of a cert-manager Certificate.
 package certs_test
 
 import (

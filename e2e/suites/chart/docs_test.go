@@ -10,8 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/docs/transcript"
 )
 
-// kubectl and helm know the subcommands and flags of every command on the pages. docs/commands_test.go does the same for all others,
-// the plugin of kubectl among them.
+// kubectl and helm know the subcommands and flags of every command on the pages. docs/commands_test.go does the same
+// for all others, the plugin of kubectl among them.
 func TestCommandsOfThePages(t *testing.T) {
 	c := suite.Cluster(t)
 	programs := map[string]string{"kubectl": "kubectl", "helm": findHelm(t)}

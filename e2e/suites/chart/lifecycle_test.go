@@ -86,7 +86,8 @@ var kept = []string{
 	"SysctlProfile opensearch", "SysctlProfile postgresql", "SysctlProfile rabbitmq", "SysctlProfile redis",
 }
 
-// The page's commands, one after another on one cluster. Nothing runs there: what is asked is what the API server holds.
+// The page's commands, one after another on one cluster. Nothing runs there: what is asked is what the API server
+// holds.
 func TestDocumentedCommands(t *testing.T) {
 	clustertest.Require(t)
 	findHelm(t)

@@ -96,8 +96,8 @@ func checkCommand(t *testing.T, program, line string) {
 	}
 }
 
-// checkSample holds the pod of the notes to what the namespace is held to there. It stands at the margin: a shell takes an
-// indented end of a document for a part of it.
+// checkSample holds the pod of the notes to what the namespace is held to there. It stands at the margin: a shell
+// takes an indented end of a document for a part of it.
 func checkSample(t *testing.T, notes string) {
 	t.Helper()
 	_, rest, _ := strings.Cut(notes, "<<'EOF'\n")

@@ -43,8 +43,8 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
-// prepare makes the namespaces, and the kinds that the chart's objects are of: its own, those of cert-manager, and in outline
-// those of the Prometheus operator.
+// prepare makes the namespaces, and the kinds that the chart's objects are of: its own, those of cert-manager, and in
+// outline those of the Prometheus operator.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	config := c.RESTConfig()
 	config.QPS = -1

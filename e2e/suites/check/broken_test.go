@@ -24,7 +24,8 @@ type breakage struct {
 	Broken, Act string
 	// Want are the checks that do not pass then, and no other: "Failed WebhookEntry".
 	Want []string
-	// Repair is a script that removes the fault. Without it, the commands that check prints do. After is a script that cleans up.
+	// Repair is a script that removes the fault. Without it, the commands that check prints do. After is a script
+	// that cleans up.
 	Repair, After string
 }
 
@@ -74,7 +75,8 @@ func (b breakage) undo(t *testing.T) {
 	}
 }
 
-// Of a healthy installation one thing is broken, check names it and nothing else, and with the remedy every check passes again.
+// Of a healthy installation one thing is broken, check names it and nothing else, and with the remedy every check
+// passes again.
 func TestBroken(t *testing.T) {
 	awaitHealthy(t)
 	content, err := os.ReadFile("testdata/broken.yaml")

@@ -10,7 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
-// A permission that the caller lacks is not a failure of the cluster. The ClusterRole "view" allows few of the objects.
+// A permission that the caller lacks is not a failure of the cluster. The ClusterRole "view" allows few of the
+// objects.
 func TestWithFewPermissions(t *testing.T) {
 	awaitHealthy(t)
 	mustShell(t, `

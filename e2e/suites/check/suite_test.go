@@ -43,8 +43,8 @@ const (
 
 var (
 	suite = clustertest.Suite{
-		// Without the controller of Deployments, the status stays as the suite writes it: no pod of the Deployment can
-		// run here.
+		// Without the controller of Deployments, the status stays as the suite writes it: no pod of the Deployment
+		// can run here.
 		Config:  cluster.Config{ControllerManagerArgs: []string{"--controllers=*,-deployment-controller"}},
 		Prepare: prepare,
 		Finish:  finish,
@@ -178,7 +178,8 @@ func install(ctx context.Context, c *cluster.Cluster) error {
 	return err
 }
 
-// prelude are functions for scripts. Of an object that a script changes or deletes, save keeps the state, and restore brings it back.
+// prelude are functions for scripts. Of an object that a script changes or deletes, save keeps the state, and restore
+// brings it back.
 const prelude = `
 PATH="$0:$PATH"
 SYSTEM=sysctl-injector-system IMAGE=docker.io/library/busybox:1.36
@@ -226,7 +227,8 @@ func writeFiles(files map[string][]byte) error {
 	return nil
 }
 
-// shell runs a script as a person does: with the program and kubectl in the PATH, and the chart in $CHART. It stops at the first error.
+// shell runs a script as a person does: with the program and kubectl in the PATH, and the chart in $CHART. It stops
+// at the first error.
 func shell(ctx context.Context, c *cluster.Cluster, script string) (string, error) {
 	cmd := c.Command(ctx, "bash", "-euo", "pipefail", "-c", prelude+script,
 		filepath.Dir(program)+string(os.PathListSeparator)+helmDir)

@@ -1,5 +1,5 @@
-// Package enroll_test walks an administrator's way: from a namespace that Pod Security admission holds to a standard, to the
-// first injected pod in it, with the webhook, the grants and the guard all at work, and back.
+// Package enroll_test walks an administrator's way: from a namespace that Pod Security admission holds to a standard,
+// to the first injected pod in it, with the webhook, the grants and the guard all at work, and back.
 package enroll_test
 
 import (

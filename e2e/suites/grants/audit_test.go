@@ -58,8 +58,8 @@ func newAudit(t *testing.T) *audit {
 	return a
 }
 
-// calls are those of a user that have been answered. Watches are not: the caches are kept up to date by them, whatever pods
-// come.
+// calls are those of a user that have been answered. Watches are not: the caches are kept up to date by them,
+// whatever pods come.
 func (a *audit) calls(t *testing.T, account string) []call {
 	t.Helper()
 	a.catchUp(t)
@@ -72,8 +72,8 @@ func (a *audit) calls(t *testing.T, account string) []call {
 	return found
 }
 
-// writes are the calls of a user that may have changed something. The status of policies and profiles is not among them: a new
-// leader writes it in its own time, whatever pods come.
+// writes are the calls of a user that may have changed something. The status of policies and profiles is not among
+// them: a new leader writes it in its own time, whatever pods come.
 func (a *audit) writes(t *testing.T, account string) []call {
 	t.Helper()
 	return slices.DeleteFunc(a.calls(t, account), func(c call) bool {
@@ -87,8 +87,8 @@ func (a *audit) statuses(t *testing.T, account string) []call {
 	return slices.DeleteFunc(a.calls(t, account), func(c call) bool { return c.Verb == "get" || c.ObjectRef.Subresource != "status" })
 }
 
-// catchUp waits until the log has come to this moment, and returns where that is: a call made now marks it. A call that began
-// earlier may be logged later, although everybody sees what it wrote: its line has to be there too.
+// catchUp waits until the log has come to this moment, and returns where that is: a call made now marks it. A call
+// that began earlier may be logged later, although everybody sees what it wrote: its line has to be there too.
 func (a *audit) catchUp(t *testing.T) (end int64) {
 	t.Helper()
 	name := strings.ToLower(rand.Text())

@@ -16,8 +16,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
 )
 
-// A client that reaches the port can claim that a pod of any controller was rejected. Only what the API server confirms leads to an
-// Event: a ReplicaSet of this UID, in a namespace that is enrolled.
+// A client that reaches the port can claim that a pod of any controller was rejected. Only what the API server
+// confirms leads to an Event: a ReplicaSet of this UID, in a namespace that is enrolled.
 func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	set := newReplicaSet(t, s.namespace(t))

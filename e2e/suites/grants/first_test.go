@@ -33,8 +33,8 @@ func mayUse(t *testing.T, namespace, serviceAccount, sysctl string) bool {
 	return review.Status.Allowed
 }
 
-// The grants exist and are in force when the first pod is admitted; pods after it cost no call, be it to the same server or to
-// one that finds the grants in its cache.
+// The grants exist and are in force when the first pod is admitted; pods after it cost no call, be it to the same
+// server or to one that finds the grants in its cache.
 func TestFirstPod(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t, "web")
@@ -99,7 +99,8 @@ func summary(calls []call) map[string]int {
 	return counts
 }
 
-// succeeded leaves out the calls that have changed nothing: where the server's cache was behind, or the server ended meanwhile.
+// succeeded leaves out the calls that have changed nothing: where the server's cache was behind, or the server ended
+// meanwhile.
 func succeeded(calls []call) []call {
 	return slices.DeleteFunc(calls, func(c call) bool { return c.ResponseStatus.Code >= 300 })
 }
@@ -149,8 +150,9 @@ func TestConcurrentFirstPods(t *testing.T) {
 	}
 }
 
-// createInTime creates a pod as a controller does: it tries again where the grants take longer than the API server waits. Together they
-// are hundreds of calls, which an API server that shares its processors does not answer within 3 s.
+// createInTime creates a pod as a controller does: it tries again where the grants take longer than the API server
+// waits. Together they are hundreds of calls, which an API server that shares its processors does not answer within 3
+// s.
 func createInTime(ctx context.Context, pod *corev1.Pod, slow *atomic.Bool) error {
 	return await.Condition(ctx, "the grants of "+pod.Spec.ServiceAccountName, 20*time.Millisecond, time.Minute, func(ctx context.Context) (bool, error) {
 		err := admin.Create(ctx, pod)
@@ -162,7 +164,8 @@ func createInTime(ctx context.Context, pod *corev1.Pod, slow *atomic.Bool) error
 	})
 }
 
-// awaitAge waits until objects are as old as counts as settled: ten seconds, and the one that the API's clock is coarse by.
+// awaitAge waits until objects are as old as counts as settled: ten seconds, and the one that the API's clock is
+// coarse by.
 func awaitAge(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {

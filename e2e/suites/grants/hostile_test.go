@@ -19,7 +19,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// A user with "edit" in one namespace creates pods that its quota rejects, after the webhook has granted what they ask for.
+// A user with "edit" in one namespace creates pods that its quota rejects, after the webhook has granted what they
+// ask for.
 func TestManyNamesOfRejectedPods(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
@@ -60,7 +61,8 @@ func TestManyNamesOfRejectedPods(t *testing.T) {
 	})
 }
 
-// Somebody who reaches the port sends reviews of pods under 200 service accounts that do not exist, 16 sysctls each: 3,200 grants.
+// Somebody who reaches the port sends reviews of pods under 200 service accounts that do not exist, 16 sysctls each:
+// 3,200 grants.
 func TestForgedServiceAccounts(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
@@ -92,7 +94,8 @@ func TestForgedServiceAccounts(t *testing.T) {
 		t.Errorf("the answers are %v, want NoServiceAccount or TooManyGrants, and mostly the latter", answers)
 	}
 	wantGrants(t, namespace, 0, 0)
-	// The namespace's limit is reached before the API server is asked. (The shipped limit gives seven such reviews room, and one more each 8 s.)
+	// The namespace's limit is reached before the API server is asked. (The shipped limit gives seven such reviews
+	// room, and one more each 8 s.)
 	want := map[string]int{"get serviceaccounts: 404": answers["NoServiceAccount"]}
 	got := summary(log.calls(t, installation.Name))
 	// The controller looks at the new namespace once in a while, whatever is sent.

@@ -7,7 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// The name of an interface with a dot is granted with a slash for the dot, which the name of the ClusterRole cannot have.
+// The name of an interface with a dot is granted with a slash for the dot, which the name of the ClusterRole cannot
+// have.
 func TestInterfaceWithADot(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t, "web")

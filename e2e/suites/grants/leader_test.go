@@ -17,8 +17,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Of several servers one writes. When it ends, or dies, another one takes over. Each has an account of its own here, for the
-// audit log to tell them apart, with the rights that are shipped and no others.
+// Of several servers one writes. When it ends, or dies, another one takes over. Each has an account of its own here,
+// for the audit log to tell them apart, with the rights that are shipped and no others.
 func TestLeader(t *testing.T) {
 	suite.Cluster(t)
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "sysctl-injector"}}
@@ -82,7 +82,8 @@ func TestLeader(t *testing.T) {
 	touch()
 	second := writer()
 
-	// One that dies does not. The test need not wait for the time that the Lease runs: an administrator cuts it short.
+	// One that dies does not. The test need not wait for the time that the Lease runs: an administrator cuts it
+	// short.
 	servers[second].Kill()
 	must(t, admin.Patch(t.Context(), lease, client.RawPatch(types.MergePatchType, []byte(`{"spec": {"leaseDurationSeconds": 1}}`))))
 	touch()

@@ -22,8 +22,8 @@ import (
 
 const mebibyte = 1 << 20
 
-// Pods that their author labels as injected, with as large annotations as the API allows, do not fill the leader's memory: neither in a
-// namespace that is not enrolled, where they are not even listed, nor in one that is.
+// Pods that their author labels as injected, with as large annotations as the API allows, do not fill the leader's
+// memory: neither in a namespace that is not enrolled, where they are not even listed, nor in one that is.
 func TestMemoryUnderHostilePods(t *testing.T) {
 	const (
 		pods = 1400

@@ -39,7 +39,8 @@ type minimal struct {
 	namespace string
 }
 
-// The role holds nothing that the server could do without: with any right taken away something fails, as its row says.
+// The role holds nothing that the server could do without: with any right taken away something fails, as its row
+// says.
 func TestRoleIsMinimal(t *testing.T) {
 	suite.Cluster(t)
 	must(t, admin.Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: reduced}}))
@@ -120,7 +121,8 @@ func rights(t *testing.T) []right {
 	return slices.SortedFunc(maps.Keys(all), func(a, b right) int { return strings.Compare(a.String(), b.String()) })
 }
 
-// setRights gives the reduced role all that is shipped but one right, and waits until the API server's authorizer knows.
+// setRights gives the reduced role all that is shipped but one right, and waits until the API server's authorizer
+// knows.
 func setRights(t *testing.T, missing right) {
 	t.Helper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: reduced}}
@@ -145,7 +147,8 @@ func setRights(t *testing.T, missing right) {
 
 // isNotReady: without the list, the caches are never filled.
 func (m *minimal) isNotReady(t *testing.T, r right) {
-	// As where the API server does not stream lists (before Kubernetes 1.32): a client that watches need not list there.
+	// As where the API server does not stream lists (before Kubernetes 1.32): a client that watches need not list
+	// there.
 	s := launch(t, serverConfig{account: reduced, env: []string{"KUBE_FEATURE_WatchListClient=false"}})
 	s.awaitLog(t, logged(r.denied()))
 	const want = "503 Service Unavailable: [+]shutdown ok\n[+]certificate ok\n" +
@@ -188,7 +191,8 @@ func (r right) sysctl() string {
 	return "net.ipv4.conf." + r.verb + "_" + r.resource + ".forwarding"
 }
 
-// allowSysctlsOf allows what newPod asks for in rejectsPod. No kernel has these names, so a policy has to spell them out.
+// allowSysctlsOf allows what newPod asks for in rejectsPod. No kernel has these names, so a policy has to spell them
+// out.
 func allowSysctlsOf(t *testing.T, rights []right) {
 	t.Helper()
 	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "rights"}}
@@ -246,7 +250,8 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 	rejects(t, newPod(m.namespace, "default", r.sysctl()+" = 1"), "GrantFailed: "+want)
 }
 
-// createdByPatch is what the API server says where a patch would create an object. Before Kubernetes 1.32 it does not say why not.
+// createdByPatch is what the API server says where a patch would create an object. Before Kubernetes 1.32 it does not
+// say why not.
 func createdByPatch(t *testing.T, forbidden string) string {
 	t.Helper()
 	if version.MustParseGeneric(suite.Cluster(t).Version()).LessThan(version.MajorMinor(1, 32)) {

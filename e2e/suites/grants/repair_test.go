@@ -107,7 +107,8 @@ func TestForgedPods(t *testing.T) {
 	foreign, enrolled := s.namespace(t), s.namespace(t)
 	s.terminate(t)
 
-	// Pods as if they had been injected, in a namespace that is not enrolled, and in one that is: where they got past the webhook.
+	// Pods as if they had been injected, in a namespace that is not enrolled, and in one that is: where they got past
+	// the webhook.
 	label := func(namespace, value string) {
 		t.Helper()
 		patch := []byte(`{"metadata": {"labels": {"` + v1alpha1.InjectLabel + `": ` + value + `}}}`)

@@ -149,8 +149,8 @@ func rejects(t *testing.T, pod *corev1.Pod, want string) {
 	}
 }
 
-// rejectsFor creates a pod that must be rejected. It compares the beginning of the message and looks for the cause in it, since the
-// HTTP client adds more text after a retry.
+// rejectsFor creates a pod that must be rejected. It compares the beginning of the message and looks for the cause in
+// it, since the HTTP client adds more text after a retry.
 func rejectsFor(t *testing.T, pod *corev1.Pod, beginning, cause string) {
 	t.Helper()
 	switch err := admin.Create(t.Context(), pod); {

@@ -1,5 +1,5 @@
-// Package grants_test holds the suite of the grants: a real API server, and the real program under its own service account,
-// with the rights that are shipped. Every test has a site of its own and leaves the cluster without grants.
+// Package grants_test holds the suite of the grants: a real API server, and the real program under its own service
+// account, with the rights that are shipped. Every test has a site of its own and leaves the cluster without grants.
 package grants_test
 
 import (

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A server whose API server stops answering, or is gone, rejects pods that need new grants. It says why, within the five seconds
-// that the API server waits for it. Pods whose grants are known to exist are admitted.
+// A server whose API server stops answering, or is gone, rejects pods that need new grants. It says why, within the
+// five seconds that the API server waits for it. Pods whose grants are known to exist are admitted.
 func TestUnreachable(t *testing.T) {
 	p := newProxy(t)
 	s := newSite(t, serverConfig{proxy: p.address})
@@ -25,7 +25,8 @@ func TestUnreachable(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.breakIt()
-			// The message is the server's own: a late one would be "failed calling webhook". The HTTP client may add to the cause.
+			// The message is the server's own: a late one would be "failed calling webhook". The HTTP client may add
+			// to the cause.
 			rejectsFor(t, newPod(namespace, "default", test.sysctl), `GrantFailed: read service account "default" in namespace "`+namespace+`": `, test.cause)
 			create(t, newPod(namespace, "default", "net.core.somaxconn"))
 		})

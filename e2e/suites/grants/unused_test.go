@@ -32,8 +32,8 @@ func namespaceObject(name string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
-// A grant goes once no live pod has used it for the grace period: the binding first, and then the role, unless somebody else
-// binds it.
+// A grant goes once no live pod has used it for the grace period: the binding first, and then the role, unless
+// somebody else binds it.
 func TestUnused(t *testing.T) {
 	const grace = 2 * time.Second
 	const alone, boundHere, boundEverywhere = "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_retries2"
@@ -60,7 +60,8 @@ func TestUnused(t *testing.T) {
 		awaitGone(t, binding(namespace, "default", sysctl))
 	}
 	awaitGone(t, role(alone))
-	// The bindings of others are listed once for all roles that are due: the roles that stay are due again after each grace period.
+	// The bindings of others are listed once for all roles that are due: the roles that stay are due again after each
+	// grace period.
 	eventually(t, "a round after the removal", func(context.Context) (bool, error) {
 		got := summary(log.calls(t, installation.Name))
 		return got["list rolebindings: 200"] >= 2 && got["list clusterrolebindings: 200"] >= 2, nil

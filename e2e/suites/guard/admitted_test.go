@@ -94,7 +94,8 @@ func TestGuardAdmits(t *testing.T) {
 	}
 }
 
-// TestGuardAdmitsWhatALimitRangeAdds has the API server write resources into the injected container, of a kind of its own too.
+// TestGuardAdmitsWhatALimitRangeAdds has the API server write resources into the injected container, of a kind of its
+// own too.
 func TestGuardAdmitsWhatALimitRangeAdds(t *testing.T) {
 	admin := clientset(t)
 	namespace := newNamespace(t, held(levels[0]))
@@ -117,8 +118,8 @@ func TestGuardAdmitsWhatALimitRangeAdds(t *testing.T) {
 	})
 }
 
-// TestGuardKnowsTheScopes compares, for every name of the catalogue, whether the guard admits it on a shared kernel. None is granted,
-// which a dry run does not ask about.
+// TestGuardKnowsTheScopes compares, for every name of the catalogue, whether the guard admits it on a shared kernel.
+// None is granted, which a dry run does not ask about.
 func TestGuardKnowsTheScopes(t *testing.T) {
 	namespace := newNamespace(t, held(levels[0]))
 	names := []string{"kernel.shmmax", "kernel.msgmax", "kernel.sem", "kernel.sem_next_id", "fs.mqueue.msg_max", "net.ipv4.tcp_fin_timeout", "netx.a", "kernel.shared", "vm.swappiness"}

@@ -15,7 +15,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// liveAttempt is one at changing a pod that was injected and admitted. Where nobody rejects it, nothing of what runs may change.
+// liveAttempt is one at changing a pod that was injected and admitted. Where nobody rejects it, nothing of what runs
+// may change.
 type liveAttempt struct {
 	write
 	by   layer

@@ -19,7 +19,8 @@ const (
 	nobody       layer = "nobody: what is asked for is dropped"
 )
 
-// attempt is one at getting a pod past the guard that has a privileged container of its own, or sets what was not granted.
+// attempt is one at getting a pod past the guard that has a privileged container of its own, or sets what was not
+// granted.
 type attempt struct {
 	name  string
 	tweak func(*corev1.Pod) // of a pod that the webhook has injected, and that would be admitted

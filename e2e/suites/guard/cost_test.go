@@ -11,9 +11,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// TestGuardCost creates the most expensive pod of each form: as many arguments as there may be, names and values as long as they may
-// be, and a hundred other containers. The API server rejects a pod whose evaluation costs more than it allows. The guard compares a
-// container with the shape of one form, so a form that is added makes no other form's pods more expensive.
+// TestGuardCost creates the most expensive pod of each form: as many arguments as there may be, names and values as
+// long as they may be, and a hundred other containers. The API server rejects a pod whose evaluation costs more than
+// it allows. The guard compares a container with the shape of one form, so a form that is added makes no other form's
+// pods more expensive.
 func TestGuardCost(t *testing.T) {
 	for _, form := range []struct {
 		name, template, prefix string

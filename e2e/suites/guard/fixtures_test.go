@@ -18,7 +18,8 @@ import (
 // levels are the standards that the guard knows.
 var levels = []api.Level{api.LevelBaseline, api.LevelRestricted}
 
-// TestGuardFixtures compares the verdict on every fixture of Pod Security admission, of whatever version, at both standards.
+// TestGuardFixtures compares the verdict on every fixture of Pod Security admission, of whatever version, at both
+// standards.
 func TestGuardFixtures(t *testing.T) {
 	sides := newSides(t)
 	for name, pod := range fixtures(t) {
@@ -91,8 +92,8 @@ func (s sides) create(ctx context.Context, namespace string, pod *corev1.Pod) st
 	return verdict(err)
 }
 
-// compare holds the guard to the very words of Pod Security admission, at both standards, and with the injected container to the same
-// words as without. It returns how many verdicts were rejections by a standard.
+// compare holds the guard to the very words of Pod Security admission, at both standards, and with the injected
+// container to the same words as without. It returns how many verdicts were rejections by a standard.
 func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (rejected int) {
 	t.Helper()
 	bare = copyOf(bare)

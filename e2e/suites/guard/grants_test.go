@@ -131,8 +131,8 @@ func TestGuardGrants(t *testing.T) {
 	}
 }
 
-// TestGuardChecksEveryArgument stays within the cost that the API server allows: as many arguments as there may be, with names as
-// long as they may be; and each is checked, the last as well as the first.
+// TestGuardChecksEveryArgument stays within the cost that the API server allows: as many arguments as there may be,
+// with names as long as they may be; and each is checked, the last as well as the first.
 func TestGuardChecksEveryArgument(t *testing.T) {
 	namespace := newNamespace(t, held(api.LevelRestricted))
 	makeServiceAccount(t, namespace, "all")

@@ -1,5 +1,5 @@
-// Package guard_test holds the guard to what it promises, in a real API server: the verdicts of Pod Security admission, and
-// nothing privileged but the injected container.
+// Package guard_test holds the guard to what it promises, in a real API server: the verdicts of Pod Security
+// admission, and nothing privileged but the injected container.
 package guard_test
 
 import (
@@ -81,13 +81,14 @@ func clientset(t testing.TB) *kubernetes.Clientset {
 // labels of a namespace.
 type labels = map[string]string
 
-// held are the labels of a namespace that is enrolled and held to a standard by the guard, and not by Pod Security admission.
+// held are the labels of a namespace that is enrolled and held to a standard by the guard, and not by Pod Security
+// admission.
 func held(level api.Level) labels {
 	return labels{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: string(level), api.EnforceLevelLabel: "privileged"}
 }
 
-// newNamespace makes a namespace, with the service accounts "default" and "granted", and waits until the API server's admission
-// has heard of its labels.
+// newNamespace makes a namespace, with the service accounts "default" and "granted", and waits until the API server's
+// admission has heard of its labels.
 func newNamespace(t testing.TB, of labels) string {
 	t.Helper()
 	admin := clientset(t)
@@ -137,8 +138,8 @@ func grant(t testing.TB, namespace, serviceAccount string, names ...string) {
 	waitForGrants(t, namespace, serviceAccount, names, true)
 }
 
-// markers are requests of which each is rejected for another reason, so that the verdicts on them tell what is in force in a
-// namespace: its labels, and each policy.
+// markers are requests of which each is rejected for another reason, so that the verdicts on them tell what is in
+// force in a namespace: its labels, and each policy.
 var markers = []struct {
 	ask      func(context.Context, *kubernetes.Clientset, string) error
 	rejected func(labels) bool
@@ -167,8 +168,8 @@ func askFor(tweak func(*corev1.Pod)) func(context.Context, *kubernetes.Clientset
 	}
 }
 
-// waitForLabels waits until the verdicts in a namespace are those of its labels. The API server learns of labels and policies a
-// moment after they are written.
+// waitForLabels waits until the verdicts in a namespace are those of its labels. The API server learns of labels and
+// policies a moment after they are written.
 func waitForLabels(t testing.TB, namespace string) {
 	t.Helper()
 	admin := clientset(t)

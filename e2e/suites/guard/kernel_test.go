@@ -13,8 +13,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// runtimeClasses are two whose pods have a kernel of their own, by label and by handler, and one whose pods do not, though its name
-// says so.
+// runtimeClasses are two whose pods have a kernel of their own, by label and by handler, and one whose pods do not,
+// though its name says so.
 func runtimeClasses() []*nodev1.RuntimeClass {
 	return []*nodev1.RuntimeClass{
 		{ObjectMeta: metav1.ObjectMeta{Name: "labelled", Labels: labels{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}}, Handler: "own"},

@@ -11,8 +11,8 @@ import (
 	"k8s.io/pod-security-admission/api"
 )
 
-// TestGuardMessages compares messages in full: with Pod Security's own, which TestGuardFixtures and TestGuardRandomPods do for each
-// violation, for many at once.
+// TestGuardMessages compares messages in full: with Pod Security's own, which TestGuardFixtures and
+// TestGuardRandomPods do for each violation, for many at once.
 func TestGuardMessages(t *testing.T) {
 	sides := newSides(t)
 	everything := plainPod()

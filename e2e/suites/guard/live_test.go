@@ -115,7 +115,8 @@ var sameWrites = []write{
 	}),
 }
 
-// TestGuardUpdates compares the verdicts on changes of live pods, of which one kind meets no standard and the other every one.
+// TestGuardUpdates compares the verdicts on changes of live pods, of which one kind meets no standard and the other
+// every one.
 func TestGuardUpdates(t *testing.T) {
 	admin := clientset(t)
 	violating := plainPod()
@@ -152,7 +153,8 @@ func TestGuardUpdates(t *testing.T) {
 	}
 }
 
-// TestGuardNamespaceLabels has one pod that meets baseline only, one that meets nothing, and an injected one in namespaces of all kinds.
+// TestGuardNamespaceLabels has one pod that meets baseline only, one that meets nothing, and an injected one in
+// namespaces of all kinds.
 func TestGuardNamespaceLabels(t *testing.T) {
 	onlyBaseline, neither := plainPod(), plainPod()
 	onlyBaseline.Spec.SecurityContext.RunAsNonRoot = new(false)

@@ -25,7 +25,8 @@ const (
 		"kubectl label --overwrite namespace %[1]s sysctl-injector.dev/inject=enabled"
 )
 
-// A pod that asks for sysctls and that the webhook has not answered is rejected, wherever the webhook is or was to be called.
+// A pod that asks for sysctls and that the webhook has not answered is rejected, wherever the webhook is or was to be
+// called.
 func TestGuardPresenceByNamespace(t *testing.T) {
 	const (
 		byInject  = "sysctl-injector-presence"

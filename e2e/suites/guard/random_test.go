@@ -50,7 +50,8 @@ func number(t *testing.T, variable string, otherwise int) int {
 	return n
 }
 
-// generator makes pods that differ from the plain one in what Pod Security admission looks at: some in much, some in little.
+// generator makes pods that differ from the plain one in what Pod Security admission looks at: some in much, some in
+// little.
 type generator struct {
 	*rand.Rand
 	calm bool

@@ -77,8 +77,8 @@ func injectedWith(image string) *corev1.Pod {
 	return pod
 }
 
-// TestGuardUpgrade goes from one release's image to the next as docs tell to: first the guard takes both, then the webhook injects the
-// new one, and when no pod has the old one any more the guard forgets it.
+// TestGuardUpgrade goes from one release's image to the next as docs tell to: first the guard takes both, then the
+// webhook injects the new one, and when no pod has the old one any more the guard forgets it.
 func TestGuardUpgrade(t *testing.T) {
 	c, admin := suite.Cluster(t), clientset(t)
 	t.Cleanup(func() {

@@ -16,9 +16,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// TestGuardUpstream runs Pod Security admission's own test, with the guard in its place in the namespaces for the API server's
-// version. In those for a later version, which upstream's test has too, stands the guard for that version. The other namespaces
-// are left to Pod Security: they show that the test runs as upstream means it.
+// TestGuardUpstream runs Pod Security admission's own test, with the guard in its place in the namespaces for the API
+// server's version. In those for a later version, which upstream's test has too, stands the guard for that version.
+// The other namespaces are left to Pod Security: they show that the test runs as upstream means it.
 func TestGuardUpstream(t *testing.T) {
 	admin := clientset(t)
 	minor := int(server(t).minor)

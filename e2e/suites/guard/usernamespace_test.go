@@ -16,7 +16,8 @@ const (
 	forNetwork = "user-namespace-net"
 )
 
-// userNamespacesTrusted is the version since which Pod Security's baseline admits an unmasked /proc in a user namespace.
+// userNamespacesTrusted is the version since which Pod Security's baseline admits an unmasked /proc in a user
+// namespace.
 const userNamespacesTrusted = 35
 
 // userNamespaced is a pod in a user namespace that meets every standard but for the injected container.

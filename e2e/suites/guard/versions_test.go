@@ -20,8 +20,9 @@ import (
 // The versions that the guard is for.
 const oldestMinor, newestMinor = 31, 37
 
-// TestGuardVersions compares the guard for each version up to the API server's with what Pod Security of that version says, on
-// every upstream fixture and on random pods. The guards stand side by side, each for one namespace per standard.
+// TestGuardVersions compares the guard for each version up to the API server's with what Pod Security of that version
+// says, on every upstream fixture and on random pods. The guards stand side by side, each for one namespace per
+// standard.
 func TestGuardVersions(t *testing.T) {
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
 	if err != nil {
@@ -57,7 +58,8 @@ func TestGuardVersions(t *testing.T) {
 	}
 }
 
-// defaulted returns the pods to compare as the API server admits them, with its defaults. The others it takes nowhere.
+// defaulted returns the pods to compare as the API server admits them, with its defaults. The others it takes
+// nowhere.
 func defaulted(t *testing.T, namespace string) []*corev1.Pod {
 	t.Helper()
 	admin := clientset(t)
@@ -89,8 +91,8 @@ func defaulted(t *testing.T, namespace string) []*corev1.Pod {
 	return pods
 }
 
-// holdTo has a namespace held to the guard for a version, which installBeside has installed. The namespace must exist before:
-// newNamespace waits for the verdicts of the suite's own guard.
+// holdTo has a namespace held to the guard for a version, which installBeside has installed. The namespace must exist
+// before: newNamespace waits for the verdicts of the suite's own guard.
 func holdTo(t *testing.T, namespace string, minor int, level api.Level) {
 	t.Helper()
 	admin := clientset(t)
@@ -142,7 +144,8 @@ func standardsOf(t *testing.T, version string) []client.Object {
 			continue
 		}
 		policy.Name += "-" + version
-		// Types are not checked for versions of which there may be many. TestGuardTypes waits for that, and it takes long.
+		// Types are not checked for versions of which there may be many. TestGuardTypes waits for that, and it takes
+		// long.
 		for i := range policy.Spec.MatchConstraints.ResourceRules {
 			policy.Spec.MatchConstraints.ResourceRules[i].APIVersions = []string{"*"}
 		}

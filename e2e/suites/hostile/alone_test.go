@@ -106,7 +106,8 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// writeCertificate writes a certificate for example.com that signs itself, with a key of the kind that cert-manager and the server make.
+// writeCertificate writes a certificate for example.com that signs itself, with a key of the kind that cert-manager
+// and the server make.
 func writeCertificate(t *testing.T, dir string) (certFile, keyFile string, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -45,8 +45,8 @@ type attempts struct {
 	count  int
 }
 
-// writes tries to write an object in several ways: by a create, as fresh is after the edit, or from live to what that is after the edit.
-// The answer is to end in want; empty: the API server lets it.
+// writes tries to write an object in several ways: by a create, as fresh is after the edit, or from live to what that
+// is after the edit. The answer is to end in want; empty: the API server lets it.
 func (a *attempts) writes(t *testing.T, name string, fresh, live client.Object, edit func(client.Object), ways []way, want string) {
 	t.Helper()
 	for _, way := range ways {

@@ -46,8 +46,8 @@ func pod(tweak func(*corev1.Pod)) func(context.Context, author) error {
 	}
 }
 
-// replaced tries to create a pod that brings along an injected container of its own. It is admitted with the one that belongs there, and
-// with none besides.
+// replaced tries to create a pod that brings along an injected container of its own. It is admitted with the one that
+// belongs there, and with none besides.
 func replaced(tweak func(*corev1.Pod)) func(context.Context, author) error {
 	return func(ctx context.Context, a author) error {
 		good, tried := goodPod(a.namespace), goodPod(a.namespace)

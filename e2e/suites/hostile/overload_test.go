@@ -30,7 +30,8 @@ const (
 	apiServerTimeout = 10 * time.Second
 )
 
-// One who reaches the port sends what takes the most memory. The server holds its memory limit, and answers pods meanwhile.
+// One who reaches the port sends what takes the most memory. The server holds its memory limit, and answers pods
+// meanwhile.
 func TestMemoryUnderOverload(t *testing.T) {
 	for _, attack := range []struct {
 		name    string
@@ -57,7 +58,8 @@ func stopping(size int) func(*testing.T, *alone) func(context.Context) error {
 	}
 }
 
-// largePods sends reviews such as the API server sends when many create pods of 3 MB: some of them plain, others full of mistakes.
+// largePods sends reviews such as the API server sends when many create pods of 3 MB: some of them plain, others full
+// of mistakes.
 func largePods(t *testing.T, s *alone) func(context.Context) error {
 	var sent atomic.Int64
 	bodies := [][]byte{
@@ -88,7 +90,8 @@ func (s *alone) send(ctx context.Context, size int, body []byte) error {
 	return err
 }
 
-// largeReview returns a review of a pod that is as large as may be, with each in it again and again, behind a text that it has.
+// largeReview returns a review of a pod that is as large as may be, with each in it again and again, behind a text
+// that it has.
 func largeReview(t *testing.T, behind, each string) []byte {
 	t.Helper()
 	pod := `{"metadata":{"name":"web","annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1024"}},"spec":{"containers":[{"name":"web","env":[{"name":"A"}]}]}}`
@@ -100,7 +103,8 @@ func largeReview(t *testing.T, behind, each string) []byte {
 		`"namespace":"shop","operation":"CREATE","object":%s}}`, strings.Replace(pod, behind, behind+all.String(), 1))
 }
 
-// overload has attackers send, each again a second after it has been rejected, and asks for answers until each has been rejected once.
+// overload has attackers send, each again a second after it has been rejected, and asks for answers until each has
+// been rejected once.
 func overload(t *testing.T, s *alone, clients int64, send func(context.Context) error) {
 	client := s.client()
 	before := s.answers(t, client, "small-annotated", goodRequests)
@@ -164,8 +168,8 @@ func (s *alone) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: s.tls}}
 }
 
-// answers sends requests one after another, as the API server does: each has its timeout, and is sent again where the answer says so. It
-// expects an answer to each.
+// answers sends requests one after another, as the API server does: each has its timeout, and is sent again where the
+// answer says so. It expects an answer to each.
 func (s *alone) answers(t *testing.T, client *http.Client, name string, requests int) answered {
 	t.Helper()
 	all, err := s.ask(t.Context(), client, name, requests)
@@ -214,8 +218,8 @@ func (s *alone) post(ctx context.Context, client *http.Client, body []byte) (sta
 	return response.StatusCode, answer, err
 }
 
-// Connections that have each sent one good request, and are silent since, lock nobody out: a new one takes the place of the one that has
-// been silent for the longest.
+// Connections that have each sent one good request, and are silent since, lock nobody out: a new one takes the place
+// of the one that has been silent for the longest.
 func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 	const idle = 2500 // more than the server keeps open
 	s := startAlone(t)

@@ -23,7 +23,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// One who reaches the port may send whatever they like. It creates nothing, unless it is a pod that the API server could send too.
+// One who reaches the port may send whatever they like. It creates nothing, unless it is a pod that the API server
+// could send too.
 func TestOneWhoReachesThePort(t *testing.T) {
 	suite.Cluster(t)
 	optedIn := newNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
@@ -111,8 +112,8 @@ func callerOf(t *testing.T) caller {
 	return caller{&http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}}}
 }
 
-// ask sends a request, a review where nothing else is said, and returns the HTTP status and body of an error, the message of a rejection,
-// or "allowed".
+// ask sends a request, a review where nothing else is said, and returns the HTTP status and body of an error, the
+// message of a rejection, or "allowed".
 func (c caller) ask(t *testing.T, method, path, mediaType, body string) string {
 	t.Helper()
 	if method == "" {

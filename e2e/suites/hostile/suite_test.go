@@ -1,6 +1,6 @@
-// Package hostile_test has four parties try what would gain them something or harm others, one table of attempts for each: a pod author
-// in an enrolled namespace, a pod author elsewhere, one who reaches the webhook's port, and the holder of the server's token.
-// docs/security.md says what each of them gets.
+// Package hostile_test has four parties try what would gain them something or harm others, one table of attempts for
+// each: a pod author in an enrolled namespace, a pod author elsewhere, one who reaches the webhook's port, and the
+// holder of the server's token. docs/security.md says what each of them gets.
 package hostile_test
 
 import (
@@ -56,7 +56,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	return err
 }
 
-// userIn returns the client of a user with the ClusterRole "edit" in a namespace and the right to debug its pods, and no other right.
+// userIn returns the client of a user with the ClusterRole "edit" in a namespace and the right to debug its pods, and
+// no other right.
 func userIn(t *testing.T, namespace string) client.Client {
 	t.Helper()
 	const user = "mallory"

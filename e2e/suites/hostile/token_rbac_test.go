@@ -27,8 +27,8 @@ const (
 // unusedSince is the annotation by which the server marks a grant that nothing uses.
 const unusedSince = "sysctl-injector.dev/unused-since"
 
-// holder tries as the holder of the server's token, whom an administrator has bound to cluster-admin: so RBAC denies nothing, and each
-// answer is the policies'. The server itself, which would repair what is tried, is away meanwhile.
+// holder tries as the holder of the server's token, whom an administrator has bound to cluster-admin: so RBAC denies
+// nothing, and each answer is the policies'. The server itself, which would repair what is tried, is away meanwhile.
 func holder(t *testing.T) *attempts {
 	t.Helper()
 	suite.Cluster(t)
@@ -256,8 +256,9 @@ func TestOwnOtherRBAC(t *testing.T) {
 	a.removes(t, "the server's own ClusterRoleBinding", &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}, noOtherRBAC)
 }
 
-// With self-managed certificates the server writes a Secret. The API server fills one of the type service-account-token with a token
-// that does not expire: under the name that the server may read, the holder would have one for good.
+// With self-managed certificates the server writes a Secret. The API server fills one of the type
+// service-account-token with a token that does not expire: under the name that the server may read, the holder would
+// have one for good.
 func TestOwnSecrets(t *testing.T) {
 	a := holder(t)
 	const (

@@ -40,8 +40,8 @@ func sendBadTraffic(t *testing.T, l *load) {
 					for ctx.Err() == nil {
 						_ = client.send(ctx, t, pod.Status.PodIP) // that the server gives up on it is as it should be
 						sent[i].Add(1)
-						// Clients wait between two bodies, as in e2e/suites/hostile. Otherwise the test would measure how fast this machine
-						// makes connections, because the server gives up on a body within 2 s.
+						// Clients wait between two bodies, as in e2e/suites/hostile. Otherwise the test would measure
+						// how fast this machine makes connections, because the server gives up on a body within 2 s.
 						select {
 						case <-ctx.Done():
 						case <-time.After(time.Second):

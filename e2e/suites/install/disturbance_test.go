@@ -102,7 +102,8 @@ func gone(t *testing.T) {
 	})
 }
 
-// drainServers evicts all servers as `kubectl drain` does, except that this node, the only one, stays open to their successors.
+// drainServers evicts all servers as `kubectl drain` does, except that this node, the only one, stays open to their
+// successors.
 func drainServers(t *testing.T) {
 	rejected := 0
 	for _, pod := range servers(t, system) {
@@ -121,8 +122,8 @@ func drainServers(t *testing.T) {
 	gone(t)
 }
 
-// endLeader has the leader end by itself, as it does when it cannot renew the Lease: its pod stays, and nobody but its own
-// readiness tells that it ends. Whoever is first leads then, be it in the same pod.
+// endLeader has the leader end by itself, as it does when it cannot renew the Lease: its pod stays, and nobody but
+// its own readiness tells that it ends. Whoever is first leads then, be it in the same pod.
 func endLeader(t *testing.T) {
 	former, pod := leader(t)
 	kill(t, pod, "SIGTERM")

@@ -46,8 +46,8 @@ var faults = []fault{
 	{"the kernel's OOM killer ends both servers", exhaustMemory, 0, wantInjected},
 }
 
-// TestFaults breaks an installation while pods are created all the time. No pod may be created without what it asked for, and once
-// what was broken is whole, pods are created again, unaided.
+// TestFaults breaks an installation while pods are created all the time. No pod may be created without what it asked
+// for, and once what was broken is whole, pods are created again, unaided.
 func TestFaults(t *testing.T) {
 	installed(t)
 	l := startLoad(t)

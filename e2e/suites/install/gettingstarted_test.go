@@ -45,8 +45,8 @@ func cleanUp(t *testing.T) {
 	kubectl(t, "delete", "secrets", "-n", system, program+"-tls", program+"-ca", "--ignore-not-found")
 }
 
-// runPage runs the commands of a page one after another in the checkout, but those of blocks that have the text given. It compares what
-// they print, where the page says that.
+// runPage runs the commands of a page one after another in the checkout, but those of blocks that have the text
+// given. It compares what they print, where the page says that.
 func runPage(t *testing.T, page, without string) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, page))

@@ -16,8 +16,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// load creates annotated pods in several streams, and deletes them as it goes. They name a scheduler that is not there: the
-// kubelet has nothing to do with them.
+// load creates annotated pods in several streams, and deletes them as it goes. They name a scheduler that is not
+// there: the kubelet has nothing to do with them.
 type load struct {
 	namespace string
 	mu        sync.Mutex

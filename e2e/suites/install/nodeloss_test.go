@@ -27,7 +27,8 @@ const soon = `--set-json=tolerations=[` +
 	`{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":5},` +
 	`{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":5}]`
 
-// TestNodeLoss runs the servers on two nodes, and one of the nodes loses its power while pods are created all the time.
+// TestNodeLoss runs the servers on two nodes, and one of the nodes loses its power while pods are created all the
+// time.
 func TestNodeLoss(t *testing.T) {
 	installed(t)
 	c := suite.Cluster(t)

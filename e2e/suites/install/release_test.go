@@ -30,7 +30,8 @@ func install(t *testing.T, namespace, version string, flags ...string) {
 	helm(t, append(args, flags...)...)
 }
 
-// rolledOut waits until every server is of the version given and ready, and no other is left but those that are ending.
+// rolledOut waits until every server is of the version given and ready, and no other is left but those that are
+// ending.
 func rolledOut(t *testing.T, namespace, version string) {
 	t.Helper()
 	if output, err := command(t, "kubectl", "rollout", "status", "deployment/"+program, "-n", namespace, "--timeout="+patience.String()); err != nil {

@@ -1,5 +1,5 @@
-// Package install_test installs sysctl-injector as administrators do: by helm, on a real node, with the real cert-manager, the
-// project's own image and two replicas. It counts what an installation costs pods while it changes.
+// Package install_test installs sysctl-injector as administrators do: by helm, on a real node, with the real
+// cert-manager, the project's own image and two replicas. It counts what an installation costs pods while it changes.
 package install_test
 
 import (

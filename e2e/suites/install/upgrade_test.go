@@ -42,7 +42,8 @@ func TestUpgrade(t *testing.T) {
 	counted := l.during(t, func() { uninstall(t, system) })
 	report("helm uninstall", counted)
 	for message, n := range counted.rejected {
-		// For a moment the webhook is gone and the guard is not: pods that ask are not created without what they ask for.
+		// For a moment the webhook is gone and the guard is not: pods that ask are not created without what they ask
+		// for.
 		if !strings.Contains(message, "ValidatingAdmissionPolicy 'sysctl-injector-presence'") {
 			t.Errorf("%d of %d pods were rejected: %s", n, counted.count(), message)
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// In an enrolled namespace the guard judges what the policies inject, and asks for grants as it does with a server. The API
-// server does not call the webhook meanwhile: it would have the grants made.
+// In an enrolled namespace the guard judges what the policies inject, and asks for grants as it does with a server.
+// The API server does not call the webhook meanwhile: it would have the grants made.
 func TestWithTheGuard(t *testing.T) {
 	guard, err := os.ReadFile("../../../deploy/guard.yaml")
 	if err != nil {

@@ -16,8 +16,8 @@ const (
 	tenantID = "00000000-0000-0000-0000-000000000002"
 )
 
-// eksRoles makes the changes of aws/amazon-eks-pod-identity-webhook for a service account with a role: pkg/handler/handler.go,
-// getPodSpecPatch and addEnvToContainer, with the flags that EKS sets.
+// eksRoles makes the changes of aws/amazon-eks-pod-identity-webhook for a service account with a role:
+// pkg/handler/handler.go, getPodSpecPatch and addEnvToContainer, with the flags that EKS sets.
 var eksRoles = neighbour{
 	name: "amazon-eks-pod-identity-webhook, roles of service accounts", spares: true,
 	change: func(pod *corev1.Pod) {
@@ -32,8 +32,8 @@ var eksRoles = neighbour{
 	},
 }
 
-// eksPodIdentity makes the changes of the same webhook for EKS Pod Identity: the branch with ContainerCredentialsPatchConfig
-// (pkg/containercredentials/config.go).
+// eksPodIdentity makes the changes of the same webhook for EKS Pod Identity: the branch with
+// ContainerCredentialsPatchConfig (pkg/containercredentials/config.go).
 var eksPodIdentity = neighbour{
 	name: "amazon-eks-pod-identity-webhook, EKS Pod Identity", spares: true,
 	change: func(pod *corev1.Pod) {
@@ -72,15 +72,15 @@ func changeForEKS(pod *corev1.Pod, config eksConfig) {
 	addVolume(pod, tokenVolume(config.volume, config.audience, config.path, 86400), 0)
 }
 
-// azureIdentity makes the changes of Azure/azure-workload-identity: pkg/webhook/webhook.go, Handle, mutateContainers and
-// addProjectedVolume.
+// azureIdentity makes the changes of Azure/azure-workload-identity: pkg/webhook/webhook.go, Handle, mutateContainers
+// and addProjectedVolume.
 var azureIdentity = neighbour{
 	name: "azure-workload-identity", change: changeForAzure, spares: true,
 	notice: func(pod *corev1.Pod) { pod.Labels["azure.workload.identity/use"] = "true" },
 }
 
-// azureProxy makes those that it makes of a pod with the annotation inject-proxy-sidecar, besides: injectProxyInitContainer and
-// injectProxySidecarContainer, which prepends a native sidecar.
+// azureProxy makes those that it makes of a pod with the annotation inject-proxy-sidecar, besides:
+// injectProxyInitContainer and injectProxySidecarContainer, which prepends a native sidecar.
 var azureProxy = neighbour{
 	name: "azure-workload-identity with its proxy", spares: true,
 	change: func(pod *corev1.Pod) {

@@ -9,8 +9,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// vault makes the changes of hashicorp/vault-k8s: agent-inject/agent/agent.go, Patch. It mounts its volumes in every init container,
-// and leaves a pod with its status annotation alone (ShouldInject).
+// vault makes the changes of hashicorp/vault-k8s: agent-inject/agent/agent.go, Patch. It mounts its volumes in every
+// init container, and leaves a pod with its status annotation alone (ShouldInject).
 func vault(first bool) neighbour {
 	name := "vault-k8s"
 	if first {
@@ -43,8 +43,8 @@ func vault(first bool) neighbour {
 	}}
 }
 
-// istio makes the changes of istio/istio with native sidecars: pkg/kube/inject/webhook.go, reorderPod. On every call the proxy moves in
-// front of all init containers, and the one that sets up the network moves behind them.
+// istio makes the changes of istio/istio with native sidecars: pkg/kube/inject/webhook.go, reorderPod. On every call
+// the proxy moves in front of all init containers, and the one that sets up the network moves behind them.
 var istio = neighbour{name: "istio with a native sidecar", change: func(pod *corev1.Pod) {
 	resources := corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
@@ -61,8 +61,8 @@ var istio = neighbour{name: "istio with a native sidecar", change: func(pod *cor
 	annotate(pod, "sidecar.istio.io/status", `{"containers":["istio-proxy"]}`)
 }}
 
-// linkerd makes the changes of linkerd/linkerd2 with native sidecars: charts/patch/templates/patch.json prepends its own init
-// containers, once.
+// linkerd makes the changes of linkerd/linkerd2 with native sidecars: charts/patch/templates/patch.json prepends its
+// own init containers, once.
 var linkerd = neighbour{name: "linkerd with a native sidecar", spares: true, change: func(pod *corev1.Pod) {
 	prependInit(pod, corev1.Container{Name: "linkerd-proxy", Image: "linkerd/proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)})
 	prependInit(pod, corev1.Container{Name: "linkerd-init", Image: "linkerd/proxy-init"})
@@ -74,8 +74,8 @@ var sorter = neighbour{name: "a webhook that sorts init containers", change: fun
 	slices.SortFunc(pod.Spec.InitContainers, func(a, b corev1.Container) int { return strings.Compare(a.Name, b.Name) })
 }}
 
-// oldTypes decodes pods into types of Kubernetes 1.27, and so loses what came later: a container's AppArmor profile (1.30) and its
-// restart policy (1.28).
+// oldTypes decodes pods into types of Kubernetes 1.27, and so loses what came later: a container's AppArmor profile
+// (1.30) and its restart policy (1.28).
 var oldTypes = neighbour{name: "a webhook built on Kubernetes 1.27", sparesVerify: true, change: func(pod *corev1.Pod) {
 	annotate(pod, "example.com/seen", "true")
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {

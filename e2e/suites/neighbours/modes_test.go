@@ -86,7 +86,8 @@ func get(t *testing.T, namespace, name string) *corev1.Pod {
 	return pod
 }
 
-// The first pod that asks for a sysctl can be tried in a dry run and in a diff, which grant nothing, and then applied in either way.
+// The first pod that asks for a sysctl can be tried in a dry run and in a diff, which grant nothing, and then applied
+// in either way.
 func TestFirstPod(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
@@ -125,7 +126,8 @@ func TestFirstPod(t *testing.T) {
 	}
 }
 
-// The pods of every controller are injected, also when they are created again after an eviction, and by `kubectl create job --from`.
+// The pods of every controller are injected, also when they are created again after an eviction, and by `kubectl
+// create job --from`.
 func TestControllers(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

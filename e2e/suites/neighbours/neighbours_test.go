@@ -21,8 +21,9 @@ func neighbours(t *testing.T) []neighbour {
 		oldTypes, cleaner, remover, userNamespaces, podLevel)
 }
 
-// Beside a webhook, a pod is created with exactly the container that it gets without one, and with what the webhook adds to the other
-// containers. The exception is a webhook that has the last word and changes our container: the pod is rejected.
+// Beside a webhook, a pod is created with exactly the container that it gets without one, and with what the webhook
+// adds to the other containers. The exception is a webhook that has the last word and changes our container: the pod
+// is rejected.
 func TestBesideAWebhook(t *testing.T) {
 	for _, n := range neighbours(t) {
 		t.Run(n.name, func(t *testing.T) {
@@ -102,7 +103,8 @@ func TestOursLast(t *testing.T) {
 	})
 }
 
-// renameOurs gives our configuration another name, as the chart's value webhook.configurationName does, until the test ends.
+// renameOurs gives our configuration another name, as the chart's value webhook.configurationName does, until the
+// test ends.
 func renameOurs(t *testing.T, name string) {
 	t.Helper()
 	suite.Cluster(t)

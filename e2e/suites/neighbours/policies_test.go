@@ -24,8 +24,8 @@ var policies = []struct {
 	{"pin-digest", func(c corev1.Container) bool { return strings.Contains(c.Image, "@sha256:") }},
 }
 
-// MutatingAdmissionPolicies run before all webhooks, whatever their names, and again after a webhook's change. Then the API server
-// calls ours again, so ours has the last word.
+// MutatingAdmissionPolicies run before all webhooks, whatever their names, and again after a webhook's change. Then
+// the API server calls ours again, so ours has the last word.
 func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 	suite.Cluster(t)
 	served, err := client.Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
@@ -65,7 +65,8 @@ func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 	}
 }
 
-// applyPolicy applies a policy of testdata/policies under a name of its own, for the namespaces with a label of that name.
+// applyPolicy applies a policy of testdata/policies under a name of its own, for the namespaces with a label of that
+// name.
 func applyPolicy(t *testing.T, name string, o order) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "policies", name+".yaml"))

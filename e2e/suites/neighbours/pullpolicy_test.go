@@ -18,9 +18,9 @@ var annotator = neighbour{name: "a webhook that adds the annotation", change: fu
 	pod.Annotations[v1alpha1.SysctlsAnnotation] = "net.core.somaxconn = 1024"
 }}
 
-// The plugin AlwaysPullImages runs before the webhooks, and then rejects other pull policies. Where a webhook removes our container, or
-// annotates the pod only after ours was called, the plugin does not see the container that comes then. The remedy is a server that
-// writes the policy Always.
+// The plugin AlwaysPullImages runs before the webhooks, and then rejects other pull policies. Where a webhook removes
+// our container, or annotates the pod only after ours was called, the plugin does not see the container that comes
+// then. The remedy is a server that writes the policy Always.
 func TestPullPolicyAlways(t *testing.T) {
 	for _, n := range []neighbour{remover, annotator} {
 		t.Run(n.name, func(t *testing.T) {

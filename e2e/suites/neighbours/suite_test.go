@@ -1,6 +1,6 @@
-// Package neighbours_test runs the product beside what real clusters have: the API server's own admission plugins, mutating
-// policies, and the webhooks of other projects. testdata and the files of this package hold those neighbours; each names the code
-// that it follows.
+// Package neighbours_test runs the product beside what real clusters have: the API server's own admission plugins,
+// mutating policies, and the webhooks of other projects. testdata and the files of this package hold those
+// neighbours; each names the code that it follows.
 package neighbours_test
 
 import (
@@ -57,8 +57,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 	return err
 }
 
-// makeNamespace makes an enrolled namespace that the guard holds to baseline, with what the plugins read: a LimitRange, and the
-// annotation of PodNodeSelector.
+// makeNamespace makes an enrolled namespace that the guard holds to baseline, with what the plugins read: a
+// LimitRange, and the annotation of PodNodeSelector.
 func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	suite.Cluster(t)

@@ -22,8 +22,8 @@ type neighbour struct {
 	spares bool
 	// sparesVerify is the same for the container of mode: verify.
 	sparesVerify bool
-	// removesContainer is set if it removes our container, so that our webhook adds it again. AlwaysPullImages does not run after that,
-	// and rejects the pull policy IfNotPresent.
+	// removesContainer is set if it removes our container, so that our webhook adds it again. AlwaysPullImages does
+	// not run after that, and rejects the pull policy IfNotPresent.
 	removesContainer bool
 	// removesNative is set if it removes native sysctls each time it is called.
 	removesNative bool
@@ -71,7 +71,8 @@ func (o order) String() string {
 // orderLabel has a pod changed by the neighbour in one order only.
 const orderLabel = "example.com/order"
 
-// install serves the neighbour for the pods of a namespace with the order's label, and returns when the API server calls it.
+// install serves the neighbour for the pods of a namespace with the order's label, and returns when the API server
+// calls it.
 func (n neighbour) install(t *testing.T, namespace string, o order) {
 	t.Helper()
 	clustertest.Mutator{
@@ -81,8 +82,8 @@ func (n neighbour) install(t *testing.T, namespace string, o order) {
 	}.Install(t, suite.Cluster(t), client, n.pod(o))
 }
 
-// patch patches as controller-runtime does (pkg/webhook/admission, PatchResponseFromRaw): it decodes the pod into a type, encodes
-// that, and returns the difference.
+// patch patches as controller-runtime does (pkg/webhook/admission, PatchResponseFromRaw): it decodes the pod into a
+// type, encodes that, and returns the difference.
 func (n neighbour) patch(raw []byte) ([]byte, error) {
 	var pod corev1.Pod
 	if err := json.Unmarshal(raw, &pod); err != nil {

@@ -17,8 +17,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// With a CPU limit of 1m the injected container lives so long that a person can get into it, and it is privileged. Here it is
-// caught while it runs and held, so that this does not depend on who is faster. Without the guard it is open; with it, it is not.
+// With a CPU limit of 1m the injected container lives so long that a person can get into it, and it is privileged.
+// Here it is caught while it runs and held, so that this does not depend on who is faster. Without the guard it is
+// open; with it, it is not.
 func TestLiveInjectedContainer(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -54,8 +55,8 @@ func TestLiveInjectedContainer(t *testing.T) {
 	}
 }
 
-// holdInit makes pods, slow ones, until the injected container of one is caught as it begins to run. The first is, unless
-// this test is kept from running for longer than such a container takes to begin.
+// holdInit makes pods, slow ones, until the injected container of one is caught as it begins to run. The first is,
+// unless this test is kept from running for longer than such a container takes to begin.
 func holdInit(t *testing.T, namespace, somax string) (*corev1.Pod, *held) {
 	t.Helper()
 	for attempt := range 5 {
@@ -77,7 +78,8 @@ func holdInit(t *testing.T, namespace, somax string) (*corev1.Pod, *held) {
 	return nil, nil
 }
 
-// slowPod is injected offline, by the same code and the flag that the server has too, and its grants are printed by the program.
+// slowPod is injected offline, by the same code and the flag that the server has too, and its grants are printed by
+// the program.
 func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 	t.Helper()
 	limits := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}

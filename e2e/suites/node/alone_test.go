@@ -9,7 +9,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// What a pod can do about sysctls by itself, and what it can with an annotation: the story that this project starts from.
+// What a pod can do about sysctls by itself, and what it can with an annotation: the story that this project starts
+// from.
 
 func TestOrdinaryPodCannotSetSysctls(t *testing.T) {
 	t.Parallel()

@@ -17,8 +17,8 @@ import (
 // most is how many sysctls a pod may ask for.
 const most = 16
 
-// Every sysctl of a network or IPC namespace that the catalogue says can be set in a pod, and that this kernel offers there, is
-// set in one, to another value where it takes one, and read back.
+// Every sysctl of a network or IPC namespace that the catalogue says can be set in a pod, and that this kernel offers
+// there, is set in one, to another value where it takes one, and read back.
 func TestEverySysctlOfTheCatalogue(t *testing.T) {
 	t.Parallel()
 	setEverySysctl(t)
@@ -81,8 +81,8 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 	fmt.Fprintln(writer, "SYSCTL\tA NEW NAMESPACE'S\tSET\tREAD")
 	for _, a := range found {
 		fmt.Fprintf(writer, "%s\t%s\t%s\t%s\n", a.name, a.initial, a.value, read[a.name])
-		// Root of a user namespace may read a secret only if it also has NET_ADMIN, as the injected container has (net/sysctl_net.c,
-		// net_ctl_permissions).
+		// Root of a user namespace may read a secret only if it also has NET_ADMIN, as the injected container has
+		// (net/sysctl_net.c, net_ctl_permissions).
 		if userNamespaced := reader.Spec.HostUsers != nil && !*reader.Spec.HostUsers; userNamespaced && slices.Contains(secret, a) {
 			continue
 		}
@@ -130,8 +130,9 @@ func forEveryone(t *testing.T, pod *corev1.Pod, all []assignment) (open, secret 
 	return open, secret
 }
 
-// offeredIn lists the sysctls that a pod has and that its root may read and write, by the names that the project gives them. Of
-// interfaces only the defaults are in it: what one interface has, each has. net.ipv4.route.flush, which nobody may read, is not.
+// offeredIn lists the sysctls that a pod has and that its root may read and write, by the names that the project
+// gives them. Of interfaces only the defaults are in it: what one interface has, each has. net.ipv4.route.flush,
+// which nobody may read, is not.
 func offeredIn(t *testing.T, pod *corev1.Pod) []string {
 	t.Helper()
 	return namesIn(t, pod, "-perm", "-0600")

@@ -9,7 +9,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
-// check reads from the real kubelet which unsafe sysctls it allows, and from the node's status that pods can have a user namespace.
+// check reads from the real kubelet which unsafe sysctls it allows, and from the node's status that pods can have a
+// user namespace.
 func TestCheckReadsTheKubelet(t *testing.T) {
 	t.Parallel()
 	output, err := suite.Cluster(t).Command(t.Context(), installed.Program, "check", "--pre", "-o", "json").Output()

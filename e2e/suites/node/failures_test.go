@@ -11,9 +11,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// A sysctl that another kernel takes, and this node's does not (it has no IPVS, and bounds that others lack): the app never starts, and the termination message has busybox's own words. It names
-// a key that does not exist, and goes on with the next. A value that the kernel rejects ends it, and its words do not say whose
-// value that was: it is the first that is neither reported as set nor named in an error.
+// A sysctl that another kernel takes, and this node's does not (it has no IPVS, and bounds that others lack): the app
+// never starts, and the termination message has busybox's own words. It names a key that does not exist, and goes on
+// with the next. A value that the kernel rejects ends it, and its words do not say whose value that was: it is the
+// first that is neither reported as set nor named in an error.
 func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ sysctls, want, culprit string }{
@@ -73,11 +74,12 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	}
 }
 
-// described finds what `kubectl describe` shows of the injected container: its arguments, one a line, and its message.
+// described finds what `kubectl describe` shows of the injected container: its arguments, one a line, and its
+// message.
 var described = regexp.MustCompile(`(?s)  ` + v1alpha1.ContainerName + `:\n.*?\n    Args:\n(.*?)\n    State:.*?\n      Message: (.*?)\n +Exit Code:`)
 
-// culprits reads `kubectl describe` as docs/troubleshooting.md says: the names at fault are those that an error names, and,
-// where a value was rejected, the first that is neither in an error nor reported as set.
+// culprits reads `kubectl describe` as docs/troubleshooting.md says: the names at fault are those that an error
+// names, and, where a value was rejected, the first that is neither in an error nor reported as set.
 func culprits(text string) string {
 	found := described.FindStringSubmatch(text)
 	if found == nil {
@@ -99,7 +101,8 @@ func culprits(text string) string {
 	return strings.Join(wrong, " ")
 }
 
-// lines sorts what was said: what is set goes to one stream and what is wrong to another, and the runtime merges them.
+// lines sorts what was said: what is set goes to one stream and what is wrong to another, and the runtime merges
+// them.
 func lines(message string) string {
 	said := strings.Split(strings.TrimSpace(message), "\n")
 	slices.Sort(said)

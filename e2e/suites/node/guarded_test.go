@@ -13,7 +13,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// The main story where the guard holds every other container to "restricted", in a namespace that was opened as a person would.
+// The main story where the guard holds every other container to "restricted", in a namespace that was opened as a
+// person would.
 func TestGuardedNamespace(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

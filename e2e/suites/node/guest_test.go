@@ -22,7 +22,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Pods with a kernel of their own: user-mode Linux, which is a Linux kernel but an ordinary process of the node (e2e/framework/guest).
+// Pods with a kernel of their own: user-mode Linux, which is a Linux kernel but an ordinary process of the node
+// (e2e/framework/guest).
 
 // errNoGuest says why there are no such pods; nil where there are.
 var errNoGuest error
@@ -41,7 +42,8 @@ func addGuests(config *cluster.Config) (remove func()) {
 	return func() { _ = os.RemoveAll(dir) }
 }
 
-// requireGuests skips a test on a machine without guests. In CI, where nobody would notice, it fails if they can be had.
+// requireGuests skips a test on a machine without guests. In CI, where nobody would notice, it fails if they can be
+// had.
 func requireGuests(t *testing.T) {
 	t.Helper()
 	switch {
@@ -79,7 +81,8 @@ func under(class string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Spec.RuntimeClassName = ptr.To(class) }
 }
 
-// runGuest makes a pod whose class is new, which the API server may not know of when it asks the guard, and waits until it runs.
+// runGuest makes a pod whose class is new, which the API server may not know of when it asks the guard, and waits
+// until it runs.
 func runGuest(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	began := time.Now()
@@ -179,8 +182,8 @@ func allow(t *testing.T, namespace string, names ...string) {
 	}
 }
 
-// The name of a class says nothing: the first has a guest's and gives its pods the node's kernel. The second is the sample's, and
-// its handler is this node's instead of Kata's; the label says what the handler's name does not.
+// The name of a class says nothing: the first has a guest's and gives its pods the node's kernel. The second is the
+// sample's, and its handler is this node's instead of Kata's; the label says what the handler's name does not.
 func TestClassNamedLikeKata(t *testing.T) {
 	t.Parallel()
 	requireGuests(t)

@@ -16,8 +16,8 @@ import (
 // held is a process that stands still.
 type held struct{ pid, pidfd int }
 
-// holdAtExec stops a pod's process just when it becomes the program with the arguments given, before it does anything: whatever
-// runs in the pod's cgroups until then is traced. It is nil when the wait is over before that.
+// holdAtExec stops a pod's process just when it becomes the program with the arguments given, before it does
+// anything: whatever runs in the pod's cgroups until then is traced. It is nil when the wait is over before that.
 func holdAtExec(t *testing.T, uid string, over func() bool, args ...string) *held {
 	t.Helper()
 	result := make(chan *held)
@@ -99,7 +99,8 @@ func (tr tracer) next() int {
 	return 0
 }
 
-// goOn lets a thread go on after what stopped it: an event, which the tracer alone sees, or a signal, which is the thread's.
+// goOn lets a thread go on after what stopped it: an event, which the tracer alone sees, or a signal, which is the
+// thread's.
 func (tr tracer) goOn(tid int, status unix.WaitStatus) {
 	signal := 0
 	switch event := int(status) >> 16; event {

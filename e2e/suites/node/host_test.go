@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// keepsHost reads sysctls of the node and of this machine now, and again when the test ends: they must be the same. The node
-// has the machine's kernel and IPC namespace, and a network namespace of its own.
+// keepsHost reads sysctls of the node and of this machine now, and again when the test ends: they must be the same.
+// The node has the machine's kernel and IPC namespace, and a network namespace of its own.
 func keepsHost(t *testing.T, names ...string) {
 	t.Helper()
 	before := hostValues(t, names)

@@ -16,12 +16,12 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// assignment is a sysctl with the value that new namespaces have of it, and another that they take and keep; the same where
-// there is none.
+// assignment is a sysctl with the value that new namespaces have of it, and another that they take and keep; the same
+// where there is none.
 type assignment struct{ name, initial, value string }
 
-// TestCatalogueAgainstTheKernel changes each sysctl that the catalogue gives to a namespace in new namespaces, and looks
-// whether this machine's own value changed with it.
+// TestCatalogueAgainstTheKernel changes each sysctl that the catalogue gives to a namespace in new namespaces, and
+// looks whether this machine's own value changed with it.
 func TestCatalogueAgainstTheKernel(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

@@ -59,8 +59,8 @@ func plain(pod *corev1.Pod) {
 	pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{}
 }
 
-// create makes a pod that must be admitted. As a controller does, it tries again if the pod's grants are not in force in time, or too
-// many are new at this moment.
+// create makes a pod that must be admitted. As a controller does, it tries again if the pod's grants are not in force
+// in time, or too many are new at this moment.
 func create(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	var created *corev1.Pod
@@ -182,7 +182,8 @@ func privilegeOf(t *testing.T, pod *corev1.Pod, container string) privilege {
 	return found
 }
 
-// wantUnprivileged checks that a container has what the same container of a pod without sysctls has, and cannot write /proc/sys.
+// wantUnprivileged checks that a container has what the same container of a pod without sysctls has, and cannot write
+// /proc/sys.
 func wantUnprivileged(t *testing.T, pod *corev1.Pod, container string, ordinary privilege) {
 	t.Helper()
 	if found := privilegeOf(t, pod, container); found != ordinary {

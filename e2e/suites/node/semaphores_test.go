@@ -46,8 +46,8 @@ func TestSemaphoresOfTheSample(t *testing.T) {
 	}
 }
 
-// An unsafe sysctl that the kubelet does not allow: the scheduler knows nothing of that, so the kubelet rejects each pod
-// that a ReplicaSet makes, and it makes the next.
+// An unsafe sysctl that the kubelet does not allow: the scheduler knows nothing of that, so the kubelet rejects each
+// pod that a ReplicaSet makes, and it makes the next.
 func TestUnsafeSysctlByItselfIsAStormOfFailedPods(t *testing.T) {
 	t.Parallel()
 	const storm = 10
@@ -95,7 +95,8 @@ func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
 	}
 }
 
-// What the kubelet's flag does, on the one node that has it: the pod of the Kata Containers guide, and one of the flag's pattern.
+// What the kubelet's flag does, on the one node that has it: the pod of the Kata Containers guide, and one of the
+// flag's pattern.
 func TestUnsafeSysctlThatTheKubeletAllows(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

@@ -20,7 +20,8 @@ import (
 
 func inUserNamespace(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) }
 
-// Root of a user namespace is not root on the kernel. The webhook rejects a node-level sysctl there, whatever the node.
+// Root of a user namespace is not root on the kernel. The webhook rejects a node-level sysctl there, whatever the
+// node.
 func TestNodeLevelSysctlIsRejectedInAUserNamespace(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
@@ -97,7 +98,8 @@ func TestIPCNamesInAUserNamespaceAtBaseline(t *testing.T) {
 	}
 }
 
-// The injected process itself says what it may do. Its image is pinned by a digest, which the webhook and the guard take.
+// The injected process itself says what it may do. Its image is pinned by a digest, which the webhook and the guard
+// take.
 func TestInjectedProcess(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
@@ -136,7 +138,8 @@ func TestInjectedProcess(t *testing.T) {
 	}
 }
 
-// pinReporter gives the reporting image the name of the injected one with its own digest, as a registry would, and returns the digest.
+// pinReporter gives the reporting image the name of the injected one with its own digest, as a registry would, and
+// returns the digest.
 func pinReporter(t *testing.T) string {
 	t.Helper()
 	list := onNode(t, "ctr", "--namespace=k8s.io", "images", "ls", "name=="+images.Reporter)
@@ -149,8 +152,8 @@ func pinReporter(t *testing.T) string {
 	return digest
 }
 
-// What a container with the same security context as the injected one can do, seen by a container of the same security context with a shell. Its namespace
-// is not enrolled: the guard lets nobody into the injected one.
+// What a container with the same security context as the injected one can do, seen by a container of the same
+// security context with a shell. Its namespace is not enrolled: the guard lets nobody into the injected one.
 func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

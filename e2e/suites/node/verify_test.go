@@ -20,7 +20,8 @@ func restrictedByPodSecurity() map[string]string {
 	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, api.EnforceLevelLabel: string(api.LevelRestricted)}
 }
 
-// A pod whose values hold starts, node-level names and the pod's own included, where Pod Security is at its strictest.
+// A pod whose values hold starts, node-level names and the pod's own included, where Pod Security is at its
+// strictest.
 func TestVerifiedPodStarts(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, restrictedByPodSecurity())
@@ -39,8 +40,9 @@ func TestVerifiedPodStarts(t *testing.T) {
 	wantValues(t, exact, app, "vm.max_map_count = "+mapCount)
 }
 
-// A pod whose values do not hold waits in Init, says each value found and wanted, and starts by itself once its node has them. The
-// value is one of the node's network namespace, which the pod shares: the test can change it, and nothing else depends on it.
+// A pod whose values do not hold waits in Init, says each value found and wanted, and starts by itself once its node
+// has them. The value is one of the node's network namespace, which the pod shares: the test can change it, and
+// nothing else depends on it.
 func TestVerifiedPodWaitsForItsNode(t *testing.T) {
 	t.Parallel()
 	const name = "net.ipv4.neigh.lo.ucast_solicit"

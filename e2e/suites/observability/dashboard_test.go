@@ -160,7 +160,8 @@ func labelsIn(expression string) (labels []string) {
 	return labels
 }
 
-// Every query distinguishes the same reasons: those of admissions, and those of rejections that are not the pod's fault.
+// Every query distinguishes the same reasons: those of admissions, and those of rejections that are not the pod's
+// fault.
 func TestExpressionsKnowTheReasons(t *testing.T) {
 	admitted := strings.Join([]string{injection.ReasonInjected, injection.ReasonAlreadyInjected, injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|")
 	known := []string{

@@ -91,7 +91,8 @@ func messages(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// messageOf is the first text among the arguments of a call that logs. A text with a verb is a format, which no logger takes.
+// messageOf is the first text among the arguments of a call that logs. A text with a verb is a format, which no
+// logger takes.
 func messageOf(node ast.Node) (string, bool) {
 	call, ok := node.(*ast.CallExpr)
 	if !ok {

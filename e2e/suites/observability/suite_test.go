@@ -1,5 +1,5 @@
-// Package observability_test checks what people and machines watch the server by: the metrics of the real program, the
-// dashboard and the alerts that are made of them, and the page that explains them.
+// Package observability_test checks what people and machines watch the server by: the metrics of the real program,
+// the dashboard and the alerts that are made of them, and the page that explains them.
 package observability_test
 
 import (
@@ -29,7 +29,8 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
-// prepare starts a server that has every metric there is: with a cert-manager Certificate, a policy on trial, and a pod rejected.
+// prepare starts a server that has every metric there is: with a cert-manager Certificate, a policy on trial, and a
+// pod rejected.
 func prepare(ctx context.Context, c *cluster.Cluster) error {
 	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
 	if err != nil {
@@ -76,7 +77,8 @@ func kubectl(ctx context.Context, c *cluster.Cluster, args string) (output strin
 
 func finish(*cluster.Cluster) error { return installed.Remove() }
 
-// exported are the metrics of the running server: by name, the names of their labels. Of a histogram they are the buckets.
+// exported are the metrics of the running server: by name, the names of their labels. Of a histogram they are the
+// buckets.
 func exported(t *testing.T) map[string][]string {
 	t.Helper()
 	suite.Cluster(t)

@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// asks are what a pod of a service account may try once an administrator has let one pod of it set net.core.somaxconn, and what
-// comes of it: by the article's way, by the annotation, and natively.
+// asks are what a pod of a service account may try once an administrator has let one pod of it set
+// net.core.somaxconn, and what comes of it: by the article's way, by the annotation, and natively.
 var asks = []struct {
 	name                        string
 	article, annotation, native bool
@@ -40,8 +40,8 @@ var asks = []struct {
 	}},
 }
 
-// TestWhatEachOpens has the article's init container, which needs the ClusterRole "privileged" for its service account, beside the
-// annotation and beside the native sysctl.
+// TestWhatEachOpens has the article's init container, which needs the ClusterRole "privileged" for its service
+// account, beside the annotation and beside the native sysctl.
 func TestWhatEachOpens(t *testing.T) {
 	const namespace = "opens"
 	newNamespace(t, namespace, "article", "annotation", "native")

@@ -19,7 +19,8 @@ const usedPolicy = "kubernetes.io/psp"
 // rejected begins what the API server says of a pod that no policy admits.
 const rejected = "PodSecurityPolicy: unable to admit pod: "
 
-// TestStory goes from an unsafe sysctl that nobody may set to one annotation, with the policy that the server generates.
+// TestStory goes from an unsafe sysctl that nobody may set to one annotation, with the policy that the server
+// generates.
 func TestStory(t *testing.T) {
 	const sugi, name = "sugi", "sysctl-injector-net.core.somaxconn-injected"
 	newNamespace(t, sugi, "psp-user", "other")
@@ -103,7 +104,8 @@ func TestStoryNativelyByAnnotation(t *testing.T) {
 	expectRejection(t, stranger, `unsafe sysctl "net.ipv4.tcp_keepalive_time" is not allowed`)
 }
 
-// TestStoryNatively has the administrator apply what companion prints for the Deployment that sets the sysctl natively.
+// TestStoryNatively has the administrator apply what companion prints for the Deployment that sets the sysctl
+// natively.
 func TestStoryNatively(t *testing.T) {
 	const namespace, name = "sugi-natively", "sysctl-injector-net.core.somaxconn"
 	newNamespace(t, namespace, "psp-user", "other")

@@ -1,5 +1,5 @@
-// Package psp_test runs sysctl-injector on Kubernetes 1.24 with the admission plugin PodSecurityPolicy, installed by the chart:
-// what PodSecurityPolicies admit with and without the companion that the server generates.
+// Package psp_test runs sysctl-injector on Kubernetes 1.24 with the admission plugin PodSecurityPolicy, installed by
+// the chart: what PodSecurityPolicies admit with and without the companion that the server generates.
 package psp_test
 
 import (
@@ -28,7 +28,8 @@ import (
 const (
 	chart    = "../../../deploy/helm/sysctl-injector"
 	patience = 30 * time.Second
-	// developer may write what the ClusterRole "edit" says in a test's namespace, and may use no PodSecurityPolicy of their own.
+	// developer may write what the ClusterRole "edit" says in a test's namespace, and may use no PodSecurityPolicy of
+	// their own.
 	developer = "developer"
 	// unsafe is a sysctl that Kubernetes 1.24 counts unsafe.
 	unsafe = "net.core.somaxconn"
@@ -76,7 +77,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	return err
 }
 
-// clients returns one for the administrator, and one for a developer, whom no PodSecurityPolicy but the default admits.
+// clients returns one for the administrator, and one for a developer, whom no PodSecurityPolicy but the default
+// admits.
 func clients(t *testing.T) (admin, dev *kubernetes.Clientset) {
 	t.Helper()
 	of := func(user string) *kubernetes.Clientset {

@@ -14,8 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// signer calls the real cosign with a key that it makes. The release workflow signs without a key of its own: the identity of its run
-// takes the key's place, which needs Sigstore's services.
+// signer calls the real cosign with a key that it makes. The release workflow signs without a key of its own: the
+// identity of its run takes the key's place, which needs Sigstore's services.
 type signer struct {
 	t              *testing.T
 	program, crane string
@@ -94,7 +94,8 @@ func TestSignatures(t *testing.T) {
 	})
 }
 
-// push pushes the image's layout to a registry, and returns its reference by digest and that of one of its images, which is not signed.
+// push pushes the image's layout to a registry, and returns its reference by digest and that of one of its images,
+// which is not signed.
 func (s signer) push(dist string) (signed, other string) {
 	s.t.Helper()
 	t := s.t

@@ -13,8 +13,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// decided is what OpenShift decides on a pod: by which constraints it admits the pod, and what it makes of the app's user, the pod's group
-// and the pod's SELinux level. Zero stands for what the pod does not state. Otherwise it is a part of the rejection.
+// decided is what OpenShift decides on a pod: by which constraints it admits the pod, and what it makes of the app's
+// user, the pod's group and the pod's SELinux level. Zero stands for what the pod does not state. Otherwise it is a
+// part of the rejection.
 type decided struct {
 	Constraints    string
 	UID, FSGroup   int64
@@ -37,8 +38,9 @@ func uid(value int64) func(*decided)     { return func(d *decided) { d.UID = val
 func fsGroup(value int64) func(*decided) { return func(d *decided) { d.FSGroup = value } }
 func rejected(part string) decided       { return decided{Rejected: part} }
 
-// pods are decided on as they are, and with an annotation, by which sysctl-injector adds its container. Where a source is named, it is
-// a file of github.com/openshift/apiserver-library-go, a8019f39f670, below pkg/securitycontextconstraints.
+// pods are decided on as they are, and with an annotation, by which sysctl-injector adds its container. Where a
+// source is named, it is a file of github.com/openshift/apiserver-library-go, a8019f39f670, below
+// pkg/securitycontextconstraints.
 var pods = []struct {
 	name             string
 	uses             string // further constraints that the service account may use
@@ -133,7 +135,8 @@ func runAsUser(p *corev1.Pod, user int64)       { app(p).RunAsUser = &user }
 func inUserNamespace(p *corev1.Pod, user int64) { p.Spec.HostUsers = new(false); runAsUser(p, user) }
 func verifies(p *corev1.Pod)                    { p.Annotations[v1alpha1.ModeAnnotation] = "verify" }
 
-// TestWhichConstraintsAdmit has OpenShift decide on pods with and without the annotation. Each has a service account of its own.
+// TestWhichConstraintsAdmit has OpenShift decide on pods with and without the annotation. Each has a service account
+// of its own.
 func TestWhichConstraintsAdmit(t *testing.T) {
 	const namespace = "bank"
 	newNamespace(t, namespace, "baseline")
@@ -188,7 +191,8 @@ func newPod(namespace, account, sysctls string) *corev1.Pod {
 	return pod
 }
 
-// create creates a pod as the developer, and returns what OpenShift decided. The injected container has to be as the template says.
+// create creates a pod as the developer, and returns what OpenShift decided. The injected container has to be as the
+// template says.
 func create(t *testing.T, pod *corev1.Pod) decided {
 	t.Helper()
 	_, dev := clients(t)

@@ -22,8 +22,8 @@ var resources = map[string]schema.GroupVersionResource{
 	"RoleBinding":                {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 }
 
-// TestCompanionIsWhatTheServerApplies compares what companion prints with what there is once the server has granted it: every field.
-// OpenShift's CRD accepts all of it, and so keeps it.
+// TestCompanionIsWhatTheServerApplies compares what companion prints with what there is once the server has granted
+// it: every field. OpenShift's CRD accepts all of it, and so keeps it.
 func TestCompanionIsWhatTheServerApplies(t *testing.T) {
 	const namespace = "companion"
 	newNamespace(t, namespace, "restricted", "web")
@@ -87,8 +87,9 @@ func TestUseHoldsForTheServiceAccountAlone(t *testing.T) {
 	}
 }
 
-// TestPodsThatAreInjectedBeforehand has pods created with the container already in them. Then OpenShift tries its constraints once, and
-// the app has no user of the namespace's range. Users, groups and priority leave it to RBAC who may have such a pod.
+// TestPodsThatAreInjectedBeforehand has pods created with the container already in them. Then OpenShift tries its
+// constraints once, and the app has no user of the namespace's range. Users, groups and priority leave it to RBAC who
+// may have such a pod.
 func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 	const namespace = "beforehand"
 	newNamespace(t, namespace, "", "ledger", "other")
@@ -116,7 +117,8 @@ func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 	}
 }
 
-// TestServersPods has OpenShift decide on the pods of the chart's Deployment, whose service account may use no constraints but everybody's.
+// TestServersPods has OpenShift decide on the pods of the chart's Deployment, whose service account may use no
+// constraints but everybody's.
 func TestServersPods(t *testing.T) {
 	newNamespace(t, "servers", "", installation.Name)
 	admin, _ := clients(t)

@@ -20,14 +20,16 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// openShift is OpenShift's admission by SecurityContextConstraints, in a process of its own that the API server calls as a webhook.
+// openShift is OpenShift's admission by SecurityContextConstraints, in a process of its own that the API server calls
+// as a webhook.
 type openShift struct {
 	dir     string
 	running *exec.Cmd
 }
 
 const (
-	// openShiftName is that of the webhook configurations. It sorts before that of sysctl-injector: OpenShift's plugin runs first too.
+	// openShiftName is that of the webhook configurations. It sorts before that of sysctl-injector: OpenShift's
+	// plugin runs first too.
 	openShiftName = "openshift"
 	// openShiftLabel is on the namespaces in which it decides.
 	openShiftLabel = "e2e/openshift"
@@ -102,8 +104,8 @@ func (o *openShift) run(ctx context.Context, c *cluster.Cluster, program string,
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
-// configure makes the API server call it. Where OpenShift runs its plugin once more after a webhook has changed the pod, the API server
-// calls the webhook once more.
+// configure makes the API server call it. Where OpenShift runs its plugin once more after a webhook has changed the
+// pod, the API server calls the webhook once more.
 func (o *openShift) configure(ctx context.Context, c *cluster.Cluster, port int, ca []byte) error {
 	client, err := kubernetes.NewForConfig(c.RESTConfig())
 	if err != nil {

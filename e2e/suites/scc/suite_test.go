@@ -1,5 +1,5 @@
-// Package scc_test runs sysctl-injector beside OpenShift's own admission by SecurityContextConstraints, installed by the chart: which of
-// them admit the pods, and what they make of the pods' users, groups and SELinux levels.
+// Package scc_test runs sysctl-injector beside OpenShift's own admission by SecurityContextConstraints, installed by
+// the chart: which of them admit the pods, and what they make of the pods' users, groups and SELinux levels.
 package scc_test
 
 import (
@@ -32,7 +32,8 @@ import (
 const (
 	chart    = "../../../deploy/helm/sysctl-injector"
 	patience = 30 * time.Second
-	// developer may write what the ClusterRole "edit" says in a test's namespace, and uses restricted-v2 and restricted-v3 as everybody does.
+	// developer may write what the ClusterRole "edit" says in a test's namespace, and uses restricted-v2 and
+	// restricted-v3 as everybody does.
 	developer = "developer"
 	// usedConstraints is the annotation by which OpenShift says which constraints admitted a pod.
 	usedConstraints = "openshift.io/scc"
@@ -85,7 +86,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	return admission.untilCalled(ctx, c)
 }
 
-// ofOpenShift is the metadata of a namespace as OpenShift keeps it: with a range of users and groups and an SELinux level.
+// ofOpenShift is the metadata of a namespace as OpenShift keeps it: with a range of users and groups and an SELinux
+// level.
 func ofOpenShift(name string) metav1.ObjectMeta {
 	block := fmt.Sprintf("%d/10000", firstUID)
 	return metav1.ObjectMeta{
@@ -97,7 +99,8 @@ func ofOpenShift(name string) metav1.ObjectMeta {
 	}
 }
 
-// newNamespace makes a namespace in which the developer may create pods. Its injected pods are enrolled at a standard; "" for none.
+// newNamespace makes a namespace in which the developer may create pods. Its injected pods are enrolled at a
+// standard; "" for none.
 func newNamespace(t *testing.T, name, standard string, serviceAccounts ...string) {
 	t.Helper()
 	admin, _ := clients(t)

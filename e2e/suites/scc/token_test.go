@@ -7,7 +7,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// TestOwnConstraints has the holder of the server's token try to widen what the server applies, with the rights of an administrator besides.
+// TestOwnConstraints has the holder of the server's token try to widen what the server applies, with the rights of an
+// administrator besides.
 func TestOwnConstraints(t *testing.T) {
 	c := clusterOf(t)
 	try := func(args ...string) error {

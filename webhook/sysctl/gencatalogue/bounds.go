@@ -53,8 +53,8 @@ var (
 	anyUlong = kind{"ulong", between(0, math.MaxUint64)}
 )
 
-// kinds are the handlers that the kernel shares, as kernel/sysctl.c defines them, and macros of tables. All others are
-// read by running them.
+// kinds are the handlers that the kernel shares, as kernel/sysctl.c defines them, and macros of tables. All others
+// are read by running them.
 var kinds = map[string]kind{
 	"proc_dointvec":                          anyInt,
 	"proc_dointvec_minmax":                   anyInt,
@@ -223,8 +223,8 @@ func (r *release) addDefines(text string) {
 	}
 }
 
-// widest returns what a parameter takes at most, where its bounds are no constants or its handler is its own: what its
-// handler, or the shared one that this calls, can read.
+// widest returns what a parameter takes at most, where its bounds are no constants or its handler is its own: what
+// its handler, or the shared one that this calls, can read.
 func (r *release) widest(name string) bounds {
 	p := r.parameters[name]
 	if k, ok := kinds[strings.TrimPrefix(p.handler, "&")]; ok {

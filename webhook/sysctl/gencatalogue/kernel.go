@@ -90,8 +90,8 @@ var (
 	numbers     = regexp.MustCompile(`^-?\d+(\s+-?\d+)*$`)
 )
 
-// collapse writes "*" for the interface in a name. The parameters of one interface stand for those of all; ok is false
-// for the others.
+// collapse writes "*" for the interface in a name. The parameters of one interface stand for those of all; ok is
+// false for the others.
 func collapse(name string) (string, bool) {
 	if !strings.HasPrefix(name, "net.") {
 		return name, ofIPC.MatchString(name)

@@ -189,8 +189,8 @@ func (c *catalogue) lastDeclared(name string, having []*release) bounds {
 	return b
 }
 
-// tighten takes over the measured ends that do not come from the running kernel's tick rate, which other kernels do not
-// share.
+// tighten takes over the measured ends that do not come from the running kernel's tick rate, which other kernels do
+// not share.
 func tighten(declared, measured bounds) bounds {
 	const small = 1000
 	if measured.low.CmpAbs(big.NewInt(small)) <= 0 {

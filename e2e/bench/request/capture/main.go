@@ -1,5 +1,5 @@
-// Command capture has a real API server send AdmissionReviews to a webhook of its own, and keeps them as they come: the
-// bodies that the benchmarks send.
+// Command capture has a real API server send AdmissionReviews to a webhook of its own, and keeps them as they come:
+// the bodies that the benchmarks send.
 package main
 
 import (
@@ -121,7 +121,8 @@ func capture(ctx context.Context, client *kubernetes.Clientset, reviews <-chan [
 	return review, err
 }
 
-// newPod is a pod as a Deployment makes it. A large one has the environment of an application that is configured by it.
+// newPod is a pod as a Deployment makes it. A large one has the environment of an application that is configured by
+// it.
 func newPod(large, annotated bool) *corev1.Pod {
 	pod := workload.NewPod(annotated)
 	pod.GenerateName, pod.Spec.Containers[0].Env = "web-5d69f9bd4c-", nil

@@ -1,6 +1,6 @@
-// Command typed does the same injection in controller-runtime's own way, as its documentation shows it: decode the pod
-// into its type, change it, encode it, and let PatchResponseFromRaw find the difference. It checks no policy and sees
-// to no grants.
+// Command typed does the same injection in controller-runtime's own way, as its documentation shows it: decode the
+// pod into its type, change it, encode it, and let PatchResponseFromRaw find the difference. It checks no policy and
+// sees to no grants.
 package main
 
 import (

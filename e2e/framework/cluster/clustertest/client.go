@@ -11,7 +11,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 )
 
-// AdminConfig is an administrator's configuration, without client-go's limit of requests and without printing warnings.
+// AdminConfig is an administrator's configuration, without client-go's limit of requests and without printing
+// warnings.
 func AdminConfig(c *cluster.Cluster) *rest.Config {
 	config := c.RESTConfig()
 	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}

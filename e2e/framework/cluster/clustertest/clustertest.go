@@ -105,7 +105,8 @@ func require(t testing.TB, config cluster.Config) {
 //	func TestSomething(t *testing.T) { c := suite.Cluster(t); … }
 type Suite struct {
 	Config cluster.Config
-	// Parallel, if set, is how many tests run at a time where no -parallel says: most of their time may be spent waiting.
+	// Parallel, if set, is how many tests run at a time where no -parallel says: most of their time may be spent
+	// waiting.
 	Parallel int
 	// Prepare, if set, runs once on the fresh cluster: it installs what every test needs.
 	Prepare func(context.Context, *cluster.Cluster) error

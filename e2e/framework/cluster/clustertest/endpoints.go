@@ -12,7 +12,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// slicesSince is the version since which the API server looks for the endpoints of a webhook's service in EndpointSlices.
+// slicesSince is the version since which the API server looks for the endpoints of a webhook's service in
+// EndpointSlices.
 var slicesSince = version.MajorMinor(1, 33)
 
 // SetEndpoints leaves a service without a selector with these addresses, or with none.

@@ -9,15 +9,16 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 )
 
-// logs is a temporary directory for the logs of one cluster, and of the programs that tests start beside it. It is removed
-// when the tests pass. It stays when they fail, and when the process dies: a panic and a timeout leave no time to clean up.
+// logs is a temporary directory for the logs of one cluster, and of the programs that tests start beside it. It is
+// removed when the tests pass. It stays when they fail, and when the process dies: a panic and a timeout leave no
+// time to clean up.
 type logs struct {
 	of  string // the suite or the test
 	dir string // empty: the configuration has a directory of its own
 }
 
-// makeLogs makes the directory, announces it and has the cluster log there. `go test` shows what a package prints when the
-// package fails, so a suite that passes stays silent.
+// makeLogs makes the directory, announces it and has the cluster log there. `go test` shows what a package prints
+// when the package fails, so a suite that passes stays silent.
 func makeLogs(of string, config *cluster.Config) (logs, error) {
 	if config.Dir != "" || config.LogDir != "" {
 		return logs{}, nil

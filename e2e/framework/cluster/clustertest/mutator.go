@@ -21,8 +21,8 @@ import (
 
 // Mutator is a mutating webhook of another project, which this process serves for the pods of one namespace.
 type Mutator struct {
-	// Name is that of the configuration. The API server calls mutating webhooks in the order of their configurations' names
-	// (k8s.io/apiserver pkg/admission/configuration/mutating_webhook_manager.go).
+	// Name is that of the configuration. The API server calls mutating webhooks in the order of their configurations'
+	// names (k8s.io/apiserver pkg/admission/configuration/mutating_webhook_manager.go).
 	Name string
 	// Service is that of the service, which is in the namespace.
 	Service, Namespace string

@@ -35,8 +35,8 @@ func MakeNamespace(ctx context.Context, clientset kubernetes.Interface, meta met
 	return namespace.Name, AwaitServiceAccount(ctx, clientset, namespace.Name, patience)
 }
 
-// AwaitServiceAccount waits for the default service account, without which no pod can be made in a namespace. The controller
-// that makes it is in no hurry.
+// AwaitServiceAccount waits for the default service account, without which no pod can be made in a namespace. The
+// controller that makes it is in no hurry.
 func AwaitServiceAccount(ctx context.Context, clientset kubernetes.Interface, namespace string, patience time.Duration) error {
 	return await.Condition(ctx, "the default service account of namespace "+namespace, 20*time.Millisecond, patience, func(ctx context.Context) (bool, error) {
 		_, err := clientset.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})

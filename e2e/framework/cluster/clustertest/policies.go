@@ -16,9 +16,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 )
 
-// policiesCompileSafely is the version since which the API server may compile ValidatingAdmissionPolicies while it evaluates
-// others. Before it, both use one map without a lock, and now and then the API server ends with "concurrent map read and map
-// write" (kubernetes/kubernetes#135757).
+// policiesCompileSafely is the version since which the API server may compile ValidatingAdmissionPolicies while it
+// evaluates others. Before it, both use one map without a lock, and now and then the API server ends with "concurrent
+// map read and map write" (kubernetes/kubernetes#135757).
 var policiesCompileSafely = version.MajorMinor(1, 36)
 
 // PoliciesCompileSafely reports whether pods may be created while policies change.
@@ -35,9 +35,10 @@ const (
 	settledPatience = time.Minute
 )
 
-// SettlePolicies returns when the API server has compiled each ValidatingAdmissionPolicy for the last time, if its version
-// needs that before pods are created. Each policy is compiled again when the controller that checks its types has written its
-// status. After that comes one more policy, without variables: it is in force when everything before it is compiled.
+// SettlePolicies returns when the API server has compiled each ValidatingAdmissionPolicy for the last time, if its
+// version needs that before pods are created. Each policy is compiled again when the controller that checks its types
+// has written its status. After that comes one more policy, without variables: it is in force when everything before
+// it is compiled.
 func SettlePolicies(ctx context.Context, client kubernetes.Interface) error {
 	if safe, err := PoliciesCompileSafely(client); err != nil || safe {
 		return err

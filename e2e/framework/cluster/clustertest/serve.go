@@ -12,7 +12,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 )
 
-// Serve serves a webhook in this process until stop is called, exposed as Expose says, and with a certificate for its name.
+// Serve serves a webhook in this process until stop is called, exposed as Expose says, and with a certificate for its
+// name.
 func Serve(ctx context.Context, c *cluster.Cluster, namespace, name, path string, handler http.Handler) (target admissionregistrationv1.WebhookClientConfig, stop func(), err error) {
 	certificate, err := c.ServingCertificate(name + "." + namespace + ".svc")
 	if err != nil {

@@ -17,7 +17,8 @@ const (
 	checkoutVersion = "dev"
 )
 
-// install installs the chart with the checkout's own image. No cert-manager is there, so the servers make their certificate.
+// install installs the chart with the checkout's own image. No cert-manager is there, so the servers make their
+// certificate.
 func install(ctx context.Context, c *cluster.Cluster, dir string) error {
 	programs := programsIn(dir)
 	if err := os.MkdirAll(programs, 0o700); err != nil {

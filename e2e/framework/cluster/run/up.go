@@ -16,8 +16,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// build builds the named modules below e2e/, or everything that the suites run on this machine: Kubernetes first, since
-// nothing works without it.
+// build builds the named modules below e2e/, or everything that the suites run on this machine: Kubernetes first,
+// since nothing works without it.
 func build(cmd *cobra.Command, names []string) error {
 	if len(names) == 0 {
 		var err error

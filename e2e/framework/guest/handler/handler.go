@@ -1,4 +1,5 @@
-// Package handler builds the OCI runtime of pods that have a kernel of their own, for a node of e2e/framework/cluster.
+// Package handler builds the OCI runtime of pods that have a kernel of their own, for a node of
+// e2e/framework/cluster.
 package handler
 
 import (

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 
 // known are the other programs that the pages call.
 var known = []string{
-	"apt-get", "base64", "cat", "cd", "cmp", "cosign", "crane", "ctr", "curl", "echo", "exec", "export", "gh", "git", "grep", "helm", "kubectl", "kustomize",
+	"apt-get", "base64", "cat", "cd", "cmp", "cosign", "crane", "ctr", "curl", "echo", "exec", "export", "gh", "git",
+	"grep", "helm", "kubectl", "kustomize",
 	"ln", "mkdir", "sha256sum", "skopeo", "tar",
 }
 
@@ -128,7 +129,8 @@ var update = flag.Bool("update", false, "rewrite what the consoles print")
 // Every console shows what its commands print; -update writes it.
 func TestConsoles(t *testing.T) {
 	for name, page := range pages(t) {
-		consoles := slices.DeleteFunc(transcript.Blocks(page), func(block transcript.Block) bool { return block.Language != "console" })
+		consoles := slices.DeleteFunc(transcript.Blocks(page),
+			func(block transcript.Block) bool { return block.Language != "console" })
 		if len(consoles) == 0 {
 			continue
 		}
@@ -183,7 +185,8 @@ func runConsole(t *testing.T, dir, page string, command transcript.Command) stri
 	cmd.Env = append(os.Environ(), "PATH="+strings.Join(path, string(os.PathListSeparator)), "KUBECONFIG="+os.DevNull)
 	output, err := cmd.CombinedOutput()
 	if string(output) != command.Output && !*update {
-		t.Errorf("%s:%d: %s%v; it prints\n%s\nand the page says\n%s", page, command.Line, command.Text, err, output, command.Output)
+		t.Errorf("%s:%d: %s%v; it prints\n%s\nand the page says\n%s", page, command.Line, command.Text, err, output,
+			command.Output)
 	}
 	return string(output)
 }

@@ -33,7 +33,8 @@ func contents(t *testing.T, extensions ...string) map[string]string {
 		if err != nil {
 			return err
 		}
-		if name := entry.Name(); entry.IsDir() && (name == "testdata" || name == "dist" || name == "bin" || path != root && strings.HasPrefix(name, ".")) {
+		if name := entry.Name(); entry.IsDir() && (name == "testdata" || name == "dist" || name == "bin" ||
+			path != root && strings.HasPrefix(name, ".")) {
 			return filepath.SkipDir
 		}
 		if entry.IsDir() || !slices.Contains(extensions, filepath.Ext(path)) {

@@ -39,7 +39,8 @@ func TestReadme(t *testing.T) {
 		return
 	}
 	if diff := gocmp.Diff(string(content), want); diff != "" {
-		t.Errorf("%s is not what values.yaml says; `go test ./deploy/helm -update` writes it (-file +values):\n%s", readme, diff)
+		t.Errorf("%s is not what values.yaml says; `go test ./deploy/helm -update` writes it (-file +values):\n%s",
+			readme, diff)
 	}
 }
 
@@ -62,7 +63,8 @@ func table(t *testing.T) string {
 	return rows.String()
 }
 
-func writeRows(t *testing.T, rows *strings.Builder, at *constraint, definitions map[string]*constraint, path string, values *yaml.Node) {
+func writeRows(t *testing.T, rows *strings.Builder, at *constraint, definitions map[string]*constraint, path string,
+	values *yaml.Node) {
 	t.Helper()
 	for i := 0; i < len(values.Content); i += 2 {
 		key, value := values.Content[i], values.Content[i+1]
@@ -74,7 +76,8 @@ func writeRows(t *testing.T, rows *strings.Builder, at *constraint, definitions 
 		if key.HeadComment == "" {
 			t.Errorf("values.yaml: %s has no comment", path)
 		}
-		fmt.Fprintf(rows, "| `%s` | %s | %s | %s |\n", path, inner.resolve(definitions), defaultOf(t, path, value), meaning(key.HeadComment))
+		fmt.Fprintf(rows, "| `%s` | %s | %s | %s |\n", path, inner.resolve(definitions), defaultOf(t, path, value),
+			meaning(key.HeadComment))
 	}
 }
 

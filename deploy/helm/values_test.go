@@ -102,7 +102,10 @@ func TestSchemaNamesTheValues(t *testing.T) {
 var free = []string{"resources", "metrics.dashboard.labels", "affinity"}
 
 func isFree(path string) bool {
-	return slices.ContainsFunc(free, func(prefix string) bool { return path == prefix || strings.HasPrefix(path, prefix+".") })
+	return slices.ContainsFunc(free, func(prefix string) bool {
+		return path == prefix ||
+			strings.HasPrefix(path, prefix+".")
+	})
 }
 
 func TestDefaultsAreTheProgramsOwn(t *testing.T) {

@@ -40,7 +40,8 @@ func (r release) chart(ctx context.Context) error {
 		}
 		return output, nil
 	}
-	if _, err := run("package", dir, "--version="+version, "--app-version="+r.version, "--destination="+r.output); err != nil {
+	if _, err := run("package", dir, "--version="+version, "--app-version="+r.version,
+		"--destination="+r.output); err != nil {
 		return err
 	}
 	rendered, err := run("template", "sysctl-injector", filepath.Join(r.output, "sysctl-injector-"+version+".tgz"),

@@ -55,11 +55,12 @@ func (r release) plugin(programs []image.Binary) error {
 			return err
 		}
 		manifest.Spec.Platforms = append(manifest.Spec.Platforms, index.Platform{
-			URI:      homepage + "/releases/download/" + r.version + "/" + file,
-			Sha256:   fmt.Sprintf("%x", sha256.Sum256(archive)),
-			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"os": program.Platform.OS, "arch": program.Platform.Architecture}},
-			Files:    []index.FileOperation{{From: pluginProgram, To: "."}, {From: licenseFile, To: "."}},
-			Bin:      pluginProgram,
+			URI:    homepage + "/releases/download/" + r.version + "/" + file,
+			Sha256: fmt.Sprintf("%x", sha256.Sum256(archive)),
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"os": program.Platform.OS,
+				"arch": program.Platform.Architecture}},
+			Files: []index.FileOperation{{From: pluginProgram, To: "."}, {From: licenseFile, To: "."}},
+			Bin:   pluginProgram,
 		})
 	}
 	encoded, err := yaml.Marshal(manifest)
@@ -86,7 +87,8 @@ func pack(created time.Time, members ...member) ([]byte, error) {
 	compressor := gzip.NewWriter(&packed)
 	archive := tar.NewWriter(compressor)
 	for _, m := range members {
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: m.name, Mode: m.mode, Size: int64(len(m.content)), ModTime: created, Format: tar.FormatUSTAR}
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: m.name, Mode: m.mode, Size: int64(len(m.content)),
+			ModTime: created, Format: tar.FormatUSTAR}
 		if err := archive.WriteHeader(header); err != nil {
 			return nil, err
 		}

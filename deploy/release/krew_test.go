@@ -38,7 +38,8 @@ func TestPlugin(t *testing.T) {
 	if err := yaml.UnmarshalStrict(content, &manifest); err != nil {
 		t.Fatal(err)
 	}
-	if manifest.APIVersion != "krew.googlecontainertools.github.com/v1alpha2" || manifest.Name != "sysctl-injector" || manifest.Spec.Version != "v1.2.3" {
+	if manifest.APIVersion != "krew.googlecontainertools.github.com/v1alpha2" || manifest.Name != "sysctl-injector" ||
+		manifest.Spec.Version != "v1.2.3" {
 		t.Errorf("got %+v", manifest)
 	}
 	if len(manifest.Spec.Platforms) != len(programs) {

@@ -58,8 +58,10 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&r.output, "output", "dist", "folder to write into; it must be new or empty")
 	flags.StringVar(&r.version, "version", "", "what is released: `v1.2.3`")
 	flags.StringVar(&r.revision, "revision", "", "the commit, for the image's labels")
-	flags.Int64Var(&epoch, "source-date-epoch", 0, "the commit's time in `seconds` since 1970, which stands for all times in what is written")
-	flags.StringSliceVar(&platforms, "platforms", strings.Split("linux/amd64,linux/arm64,linux/ppc64le,linux/s390x,darwin/amd64,darwin/arm64", ","),
+	flags.Int64Var(&epoch, "source-date-epoch", 0,
+		"the commit's time in `seconds` since 1970, which stands for all times in what is written")
+	flags.StringSliceVar(&platforms, "platforms",
+		strings.Split("linux/amd64,linux/arm64,linux/ppc64le,linux/s390x,darwin/amd64,darwin/arm64", ","),
 		"what to compile for; the image has those of them that are Linux's")
 	flags.BoolVar(&imageOnly, "image-only", false, "write the container image and nothing else")
 	for _, required := range []string{"version", "source-date-epoch"} {

@@ -70,7 +70,8 @@ func admit(ctx context.Context, request *admissionv1.AdmissionRequest,
 	if err != nil {
 		return nil, err
 	}
-	attributes := admission.NewAttributesRecord(pod, old, schema.GroupVersionKind(request.Kind), request.Namespace, request.Name,
+	attributes := admission.NewAttributesRecord(pod, old, schema.GroupVersionKind(request.Kind), request.Namespace,
+		request.Name,
 		schema.GroupVersionResource(request.Resource), request.SubResource, admission.Operation(request.Operation), nil,
 		request.DryRun != nil && *request.DryRun, userInfo(request.UserInfo))
 	if err := decide(ctx, attributes, nil); err != nil {

@@ -15,7 +15,8 @@ func TestProgressSpeaksAtItsPace(t *testing.T) {
 		want     string
 	}{
 		{"plain lines in a log", false, 30 * time.Second, "it: 30s elapsed, step 30\nit: 1m0s elapsed, step 60\n"},
-		{"one line rewritten on a terminal", true, 30 * time.Second, "\r\x1b[Kit: 30s elapsed, step 30\r\x1b[Kit: 1m0s elapsed, step 60"},
+		{"one line rewritten on a terminal", true, 30 * time.Second,
+			"\r\x1b[Kit: 30s elapsed, step 30\r\x1b[Kit: 1m0s elapsed, step 60"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out strings.Builder

@@ -28,7 +28,8 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if len(b.tools) == 0 || !strings.HasPrefix(filepath.Base(b.dir), b.version+"-") || !strings.HasPrefix(b.version, "v") {
+		if len(b.tools) == 0 || !strings.HasPrefix(filepath.Base(b.dir), b.version+"-") ||
+			!strings.HasPrefix(b.version, "v") {
 			t.Errorf("%s: it builds %v of version %q into %s", name, b.tools, b.version, b.dir)
 		}
 	}

@@ -67,7 +67,8 @@ func choose(wanted []string, oldest bool) ([]string, error) {
 	}
 	for _, version := range wanted {
 		if !slices.Contains(versions, version) {
-			return nil, fmt.Errorf("%q is not one of the versions in e2e/kubernetes: %s", version, strings.Join(versions, ", "))
+			return nil, fmt.Errorf("%q is not one of the versions in e2e/kubernetes: %s", version,
+				strings.Join(versions, ", "))
 		}
 	}
 	return slices.DeleteFunc(versions, func(version string) bool { return !slices.Contains(wanted, version) }), nil

@@ -41,11 +41,13 @@ func TestPutReplacesTheRowsOfOneVersion(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("page (-want +got):\n%s", diff)
 	}
-	again, err := put(got, row{release: "v1.30.2", results: []result{{suite: "admission", broken: true}, {suite: "guard", ran: 1}}})
+	again, err := put(got, row{release: "v1.30.2", results: []result{{suite: "admission", broken: true},
+		{suite: "guard", ran: 1}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"|---|---|---|\n| v1.30.2 | 0 passed, FAILED | 1 passed |\n| v1.31.14 |", `| no pods/resize \| yet |`} {
+	for _, line := range []string{"|---|---|---|\n| v1.30.2 | 0 passed, FAILED | 1 passed |\n| v1.31.14 |",
+		`| no pods/resize \| yet |`} {
 		if !strings.Contains(again, line) {
 			t.Errorf("the page lacks %q:\n%s", line, again)
 		}
@@ -67,7 +69,8 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ran != 2 || got.failed != 1 || len(got.skipped) != 1 || got.skipped[0] != (skip{"TestC/sub", "NOT RUN: no such field"}) {
+	if got.ran != 2 || got.failed != 1 || len(got.skipped) != 1 || got.skipped[0] != (skip{"TestC/sub",
+		"NOT RUN: no such field"}) {
 		t.Errorf("read: %+v", got)
 	}
 	if failures.String() != "    b_test.go:3: it is wrong\n" {

@@ -34,7 +34,8 @@ func TestInjects(t *testing.T) {
 	if !response.Allowed || *response.PatchType != admissionv1.PatchTypeJSONPatch {
 		t.Errorf("got %+v", response)
 	}
-	if diff := cmp.Diff(map[string]string{"reason": "Injected", "sysctls": "net.core.somaxconn=1024"}, response.AuditAnnotations); diff != "" {
+	if diff := cmp.Diff(map[string]string{"reason": "Injected", "sysctls": "net.core.somaxconn=1024"},
+		response.AuditAnnotations); diff != "" {
 		t.Errorf("audit annotations (-want +got):\n%s", diff)
 	}
 	var line map[string]any
@@ -43,7 +44,8 @@ func TestInjects(t *testing.T) {
 	}
 	delete(line, "time")
 	if diff := cmp.Diff(map[string]any{
-		"level": "INFO", "msg": "Admitted pod", "namespace": "shop", "pod": "web-", "serviceAccount": "psp-user", "reason": "Injected", "ownerKind": "ReplicaSet", "owner": "web-5d4",
+		"level": "INFO", "msg": "Admitted pod", "namespace": "shop", "pod": "web-", "serviceAccount": "psp-user",
+		"reason": "Injected", "ownerKind": "ReplicaSet", "owner": "web-5d4",
 		"forms": []any{"privileged"},
 	}, line); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
@@ -52,14 +54,16 @@ func TestInjects(t *testing.T) {
 
 func TestLeavesAlone(t *testing.T) {
 	response := decode(t, newFixture(t).post(reviewOf(plainPod)))
-	if !response.Allowed || response.Patch != nil || response.PatchType != nil || response.AuditAnnotations["reason"] != "NotRequested" {
+	if !response.Allowed || response.Patch != nil || response.PatchType != nil ||
+		response.AuditAnnotations["reason"] != "NotRequested" {
 		t.Errorf("got %+v", response)
 	}
 }
 
 func TestRejects(t *testing.T) {
 	misdirected := func(what string) string {
-		return "Misdirected: this webhook decides on the creation of pods only, and was asked about " + what + "; correct the rules of the MutatingWebhookConfiguration"
+		return "Misdirected: this webhook decides on the creation of pods only, and was asked about " + what +
+			"; correct the rules of the MutatingWebhookConfiguration"
 	}
 	tests := []struct {
 		name, body string
@@ -68,24 +72,37 @@ func TestRejects(t *testing.T) {
 		reason     metav1.StatusReason
 		message    string
 	}{
-		{"a pod that may not have what it asks for", reviewOf(strings.Replace(annotatedPod, `"spec":{`, `"spec":{"hostNetwork":true,`, 1)), nil, 403, "Forbidden",
+		{"a pod that may not have what it asks for", reviewOf(strings.Replace(annotatedPod, `"spec":{`,
+			`"spec":{"hostNetwork":true,`, 1)), nil, 403, "Forbidden",
 			"HostNetwork: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
-		{"a node-level sysctl under an unknown RuntimeClass", reviewOf(strings.NewReplacer("net.core.somaxconn", "vm.swappiness", `"spec":{`, `"spec":{"runtimeClassName":"gone",`).Replace(annotatedPod)), nil, 403, "Forbidden",
+		{"a node-level sysctl under an unknown RuntimeClass", reviewOf(strings.NewReplacer("net.core.somaxconn",
+			"vm.swappiness", `"spec":{`, `"spec":{"runtimeClassName":"gone",`).Replace(annotatedPod)), nil, 403, "Forbidden",
 			`NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. The pod's RuntimeClass "gone" does not exist; ` +
 				`an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
 		{"a pod that cannot be read", reviewOf(`{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":1}},"spec":{"hostNetwork":"yes"}}`), nil, 400, "BadRequest",
 			"UnreadablePod: metadata.annotations[sysctl-injector.dev/sysctls] must be a string, not a number\nspec.hostNetwork must be true or false, not a string"},
-		{"a pod with an annotation that stands there twice", reviewOf(`{"metadata":{"annotations":{"sysctl-injector.dev/inject":"false","sysctl-injector.dev\/inject":"true"}},"spec":{}}`), nil, 400, "BadRequest",
+		{"a pod with an annotation that stands there twice",
+			reviewOf(`{"metadata":{"annotations":{"sysctl-injector.dev/inject":"false","sysctl-injector.dev\/inject":"true"}},"spec":{}}`), nil, 400, "BadRequest",
 			"UnreadablePod: metadata.annotations[sysctl-injector.dev/inject] stands there twice"},
-		{"another resource", strings.Replace(reviewOf(plainPod), `"resource":"pods"}`, `"resource":"deployments"}`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "deployments", version "v1"`)},
-		{"a resource of another group", strings.Replace(reviewOf(plainPod), `"resource":{"group":""`, `"resource":{"group":"metrics.k8s.io"`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "pods.metrics.k8s.io", version "v1"`)},
-		{"a subresource", strings.Replace(reviewOf(plainPod), `"operation"`, `"subResource":"ephemeralcontainers","operation"`, 1), nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "pods/ephemeralcontainers", version "v1"`)},
-		{"an update", strings.Replace(reviewOf(plainPod), `"CREATE"`, `"UPDATE"`, 1), nil, 400, "BadRequest", misdirected(`the operation "UPDATE" on "pods", version "v1"`)},
-		{"a pod without a namespace", strings.Replace(reviewOf(plainPod), `"namespace":"shop",`, ``, 1), nil, 400, "BadRequest", misdirected(`a pod without a namespace or without an object`)},
-		{"a review without an object", reviewOf("null"), nil, 400, "BadRequest", misdirected(`a pod without a namespace or without an object`)},
-		{"a namespace that is not enrolled", reviewOf(annotatedPod), func(f *fixture) { f.cluster.labels = nil }, 403, "Forbidden",
+		{"another resource", strings.Replace(reviewOf(plainPod), `"resource":"pods"}`, `"resource":"deployments"}`, 1),
+			nil, 400, "BadRequest", misdirected(`the operation "CREATE" on "deployments", version "v1"`)},
+		{"a resource of another group", strings.Replace(reviewOf(plainPod), `"resource":{"group":""`,
+			`"resource":{"group":"metrics.k8s.io"`, 1), nil, 400, "BadRequest",
+			misdirected(`the operation "CREATE" on "pods.metrics.k8s.io", version "v1"`)},
+		{"a subresource", strings.Replace(reviewOf(plainPod), `"operation"`,
+			`"subResource":"ephemeralcontainers","operation"`, 1), nil, 400, "BadRequest",
+			misdirected(`the operation "CREATE" on "pods/ephemeralcontainers", version "v1"`)},
+		{"an update", strings.Replace(reviewOf(plainPod), `"CREATE"`, `"UPDATE"`, 1), nil, 400, "BadRequest",
+			misdirected(`the operation "UPDATE" on "pods", version "v1"`)},
+		{"a pod without a namespace", strings.Replace(reviewOf(plainPod), `"namespace":"shop",`, ``, 1), nil, 400,
+			"BadRequest", misdirected(`a pod without a namespace or without an object`)},
+		{"a review without an object", reviewOf("null"), nil, 400, "BadRequest",
+			misdirected(`a pod without a namespace or without an object`)},
+		{"a namespace that is not enrolled", reviewOf(annotatedPod), func(f *fixture) { f.cluster.labels = nil }, 403,
+			"Forbidden",
 			`NamespaceNotEnabled: metadata.namespace: Forbidden: namespace "shop" is not enrolled; an administrator can run: kubectl label namespace shop sysctl-injector.dev/inject=enabled`},
-		{"what it cannot find out about", reviewOf(annotatedPod), func(f *fixture) { f.cluster.err = errors.New("connection refused") }, 500, "InternalError",
+		{"what it cannot find out about", reviewOf(annotatedPod),
+			func(f *fixture) { f.cluster.err = errors.New("connection refused") }, 500, "InternalError",
 			`ClusterUnavailable: read namespace "shop": connection refused`},
 		{"what makes it panic", reviewOf(annotatedPod), func(f *fixture) { f.cluster.panics = true }, 500, "InternalError",
 			`Panic: sysctl-injector met an error of its own; its log says more`},
@@ -105,7 +122,8 @@ func TestRejects(t *testing.T) {
 			if response.AuditAnnotations["reason"] != reason {
 				t.Errorf("audit annotation %q, want %q", response.AuditAnnotations["reason"], reason)
 			}
-			if diff := cmp.Diff(map[string]float64{"ClusterUnavailable": 0, "GrantFailed": 0, "Panic": 0, reason: 1}, f.counted(t)); diff != "" {
+			if diff := cmp.Diff(map[string]float64{"ClusterUnavailable": 0, "GrantFailed": 0, "Panic": 0, reason: 1},
+				f.counted(t)); diff != "" {
 				t.Errorf("requests counted (-want +got):\n%s", diff)
 			}
 		})
@@ -127,20 +145,29 @@ func TestRejectsWhatIsNoReview(t *testing.T) {
 		message                         string
 	}{
 		{"another method", http.MethodGet, "", "", 405, "send an AdmissionReview by POST"},
-		{"another content type", http.MethodPost, "text/plain", "{}", 415, `Content-Type must be application/json, not "text/plain"`},
+		{"another content type", http.MethodPost, "text/plain", "{}", 415,
+			`Content-Type must be application/json, not "text/plain"`},
 		{"no content type", http.MethodPost, "", "{}", 415, `Content-Type must be application/json, not ""`},
-		{"truncated JSON", http.MethodPost, "application/json", reviewOf(plainPod)[:300], 400, "not an AdmissionReview: its JSON is cut short or otherwise broken"},
-		{"an empty body", http.MethodPost, "application/json", "", 400, "not an AdmissionReview: its JSON is cut short or otherwise broken"},
+		{"truncated JSON", http.MethodPost, "application/json", reviewOf(plainPod)[:300], 400,
+			"not an AdmissionReview: its JSON is cut short or otherwise broken"},
+		{"an empty body", http.MethodPost, "application/json", "", 400,
+			"not an AdmissionReview: its JSON is cut short or otherwise broken"},
 		{"a list", http.MethodPost, "application/json", "[]", 400, "not an AdmissionReview: must be an object, not a list"},
 		{"another kind", http.MethodPost, "application/json; charset=utf-8", plainPod, 400,
 			`not an AdmissionReview that this webhook reads (apiVersion admission.k8s.io/v1): it says apiVersion "v1", kind "Pod"`},
-		{"another version", http.MethodPost, "application/json", strings.Replace(reviewOf(plainPod), "k8s.io/v1", "k8s.io/v1beta1", 1), 400,
+		{"another version", http.MethodPost, "application/json", strings.Replace(reviewOf(plainPod), "k8s.io/v1",
+			"k8s.io/v1beta1", 1), 400,
 			`not an AdmissionReview that this webhook reads (apiVersion admission.k8s.io/v1): it says apiVersion "admission.k8s.io/v1beta1", kind "AdmissionReview"`},
-		{"a review without a request", http.MethodPost, "application/json", `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}`, 400, "not an AdmissionReview: it has no request.uid"},
-		{"hostile nesting", http.MethodPost, "application/json", strings.Repeat(`{"a":`, 1<<19), 400, "not an AdmissionReview: its JSON nests too deep"},
-		{"a UID that is too long", http.MethodPost, "application/json", strings.Replace(reviewOf(plainPod), `"uid":"`, `"uid":"`+strings.Repeat("7", maxUID), 1), 400,
+		{"a review without a request", http.MethodPost, "application/json",
+			`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}`, 400,
+			"not an AdmissionReview: it has no request.uid"},
+		{"hostile nesting", http.MethodPost, "application/json", strings.Repeat(`{"a":`, 1<<19), 400,
+			"not an AdmissionReview: its JSON nests too deep"},
+		{"a UID that is too long", http.MethodPost, "application/json",
+			strings.Replace(reviewOf(plainPod), `"uid":"`, `"uid":"`+strings.Repeat("7", maxUID), 1), 400,
 			"not an AdmissionReview: its request.uid is longer than 128 bytes"},
-		{"a body over the limit", http.MethodPost, "application/json", strings.Repeat(" ", MaxBodyBytes+1), 413, fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)},
+		{"a body over the limit", http.MethodPost, "application/json", strings.Repeat(" ", MaxBodyBytes+1), 413,
+			fmt.Sprintf("the body is larger than %d bytes", MaxBodyBytes)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -154,7 +181,8 @@ func TestRejectsWhatIsNoReview(t *testing.T) {
 
 // A size that is not declared shows only as the body is read.
 func TestBodyOfUnknownSize(t *testing.T) {
-	answer := newFixture(t).send(http.MethodPost, "application/json", strings.NewReader(strings.Repeat(" ", MaxBodyBytes+1)), -1)
+	answer := newFixture(t).send(http.MethodPost, "application/json",
+		strings.NewReader(strings.Repeat(" ", MaxBodyBytes+1)), -1)
 	if answer.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("got %d %q, want %d", answer.Code, answer.Body, http.StatusRequestEntityTooLarge)
 	}
@@ -164,8 +192,9 @@ func TestBodyOfUnknownSize(t *testing.T) {
 func TestAnswersWithinTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for query, want := range map[string]time.Duration{
-			"?timeout=1s": 900 * time.Millisecond, "?timeout=5s": 4500 * time.Millisecond, "?timeout=10s": 9500 * time.Millisecond,
-			"": 9500 * time.Millisecond, "?timeout=10m": 29500 * time.Millisecond,
+			"?timeout=1s": 900 * time.Millisecond, "?timeout=5s": 4500 * time.Millisecond,
+			"?timeout=10s": 9500 * time.Millisecond,
+			"":             9500 * time.Millisecond, "?timeout=10m": 29500 * time.Millisecond,
 		} {
 			f := newFixture(t)
 			f.cluster.waits = true
@@ -192,7 +221,8 @@ func (panickingReader) Read([]byte) (int, error) { panic("a bug") }
 func TestRejectsWhatMakesItPanic(t *testing.T) {
 	f := newFixture(t)
 	answer := f.send(http.MethodPost, "application/json", panickingReader{}, -1)
-	if got := strings.TrimSpace(answer.Body.String()); answer.Code != http.StatusInternalServerError || got != ownError || !strings.Contains(f.log.String(), `"cause":"a bug"`) {
+	if got := strings.TrimSpace(answer.Body.String()); answer.Code != http.StatusInternalServerError ||
+		got != ownError || !strings.Contains(f.log.String(), `"cause":"a bug"`) {
 		t.Errorf("got %d %q, log:\n%s", answer.Code, got, f.log)
 	}
 }
@@ -209,10 +239,13 @@ func TestConfigIsRequired(t *testing.T) {
 // API's own decoding too.
 func FuzzBody(f *testing.F) {
 	for _, seed := range []string{
-		reviewOf(plainPod), reviewOf(annotatedPod), reviewOf("{}"), reviewOf("null"), "{}", "[[[[", `{"request":{"uid":"a","uid":"b"}}`,
+		reviewOf(plainPod), reviewOf(annotatedPod), reviewOf("{}"), reviewOf("null"), "{}", "[[[[",
+		`{"request":{"uid":"a","uid":"b"}}`,
 		reviewOf(strings.Replace(annotatedPod, "sysctl-injector.dev/sysctls", `sysctl-injector.dev\/sysctl\u0073`, 1)),
-		reviewOf(strings.Replace(annotatedPod, `"metadata":{`, `"Metadata":{"labels":{"a":"b"}},"metadata":{"labels":null,`, 1)),
-		reviewOf(strings.Replace(annotatedPod, `"spec":{`, `"spec":{"initContainers":[{"name":"sysctl-injector"}],"hostUsers":false,`, 1)),
+		reviewOf(strings.Replace(annotatedPod, `"metadata":{`,
+			`"Metadata":{"labels":{"a":"b"}},"metadata":{"labels":null,`, 1)),
+		reviewOf(strings.Replace(annotatedPod, `"spec":{`,
+			`"spec":{"initContainers":[{"name":"sysctl-injector"}],"hostUsers":false,`, 1)),
 	} {
 		f.Add(seed)
 	}

@@ -19,7 +19,8 @@ import (
 
 // listening serves handler, and returns its address, a client that trusts it, and what stops it and waits until it
 // has.
-func listening(t testing.TB, handler http.Handler) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
+func listening(t testing.TB, handler http.Handler) (address string, client *http.Client, stop context.CancelFunc,
+	stopped chan error) {
 	t.Helper()
 	authority := httptest.NewUnstartedServer(nil)
 	authority.StartTLS()

@@ -99,7 +99,8 @@ func New(rejection Rejection, isAllowed func(name string) bool) (*Auditor, error
 		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
 	}
 	return &Auditor{
-		evaluator: evaluator, rejection: rejection, isAllowed: isAllowed, namespaces: map[string]*namespace{}, shared: map[string]*Finding{},
+		evaluator: evaluator, rejection: rejection, isAllowed: isAllowed, namespaces: map[string]*namespace{},
+		shared: map[string]*Finding{},
 	}, nil
 }
 
@@ -267,5 +268,6 @@ func withoutSysctls(spec corev1.PodSpec, result *convert.Result) corev1.PodSpec 
 }
 
 func byName(a, b *Finding) int {
-	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Kind, b.Kind),
+		strings.Compare(a.Name, b.Name))
 }

@@ -41,7 +41,8 @@ func TestAudit(t *testing.T) {
 	}
 	auditor.AddNamespace("labelled", map[string]string{"pod-security.kubernetes.io/enforce": "privileged"})
 	auditor.AddNamespace("held", map[string]string{"pod-security.kubernetes.io/enforce": "baseline"})
-	auditor.AddNamespace("enrolled", map[string]string{"pod-security.kubernetes.io/enforce": "privileged", "sysctl-injector.dev/enforce": "restricted"})
+	auditor.AddNamespace("enrolled", map[string]string{"pod-security.kubernetes.io/enforce": "privileged",
+		"sysctl-injector.dev/enforce": "restricted"})
 	for _, name := range []string{"other-reasons", "plain", "native"} {
 		auditor.AddNamespace(name, nil)
 	}
@@ -50,8 +51,10 @@ func TestAudit(t *testing.T) {
 		shared, guest               bool
 	}{
 		{"labelled", "Deployment", "web", "{spec: {initContainers: [" + tune + "], " + app + "}}", false, false},
-		{"labelled", "StatefulSet", "search", "{spec: {initContainers: [" + tune + ", " + never + "], " + app + "}}", false, false},
-		{"labelled", "StatefulSet", "search-in-a-guest", "{spec: {initContainers: [" + never + "], " + app + "}}", false, true},
+		{"labelled", "StatefulSet", "search", "{spec: {initContainers: [" + tune + ", " + never + "], " + app + "}}",
+			false, false},
+		{"labelled", "StatefulSet", "search-in-a-guest", "{spec: {initContainers: [" + never + "], " + app + "}}",
+			false, true},
 		{"labelled", "Search", "logs", "{spec: {initContainers: [" + tune + "], " + app + "}}", true, false},
 		{"labelled", "Search", "logs", "{spec: {initContainers: [" + tune + "], " + app + "}}", true, false},
 		{"labelled", "Search", "logs", "{spec: {initContainers: [" + never + "], " + app + "}}", true, false},
@@ -60,17 +63,20 @@ func TestAudit(t *testing.T) {
 		{"other-reasons", "Deployment", "web", "{spec: {initContainers: [" + tune + "], " + app + "}}", false, false},
 		{"other-reasons", "DaemonSet", "agent", "{spec: {hostNetwork: true, " + app + "}}", false, false},
 		{"rejected", "Deployment", "rejected", "{spec: {initContainers: [" + tune + "], " + app + "}}", false, false},
-		{"plain", "Deployment", "web", "{metadata: {annotations: {sysctl-injector.dev/sysctls: a}}, spec: {" + app + "}}", false, false},
+		{"plain", "Deployment", "web", "{metadata: {annotations: {sysctl-injector.dev/sysctls: a}}, spec: {" + app +
+			"}}", false, false},
 		{"native", "Job", "once", "{spec: {restartPolicy: Never, securityContext: {sysctls: [{name: net.core.somaxconn, value: '8'}, {name: net.ipv4.tcp_syncookies, value: '1'}]}, containers: [{name: app, image: 'example.com/app:1'}]}}", false, false},
 	} {
 		if err := auditor.Add(Workload{
-			Namespace: w.namespace, Kind: w.kind, Name: w.name, Template: templateOf(t, w.spec), Shared: w.shared, Guest: w.guest,
+			Namespace: w.namespace, Kind: w.kind, Name: w.name, Template: templateOf(t, w.spec), Shared: w.shared,
+			Guest: w.guest,
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	report := auditor.Report()
-	somaxconn := Container{Path: "initContainers[0]", Name: "tune", Sets: []string{"net.core.somaxconn = 1024"}, Converts: true}
+	somaxconn := Container{Path: "initContainers[0]", Name: "tune", Sets: []string{"net.core.somaxconn = 1024"},
+		Converts: true}
 	lines := []string{"net.core.somaxconn = 1024"}
 	var found []Finding
 	for _, f := range report.Workloads {
@@ -85,18 +91,26 @@ func TestAudit(t *testing.T) {
 		found = append(found, *f)
 	}
 	want := []Finding{
-		{Namespace: "enrolled", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines, Verdict: Converts},
-		{Namespace: "held", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines, Verdict: Converts},
-		{Namespace: "labelled", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines, Verdict: Converts},
-		{Namespace: "labelled", Kind: "Search", Name: "logs", Pods: 2, Containers: []Container{somaxconn}, Annotation: lines, Verdict: Converts},
-		{Namespace: "labelled", Kind: "Search", Name: "logs", Pods: 1, Containers: []Container{{Path: "initContainers[0]", Name: "maps"}}, Verdict: Stays},
-		{Namespace: "labelled", Kind: "StatefulSet", Name: "search", Containers: []Container{somaxconn, {Path: "initContainers[1]", Name: "maps"}}, Annotation: lines, Verdict: Partly},
+		{Namespace: "enrolled", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines,
+			Verdict: Converts},
+		{Namespace: "held", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines,
+			Verdict: Converts},
+		{Namespace: "labelled", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines,
+			Verdict: Converts},
+		{Namespace: "labelled", Kind: "Search", Name: "logs", Pods: 2, Containers: []Container{somaxconn},
+			Annotation: lines, Verdict: Converts},
+		{Namespace: "labelled", Kind: "Search", Name: "logs", Pods: 1,
+			Containers: []Container{{Path: "initContainers[0]", Name: "maps"}}, Verdict: Stays},
+		{Namespace: "labelled", Kind: "StatefulSet", Name: "search", Containers: []Container{somaxconn,
+			{Path: "initContainers[1]", Name: "maps"}}, Annotation: lines, Verdict: Partly},
 		{Namespace: "labelled", Kind: "StatefulSet", Name: "search-in-a-guest", Containers: []Container{
 			{Path: "initContainers[0]", Name: "maps", Sets: []string{"vm.max_map_count = 262144"}, Converts: true},
 		}, Annotation: []string{"vm.max_map_count = 262144"}, Verdict: Converts},
-		{Namespace: "native", Kind: "Job", Name: "once", Native: []Native{{Name: "net.core.somaxconn", Value: "8", Converts: true}},
+		{Namespace: "native", Kind: "Job", Name: "once", Native: []Native{{Name: "net.core.somaxconn", Value: "8",
+			Converts: true}},
 			Annotation: []string{"net.core.somaxconn = 8"}, Verdict: Converts},
-		{Namespace: "other-reasons", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines, Verdict: Converts},
+		{Namespace: "other-reasons", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn},
+			Annotation: lines, Verdict: Converts},
 		{Namespace: "rejected", Kind: "Deployment", Name: "rejected", Verdict: Stays, Containers: []Container{
 			{Path: "initContainers[0]", Name: "tune", Sets: lines, Reasons: []string{"NoPolicy"}},
 		}},
@@ -111,7 +125,8 @@ func TestAudit(t *testing.T) {
 	if diff := cmp.Diff(namespaces, report.Namespaces); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Counts{Workloads: 12, Annotated: 1, ByHand: 10, Converts: 7, Partly: 1, Stays: 2}, report.Counts); diff != "" {
+	if diff := cmp.Diff(Counts{Workloads: 12, Annotated: 1, ByHand: 10, Converts: 7, Partly: 1, Stays: 2},
+		report.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }

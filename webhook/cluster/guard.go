@@ -69,7 +69,8 @@ func NewGuard(config *rest.Config, image string, log *slog.Logger) (*Guard, erro
 	}, image, time.Now, log), nil
 }
 
-func newGuard(read func(context.Context, string) (imagePolicy, error), image string, now func() time.Time, log *slog.Logger) *Guard {
+func newGuard(read func(context.Context, string) (imagePolicy, error), image string, now func() time.Time,
+	log *slog.Logger) *Guard {
 	g := &Guard{read: read, image: image, now: now, log: log}
 	g.wait(errors.New("the guard has not been read yet"))
 	return g
@@ -99,7 +100,8 @@ func (g *Guard) Start(ctx context.Context) error {
 func (g *Guard) look(ctx context.Context) bool {
 	reason := g.judge(ctx)
 	if reason != nil && g.now().Sub(g.began) >= guardPatience {
-		g.log.WarnContext(ctx, "Serving although the guard may reject the init image", "image", g.image, "cause", reason.Error())
+		g.log.WarnContext(ctx, "Serving although the guard may reject the init image", "image", g.image, "cause",
+			reason.Error())
 		reason = nil
 	}
 	g.wait(reason)
@@ -135,7 +137,8 @@ func (g *Guard) judge(ctx context.Context) error {
 		}
 	}
 	if left := guardDelay - now.Sub(g.listed); left > 0 {
-		return fmt.Errorf("the guard has just changed: API servers admit the init image %q in %s at the latest", g.image, left.Round(time.Millisecond))
+		return fmt.Errorf("the guard has just changed: API servers admit the init image %q in %s at the latest",
+			g.image, left.Round(time.Millisecond))
 	}
 	return nil
 }

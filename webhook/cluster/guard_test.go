@@ -22,10 +22,12 @@ func TestGuardReadiness(t *testing.T) {
 	began := time.Date(2026, time.November, 28, 12, 0, 0, 0, time.UTC)
 	long := began.Add(-time.Hour)
 	lists := func(changed time.Time, images ...string) any { return imagePolicy{images, changed} }
-	absent := apierrors.NewNotFound(schema.GroupResource{Resource: "validatingadmissionpolicies"}, "sysctl-injector-baseline")
+	absent := apierrors.NewNotFound(schema.GroupResource{Resource: "validatingadmissionpolicies"},
+		"sysctl-injector-baseline")
 	const missing = `ValidatingAdmissionPolicy "sysctl-injector-baseline" does not list the init image "` + image + `"`
 	left := func(seconds int) string {
-		return fmt.Sprintf("the guard has just changed: API servers admit the init image %q in %ds at the latest", image, seconds)
+		return fmt.Sprintf("the guard has just changed: API servers admit the init image %q in %ds at the latest",
+			image, seconds)
 	}
 	type step struct {
 		after  time.Duration // since the server began
@@ -66,11 +68,13 @@ func TestGuardReadiness(t *testing.T) {
 			{time.Minute, lists(long, other), ""},
 		}},
 		{"the API server does not answer", []step{
-			{0, errors.New("connection refused"), `read ValidatingAdmissionPolicy "sysctl-injector-baseline": connection refused`},
+			{0, errors.New("connection refused"),
+				`read ValidatingAdmissionPolicy "sysctl-injector-baseline": connection refused`},
 			{10 * time.Second, lists(long, image), ""},
 		}},
 		{"the API server never answers", []step{
-			{59 * time.Second, errors.New("forbidden"), `read ValidatingAdmissionPolicy "sysctl-injector-baseline": forbidden`},
+			{59 * time.Second, errors.New("forbidden"),
+				`read ValidatingAdmissionPolicy "sysctl-injector-baseline": forbidden`},
 			{time.Minute, errors.New("forbidden"), ""},
 		}},
 	} {

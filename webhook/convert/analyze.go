@@ -116,7 +116,8 @@ type starter func(*chooser, doubt) *run
 func (s *setting) newRun(c *chooser, d doubt) *run {
 	return &run{
 		setting: s, choices: c, doubt: d, lang: syntax.LangPOSIX,
-		variables: map[string]text{}, readOnly: map[string]bool{}, files: map[string]string{}, directories: map[string]bool{}, out: nil,
+		variables: map[string]text{}, readOnly: map[string]bool{}, files: map[string]string{},
+		directories: map[string]bool{}, out: nil,
 	}
 }
 
@@ -267,7 +268,8 @@ func neverStarts(paths []*run) *Problem {
 
 // noteWrite notes what an attempt does.
 func (r *run) noteWrite(a attempt) {
-	if r.doubt.kind != noDoubt || a.outcome == missing && r.setting.isOfModule(a.name) || a.outcome == wrote && a.value == "" {
+	if r.doubt.kind != noDoubt || a.outcome == missing && r.setting.isOfModule(a.name) ||
+		a.outcome == wrote && a.value == "" {
 		return
 	}
 	line := a.name + " = " + a.value

@@ -229,7 +229,10 @@ func (r *run) mount(c call) int {
 
 // install adds packages to the container, which ends with it. They may bring another sysctl command.
 func (r *run) install(c call) int {
-	if slices.ContainsFunc(c.args, func(a text) bool { return strings.Contains(a.s, "/") || strings.HasPrefix(a.s, "--root") }) {
+	if slices.ContainsFunc(c.args, func(a text) bool {
+		return strings.Contains(a.s, "/") ||
+			strings.HasPrefix(a.s, "--root")
+	}) {
 		r.problem(c.at, "%s may work on another root or on a file", c.name)
 	}
 	r.installed = true
@@ -246,7 +249,10 @@ func (r *run) look(c call) int {
 	switch {
 	case c.name == "tail" && isOption("fF"):
 		r.problem(c.at, "tail -f never ends")
-	case c.name == "date" && (isOption("s") || slices.ContainsFunc(c.args, func(a text) bool { return a.s != "" && a.s[0] >= '0' && a.s[0] <= '9' })):
+	case c.name == "date" && (isOption("s") || slices.ContainsFunc(c.args, func(a text) bool {
+		return a.s != "" &&
+			a.s[0] >= '0' && a.s[0] <= '9'
+	})):
 		r.problem(c.at, "date may set the clock")
 	}
 	if c.name == "hostname" && len(c.args) > 0 || c.name == "command" && (len(c.args) == 0 || c.args[0] != constant("-v")) {

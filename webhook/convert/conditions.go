@@ -68,7 +68,8 @@ func (r *run) test(line int, args []text, brackets bool) int {
 		return boolStatus(args[1].read != "" || args[1].s != "")
 	case len(args) == 2 && args[0] == constant("-z") && !args[1].opaque:
 		return boolStatus(args[1].read == "" && args[1].s == "")
-	case len(args) == 2 && args[0].isConstant() && args[1].isConstant() && strings.Contains(" -e -f -r -w ", " "+args[0].s+" "):
+	case len(args) == 2 && args[0].isConstant() && args[1].isConstant() &&
+		strings.Contains(" -e -f -r -w ", " "+args[0].s+" "):
 		if name, ok := r.setting.sysctlOfPath(args[1].s); ok {
 			return r.testFile(line, args[0].s, name)
 		}
@@ -106,7 +107,8 @@ func (r *run) compare(line int, a text, operator string, b text, brackets bool) 
 		return 0
 	}
 	results := map[string]bool{
-		"-lt": value < limit, "-le": value <= limit, "-gt": value > limit, "-ge": value >= limit, "-eq": value == limit, "-ne": value != limit,
+		"-lt": value < limit, "-le": value <= limit, "-gt": value > limit, "-ge": value >= limit, "-eq": value == limit,
+		"-ne": value != limit,
 	}
 	return boolStatus(results[operator])
 }

@@ -21,7 +21,8 @@ var speaksOfSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl($|[^\w.-])|proc/sys(
 
 // mentionsSysctls reports whether a container's command does so, with its variables and its folder.
 func mentionsSysctls(c *corev1.Container) bool {
-	if speaksOfSysctls.MatchString(strings.Join(slices.Concat(c.Command, c.Args), " ")) || speaksOfSysctls.MatchString(c.WorkingDir) {
+	if speaksOfSysctls.MatchString(strings.Join(slices.Concat(c.Command, c.Args), " ")) ||
+		speaksOfSysctls.MatchString(c.WorkingDir) {
 		return true
 	}
 	return slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return strings.Contains(e.Value, "proc/sys") })
@@ -38,7 +39,8 @@ func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, ker
 			}
 		}
 	}
-	isInit := slices.ContainsFunc(template.Spec.InitContainers, func(other corev1.Container) bool { return other.Name == c.Name })
+	isInit := slices.ContainsFunc(template.Spec.InitContainers,
+		func(other corev1.Container) bool { return other.Name == c.Name })
 	why, mayWrite := mayWriteSysctls(template, c, s)
 	speaks := mentionsSysctls(c)
 	if !speaks && isInit && mayWrite { // a path may be put together from parts

@@ -17,30 +17,46 @@ func TestCommands(t *testing.T) {
 		command     []string
 		want        string
 	}{
-		{"no shell", "busybox", []string{"sysctl", "-w", "net.core.somaxconn=1024", "net.ipv4.ip_local_port_range=1024 65000"},
+		{"no shell", "busybox", []string{"sysctl", "-w", "net.core.somaxconn=1024",
+			"net.ipv4.ip_local_port_range=1024 65000"},
 			"net.core.somaxconn = 1024; net.ipv4.ip_local_port_range = 1024 65000"},
 		{"a path", "example.com/x", []string{"/sbin/sysctl", "-w", "net.core.somaxconn=1024"}, "net.core.somaxconn = 1024"},
 		{"busybox by its name", "example.com/x", []string{"/bin/busybox", "sysctl", "-w", "net.core.somaxconn=1024"}, ""},
 		{"options of the shell", "busybox", []string{"/bin/sh", "-exc", "sysctl -w net.core.netdev_max_backlog=1; true"},
 			"stays: line 1: net.core.netdev_max_backlog: a pod does not have it or may not write it, and the script ends there with an error, so such a pod never starts"},
-		{"options of the shell, apart", "busybox", []string{"sh", "-c", "-e", "sysctl -w net.core.somaxconn=1024"}, "net.core.somaxconn = 1024"},
-		{"arguments of the script", "busybox", []string{"sh", "-c", `sysctl -w "$@"`, "sh", "net.core.somaxconn=1", "net.ipv4.tcp_fin_timeout=9"},
+		{"options of the shell, apart", "busybox", []string{"sh", "-c", "-e", "sysctl -w net.core.somaxconn=1024"},
+			"net.core.somaxconn = 1024"},
+		{"arguments of the script", "busybox", []string{"sh", "-c", `sysctl -w "$@"`, "sh", "net.core.somaxconn=1",
+			"net.ipv4.tcp_fin_timeout=9"},
 			"net.core.somaxconn = 1; net.ipv4.tcp_fin_timeout = 9"},
-		{"an argument by its number", "busybox", []string{"sh", "-c", `sysctl -w net.core.somaxconn=$1`, "sh", "77"}, "net.core.somaxconn = 77"},
-		{"brackets of bash", "debian", []string{"bash", "-c", "if [[ $(cat /proc/sys/net/core/somaxconn) -lt 9 ]]; then echo 9 > /proc/sys/net/core/somaxconn; fi"}, "net.core.somaxconn >= 9"},
-		{"arithmetic of bash", "debian", []string{"bash", "-ec", "n=$(cat /proc/sys/net/core/somaxconn)\nif (( n < 9 )); then echo 9 > /proc/sys/net/core/somaxconn; fi"}, "net.core.somaxconn >= 9"},
-		{"brackets of bash in another sh", "debian", []string{"sh", "-c", "if [[ $(cat /proc/sys/net/core/somaxconn) -lt 9 ]]; then echo 9 > /proc/sys/net/core/somaxconn; fi"},
+		{"an argument by its number", "busybox", []string{"sh", "-c", `sysctl -w net.core.somaxconn=$1`, "sh", "77"},
+			"net.core.somaxconn = 77"},
+		{"brackets of bash", "debian", []string{"bash", "-c",
+			"if [[ $(cat /proc/sys/net/core/somaxconn) -lt 9 ]]; then echo 9 > /proc/sys/net/core/somaxconn; fi"},
+			"net.core.somaxconn >= 9"},
+		{"arithmetic of bash", "debian", []string{"bash", "-ec",
+			"n=$(cat /proc/sys/net/core/somaxconn)\nif (( n < 9 )); then echo 9 > /proc/sys/net/core/somaxconn; fi"},
+			"net.core.somaxconn >= 9"},
+		{"brackets of bash in another sh", "debian",
+			[]string{"sh", "-c", "if [[ $(cat /proc/sys/net/core/somaxconn) -lt 9 ]]; then echo 9 > /proc/sys/net/core/somaxconn; fi"},
 			"stays: line 1: not every sh knows [["},
-		{"no bash in the image", "alpine", []string{"bash", "-c", "sysctl -w net.core.somaxconn=1024"}, "stays: line 0: the image has no bash"},
-		{"a login shell", "busybox", []string{"sh", "-lc", "sysctl -w net.core.somaxconn=1024"}, "stays: line 0: the shell option l is not understood"},
-		{"a script on a volume", "debian", []string{"/bin/sh", "/scripts/sysctl.sh"}, `stays: line 0: it is privileged and it runs "/bin/sh /scripts/sysctl.sh", which is not looked into`},
-		{"another program", "example.com/x", []string{"/opt/setup"}, `stays: line 0: it is privileged and it runs "/opt/setup", which is not looked into`},
+		{"no bash in the image", "alpine", []string{"bash", "-c", "sysctl -w net.core.somaxconn=1024"},
+			"stays: line 0: the image has no bash"},
+		{"a login shell", "busybox", []string{"sh", "-lc", "sysctl -w net.core.somaxconn=1024"},
+			"stays: line 0: the shell option l is not understood"},
+		{"a script on a volume", "debian", []string{"/bin/sh", "/scripts/sysctl.sh"},
+			`stays: line 0: it is privileged and it runs "/bin/sh /scripts/sysctl.sh", which is not looked into`},
+		{"another program", "example.com/x", []string{"/opt/setup"},
+			`stays: line 0: it is privileged and it runs "/opt/setup", which is not looked into`},
 		{"nothing to do with sysctls", "busybox", []string{"sh", "-c", "echo hello"}, "nothing"},
-		{"a variable of the kubelet", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=$(BACKLOG)"}, "net.core.somaxconn = 2048"},
-		{"a variable of the shell", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=${BACKLOG}"}, "net.core.somaxconn = 2048"},
+		{"a variable of the kubelet", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=$(BACKLOG)"},
+			"net.core.somaxconn = 2048"},
+		{"a variable of the shell", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=${BACKLOG}"},
+			"net.core.somaxconn = 2048"},
 		{"a variable of a ConfigMap", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=$(OTHER)"},
 			"stays: line 0: a variable that the kubelet puts into the command comes from elsewhere: sysctl -w net.core.somaxconn=$(OTHER)"},
-		{"a process id that the kubelet takes away", "busybox", []string{"sh", "-c", "A=5; sysctl -w net.core.somaxconn=$$A"}, "net.core.somaxconn = 5"},
+		{"a process id that the kubelet takes away", "busybox", []string{"sh", "-c",
+			"A=5; sysctl -w net.core.somaxconn=$$A"}, "net.core.somaxconn = 5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.want == "" {
@@ -48,7 +64,8 @@ func TestCommands(t *testing.T) {
 			}
 			template := initContainer(test.image, test.command...)
 			template.Spec.InitContainers[0].Env = []corev1.EnvVar{
-				{Name: "BACKLOG", Value: "2048"}, {Name: "OTHER", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{Key: "x"}}},
+				{Name: "BACKLOG", Value: "2048"},
+				{Name: "OTHER", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{Key: "x"}}},
 			}
 			if diff := cmp.Diff(test.want, sketch(inspect(t, template))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
@@ -60,7 +77,8 @@ func TestCommands(t *testing.T) {
 func TestContainers(t *testing.T) {
 	const script = "sysctl -w net.core.somaxconn=1024"
 	withMount := func(template *corev1.PodTemplateSpec, host, at string, readOnly bool) {
-		template.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: host}}}}
+		template.Spec.Volumes = []corev1.Volume{{Name: "v",
+			VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: host}}}}
 		template.Spec.InitContainers[0].VolumeMounts = []corev1.VolumeMount{{Name: "v", MountPath: at, ReadOnly: readOnly}}
 		template.Spec.InitContainers[0].SecurityContext.Privileged = nil
 		template.Spec.InitContainers[0].Command[2] = "echo 1024 > " + at + "/sys/net/core/somaxconn"
@@ -90,7 +108,8 @@ func TestContainers(t *testing.T) {
 			p.Spec.InitContainers[0].Image = "example.com/x"
 			p.Spec.InitContainers[0].Command[2] = "echo 1 > /proc/sys/net/core/somaxconn; true"
 		}, "stays: line 0: whether the container may write /proc/sys is not certain (its user is not stated as root, or something confines it); if not, " + goesOn},
-		{"the node's /proc", func(p *corev1.PodTemplateSpec) { withMount(p, "/proc", "/host/proc", false) }, "net.core.somaxconn = 1024"},
+		{"the node's /proc", func(p *corev1.PodTemplateSpec) { withMount(p, "/proc", "/host/proc", false) },
+			"net.core.somaxconn = 1024"},
 		{"the node's /proc, read-only", func(p *corev1.PodTemplateSpec) { withMount(p, "/proc", "/host/proc", true) },
 			"stays: line 1: the script writes /host/proc/sys/net/core/somaxconn, which is on a volume"},
 		{"the node's network", func(p *corev1.PodTemplateSpec) { p.Spec.HostNetwork = true },
@@ -124,7 +143,9 @@ func TestContainers(t *testing.T) {
 			p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sysctl", "-w", "net.core.somaxconn=1"}}}}
 		}, "stays: line 0: a lifecycle hook of it sets sysctls: sysctl -w net.core.somaxconn=1"},
 		{"another container names it", func(p *corev1.PodTemplateSpec) {
-			p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "CPU", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{ContainerName: "tune", Resource: "limits.cpu"}}}}
+			p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "CPU",
+				ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{ContainerName: "tune",
+					Resource: "limits.cpu"}}}}
 		}, `stays: line 0: variable CPU of container "app" is a resource of it`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -141,7 +162,8 @@ func TestContainers(t *testing.T) {
 func TestOrder(t *testing.T) {
 	for _, test := range []struct{ name, before, script, want string }{
 		{"a container without rights", "", "sysctl -w net.core.somaxconn=1", "net.core.somaxconn = 1"},
-		{"another name", "nsenter -t 1 -n sysctl -w net.ipv4.conf.all.rp_filter=0", "sysctl -w net.core.somaxconn=1", "net.core.somaxconn = 1"},
+		{"another name", "nsenter -t 1 -n sysctl -w net.ipv4.conf.all.rp_filter=0", "sysctl -w net.core.somaxconn=1",
+			"net.core.somaxconn = 1"},
 		{"the same name", "nsenter -t 1 -n sysctl -w net.core.somaxconn=5", "sysctl -w net.core.somaxconn=1",
 			`stays: line 1: container "first", which runs before it and stays, names net.core.somaxconn too, and would run after the annotation`},
 		{"a file that is not known", "sysctl -p /etc/own.conf", "sysctl -w net.core.somaxconn=1",
@@ -150,9 +172,11 @@ func TestOrder(t *testing.T) {
 			`stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and it would run after the annotation`},
 		{"a script below another root", "chroot /host /opt/tune", "sysctl -w net.core.somaxconn=1",
 			`stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and it would run after the annotation`},
-		{"an interface that it makes", "ip link add vxlan7 type vxlan id 7 dev eth0", "sysctl -w net.ipv4.conf.vxlan7.rp_filter=0",
+		{"an interface that it makes", "ip link add vxlan7 type vxlan id 7 dev eth0",
+			"sysctl -w net.ipv4.conf.vxlan7.rp_filter=0",
 			`stays: line 1: net.ipv4.conf.vxlan7.rp_filter: container "first" runs before it and may make the interface vxlan7, which is not there yet when the annotation is set`},
-		{"a default that new interfaces take", "ip link add vxlan7 type vxlan id 7 dev eth0", "sysctl -w net.ipv4.conf.default.rp_filter=0",
+		{"a default that new interfaces take", "ip link add vxlan7 type vxlan id 7 dev eth0",
+			"sysctl -w net.ipv4.conf.default.rp_filter=0",
 			`stays: line 1: net.ipv4.conf.default.rp_filter: container "first" runs before it, stays, and may make interfaces, which take such values when they are made`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

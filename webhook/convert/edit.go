@@ -175,13 +175,15 @@ func (r *Result) stillNamed(name string) []Problem {
 	}
 	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
 		for _, e := range c.Env {
-			if c.Name != name && e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil && e.ValueFrom.ResourceFieldRef.ContainerName == name {
+			if c.Name != name && e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil &&
+				e.ValueFrom.ResourceFieldRef.ContainerName == name {
 				return []Problem{{0, fmt.Sprintf("variable %s of container %q is a resource of it", e.Name, c.Name)}}
 			}
 		}
 	}
 	for _, v := range spec.Volumes {
-		if encoded, err := json.Marshal(v); err == nil && strings.Contains(string(encoded), fmt.Sprintf(`"containerName":%q`, name)) {
+		if encoded, err := json.Marshal(v); err == nil && strings.Contains(string(encoded),
+			fmt.Sprintf(`"containerName":%q`, name)) {
 			return []Problem{{0, fmt.Sprintf("volume %q holds a resource of it", v.Name)}}
 		}
 	}
@@ -195,7 +197,8 @@ func (r *Result) mentions() []string {
 		word := regexp.MustCompile(`(^|[^\w-])` + regexp.QuoteMeta(name) + `($|[^\w-])`)
 		for _, key := range slices.Sorted(maps.Keys(r.template.Annotations)) {
 			value := r.template.Annotations[key]
-			if !strings.HasPrefix(key, v1alpha1.GroupName+"/") && !r.goes(key) && (word.MatchString(key) || word.MatchString(value)) {
+			if !strings.HasPrefix(key, v1alpha1.GroupName+"/") && !r.goes(key) &&
+				(word.MatchString(key) || word.MatchString(value)) {
 				warnings = append(warnings, fmt.Sprintf("annotation %s may still mean the removed container %q", key, name))
 			}
 		}

@@ -52,7 +52,8 @@ func (s *search) look(value any, path []string) {
 	if slices.ContainsFunc(s.skip, func(skipped []string) bool { return slices.Equal(skipped, path) }) {
 		return
 	}
-	if len(path) > 0 && (slices.Contains(ignored, path[len(path)-1]) || strings.HasPrefix(path[len(path)-1], "sysctl-injector.dev/")) {
+	if len(path) > 0 && (slices.Contains(ignored, path[len(path)-1]) ||
+		strings.HasPrefix(path[len(path)-1], "sysctl-injector.dev/")) {
 		return
 	}
 	switch v := value.(type) {
@@ -83,7 +84,8 @@ func (s *search) look(value any, path []string) {
 // document looks into a text that is YAML: the values of a chart in another object, or a patch. It reports what is
 // found at the text itself.
 func (s *search) document(text string, path []string) bool {
-	if !strings.Contains(text, "\n") || !strings.Contains(strings.ToLower(text), "sysctl") && !strings.Contains(text, "proc/sys") {
+	if !strings.Contains(text, "\n") || !strings.Contains(strings.ToLower(text), "sysctl") &&
+		!strings.Contains(text, "proc/sys") {
 		return false
 	}
 	encoded, err := yaml.YAMLToJSON([]byte(text))
@@ -227,9 +229,10 @@ func (s *search) chartSwitch(value map[string]any, path []string) {
 			continue
 		}
 		s.places = append(s.places, Place{
-			Path:    append(slices.Clip(path), key),
-			Finding: Finding{Problems: []Problem{{0, "the chart makes a container of its own that sets sysctls; look at what `helm template` prints"}}},
-			What:    fmt.Sprintf("a switch of a chart, %s", key),
+			Path: append(slices.Clip(path), key),
+			Finding: Finding{Problems: []Problem{{0,
+				"the chart makes a container of its own that sets sysctls; look at what `helm template` prints"}}},
+			What: fmt.Sprintf("a switch of a chart, %s", key),
 		})
 	}
 }
@@ -255,7 +258,8 @@ func (s *search) list(value map[string]any, path []string) {
 				word, _ = pair["name"].(string)
 			}
 			name, _, _ := strings.Cut(word, "=")
-			if name = strings.TrimSpace(name); strings.Contains(name, ".") && !(isNative && sysctl.Lookup(sysctl.Dotted(name)).SafeSince != "") {
+			if name = strings.TrimSpace(name); strings.Contains(name, ".") &&
+				!(isNative && sysctl.Lookup(sysctl.Dotted(name)).SafeSince != "") {
 				names = append(names, name)
 			}
 		}
@@ -267,7 +271,8 @@ func (s *search) list(value map[string]any, path []string) {
 			reason, what = "kubelets reject these unless --allowed-unsafe-sysctls has them, or an operator sets them by a container of its own: ", "native sysctls"
 		}
 		s.places = append(s.places, Place{
-			Path: append(slices.Clip(path), key), What: what, Finding: Finding{Problems: []Problem{{0, reason + strings.Join(names, ", ")}}},
+			Path: append(slices.Clip(path), key), What: what, Finding: Finding{Problems: []Problem{{0,
+				reason + strings.Join(names, ", ")}}},
 		})
 	}
 }

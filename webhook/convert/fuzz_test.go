@@ -39,7 +39,8 @@ func FuzzScript(f *testing.F) {
 		for _, a := range result.Assignments {
 			text += a.String() + "\n"
 		}
-		if assignments, errs := sysctl.Parse(text, field.NewPath("x")); len(errs) == 0 && len(assignments) != len(result.Assignments) {
+		if assignments, errs := sysctl.Parse(text, field.NewPath("x")); len(errs) == 0 &&
+			len(assignments) != len(result.Assignments) {
 			t.Errorf("%q reads as %v", text, assignments)
 		}
 		if len(result.Operations()) == 0 {

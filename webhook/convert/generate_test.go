@@ -115,17 +115,20 @@ func (g *generator) statement(depth int) string {
 	case 3:
 		return "{ " + inner() + "; " + inner() + "; }"
 	case 4:
-		return "if " + g.pick("true", "false", "! false", "[ 3 -gt 2 ]", `[ -n "" ]`) + "; then " + inner() + "; else " + inner() + "; fi"
+		return "if " + g.pick("true", "false", "! false", "[ 3 -gt 2 ]", `[ -n "" ]`) + "; then " + inner() +
+			"; else " + inner() + "; fi"
 	case 5:
 		return g.loop()
 	case 6:
 		return "! " + g.simple()
 	case 7:
-		return "if " + g.pick("true", "false", "! true") + "; then " + inner() + "; elif " + g.question() + "; then " + inner() + "; fi"
+		return "if " + g.pick("true", "false", "! true") + "; then " + inner() + "; elif " + g.question() + "; then " +
+			inner() + "; fi"
 	case 8:
 		return g.question() + g.pick(" && ", " || ") + "{ " + inner() + "; }"
 	case 9:
-		return "( " + g.pick("set -e; ", "set +e; ", "exit 3; ", "") + inner() + g.pick("", "; exit 0", "; exit 1", "; false") + " )" + g.pick("", " || true", " && true")
+		return "( " + g.pick("set -e; ", "set +e; ", "exit 3; ", "") + inner() +
+			g.pick("", "; exit 0", "; exit 1", "; false") + " )" + g.pick("", " || true", " && true")
 	case 10:
 		return inner() + g.pick(" && ", " || ") + inner() + g.pick(" && ", " || ") + inner()
 	default:
@@ -147,7 +150,8 @@ func (g *generator) simple() string {
 	redirect := g.pick(" > ", ">", " >> ")
 	switch g.IntN(22) {
 	case 0, 1, 2:
-		return "sysctl " + g.pick("-w ", "-w ", "-qw ", "-q -w ", "-e -w ", "") + g.word(name, value) + g.pick("", "", " > /dev/null", " >/dev/null 2>&1")
+		return "sysctl " + g.pick("-w ", "-w ", "-qw ", "-q -w ", "-e -w ", "") + g.word(name, value) +
+			g.pick("", "", " > /dev/null", " >/dev/null 2>&1")
 	case 3:
 		return "sysctl -w " + g.word(name, value) + " " + g.word(g.assignment())
 	case 4, 5:
@@ -165,7 +169,8 @@ func (g *generator) simple() string {
 	case 12:
 		return "N=" + name + " V='" + value + "'; sysctl -w \"${N}=${V:-5}\""
 	case 13:
-		return g.pick("true", "echo tuning", "sleep 0", ":", "sysctl -n "+name+" > /dev/null", "cat "+file("net.core.somaxconn"))
+		return g.pick("true", "echo tuning", "sleep 0", ":", "sysctl -n "+name+" > /dev/null",
+			"cat "+file("net.core.somaxconn"))
 	case 16:
 		return "export V='" + value + "'; sysctl -w " + name + `="$V"`
 	case 17:
@@ -173,9 +178,11 @@ func (g *generator) simple() string {
 	case 18:
 		return "echo '" + value + "' | tee " + file(name) + " " + file(g.pick(sortedNames...)) + " > /dev/null"
 	case 19:
-		return g.oneOf("tee "+file(name)+" <<< '"+value+"' > /dev/null", "printf '%s %s\\n' "+value+" ''"+redirect+file(name))
+		return g.oneOf("tee "+file(name)+" <<< '"+value+"' > /dev/null",
+			"printf '%s %s\\n' "+value+" ''"+redirect+file(name))
 	case 20:
-		return g.pick("id -u", "date", "ulimit -n", "command -v sysctl > /dev/null", "nproc", "umask 022") + g.pick("; ", " && ", " > /dev/null; ") +
+		return g.pick("id -u", "date", "ulimit -n", "command -v sysctl > /dev/null", "nproc", "umask 022") +
+			g.pick("; ", " && ", " > /dev/null; ") +
 			"sysctl -w " + g.word(name, value)
 	case 21:
 		return "sysctl " + g.word(name, value) + " 2>&1 > /dev/null" + g.pick("", " || exit 4", " || false")
@@ -197,8 +204,10 @@ func (g *generator) oneOf(bash, others string) string {
 // question writes a command whose status decides what runs next.
 func (g *generator) question() string {
 	name := g.pick(sortedNames...)
-	return g.pick("true", "false", "[ -e "+file(name)+" ]", "[ -w "+file(name)+" ]", "test -f "+file(name), "sysctl -n "+name+" > /dev/null 2>&1", "[ 4 -ge 3 ]",
-		`[ "a" = "b" ]`, `[ -z "" ]`, "[ 3 < 5 ]", "[ ! -n x ]", "sysctl -w "+g.word(g.assignment()), `[ "" -lt 5 ]`, "test 1 -eq 1", "id -u > /dev/null")
+	return g.pick("true", "false", "[ -e "+file(name)+" ]", "[ -w "+file(name)+" ]", "test -f "+file(name),
+		"sysctl -n "+name+" > /dev/null 2>&1", "[ 4 -ge 3 ]",
+		`[ "a" = "b" ]`, `[ -z "" ]`, "[ 3 < 5 ]", "[ ! -n x ]", "sysctl -w "+g.word(g.assignment()), `[ "" -lt 5 ]`,
+		"test 1 -eq 1", "id -u > /dev/null")
 }
 
 // next counts what must not be there twice.
@@ -228,13 +237,15 @@ func (g *generator) config() string {
 
 // raise writes a condition on the value that is there.
 func (g *generator) raise() string {
-	name := g.pick("net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_time", "kernel.msgmax")
+	name := g.pick("net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_fin_timeout",
+		"net.ipv4.tcp_keepalive_time", "kernel.msgmax")
 	limit := 1 + g.IntN(9000)
 	set := limit
 	if g.IntN(8) == 0 {
 		set += g.IntN(3) - 1
 	}
-	value := g.pick("$(sysctl -n "+name+")", "$(cat "+file(name)+")", "`sysctl -n "+name+"`", "$(sysctl "+name+" | awk '{print $3}')")
+	value := g.pick("$(sysctl -n "+name+")", "$(cat "+file(name)+")", "`sysctl -n "+name+"`",
+		"$(sysctl "+name+" | awk '{print $3}')")
 	write := g.pick(fmt.Sprintf("sysctl -w %s=%d", name, set), fmt.Sprintf("echo %d > %s", set, file(name)))
 	lower := fmt.Sprintf(g.pick(`[ "%s" -lt %d ]`, `test %s -lt %d`, `[ %s -lt %d ]`), value, limit)
 	higher := fmt.Sprintf(g.pick(`[ "%s" -ge %d ]`, `test %s -ge %d`), value, limit)

@@ -41,7 +41,8 @@ func LaterWrites(container []byte, mayRead, hostNetwork, hostIPC bool, inForce [
 		return nil
 	}
 	w := laterWrites{inForce: inForce}
-	if !mayRead || len(container) > maxLaterBytes || strings.Count(string(container), "(")+strings.Count(string(container), "{") > maxLaterDepth {
+	if !mayRead || len(container) > maxLaterBytes || strings.Count(string(container),
+		"(")+strings.Count(string(container), "{") > maxLaterDepth {
 		w.mention(string(container))
 		return w.found
 	}
@@ -96,7 +97,8 @@ func (w *laterWrites) isPossible(p *run) bool {
 		case !ok:
 		case c.kind == isBelow && answer && value >= c.limit:
 			return false
-		case !w.inForce[i].AtLeast && (c.kind == isBelow && (value < c.limit) != answer || c.kind == isEqual && (value == c.limit) != answer):
+		case !w.inForce[i].AtLeast && (c.kind == isBelow && (value < c.limit) != answer ||
+			c.kind == isEqual && (value == c.limit) != answer):
 			return false
 		}
 	}
@@ -115,7 +117,8 @@ func (w *laterWrites) mention(text string) {
 // add notes a name in force, unless it is noted with a value already.
 func (w *laterWrites) add(l Later) {
 	isKnown := func(other Later) bool { return other == l || l.Value == "" && other.Name == l.Name }
-	if slices.ContainsFunc(w.inForce, func(a Assignment) bool { return a.Name == l.Name }) && !slices.ContainsFunc(w.found, isKnown) {
+	if slices.ContainsFunc(w.inForce, func(a Assignment) bool { return a.Name == l.Name }) &&
+		!slices.ContainsFunc(w.found, isKnown) {
 		w.found = append(w.found, l)
 	}
 }

@@ -18,7 +18,8 @@ func TestLaterWritesAreBounded(t *testing.T) {
 	}{
 		{"a short script", "V=7" + set, true},
 		{"a variable that doubles", "V=aaaaaaaa\n" + strings.Repeat("V=$V$V\n", 64) + "echo $V" + set, true},
-		{"a file that doubles", "echo aaaaaaaaaaaa > /tmp/a\n" + strings.Repeat("cat /tmp/a /tmp/a > /tmp/b; cat /tmp/b > /tmp/a\n", 64) + set, true},
+		{"a file that doubles", "echo aaaaaaaaaaaa > /tmp/a\n" +
+			strings.Repeat("cat /tmp/a /tmp/a > /tmp/b; cat /tmp/b > /tmp/a\n", 64) + set, true},
 		{"many words", "V='" + strings.Repeat("a ", 300) + "'\n" + strings.Repeat("echo $V $V\n", 200) + set, true},
 		{"many ways", strings.Repeat("id -u && ", 300) + "true" + set, false},
 		{"deep nesting", strings.Repeat("(", 2000) + "true" + strings.Repeat(")", 2000) + set, false},
@@ -33,7 +34,8 @@ func TestLaterWritesAreBounded(t *testing.T) {
 			if !test.isRead {
 				want = []Later{{Name: name}}
 			}
-			got := LaterWrites(encoded, true, false, false, []Assignment{{Name: name, Value: "4096"}, {Name: "net.ipv4.tcp_fin_timeout", Value: "9"}})
+			got := LaterWrites(encoded, true, false, false, []Assignment{{Name: name, Value: "4096"},
+				{Name: "net.ipv4.tcp_fin_timeout", Value: "9"}})
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}

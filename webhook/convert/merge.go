@@ -83,9 +83,11 @@ func (m *merge) conflicts(s *setting, a Assignment) []Problem {
 	for _, before := range m.passed {
 		switch of := interfaceOf(a.Name); {
 		case before.isOpaque:
-			conflict("container %q runs before it and stays; it may set %s too, and it would run after the annotation", before.name, a.Name)
+			conflict("container %q runs before it and stays; it may set %s too, and it would run after the annotation",
+				before.name, a.Name)
 		case slices.Contains(before.names, a.Name):
-			conflict("container %q, which runs before it and stays, names %s too, and would run after the annotation", before.name, a.Name)
+			conflict("container %q, which runs before it and stays, names %s too, and would run after the annotation",
+				before.name, a.Name)
 		case of != "" && !slices.Contains(usualInterfaces, of):
 			conflict("%s: container %q runs before it and may make the interface %s, which is not there yet when the annotation is set",
 				a.Name, before.name, of)
@@ -161,7 +163,8 @@ func isTransparent(c *corev1.Container) bool {
 	text := strings.Join(words, " ")
 	isKnown := func(name string) bool {
 		name = path.Base(name)
-		return commandNamed(name) != nil || isWord(name, harmless) || isWord(name, "nsenter chroot") && enters.MatchString(text)
+		return commandNamed(name) != nil || isWord(name, harmless) ||
+			isWord(name, "nsenter chroot") && enters.MatchString(text)
 	}
 	if !isWord(path.Base(words[0]), "sh bash ash dash") {
 		return isKnown(words[0])

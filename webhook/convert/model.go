@@ -94,7 +94,8 @@ func assignmentFor(a attempt, paths []*run) (Assignment, string) {
 	case condition.kind == isEqual:
 		return always, fmt.Sprintf("%s is compared with %d, and set to %s", a.name, condition.limit, a.value)
 	}
-	return always, fmt.Sprintf("%s is set to %s if it is lower than %d, which is neither = nor >=", a.name, a.value, condition.limit)
+	return always, fmt.Sprintf("%s is set to %s if it is lower than %d, which is neither = nor >=", a.name, a.value,
+		condition.limit)
 }
 
 func everyPathSets(paths []*run, name string) bool {
@@ -196,10 +197,12 @@ func (p *run) because() string {
 // related are groups of names whose writes change each other, so that no write may be left out.
 var related = []func(string) bool{
 	func(name string) bool {
-		return name == "net.ipv4.ip_forward" || strings.HasPrefix(name, "net.ipv4.conf.") || strings.HasPrefix(name, "net.ipv6.conf.")
+		return name == "net.ipv4.ip_forward" || strings.HasPrefix(name, "net.ipv4.conf.") ||
+			strings.HasPrefix(name, "net.ipv6.conf.")
 	},
 	func(name string) bool {
-		return name == "net.ipv4.ip_local_port_range" || name == "net.ipv4.ip_unprivileged_port_start" || name == "net.ipv4.ip_local_reserved_ports"
+		return name == "net.ipv4.ip_local_port_range" || name == "net.ipv4.ip_unprivileged_port_start" ||
+			name == "net.ipv4.ip_local_reserved_ports"
 	},
 	func(name string) bool { return strings.Contains(name, ".neigh.") },
 	func(name string) bool { return strings.HasSuffix(name, "congestion_control") },

@@ -131,7 +131,8 @@ func (r *Result) changeNative() []jsonpatch.Operation {
 	switch {
 	case len(added) == 0:
 	case len(r.raw.Spec.SecurityContext) == 0:
-		operations = append(operations, jsonpatch.NewOperation("add", "/spec/securityContext", map[string]any{"sysctls": added}))
+		operations = append(operations, jsonpatch.NewOperation("add", "/spec/securityContext",
+			map[string]any{"sysctls": added}))
 	case before == 0:
 		operations = append(operations, jsonpatch.NewOperation("add", list, added))
 	default:

@@ -134,7 +134,8 @@ func (r *run) tee(c call) int {
 func (r *run) awk(c call) int {
 	if len(c.args) == 1 && r.stdin != nil {
 		program := strings.ReplaceAll(c.args[0].s, " ", "")
-		isValue := len(r.stdin.parts) == 3 && r.stdin.parts[1].read != "" && r.stdin.parts[0].s == r.stdin.parts[1].read+" = "
+		isValue := len(r.stdin.parts) == 3 && r.stdin.parts[1].read != "" &&
+			r.stdin.parts[0].s == r.stdin.parts[1].read+" = "
 		if isValue && (program == "{print$3}" || program == "{print$NF}") {
 			r.out.write(r.stdin.parts[1], constant("\n"))
 			return 0

@@ -71,7 +71,8 @@ func TestProof(t *testing.T) {
 		}
 		t.Error(failure)
 	}
-	t.Logf("%d scripts were converted and run, %d of them with a >= line, out of %d", proven.Load(), raised.Load(), next.Load())
+	t.Logf("%d scripts were converted and run, %d of them with a >= line, out of %d", proven.Load(), raised.Load(),
+		next.Load())
 }
 
 var errUnshare = errors.New("make namespaces")
@@ -137,7 +138,8 @@ func (w *world) prove(shells []shell, seed uint64) (convert.Assignment, string, 
 	}
 	before := map[string]string{}
 	for _, a := range result.Assignments { // somewhere near the value, so that a condition holds in half of the cases
-		if random.IntN(2) == 0 && convert.IsCertain(a.Name) && a.Name != "net.ipv4.ip_unprivileged_port_start" { // 0 or 1024, as pods start with
+		if random.IntN(2) == 0 && convert.IsCertain(a.Name) &&
+			a.Name != "net.ipv4.ip_unprivileged_port_start" { // 0 or 1024, as pods start with
 			before[a.Name] = []string{a.Value, fmt.Sprint(1 + random.IntN(9000))}[random.IntN(2)]
 		}
 	}
@@ -168,7 +170,8 @@ func difference(sh shell, flags, script string, command []string, byHand, ours o
 	}
 	for _, name := range slices.Sorted(maps.Keys(byHand.values)) {
 		if byHand.values[name] != ours.values[name] {
-			differs = append(differs, fmt.Sprintf("%s: by hand %q, converted %q", name, byHand.values[name], ours.values[name]))
+			differs = append(differs, fmt.Sprintf("%s: by hand %q, converted %q", name, byHand.values[name],
+				ours.values[name]))
 		}
 	}
 	if len(differs) == 0 {

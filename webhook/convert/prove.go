@@ -53,5 +53,6 @@ func (s *setting) hides(p *run, d doubt) Problem {
 	if d.outcome == missing {
 		return Problem{a.line, fmt.Sprintf("not every node has %s; where it is missing, %s", a.name, goesOn)}
 	}
-	return Problem{a.line, fmt.Sprintf("whether every kernel takes %s = %s is not known; if not, %s", a.name, a.value, goesOn)}
+	return Problem{a.line, fmt.Sprintf("whether every kernel takes %s = %s is not known; if not, %s", a.name,
+		a.value, goesOn)}
 }

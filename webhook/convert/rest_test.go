@@ -103,7 +103,8 @@ func randomPod(random *rand.Rand) *corev1.PodTemplateSpec {
 		})
 	}
 	container := func(name, script string, privileged bool) corev1.Container {
-		c := corev1.Container{Name: name, Image: "busybox:1.36", Command: []string{"sh", "-c", script}, ImagePullPolicy: corev1.PullAlways}
+		c := corev1.Container{Name: name, Image: "busybox:1.36", Command: []string{"sh", "-c", script},
+			ImagePullPolicy: corev1.PullAlways}
 		if privileged {
 			c.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
 		}

@@ -68,7 +68,8 @@ func (s *setting) fateOf(name string) fate {
 		return fateTakes
 	case strings.Contains(entry.HostOnly.Reason, "does not have it"):
 		return fateMissing
-	case strings.Contains(entry.HostOnly.Reason, "older kernel would change it"), strings.Contains(entry.HostOnly.Reason, "not isolated"):
+	case strings.Contains(entry.HostOnly.Reason, "older kernel would change it"),
+		strings.Contains(entry.HostOnly.Reason, "not isolated"):
 		return fateNode
 	}
 	return fateReadOnly

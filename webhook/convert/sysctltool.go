@@ -191,7 +191,8 @@ func (r *run) loadLine(c call, flags sysctlFlags, line string) (status int, ende
 	}
 	left, value, ok := strings.Cut(line, "=")
 	left, value = strings.Trim(left, " \t"), strings.Trim(value, " \t")
-	if !ok || value == "" || strings.HasPrefix(left, "-") || strings.ContainsAny(value, "#;") || strings.ContainsAny(line, "*?[") {
+	if !ok || value == "" || strings.HasPrefix(left, "-") || strings.ContainsAny(value, "#;") ||
+		strings.ContainsAny(line, "*?[") {
 		r.problem(c.at, "the line %q of the file is not understood, or busybox and procps differ in it", line)
 		return 0, false
 	}

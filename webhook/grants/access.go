@@ -25,7 +25,8 @@ func accesses(need Need, objects []client.Object) []access {
 	for _, object := range objects {
 		if role, ok := object.(*rbacv1.ClusterRole); ok {
 			rule := role.Rules[0]
-			all = append(all, access{need.Namespace, need.ServiceAccount, rule.APIGroups[0], rule.Resources[0], rule.ResourceNames[0]})
+			all = append(all, access{need.Namespace, need.ServiceAccount, rule.APIGroups[0], rule.Resources[0],
+				rule.ResourceNames[0]})
 		}
 	}
 	return all
@@ -76,5 +77,6 @@ func (a access) wait(ctx context.Context, writer client.Writer) error {
 }
 
 func (a access) String() string {
-	return fmt.Sprintf("service account %q in namespace %q may use %s %q", a.serviceAccount, a.namespace, strings.TrimSuffix(a.resource+"."+a.group, "."), a.name)
+	return fmt.Sprintf("service account %q in namespace %q may use %s %q", a.serviceAccount, a.namespace,
+		strings.TrimSuffix(a.resource+"."+a.group, "."), a.name)
 }

@@ -76,7 +76,8 @@ func (o OnOpenShift) rejected(constraints string, capabilities ...corev1.Capabil
 	}
 	for i := range o.Spec.Volumes {
 		if kind := volumeKind(&o.Spec.Volumes[i]); !slices.Contains(admittedVolumes, kind) {
-			reject("volume %q, which is of another kind than %s", o.Spec.Volumes[i].Name, strings.Join(admittedVolumes, ", "))
+			reject("volume %q, which is of another kind than %s", o.Spec.Volumes[i].Name,
+				strings.Join(admittedVolumes, ", "))
 		}
 	}
 	for _, c := range containersOf(o.Spec) {
@@ -113,7 +114,8 @@ var admittedVolumes = []string{
 
 func volumeKind(v *corev1.Volume) string {
 	for kind, set := range map[string]bool{
-		"configMap": v.ConfigMap != nil, "csi": v.CSI != nil, "downwardAPI": v.DownwardAPI != nil, "emptyDir": v.EmptyDir != nil,
+		"configMap": v.ConfigMap != nil, "csi": v.CSI != nil, "downwardAPI": v.DownwardAPI != nil,
+		"emptyDir":  v.EmptyDir != nil,
 		"ephemeral": v.Ephemeral != nil, "image": v.Image != nil, "persistentVolumeClaim": v.PersistentVolumeClaim != nil,
 		"projected": v.Projected != nil, "secret": v.Secret != nil,
 	} {

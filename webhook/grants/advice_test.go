@@ -8,7 +8,8 @@ import (
 )
 
 func TestAdviseOnOpenShift(t *testing.T) {
-	const privileged, userNamespace = "SecurityContextConstraints sysctl-injector reject ", "SecurityContextConstraints sysctl-injector-user-namespace reject "
+	const privileged, userNamespace = "SecurityContextConstraints sysctl-injector reject ",
+		"SecurityContextConstraints sysctl-injector-user-namespace reject "
 	withUser := func() corev1.PodSpec {
 		return corev1.PodSpec{
 			SecurityContext: &corev1.PodSecurityContext{RunAsUser: new(int64(1001))},
@@ -48,7 +49,8 @@ func TestAdviseOnOpenShift(t *testing.T) {
 			app := &o.Spec.Containers[0]
 			app.Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}, {ContainerPort: 81}}
 			app.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Role: "r"}
-			app.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE", "NET_ADMIN"}}
+			app.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE",
+				"NET_ADMIN"}}
 		}, []string{
 			privileged + "spec.securityContext.fsGroup: 2000, unless it is the namespace's own (the first of annotation openshift.io/sa.scc.supplemental-groups)",
 			privileged + "spec.securityContext.seLinuxOptions with anything but the namespace's level (annotation openshift.io/sa.scc.mcs)",
@@ -63,7 +65,10 @@ func TestAdviseOnOpenShift(t *testing.T) {
 			o.Spec.SecurityContext.FSGroup = new(int64(2000))
 			o.Spec.Containers[0].SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN", "SYS_ADMIN"}}
 		}, []string{userNamespace + `capability SYS_ADMIN of container "app"`}},
-		{"says who admits the container that only reads", func(o *OnOpenShift) { o.Privileged, o.OnlyReads = false, true }, []string{
+		{"says who admits the container that only reads", func(o *OnOpenShift) {
+			o.Privileged, o.OnlyReads = false,
+				true
+		}, []string{
 			"the init container runs as user 65534, which restricted-v2 rejects: let the service account use nonroot-v2 (oc adm policy add-scc-to-user nonroot-v2 -z web -n shop); " +
 				"restricted-v3 admits it in a pod with hostUsers: false whose containers state runAsUser between 1000 and 65534",
 		}},

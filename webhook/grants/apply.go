@@ -47,7 +47,8 @@ func same(a, b client.Object) bool {
 	case *rbacv1.ClusterRole:
 		return equality.Semantic.DeepEqual(a.Rules, b.(*rbacv1.ClusterRole).Rules) && a.AggregationRule == nil
 	case *rbacv1.RoleBinding:
-		return equality.Semantic.DeepEqual(a.Subjects, b.(*rbacv1.RoleBinding).Subjects) && a.RoleRef == b.(*rbacv1.RoleBinding).RoleRef
+		return equality.Semantic.DeepEqual(a.Subjects, b.(*rbacv1.RoleBinding).Subjects) &&
+			a.RoleRef == b.(*rbacv1.RoleBinding).RoleRef
 	}
 	return false
 }
@@ -131,7 +132,8 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 		return err
 	}
 	unstructured.RemoveNestedField(wanted.Object, "metadata", "creationTimestamp")
-	if err := g.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), fieldOwner, client.ForceOwnership); err != nil {
+	if err := g.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), fieldOwner,
+		client.ForceOwnership); err != nil {
 		return fmt.Errorf("apply %s: %w", describe(object), err)
 	}
 	g.Metrics.applied.WithLabelValues(kindOf(object)).Inc()

@@ -238,7 +238,8 @@ func (c *Controller) requestsForRole(ctx context.Context, role client.Object, cr
 const eventDelay = time.Second
 
 // enqueue enqueues the requests for an object a while after it was created, changed or deleted.
-func enqueue(requests func(ctx context.Context, object client.Object, created bool) []reconcile.Request) handler.EventHandler {
+func enqueue(requests func(ctx context.Context, object client.Object,
+	created bool) []reconcile.Request) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(ctx context.Context, object client.Object, created bool, q queue) {
 		for _, request := range requests(ctx, object, created) {

@@ -19,7 +19,8 @@ func TestOnePodsFailureRejectsNoOther(t *testing.T) {
 		g, _ := newGranter(t, nil)
 		applying, proceed := make(chan struct{}), make(chan struct{})
 		g.Client = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
-			Apply: func(ctx context.Context, _ client.WithWatch, _ runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+			Apply: func(ctx context.Context, _ client.WithWatch, _ runtime.ApplyConfiguration,
+				_ ...client.ApplyOption) error {
 				close(applying)
 				select {
 				case <-proceed:
@@ -53,7 +54,8 @@ func TestEnsureKeepsItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGranter(t, nil)
 		g.Client = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
-			Apply: func(ctx context.Context, _ client.WithWatch, _ runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+			Apply: func(ctx context.Context, _ client.WithWatch, _ runtime.ApplyConfiguration,
+				_ ...client.ApplyOption) error {
 				<-ctx.Done()
 				return ctx.Err()
 			},
@@ -81,7 +83,8 @@ func TestEnsureSaysWhatItWaitedFor(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g, _ := newGranter(t, nil)
 			g.Reader = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
-				Get: func(ctx context.Context, _ client.WithWatch, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+				Get: func(ctx context.Context, _ client.WithWatch, _ client.ObjectKey, _ client.Object,
+					_ ...client.GetOption) error {
 					<-ctx.Done()
 					return ctx.Err()
 				},
@@ -98,11 +101,13 @@ func TestEnsureSaysWhatItWaitedFor(t *testing.T) {
 
 // Of several failures the first object's is reported, whichever comes first in time.
 func TestApplyReportsTheFirstObjectsError(t *testing.T) {
-	need := Need{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.ipv4.tcp_retries2", "net.ipv4.tcp_fin_timeout", "kernel.sem"}}
+	need := Need{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.ipv4.tcp_retries2",
+		"net.ipv4.tcp_fin_timeout", "kernel.sem"}}
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGranter(t, nil)
 		g.Reader = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
-			Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+			Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, _ client.Object,
+				_ ...client.GetOption) error {
 				if key.Name == need.ServiceAccount {
 					return nil
 				}

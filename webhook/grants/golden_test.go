@@ -18,7 +18,8 @@ var (
 	web     = Need{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn", "net.ipv4.tcp_rmem"}}
 	batch   = Need{Namespace: "jobs", ServiceAccount: "default", Sysctls: []string{"net.core.somaxconn"}}
 	liberty = Need{Namespace: "sugi", ServiceAccount: "psp-user", NativeSysctls: []string{"net.core.somaxconn"}}
-	long    = Need{Namespace: "shop", ServiceAccount: strings.Repeat("a", 250), Sysctls: []string{"net.ipv4.conf." + strings.Repeat("x", 230) + ".rp_filter"}}
+	long    = Need{Namespace: "shop", ServiceAccount: strings.Repeat("a", 250),
+		Sysctls: []string{"net.ipv4.conf." + strings.Repeat("x", 230) + ".rp_filter"}}
 )
 
 // goldens are rendered into testdata, each into the file of its name.
@@ -31,15 +32,21 @@ var goldens = map[string]struct {
 	"vap-long-names":               {ValidatingAdmissionPolicy, []Need{long}},
 	"scc-one-need":                 {SecurityContextConstraints, []Need{batch}},
 	"scc-two-needs-share-a-sysctl": {SecurityContextConstraints, []Need{web, batch}},
-	"scc-user-namespace":           {SecurityContextConstraints, []Need{{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn"}, UserNamespace: true}}},
-	"scc-user-namespace-ipc-only":  {SecurityContextConstraints, []Need{{Namespace: "shop", ServiceAccount: "queue", UserNamespace: true}}},
-	"psp-native":                   {PodSecurityPolicy, []Need{liberty}},
-	"psp-injected":                 {PodSecurityPolicy, []Need{batch}},
-	"psp-injected-safe-sysctl":     {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.ipv4.ip_local_port_range"}}}},
-	"psp-injected-and-native":      {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn"}, NativeSysctls: []string{"kernel.sem"}}}},
-	"psp-two-needs-share-a-sysctl": {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn"}}, batch}},
-	"psp-underscores-need-a-hash":  {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web", NativeSysctls: []string{"net.ipv4.tcp_max_syn_backlog", "net.ipv4.conf.all.arp_notify"}}}},
-	"psp-long-names":               {PodSecurityPolicy, []Need{long}},
+	"scc-user-namespace": {SecurityContextConstraints, []Need{{Namespace: "shop", ServiceAccount: "web",
+		Sysctls: []string{"net.core.somaxconn"}, UserNamespace: true}}},
+	"scc-user-namespace-ipc-only": {SecurityContextConstraints, []Need{{Namespace: "shop", ServiceAccount: "queue",
+		UserNamespace: true}}},
+	"psp-native":   {PodSecurityPolicy, []Need{liberty}},
+	"psp-injected": {PodSecurityPolicy, []Need{batch}},
+	"psp-injected-safe-sysctl": {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web",
+		Sysctls: []string{"net.ipv4.ip_local_port_range"}}}},
+	"psp-injected-and-native": {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web",
+		Sysctls: []string{"net.core.somaxconn"}, NativeSysctls: []string{"kernel.sem"}}}},
+	"psp-two-needs-share-a-sysctl": {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web",
+		Sysctls: []string{"net.core.somaxconn"}}, batch}},
+	"psp-underscores-need-a-hash": {PodSecurityPolicy, []Need{{Namespace: "shop", ServiceAccount: "web",
+		NativeSysctls: []string{"net.ipv4.tcp_max_syn_backlog", "net.ipv4.conf.all.arp_notify"}}}},
+	"psp-long-names": {PodSecurityPolicy, []Need{long}},
 }
 
 func TestGolden(t *testing.T) {

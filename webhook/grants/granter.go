@@ -115,7 +115,8 @@ func (g *Granter) Ensure(ctx context.Context, need Need) error {
 	case result := <-done:
 		return result.Err
 	case <-ctx.Done():
-		return fmt.Errorf("wait for the grants of service account %q in namespace %q: %w", need.ServiceAccount, need.Namespace, ctx.Err())
+		return fmt.Errorf("wait for the grants of service account %q in namespace %q: %w", need.ServiceAccount,
+			need.Namespace, ctx.Err())
 	}
 }
 

@@ -33,11 +33,13 @@ type calls struct{ Reviews, Applies int }
 func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) (*Granter, *calls) {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme),
+		authorizationv1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	for _, account := range []client.ObjectKey{{Namespace: "jobs", Name: "default"}, {Namespace: "shop", Name: "web"}} {
-		objects = append(objects, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: account.Name}})
+		objects = append(objects, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace,
+			Name: account.Name}})
 	}
 	counted := &calls{}
 	var g *Granter
@@ -55,7 +57,8 @@ func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) 
 			return nil
 		},
 	}).Build()
-	g, err := New(Config{Backend: ValidatingAdmissionPolicy, Client: writer, Reader: writer, Limits: DefaultLimits(), Metrics: NewMetrics(prometheus.NewRegistry())})
+	g, err := New(Config{Backend: ValidatingAdmissionPolicy, Client: writer, Reader: writer, Limits: DefaultLimits(),
+		Metrics: NewMetrics(prometheus.NewRegistry())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,8 +102,9 @@ func (g *Granter) requireServiceAccount(ctx context.Context, need Need) error {
 	account.SetGroupVersionKind(serviceAccountKind)
 	switch err := g.Reader.Get(ctx, client.ObjectKey{Namespace: need.Namespace, Name: need.ServiceAccount}, account); {
 	case apierrors.IsNotFound(err):
-		return &RejectedError{ReasonNoServiceAccount, fmt.Sprintf("namespace %q has no service account %q, so nothing is granted to it; "+
-			"create the service account first", need.Namespace, need.ServiceAccount)}
+		return &RejectedError{ReasonNoServiceAccount,
+			fmt.Sprintf("namespace %q has no service account %q, so nothing is granted to it; "+
+				"create the service account first", need.Namespace, need.ServiceAccount)}
 	case err != nil:
 		return fmt.Errorf("read service account %q in namespace %q: %w", need.ServiceAccount, need.Namespace, err)
 	}
@@ -127,7 +128,8 @@ type namespaceUsage struct {
 }
 
 func newUsage(limits Limits) *usage {
-	return &usage{limits: limits, calls: rate.NewLimiter(callsPerSecond, callBurst), ofNamespace: map[string]*namespaceUsage{}}
+	return &usage{limits: limits, calls: rate.NewLimiter(callsPerSecond, callBurst),
+		ofNamespace: map[string]*namespaceUsage{}}
 }
 
 // add counts n new grants of the wanted roles in a namespace. bound are the roles that are bound there according to
@@ -140,13 +142,16 @@ func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[stri
 	inUse := bound.Union(sets.KeySet(of.names))
 	added := wanted.Difference(inUse)
 	if len(added) > 0 && len(inUse)+len(added) > u.limits.Names {
-		return &RejectedError{ReasonTooManySysctls, fmt.Sprintf("namespace %q has grants for %d different sysctls, and the pod needs %d more, but the limit is %d; "+
-			"delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls",
-			namespace, len(inUse), len(added), u.limits.Names)}
+		return &RejectedError{ReasonTooManySysctls,
+			fmt.Sprintf("namespace %q has grants for %d different sysctls, and the pod needs %d more, but the limit is %d; "+
+				"delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls",
+				namespace, len(inUse), len(added), u.limits.Names)}
 	}
 	if !of.grants.AllowN(now, max(n, 1)) {
-		return &RejectedError{ReasonTooManyGrants, fmt.Sprintf("namespace %q has reached the limit of %d new grants per minute; "+
-			"try again in a minute, or ask an administrator to raise --grants-max-per-minute", namespace, u.limits.PerMinute)}
+		return &RejectedError{ReasonTooManyGrants,
+			fmt.Sprintf("namespace %q has reached the limit of %d new grants per minute; "+
+				"try again in a minute, or ask an administrator to raise --grants-max-per-minute", namespace,
+				u.limits.PerMinute)}
 	}
 	for name := range added {
 		of.names[name] = now.Add(settleAge)

@@ -21,21 +21,34 @@ func TestNames(t *testing.T) {
 	for _, test := range []struct{ name, got, want string }{
 		{"says which sysctl a role is for", clusterRoleName("net.ipv4.tcp_rmem"), "sysctl-injector:net.ipv4.tcp_rmem"},
 		{"keeps a role's name that just fits", clusterRoleName("net." + x(233)), "sysctl-injector:net." + x(233)},
-		{"shortens a role's name that is too long", clusterRoleName("net." + x(234)), "sysctl-injector:net." + x(221) + "::HASH"},
-		{"replaces the slash of an interface's name", clusterRoleName("net.ipv4.conf.eth0/100.rp_filter"), "sysctl-injector:net.ipv4.conf.eth0:100.rp_filter"},
-		{"says whom a binding is for", roleBindingName("sysctl-injector:net.core.somaxconn", "web"), "sysctl-injector:net.core.somaxconn:web"},
-		{"shortens a binding's name that is too long", roleBindingName("sysctl-injector:net."+x(180), x(60)), "sysctl-injector:net." + x(180) + ":" + x(40) + "::HASH"},
+		{"shortens a role's name that is too long", clusterRoleName("net." + x(234)),
+			"sysctl-injector:net." + x(221) + "::HASH"},
+		{"replaces the slash of an interface's name", clusterRoleName("net.ipv4.conf.eth0/100.rp_filter"),
+			"sysctl-injector:net.ipv4.conf.eth0:100.rp_filter"},
+		{"says whom a binding is for", roleBindingName("sysctl-injector:net.core.somaxconn", "web"),
+			"sysctl-injector:net.core.somaxconn:web"},
+		{"shortens a binding's name that is too long", roleBindingName("sysctl-injector:net."+x(180), x(60)),
+			"sysctl-injector:net." + x(180) + ":" + x(40) + "::HASH"},
 
-		{"says which sysctl a policy is for", podSecurityPolicyName([]string{"net.core.somaxconn"}, false), "sysctl-injector-net.core.somaxconn"},
-		{"says that a policy admits the container", podSecurityPolicyName([]string{"kernel.sem", "net.core.somaxconn"}, true), "sysctl-injector-kernel.sem-net.core.somaxconn-injected"},
+		{"says which sysctl a policy is for", podSecurityPolicyName([]string{"net.core.somaxconn"}, false),
+			"sysctl-injector-net.core.somaxconn"},
+		{"says that a policy admits the container", podSecurityPolicyName([]string{"kernel.sem", "net.core.somaxconn"},
+			true), "sysctl-injector-kernel.sem-net.core.somaxconn-injected"},
 		{"says so where every sysctl is safe", podSecurityPolicyName(nil, true), "sysctl-injector-injected"},
-		{"replaces underscores", podSecurityPolicyName([]string{"net.ipv4.tcp_rmem"}, false), "sysctl-injector-net.ipv4.tcp-rmem-HASH"},
-		{"replaces slashes", podSecurityPolicyName([]string{"net.ipv4.conf.eth0/100.rpfilter"}, false), "sysctl-injector-net.ipv4.conf.eth0-100.rpfilter-HASH"},
-		{"replaces capitals", podSecurityPolicyName([]string{"kernel.numa_balancing_MBps"}, false), "sysctl-injector-kernel.numa-balancing-mbps-HASH"},
-		{"tells a dash of a sysctl from one between two", podSecurityPolicyName([]string{"kernel.ctrl-alt-del"}, false), "sysctl-injector-kernel.ctrl-alt-del-HASH"},
-		{"leaves out what no DNS label may begin or end with", podSecurityPolicyName([]string{"net.-a-._.b_"}, false), "sysctl-injector-net.a.b-HASH"},
-		{"shortens a policy's name that is too long", podSecurityPolicyName([]string{"net." + x(100), "net." + x(150)}, false), "sysctl-injector-net." + x(100) + "-net." + x(117) + "-HASH"},
-		{"does not end in a dot before the hash", podSecurityPolicyName([]string{"net." + x(221) + ".y." + x(10)}, false), "sysctl-injector-net." + x(221) + "-HASH"},
+		{"replaces underscores", podSecurityPolicyName([]string{"net.ipv4.tcp_rmem"}, false),
+			"sysctl-injector-net.ipv4.tcp-rmem-HASH"},
+		{"replaces slashes", podSecurityPolicyName([]string{"net.ipv4.conf.eth0/100.rpfilter"}, false),
+			"sysctl-injector-net.ipv4.conf.eth0-100.rpfilter-HASH"},
+		{"replaces capitals", podSecurityPolicyName([]string{"kernel.numa_balancing_MBps"}, false),
+			"sysctl-injector-kernel.numa-balancing-mbps-HASH"},
+		{"tells a dash of a sysctl from one between two", podSecurityPolicyName([]string{"kernel.ctrl-alt-del"}, false),
+			"sysctl-injector-kernel.ctrl-alt-del-HASH"},
+		{"leaves out what no DNS label may begin or end with", podSecurityPolicyName([]string{"net.-a-._.b_"}, false),
+			"sysctl-injector-net.a.b-HASH"},
+		{"shortens a policy's name that is too long", podSecurityPolicyName([]string{"net." + x(100), "net." + x(150)},
+			false), "sysctl-injector-net." + x(100) + "-net." + x(117) + "-HASH"},
+		{"does not end in a dot before the hash", podSecurityPolicyName([]string{"net." + x(221) + ".y." + x(10)},
+			false), "sysctl-injector-net." + x(221) + "-HASH"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want, hashed := strings.CutSuffix(test.want, "HASH")
@@ -94,7 +107,8 @@ func TestNearlyTheSameSysctlsGiveAnotherPolicy(t *testing.T) {
 		{nil, true},
 	}
 	// A sysctl can be named like what is left of a longer one, its hash included.
-	sets = append(sets, sysctlSet{[]string{strings.TrimPrefix(sysctlSet{[]string{longest}, false}.policyName(), prefix+"-")}, false})
+	sets = append(sets, sysctlSet{[]string{strings.TrimPrefix(sysctlSet{[]string{longest}, false}.policyName(),
+		prefix+"-")}, false})
 	seen := map[string]sysctlSet{}
 	for _, set := range sets {
 		if before, found := seen[set.policyName()]; found {
@@ -107,7 +121,8 @@ func TestNearlyTheSameSysctlsGiveAnotherPolicy(t *testing.T) {
 func TestNearlyTheSameInputsGiveOtherRBACNames(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{
-		"net.a.b", "net.a_b", "net.a-b", "net.a/b", "net.A.b", longest, longest[:252], longest[:252] + "y", longest[:252] + "_",
+		"net.a.b", "net.a_b", "net.a-b", "net.a/b", "net.A.b", longest, longest[:252], longest[:252] + "y",
+		longest[:252] + "_",
 		// A sysctl can be named nearly like what is left of a longer one, its hash included.
 		strings.ReplaceAll(strings.TrimPrefix(clusterRoleName(longest), prefix+":"), "::", "-"),
 	} {
@@ -178,7 +193,8 @@ func TestRenderedNamesAreValid(t *testing.T) {
 	for name, test := range goldens {
 		for _, object := range render(t, test.backend, test.needs...) {
 			problems := content.IsPathSegmentName(object.GetName())
-			if kind := object.GetObjectKind().GroupVersionKind().Kind; kind == "PodSecurityPolicy" || kind == "SecurityContextConstraints" {
+			if kind := object.GetObjectKind().GroupVersionKind().Kind; kind == "PodSecurityPolicy" ||
+				kind == "SecurityContextConstraints" {
 				problems = validation.IsDNS1123Subdomain(object.GetName())
 			}
 			if len(problems) > 0 || len(object.GetName()) > maxNameLength {

@@ -15,7 +15,8 @@ type Need = policy.Grant
 
 // idOf is equal for equal needs.
 func idOf(n Need) string {
-	return strings.Join([]string{n.Namespace, n.ServiceAccount, strings.Join(n.Sysctls, " "), strings.Join(n.NativeSysctls, " "),
+	return strings.Join([]string{n.Namespace, n.ServiceAccount, strings.Join(n.Sysctls, " "),
+		strings.Join(n.NativeSysctls, " "),
 		strconv.FormatBool(n.UserNamespace)}, "/")
 }
 

@@ -43,11 +43,12 @@ func TestPanicsAreRecovered(t *testing.T) {
 
 func TestPanicsAreRecoveredWhereGrantsAreRequired(t *testing.T) {
 	g, _ := newGranter(t, nil)
-	checker := &Checker{Backend: ValidatingAdmissionPolicy, Client: interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
-		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
-			panic("asking the authorizer")
-		},
-	})}
+	checker := &Checker{Backend: ValidatingAdmissionPolicy, Client: interceptor.NewClient(g.Client.(client.WithWatch),
+		interceptor.Funcs{
+			Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
+				panic("asking the authorizer")
+			},
+		})}
 	wantPanic(t, checker.Ensure(t.Context(), batch), "asking the authorizer")
 }
 
@@ -55,7 +56,8 @@ func TestPanicsAreRecoveredWhereGrantsAreRequired(t *testing.T) {
 func wantPanic(t *testing.T, err error, cause string) {
 	t.Helper()
 	var panicked *PanicError
-	if !errors.As(err, &panicked) || panicked.Error() != "panic: "+cause || !strings.Contains(string(panicked.Stack), "recovered_test.go") {
+	if !errors.As(err, &panicked) || panicked.Error() != "panic: "+cause ||
+		!strings.Contains(string(panicked.Stack), "recovered_test.go") {
 		t.Errorf("error %v, want the panic %q with its stack", err, cause)
 	}
 }

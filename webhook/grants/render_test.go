@@ -52,7 +52,8 @@ func allButHostPath() (volumes []any) {
 
 // What an administrator once wrote by hand: a policy that lists one sysctl, a role that may use it, and a binding.
 func TestNativeSysctlNeedsAPolicyARoleAndABinding(t *testing.T) {
-	const policyName, roleName = "sysctl-injector-net.core.somaxconn", "sysctl-injector:psp:sysctl-injector-net.core.somaxconn"
+	const policyName, roleName = "sysctl-injector-net.core.somaxconn",
+		"sysctl-injector:psp:sysctl-injector-net.core.somaxconn"
 	anything := map[string]any{"rule": "RunAsAny"}
 	want := []client.Object{
 		&unstructured.Unstructured{Object: map[string]any{
@@ -78,7 +79,8 @@ func TestNativeSysctlNeedsAPolicyARoleAndABinding(t *testing.T) {
 			TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole"},
 			ObjectMeta: metav1.ObjectMeta{Name: roleName, Labels: managed},
 			Rules: []rbacv1.PolicyRule{{
-				APIGroups: []string{"policy"}, Resources: []string{"podsecuritypolicies"}, ResourceNames: []string{policyName}, Verbs: []string{"use"},
+				APIGroups: []string{"policy"}, Resources: []string{"podsecuritypolicies"},
+				ResourceNames: []string{policyName}, Verbs: []string{"use"},
 			}},
 		},
 		&rbacv1.RoleBinding{
@@ -100,11 +102,17 @@ func TestPodSecurityPolicyIsPrivilegedForTheInjectedContainerOnly(t *testing.T) 
 		privileged bool
 		sysctls    []string
 	}{
-		{"lists the native sysctls, once and in order", Need{NativeSysctls: []string{"net.core.somaxconn", "kernel.sem", "net.core.somaxconn"}}, false, []string{"kernel.sem", "net.core.somaxconn"}},
-		{"lists the injected ones too, and admits the container", Need{Sysctls: []string{"net.core.somaxconn"}, NativeSysctls: []string{"kernel.sem"}}, true, []string{"kernel.sem", "net.core.somaxconn"}},
-		{"lists no interface with a dot, which it cannot name", Need{Sysctls: []string{"net.ipv4.conf.eth0/100.rp_filter"}, NativeSysctls: []string{"net.ipv4.conf.eth0/1.x", "kernel.sem"}}, true, []string{"kernel.sem"}},
-		{"lists no safe one, and admits the container", Need{Sysctls: []string{"net.ipv4.ip_local_port_range"}}, true, []string{}},
-		{"lists a name that only later releases count safe", Need{Sysctls: []string{"net.ipv4.tcp_keepalive_time"}}, true, []string{"net.ipv4.tcp_keepalive_time"}},
+		{"lists the native sysctls, once and in order", Need{NativeSysctls: []string{"net.core.somaxconn", "kernel.sem",
+			"net.core.somaxconn"}}, false, []string{"kernel.sem", "net.core.somaxconn"}},
+		{"lists the injected ones too, and admits the container", Need{Sysctls: []string{"net.core.somaxconn"},
+			NativeSysctls: []string{"kernel.sem"}}, true, []string{"kernel.sem", "net.core.somaxconn"}},
+		{"lists no interface with a dot, which it cannot name",
+			Need{Sysctls: []string{"net.ipv4.conf.eth0/100.rp_filter"},
+				NativeSysctls: []string{"net.ipv4.conf.eth0/1.x", "kernel.sem"}}, true, []string{"kernel.sem"}},
+		{"lists no safe one, and admits the container", Need{Sysctls: []string{"net.ipv4.ip_local_port_range"}}, true,
+			[]string{}},
+		{"lists a name that only later releases count safe", Need{Sysctls: []string{"net.ipv4.tcp_keepalive_time"}},
+			true, []string{"net.ipv4.tcp_keepalive_time"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			policy := render(t, PodSecurityPolicy, test.need)[0].(*unstructured.Unstructured)
@@ -174,14 +182,16 @@ func TestEveryObjectIsMarkedAsOursAndBoundWithinItsNamespace(t *testing.T) {
 			switch object := object.(type) {
 			case *rbacv1.ClusterRole:
 				roles[object.Name] = true
-				if len(object.Rules) != 1 || len(object.Rules[0].ResourceNames) != 1 || len(object.Rules[0].Verbs) != 1 || object.Rules[0].Verbs[0] != "use" {
+				if len(object.Rules) != 1 || len(object.Rules[0].ResourceNames) != 1 ||
+					len(object.Rules[0].Verbs) != 1 || object.Rules[0].Verbs[0] != "use" {
 					t.Errorf("%s: role %s grants more than the use of one thing: %v", name, object.Name, object.Rules)
 				}
 			case *rbacv1.RoleBinding:
 				if !roles[object.RoleRef.Name] {
 					t.Errorf("%s: binding %s comes before its role, or without one", name, object.Name)
 				}
-				if len(object.Subjects) != 1 || object.Subjects[0].Namespace != object.Namespace || object.Subjects[0].Name == "" {
+				if len(object.Subjects) != 1 || object.Subjects[0].Namespace != object.Namespace ||
+					object.Subjects[0].Name == "" {
 					t.Errorf("%s: binding %s is for %v", name, object.Name, object.Subjects)
 				}
 			}

@@ -53,8 +53,10 @@ func TestHashOf(t *testing.T) {
 // what is remembered stays within its bound, and no call is made.
 func TestMemoryIsBounded(t *testing.T) {
 	all := []string{
-		"net.core.somaxconn", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_retries1", "net.ipv4.tcp_retries2",
-		"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "kernel.sem", "kernel.shmmax", "kernel.shmall", "kernel.shmmni",
+		"net.core.somaxconn", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_fin_timeout",
+		"net.ipv4.tcp_retries1", "net.ipv4.tcp_retries2",
+		"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "kernel.sem",
+		"kernel.shmmax", "kernel.shmall", "kernel.shmmni",
 	}
 	g, counted := newGranter(t, nil, grantsOf(t, Need{Namespace: "shop", ServiceAccount: "web", Sysctls: all}, time.Hour)...)
 	most := 0

@@ -67,8 +67,10 @@ func (c *Controller) removeUnused(ctx context.Context, object client.Object) err
 
 // unmark removes the mark of a grant that is used again. A deleted grant is no error: the next admission applies it.
 func (g *Granter) unmark(ctx context.Context, object client.Object) error {
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"annotations": {"`+UnusedSinceAnnotation+`": null}}}`))
-	if err := g.Client.Patch(ctx, object.DeepCopyObject().(client.Object), patch, fieldOwner); client.IgnoreNotFound(err) != nil {
+	patch := client.RawPatch(types.MergePatchType,
+		[]byte(`{"metadata": {"annotations": {"`+UnusedSinceAnnotation+`": null}}}`))
+	if err := g.Client.Patch(ctx, object.DeepCopyObject().(client.Object), patch,
+		fieldOwner); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("mark %s as used: %w", describe(object), err)
 	}
 	return nil

@@ -16,10 +16,12 @@ import (
 func withDefault(sysctls string) *world {
 	w := validWorld()
 	w.pod.Annotations = map[string]string{}
-	w.namespace = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled}
-	p, _ := policy.CompileProfile(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "base"}, Spec: v1alpha1.SysctlProfileSpec{
-		Sysctls: sysctls, AppliesTo: &v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
-	}})
+	w.namespace = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
+		v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled}
+	p, _ := policy.CompileProfile(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "base"},
+		Spec: v1alpha1.SysctlProfileSpec{
+			Sysctls: sysctls, AppliesTo: &v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
+		}})
 	w.defaults = []*policy.Profile{p}
 	return w
 }
@@ -38,27 +40,40 @@ func TestDefaults(t *testing.T) {
 		status  string   // all but the version, kernel and sysctls
 		message string   // of a denial
 	}{
-		{name: "apply to a pod that asks for nothing", reason: "Injected", args: []string{"net.core.somaxconn=4096", "net.ipv4.tcp_fin_timeout=30"},
+		{name: "apply to a pod that asks for nothing", reason: "Injected",
+			args:   []string{"net.core.somaxconn=4096", "net.ipv4.tcp_fin_timeout=30"},
 			status: `"defaults":["base"],"from":{"net.core.somaxconn":"default base","net.ipv4.tcp_fin_timeout":"default base"}`},
-		{name: "are below the pod's own lines", tweak: func(w *world) { w.sysctls("net.core.somaxconn = 512") }, reason: "Injected",
+		{name: "are below the pod's own lines", tweak: func(w *world) { w.sysctls("net.core.somaxconn = 512") },
+			reason: "Injected",
 			args:   []string{"net.ipv4.tcp_fin_timeout=30", "net.core.somaxconn=512"},
 			status: `"defaults":["base"],"from":{"net.core.somaxconn":"pod over default base","net.ipv4.tcp_fin_timeout":"default base"}`},
-		{name: "are below named profiles", tweak: func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "nginx") }, reason: "Injected",
+		{name: "are below named profiles", tweak: func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "nginx") },
+			reason: "Injected",
 			args:   []string{"net.ipv4.tcp_fin_timeout=30", "net.core.somaxconn=32768"},
 			status: `"defaults":["base"],"from":{"net.core.somaxconn":"profile nginx over default base","net.ipv4.tcp_fin_timeout":"default base"}`},
-		{name: "do not apply to a pod with other labels", tweak: func(w *world) { w.pod.Labels["app"] = "db" }, reason: "NotRequested"},
+		{name: "do not apply to a pod with other labels", tweak: func(w *world) { w.pod.Labels["app"] = "db" },
+			reason: "NotRequested"},
 		{name: "do not apply to a pod without labels", tweak: func(w *world) { w.pod.Labels = nil }, reason: "NotRequested"},
-		{name: "do not apply without the namespace's label", tweak: func(w *world) { delete(w.namespace, v1alpha1.DefaultsLabel) }, reason: "NotRequested"},
-		{name: "do not apply to a pod that opts out of them", tweak: func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "") }, reason: "NotRequested"},
-		{name: "do not apply to a pod that opts out of everything", tweak: func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "false") }, reason: "OptedOut"},
-		{name: "leave a pod its own lines when it opts out of them", reason: "Injected", args: []string{"net.core.somaxconn=512"},
+		{name: "do not apply without the namespace's label", tweak: func(w *world) {
+			delete(w.namespace,
+				v1alpha1.DefaultsLabel)
+		}, reason: "NotRequested"},
+		{name: "do not apply to a pod that opts out of them",
+			tweak: func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "") }, reason: "NotRequested"},
+		{name: "do not apply to a pod that opts out of everything",
+			tweak: func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "false") }, reason: "OptedOut"},
+		{name: "leave a pod its own lines when it opts out of them", reason: "Injected",
+			args:  []string{"net.core.somaxconn=512"},
 			tweak: func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, " "); w.sysctls("net.core.somaxconn = 512") }},
-		{name: "reject a pod that cannot have them, and say how to opt out", tweak: func(w *world) { w.pod.Spec.HostNetwork = true },
+		{name: "reject a pod that cannot have them, and say how to opt out",
+			tweak:   func(w *world) { w.pod.Spec.HostNetwork = true },
 			sysctls: "net.core.somaxconn = 4096", reason: "HostNetwork",
-			message: "HostNetwork: " + profiles + `Forbidden: default profile "base", line 1: net.core.somaxconn would change the node: the pod shares the node's ` +
+			message: "HostNetwork: " + profiles +
+				`Forbidden: default profile "base", line 1: net.core.somaxconn would change the node: the pod shares the node's ` +
 				"network namespace (hostNetwork: true); remove hostNetwork, or the sysctl" + remedy},
 		{name: "reject a pod whose default cannot be read", sysctls: "net.core.somaxconn", reason: "InvalidProfile",
-			message: "InvalidProfile: " + profiles + `Forbidden: SysctlProfile "base" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": ` +
+			message: "InvalidProfile: " + profiles +
+				`Forbidden: SysctlProfile "base" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": ` +
 				`line 1: there is no "=": write one "name = value" a line` + remedy},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -112,7 +127,8 @@ func TestDefaults(t *testing.T) {
 func TestStatusIsWhatEncodingJSONMakesOfIt(t *testing.T) {
 	for _, status := range []Status{
 		{Version: "v1", Kernel: v1alpha1.SharedKernel, Sysctls: []string{"a.b=1"}},
-		{Version: "v1", Kernel: v1alpha1.SharedKernel, Sysctls: []string{"a.b=1", "a.c=\"2\""}, Defaults: []string{"x", "y"}, From: map[string]string{"b": "pod", "a": "default x"}},
+		{Version: "v1", Kernel: v1alpha1.SharedKernel, Sysctls: []string{"a.b=1", "a.c=\"2\""},
+			Defaults: []string{"x", "y"}, From: map[string]string{"b": "pod", "a": "default x"}},
 	} {
 		if got, want := status.encode(), string(mustMarshal(status)); got != want {
 			t.Errorf("got %s, want %s", got, want)

@@ -68,7 +68,8 @@ func TestReplacesAChangedContainer(t *testing.T) {
 			test.tweak(&container)
 			w.pod.Spec.InitContainers = []corev1.Container{container, {Name: "setup"}}
 			w.pod.Spec.Volumes = []corev1.Volume{
-				projected("token"), {Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}},
+				projected("token"), {Name: "host",
+					VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}},
 			}
 			outcome := w.decide(t, Config{})
 			want := replaced + "; it differed in " + test.field

@@ -53,7 +53,8 @@ func (w *world) rules(t testing.TB) *policy.Set {
 	t.Helper()
 	var policies []*policy.Policy
 	if len(w.allow) > 0 {
-		compiled, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "test"}, Spec: v1alpha1.SysctlPolicySpec{Allow: w.allow}})
+		compiled, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "test"},
+			Spec: v1alpha1.SysctlPolicySpec{Allow: w.allow}})
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}
@@ -61,7 +62,8 @@ func (w *world) rules(t testing.TB) *policy.Set {
 	}
 	var profiles []*policy.Profile
 	for name, text := range w.profiles {
-		compiled, errs := policy.CompileProfile(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SysctlProfileSpec{Sysctls: text}})
+		compiled, errs := policy.CompileProfile(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: v1alpha1.SysctlProfileSpec{Sysctls: text}})
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}
@@ -82,12 +84,14 @@ func (w *world) decide(t testing.TB, config Config) Outcome {
 // decideIn decides in a namespace with labels.
 func (w *world) decideIn(t testing.TB, config Config, labels map[string]string) Outcome {
 	t.Helper()
-	return decideTarget(t, string(mustMarshal(w.pod)), config, Target{Namespace: "shop", NamespaceLabels: labels, RuntimeClass: w.runtimeClass}, w)
+	return decideTarget(t, string(mustMarshal(w.pod)), config, Target{Namespace: "shop", NamespaceLabels: labels,
+		RuntimeClass: w.runtimeClass}, w)
 }
 
 func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
 	t.Helper()
-	return decideTarget(t, raw, config, Target{Namespace: "shop", NamespaceLabels: w.namespace, RuntimeClass: w.runtimeClass}, w)
+	return decideTarget(t, raw, config, Target{Namespace: "shop", NamespaceLabels: w.namespace,
+		RuntimeClass: w.runtimeClass}, w)
 }
 
 func decideTarget(t testing.TB, raw string, config Config, target Target, w *world) Outcome {
@@ -112,7 +116,8 @@ func injected() corev1.Container {
 		Name: "sysctl-injector", Image: "docker.io/library/busybox:1.36", ImagePullPolicy: corev1.PullIfNotPresent,
 		Command: []string{"sysctl", "-w"}, Args: []string{"net.core.somaxconn=4096"},
 		SecurityContext: &corev1.SecurityContext{
-			Privileged: ptr.To(true), RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+			Privileged: ptr.To(true), RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)),
+			RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
 			AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
@@ -123,7 +128,8 @@ func injected() corev1.Container {
 func injectedInUserNamespace() corev1.Container {
 	container := injected()
 	container.SecurityContext = &corev1.SecurityContext{
-		RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+		RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false),
+		ReadOnlyRootFilesystem:   ptr.To(true),
 		AllowPrivilegeEscalation: ptr.To(false), ProcMount: ptr.To(corev1.UnmaskedProcMount),
 		Capabilities:    &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
 		SeccompProfile:  &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
@@ -141,7 +147,8 @@ func TestRejections(t *testing.T) {
 	}{
 		{"rejects a path in a name", func(w *world) { w.sysctls("kernel/../../../tmp/x = 1") }, "InvalidAnnotation",
 			annotation + `Invalid value: "kernel/../../../tmp/x": line 1: a sysctl name is words joined by single dots, such as net.core.somaxconn: ".." is not allowed`},
-		{"rejects a misspelt annotation key, with the nearest", func(w *world) { w.annotate("sysctl-injector.dev/sysctl", "net.core.somaxconn = 1") }, "UnknownKey",
+		{"rejects a misspelt annotation key, with the nearest",
+			func(w *world) { w.annotate("sysctl-injector.dev/sysctl", "net.core.somaxconn = 1") }, "UnknownKey",
 			`metadata.annotations[sysctl-injector.dev/sysctl]: Forbidden: no such key; did you mean metadata.annotations[sysctl-injector.dev/sysctls]?`},
 		{"rejects a misspelt key on a pod that asks for nothing else", func(w *world) {
 			delete(w.pod.Annotations, v1alpha1.SysctlsAnnotation)
@@ -151,16 +158,19 @@ func TestRejections(t *testing.T) {
 			`metadata.labels[sysctl-injector.dev/inject]: Forbidden: this is a key of metadata.annotations; move it there`},
 		{"rejects inject: maybe", func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "maybe") }, "InvalidAnnotation",
 			`metadata.annotations[sysctl-injector.dev/inject]: Unsupported value: "maybe": supported values: "true", "false"`},
-		{"rejects an unknown profile", func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "ngin") }, "InvalidAnnotation",
+		{"rejects an unknown profile", func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "ngin") },
+			"InvalidAnnotation",
 			`metadata.annotations[sysctl-injector.dev/profiles]: Unsupported value: "ngin": supported values: "nginx", "redis"`},
 		{"rejects two profiles that disagree", func(w *world) {
 			delete(w.pod.Annotations, v1alpha1.SysctlsAnnotation)
 			w.annotate(v1alpha1.ProfilesAnnotation, "nginx,redis")
 		}, "InvalidAnnotation", `metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: profiles "nginx" and "redis" disagree: the one sets net.core.somaxconn=32768, ` +
 			`the other net.core.somaxconn=511; name one of them only, or settle it with a line in sysctl-injector.dev/sysctls`},
-		{"rejects what a pod's network namespace does not have", func(w *world) { w.sysctls("net.core.netdev_max_backlog = 1") }, "HostOnly",
+		{"rejects what a pod's network namespace does not have",
+			func(w *world) { w.sysctls("net.core.netdev_max_backlog = 1") }, "HostOnly",
 			annotation + `Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own network namespace does not have it; remove it from the pod, and leave it to the node's administrator`},
-		{"rejects a node-level sysctl without a guest kernel", func(w *world) { w.sysctls("vm.max_map_count = 262144") }, "NodeLevel",
+		{"rejects a node-level sysctl without a guest kernel",
+			func(w *world) { w.sysctls("vm.max_map_count = 262144") }, "NodeLevel",
 			annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. An administrator can set it on the node, ` +
 				`or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
 		{"rejects a node-level sysctl under a RuntimeClass of runc, whatever its name", func(w *world) {
@@ -170,7 +180,8 @@ func TestRejections(t *testing.T) {
 		}, "NodeLevel", annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. The pod's RuntimeClass "kata-qemu" is not known to give its pods ` +
 			`a kernel of their own: its handler "runc" is not among --guest-handlers, and it has no label sysctl-injector.dev/kernel=guest; an administrator can set it on the node, ` +
 			`or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
-		{"rejects kernel.core_pattern though a policy allows it", func(w *world) { w.sysctls("kernel.core_pattern = /tmp/core") }, "NeverOnSharedKernel",
+		{"rejects kernel.core_pattern though a policy allows it",
+			func(w *world) { w.sysctls("kernel.core_pattern = /tmp/core") }, "NeverOnSharedKernel",
 			annotation + `Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, whatever a policy says: it names a program that the node runs as root at every crash`},
 		{"rejects net.* on the host network", func(w *world) { w.pod.Spec.HostNetwork = true }, "HostNetwork",
 			annotation + `Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl`},
@@ -200,7 +211,8 @@ func TestRejections(t *testing.T) {
 			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{SELinuxOptions: &corev1.SELinuxOptions{Type: "container_t"}}
 		}, "SELinux", annotation + `Forbidden: the pod's SELinux type "container_t" (spec.securityContext.seLinuxOptions.type) would confine the init container too, ` +
 			"which could not set them; state the type in the containers' securityContext instead"},
-		{"rejects the mirror of a static pod", func(w *world) { w.annotate("kubernetes.io/config.mirror", "x") }, "MirrorPod",
+		{"rejects the mirror of a static pod", func(w *world) { w.annotate("kubernetes.io/config.mirror", "x") },
+			"MirrorPod",
 			annotation + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; put the init container into that file, for instance with `sysctl-injector inject -f`"},
 		{"rejects a sysctl set to another value natively", func(w *world) {
 			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net/core/somaxconn", Value: "512"}}}
@@ -212,7 +224,8 @@ func TestRejections(t *testing.T) {
 				`the nearest one, SysctlPolicy "test", allows only whole numbers up to 512, not "4096"; an administrator can allow it in a SysctlPolicy`},
 		{"rejects everything without a policy", func(w *world) { w.allow = nil }, "NoPolicy",
 			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one`},
-		{"rejects the reserved name among the containers", func(w *world) { w.pod.Spec.Containers[0].Name = "sysctl-injector" }, "ReservedName",
+		{"rejects the reserved name among the containers",
+			func(w *world) { w.pod.Spec.Containers[0].Name = "sysctl-injector" }, "ReservedName",
 			`spec.containers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container: ` +
 				`it is added where annotation sysctl-injector.dev/sysctls asks for it`},
 		{"rejects the reserved name among the ephemeral containers", func(w *world) {
@@ -265,8 +278,10 @@ func TestConfigErrors(t *testing.T) {
 		config Config
 		want   string
 	}{
-		{"rejects an unknown pull policy", Config{Config: form.Config{PullPolicy: "Sometimes"}}, `PullPolicy: "Sometimes" is not one of Always, IfNotPresent, Never`},
-		{"rejects a secret that cannot exist", Config{PullSecrets: []string{"A B"}}, `PullSecrets: "A B": a lowercase RFC 1123 subdomain must consist of`},
+		{"rejects an unknown pull policy", Config{Config: form.Config{PullPolicy: "Sometimes"}},
+			`PullPolicy: "Sometimes" is not one of Always, IfNotPresent, Never`},
+		{"rejects a secret that cannot exist", Config{PullSecrets: []string{"A B"}},
+			`PullSecrets: "A B": a lowercase RFC 1123 subdomain must consist of`},
 		{"rejects CPU below zero", Config{Config: form.Config{CPU: resource.MustParse("-1")}}, `CPU: -1 is below zero`},
 	}
 	for _, test := range tests {

@@ -54,9 +54,11 @@ func (a *administered) judge(k key) *Finding {
 	case !strings.HasPrefix(k.name, prefix):
 		return unknown(k, workload.FieldPath([]string{"metadata", labels}).Key(a.nearest(k.name)))
 	case isLabel && k.kind() == annotations:
-		return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(), "this is a label: it is a key of metadata.labels; move it there")}
+		return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(),
+			"this is a label: it is a key of metadata.labels; move it there")}
 	case isLabel && !slices.Contains(values, k.value.String()):
-		return &Finding{Reason: ReasonUnknownValue, Err: field.Invalid(k.fieldPath(), k.value.String(), a.effect(k.name, values))}
+		return &Finding{Reason: ReasonUnknownValue, Err: field.Invalid(k.fieldPath(), k.value.String(),
+			a.effect(k.name, values))}
 	case isLabel, k.kind() == annotations && slices.Contains(a.annotations, k.name):
 		return nil
 	}

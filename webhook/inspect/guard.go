@@ -69,7 +69,8 @@ func (g Guard) Covers(rendered Guard, namespace map[string]string) error {
 			return fmt.Errorf("ValidatingAdmissionPolicy %q is not installed", want.Name)
 		}
 		if fields := differences(*have, want); len(fields) > 0 {
-			return fmt.Errorf("ValidatingAdmissionPolicy %q is not that of this version: it differs in %s", want.Name, strings.Join(fields, ", "))
+			return fmt.Errorf("ValidatingAdmissionPolicy %q is not that of this version: it differs in %s", want.Name,
+				strings.Join(fields, ", "))
 		}
 		if err := g.denies(*binding, namespace); err != nil {
 			return err
@@ -81,7 +82,8 @@ func (g Guard) Covers(rendered Guard, namespace map[string]string) error {
 // bindingOf returns the binding by which a policy holds in a namespace; nil if there is none.
 func (g Guard) bindingOf(policy string, namespace map[string]string) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
 	for i, b := range g.Bindings {
-		if b.Spec.PolicyName == policy && b.Spec.MatchResources != nil && selects(b.Spec.MatchResources.NamespaceSelector, namespace) {
+		if b.Spec.PolicyName == policy && b.Spec.MatchResources != nil &&
+			selects(b.Spec.MatchResources.NamespaceSelector, namespace) {
 			return &g.Bindings[i]
 		}
 	}
@@ -117,7 +119,8 @@ func lacking(have, want admissionregistrationv1.ValidatingAdmissionPolicyBinding
 		return "has another paramRef"
 	case match != nil && !selects(match.NamespaceSelector, namespace):
 		return "does not select this namespace"
-	case match != nil && (!isEverything(match.ObjectSelector) || len(match.ResourceRules)+len(match.ExcludeResourceRules) > 0):
+	case match != nil && (!isEverything(match.ObjectSelector) ||
+		len(match.ResourceRules)+len(match.ExcludeResourceRules) > 0):
 		return "does not select everything in this namespace"
 	}
 	return ""

@@ -25,7 +25,8 @@ func render(t *testing.T, config guard.Config) Guard {
 // defaults.
 func installed(t *testing.T) Guard {
 	t.Helper()
-	g := render(t, guard.Config{Images: []string{"registry.example.com/busybox:1.37", "busybox:1.36"}, GuestHandlers: []string{"kata"}})
+	g := render(t, guard.Config{Images: []string{"registry.example.com/busybox:1.37", "busybox:1.36"},
+		GuestHandlers: []string{"kata"}})
 	for i := range g.Policies {
 		match := g.Policies[i].Spec.MatchConstraints
 		match.MatchPolicy, match.ObjectSelector = new(admissionregistrationv1.Equivalent), &metav1.LabelSelector{}
@@ -76,14 +77,20 @@ func TestCovers(t *testing.T) {
 	}{
 		{"holds to baseline", "baseline", func(*Guard) {}, ""},
 		{"holds to restricted", "restricted", func(*Guard) {}, ""},
-		{"asks nothing of the policy of another level", "restricted", policies(baseline, func(p *policy) { p.Name = "other" }), ""},
-		{"without the policy", "baseline", policies(baseline, func(p *policy) { p.Name = "other" }), `ValidatingAdmissionPolicy "sysctl-injector-baseline" is not installed`},
-		{"without the policy for exec", "baseline", policies("sysctl-injector-exec", func(p *policy) { p.Name = "other" }), `ValidatingAdmissionPolicy "sysctl-injector-exec" is not installed`},
+		{"asks nothing of the policy of another level", "restricted",
+			policies(baseline, func(p *policy) { p.Name = "other" }), ""},
+		{"without the policy", "baseline", policies(baseline, func(p *policy) { p.Name = "other" }),
+			`ValidatingAdmissionPolicy "sysctl-injector-baseline" is not installed`},
+		{"without the policy for exec", "baseline", policies("sysctl-injector-exec",
+			func(p *policy) { p.Name = "other" }), `ValidatingAdmissionPolicy "sysctl-injector-exec" is not installed`},
 		{"without the policy for pods that the webhook did not see", "baseline",
 			policies("sysctl-injector-presence", func(p *policy) { p.Name = "other" }),
 			`ValidatingAdmissionPolicy "sysctl-injector-presence" is not installed`},
-		{"with a policy that fails open", "baseline", policies(baseline, func(p *policy) { p.Spec.FailurePolicy = new(admissionregistrationv1.Ignore) }), otherVersion + "failurePolicy"},
-		{"with a policy that lacks a validation", "baseline", policies(baseline, func(p *policy) { p.Spec.Validations = p.Spec.Validations[1:] }), otherVersion + "validations"},
+		{"with a policy that fails open", "baseline",
+			policies(baseline, func(p *policy) { p.Spec.FailurePolicy = new(admissionregistrationv1.Ignore) }),
+			otherVersion + "failurePolicy"},
+		{"with a policy that lacks a validation", "baseline", policies(baseline,
+			func(p *policy) { p.Spec.Validations = p.Spec.Validations[1:] }), otherVersion + "validations"},
 		{"with a check of another version", "baseline", policies(baseline, func(p *policy) {
 			for i := range p.Spec.Variables {
 				if p.Spec.Variables[i].Name == "privileged" {
@@ -98,12 +105,18 @@ func TestCovers(t *testing.T) {
 			p.Spec.MatchConstraints.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 		}), otherVersion + "matchConstraints"},
 		{"with a policy that has one more condition", "baseline", policies(baseline, func(p *policy) {
-			p.Spec.MatchConditions = append(p.Spec.MatchConditions, admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
+			p.Spec.MatchConditions = append(p.Spec.MatchConditions,
+				admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
 		}), otherVersion + "matchConditions"},
-		{"without the binding", "baseline", bindings(baseline, func(b *binding) { b.Name, b.Spec.PolicyName = "other", "other" }), binds + "is not installed"},
-		{"with a binding that only audits", "baseline", bindings(baseline, func(b *binding) { b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{"Audit"} }),
+		{"without the binding", "baseline", bindings(baseline, func(b *binding) {
+			b.Name, b.Spec.PolicyName = "other",
+				"other"
+		}), binds + "is not installed"},
+		{"with a binding that only audits", "baseline",
+			bindings(baseline, func(b *binding) { b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{"Audit"} }),
 			binds + "does not deny: its validationActions are [Audit]"},
-		{"with a binding of another policy", "baseline", bindings(baseline, func(b *binding) { b.Spec.PolicyName = "other" }), binds + `is for policy "other"`},
+		{"with a binding of another policy", "baseline",
+			bindings(baseline, func(b *binding) { b.Spec.PolicyName = "other" }), binds + `is for policy "other"`},
 		{"with a binding for other namespaces", "baseline", bindings(baseline, func(b *binding) {
 			b.Spec.MatchResources.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 		}), binds + "does not select this namespace"},
@@ -113,12 +126,14 @@ func TestCovers(t *testing.T) {
 		{"with a binding that leaves a resource out", "baseline", bindings(baseline, func(b *binding) {
 			b.Spec.MatchResources.ExcludeResourceRules = []admissionregistrationv1.NamedRuleWithOperations{{}}
 		}), binds + "does not select everything in this namespace"},
-		{"with a binding that asks no RuntimeClass", "restricted", bindings("sysctl-injector-kernel", func(b *binding) { b.Spec.ParamRef = nil }),
+		{"with a binding that asks no RuntimeClass", "restricted", bindings("sysctl-injector-kernel",
+			func(b *binding) { b.Spec.ParamRef = nil }),
 			`ValidatingAdmissionPolicyBinding "sysctl-injector-kernel" has another paramRef`},
 		{"with a binding of another name that does the same", "baseline", func(g *Guard) {
 			bindings(baseline, func(b *binding) { b.Name = "mine" })(g)
 		}, ""},
-		{"with a binding in force for restricted that only audits", "restricted", bindings(restricted, func(b *binding) { b.Spec.ValidationActions = nil }),
+		{"with a binding in force for restricted that only audits", "restricted",
+			bindings(restricted, func(b *binding) { b.Spec.ValidationActions = nil }),
 			`ValidatingAdmissionPolicyBinding "sysctl-injector-restricted" does not deny: its validationActions are []`},
 	}
 	for _, test := range tests {

@@ -92,11 +92,13 @@ func misplaced(k key, nearest injection.PodKey, at *field.Path) *Finding {
 	if nearest.Key != k.name {
 		return unknown(k, at.Key(nearest.Key))
 	}
-	return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(), fmt.Sprintf("this is a key of %s; move it there", at))}
+	return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(),
+		fmt.Sprintf("this is a key of %s; move it there", at))}
 }
 
 func unknown(k key, nearest *field.Path) *Finding {
-	return &Finding{Reason: ReasonUnknownKey, Err: field.Forbidden(k.fieldPath(), fmt.Sprintf("no such key; did you mean %s?", nearest))}
+	return &Finding{Reason: ReasonUnknownKey, Err: field.Forbidden(k.fieldPath(),
+		fmt.Sprintf("no such key; did you mean %s?", nearest))}
 }
 
 // misspelled is for a key whose prefix is not quite the project's.
@@ -164,7 +166,8 @@ func isMetadata(path []string) bool { return len(path) == 2 && path[0] == "metad
 // from those of the table.
 func isBuiltIn(o Object) bool {
 	group, _, found := strings.Cut(o.APIVersion, "/")
-	return !found && o.APIVersion != "" || found && (!strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") || group == v1alpha1.GroupName)
+	return !found && o.APIVersion != "" || found && (!strings.Contains(group, ".") ||
+		strings.HasSuffix(group, ".k8s.io") || group == v1alpha1.GroupName)
 }
 
 const prefix = v1alpha1.GroupName + "/"
@@ -186,7 +189,8 @@ func looksLikeOurs(name string) bool {
 }
 
 // notKeys are mappings whose entries select objects or are written by machines.
-var notKeys = []string{"matchLabels", "selector", "podSelector", "namespaceSelector", "nodeSelector", "labelSelector", "managedFields"}
+var notKeys = []string{"matchLabels", "selector", "podSelector", "namespaceSelector", "nodeSelector", "labelSelector",
+	"managedFields"}
 
 // keysBelow returns every key of the project in the mappings below a value.
 func keysBelow(value gjson.Result, path []string) []key {

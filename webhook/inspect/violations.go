@@ -54,7 +54,8 @@ func Violations(workloads []Workload, level string, images []string) ([]Violatio
 			w.Metadata.Annotations = maps.Clone(w.Metadata.Annotations)
 			delete(w.Metadata.Annotations, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+v1alpha1.ContainerName)
 		}
-		results := evaluator.EvaluatePod(psaapi.LevelVersion{Level: parsed, Version: psaapi.LatestVersion()}, &w.Metadata, &spec)
+		results := evaluator.EvaluatePod(psaapi.LevelVersion{Level: parsed, Version: psaapi.LatestVersion()},
+			&w.Metadata, &spec)
 		if all := psapolicy.AggregateCheckResults(results); !all.Allowed {
 			violations = append(violations, Violation{w, all.ForbiddenDetail()})
 		}

@@ -26,9 +26,13 @@ func TestViolations(t *testing.T) {
 	app := corev1.Container{Name: "web"}
 	workloads := []Workload{
 		{Kind: "Pod", Name: "plain", Spec: corev1.PodSpec{Containers: []corev1.Container{app}}},
-		{Kind: "Pod", Name: "injected", Spec: corev1.PodSpec{InitContainers: []corev1.Container{ours}, Containers: []corev1.Container{app}}},
-		{Kind: "DaemonSet", Name: "agent", Spec: corev1.PodSpec{HostNetwork: true, InitContainers: []corev1.Container{{Name: "setup", SecurityContext: privileged}}, Containers: []corev1.Container{app}}},
-		{Kind: "Pod", Name: "second", Spec: corev1.PodSpec{InitContainers: []corev1.Container{{Name: "first"}, ours}, Containers: []corev1.Container{app}}},
+		{Kind: "Pod", Name: "injected", Spec: corev1.PodSpec{InitContainers: []corev1.Container{ours},
+			Containers: []corev1.Container{app}}},
+		{Kind: "DaemonSet", Name: "agent", Spec: corev1.PodSpec{HostNetwork: true,
+			InitContainers: []corev1.Container{{Name: "setup", SecurityContext: privileged}},
+			Containers:     []corev1.Container{app}}},
+		{Kind: "Pod", Name: "second", Spec: corev1.PodSpec{InitContainers: []corev1.Container{{Name: "first"}, ours},
+			Containers: []corev1.Container{app}}},
 	}
 	for _, w := range []struct {
 		name   string
@@ -43,7 +47,8 @@ func TestViolations(t *testing.T) {
 		}},
 		{"with what the API server adds", func(c *corev1.Container) {
 			c.Image += "@sha256:" + strings.Repeat("0", 64)
-			c.TerminationMessagePath, c.ImagePullPolicy, c.Resources = corev1.TerminationMessagePathDefault, corev1.PullAlways, corev1.ResourceRequirements{}
+			c.TerminationMessagePath, c.ImagePullPolicy, c.Resources = corev1.TerminationMessagePathDefault,
+				corev1.PullAlways, corev1.ResourceRequirements{}
 			c.SecurityContext.ProcMount = new(corev1.DefaultProcMount)
 			c.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access", ReadOnly: true, MountPath: pod.TokenMountPath}}
 		}},
@@ -65,7 +70,8 @@ func TestViolations(t *testing.T) {
 			`Pod "other image"` + asPrivileged,
 			`Pod "other args"` + asPrivileged,
 			`Pod "more mounts"` + asPrivileged,
-			`Pod "more capabilities"` + unconfined + `non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in securityContext.capabilities.add), privileged (container "sysctl-injector" must not set securityContext.privileged=true)`,
+			`Pod "more capabilities"` + unconfined +
+				`non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in securityContext.capabilities.add), privileged (container "sysctl-injector" must not set securityContext.privileged=true)`,
 		}},
 	}
 	for _, test := range tests {
@@ -86,7 +92,8 @@ func TestViolations(t *testing.T) {
 	if restricted, err := Violations(workloads, "restricted", images); err != nil || len(restricted) != len(workloads) {
 		t.Errorf("restricted objects to %d of %d, %v", len(restricted), len(workloads), err)
 	}
-	if _, err := Violations(workloads, "strict", images); err == nil || err.Error() != "must be one of privileged, baseline, restricted" {
+	if _, err := Violations(workloads, "strict", images); err == nil ||
+		err.Error() != "must be one of privileged, baseline, restricted" {
 		t.Errorf("got %v", err)
 	}
 }

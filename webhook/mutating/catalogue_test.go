@@ -17,7 +17,8 @@ func TestInterfacesAreAlike(t *testing.T) {
 			continue
 		}
 		first := before + "eth0" + after
-		if isSettable(name, v1alpha1.SharedKernel) != isSettable(first, v1alpha1.SharedKernel) || takes(name) != takes(first) ||
+		if isSettable(name, v1alpha1.SharedKernel) != isSettable(first, v1alpha1.SharedKernel) ||
+			takes(name) != takes(first) ||
 			isAbsentInUserNamespace(name) != isAbsentInUserNamespace(first) || !sysctl.IsKnown(first) {
 			t.Errorf("%s differs from %s", name, first)
 		}
@@ -33,13 +34,15 @@ func TestBoundsHaveNoGaps(t *testing.T) {
 		}
 		for _, b := range p.Bounds {
 			for _, edge := range []string{strconv.FormatInt(b.Min, 10), strconv.FormatUint(b.Max, 10)} {
-				if problem, _ := p.CheckValue(strings.TrimSpace(strings.Repeat(edge+" ", max(reads.Count, 1)))); problem != "" {
+				if problem, _ := p.CheckValue(strings.TrimSpace(strings.Repeat(edge+" ",
+					max(reads.Count, 1)))); problem != "" {
 					t.Errorf("%s: %s: %s", name, edge, problem)
 				}
 			}
 		}
 		for i, b := range p.Bounds[1:] {
-			if before := p.Bounds[i]; b.Min > 0 && uint64(b.Min) > before.Max || before.Min > 0 && uint64(before.Min) > b.Max {
+			if before := p.Bounds[i]; b.Min > 0 && uint64(b.Min) > before.Max ||
+				before.Min > 0 && uint64(before.Min) > b.Max {
 				t.Errorf("%s: between %s and %s is a gap", name, before, b)
 			}
 		}

@@ -57,8 +57,9 @@ func literalsOf(config Config, kubernetes uint) (literals, error) {
 			"devices": devices(),
 		},
 		"limits": map[string]any{
-			"text": maxText, "lines": sysctl.MaxAssignments, "arguments": sysctl.MaxContained, "profiles": policy.MaxProfiles,
-			"name": sysctl.MaxNameLength, "value": sysctl.MaxValueLength,
+			"text": maxText, "lines": sysctl.MaxAssignments, "arguments": sysctl.MaxContained,
+			"profiles": policy.MaxProfiles,
+			"name":     sysctl.MaxNameLength, "value": sysctl.MaxValueLength,
 			"longValue": sysctl.MaxLongValueLength(),
 			"longNames": slices.Sorted(maps.Keys(sysctl.LongValues)),
 		},

@@ -79,8 +79,9 @@ func TestConfigErrors(t *testing.T) {
 		tweak func(*Config)
 		want  string
 	}{
-		{"a version without the API", func(c *Config) { c.KubernetesVersion = "1.35" }, `KubernetesVersion: Invalid value: "1.35": ` +
-			"the oldest version that has MutatingAdmissionPolicy in its final version is 1.36"},
+		{"a version without the API", func(c *Config) { c.KubernetesVersion = "1.35" },
+			`KubernetesVersion: Invalid value: "1.35": ` +
+				"the oldest version that has MutatingAdmissionPolicy in its final version is 1.36"},
 		{"a profile that applies by default", func(c *Config) { c.Profiles[0].Spec.AppliesTo = &v1alpha1.AppliesTo{} },
 			"SysctlProfile[nginx].spec.appliesTo: Forbidden: profiles that apply by default need the server"},
 		{"a profile that cannot be read", func(c *Config) { c.Profiles[0].Spec.Sysctls = "x" },

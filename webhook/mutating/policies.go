@@ -122,7 +122,8 @@ func allows(rule v1alpha1.AllowRule) string {
 			v1alpha1.GuestKernel, sysctl.CongestionControl, list(sysctl.CongestionControls)))
 	}
 	if rule.Min != nil || rule.Max != nil {
-		terms = append(terms, "s.value.split(' ').all(f, f.matches(variables.grammar.number) && ("+within(rule.Min, rule.Max)+"))")
+		terms = append(terms, "s.value.split(' ').all(f, f.matches(variables.grammar.number) && ("+within(rule.Min,
+			rule.Max)+"))")
 	}
 	return strings.Join(terms, " && ")
 }

@@ -143,7 +143,8 @@ func TestAddDefaults(t *testing.T) {
 		}, nil},
 		{"rejects a pod whose default cannot be read", nil, nil,
 			[]*Profile{applying("broken", "net.core.somaxconn", everywhere)}, nil, []violation{
-				{"InvalidProfile", atProfiles + `Forbidden: SysctlProfile "broken" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": line 1: ` +
+				{"InvalidProfile", atProfiles +
+					`Forbidden: SysctlProfile "broken" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": line 1: ` +
 					`there is no "=": write one "name = value" a line`},
 			}},
 		{"rejects more than may be set", nil, new(numbered("net.c.", 60)),

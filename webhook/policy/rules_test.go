@@ -91,7 +91,8 @@ func TestRules(t *testing.T) {
 		}},
 		{"rejects a name that Linux renamed, with the new name", nil,
 			"net.ipv4.netfilter.ip_conntrack_tcp_timeout_established = 600", []violation{
-				{"RemovedSysctl", atSysctls + "Forbidden: line 1: net.ipv4.netfilter.ip_conntrack_tcp_timeout_established does not exist in Linux 4.19 or later (Linux 3.10 had it): " +
+				{"RemovedSysctl", atSysctls +
+					"Forbidden: line 1: net.ipv4.netfilter.ip_conntrack_tcp_timeout_established does not exist in Linux 4.19 or later (Linux 3.10 had it): " +
 					"use net.netfilter.nf_conntrack_tcp_timeout_established"},
 			}},
 		{"allows a name that only newer kernels lack", nil, "net.netfilter.nf_conntrack_helper = 1", nil},

@@ -28,7 +28,8 @@ func (s *Snapshot) ReadCluster(ctx context.Context, cluster client.Reader, names
 }
 
 // ReadRules returns the policies and profiles of a cluster.
-func ReadRules(ctx context.Context, cluster client.Reader) (policies []*policy.Policy, profiles []*policy.Profile, err error) {
+func ReadRules(ctx context.Context, cluster client.Reader) (policies []*policy.Policy, profiles []*policy.Profile,
+	err error) {
 	var policyList v1alpha1.SysctlPolicyList
 	if err := cluster.List(ctx, &policyList); err != nil {
 		return nil, nil, fmt.Errorf("list the cluster's SysctlPolicies: %w", err)

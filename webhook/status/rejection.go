@@ -63,7 +63,8 @@ const (
 func RejectionOf(event *corev1.Event) (r Rejection, ok bool) {
 	object := event.InvolvedObject
 	r = Rejection{
-		Namespace: event.Namespace, APIVersion: object.APIVersion, Kind: object.Kind, Name: object.Name, Count: max(event.Count, 1), object: object.UID,
+		Namespace: event.Namespace, APIVersion: object.APIVersion, Kind: object.Kind, Name: object.Name,
+		Count: max(event.Count, 1), object: object.UID,
 		LastSeen: event.LastTimestamp, Message: event.Message,
 	}
 	if event.Series != nil {
@@ -140,7 +141,8 @@ func Merge(all []Rejection) []Rejection {
 		}
 	}
 	slices.SortStableFunc(merged, func(a, b Rejection) int {
-		return cmp.Or(b.LastSeen.Compare(a.LastSeen.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen.Time), cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Name, b.Name))
 	})
 	return merged
 }

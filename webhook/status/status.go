@@ -90,10 +90,12 @@ func OwnerOf(object metav1.Object) *Owner {
 
 // Of judges a pod by what its API object says.
 func Of(pod *corev1.Pod) Pod {
-	p := Pod{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Created: pod.CreationTimestamp, Node: pod.Spec.NodeName, Owner: OwnerOf(pod)}
+	p := Pod{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Created: pod.CreationTimestamp,
+		Node: pod.Spec.NodeName, Owner: OwnerOf(pod)}
 	text, ok := pod.Annotations[v1alpha1.StatusAnnotation]
 	if !ok {
-		p.State, p.Message = Unknown, fmt.Sprintf("the pod has the label %s and no annotation %s", v1alpha1.InjectedLabel, v1alpha1.StatusAnnotation)
+		p.State, p.Message = Unknown, fmt.Sprintf("the pod has the label %s and no annotation %s",
+			v1alpha1.InjectedLabel, v1alpha1.StatusAnnotation)
 		return p
 	}
 	var written injection.Status
@@ -101,7 +103,8 @@ func Of(pod *corev1.Pod) Pod {
 		p.State, p.Message = Unknown, fmt.Sprintf("the annotation %s cannot be read: %s", v1alpha1.StatusAnnotation, err)
 		return p
 	}
-	p.Form, p.Kernel, p.Sysctls, p.Native, p.Profiles = written.Form, written.Kernel, written.Sysctls, written.Native, written.Defaults
+	p.Form, p.Kernel, p.Sysctls, p.Native, p.Profiles = written.Form, written.Kernel, written.Sysctls, written.Native,
+		written.Defaults
 	if p.Form == "" {
 		p.Form = NativeForm
 	}
@@ -112,7 +115,8 @@ func Of(pod *corev1.Pod) Pod {
 		p.ofNative(pod)
 	case !hasContainer(pod):
 		p.State = Unknown
-		p.Message = fmt.Sprintf("the annotation %s names the form %s, and the pod has no init container %s", v1alpha1.StatusAnnotation, p.Form, v1alpha1.ContainerName)
+		p.Message = fmt.Sprintf("the annotation %s names the form %s, and the pod has no init container %s",
+			v1alpha1.StatusAnnotation, p.Form, v1alpha1.ContainerName)
 	default:
 		p.ofContainer(pod)
 	}
@@ -179,7 +183,8 @@ func (p *Pod) failed(ended *corev1.ContainerStateTerminated) {
 func (p *Pod) ofNative(pod *corev1.Pod) {
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for i := range list {
-			if state := list[i].State; state.Running != nil || state.Terminated != nil || list[i].LastTerminationState.Terminated != nil {
+			if state := list[i].State; state.Running != nil || state.Terminated != nil ||
+				list[i].LastTerminationState.Terminated != nil {
 				p.State = Set
 				return
 			}

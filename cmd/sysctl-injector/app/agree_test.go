@@ -72,7 +72,8 @@ func admit(t *testing.T, content []byte, template manifest.Template, granter adm
 		t.Fatal(err)
 	}
 	handler, err := admission.New(admission.Config{
-		Injector: injector, Source: objects, Metrics: admission.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
+		Injector: injector, Source: objects, Metrics: admission.NewMetrics(prometheus.NewRegistry()),
+		Log:     slog.New(slog.DiscardHandler),
 		Granter: granter,
 	})
 	if err != nil {
@@ -89,7 +90,8 @@ func admit(t *testing.T, content []byte, template manifest.Template, granter adm
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, request)
 	var review admissionv1.AdmissionReview
-	if err := json.Unmarshal(answer.Body.Bytes(), &review); err != nil || review.Response == nil || !review.Response.Allowed {
+	if err := json.Unmarshal(answer.Body.Bytes(), &review); err != nil || review.Response == nil ||
+		!review.Response.Allowed {
 		t.Fatalf("%s", answer.Body)
 	}
 	if review.Response.Patch == nil {

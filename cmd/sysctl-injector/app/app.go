@@ -77,8 +77,10 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	root.SetErr(errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newServeCommand(), newInjectCommand(), newUninjectCommand(), newConvertCommand(), newCompanionCommand(), newExplainCommand(),
-		newAuditCommand(), newCheckCommand(), newStatusCommand(), newEnrollCommand(), newUnenrollCommand(), newUninstallCheckCommand(),
+		newServeCommand(), newInjectCommand(), newUninjectCommand(), newConvertCommand(), newCompanionCommand(),
+		newExplainCommand(),
+		newAuditCommand(), newCheckCommand(), newStatusCommand(), newEnrollCommand(), newUnenrollCommand(),
+		newUninstallCheckCommand(),
 		newRenderCommand(), newVersionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

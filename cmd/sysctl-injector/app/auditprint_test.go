@@ -23,22 +23,29 @@ func auditReport() audit.Report {
 		Counts:   audit.Counts{Workloads: 128, Annotated: 7, ByHand: 4, Converts: 1, Partly: 2, Stays: 1},
 		Workloads: []*audit.Finding{
 			{Namespace: "search", Kind: "StatefulSet", Name: "logs", Verdict: audit.Stays, Containers: []audit.Container{
-				{Path: "initContainers[0]", Name: "maps", Sets: []string{"vm.max_map_count = 262144"}, Reasons: []string{long}},
+				{Path: "initContainers[0]", Name: "maps", Sets: []string{"vm.max_map_count = 262144"},
+					Reasons: []string{long}},
 			}},
-			{Namespace: "shop", Kind: "Deployment", Name: "front-with-a-name-that-is-much-longer-than-a-column-has-room-for", Verdict: audit.Converts,
-				Annotation: []string{"net.core.somaxconn = 1024", "net.ipv4.tcp_tw_reuse >= 1"}, Containers: []audit.Container{
-					{Path: "initContainers[0]", Name: "sysctl", Sets: []string{"net.core.somaxconn = 1024", "net.ipv4.tcp_tw_reuse >= 1"}, Converts: true,
+			{Namespace: "shop", Kind: "Deployment",
+				Name: "front-with-a-name-that-is-much-longer-than-a-column-has-room-for", Verdict: audit.Converts,
+				Annotation: []string{"net.core.somaxconn = 1024", "net.ipv4.tcp_tw_reuse >= 1"},
+				Containers: []audit.Container{
+					{Path: "initContainers[0]", Name: "sysctl", Sets: []string{"net.core.somaxconn = 1024",
+						"net.ipv4.tcp_tw_reuse >= 1"}, Converts: true,
 						Notes: []string{"line 4: net.core.netdev_max_backlog is left out: a pod does not have it"}},
 				}},
-			{Namespace: "shop", Kind: "Cache", Name: "redis", Pods: 3, Verdict: audit.Partly, Annotation: []string{"net.core.somaxconn = 511"}, Containers: []audit.Container{
-				{Path: "initContainers[0]", Name: "backlog", Sets: []string{"net.core.somaxconn = 511"}, Converts: true},
-				{Path: "containers[1]", Name: "loop", Reasons: []string{"it is no init container, so it is not changed"}},
-			}},
+			{Namespace: "shop", Kind: "Cache", Name: "redis", Pods: 3, Verdict: audit.Partly,
+				Annotation: []string{"net.core.somaxconn = 511"}, Containers: []audit.Container{
+					{Path: "initContainers[0]", Name: "backlog", Sets: []string{"net.core.somaxconn = 511"}, Converts: true},
+					{Path: "containers[1]", Name: "loop", Reasons: []string{"it is no init container, so it is not changed"}},
+				}},
 			{Namespace: "voice", Kind: "DaemonSet", Name: "turn", Verdict: audit.Partly, Native: []audit.Native{
-				{Name: "net.core.somaxconn", Value: "512", Converts: true}, {Name: "net.core.rmem_max", Value: "26214400", Reasons: []string{"a pod cannot set it"}},
+				{Name: "net.core.somaxconn", Value: "512", Converts: true},
+				{Name: "net.core.rmem_max", Value: "26214400", Reasons: []string{"a pod cannot set it"}},
 			}, Annotation: []string{"net.core.somaxconn = 512"}},
 		},
-		Namespaces: []audit.Namespace{{Name: "shop", Label: "privileged", Standard: "restricted"}, {Name: "voice", Standard: "baseline", Converts: true}},
+		Namespaces: []audit.Namespace{{Name: "shop", Label: "privileged", Standard: "restricted"},
+			{Name: "voice", Standard: "baseline", Converts: true}},
 		Incomplete: []string{"objects of kind Job: forbidden"},
 	}
 }

@@ -32,25 +32,32 @@ type certificateOptions struct {
 }
 
 func (o *certificateOptions) addFlags(cmd *cobra.Command) {
-	addChoiceFlag(cmd, &o.source, "cert-source", "", "where the certificate to serve comes from: files, or a CA of the servers' own",
+	addChoiceFlag(cmd, &o.source, "cert-source", "",
+		"where the certificate to serve comes from: files, or a CA of the servers' own",
 		certificateFiles, certificateFiles, selfManagedCertificate)
 	flags := cmd.Flags()
-	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt", "certificate to serve, in PEM; reloaded when it changes")
+	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt",
+		"certificate to serve, in PEM; reloaded when it changes")
 	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
-	flags.StringVar(&o.certificate, "certificate", "", "cert-manager Certificate in --namespace that the files come from, whose state /readyz?verbose and /metrics tell")
-	flags.StringVar(&o.configuration, "webhook-configuration", certs.DefaultConfiguration, "MutatingWebhookConfiguration that the servers write their CA to, with --cert-source=self-managed")
-	flags.StringVar(&o.clientCAFile, "client-ca-file", "", "CAs in PEM; only clients with a certificate from one of them are served. Read again when it changes")
+	flags.StringVar(&o.certificate, "certificate", "",
+		"cert-manager Certificate in --namespace that the files come from, whose state /readyz?verbose and /metrics tell")
+	flags.StringVar(&o.configuration, "webhook-configuration", certs.DefaultConfiguration,
+		"MutatingWebhookConfiguration that the servers write their CA to, with --cert-source=self-managed")
+	flags.StringVar(&o.clientCAFile, "client-ca-file", "",
+		"CAs in PEM; only clients with a certificate from one of them are served. Read again when it changes")
 }
 
 // validate says which options do not go together.
 func (o *certificateOptions) validate(namespace string, standalone bool) error {
 	switch {
 	case o.source == selfManagedCertificate && o.certificate != "":
-		return usagef("--certificate is for --cert-source=%s: with %s there is no cert-manager Certificate", certificateFiles, selfManagedCertificate)
+		return usagef("--certificate is for --cert-source=%s: with %s there is no cert-manager Certificate",
+			certificateFiles, selfManagedCertificate)
 	case o.source != selfManagedCertificate && o.certificate == "":
 		return nil
 	case standalone:
-		return usagef("--cert-source=%s and --certificate need a cluster: leave them out with --standalone", selfManagedCertificate)
+		return usagef("--cert-source=%s and --certificate need a cluster: leave them out with --standalone",
+			selfManagedCertificate)
 	case namespace == "":
 		return usagef("--cert-source=%s and --certificate need --namespace, the server's own", selfManagedCertificate)
 	}
@@ -67,7 +74,8 @@ type tlsMaterial struct {
 
 // open returns the material for TLS handshakes and the components that keep it up to date. Config is nil without a
 // cluster.
-func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (tlsMaterial, []component, error) {
+func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry,
+	log *slog.Logger) (tlsMaterial, []component, error) {
 	certificate, components, err := o.openCertificate(config, namespace, registry, log)
 	if err != nil || o.clientCAFile == "" {
 		return tlsMaterial{certificate: certificate}, components, err
@@ -79,7 +87,8 @@ func (o *certificateOptions) open(config *rest.Config, namespace string, registr
 
 // openCertificate returns the served certificate and the components that keep it up to date. Config is nil without a
 // cluster.
-func (o *certificateOptions) openCertificate(config *rest.Config, namespace string, registry *prometheus.Registry, log *slog.Logger) (getCertificate, []component, error) {
+func (o *certificateOptions) openCertificate(config *rest.Config, namespace string, registry *prometheus.Registry,
+	log *slog.Logger) (getCertificate, []component, error) {
 	const name = "certificate"
 	if o.source == selfManagedCertificate {
 		managed, err := certs.NewSelfManaged(config, namespace, o.configuration, log)
@@ -87,7 +96,8 @@ func (o *certificateOptions) openCertificate(config *rest.Config, namespace stri
 			return nil, nil, err
 		}
 		certs.RegisterExpiry(registry, managed.GetCertificate)
-		return managed.GetCertificate, []component{{name: name, start: managed.Start, ready: managed.Ready, state: managed.State}}, nil
+		return managed.GetCertificate, []component{{name: name, start: managed.Start, ready: managed.Ready,
+			state: managed.State}}, nil
 	}
 	files, err := certs.NewFiles(o.certFile, o.keyFile, log)
 	if err != nil {

@@ -119,7 +119,8 @@ func (o *clientOptions) client() (client.WithWatch, string, error) {
 		return nil, "", err
 	}
 	scheme := runtime.NewScheme()
-	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme), batchv1.AddToScheme(scheme),
+	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme),
+		batchv1.AddToScheme(scheme),
 		admissionregistrationv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
 	if err != nil {
 		return nil, "", err
@@ -147,7 +148,8 @@ type scopeOptions struct {
 func (o *scopeOptions) addFlags(cmd *cobra.Command, objects string) {
 	o.addNamespacedFlags(cmd, "`namespace` of the "+objects+" (default: that of the context)")
 	flags := cmd.Flags()
-	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "look at "+objects+" in all namespaces; -n does not count then")
+	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false,
+		"look at "+objects+" in all namespaces; -n does not count then")
 	flags.StringVarP(&o.selector, "selector", "l", "", "label `selector` of the "+objects+", such as app=web")
 }
 

@@ -57,8 +57,10 @@ they are: the administrator who applies the grants decides.`,
 	o.clientOptions.addFlags(cmd)
 	addBackendFlag(cmd, &o.backend, "backend")
 	cmd.Flags().StringVar(&o.serviceAccount, "serviceaccount", "", "service account of the pods, with sysctls as arguments")
-	cmd.Flags().BoolVar(&o.injected, "injected", false, "with --backend psp and sysctls as arguments: admit the injected container too")
-	cmd.Flags().BoolVar(&o.userNamespace, "user-namespace", false, "with --backend scc and a service account: for pods with hostUsers: false")
+	cmd.Flags().BoolVar(&o.injected, "injected", false,
+		"with --backend psp and sysctls as arguments: admit the injected container too")
+	cmd.Flags().BoolVar(&o.userNamespace, "user-namespace", false,
+		"with --backend scc and a service account: for pods with hostUsers: false")
 	return cmd
 }
 
@@ -113,7 +115,8 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 			if err != nil {
 				return nil, err
 			}
-			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: p.ServiceAccount(), NativeSysctls: injection.NativeSysctls(p)}
+			need := grants.Need{Namespace: workloads.namespaceOf(t), ServiceAccount: p.ServiceAccount(),
+				NativeSysctls: injection.NativeSysctls(p)}
 			if outcome.Grant != nil {
 				need = *outcome.Grant
 			}
@@ -136,12 +139,14 @@ func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {
 		return nil, usagef("name the manifests (-f), or a service account (--serviceaccount) and its sysctls")
 	}
 	var errs []error
-	for _, flag := range []struct{ name, value string }{{"namespace", o.workloadOptions.namespace}, {"serviceaccount", o.serviceAccount}} {
+	for _, flag := range []struct{ name, value string }{{"namespace", o.workloadOptions.namespace},
+		{"serviceaccount", o.serviceAccount}} {
 		for _, problem := range validation.IsDNS1123Subdomain(flag.value) {
 			errs = append(errs, fmt.Errorf("--%s: %q: %s", flag.name, flag.value, problem))
 		}
 	}
-	need := grants.Need{Namespace: o.workloadOptions.namespace, ServiceAccount: o.serviceAccount, UserNamespace: o.userNamespace}
+	need := grants.Need{Namespace: o.workloadOptions.namespace, ServiceAccount: o.serviceAccount,
+		UserNamespace: o.userNamespace}
 	for _, name := range names {
 		dotted, err := sysctl.ParseName(name)
 		if err != nil {

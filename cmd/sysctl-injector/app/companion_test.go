@@ -41,7 +41,8 @@ func newGranter(t *testing.T, backend grants.Backend) (*grants.Granter, *applies
 	t.Helper()
 	applied := &applies{documents: map[string]bool{}}
 	cluster := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
-		Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+		Get: func(_ context.Context, _ client.WithWatch, key client.ObjectKey, object client.Object,
+			_ ...client.GetOption) error {
 			if _, isAccount := object.(*metav1.PartialObjectMetadata); isAccount {
 				return nil
 			}
@@ -52,7 +53,8 @@ func newGranter(t *testing.T, backend grants.Backend) (*grants.Granter, *applies
 			object.(*authorizationv1.SubjectAccessReview).Status.Allowed = true
 			return nil
 		},
-		Apply: func(_ context.Context, _ client.WithWatch, object runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
+		Apply: func(_ context.Context, _ client.WithWatch, object runtime.ApplyConfiguration,
+			_ ...client.ApplyOption) error {
 			content, err := yaml.Marshal(object)
 			applied.mu.Lock()
 			defer applied.mu.Unlock()
@@ -61,7 +63,8 @@ func newGranter(t *testing.T, backend grants.Backend) (*grants.Granter, *applies
 		},
 	}).Build()
 	granter, err := grants.New(grants.Config{
-		Backend: backend, Client: cluster, Reader: cluster, Limits: grants.DefaultLimits(), Metrics: grants.NewMetrics(prometheus.NewRegistry()),
+		Backend: backend, Client: cluster, Reader: cluster, Limits: grants.DefaultLimits(),
+		Metrics: grants.NewMetrics(prometheus.NewRegistry()),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +75,8 @@ func newGranter(t *testing.T, backend grants.Backend) (*grants.Granter, *applies
 func TestCompanionPrintsWhatTheServerAppliesByteForByte(t *testing.T) {
 	for _, backend := range grants.Backends() {
 		compared := 0
-		for _, path := range slices.Concat(filesOf(t, "testdata/inject"), []string{"testdata/companion/native-and-injected.yaml"}) {
+		for _, path := range slices.Concat(filesOf(t, "testdata/inject"),
+			[]string{"testdata/companion/native-and-injected.yaml"}) {
 			content, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -126,7 +130,8 @@ func servesResources(t *testing.T, resources map[string]string) (kubeconfig stri
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(metav1.APIResourceList{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: groupVersion, APIResources: []metav1.APIResource{{Name: resource}},
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: groupVersion,
+			APIResources: []metav1.APIResource{{Name: resource}},
 		})
 	}))
 	t.Cleanup(server.Close)
@@ -154,19 +159,25 @@ func TestCompanionAsksTheClusterForItsBackend(t *testing.T) {
 			"The cluster needs the backend scc: it has SecurityContextConstraints.\n", "SecurityContextConstraints"},
 		{"Kubernetes", map[string]string{"admissionregistration.k8s.io/v1": vap}, nil,
 			"The cluster needs the backend vap: it has ValidatingAdmissionPolicies.\n", "ClusterRole"},
-		{"Kubernetes 1.24", map[string]string{"admissionregistration.k8s.io/v1": "validatingwebhookconfigurations", "policy/v1beta1": psp}, nil,
-			"The cluster needs the backend psp: it has PodSecurityPolicies, and no ValidatingAdmissionPolicies.\n", "PodSecurityPolicy"},
+		{"Kubernetes 1.24", map[string]string{"admissionregistration.k8s.io/v1": "validatingwebhookconfigurations",
+			"policy/v1beta1": psp}, nil,
+			"The cluster needs the backend psp: it has PodSecurityPolicies, and no ValidatingAdmissionPolicies.\n",
+			"PodSecurityPolicy"},
 		{"Kubernetes 1.25", nil, nil, "The cluster needs the backend vap: it has none of SecurityContextConstraints, ValidatingAdmissionPolicies and " +
 			"PodSecurityPolicies, so nothing there asks for grants.\n", "ClusterRole"},
-		{"the person says the same", map[string]string{"security.openshift.io/v1": scc}, []string{"--backend", "scc"}, "", "SecurityContextConstraints"},
+		{"the person says the same", map[string]string{"security.openshift.io/v1": scc}, []string{"--backend", "scc"},
+			"", "SecurityContextConstraints"},
 		{"the person says something else", map[string]string{"security.openshift.io/v1": scc}, []string{"--backend", "vap"},
 			"Warning: the cluster needs --backend scc: it has SecurityContextConstraints\n", "ClusterRole"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			args := slices.Concat([]string{"companion", "--kubeconfig", servesResources(t, test.resources), "-n", "shop", "--serviceaccount", "web", "net.core.somaxconn"}, test.args)
+			args := slices.Concat([]string{"companion", "--kubeconfig", servesResources(t, test.resources), "-n",
+				"shop", "--serviceaccount", "web", "net.core.somaxconn"}, test.args)
 			code, out, errOut := run(t, "", args...)
-			if code != 0 || errOut != test.errOut || !strings.Contains(strings.Split(out, "---")[0], "kind: "+test.kind+"\n") {
-				t.Errorf("exit code %d, standard error %q, want %q; first a %s:\n%s", code, errOut, test.errOut, test.kind, out)
+			if code != 0 || errOut != test.errOut || !strings.Contains(strings.Split(out, "---")[0],
+				"kind: "+test.kind+"\n") {
+				t.Errorf("exit code %d, standard error %q, want %q; first a %s:\n%s", code, errOut, test.errOut,
+					test.kind, out)
 			}
 		})
 	}
@@ -174,7 +185,8 @@ func TestCompanionAsksTheClusterForItsBackend(t *testing.T) {
 
 func TestCompanionNeedsTheClusterThatIsNamed(t *testing.T) {
 	kubeconfig := servesResources(t, nil)
-	code, out, errOut := run(t, "", "companion", "--kubeconfig", kubeconfig, "--context", "other", "-n", "shop", "--serviceaccount", "web", "net.core.somaxconn")
+	code, out, errOut := run(t, "", "companion", "--kubeconfig", kubeconfig, "--context", "other", "-n", "shop",
+		"--serviceaccount", "web", "net.core.somaxconn")
 	if code != 1 || out != "" || !strings.HasPrefix(errOut, "error: find the cluster: ") {
 		t.Errorf("exit code %d, %q, %q", code, out, errOut)
 	}
@@ -189,7 +201,8 @@ func TestCompanionKeepsTheGroupAndTheLevelOfANamespaceOnOpenShift(t *testing.T) 
 	if code != 0 || errOut != want {
 		t.Errorf("exit code %d, standard error %q, want %q", code, errOut, want)
 	}
-	for _, field := range []string{"fsGroup:\n  type: MustRunAs\n", "seLinuxContext:\n  type: MustRunAs\n", "runAsUser:\n  type: RunAsAny\n"} {
+	for _, field := range []string{"fsGroup:\n  type: MustRunAs\n", "seLinuxContext:\n  type: MustRunAs\n",
+		"runAsUser:\n  type: RunAsAny\n"} {
 		if !strings.Contains(out, field) {
 			t.Errorf("the constraints have no %q:\n%s", field, out)
 		}
@@ -204,18 +217,23 @@ func TestCompanionForUserNamespacesOnOpenShift(t *testing.T) {
 		errOut string
 		kinds  int // of objects
 	}{
-		{"a pod that sets IPC names only needs the constraints alone", []string{"--backend", "scc", "-f", "testdata/inject/user-namespace-ipc.yaml"}, 0,
+		{"a pod that sets IPC names only needs the constraints alone",
+			[]string{"--backend", "scc", "-f", "testdata/inject/user-namespace-ipc.yaml"}, 0,
 			"Warning: Pod \"queue\": containers without runAsUser: \"queue\". " +
 				"OpenShift tries restricted-v2 first, which gives them a UID of the namespace's range; a user namespace does not have that UID. State runAsUser between 1000 and 65534\n", 3},
-		{"so does a service account", []string{"--backend", "scc", "--serviceaccount", "queue", "--user-namespace"}, 0, "", 3},
-		{"with a sysctl of the network, two objects more", []string{"--backend", "scc", "--serviceaccount", "web", "--user-namespace", "net.core.somaxconn"}, 0, "", 5},
+		{"so does a service account", []string{"--backend", "scc", "--serviceaccount", "queue", "--user-namespace"},
+			0, "", 3},
+		{"with a sysctl of the network, two objects more", []string{"--backend", "scc", "--serviceaccount", "web",
+			"--user-namespace", "net.core.somaxconn"}, 0, "", 5},
 		{"is a matter of OpenShift", []string{"--serviceaccount", "web", "--user-namespace", "net.core.somaxconn"}, 2,
 			"error: --user-namespace is for --backend scc\nSee 'sysctl-injector companion --help'.\n", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, out, errOut := run(t, "", append([]string{"companion"}, test.args...)...)
-			if code != test.code || errOut != test.errOut || strings.Count(out, "\nkind: ") != test.kinds || strings.Contains(out, "allowPrivilegedContainer: true") {
-				t.Errorf("exit code %d, standard error %q, want %q; %d objects:\n%s", code, errOut, test.errOut, strings.Count(out, "\nkind: "), out)
+			if code != test.code || errOut != test.errOut || strings.Count(out, "\nkind: ") != test.kinds ||
+				strings.Contains(out, "allowPrivilegedContainer: true") {
+				t.Errorf("exit code %d, standard error %q, want %q; %d objects:\n%s", code, errOut, test.errOut,
+					strings.Count(out, "\nkind: "), out)
 			}
 		})
 	}
@@ -223,7 +241,8 @@ func TestCompanionForUserNamespacesOnOpenShift(t *testing.T) {
 
 func TestCompanionOnOpenShiftSaysWhatAdmitsVerification(t *testing.T) {
 	code, out, errOut := run(t, "", "companion", "--backend", "scc", "-f", "testdata/inject/verify.yaml")
-	if code != 0 || out != "" || !strings.Contains(errOut, "(oc adm policy add-scc-to-user nonroot-v2 -z default -n default)") ||
+	if code != 0 || out != "" || !strings.Contains(errOut,
+		"(oc adm policy add-scc-to-user nonroot-v2 -z default -n default)") ||
 		!strings.HasSuffix(errOut, "Nothing to grant for Pod \"search\": the init container only reads.\n") {
 		t.Errorf("exit code %d, %q, %q", code, out, errOut)
 	}

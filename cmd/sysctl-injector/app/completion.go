@@ -68,7 +68,8 @@ func (o *clientOptions) namesOf(kind schema.GroupVersionKind) []string {
 // completeNamespaces completes arguments that are namespaces.
 func completeNamespaces(o *clientOptions) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		names := slices.DeleteFunc(o.namesOf(corev1.SchemeGroupVersion.WithKind("Namespace")), func(name string) bool { return slices.Contains(args, name) })
+		names := slices.DeleteFunc(o.namesOf(corev1.SchemeGroupVersion.WithKind("Namespace")),
+			func(name string) bool { return slices.Contains(args, name) })
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }

@@ -25,8 +25,9 @@ type containerOptions struct {
 
 func (o *containerOptions) addFlags(cmd *cobra.Command) {
 	o.addContainerFlags(cmd)
-	addChoiceFlag(cmd, &o.strategy, "strategy", "", "how pods that name no strategy have their sysctls set: all by the init container, or natively "+
-		"(spec.securityContext.sysctls) as far as every kubelet allows it", string(form.InitContainer), form.Strategies()...)
+	addChoiceFlag(cmd, &o.strategy, "strategy", "",
+		"how pods that name no strategy have their sysctls set: all by the init container, or natively "+
+			"(spec.securityContext.sysctls) as far as every kubelet allows it", string(form.InitContainer), form.Strategies()...)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.kubeletSysctls, "kubelet-sysctls", nil,
 		"patterns of the unsafe sysctls that all kubelets allow (--allowed-unsafe-sysctls), which native-first may then set natively")
@@ -37,11 +38,14 @@ func (o *containerOptions) addFlags(cmd *cobra.Command) {
 // addContainerFlags adds the flags that say how the container looks, and which pods have a kernel of their own.
 func (o *containerOptions) addContainerFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&o.image, "init-image", form.DefaultImage(), "busybox image of the init container; may be pinned by a digest")
+	flags.StringVar(&o.image, "init-image", form.DefaultImage(),
+		"busybox image of the init container; may be pinned by a digest")
 	flags.StringVar(&o.pullPolicy, "init-image-pull-policy", "IfNotPresent", "Always, IfNotPresent or Never")
-	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil, "name of a Secret, in the pods' namespaces, for pulling the image (repeatable)")
+	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil,
+		"name of a Secret, in the pods' namespaces, for pulling the image (repeatable)")
 	flags.StringVar(&o.cpu, "init-cpu", "", "most CPU that the init container requests, in pods that state resources (default: the template's, 100m)")
-	flags.StringVar(&o.memory, "init-memory", "", "most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
+	flags.StringVar(&o.memory, "init-memory", "",
+		"most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
 	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
 }

@@ -183,7 +183,8 @@ func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Opera
 func loosened(before, after injection.Outcome) string {
 	for _, own := range after.Sysctls {
 		for _, profile := range before.Sysctls {
-			isLess := own.Operator == sysctl.AtLeast && own.Assignment != profile.Assignment || own.Optional && !profile.Optional
+			isLess := own.Operator == sysctl.AtLeast && own.Assignment != profile.Assignment ||
+				own.Optional && !profile.Optional
 			if own.Name == profile.Name && isLess {
 				return fmt.Sprintf("a profile sets %q for these pods, and a line %q would take its place: remove one of the two", profile.Assignment, own.Assignment)
 			}

@@ -69,7 +69,8 @@ func (c *conversion) unreadable(f file, err error) {
 	if isTemplate {
 		reason = "it looks like a Helm template; render it first: helm template ... | sysctl-injector convert -f -"
 	}
-	one := item{file: f.name, line: lines[0], object: "the file", what: "speaks of sysctls", problems: []convert.Problem{{Reason: reason}}}
+	one := item{file: f.name, line: lines[0], object: "the file", what: "speaks of sysctls",
+		problems: []convert.Problem{{Reason: reason}}}
 	for _, line := range lines[1:] {
 		one.notes = append(one.notes, convert.Note{Line: line, Text: "speaks of sysctls too"})
 	}
@@ -117,7 +118,8 @@ func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place
 		}
 		if len(one.sets) > 0 {
 			one.advice = append(one.advice, fmt.Sprintf("by hand: put the lines into annotation %s of the pods (podAnnotations in many charts, "+
-				"the metadata of the pod template in a custom resource), and take this entry out", v1alpha1.SysctlsAnnotation))
+				"the metadata of the pod template in a custom resource), and take this entry out",
+				v1alpha1.SysctlsAnnotation))
 		}
 		c.items = append(c.items, one)
 	}
@@ -125,9 +127,11 @@ func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place
 
 // keys reports the keys of the project that have no effect where they are: a person takes what they ask for as set.
 func (c *conversion) keys(f file, o manifest.Object) {
-	for _, found := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind, JSON: gjson.ParseBytes(o.JSON)}, c.find(o)) {
+	for _, found := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind,
+		JSON: gjson.ParseBytes(o.JSON)}, c.find(o)) {
 		if found.Warning {
-			fmt.Fprintf(c.warn, "Warning: %s: line %d: %s %q: %s\n", f.name, o.LineOf(found.Path), o.Kind, o.Name, oneLine(found.Err.Error()))
+			fmt.Fprintf(c.warn, "Warning: %s: line %d: %s %q: %s\n", f.name, o.LineOf(found.Path), o.Kind, o.Name,
+				oneLine(found.Err.Error()))
 			continue
 		}
 		c.items = append(c.items, item{
@@ -146,7 +150,8 @@ func (c *conversion) stillNamed(f file, o manifest.Object) {
 		}
 		names := regexp.MustCompile(`"containerName":\s*` + regexp.QuoteMeta(fmt.Sprintf("%q", i.container)))
 		if names.Match(o.JSON) {
-			i.warnings = append(slices.Clip(i.warnings), fmt.Sprintf("%s %q, line %d, names the container", o.Kind, o.Name, o.Line))
+			i.warnings = append(slices.Clip(i.warnings), fmt.Sprintf("%s %q, line %d, names the container", o.Kind,
+				o.Name, o.Line))
 		}
 	}
 }
@@ -157,7 +162,8 @@ func (c *conversion) report(out io.Writer) error {
 	var b strings.Builder
 	if len(c.templates) > 0 {
 		c.items = append(c.items, item{
-			file: c.templates[0], line: 1, object: fmt.Sprintf("Helm templates, %d in all", len(c.templates)), what: "not looked into",
+			file: c.templates[0], line: 1, object: fmt.Sprintf("Helm templates, %d in all", len(c.templates)),
+			what:     "not looked into",
 			problems: []convert.Problem{{Reason: "render them first: helm template ... | sysctl-injector convert -f -"}},
 		})
 	}

@@ -51,8 +51,9 @@ The exit code is 0 if nothing stays, 3 if something does, 1 if convert failed, a
 	}
 	o.addFlags(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff, outputReport)
-	cmd.Flags().BoolVar(&o.native, "native", false, "convert unsafe native sysctls (securityContext.sysctls) too, and write lines as native sysctls where "+
-		"every kubelet of --kubernetes-version counts them safe")
+	cmd.Flags().BoolVar(&o.native, "native", false,
+		"convert unsafe native sysctls (securityContext.sysctls) too, and write lines as native sysctls where "+
+			"every kubelet of --kubernetes-version counts them safe")
 	cmd.Flags().BoolVar(&o.inPlace, "in-place", false, "write the files, in the place of printing them")
 	return cmd
 }
@@ -69,7 +70,8 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return usagef("--kubernetes-version: %q: %w", o.kubernetesVersion, err)
 	}
-	c := &conversion{workloads: workloads, native: o.native, minor: minor, guests: sets.New(o.guestHandlers...), warn: cmd.ErrOrStderr()}
+	c := &conversion{workloads: workloads, native: o.native, minor: minor, guests: sets.New(o.guestHandlers...),
+		warn: cmd.ErrOrStderr()}
 	var converted []file
 	err = eachFile(workloads.files, func(f file) error {
 		content, err := c.file(f)

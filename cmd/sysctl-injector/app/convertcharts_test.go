@@ -40,15 +40,18 @@ func TestChartsTable(t *testing.T) {
 		if len(found.what) == 0 {
 			t.Errorf("%s: nothing is found", path)
 		}
-		rows = append(rows, fmt.Sprintf("| %s<br>%s | %s | %s | %s | %s |\n", chart[1], chart[2], cell(chart[3:]), strings.Join(found.what, "<br>"),
+		rows = append(rows, fmt.Sprintf("| %s<br>%s | %s | %s | %s | %s |\n", chart[1], chart[2], cell(chart[3:]),
+			strings.Join(found.what, "<br>"),
 			cell(found.converted), cell(found.left)))
 	}
 	if len(rows) < minCharts {
 		t.Errorf("%d charts, want %d", len(rows), minCharts)
 	}
 	slices.SortFunc(rows, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
-	table := "| chart or project | shape | found | converted | left, and why |\n|---|---|---|---|---|\n" + strings.Join(rows, "")
-	const page, begin, end = "../../../docs/convert.md", "<!-- charts: go test ./cmd/sysctl-injector/app -run TestChartsTable -update -->\n", "<!-- end of charts -->\n"
+	table := "| chart or project | shape | found | converted | left, and why |\n|---|---|---|---|---|\n" +
+		strings.Join(rows, "")
+	const page, begin, end = "../../../docs/convert.md",
+		"<!-- charts: go test ./cmd/sysctl-injector/app -run TestChartsTable -update -->\n", "<!-- end of charts -->\n"
 	content, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +105,8 @@ func readReport(report string) reported {
 			if !stays {
 				r.converted = append(r.converted, "`"+text+"`")
 			}
-		case strings.HasPrefix(line, "  ") && !strings.Contains(line, ": sets ") && !strings.HasPrefix(text, "a node-level sysctl stays") &&
+		case strings.HasPrefix(line, "  ") && !strings.Contains(line, ": sets ") &&
+			!strings.HasPrefix(text, "a node-level sysctl stays") &&
 			!strings.HasPrefix(text, "by hand:"):
 			if reason := lineOf.ReplaceAllString(text, ""); !slices.Contains(r.left, reason) {
 				r.left = append(r.left, reason)

@@ -68,15 +68,18 @@ func patched(t *testing.T, before, diff string) string {
 func TestDiffsAreCorrectHunks(t *testing.T) {
 	type pair struct{ before, after string }
 	pairs := map[string]pair{
-		"no line end before":                  {"a\nb\nc", "a\nb\nc\nd\n"},
-		"no line end after":                   {"a\nb\nc\n", "a\nx\nb\nc"},
-		"no line end in both":                 {"a\nb\nc", "a\nx\nb\nc"},
-		"two hunks":                           {"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n", "1\nx\n2\n3\n4\n5\n6\n7\n8\n9\n10\n12\n"},
-		"lines between two changes of a hunk": {"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n", "x\n2\n3\ny\n5\n6\n7\n8\n9\n10\n11\n12\n13\nz\n"},
-		"repeated lines":                      {strings.Repeat("a\nb\n", 20), strings.Repeat("a\nb\n", 9) + "a\n" + strings.Repeat("a\nb\n", 11)},
-		"nothing before":                      {"", "a\nb\n"},
-		"nothing after":                       {"a\nb\n", ""},
-		"lines of Windows":                    {"a\r\nb\r\n", "a\r\nx\r\nb\r\n"},
+		"no line end before":  {"a\nb\nc", "a\nb\nc\nd\n"},
+		"no line end after":   {"a\nb\nc\n", "a\nx\nb\nc"},
+		"no line end in both": {"a\nb\nc", "a\nx\nb\nc"},
+		"two hunks": {"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n",
+			"1\nx\n2\n3\n4\n5\n6\n7\n8\n9\n10\n12\n"},
+		"lines between two changes of a hunk": {"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n",
+			"x\n2\n3\ny\n5\n6\n7\n8\n9\n10\n11\n12\n13\nz\n"},
+		"repeated lines": {strings.Repeat("a\nb\n", 20),
+			strings.Repeat("a\nb\n", 9) + "a\n" + strings.Repeat("a\nb\n", 11)},
+		"nothing before":   {"", "a\nb\n"},
+		"nothing after":    {"a\nb\n", ""},
+		"lines of Windows": {"a\r\nb\r\n", "a\r\nx\r\nb\r\n"},
 	}
 	for _, path := range inputs(t) {
 		before, err := os.ReadFile(path)

@@ -80,12 +80,14 @@ profiles named do, and shows every profile that does.`,
 		ValidArgsFunction: completeNamespaces(&o.clientOptions),
 	}
 	o.addFlags(cmd, "enroll all namespaces where the webhook and the guard act")
-	cmd.Flags().StringSliceVar(&o.defaults, "defaults", nil, "`profile` that is to apply to pods by default, which also needs a spec.appliesTo that selects the namespace "+
-		"(comma-separated or repeated)")
+	cmd.Flags().StringSliceVar(&o.defaults, "defaults", nil,
+		"`profile` that is to apply to pods by default, which also needs a spec.appliesTo that selects the namespace "+
+			"(comma-separated or repeated)")
 	completeFlag(cmd, "defaults", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return o.namesOf(v1alpha1.GroupVersion.WithKind("SysctlProfile")), cobra.ShellCompDirectiveNoFileComp
 	})
-	addChoiceFlag(cmd, &o.enforce, "enforce", "", "the standard for all other containers, if it should change", "", inspect.Levels()...)
+	addChoiceFlag(cmd, &o.enforce, "enforce", "", "the standard for all other containers, if it should change", "",
+		inspect.Levels()...)
 	return cmd
 }
 
@@ -100,7 +102,8 @@ The command shows the standard that holds then. Where it is weaker than the one 
 continue. If somebody changed the labels since enroll, the label of Pod Security admission stays as it is.`,
 		Example: `  sysctl-injector unenroll shop`,
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
-			return o.each(cmd, namespaces, o.unenroll, func(n *corev1.Namespace) bool { return len(enrollment.Unenroll(n).Changes()) > 0 })
+			return o.each(cmd, namespaces, o.unenroll,
+				func(n *corev1.Namespace) bool { return len(enrollment.Unenroll(n).Changes()) > 0 })
 		},
 		ValidArgsFunction: completeNamespaces(&o.clientOptions),
 	}
@@ -111,11 +114,14 @@ continue. If somebody changed the labels since enroll, the label of Pod Security
 func (o *enrollOptions) addFlags(cmd *cobra.Command, all string) {
 	o.namespaceOptions.addFlags(cmd, all)
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "continue without asking")
-	addChoiceFlag(cmd, &o.dryRun, "dry-run", "", "show the change without making it, with the API server's verdict (server) or without", dryRunNone, dryRunNone, dryRunClient, dryRunServer)
+	addChoiceFlag(cmd, &o.dryRun, "dry-run", "",
+		"show the change without making it, with the API server's verdict (server) or without", dryRunNone, dryRunNone,
+		dryRunClient, dryRunServer)
 }
 
 // each plans and carries out the change of each namespace. One that fails keeps none of the others from theirs.
-func (o *enrollOptions) each(cmd *cobra.Command, arguments []string, plan planner, isWanted func(*corev1.Namespace) bool) error {
+func (o *enrollOptions) each(cmd *cobra.Command, arguments []string, plan planner,
+	isWanted func(*corev1.Namespace) bool) error {
 	if err := o.check(arguments); err != nil {
 		return err
 	}
@@ -127,7 +133,8 @@ func (o *enrollOptions) each(cmd *cobra.Command, arguments []string, plan planne
 	if err != nil {
 		return err
 	}
-	shared := &terms{cluster: cluster, version: version, answers: bufio.NewReader(cmd.InOrStdin()), questions: cmd.ErrOrStderr()}
+	shared := &terms{cluster: cluster, version: version, answers: bufio.NewReader(cmd.InOrStdin()),
+		questions: cmd.ErrOrStderr()}
 	var errs []error
 	for _, name := range names {
 		if err := o.change(cmd, shared, name, plan); err != nil {
@@ -187,7 +194,8 @@ func warnOfKeys(errOut io.Writer, namespace *corev1.Namespace) error {
 	if err != nil {
 		return err
 	}
-	object := inspect.Object{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Namespace", JSON: gjson.ParseBytes(encoded)}
+	object := inspect.Object{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Namespace",
+		JSON: gjson.ParseBytes(encoded)}
 	for _, f := range inspect.Keys(object, nil) {
 		if f.Reason != inspect.ReasonUnknownValue {
 			fmt.Fprintf(errOut, "Warning: namespace %q: %s\n", namespace.Name, oneLine(f.Err.Error()))

@@ -28,7 +28,8 @@ func (o *namespaceOptions) addFlags(cmd *cobra.Command, all string) {
 
 // names returns the namespaces that the arguments and -n name, or those of the cluster that the flags select, each
 // once.
-func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arguments []string, isWanted func(*corev1.Namespace) bool) ([]string, error) {
+func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arguments []string,
+	isWanted func(*corev1.Namespace) bool) ([]string, error) {
 	selector, err := labels.Parse(o.selector)
 	if err != nil {
 		return nil, usagef("--selector: %w", err)
@@ -42,7 +43,8 @@ func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arg
 	}
 	var selected []string
 	err = eachItem(ctx, cluster, &corev1.NamespaceList{}, func(item runtime.Object) error {
-		if namespace, ok := item.(*corev1.Namespace); ok && !slices.Contains(neverEnrolled, namespace.Name) && isWanted(namespace) {
+		if namespace, ok := item.(*corev1.Namespace); ok && !slices.Contains(neverEnrolled, namespace.Name) &&
+			isWanted(namespace) {
 			selected = append(selected, namespace.Name)
 		}
 		return nil

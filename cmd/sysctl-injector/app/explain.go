@@ -108,7 +108,8 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 // rules returns the policies and profiles, and says where they come from.
-func (o *explainOptions) rules(cmd *cobra.Command, asked bool, namespace string) (loaded *source.Snapshot, where string, err error) {
+func (o *explainOptions) rules(cmd *cobra.Command, asked bool, namespace string) (loaded *source.Snapshot, where string,
+	err error) {
 	if loaded, err = o.load(cmd.Context(), cmd.InOrStdin()); err != nil {
 		return nil, "", err
 	}
@@ -145,7 +146,8 @@ func (o *explainOptions) names(rules *policy.Set, args []string) ([]string, erro
 	if o.profile != "" {
 		assignments, ok := rules.Profile(o.profile)
 		if !ok {
-			return nil, usagef("--profile %s: there is no such SysctlProfile; there are %s", o.profile, strings.Join(rules.ProfileNames(), ", "))
+			return nil, usagef("--profile %s: there is no such SysctlProfile; there are %s", o.profile,
+				strings.Join(rules.ProfileNames(), ", "))
 		}
 		for _, a := range assignments {
 			names = append(names, a.Name)

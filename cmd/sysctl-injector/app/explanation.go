@@ -46,8 +46,9 @@ func explain(rules *policy.Set, facts policy.Facts, name string) Explanation {
 	asked := strings.Replace(name, "*", "eth0", 1) // any interface
 	entry, parameter := sysctl.Lookup(asked), sysctl.FindParameter(asked)
 	e := Explanation{
-		Name: name, Known: sysctl.IsKnown(asked), Scope: entry.Scope, SafeSince: entry.SafeSince, NamespacedSince: entry.NamespacedSince,
-		Documentation: parameter.DocumentationURL(), Statements: sysctl.Statements(asked),
+		Name: name, Known: sysctl.IsKnown(asked), Scope: entry.Scope, SafeSince: entry.SafeSince,
+		NamespacedSince: entry.NamespacedSince,
+		Documentation:   parameter.DocumentationURL(), Statements: sysctl.Statements(asked),
 	}
 	if parameter != nil && entry.HostOnly == nil {
 		e.Default, e.Values = parameter.Default, strings.TrimPrefix(parameter.BoundsText(), "takes ")
@@ -55,7 +56,8 @@ func explain(rules *policy.Set, facts policy.Facts, name string) Explanation {
 	if !e.Known && sysctl.FindRemoval(asked) == nil {
 		e.Suggestion = sysctl.Suggest(asked)
 	}
-	for kernel, verdict := range map[v1alpha1.Kernel]*Verdict{v1alpha1.SharedKernel: &e.Shared, v1alpha1.GuestKernel: &e.Guest} {
+	for kernel, verdict := range map[v1alpha1.Kernel]*Verdict{v1alpha1.SharedKernel: &e.Shared,
+		v1alpha1.GuestKernel: &e.Guest} {
 		facts.Kernel = kernel
 		*verdict = judge(rules, facts, entry)
 	}
@@ -95,7 +97,8 @@ func printSentences(out io.Writer, e Explanation) error {
 	if e.Form != "" {
 		line := fmt.Sprintf("An ordinary pod gets it by the form %s", e.Form)
 		if e.SafeSince != "" {
-			line += "; with the strategy native-first, by the form native where every kubelet is of Kubernetes " + e.SafeSince + " or later"
+			line += "; with the strategy native-first, by the form native where every kubelet is of Kubernetes " +
+				e.SafeSince + " or later"
 		}
 		lines = append(lines, line+".")
 	}
@@ -131,7 +134,8 @@ func printExplanations(out io.Writer, explanations []Explanation) error {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "NAME\tSCOPE\tSHARED KERNEL\tGUEST KERNEL\tDEFAULT\tVALUES\tSAFE SINCE\tNAMESPACED SINCE")
 	for _, e := range explanations {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Scope, e.Shared, e.Guest, e.defaultCell(), e.valuesCell(), e.safeCell(), e.namespacedCell())
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Scope, e.Shared, e.Guest, e.defaultCell(),
+			e.valuesCell(), e.safeCell(), e.namespacedCell())
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -140,7 +144,8 @@ func printExplanations(out io.Writer, explanations []Explanation) error {
 		if e.Shared.Message == "" || len(explanations) > maxExplained {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "\nOn a shared kernel, %s %s.\n", e.Name, strings.TrimSuffix(e.Shared.Message, ".")); err != nil {
+		if _, err := fmt.Fprintf(out, "\nOn a shared kernel, %s %s.\n", e.Name,
+			strings.TrimSuffix(e.Shared.Message, ".")); err != nil {
 			return err
 		}
 	}

@@ -23,9 +23,12 @@ type fileOptions struct {
 
 func (o *fileOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&o.files, "filename", "f", nil, "`file`, directory, pattern, URL, or - for standard input (comma-separated or repeated)")
-	flags.StringVarP(&o.kustomization, "kustomize", "k", "", "`directory` with a kustomization, which is built first; in place of -f")
-	flags.BoolVar(&o.strict, "strict", false, "fail on files that are no Kubernetes objects, and on keys that cannot be decided on, instead of skipping them")
+	flags.StringSliceVarP(&o.files, "filename", "f", nil,
+		"`file`, directory, pattern, URL, or - for standard input (comma-separated or repeated)")
+	flags.StringVarP(&o.kustomization, "kustomize", "k", "",
+		"`directory` with a kustomization, which is built first; in place of -f")
+	flags.BoolVar(&o.strict, "strict", false,
+		"fail on files that are no Kubernetes objects, and on keys that cannot be decided on, instead of skipping them")
 	flags.StringArrayVar(&o.templatePaths, "template-path", nil,
 		"where a custom resource keeps its pod template, as KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template (repeatable)")
 	if err := cmd.MarkFlagFilename("filename", "yaml", "yml", "json"); err != nil {
@@ -41,7 +44,8 @@ func (o *fileOptions) areNamed() bool { return len(o.files) > 0 || o.kustomizati
 
 // fromFiles reports whether each manifest is in a file, which can be written.
 func (o *fileOptions) fromFiles(arguments []string) bool {
-	return o.kustomization == "" && !slices.ContainsFunc(slices.Concat(o.files, arguments), func(name string) bool { return name == "-" || isAddress(name) })
+	return o.kustomization == "" && !slices.ContainsFunc(slices.Concat(o.files, arguments),
+		func(name string) bool { return name == "-" || isAddress(name) })
 }
 
 // readManifests reads the manifests that the flags and the arguments name.

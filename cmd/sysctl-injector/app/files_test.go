@@ -20,7 +20,8 @@ func named(name string) string {
 func TestFilesAsWithKubectl(t *testing.T) {
 	folder := t.TempDir()
 	for name, content := range map[string]string{
-		"a.yaml": named("a"), "b.yaml": named("b"), "c.json": `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c"}, "spec": {}}`,
+		"a.yaml": named("a"), "b.yaml": named("b"),
+		"c.json":                  `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c"}, "spec": {}}`,
 		"base/kustomization.yaml": "namePrefix: of-\nresources: [pod.yaml]\n", "base/pod.yaml": named("kustomization"),
 	} {
 		path := filepath.Join(folder, name)
@@ -50,9 +51,12 @@ func TestFilesAsWithKubectl(t *testing.T) {
 		{"arguments after a flag", []string{"-f", b, a}, []string{"b", "a"}, ""},
 		{"an address", []string{"-f", server.URL + "/pod.yaml"}, []string{"far"}, ""},
 		{"a kustomization", []string{"-k", in("base")}, []string{"of-kustomization"}, ""},
-		{"an address that leads nowhere", []string{"-f", server.URL + "/none.yaml"}, nil, "error: -f: read " + server.URL + "/none.yaml: the server answers 404 Not Found\n"},
-		{"a pattern that matches nothing", []string{"-f", in("*.txt")}, nil, "error: -f: \"" + in("*.txt") + "\" matches no file\n"},
-		{"a policy that is not there", []string{"-f", a, "--policy", "none.yaml"}, nil, "error: --policy: the path \"none.yaml\" does not exist\n"},
+		{"an address that leads nowhere", []string{"-f", server.URL + "/none.yaml"}, nil,
+			"error: -f: read " + server.URL + "/none.yaml: the server answers 404 Not Found\n"},
+		{"a pattern that matches nothing", []string{"-f", in("*.txt")}, nil,
+			"error: -f: \"" + in("*.txt") + "\" matches no file\n"},
+		{"a policy that is not there", []string{"-f", a, "--policy", "none.yaml"}, nil,
+			"error: --policy: the path \"none.yaml\" does not exist\n"},
 		{"a file that is not there", []string{"none.yaml"}, nil, "error: the path \"none.yaml\" does not exist\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,7 +77,8 @@ func TestFilesAsWithKubectl(t *testing.T) {
 			}
 		})
 	}
-	if code, _, errOut := run(t, "", "convert", "--in-place", "-k", in("base")); code != 2 || !strings.HasPrefix(errOut, "error: --in-place writes the files: ") {
+	if code, _, errOut := run(t, "", "convert", "--in-place", "-k", in("base")); code != 2 ||
+		!strings.HasPrefix(errOut, "error: --in-place writes the files: ") {
 		t.Errorf("exit code %d: %s", code, errOut)
 	}
 }

@@ -74,8 +74,9 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s: %s\n", f.name, nameOf(t), oneLine(warning))
 			}
 			if t.ByShape && len(outcome.Operations) > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s: this kind is not known; the pod template was found by its shape. Check that the pods "+
-					"get its annotations and init containers\n", f.name, nameOf(t))
+				fmt.Fprintf(cmd.ErrOrStderr(),
+					"Warning: %s: %s: this kind is not known; the pod template was found by its shape. Check that the pods "+
+						"get its annotations and init containers\n", f.name, nameOf(t))
 			}
 			if err == nil {
 				done = append(done, fmt.Sprintf("%s: %s: %s", f.name, nameOf(t), whatWasDone(outcome)))

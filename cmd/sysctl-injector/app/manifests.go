@@ -142,7 +142,8 @@ func errorsIn(f file, err error) (errs []error) {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == errors.Join(joined.Unwrap()...).Error() { //nolint:errorlint // itself, not what it wraps
+	if joined, ok := err.(interface{ Unwrap() []error }); ok &&
+		err.Error() == errors.Join(joined.Unwrap()...).Error() { //nolint:errorlint // itself, not what it wraps
 		for _, one := range joined.Unwrap() {
 			errs = append(errs, errorsIn(f, one)...)
 		}

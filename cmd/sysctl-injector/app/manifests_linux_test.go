@@ -64,7 +64,8 @@ func (endless) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestStandardInputHasALimit(t *testing.T) {
 	var errOut bytes.Buffer
 	code := Run([]string{"inject", "-f", "-"}, endless{}, io.Discard, &errOut)
-	if want := "error: -f: read standard input: larger than the limit of 67108864 bytes\n"; code != 1 || errOut.String() != want {
+	if want := "error: -f: read standard input: larger than the limit of 67108864 bytes\n"; code != 1 ||
+		errOut.String() != want {
 		t.Errorf("got %d, %q", code, errOut.String())
 	}
 }

@@ -19,15 +19,18 @@ type objectOptions struct {
 func (o *objectOptions) addFlags(cmd *cobra.Command) {
 	o.addPolicyFlag(cmd)
 	o.addProfileFlag(cmd)
-	cmd.Flags().StringSliceVar(&o.runtimeClasses, "runtime-class", nil, "`file`, directory or URL with RuntimeClass objects (repeatable)")
+	cmd.Flags().StringSliceVar(&o.runtimeClasses, "runtime-class", nil,
+		"`file`, directory or URL with RuntimeClass objects (repeatable)")
 }
 
 func (o *objectOptions) addPolicyFlag(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&o.policies, "policy", nil, "`file`, directory or URL with SysctlPolicy objects, instead of the built-in default policy (repeatable)")
+	cmd.Flags().StringSliceVar(&o.policies, "policy", nil,
+		"`file`, directory or URL with SysctlPolicy objects, instead of the built-in default policy (repeatable)")
 }
 
 func (o *objectOptions) addProfileFlag(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&o.profiles, "profile", nil, "`file`, directory or URL with SysctlProfile objects, besides the built-in ones (repeatable)")
+	cmd.Flags().StringSliceVar(&o.profiles, "profile", nil,
+		"`file`, directory or URL with SysctlProfile objects, besides the built-in ones (repeatable)")
 }
 
 // load reads the files.

@@ -20,11 +20,15 @@ func TestReadyz(t *testing.T) {
 		code        int
 		body        string
 	}{
-		{"says no more than ok", "", []check{{name: "a", ready: fine, state: says("a state", false)}}, http.StatusOK, "ok\n"},
-		{"lists everything when asked", "?verbose", []check{{name: "a", ready: fine, state: says("all is well", true)}, {name: "b", ready: fine, state: says("", true)}},
+		{"says no more than ok", "", []check{{name: "a", ready: fine, state: says("a state", false)}},
+			http.StatusOK, "ok\n"},
+		{"lists everything when asked", "?verbose", []check{{name: "a", ready: fine, state: says("all is well", true)},
+			{name: "b", ready: fine, state: says("", true)}},
 			http.StatusOK, "[+]a ok\n[+]all is well\n[+]b ok\n"},
-		{"is ready whatever it remarks", "?verbose", []check{{state: says("a state", false)}}, http.StatusOK, "[!]a state\n"},
-		{"lists everything when not ready", "", []check{{name: "a", ready: broken, state: says("a state", false)}, {name: "b", ready: fine}},
+		{"is ready whatever it remarks", "?verbose", []check{{state: says("a state", false)}}, http.StatusOK,
+			"[!]a state\n"},
+		{"lists everything when not ready", "", []check{{name: "a", ready: broken, state: says("a state", false)},
+			{name: "b", ready: fine}},
 			http.StatusServiceUnavailable, "[-]a: the reason\n[!]a state\n[+]b ok\n"},
 	}
 	for _, test := range tests {

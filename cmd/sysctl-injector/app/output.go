@@ -29,14 +29,16 @@ func addOutputFlag(cmd *cobra.Command, value *string, byDefault string, formats 
 
 // addBackendFlag adds the flag that names what the cluster admits pods by.
 func addBackendFlag(cmd *cobra.Command, value *string, name string) {
-	addChoiceFlag(cmd, value, name, "", "what the cluster admits pods by", string(grants.ValidatingAdmissionPolicy), grants.Backends()...)
+	addChoiceFlag(cmd, value, name, "", "what the cluster admits pods by", string(grants.ValidatingAdmissionPolicy),
+		grants.Backends()...)
 }
 
 // addChoiceFlag adds a flag that takes one of a few words, and their completion.
 func addChoiceFlag(cmd *cobra.Command, value *string, name, shorthand, usage, byDefault string, words ...string) {
 	*value = byDefault
 	cmd.Flags().VarP(&choice{value: value, allowed: words}, name, shorthand, usage+": "+strings.Join(words, ", "))
-	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words,
+		cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // only when the flag does not exist
 	}
 }

@@ -9,7 +9,8 @@ type readiness struct {
 }
 
 func newReadiness(checks []check) readiness {
-	return readiness{checks, prometheus.NewDesc("sysctl_injector_ready", "1 when a check of /readyz is passed, 0 when it is not.", []string{"check"}, nil)}
+	return readiness{checks, prometheus.NewDesc("sysctl_injector_ready",
+		"1 when a check of /readyz is passed, 0 when it is not.", []string{"check"}, nil)}
 }
 
 // Describe implements prometheus.Collector.

@@ -46,7 +46,8 @@ installed in.`,
 	flags.StringVar(&o.config.KubernetesVersion, "kubernetes-version", "",
 		"version of the cluster's API servers, 1.31 or later (default: the newest that is known)")
 	flags.StringVar(&o.image, "init-image", form.DefaultImage(), "image of the injected container")
-	flags.StringSliceVar(&o.previousImages, "previous-init-image", nil, "image that injected pods may still have (repeatable)")
+	flags.StringSliceVar(&o.previousImages, "previous-init-image", nil,
+		"image that injected pods may still have (repeatable)")
 	flags.StringSliceVar(&o.config.GuestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
 	flags.StringSliceVar(&o.config.KubeletSysctls, "kubelet-sysctls", nil,

@@ -31,11 +31,15 @@ func TestRenderGuard(t *testing.T) {
 		has, hasNot []string
 		errOut      string
 	}{
-		{"for the newest version", nil, exitDone, []string{"net.ipv4.tcp_notsent_lowat", "+ variables.hostProbesAndHostLifecycle"}, nil, ""},
-		{"for a version as an API server reports it", []string{"--kubernetes-version", "v1.33.5-eks-1a2b3c", "-o", "yaml"}, exitDone,
-			[]string{"net.ipv4.tcp_rmem"}, []string{"net.ipv4.tcp_notsent_lowat", "+ variables.hostProbesAndHostLifecycle"}, ""},
+		{"for the newest version", nil, exitDone, []string{"net.ipv4.tcp_notsent_lowat",
+			"+ variables.hostProbesAndHostLifecycle"}, nil, ""},
+		{"for a version as an API server reports it", []string{"--kubernetes-version", "v1.33.5-eks-1a2b3c", "-o",
+			"yaml"}, exitDone,
+			[]string{"net.ipv4.tcp_rmem"}, []string{"net.ipv4.tcp_notsent_lowat",
+				"+ variables.hostProbesAndHostLifecycle"}, ""},
 		{"with two images and no guest handlers",
-			[]string{"--init-image", "example.com/busybox:2", "--previous-init-image", "example.com/busybox:1", "--guest-handlers", ""}, exitDone,
+			[]string{"--init-image", "example.com/busybox:2", "--previous-init-image", "example.com/busybox:1",
+				"--guest-handlers", ""}, exitDone,
 			[]string{`'["example.com/busybox:2","example.com/busybox:1"]'`}, []string{"kata"}, ""},
 		{"not for a version that is too old", []string{"--kubernetes-version", "1.30"}, exitUsage, nil, nil,
 			`error: KubernetesVersion: Invalid value: "1.30": the oldest version that the guard is for is 1.31` + "\n" +
@@ -68,7 +72,8 @@ func TestRenderMutatingPolicy(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, errOut)
 	}
 	for _, text := range []string{
-		"kind: MutatingAdmissionPolicy\n", "kind: MutatingAdmissionPolicyBinding\n", "kind: ValidatingAdmissionPolicy\n", `"example.com/busybox:2"`, `"rabbitmq":`,
+		"kind: MutatingAdmissionPolicy\n", "kind: MutatingAdmissionPolicyBinding\n",
+		"kind: ValidatingAdmissionPolicy\n", `"example.com/busybox:2"`, `"rabbitmq":`,
 	} {
 		if !strings.Contains(out, text) {
 			t.Errorf("lacks %s", text)

@@ -51,8 +51,9 @@ func (o *renderMutatingPolicyOptions) run(cmd *cobra.Command) error {
 	}
 	policies, profiles := loaded.Objects()
 	objects, err := mutating.Render(mutating.Config{
-		Config: container, PullSecrets: o.pullSecrets, GuestHandlers: o.guestHandlers, KubernetesVersion: o.kubernetesVersion,
-		Version: buildVersion(), Policies: policies, Profiles: profiles,
+		Config: container, PullSecrets: o.pullSecrets, GuestHandlers: o.guestHandlers,
+		KubernetesVersion: o.kubernetesVersion,
+		Version:           buildVersion(), Policies: policies, Profiles: profiles,
 	})
 	if err != nil {
 		return usageError{err}

@@ -62,17 +62,22 @@ enrolled, and grants are not applied.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&o.standalone, "standalone", false, "run without a cluster")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; in a pod, not needed")
-	flags.StringVar(&o.namespace, "namespace", "", "the server's own namespace, with the Lease by which several servers choose one that writes (needed where several run) and with its Certificate or Secret")
+	flags.StringVar(&o.namespace, "namespace", "",
+		"the server's own namespace, with the Lease by which several servers choose one that writes (needed where several run) and with its Certificate or Secret")
 	modes := []string{string(cluster.GenerateGrants), string(cluster.RequireGrants)}
-	addChoiceFlag(cmd, &o.grants, "grants", "", "what to do about the grants that a pod needs: apply them, or reject a pod without them", modes[0], modes...)
+	addChoiceFlag(cmd, &o.grants, "grants", "",
+		"what to do about the grants that a pod needs: apply them, or reject a pod without them", modes[0], modes...)
 	addBackendFlag(cmd, &o.backend, "grants-backend")
 	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour, "how long a grant that no live pod uses is kept")
 	limits := grants.DefaultLimits()
-	flags.IntVar(&o.grantLimits.Names, "grants-max-sysctls", limits.Names, "how many different sysctls may be granted in one namespace")
-	flags.IntVar(&o.grantLimits.PerMinute, "grants-max-per-minute", limits.PerMinute, "how many grants may be new in one namespace in a minute, by one server")
+	flags.IntVar(&o.grantLimits.Names, "grants-max-sysctls", limits.Names,
+		"how many different sysctls may be granted in one namespace")
+	flags.IntVar(&o.grantLimits.PerMinute, "grants-max-per-minute", limits.PerMinute,
+		"how many grants may be new in one namespace in a minute, by one server")
 	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
 	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080", "address of /livez, /readyz and /metrics (HTTP)")
-	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second, "how long to go on after a signal to stop, while those who send requests learn of it")
+	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second,
+		"how long to go on after a signal to stop, while those who send requests learn of it")
 	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
 	return cmd
 }
@@ -97,7 +102,8 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	config := admission.Config{Injector: injector, BodyBytes: bodyBytes(limitMemory(log)), Metrics: admission.NewMetrics(registry), Log: log}
+	config := admission.Config{Injector: injector, BodyBytes: bodyBytes(limitMemory(log)),
+		Metrics: admission.NewMetrics(registry), Log: log}
 	known, err := o.facts(cmd, rest, registry, &config)
 	if err != nil {
 		return err
@@ -162,7 +168,8 @@ func (o *serveOptions) version(rest *rest.Config, log *slog.Logger) (*cluster.Ve
 }
 
 // facts fills in where the decisions get their facts and rules from: files, or a cluster, which it returns.
-func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *prometheus.Registry, config *admission.Config) (*cluster.Cluster, error) {
+func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *prometheus.Registry,
+	config *admission.Config) (*cluster.Cluster, error) {
 	if rest == nil {
 		objects, err := o.load(cmd.Context(), cmd.InOrStdin())
 		if err != nil {
@@ -172,7 +179,8 @@ func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *pr
 		return nil, nil
 	}
 	known, err := cluster.New(cluster.Config{
-		REST: rest, LeaderElectionNamespace: o.namespace, Grants: cluster.GrantMode(o.grants), Backend: grants.Backend(o.backend),
+		REST: rest, LeaderElectionNamespace: o.namespace, Grants: cluster.GrantMode(o.grants),
+		Backend:  grants.Backend(o.backend),
 		Limits:   o.grantLimits,
 		Registry: registry, Log: config.Log,
 	})
@@ -193,7 +201,8 @@ type component struct {
 }
 
 // serve runs the webhook and its components until ctx ends or one of them fails.
-func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, served tlsMaterial, components []component, registry *prometheus.Registry, log *slog.Logger) error {
+func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, served tlsMaterial,
+	components []component, registry *prometheus.Registry, log *slog.Logger) error {
 	webhook, err := net.Listen("tcp", o.bindAddress)
 	if err != nil {
 		return fmt.Errorf("--bind-address: %w", err)
@@ -202,14 +211,16 @@ func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, se
 	if err != nil {
 		return errors.Join(fmt.Errorf("--observe-bind-address: %w", err), webhook.Close())
 	}
-	log.Info("Serving", "webhook", webhook.Addr().String(), "observe", observe.Addr().String(), "version", buildVersion(), "standalone", o.standalone)
+	log.Info("Serving", "webhook", webhook.Addr().String(), "observe", observe.Addr().String(), "version",
+		buildVersion(), "standalone", o.standalone)
 	group, ctx := errgroup.WithContext(ctx)
 	// The components stop after the webhook, which still answers requests while it drains.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		defer end()
 		return admission.Serve(ctx, admission.ServerConfig{
-			Listener: webhook, GetCertificate: served.certificate, GetClientCAs: served.clientCAs, Handler: handler, Workloads: handler.Workloads(), ShutdownDelay: o.shutdownDelay, Log: log,
+			Listener: webhook, GetCertificate: served.certificate, GetClientCAs: served.clientCAs, Handler: handler,
+			Workloads: handler.Workloads(), ShutdownDelay: o.shutdownDelay, Log: log,
 		})
 	})
 	checks := []check{{name: "shutdown", ready: func() error { return context.Cause(ctx) }}}

@@ -42,7 +42,8 @@ func certificate(t *testing.T) (options []string, roots *x509.CertPool) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for name, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: encoded}, "tls.key": {Type: "PRIVATE KEY", Bytes: encodedKey}} {
+	for name, block := range map[string]*pem.Block{"tls.crt": {Type: "CERTIFICATE", Bytes: encoded},
+		"tls.key": {Type: "PRIVATE KEY", Bytes: encodedKey}} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +54,8 @@ func certificate(t *testing.T) (options []string, roots *x509.CertPool) {
 	}
 	roots = x509.NewCertPool()
 	roots.AddCert(parsed)
-	return []string{"--tls-cert-file", filepath.Join(dir, "tls.crt"), "--tls-private-key-file", filepath.Join(dir, "tls.key")}, roots
+	return []string{"--tls-cert-file", filepath.Join(dir, "tls.crt"), "--tls-private-key-file",
+		filepath.Join(dir, "tls.key")}, roots
 }
 
 // A server without a cluster does all of its work: it says when it is ready, decides, counts, and stops at a signal.
@@ -62,7 +64,8 @@ func TestServeStandalone(t *testing.T) {
 	logged, log := io.Pipe()
 	command := newCommand(strings.NewReader(""), io.Discard, log)
 	command.SetArgs(append([]string{
-		"serve", "--standalone", "--bind-address", "127.0.0.1:0", "--observe-bind-address", "127.0.0.1:0", "--shutdown-delay", "0", "--init-image", "mirror.example/busybox:1",
+		"serve", "--standalone", "--bind-address", "127.0.0.1:0", "--observe-bind-address", "127.0.0.1:0",
+		"--shutdown-delay", "0", "--init-image", "mirror.example/busybox:1",
 	}, options...))
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -107,10 +110,12 @@ func TestServeStandalone(t *testing.T) {
 	if err := json.NewDecoder(response.Body).Decode(&review); err != nil {
 		t.Fatal(err)
 	}
-	if patch := string(review.Response.Patch); !review.Response.Allowed || !strings.Contains(patch, "mirror.example/busybox:1") || !strings.Contains(patch, "net.core.somaxconn>=") {
+	if patch := string(review.Response.Patch); !review.Response.Allowed ||
+		!strings.Contains(patch, "mirror.example/busybox:1") || !strings.Contains(patch, "net.core.somaxconn>=") {
 		t.Errorf("allowed %v, patch %s", review.Response.Allowed, patch)
 	}
-	if _, metrics := get(t, "http://"+addresses.Observe+"/metrics"); !strings.Contains(metrics, `sysctl_injector_admission_requests_total{reason="Injected"} 1`) {
+	if _, metrics := get(t, "http://"+addresses.Observe+"/metrics"); !strings.Contains(metrics,
+		`sysctl_injector_admission_requests_total{reason="Injected"} 1`) {
 		t.Errorf("the request was not counted:\n%s", metrics)
 	}
 	if status, _ := get(t, "http://"+addresses.Observe+"/livez"); status != http.StatusOK {
@@ -157,7 +162,8 @@ func TestServeUsage(t *testing.T) {
 			"error: --cert-source=self-managed and --certificate need --namespace, the server's own\nSee 'sysctl-injector serve --help'.\n"},
 		{"makes no certificate where cert-manager does", []string{"--cert-source=self-managed", "--certificate=x"}, 2,
 			"error: --certificate is for --cert-source=files: with self-managed there is no cert-manager Certificate\nSee 'sysctl-injector serve --help'.\n"},
-		{"says which address it cannot have", []string{"--standalone", "--bind-address", "127.0.0.1:-1"}, 1, "error: --bind-address: listen tcp: address -1: invalid port\n"},
+		{"says which address it cannot have", []string{"--standalone", "--bind-address", "127.0.0.1:-1"}, 1,
+			"error: --bind-address: listen tcp: address -1: invalid port\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -61,7 +61,8 @@ cluster still has an Event about, which is an hour by default. A pod that a pers
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.scopeOptions.addFlags(cmd, "pods")
-	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "after the list, print each change, until the command is interrupted")
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false,
+		"after the list, print each change, until the command is interrupted")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputWide, outputJSON)
 	return cmd
 }
@@ -80,7 +81,8 @@ func (o *statusOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	look := &statusReader{
-		cluster: cluster, namespace: namespace, workloads: selector, pods: selector.Add(*injected), progress: progressOn(cmd.ErrOrStderr()),
+		cluster: cluster, namespace: namespace, workloads: selector, pods: selector.Add(*injected),
+		progress: progressOn(cmd.ErrOrStderr()),
 	}
 	printer := newStatusPrinter(cmd.OutOrStdout(), o.output, o.allNamespaces)
 	if o.watch {

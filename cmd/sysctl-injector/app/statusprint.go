@@ -85,7 +85,8 @@ func (p *statusPrinter) messages(pods []status.Pod) string {
 	var text strings.Builder
 	for _, pod := range pods {
 		if pod.Message != "" {
-			wrap(&text, "  ", oneLine(fmt.Sprintf("%s/%s: %s", pod.Namespace, pod.Name, strings.TrimSpace(pod.Message))), p.width)
+			wrap(&text, "  ", oneLine(fmt.Sprintf("%s/%s: %s", pod.Namespace, pod.Name,
+				strings.TrimSpace(pod.Message))), p.width)
 		}
 	}
 	return text.String()

@@ -100,7 +100,8 @@ func (r *statusReader) changes(ctx context.Context, printer *statusPrinter, seen
 }
 
 // changed prints one change.
-func (r *statusReader) changed(ctx context.Context, printer *statusPrinter, seen map[types.UID]string, event watch.Event) error {
+func (r *statusReader) changed(ctx context.Context, printer *statusPrinter, seen map[types.UID]string,
+	event watch.Event) error {
 	if event.Type == watch.Error {
 		err := apierrors.FromObject(event.Object)
 		if apierrors.IsGone(err) || apierrors.IsResourceExpired(err) {
@@ -151,10 +152,13 @@ func (r *statusReader) findOwner(ctx context.Context, pod *status.Pod) {
 }
 
 // watch returns the changes of objects since a version. It survives a lost connection.
-func (r *statusReader) watch(ctx context.Context, since string, list func() client.ObjectList, matching labels.Selector, with fields.Selector) (<-chan watch.Event, error) {
-	watcher, err := watchtools.NewRetryWatcherWithContext(ctx, since, watchFunc(func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-		return r.cluster.Watch(ctx, list(), &client.ListOptions{Namespace: r.namespace, LabelSelector: matching, FieldSelector: with, Raw: &options})
-	}))
+func (r *statusReader) watch(ctx context.Context, since string, list func() client.ObjectList, matching labels.Selector,
+	with fields.Selector) (<-chan watch.Event, error) {
+	watcher, err := watchtools.NewRetryWatcherWithContext(ctx, since,
+		watchFunc(func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return r.cluster.Watch(ctx, list(), &client.ListOptions{Namespace: r.namespace, LabelSelector: matching,
+				FieldSelector: with, Raw: &options})
+		}))
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}

@@ -80,7 +80,8 @@ func TestNoCommandSendsEscapesOfAFileToATerminal(t *testing.T) {
 		{"explain", "\x1b[2J"},
 		{"\x1b[2J"},
 	} {
-		for _, in := range []string{hostile, strings.ReplaceAll(hostile, "\x7f", ""), rejected, "kind: \x1b[2J", "\"a\\e[2J\": 1\n\"a\\e[2J\": 1\n"} {
+		for _, in := range []string{hostile, strings.ReplaceAll(hostile, "\x7f", ""), rejected, "kind: \x1b[2J",
+			"\"a\\e[2J\": 1\n\"a\\e[2J\": 1\n"} {
 			got := shown(t, in, args...)
 			for _, color := range []string{red, green, cyan, reset} {
 				got = strings.ReplaceAll(got, color, "")
@@ -103,7 +104,8 @@ func TestATerminalShowsWhatIsEscaped(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 	t.Setenv("TERM", "xterm")
-	if got := shown(t, hostile[:strings.Index(hostile, "    #")]+"spec: {}\n", "inject", "-f", "-", "-o", "diff"); !strings.Contains(got, green+"+  labels:") {
+	if got := shown(t, hostile[:strings.Index(hostile, "    #")]+"spec: {}\n", "inject", "-f", "-", "-o",
+		"diff"); !strings.Contains(got, green+"+  labels:") {
 		t.Errorf("no colors in\n%q", got)
 	}
 }

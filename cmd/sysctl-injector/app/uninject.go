@@ -36,7 +36,8 @@ Pull secrets stay, unless --init-image-pull-secret names them.`,
 	}
 	o.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil, "name of a Secret for pulling the image, to be removed too (repeatable)")
+	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil,
+		"name of a Secret for pulling the image, to be removed too (repeatable)")
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not say what was done with each workload")
 	return cmd

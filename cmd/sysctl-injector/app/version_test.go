@@ -22,7 +22,8 @@ func TestVersionOfASilentCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errOut := run(t, "", "version", "--kubeconfig", kubeconfig)
-	if code != 1 || !strings.HasPrefix(out, "sysctl-injector ") || !strings.Contains(errOut, "Timeout") && !strings.Contains(errOut, "deadline") {
+	if code != 1 || !strings.HasPrefix(out, "sysctl-injector ") || !strings.Contains(errOut, "Timeout") &&
+		!strings.Contains(errOut, "deadline") {
 		t.Errorf("exit code %d, output %q, error %q", code, out, errOut)
 	}
 }

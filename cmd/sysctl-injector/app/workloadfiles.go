@@ -105,7 +105,8 @@ func (w *workloads) find(o manifest.Object) []workload.Location {
 func (w *workloads) inspect(o manifest.Object) (warnings []string, err error) {
 	places := w.find(o)
 	var errs []error
-	for _, f := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind, JSON: gjson.ParseBytes(o.JSON)}, places) {
+	for _, f := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind,
+		JSON: gjson.ParseBytes(o.JSON)}, places) {
 		text := fmt.Sprintf("line %d: %s %q: %s: %s", o.LineOf(f.Path), o.Kind, o.Name, f.Reason, f.Err)
 		if !f.Warning {
 			errs = append(errs, errors.New(text))
@@ -132,7 +133,8 @@ func (w *workloads) inspect(o manifest.Object) (warnings []string, err error) {
 func (w *workloads) supposed(o manifest.Object, f inspect.Finding) (rejection string, never bool) {
 	key := f.Path[len(f.Path)-1]
 	value := workload.At(gjson.ParseBytes(o.JSON), f.Path).String()
-	text, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}, "spec": map[string]any{}})
+	text, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}},
+		"spec": map[string]any{}})
 	if err != nil {
 		return err.Error(), true
 	}
@@ -175,13 +177,16 @@ func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, e
 	}
 	if isParameterized(t, p) {
 		w.undecided++
-		return p, injection.Outcome{Reason: reasonParameterized, Warnings: []string{"its annotation holds a parameter of the Template: " +
-			"put what `oc process` prints through this command instead"}}, nil
+		return p, injection.Outcome{Reason: reasonParameterized,
+			Warnings: []string{"its annotation holds a parameter of the Template: " +
+				"put what `oc process` prints through this command instead"}}, nil
 	}
 	outcome := w.injector.Inject(p, target, w.objects.Rules())
 	if len(outcome.Sysctls) > 0 && !w.objects.IsOptedIn(target.Namespace) {
-		outcome.Warnings = append(outcome.Warnings, fmt.Sprintf("%s: its namespace %q is in the files, without the label %s=%s, so the webhook does not act "+
-			"there: the pod would start without its sysctls", admission.ReasonNamespaceNotEnabled, target.Namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled))
+		outcome.Warnings = append(outcome.Warnings,
+			fmt.Sprintf("%s: its namespace %q is in the files, without the label %s=%s, so the webhook does not act "+
+				"there: the pod would start without its sysctls", admission.ReasonNamespaceNotEnabled, target.Namespace,
+				v1alpha1.InjectLabel, v1alpha1.InjectEnabled))
 	}
 	if outcome.IsDenied() {
 		return p, outcome, errors.New(strings.ReplaceAll(outcome.Message(), "\n", "\n  "))
@@ -197,5 +202,6 @@ const reasonParameterized = "Parameterized"
 func isParameterized(t manifest.Template, p *pod.Pod) bool {
 	group, _, _ := strings.Cut(t.APIVersion, "/")
 	return t.Kind == "Template" && group == "template.openshift.io" &&
-		slices.ContainsFunc(slices.Collect(maps.Values(p.Annotations)), func(value string) bool { return strings.Contains(value, "${") })
+		slices.ContainsFunc(slices.Collect(maps.Values(p.Annotations)),
+			func(value string) bool { return strings.Contains(value, "${") })
 }

@@ -78,20 +78,23 @@ func listAll(ctx context.Context, cluster client.Client, into client.ObjectList,
 }
 
 // eachItem calls do for each object of a list, and keeps no more than two pages of it at a time.
-func eachItem(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error, options ...client.ListOption) error {
+func eachItem(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error,
+	options ...client.ListOption) error {
 	_, err := eachItemSince(ctx, cluster, empty, do, options...)
 	return err
 }
 
 // eachItemSince does what eachItem does, and returns the version of the list, from which a watch reports changes.
-func eachItemSince(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error, options ...client.ListOption,
+func eachItemSince(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error,
+	options ...client.ListOption,
 ) (version string, err error) {
 	pages := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {
 		list, ok := empty.DeepCopyObject().(client.ObjectList)
 		if !ok {
 			return nil, fmt.Errorf("%T is no list", empty)
 		}
-		err := cluster.List(ctx, list, append(slices.Clip(options), client.Limit(page.Limit), client.Continue(page.Continue))...)
+		err := cluster.List(ctx, list, append(slices.Clip(options), client.Limit(page.Limit),
+			client.Continue(page.Continue))...)
 		version = list.GetResourceVersion()
 		return list, err
 	})

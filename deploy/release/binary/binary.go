@@ -29,7 +29,8 @@ func (c Config) Build(ctx context.Context, path string) error {
 	if !versions.MatchString(c.Version) {
 		return fmt.Errorf("the version %q is none that an image can be tagged with: it must match %s", c.Version, versions)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags(c.Version)...), "-o", path, command)...) //nolint:gosec // the version is checked
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags(c.Version)...), "-o", path,
+		command)...) //nolint:gosec // the version is checked
 	cmd.Dir = c.Source
 	cmd.Env = append(os.Environ(), environment(c.Platform)...)
 	if output, err := cmd.CombinedOutput(); err != nil {

@@ -60,7 +60,8 @@ func (c Config) Index(binaries ...Binary) (v1.ImageIndex, error) {
 		if err != nil {
 			return nil, fmt.Errorf("build the image for %s: %w", binary.Platform, err)
 		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: &binary.Platform}})
+		index = mutate.AppendManifests(index,
+			mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: &binary.Platform}})
 	}
 	return mutate.Annotations(index, c.labels()).(v1.ImageIndex), nil
 }
@@ -83,7 +84,8 @@ func (c Config) image(binary Binary) (v1.Image, error) {
 		return nil, err
 	}
 	if limit := cmp.Or(c.limit, limit); size > limit {
-		return nil, fmt.Errorf("it is %d bytes, compressed, and may be no more than %d: find out what made it grow", size, limit)
+		return nil, fmt.Errorf("it is %d bytes, compressed, and may be no more than %d: find out what made it grow",
+			size, limit)
 	}
 	created := v1.Time{Time: c.Created}
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
@@ -97,7 +99,8 @@ func (c Config) image(binary Binary) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	image, err = mutate.Append(image, mutate.Addendum{Layer: layer, History: v1.History{Created: created, CreatedBy: "COPY /" + program}})
+	image, err = mutate.Append(image, mutate.Addendum{Layer: layer, History: v1.History{Created: created,
+		CreatedBy: "COPY /" + program}})
 	if err != nil {
 		return nil, err
 	}
@@ -108,5 +111,6 @@ func (c Config) image(binary Binary) (v1.Image, error) {
 func Layer(archive []byte) (v1.Layer, error) {
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(archive)), nil
-	}, tarball.WithMediaType(types.OCILayer), tarball.WithCompressionLevel(gzip.BestCompression), tarball.WithCompressedCaching)
+	}, tarball.WithMediaType(types.OCILayer), tarball.WithCompressionLevel(gzip.BestCompression),
+		tarball.WithCompressedCaching)
 }

@@ -133,7 +133,8 @@ func TestArchiveHoldsAnImageForEachPlatform(t *testing.T) {
 	if err := validate.Index(index); err != nil {
 		t.Error(err)
 	}
-	want := map[string]string{"io.containerd.image.name": "example.com/app:v1.2.3", "org.opencontainers.image.ref.name": "v1.2.3"}
+	want := map[string]string{"io.containerd.image.name": "example.com/app:v1.2.3",
+		"org.opencontainers.image.ref.name": "v1.2.3"}
 	if diff := cmp.Diff(want, annotations); diff != "" {
 		t.Error("the archive's names (-want +got):\n" + diff)
 	}
@@ -182,7 +183,8 @@ func checkImage(t *testing.T, image v1.Image, binary Binary) {
 	content := mutate.Extract(image)
 	defer content.Close()
 	for header, content := range entries(t, content) {
-		if header.Name != "sysctl-injector" || header.Mode != 0o755 || header.Uid != 0 || !bytes.Equal(content, binary.Content) {
+		if header.Name != "sysctl-injector" || header.Mode != 0o755 || header.Uid != 0 ||
+			!bytes.Equal(content, binary.Content) {
 			t.Errorf("the image holds %s, mode %o, user %d, %d bytes", header.Name, header.Mode, header.Uid, len(content))
 		}
 		if !header.ModTime.Equal(config.Created) {
@@ -224,10 +226,13 @@ func TestIndexRejects(t *testing.T) {
 		binary Binary
 		want   string
 	}{
-		{"what is no program", Binary{amd64, []byte("#!/bin/sh")}, "build the image for linux/amd64: read it as an ELF file: "},
+		{"what is no program", Binary{amd64, []byte("#!/bin/sh")},
+			"build the image for linux/amd64: read it as an ELF file: "},
 		{"another machine's program", Binary{arm64, x86}, "it is compiled for EM_X86_64, not for linux/arm64"},
-		{"a program that needs libraries", Binary{amd64, elfFile(t, elf.EM_X86_64, elf.PT_INTERP, elf.PT_LOAD)}, "it is not linked statically"},
-		{"another system", Binary{v1.Platform{OS: "darwin", Architecture: "arm64"}, x86}, "no images are made for darwin/arm64"},
+		{"a program that needs libraries", Binary{amd64, elfFile(t, elf.EM_X86_64, elf.PT_INTERP, elf.PT_LOAD)},
+			"it is not linked statically"},
+		{"another system", Binary{v1.Platform{OS: "darwin", Architecture: "arm64"}, x86},
+			"no images are made for darwin/arm64"},
 		{"what is too big", Binary{amd64, append(x86, noise...)}, "may be no more than 1000: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -257,7 +262,8 @@ func TestDockerfileSaysTheSame(t *testing.T) {
 		t.Error("the Dockerfile's labels (-want +got):\n" + diff)
 	}
 	lines := slices.Collect(strings.Lines(final))
-	for _, want := range []string{"ARG VERSION REVISION", "USER " + user, `ENTRYPOINT ["/` + program + `"]`, "COPY --from=build /" + program + " /" + program} {
+	for _, want := range []string{"ARG VERSION REVISION", "USER " + user, `ENTRYPOINT ["/` + program + `"]`,
+		"COPY --from=build /" + program + " /" + program} {
 		if !slices.Contains(lines, want+"\n") {
 			t.Errorf("the Dockerfile's final stage has no line %q", want)
 		}

@@ -25,8 +25,10 @@ func Write(w io.Writer, binary []byte, version string, created time.Time) error 
 	sum := sha256.Sum256(binary)
 	document := describe(info, version)
 	document.Metadata.Timestamp = created.UTC().Format(time.RFC3339)
-	document.Metadata.Component.Hashes = &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: hex.EncodeToString(sum[:])}}
-	return cyclonedx.NewBOMEncoder(w, cyclonedx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(document, cyclonedx.SpecVersion1_6)
+	document.Metadata.Component.Hashes = &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256,
+		Value: hex.EncodeToString(sum[:])}}
+	return cyclonedx.NewBOMEncoder(w, cyclonedx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(document,
+		cyclonedx.SpecVersion1_6)
 }
 
 func describe(info *debug.BuildInfo, version string) *cyclonedx.BOM {
@@ -34,7 +36,8 @@ func describe(info *debug.BuildInfo, version string) *cyclonedx.BOM {
 	main.Licenses = &cyclonedx.Licenses{{License: &cyclonedx.License{ID: "Apache-2.0"}}}
 
 	// Scanners look the standard library up by this name, and its version without the "go".
-	parts := []cyclonedx.Component{component(cyclonedx.ComponentTypeLibrary, "std", strings.TrimPrefix(info.GoVersion, "go"))}
+	parts := []cyclonedx.Component{component(cyclonedx.ComponentTypeLibrary, "std",
+		strings.TrimPrefix(info.GoVersion, "go"))}
 	for _, module := range info.Deps {
 		if module.Replace != nil {
 			module = module.Replace
@@ -48,7 +51,8 @@ func describe(info *debug.BuildInfo, version string) *cyclonedx.BOM {
 	// The linker's settings: platform, flags.
 	var settings []cyclonedx.Property
 	for _, setting := range info.Settings {
-		settings = append(settings, cyclonedx.Property{Name: "go:build:" + strings.TrimPrefix(setting.Key, "-"), Value: setting.Value})
+		settings = append(settings, cyclonedx.Property{Name: "go:build:" + strings.TrimPrefix(setting.Key, "-"),
+			Value: setting.Value})
 	}
 
 	document := cyclonedx.NewBOM()

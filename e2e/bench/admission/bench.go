@@ -88,7 +88,8 @@ func newBench(ctx context.Context, c *cluster.Cluster, program string, o options
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, cluster: c, client: client, now: webhook, policy: &admissionregistrationv1.MutatingAdmissionPolicy{},
+	b := &bench{options: o, cluster: c, client: client, now: webhook,
+		policy:  &admissionregistrationv1.MutatingAdmissionPolicy{},
 		binding: &admissionregistrationv1.MutatingAdmissionPolicyBinding{}}
 	first, second, _ := bytes.Cut(policyYAML, []byte("\n---\n"))
 	if err := errors.Join(yaml.UnmarshalStrict(first, b.policy), yaml.UnmarshalStrict(second, b.binding)); err != nil {

@@ -127,8 +127,10 @@ func (b *bench) copies() report.Table {
 		"kubelet's wait"}}
 	for _, kind := range b.kinds[mains:] {
 		table.Add(kind.name,
-			milliseconds(median(kind.timelines, func(t timeline) time.Duration { return t.init.creation.end.Sub(t.init.creation.begin) })),
-			milliseconds(median(kind.timelines, func(t timeline) time.Duration { return t.init.exited.Sub(t.init.start.begin) })),
+			milliseconds(median(kind.timelines,
+				func(t timeline) time.Duration { return t.init.creation.end.Sub(t.init.creation.begin) })),
+			milliseconds(median(kind.timelines,
+				func(t timeline) time.Duration { return t.init.exited.Sub(t.init.start.begin) })),
 			milliseconds(median(kind.timelines, timeline.work)), ratio(kind, b.kinds[mains], timeline.work),
 			milliseconds(median(kind.timelines, func(t timeline) time.Duration { return t.sandbox.begin.Sub(t.seen) })),
 			milliseconds(median(kind.timelines, timeline.wait)))

@@ -31,7 +31,8 @@ func (s *story) rejected(ctx context.Context, words string, args ...string) erro
 	s.Command(shown(args))
 	output, err := s.output(ctx, args...)
 	if err == nil || !strings.Contains(output, words) {
-		return fmt.Errorf("%s: want an error that says %q, and it is %w with: %s", strings.Join(shown(args), " "), words, err, output)
+		return fmt.Errorf("%s: want an error that says %q, and it is %w with: %s", strings.Join(shown(args), " "),
+			words, err, output)
 	}
 	s.Problem(output)
 	return nil

@@ -52,7 +52,8 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}
 	s := &story{Narrator: n, cluster: c, noGuest: noGuest}
 	defer func() { err = errors.Join(err, s.end()) }() // if it has not come to its end below
-	n.Say("Kubernetes %s on %s/%s is ready after %.1f s.", c.Version(), runtime.GOOS, runtime.GOARCH, time.Since(started).Seconds())
+	n.Say("Kubernetes %s on %s/%s is ready after %.1f s.", c.Version(), runtime.GOOS, runtime.GOARCH,
+		time.Since(started).Seconds())
 	if err := s.tell(ctx); err != nil {
 		return err
 	}

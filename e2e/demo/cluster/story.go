@@ -79,18 +79,21 @@ func (s *story) ordinary(ctx context.Context) error {
 	if err := s.apply(ctx, "tool.yaml"); err != nil {
 		return err
 	}
-	if _, err := s.run(ctx, "kubectl", "-n", "shop", "wait", "--for=condition=Ready", "pod/tool", "--timeout=60s"); err != nil {
+	if _, err := s.run(ctx, "kubectl", "-n", "shop", "wait", "--for=condition=Ready", "pod/tool",
+		"--timeout=60s"); err != nil {
 		return err
 	}
-	return s.rejected(ctx, "Read-only file system", "kubectl", "-n", "shop", "exec", "tool", "--", "sysctl", "-w", "net.core.somaxconn=32768")
+	return s.rejected(ctx, "Read-only file system", "kubectl", "-n", "shop", "exec", "tool", "--", "sysctl", "-w",
+		"net.core.somaxconn=32768")
 }
 
 // account waits for the service account without which no pod can be made.
 func (s *story) account(ctx context.Context, namespace string) error {
-	return await.Answer(ctx, "the service account of namespace "+namespace, pace, patience, func(ctx context.Context) (string, bool) {
-		output, err := s.output(ctx, "kubectl", "-n", namespace, "get", "serviceaccount", "default")
-		return output, err == nil
-	})
+	return await.Answer(ctx, "the service account of namespace "+namespace, pace, patience,
+		func(ctx context.Context) (string, bool) {
+			output, err := s.output(ctx, "kubectl", "-n", namespace, "get", "serviceaccount", "default")
+			return output, err == nil
+		})
 }
 
 func (s *story) apply(ctx context.Context, file string) error {
@@ -122,7 +125,8 @@ func (s *story) native(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Say("One pod was wanted. %d have failed so far, and the ReplicaSet makes the next.", strings.Count(listed, "SysctlForbidden"))
+	s.Say("One pod was wanted. %d have failed so far, and the ReplicaSet makes the next.",
+		strings.Count(listed, "SysctlForbidden"))
 	_, err = s.run(ctx, "kubectl", "delete", "namespace", "native", "--wait=false")
 	return err
 }
@@ -145,7 +149,8 @@ func (s *story) annotated(ctx context.Context) error {
 		return err
 	}
 	for _, args := range [][]string{
-		{"kubectl", "-n", "shop", "get", "deployment", "web", "-o", `jsonpath={.spec.template.metadata.annotations.sysctl-injector\.dev/sysctls}`},
+		{"kubectl", "-n", "shop", "get", "deployment", "web", "-o",
+			`jsonpath={.spec.template.metadata.annotations.sysctl-injector\.dev/sysctls}`},
 		{"kubectl", "-n", "shop", "rollout", "status", "deployment/web", "--timeout=60s"},
 		{"kubectl", "-n", "shop", "get", "pods", "-l", "app=web"},
 	} {
@@ -189,7 +194,8 @@ func (s *story) unchanged(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.Say("%-30s before %-12s now %-12s on the node %s", name, s.host[name], value, strings.Join(strings.Fields(onNode), " "))
+		s.Say("%-30s before %-12s now %-12s on the node %s", name, s.host[name], value,
+			strings.Join(strings.Fields(onNode), " "))
 	}
 	return nil
 }
@@ -220,10 +226,12 @@ func (s *story) guest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.run(ctx, "kubectl", "-n", "shop", "wait", "--for=condition=Ready", "pod/search", "--timeout=60s"); err != nil {
+	if _, err := s.run(ctx, "kubectl", "-n", "shop", "wait", "--for=condition=Ready", "pod/search",
+		"--timeout=60s"); err != nil {
 		return err
 	}
-	if err := s.expect(ctx, "vm.max_map_count = 262144", "kubectl", "-n", "shop", "exec", "search", "-c", "search", "--", "sysctl", "vm.max_map_count"); err != nil {
+	if err := s.expect(ctx, "vm.max_map_count = 262144", "kubectl", "-n", "shop", "exec", "search", "-c", "search",
+		"--", "sysctl", "vm.max_map_count"); err != nil {
 		return err
 	}
 	return s.unchanged(ctx)

@@ -10,7 +10,8 @@ func (s *story) ways(ctx context.Context) error {
 	if err := s.apply(ctx, "ways.yaml"); err != nil {
 		return err
 	}
-	if _, err := s.run(ctx, "kubectl", "-n", "shop", "wait", "--for=condition=Ready", "pods", "-l", "story=ways", "--timeout=60s"); err != nil {
+	if _, err := s.run(ctx, "kubectl", "-n", "shop", "wait", "--for=condition=Ready", "pods", "-l", "story=ways",
+		"--timeout=60s"); err != nil {
 		return err
 	}
 	for _, way := range []struct{ pod, says, privileged, capabilities, native string }{
@@ -27,7 +28,8 @@ func (s *story) ways(ctx context.Context) error {
 			return err
 		}
 		if err := s.expect(ctx, "net.ipv4.ip_local_port_range = 32768 65535 net.ipv4.tcp_keepalive_time = 600 CapEff: 0000000000000000",
-			"kubectl", "-n", "shop", "exec", way.pod, "-c", "app", "--", "sh", "-c", "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_keepalive_time; grep CapEff /proc/self/status"); err != nil {
+			"kubectl", "-n", "shop", "exec", way.pod, "-c", "app", "--", "sh", "-c",
+			"sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_keepalive_time; grep CapEff /proc/self/status"); err != nil {
 			return err
 		}
 	}

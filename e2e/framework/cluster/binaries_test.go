@@ -19,8 +19,10 @@ func TestKubernetesVersion(t *testing.T) {
 		{"is the newest unless another is chosen", "", "", newest, ""},
 		{"is the environment's", "", oldest, oldest, ""},
 		{"is the field's before the environment's", newest, oldest, newest, ""},
-		{"names the field at fault", "1.9", oldest, "", `field Kubernetes: "1.9" is not one of the versions in e2e/kubernetes: `},
-		{"names the variable at fault", "", "latest", "", VersionVariable + `: "latest" is not one of the versions in e2e/kubernetes: `},
+		{"names the field at fault", "1.9", oldest, "",
+			`field Kubernetes: "1.9" is not one of the versions in e2e/kubernetes: `},
+		{"names the variable at fault", "", "latest", "",
+			VersionVariable + `: "latest" is not one of the versions in e2e/kubernetes: `},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv(VersionVariable, test.environment)

@@ -112,7 +112,8 @@ func TestControllersTurnADeploymentIntoAPod(t *testing.T) {
 		t.Errorf("the pod's controller is %v, want a ReplicaSet", owner)
 	}
 	if pod.Status.Phase != corev1.PodPending || pod.Status.Conditions[0].Reason != corev1.PodReasonUnschedulable {
-		t.Errorf("the pod is %s (%v), want Pending and Unschedulable: there is no node", pod.Status.Phase, pod.Status.Conditions)
+		t.Errorf("the pod is %s (%v), want Pending and Unschedulable: there is no node", pod.Status.Phase,
+			pod.Status.Conditions)
 	}
 	if len(pod.Spec.Volumes) != 1 || pod.Spec.Volumes[0].Projected == nil {
 		t.Errorf("the pod's volumes are %v, want the service account token the API server mounts", pod.Spec.Volumes)
@@ -122,7 +123,8 @@ func TestControllersTurnADeploymentIntoAPod(t *testing.T) {
 // makeNamespace makes a namespace and waits for the service account without which no pod can be made there.
 func makeNamespace(t *testing.T, client *kubernetes.Clientset) string {
 	t.Helper()
-	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: "cluster-test-"}, patience)
+	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: "cluster-test-"},
+		patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,8 @@ func makeNamespace(t *testing.T, client *kubernetes.Clientset) string {
 
 func TestCommandRunsTheClustersKubectl(t *testing.T) {
 	c := suite.Cluster(t)
-	output, err := c.Command(t.Context(), "kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}").CombinedOutput()
+	output, err := c.Command(t.Context(), "kubectl", "auth", "whoami", "-o",
+		"jsonpath={.status.userInfo.username}").CombinedOutput()
 	if err != nil || string(output) != "admin" {
 		t.Errorf("kubectl auth whoami: %v: %s, want admin", err, output)
 	}

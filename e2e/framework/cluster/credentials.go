@@ -38,7 +38,8 @@ func (c *Cluster) writeCredentials(f files) error {
 		return fmt.Errorf("make the certificate authority: %w", err)
 	}
 	c.authority = ca
-	serving, err := ca.issue(serverTemplate(apiServerNames, c.Address(), net.IPv4(127, 0, 0, 1), net.ParseIP(serviceAddress)))
+	serving, err := ca.issue(serverTemplate(apiServerNames, c.Address(), net.IPv4(127, 0, 0, 1),
+		net.ParseIP(serviceAddress)))
 	if err != nil {
 		return fmt.Errorf("issue the serving certificate: %w", err)
 	}

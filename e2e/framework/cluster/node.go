@@ -77,7 +77,8 @@ func (c *Cluster) prepareNode() error {
 	if err := c.writeKubeletClient(); err != nil {
 		return err
 	}
-	n := &Node{cluster: c, name: NodeName, network: c.network, pods: podNetwork(1), files: c.files.node, cgroup: filepath.Base(c.files.scratch)}
+	n := &Node{cluster: c, name: NodeName, network: c.network, pods: podNetwork(1), files: c.files.node,
+		cgroup: filepath.Base(c.files.scratch)}
 	c.nodes = append(c.nodes, n)
 	return n.prepare()
 }
@@ -144,10 +145,12 @@ func (n *Node) writeCredentials() error {
 	if err != nil {
 		return err
 	}
-	if err := writeFiles(n.files, map[string][]byte{caCert: c.authority.certPEM, kubeletCert: serving.cert, kubeletKey: serving.key}); err != nil {
+	if err := writeFiles(n.files, map[string][]byte{caCert: c.authority.certPEM, kubeletCert: serving.cert,
+		kubeletKey: serving.key}); err != nil {
 		return err
 	}
-	return clientcmd.WriteToFile(kubeconfig(c.config.Host, user, c.authority, kubelet), filepath.Join(n.files, kubeletKubeconfig))
+	return clientcmd.WriteToFile(kubeconfig(c.config.Host, user, c.authority, kubelet),
+		filepath.Join(n.files, kubeletKubeconfig))
 }
 
 // writeKubeletClient writes the certificate by which the API server calls kubelets.
@@ -177,7 +180,8 @@ func (n *Node) machine() part {
 	return part{
 		name: machineName + n.suffix,
 		path: "sh",
-		args: []string{filepath.Join(n.files, "node.sh"), n.files, binaries.Dir, n.plugins, binaries.Containerd, binaries.Runc},
+		args: []string{filepath.Join(n.files, "node.sh"), n.files, binaries.Dir, n.plugins, binaries.Containerd,
+			binaries.Runc},
 		command: func(path string, args []string) *exec.Cmd {
 			return inNewNamespaces(n.network.command(context.Background(), path, args))
 		},

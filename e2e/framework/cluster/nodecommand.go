@@ -44,7 +44,8 @@ func (n *Node) Command(ctx context.Context, name string, args ...string) *exec.C
 // ImportImages gives the node images from tarballs.
 func (n *Node) ImportImages(ctx context.Context, paths ...string) error {
 	for _, path := range paths {
-		if output, err := n.Command(ctx, "ctr", "--namespace=k8s.io", "images", "import", path).CombinedOutput(); err != nil {
+		if output, err := n.Command(ctx, "ctr", "--namespace=k8s.io", "images", "import",
+			path).CombinedOutput(); err != nil {
 			return fmt.Errorf("import %s: %w: %s", path, err, strings.TrimSpace(string(output)))
 		}
 	}

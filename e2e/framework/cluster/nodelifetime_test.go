@@ -35,10 +35,12 @@ func runPod(ctx context.Context, c *cluster.Cluster) error {
 			PeriodSeconds: 1,
 		}}}},
 	}
-	if _, err := client.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := client.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{}); err != nil &&
+		!apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	output, err := c.Command(ctx, "kubectl", "wait", "--for=condition=Ready", "pod/running", "--timeout=30s").CombinedOutput()
+	output, err := c.Command(ctx, "kubectl", "wait", "--for=condition=Ready", "pod/running",
+		"--timeout=30s").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, output)
 	}
@@ -115,7 +117,8 @@ func TestStopLeavesNothingOfANode(t *testing.T) {
 func machineTunables(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, path := range []string{sysctl.VMOvercommitMemory, sysctl.VMPanicOnOOM, sysctl.KernelPanic, sysctl.KernelPanicOnOops, sysctl.RootMaxKeys, sysctl.RootMaxBytes} {
+	for _, path := range []string{sysctl.VMOvercommitMemory, sysctl.VMPanicOnOOM, sysctl.KernelPanic,
+		sysctl.KernelPanicOnOops, sysctl.RootMaxKeys, sysctl.RootMaxBytes} {
 		content, err := os.ReadFile("/proc/sys/" + path)
 		if err != nil {
 			t.Fatal(err)

@@ -19,7 +19,8 @@ func (c *Cluster) StartNode(ctx context.Context) (*Node, error) {
 	defer cancel()
 	number := len(c.nodes) + 1
 	n := &Node{
-		cluster: c, name: fmt.Sprintf("%s-%d", NodeName, number), suffix: fmt.Sprintf("-%d", number), pods: podNetwork(number),
+		cluster: c, name: fmt.Sprintf("%s-%d", NodeName, number), suffix: fmt.Sprintf("-%d", number),
+		pods:  podNetwork(number),
 		files: fmt.Sprintf("%s-%d", c.files.node, number),
 		// No dash: RemoveStale reads such names.
 		cgroup: fmt.Sprintf("%sn%d", filepath.Base(c.files.scratch), number),

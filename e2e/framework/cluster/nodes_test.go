@@ -40,12 +40,13 @@ func TestSecondNode(t *testing.T) {
 	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"},
-		Spec: corev1.PodSpec{NodeName: second.Name(), Containers: []corev1.Container{{Name: "app", Image: images.App, ReadinessProbe: &corev1.Probe{
-			ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{
-				Host: kubectl("get", "pod", "running", "-o", "jsonpath={.status.podIP}"), Port: intstr.Parse(images.AppPort),
-			}},
-			PeriodSeconds: 1,
-		}}}},
+		Spec: corev1.PodSpec{NodeName: second.Name(), Containers: []corev1.Container{{Name: "app", Image: images.App,
+			ReadinessProbe: &corev1.Probe{
+				ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{
+					Host: kubectl("get", "pod", "running", "-o", "jsonpath={.status.podIP}"), Port: intstr.Parse(images.AppPort),
+				}},
+				PeriodSeconds: 1,
+			}}}},
 	}
 	if _, err := client.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -61,7 +62,8 @@ func TestSecondNode(t *testing.T) {
 	if err := second.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if output, err := c.Command(t.Context(), "kubectl", "get", "--raw", page, "--request-timeout=2s").CombinedOutput(); err == nil {
+	if output, err := c.Command(t.Context(), "kubectl", "get", "--raw", page,
+		"--request-timeout=2s").CombinedOutput(); err == nil {
 		t.Errorf("a killed node answers: %s", output)
 	}
 	if err := runPod(t.Context(), c); err != nil {

@@ -93,7 +93,8 @@ func (c *Cluster) await(ctx context.Context, p *process, check check) error {
 		}
 		select {
 		case <-ctx.Done():
-			return p.failure("is not ready", fmt.Errorf("%s: %w (the last answer: %w)", check.name, context.Cause(ctx), last))
+			return p.failure("is not ready", fmt.Errorf("%s: %w (the last answer: %w)", check.name,
+				context.Cause(ctx), last))
 		case <-ticker.C:
 		}
 	}

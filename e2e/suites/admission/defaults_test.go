@@ -16,10 +16,12 @@ import (
 // makeDefaults makes a namespace with defaults, and a profile that applies to its pods with the label app=web.
 func makeDefaults(t *testing.T, sysctls string) string {
 	t.Helper()
-	namespace := makeNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled})
+	namespace := makeNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
+		v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled})
 	makeProfile(t, namespace, namespace, sysctls, "{matchLabels: {app: web}}")
 	eventually(t, "the profile to apply", func(ctx context.Context) (bool, error) {
-		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""),
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err != nil || len(pod.Spec.InitContainers) > 0, nil
 	})
 	return namespace
@@ -30,7 +32,8 @@ func makeProfile(t *testing.T, namespace, name, sysctls, podSelector string) {
 	t.Helper()
 	k := newTerminal(t, namespace)
 	k.must(fmt.Sprintf("apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlProfile\nmetadata: {name: %s}\nspec:\n  sysctls: %q\n  appliesTo:\n"+
-		"    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}\n    podSelector: %s\n", name, sysctls, namespace, podSelector), "apply", "-f", "-")
+		"    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}\n    podSelector: %s\n", name, sysctls,
+		namespace, podSelector), "apply", "-f", "-")
 	t.Cleanup(func() {
 		cmd := suite.Cluster(t).Command(context.Background(), "kubectl", "delete", "sysctlprofile", name)
 		if output, err := cmd.CombinedOutput(); err != nil {
@@ -45,7 +48,8 @@ func wantDefaults(t *testing.T, pod *corev1.Pod, profile string, args ...string)
 	if len(pod.Spec.InitContainers) == 0 || strings.Join(pod.Spec.InitContainers[0].Args, " ") != strings.Join(args, " ") {
 		t.Errorf("pod %s has the init containers %v, want one with %v", pod.Name, pod.Spec.InitContainers, args)
 	}
-	if status := pod.Annotations[v1alpha1.StatusAnnotation]; !strings.Contains(status, fmt.Sprintf(`"defaults":[%q]`, profile)) {
+	if status := pod.Annotations[v1alpha1.StatusAnnotation]; !strings.Contains(status,
+		fmt.Sprintf(`"defaults":[%q]`, profile)) {
 		t.Errorf("pod %s: the status %s does not name profile %s", pod.Name, status, profile)
 	}
 }
@@ -69,7 +73,8 @@ func TestDefaults(t *testing.T) {
 		{name: "no-label", tweak: func(p *corev1.Pod) { p.Labels = nil }},
 		{name: "host-network", tweak: func(p *corev1.Pod) { p.Spec.HostNetwork = true },
 			denied: fmt.Sprintf("HostNetwork: metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: default profile %q, line 1: net.core.somaxconn would change the node: ", namespace)},
-		{name: "windows", tweak: func(p *corev1.Pod) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }, denied: `it the annotation sysctl-injector.dev/profiles: ""`},
+		{name: "windows", tweak: func(p *corev1.Pod) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
+			denied: `it the annotation sysctl-injector.dev/profiles: ""`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -130,7 +135,8 @@ func TestDefaultsInAnOutage(t *testing.T) {
 	unlabelled := newPod("unlabelled", "")
 	unlabelled.Labels = nil
 	for _, pod := range []*corev1.Pod{newPod("selected", ""), unlabelled} {
-		if _, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err == nil || !strings.Contains(err.Error(), why) {
+		if _, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{}); err == nil ||
+			!strings.Contains(err.Error(), why) {
 			t.Errorf("pod %s: error %v, want %s", pod.Name, err, why)
 		}
 	}
@@ -152,8 +158,10 @@ func TestDefaultsInAnOutage(t *testing.T) {
 // that nobody but the guard knows of them. Not in parallel with the tests that need the webhook.
 func TestTheGuardKnowsDefaults(t *testing.T) {
 	namespace := makeDefaults(t, "net.core.somaxconn = 4096")
-	makeProfile(t, namespace, namespace+".tier", "net.ipv4.tcp_tw_reuse = 1", `{matchExpressions: [{key: tier, operator: In, values: [front, edge]}, {key: legacy, operator: DoesNotExist}]}`)
-	makeProfile(t, namespace, namespace+".zone", "net.ipv4.tcp_fin_timeout = 30", `{matchExpressions: [{key: zone, operator: Exists}, {key: zone, operator: NotIn, values: [lab]}]}`)
+	makeProfile(t, namespace, namespace+".tier", "net.ipv4.tcp_tw_reuse = 1",
+		`{matchExpressions: [{key: tier, operator: In, values: [front, edge]}, {key: legacy, operator: DoesNotExist}]}`)
+	makeProfile(t, namespace, namespace+".zone", "net.ipv4.tcp_fin_timeout = 30",
+		`{matchExpressions: [{key: zone, operator: Exists}, {key: zone, operator: NotIn, values: [lab]}]}`)
 	register, err := installed.Unregister(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +172,8 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 		}
 		eventually(t, "the webhook to be called again", func(ctx context.Context) (bool, error) {
 			// Until then, the guard rejects the pod.
-			pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""),
+				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 			return err == nil && len(pod.Spec.InitContainers) > 0, nil
 		})
 	}()
@@ -179,7 +188,8 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 		return func(p *corev1.Pod) { p.Annotations = map[string]string{v1alpha1.StatusAnnotation: text} }
 	}
 	denied := func(err error, profile string) bool {
-		return err != nil && strings.Contains(err.Error(), fmt.Sprintf("SysctlProfile %q applies to the pod by default, and the webhook of sysctl-injector did not apply it: ", profile))
+		return err != nil && strings.Contains(err.Error(),
+			fmt.Sprintf("SysctlProfile %q applies to the pod by default, and the webhook of sysctl-injector did not apply it: ", profile))
 	}
 	for _, test := range []struct {
 		name    string
@@ -206,7 +216,8 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 			t.Errorf("a pod with %s: %v", name, err)
 		}
 	}
-	for _, text := range []string{`{}`, `{"defaults":["a"],"from":{"` + namespace + `":"x"}}`, `{"defaults":["` + namespace + `.tier"]}`} {
+	for _, text := range []string{`{}`, `{"defaults":["a"],"from":{"` + namespace + `":"x"}}`,
+		`{"defaults":["` + namespace + `.tier"]}`} {
 		if err := try(t.Context(), status(text)); !denied(err, namespace) {
 			t.Errorf("a pod with the status %s: %v", text, err)
 		}

@@ -19,7 +19,8 @@ import (
 // swappiness and its rejection: on this cluster no pod has a kernel of its own.
 const (
 	swappiness         = "vm.swappiness = 10"
-	rejectedSwappiness = "NodeLevel: " + annotation + "Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it " +
+	rejectedSwappiness = "NodeLevel: " + annotation +
+		"Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it " +
 		"on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"
 )
 
@@ -35,7 +36,8 @@ func eventsOf(ctx context.Context, namespace string) ([]summary, error) {
 	var found []summary
 	for _, event := range list.Items {
 		if event.ReportingController == events.Controller {
-			found = append(found, summary{event.Regarding.Kind + "/" + event.Regarding.Name, event.Related.Kind, event.Action, event.Note})
+			found = append(found, summary{event.Regarding.Kind + "/" + event.Regarding.Name, event.Related.Kind,
+				event.Action, event.Note})
 		}
 	}
 	return found, nil
@@ -75,7 +77,8 @@ func TestEventsAtTheDeployment(t *testing.T) {
 	})
 	apply("Deployment", "")
 	awaitEvents(t, namespace, summary{"Deployment/deployment", "ReplicaSet", "NodeLevel", rejectedSwappiness})
-	line := regexp.MustCompile(`(?m)^ +Warning +SysctlRefused +\S+( \(x\d+ over \S+\))? +sysctl-injector +` + regexp.QuoteMeta(rejectedSwappiness) + `$`)
+	line := regexp.MustCompile(`(?m)^ +Warning +SysctlRefused +\S+( \(x\d+ over \S+\))? +sysctl-injector +` +
+		regexp.QuoteMeta(rejectedSwappiness) + `$`)
 	if said := described(k, "deployment", "deployment"); !line.MatchString(said) {
 		t.Errorf("kubectl describe deployment says:\n%s", said)
 	}
@@ -99,7 +102,8 @@ func TestEventsAreNotOfDryRuns(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
 	k := newTerminal(t, namespace)
-	k.must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:\n  replicas: 0"+selector, "web"), "apply", "-f", "-")
+	k.must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:\n  replicas: 0"+selector,
+		"web"), "apply", "-f", "-")
 	var sets *appsv1.ReplicaSetList
 	eventually(t, "the ReplicaSet", func(ctx context.Context) (done bool, err error) {
 		sets, err = client.AppsV1().ReplicaSets(namespace).List(ctx, metav1.ListOptions{})
@@ -107,10 +111,12 @@ func TestEventsAreNotOfDryRuns(t *testing.T) {
 	})
 	owned := func(sysctls string) *corev1.Pod {
 		pod := newPod("web", sysctls)
-		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&sets.Items[0], appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+		pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&sets.Items[0],
+			appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
 		return pod
 	}
-	const broken = "InvalidAnnotation: " + annotation + `Required value: line 1: net.core.somaxconn has no value: write "name = value"`
+	const broken = "InvalidAnnotation: " + annotation +
+		`Required value: line 1: net.core.somaxconn has no value: write "name = value"`
 	k.fails(denied(broken), manifest(t, owned("net.core.somaxconn =")), "create", "--dry-run=server", "-f", "-")
 	k.fails(denied(rejectedSwappiness), manifest(t, owned(swappiness)), "create", "-f", "-")
 	awaitEvents(t, namespace, summary{"Deployment/web", "ReplicaSet", "NodeLevel", rejectedSwappiness})

@@ -128,7 +128,8 @@ func TestServerSideDryRunWritesNothing(t *testing.T) {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
-	newTerminal(t, namespace).prints("pod/shell created\n", "", "run", "shell", "--image=busybox:1.36", "--annotations="+v1alpha1.SysctlsAnnotation+"=net.core.somaxconn=1024")
+	newTerminal(t, namespace).prints("pod/shell created\n", "", "run", "shell", "--image=busybox:1.36",
+		"--annotations="+v1alpha1.SysctlsAnnotation+"=net.core.somaxconn=1024")
 	wantInjected(t, getPod(t, namespace, "shell"), "net.core.somaxconn=1024")
 }
 
@@ -162,9 +163,11 @@ func TestDebug(t *testing.T) {
 	// A copy is left without the annotations by kubectl, and so without anything that asks for the container it
 	// keeps. The profile is the default of newer versions of kubectl; that of 1.31 keeps the annotations.
 	copyTo := func(flags ...string) []string {
-		return append(append([]string{"debug", "web", "--profile=general", "--image=busybox:1.36", "--container=debugger"}, flags...), "--", "sleep", "60")
+		return append(append([]string{"debug", "web", "--profile=general", "--image=busybox:1.36",
+			"--container=debugger"}, flags...), "--", "sleep", "60")
 	}
-	k.fails("Error from server (Forbidden): "+rejection("ReservedName: spec.initContainers[0]"+reservedName), "", copyTo("--copy-to=rejected")...)
+	k.fails("Error from server (Forbidden): "+rejection("ReservedName: spec.initContainers[0]"+reservedName), "",
+		copyTo("--copy-to=rejected")...)
 	k.must("", copyTo("--copy-to=whole", "--keep-annotations")...)
 	wantInjected(t, getPod(t, namespace, "whole"), "net.core.somaxconn=32768")
 	k.must("", copyTo("--copy-to=asking", "--keep-annotations", "--keep-init-containers=false")...)
@@ -193,7 +196,8 @@ func TestServiceAccountToken(t *testing.T) {
 func withoutIdentity(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	pod = pod.DeepCopy()
-	pod.ObjectMeta = metav1.ObjectMeta{Name: pod.Name, GenerateName: pod.GenerateName, Labels: pod.Labels, Annotations: pod.Annotations}
+	pod.ObjectMeta = metav1.ObjectMeta{Name: pod.Name, GenerateName: pod.GenerateName, Labels: pod.Labels,
+		Annotations: pod.Annotations}
 	delete(pod.Annotations, corev1.LastAppliedConfigAnnotation)
 	pod.Status = corev1.PodStatus{QOSClass: pod.Status.QOSClass}
 	clustertest.RenameTokenVolume(pod)

@@ -65,6 +65,7 @@ func TestConditionReadsPodsThatAreNotValid(t *testing.T) {
 		"{containers: [{image: a}]}":    "spec.containers[0].name: Required value",
 		"{initContainers: [{name: a}]}": "spec.containers: Required value",
 	} {
-		k.rejects(want, "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: "+spec, "create", "--validate=false", "-f", "-")
+		k.rejects(want, "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: "+spec, "create", "--validate=false",
+			"-f", "-")
 	}
 }

@@ -38,7 +38,8 @@ func startNode(ctx context.Context) (*readyNode, error) {
 	}
 	now := metav1.Now()
 	node.Status.Conditions = []corev1.NodeCondition{{
-		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", LastHeartbeatTime: now, LastTransitionTime: now,
+		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady", LastHeartbeatTime: now,
+		LastTransitionTime: now,
 	}}
 	node.ResourceVersion = "" // a controller may have tainted the node since
 	if _, err := client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{}); err != nil {
@@ -56,10 +57,11 @@ func startNode(ctx context.Context) (*readyNode, error) {
 	n.stop = stop
 	go func() { n.ended <- n.keepRenewing(renewing) }()
 	// A new node is tainted as not ready until the controller has seen its conditions.
-	err = await.Answer(ctx, "node "+node.Name+" to lose its taint", pace, patience, func(ctx context.Context) (string, bool) {
-		err := n.check(ctx)
-		return fmt.Sprint(err), err == nil
-	})
+	err = await.Answer(ctx, "node "+node.Name+" to lose its taint", pace, patience,
+		func(ctx context.Context) (string, bool) {
+			err := n.check(ctx)
+			return fmt.Sprint(err), err == nil
+		})
 	if err != nil {
 		return nil, errors.Join(err, n.remove(ctx))
 	}

@@ -13,7 +13,8 @@ func TestOptedIn(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
 	k := newTerminal(t, namespace)
-	k.prints("pod/web created\n", manifest(t, newPod("web", "# comments stay out\nnet.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768   65535\n")), "create", "-f", "-")
+	k.prints("pod/web created\n", manifest(t,
+		newPod("web", "# comments stay out\nnet.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768   65535\n")), "create", "-f", "-")
 	wantInjected(t, getPod(t, namespace, "web"), "net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535")
 	k.prints("pod/web\n", "", "get", "pods", "-l", "sysctl-injector.dev/injected=true", "-o", "name")
 }
@@ -38,7 +39,8 @@ func TestNotOptedIn(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, labels)
 			// Not even what would be rejected is looked at.
-			newTerminal(t, namespace).must(manifest(t, newPod("web", "net.core.somaxconn = 32768"), newPod("odd", "rubbish")), "create", "-f", "-")
+			newTerminal(t, namespace).must(manifest(t, newPod("web", "net.core.somaxconn = 32768"),
+				newPod("odd", "rubbish")), "create", "-f", "-")
 			wantUntouched(t, getPod(t, namespace, "web"))
 			wantUntouched(t, getPod(t, namespace, "odd"))
 		})
@@ -65,7 +67,8 @@ func TestNeverInTheSystemsNamespaces(t *testing.T) {
 	t.Parallel()
 	control := makeNamespace(t, nil)
 	k := newTerminal(t, control)
-	k.must("", "label", "namespace", "kube-system", "sysctl-injector-system", control, v1alpha1.InjectLabel+"="+v1alpha1.InjectEnabled)
+	k.must("", "label", "namespace", "kube-system", "sysctl-injector-system", control,
+		v1alpha1.InjectLabel+"="+v1alpha1.InjectEnabled)
 	// Labels reach the API server's own cache in the order in which they were set: when it knows the last, it knows
 	// all.
 	awaitInjection(t, control)
@@ -90,7 +93,8 @@ func TestProfiles(t *testing.T) {
 // A sysctl that Kubernetes could set by itself is worth a word to the person at the terminal.
 func TestWarningsReachTheTerminal(t *testing.T) {
 	t.Parallel()
-	_, stderr, err := newTerminal(t, makeNamespace(t, optedIn)).run(manifest(t, newPod("web", "net.ipv4.tcp_syncookies = 1")), "create", "-f", "-")
+	_, stderr, err := newTerminal(t, makeNamespace(t, optedIn)).run(manifest(t,
+		newPod("web", "net.ipv4.tcp_syncookies = 1")), "create", "-f", "-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,8 @@ func TestOutage(t *testing.T) {
 			t.Errorf("a pod with %s: %v", mention.name, err)
 		}
 	}
-	k.must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "patient"), "create", "-f", "-")
+	k.must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "patient"),
+		"create", "-f", "-")
 	wantEvent(t, inside, "ReplicaSet", "Error creating: "+internal+why)
 	newTerminal(t, outside).must(manifest(t, newPod("web", somaxconn)), "create", "-f", "-")
 	wantUntouched(t, getPod(t, outside, "web"))

@@ -64,7 +64,8 @@ func TestOutages(t *testing.T) {
 	var figures report
 	figures.measure("nothing", creations(t, namespace, ""), creations(t, namespace, somaxconn))
 	if first := figures.lines[0]; len(first.plain.rejected)+len(first.asking.rejected)+first.asking.bare > 0 {
-		t.Errorf("without an outage: %v, %v, %d without their sysctls", first.plain.rejected, first.asking.rejected, first.asking.bare)
+		t.Errorf("without an outage: %v, %v, %d without their sysctls", first.plain.rejected, first.asking.rejected,
+			first.asking.bare)
 	}
 	for _, o := range outages {
 		t.Run(o.name, func(t *testing.T) {
@@ -170,7 +171,8 @@ func endpoint(t *testing.T, addresses ...string) {
 	t.Helper()
 	set := func(addresses ...string) {
 		port := portOf(t, installed.Server())
-		err := clustertest.SetEndpoints(context.Background(), client, installation.Namespace, installation.Name, port, addresses...)
+		err := clustertest.SetEndpoints(context.Background(), client, installation.Namespace, installation.Name, port,
+			addresses...)
 		if err != nil {
 			t.Error(err)
 		}

@@ -48,7 +48,8 @@ func checkPermissions(c *cluster.Cluster) error {
 		}
 		calls++
 		if event.ResponseStatus.Code == http.StatusForbidden {
-			errs = append(errs, fmt.Errorf("the API server rejects the server: %s %s: %s", event.Verb, event.RequestURI, event.ResponseStatus.Message))
+			errs = append(errs, fmt.Errorf("the API server rejects the server: %s %s: %s", event.Verb, event.RequestURI,
+				event.ResponseStatus.Message))
 		}
 	}
 	if calls == 0 {

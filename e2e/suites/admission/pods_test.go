@@ -33,14 +33,17 @@ func injectedContainer(pod *corev1.Pod, args ...string) corev1.Container {
 		Name: "sysctl-injector", Image: initImage, ImagePullPolicy: corev1.PullIfNotPresent,
 		Command: []string{"sysctl", "-w"}, Args: args,
 		SecurityContext: &corev1.SecurityContext{
-			Privileged: ptr.To(true), RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+			Privileged: ptr.To(true), RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)),
+			RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
 			AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
 		},
-		TerminationMessagePath: "/dev/termination-log", TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+		TerminationMessagePath:   "/dev/termination-log",
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
 	for _, volume := range pod.Spec.Volumes {
 		if strings.HasPrefix(volume.Name, "kube-api-access-") {
-			container.VolumeMounts = []corev1.VolumeMount{{Name: volume.Name, ReadOnly: true, MountPath: "/var/run/secrets/kubernetes.io/serviceaccount"}}
+			container.VolumeMounts = []corev1.VolumeMount{{Name: volume.Name, ReadOnly: true,
+				MountPath: "/var/run/secrets/kubernetes.io/serviceaccount"}}
 		}
 	}
 	return container
@@ -48,7 +51,8 @@ func injectedContainer(pod *corev1.Pod, args ...string) corev1.Container {
 
 // stated is the injected container of a Guaranteed pod that states 100m and 32Mi or more.
 func stated(container corev1.Container) corev1.Container {
-	container.Resources = corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")}
+	container.Resources = corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"),
+		Limits: quantities("100m", "32Mi")}
 	return container
 }
 
@@ -72,7 +76,8 @@ func wantContainer(t *testing.T, pod *corev1.Pod, want corev1.Container) {
 		t.Errorf("pod %s has the labels %v, want %s=true", pod.Name, pod.Labels, v1alpha1.InjectedLabel)
 	}
 	// It goes on where profiles have a part in it.
-	status, begins := pod.Annotations[v1alpha1.StatusAnnotation], strings.TrimSuffix(statusOf(v1alpha1.SharedKernel, want.Args), "}")
+	status, begins := pod.Annotations[v1alpha1.StatusAnnotation], strings.TrimSuffix(statusOf(v1alpha1.SharedKernel,
+		want.Args), "}")
 	if !strings.HasPrefix(status, begins) && pod.Spec.RuntimeClassName == nil {
 		t.Errorf("pod %s: the status (-want +got):\n%s", pod.Name, cmp.Diff(begins, status))
 	}
@@ -80,7 +85,8 @@ func wantContainer(t *testing.T, pod *corev1.Pod, want corev1.Container) {
 
 func statusOf(kernel v1alpha1.Kernel, args []string) string {
 	form := map[v1alpha1.Kernel]string{v1alpha1.SharedKernel: "privileged", v1alpha1.GuestKernel: "guest"}[kernel]
-	return fmt.Sprintf(`{"version":%q,"kernel":%q,"form":%q,"sysctls":["%s"]}`, installation.Version, kernel, form, strings.Join(args, `","`))
+	return fmt.Sprintf(`{"version":%q,"kernel":%q,"form":%q,"sysctls":["%s"]}`, installation.Version, kernel, form,
+		strings.Join(args, `","`))
 }
 
 // wantUntouched checks that a pod carries nothing of ours.
@@ -100,7 +106,8 @@ func wantUntouched(t *testing.T, pod *corev1.Pod) {
 // reservedNames tells where a pod has containers under our name.
 func reservedNames(pod *corev1.Pod) []string {
 	var found []string
-	for list, containers := range map[string][]corev1.Container{"initContainers": pod.Spec.InitContainers, "containers": pod.Spec.Containers} {
+	for list, containers := range map[string][]corev1.Container{"initContainers": pod.Spec.InitContainers,
+		"containers": pod.Spec.Containers} {
 		for i, container := range containers {
 			if container.Name == v1alpha1.ContainerName {
 				found = append(found, fmt.Sprintf("%s[%d]", list, i))

@@ -20,7 +20,8 @@ func TestPodSecurity(t *testing.T) {
 			namespace := makeNamespace(t, labels)
 			k := newTerminal(t, namespace)
 			pod := newPod("web", "")
-			pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
+			pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: new(true),
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
 			pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{
 				AllowPrivilegeEscalation: new(bool), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			}

@@ -45,25 +45,35 @@ func TestRejections(t *testing.T) {
 		message string
 	}{
 		{"a path in a name", sysctls("kernel/../../../tmp/x = 1"),
-			"InvalidAnnotation: " + annotation + `Invalid value: "kernel/../../../tmp/x": line 1: ` + nameForm + `: ".." is not allowed`},
+			"InvalidAnnotation: " + annotation + `Invalid value: "kernel/../../../tmp/x": line 1: ` + nameForm +
+				`: ".." is not allowed`},
 		{"a flag for a name", sysctls("-w = 1"),
-			"InvalidAnnotation: " + annotation + `Invalid value: "w": line 1: a sysctl name has two words or more joined by dots, such as net.core.somaxconn`},
+			"InvalidAnnotation: " + annotation +
+				`Invalid value: "w": line 1: a sysctl name has two words or more joined by dots, such as net.core.somaxconn`},
 		{"a second line in a value", sysctls("net.core.somaxconn = 1\nrm -rf /"),
-			"InvalidAnnotation: " + annotation + `Invalid value: "rm -rf /": line 2: there is no "=": write one "name = value" a line`},
+			"InvalidAnnotation: " + annotation +
+				`Invalid value: "rm -rf /": line 2: there is no "=": write one "name = value" a line`},
 		{"a semicolon in a value", sysctls("net.core.somaxconn = 1; reboot"),
-			"InvalidAnnotation: " + annotation + `Invalid value: "1; reboot": line 1: the character ';' is not allowed in a value (a comment, or another assignment, needs a line of its own)` + valueForm},
+			"InvalidAnnotation: " + annotation +
+				`Invalid value: "1; reboot": line 1: the character ';' is not allowed in a value (a comment, or another assignment, needs a line of its own)` + valueForm},
 		{"a substitution in a value", sysctls("net.core.somaxconn = $(reboot)"),
-			"InvalidAnnotation: " + annotation + `Invalid value: "$(reboot)": line 1: the character '$' is not allowed in a value (it is set as written: no shell, no variables)` + valueForm},
+			"InvalidAnnotation: " + annotation +
+				`Invalid value: "$(reboot)": line 1: the character '$' is not allowed in a value (it is set as written: no shell, no variables)` + valueForm},
 		{"a quote in a value", sysctls(`kernel.sem = "1 2 3 4"`),
-			"InvalidAnnotation: " + annotation + `Invalid value: "\"1 2 3 4\"": line 1: the character '"' is not allowed in a value (quotes are not needed)` + valueForm},
+			"InvalidAnnotation: " + annotation +
+				`Invalid value: "\"1 2 3 4\"": line 1: the character '"' is not allowed in a value (quotes are not needed)` + valueForm},
 		{"a duplicate in other spelling", sysctls("net.core.somaxconn = 1\nnet/core/somaxconn = 2"),
-			"InvalidAnnotation: " + annotation + `Duplicate value: "net.core.somaxconn": line 2: line 1 sets it already: keep one of them`},
+			"InvalidAnnotation: " + annotation +
+				`Duplicate value: "net.core.somaxconn": line 2: line 1 sets it already: keep one of them`},
 		{"17 assignments", sysctls(assignments(17)),
-			"TooManySysctls: " + annotation + `Forbidden: 17 sysctls need the init container, which can set at most 16: the guard checks each of them, and has a budget for so many; remove 1`},
+			"TooManySysctls: " + annotation +
+				`Forbidden: 17 sysctls need the init container, which can set at most 16: the guard checks each of them, and has a budget for so many; remove 1`},
 		{"65 assignments", sysctls(assignments(65)),
-			"InvalidAnnotation: " + annotation + `Too many: 65: at most 64 assignments are allowed: remove 1, from line 65 on`},
+			"InvalidAnnotation: " + annotation +
+				`Too many: 65: at most 64 assignments are allowed: remove 1, from line 65 on`},
 		{"a name without a value", sysctls("net.core.somaxconn ="),
-			"InvalidAnnotation: " + annotation + `Required value: line 1: net.core.somaxconn has no value: write "name = value"`},
+			"InvalidAnnotation: " + annotation +
+				`Required value: line 1: net.core.somaxconn has no value: write "name = value"`},
 		{"a misspelt key", annotate("sysctl-injector.dev/sysctl", "net.core.somaxconn = 1"),
 			"UnknownKey: metadata.annotations[sysctl-injector.dev/sysctl]: Forbidden: no such key; did you mean metadata.annotations[sysctl-injector.dev/sysctls]?"},
 		{"inject: maybe", annotate(v1alpha1.InjectAnnotation, "maybe"),
@@ -84,7 +94,8 @@ func TestRejections(t *testing.T) {
 		}, "NodeLevel: " + annotation + "Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. The pod's RuntimeClass \"kata-by-name-only\" is not known to give its pods " +
 			"a kernel of their own: its handler \"runc\" is not among --guest-handlers, and it has no label sysctl-injector.dev/kernel=guest; a" + guestAdvice},
 		{"kernel.core_pattern with a policy that allows it", sysctls("kernel.core_pattern = /tmp/core"),
-			"NeverOnSharedKernel: " + annotation + "Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, whatever a policy says: it names a program that the node runs as root at every crash"},
+			"NeverOnSharedKernel: " + annotation +
+				"Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, whatever a policy says: it names a program that the node runs as root at every crash"},
 		{"net.* on the host network", func(p *corev1.Pod) { p.Spec.HostNetwork = true },
 			"HostNetwork: " + annotation + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
 		{"kernel.sem in the host's IPC namespace", func(p *corev1.Pod) {
@@ -100,7 +111,8 @@ func TestRejections(t *testing.T) {
 		{"the mirror of a static pod", annotate(corev1.MirrorPodAnnotationKey, "x"),
 			"MirrorPod: " + annotation + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; put the init container into that file, for instance with `sysctl-injector inject -f`"},
 		{"another value set natively", func(p *corev1.Pod) {
-			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "512"}}}
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn",
+				Value: "512"}}}
 		}, "NativeConflict: " + annotation + `Invalid value: "net.core.somaxconn=1024": spec.securityContext.sysctls sets net.core.somaxconn to "512"; remove one of the two`},
 		{"a container under the reserved name", func(p *corev1.Pod) { p.Spec.Containers[0].Name = "sysctl-injector" },
 			"ReservedName: spec.containers[0]" + reservedName},
@@ -154,8 +166,11 @@ func TestRejectionOfOneInAFile(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn)
 	k := newTerminal(t, namespace)
-	stdout, stderr, err := k.run(manifest(t, newPod("bad", "vm.swappiness = 1"), newPod("good", "net.core.somaxconn = 32768")), "apply", "-f", "-")
-	want := denied("NodeLevel: " + annotation + "Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. A" + guestAdvice + "\n")
+	stdout, stderr, err := k.run(manifest(t, newPod("bad", "vm.swappiness = 1"),
+		newPod("good", "net.core.somaxconn = 32768")), "apply", "-f", "-")
+	want := denied("NodeLevel: " + annotation +
+		"Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. A" +
+		guestAdvice + "\n")
 	if err == nil || stdout != "pod/good created\n" || stderr != want {
 		t.Errorf("kubectl apply: %v; it says %q and %q, want %q", err, stdout, stderr, want)
 	}

@@ -31,15 +31,19 @@ func TestQoSClassStays(t *testing.T) {
 		own corev1.ResourceRequirements
 	}{
 		{"best-effort", corev1.PodQOSBestEffort, func(*corev1.PodSpec) {}, corev1.ResourceRequirements{}},
-		{"burstable", corev1.PodQOSBurstable, func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests = quantities("250m", "") },
+		{"burstable", corev1.PodQOSBurstable,
+			func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests = quantities("250m", "") },
 			corev1.ResourceRequirements{Requests: quantities("100m", "")}},
 		{"burstable-and-small", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
-			s.Containers[0].Resources = corev1.ResourceRequirements{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}
+			s.Containers[0].Resources = corev1.ResourceRequirements{Requests: quantities("10m", "16Mi"),
+				Limits: quantities("50m", "32Mi")}
 		}, corev1.ResourceRequirements{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}},
-		{"guaranteed", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = quantities("250m", "64Mi") },
+		{"guaranteed", corev1.PodQOSGuaranteed,
+			func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = quantities("250m", "64Mi") },
 			corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")}},
 		{"burstable-by-an-init-container", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
-			s.InitContainers = []corev1.Container{{Name: "setup", Image: "setup", Resources: corev1.ResourceRequirements{Requests: quantities("", "64Mi")}}}
+			s.InitContainers = []corev1.Container{{Name: "setup", Image: "setup",
+				Resources: corev1.ResourceRequirements{Requests: quantities("", "64Mi")}}}
 		}, corev1.ResourceRequirements{Requests: quantities("", "32Mi")}},
 		{"guaranteed-as-a-whole", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) {
 			s.Resources = &corev1.ResourceRequirements{Limits: quantities("1", "1Gi"), Requests: quantities("1", "1Gi")}
@@ -81,12 +85,14 @@ func TestLimitRange(t *testing.T) {
 	}{
 		{
 			"of CPU and memory",
-			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("1", "1Gi"), DefaultRequest: quantities("500m", "512Mi")},
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("1", "1Gi"),
+				DefaultRequest: quantities("500m", "512Mi")},
 			corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")},
 		},
 		{
 			"of memory alone",
-			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("", "1Gi"), DefaultRequest: quantities("", "1Gi")},
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("", "1Gi"),
+				DefaultRequest: quantities("", "1Gi")},
 			corev1.ResourceRequirements{Requests: quantities("", "32Mi"), Limits: quantities("", "32Mi")},
 		},
 		{
@@ -103,8 +109,9 @@ func TestLimitRange(t *testing.T) {
 				namespace := makeNamespace(t, labels)
 				k := newTerminal(t, namespace)
 				k.must(manifest(t, corev1.LimitRange{
-					TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"}, ObjectMeta: metav1.ObjectMeta{Name: "defaults"},
-					Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{test.defaults}},
+					TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"},
+					ObjectMeta: metav1.ObjectMeta{Name: "defaults"},
+					Spec:       corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{test.defaults}},
 				}), "create", "-f", "-")
 				awaitLimitRange(t, namespace)
 				k.must(manifest(t, newPod("web", "net.core.somaxconn = 4096")), "create", "-f", "-")
@@ -131,7 +138,8 @@ func storage(quantity string) corev1.ResourceList {
 func awaitLimitRange(t *testing.T, namespace string) {
 	t.Helper()
 	eventually(t, "the LimitRange to be in force", func(ctx context.Context) (bool, error) {
-		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""),
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil && len(pod.Spec.Containers[0].Resources.Limits) > 0, err
 	})
 }
@@ -145,7 +153,8 @@ func TestLimitRangeMinimum(t *testing.T) {
 	k.must(manifest(t, corev1.LimitRange{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"}, ObjectMeta: metav1.ObjectMeta{Name: "minimum"},
 		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
-			Type: corev1.LimitTypeContainer, Min: quantities("200m", ""), Default: quantities("1", ""), DefaultRequest: quantities("1", ""),
+			Type: corev1.LimitTypeContainer, Min: quantities("200m", ""), Default: quantities("1", ""),
+			DefaultRequest: quantities("1", ""),
 		}}},
 	}), "create", "-f", "-")
 	awaitLimitRange(t, namespace)

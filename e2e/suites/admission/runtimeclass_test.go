@@ -34,9 +34,11 @@ func TestGuestKernels(t *testing.T) {
 		class nodev1.RuntimeClass
 	}{
 		{"by the class's label", nodev1.RuntimeClass{
-			ObjectMeta: metav1.ObjectMeta{Name: "guest-by-label", Labels: map[string]string{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}}, Handler: "runc",
+			ObjectMeta: metav1.ObjectMeta{Name: "guest-by-label",
+				Labels: map[string]string{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}}, Handler: "runc",
 		}},
-		{"by the class's handler", nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "guest-by-handler"}, Handler: "kata-qemu"}},
+		{"by the class's handler", nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "guest-by-handler"},
+			Handler: "kata-qemu"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -47,7 +49,8 @@ func TestGuestKernels(t *testing.T) {
 			newTerminal(t, namespace).must(manifest(t, pod), "create", "-f", "-")
 			created := getPod(t, namespace, pod.Name)
 			wantInjected(t, created, "vm.max_map_count=262144", "net.core.somaxconn=1024")
-			if want, got := statusOf(v1alpha1.GuestKernel, []string{"vm.max_map_count=262144", "net.core.somaxconn=1024"}), created.Annotations[v1alpha1.StatusAnnotation]; got != want {
+			if want, got := statusOf(v1alpha1.GuestKernel, []string{"vm.max_map_count=262144",
+				"net.core.somaxconn=1024"}), created.Annotations[v1alpha1.StatusAnnotation]; got != want {
 				t.Errorf("the status is %s, want %s", got, want)
 			}
 		})
@@ -88,7 +91,8 @@ func TestClassMadeRightBeforeThePod(t *testing.T) {
 		pod := newPod(class.Name, "vm.max_map_count = 262144")
 		pod.Spec.RuntimeClassName = &class.Name
 		created, err := whilePaused(t, func() { makeRuntimeClass(t, class) }, func() (*corev1.Pod, error) {
-			return client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			return client.CoreV1().Pods(namespace).Create(t.Context(), pod,
+				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		})
 		if err != nil {
 			t.Fatalf("round %d: %v", i, err)
@@ -102,9 +106,10 @@ func TestNamespaceMadeRightBeforeThePod(t *testing.T) {
 	newTerminal(t, "default")
 	for i := range rounds {
 		var namespace, account string
-		created, err := whilePaused(t, func() { namespace, account = makeNamespaceAndGo(t, optedIn) }, func() (*corev1.Pod, error) {
-			return createAs(t, namespace, account, "net.core.somaxconn = 1024")
-		})
+		created, err := whilePaused(t, func() { namespace, account = makeNamespaceAndGo(t, optedIn) },
+			func() (*corev1.Pod, error) {
+				return createAs(t, namespace, account, "net.core.somaxconn = 1024")
+			})
 		if err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
@@ -120,7 +125,8 @@ func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 	for i := range rounds {
 		namespace, account := makeNamespaceAndGo(t, nil)
 		patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
-		if _, err := client.CoreV1().Namespaces().Patch(t.Context(), namespace, "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil {
+		if _, err := client.CoreV1().Namespaces().Patch(t.Context(), namespace, "application/merge-patch+json", patch,
+			metav1.PatchOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the API server to call the webhook", func(context.Context) (bool, error) {
@@ -141,11 +147,13 @@ func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 func makeNamespaceAndGo(t *testing.T, labels map[string]string) (namespace, account string) {
 	t.Helper()
 	suite.Cluster(t)
-	made, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "just-made-", Labels: labels}}, metav1.CreateOptions{})
+	made, err := client.CoreV1().Namespaces().Create(t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "just-made-", Labels: labels}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.CoreV1().ServiceAccounts(made.Name).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "early"}}, metav1.CreateOptions{})
+	_, err = client.CoreV1().ServiceAccounts(made.Name).Create(t.Context(),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "early"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

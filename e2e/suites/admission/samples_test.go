@@ -15,11 +15,14 @@ func TestSamples(t *testing.T) {
 		args     []string            // of the injected container
 		requests corev1.ResourceList // of the injected container
 	}{
-		"ingress-nginx-daemonset.yaml": {"app.kubernetes.io/name=ingress-nginx", []string{"net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535"}, quantities("100m", "32Mi")},
-		"kata-pod.yaml":                {"sysctl-injector.dev/injected", []string{"vm.max_map_count=64000"}, nil},
-		"liberty-deployment.yaml":      {"app=liberty", []string{"net.core.somaxconn=512"}, nil},
-		"profile-pod.yaml":             {"sysctl-injector.dev/injected", []string{"net.ipv4.ip_local_port_range=32768 65535", "net.core.somaxconn=4096"}, nil},
-		"semaphores-pod.yaml":          {"sysctl-injector.dev/injected", []string{"kernel.sem=10000 1024000000 500 32000"}, nil},
+		"ingress-nginx-daemonset.yaml": {"app.kubernetes.io/name=ingress-nginx",
+			[]string{"net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535"}, quantities("100m", "32Mi")},
+		"kata-pod.yaml":           {"sysctl-injector.dev/injected", []string{"vm.max_map_count=64000"}, nil},
+		"liberty-deployment.yaml": {"app=liberty", []string{"net.core.somaxconn=512"}, nil},
+		"profile-pod.yaml": {"sysctl-injector.dev/injected",
+			[]string{"net.ipv4.ip_local_port_range=32768 65535", "net.core.somaxconn=4096"}, nil},
+		"semaphores-pod.yaml": {"sysctl-injector.dev/injected",
+			[]string{"kernel.sem=10000 1024000000 500 32000"}, nil},
 	}
 	const dir = "../../../deploy/samples"
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))

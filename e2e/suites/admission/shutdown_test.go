@@ -107,7 +107,8 @@ func post(t *testing.T, address string, body io.Reader, length int) (review admi
 	}
 	request.ContentLength = int64(length)
 	request.Header.Set("Content-Type", "application/json")
-	client := http.Client{Transport: &http.Transport{DialContext: c.Dial, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}}
+	client := http.Client{Transport: &http.Transport{DialContext: c.Dial,
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
 		return review, err
@@ -131,7 +132,8 @@ func TestRollout(t *testing.T) {
 	for range 8 {
 		stream.Go(func() {
 			for ctx.Err() == nil {
-				pod, err := client.CoreV1().Pods(namespace).Create(context.WithoutCancel(ctx), newPod("web", somaxconn), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+				pod, err := client.CoreV1().Pods(namespace).Create(context.WithoutCancel(ctx), newPod("web", somaxconn),
+					metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 				if err != nil {
 					t.Errorf("after %d pods: %v", created.Load(), err)
 					return

@@ -52,7 +52,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if node, err = startNode(ctx); err != nil {
 		return err
 	}
-	installed, err = installation.Install(ctx, c, installation.Config{Objects: policies, Args: []string{"--init-image=" + initImage}})
+	installed, err = installation.Install(ctx, c, installation.Config{Objects: policies,
+		Args: []string{"--init-image=" + initImage}})
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,8 @@ var optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	suite.Cluster(t)
-	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
+	namespace, err := clustertest.MakeNamespace(t.Context(), client,
+		metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +110,8 @@ func getPod(t *testing.T, namespace, name string) *corev1.Pod {
 func awaitInjection(t *testing.T, namespace string) {
 	t.Helper()
 	eventually(t, "the API server to call the webhook for namespace "+namespace, func(ctx context.Context) (bool, error) {
-		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", "net.core.somaxconn = 1024"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", "net.core.somaxconn = 1024"),
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil && len(pod.Spec.InitContainers) > 0, err
 	})
 }

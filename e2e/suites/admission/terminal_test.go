@@ -35,7 +35,8 @@ func newTerminal(t *testing.T, namespace string) *terminal {
 // run runs kubectl with input on its standard input.
 func (k *terminal) run(input string, args ...string) (stdout, stderr string, err error) {
 	k.t.Helper()
-	return k.command(input, k.c.Command(k.t.Context(), "kubectl", append([]string{"--namespace=" + k.namespace}, args...)...))
+	return k.command(input, k.c.Command(k.t.Context(), "kubectl", append([]string{"--namespace=" + k.namespace},
+		args...)...))
 }
 
 // program runs sysctl-injector itself.

@@ -47,7 +47,8 @@ func TestPolicyOnTrial(t *testing.T) {
 	}
 	wantInjected(t, getPod(t, namespace, "outside"), "net.ipv4.tcp_fin_timeout=30")
 	eventually(t, "the status to count the pod", func(context.Context) (bool, error) {
-		out, stderr, err := k.run("", "get", "sysctlpolicy", namespace, "-o", "jsonpath={.status.trial.wouldReject} {.status.trial.servers[*].wouldReject}")
+		out, stderr, err := k.run("", "get", "sysctlpolicy", namespace, "-o",
+			"jsonpath={.status.trial.wouldReject} {.status.trial.servers[*].wouldReject}")
 		if err != nil {
 			return false, fmt.Errorf("%w: %s", err, stderr)
 		}

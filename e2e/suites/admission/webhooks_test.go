@@ -117,8 +117,10 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			name: "that mounts the node into our container", position: after,
 			change: func(pod *corev1.Pod) []operation {
 				return onlyInjected(pod,
-					operation{"add", "/spec/volumes/-", corev1.Volume{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}},
-					operation{"add", "/spec/initContainers/0/volumeMounts", []corev1.VolumeMount{{Name: "root", MountPath: "/node"}}})
+					operation{"add", "/spec/volumes/-", corev1.Volume{Name: "root",
+						VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}},
+					operation{"add", "/spec/initContainers/0/volumeMounts",
+						[]corev1.VolumeMount{{Name: "root", MountPath: "/node"}}})
 			},
 			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},
@@ -142,7 +144,8 @@ func TestBesideAnotherWebhook(t *testing.T) {
 		{
 			name: "that rewrites images to a mirror after us", position: after,
 			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/image", "mirror.example.com/" + initImage})
+				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/image",
+					"mirror.example.com/" + initImage})
 			},
 			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
 		},

@@ -37,10 +37,12 @@ func TestControllersPodsAreInjected(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ kind, manifest string }{
 		{"Deployment", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:" + selector},
-		{"StatefulSet", "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: %[1]s}\nspec:\n  serviceName: %[1]s" + selector},
+		{"StatefulSet", "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: %[1]s}\nspec:\n  serviceName: %[1]s" +
+			selector},
 		{"DaemonSet", "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: %[1]s}\nspec:" + selector},
 		{"ReplicaSet", "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: %[1]s}\nspec:" + selector},
-		{"Job", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: %[1]s}\nspec:\n  template:" + template + "      restartPolicy: Never\n"},
+		{"Job", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: %[1]s}\nspec:\n  template:" + template +
+			"      restartPolicy: Never\n"},
 	}
 	namespace := makeNamespace(t, optedIn)
 	for _, test := range tests {
@@ -101,7 +103,8 @@ func TestReplicaSetTellsOfARejection(t *testing.T) {
 	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: search}\nspec:\n  selector:\n    matchLabels: {app: search}\n  template:\n    metadata:\n      labels: {app: search}\n" +
 		"      annotations:\n        sysctl-injector.dev/sysctls: vm.max_map_count = 262144\n    spec:\n      containers:\n      - {name: search, image: search}\n"
 	k.prints("deployment.apps/search created\n", deployment, "apply", "-f", "-")
-	want := rejection("NodeLevel: " + annotation + "Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. A" + guestAdvice)
+	want := rejection("NodeLevel: " + annotation +
+		"Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. A" + guestAdvice)
 	wantEvent(t, namespace, "ReplicaSet", "Error creating: "+want)
 	eventually(t, "the Deployment's condition", func(ctx context.Context) (bool, error) {
 		deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, "search", metav1.GetOptions{})
@@ -130,7 +133,8 @@ func wantEvent(t *testing.T, namespace, kind, message string) {
 	t.Helper()
 	var messages []string
 	eventually(t, "an event FailedCreate of a "+kind, func(ctx context.Context) (bool, error) {
-		events, err := client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=FailedCreate,involvedObject.kind=" + kind})
+		events, err := client.CoreV1().Events(namespace).List(ctx,
+			metav1.ListOptions{FieldSelector: "reason=FailedCreate,involvedObject.kind=" + kind})
 		if err != nil {
 			return false, err
 		}
@@ -156,7 +160,8 @@ func TestEvictedPodIsMadeAnewWithItsSysctls(t *testing.T) {
 	}
 	var second corev1.Pod
 	eventually(t, "another pod", func(ctx context.Context) (bool, error) {
-		pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.InjectedLabel + "=true"})
+		pods, err := client.CoreV1().Pods(namespace).List(ctx,
+			metav1.ListOptions{LabelSelector: v1alpha1.InjectedLabel + "=true"})
 		if err != nil || len(pods.Items) != 1 || pods.Items[0].UID == first.UID {
 			return false, err
 		}

@@ -26,7 +26,8 @@ func deployment(name, sysctls string) *appsv1.Deployment {
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: appsv1.DeploymentSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: pod.Annotations}, Spec: pod.Spec},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels,
+				Annotations: pod.Annotations}, Spec: pod.Spec},
 		},
 	}
 }
@@ -51,14 +52,21 @@ func TestWarningsAboutWorkloads(t *testing.T) {
 		args        []string
 		want        string // what stderr contains; "" if it is empty
 	}{
-		{"a workload whose pods will be rejected", rejected, []string{"apply", "-f", "-"}, "Warning: the pods of this workload will be rejected: NodeLevel: spec.template.metadata.annotations["},
-		{"an update that changes neither template nor keys", "", []string{"scale", "deployment/rejected", "--replicas=2"}, ""},
-		{"a new template", "", []string{"rollout", "restart", "deployment/rejected"}, "Warning: the pods of this workload will be rejected: NodeLevel: "},
-		{"a key on the Deployment itself", manifest(t, misplaced), []string{"apply", "-f", "-"}, "Warning: MisplacedKey: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: " + moveIt},
-		{"a native sysctl that is not safe", manifest(t, native), []string{"apply", "-f", "-"}, "kubelets reject net.core.somaxconn"},
-		{"a key on the Job of a CronJob", cronJob, []string{"apply", "-f", "-"}, "this is a key of spec.jobTemplate.spec.template.metadata.annotations; move it there"},
+		{"a workload whose pods will be rejected", rejected, []string{"apply", "-f", "-"},
+			"Warning: the pods of this workload will be rejected: NodeLevel: spec.template.metadata.annotations["},
+		{"an update that changes neither template nor keys", "", []string{"scale", "deployment/rejected",
+			"--replicas=2"}, ""},
+		{"a new template", "", []string{"rollout", "restart", "deployment/rejected"},
+			"Warning: the pods of this workload will be rejected: NodeLevel: "},
+		{"a key on the Deployment itself", manifest(t, misplaced), []string{"apply", "-f", "-"},
+			"Warning: MisplacedKey: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: " + moveIt},
+		{"a native sysctl that is not safe", manifest(t, native), []string{"apply", "-f", "-"},
+			"kubelets reject net.core.somaxconn"},
+		{"a key on the Job of a CronJob", cronJob, []string{"apply", "-f", "-"},
+			"this is a key of spec.jobTemplate.spec.template.metadata.annotations; move it there"},
 		{"a plain workload", manifest(t, deployment("plain", "")), []string{"apply", "-f", "-"}, ""},
-		{"a key that comes later", "", []string{"annotate", "deployment/plain", "sysctl-injector.dev/sysctls=net.core.somaxconn = 8"}, moveIt},
+		{"a key that comes later", "", []string{"annotate", "deployment/plain",
+			"sysctl-injector.dev/sysctls=net.core.somaxconn = 8"}, moveIt},
 		{"a workload that is in order", manifest(t, deployment("fine", somaxconn)), []string{"apply", "-f", "-"}, ""},
 	} {
 		_, stderr, err := k.run(step.input, step.args...)
@@ -101,13 +109,16 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 	}
 	made := make([]*appsv1.Deployment, len(kinds))
 	for n, kind := range kinds {
-		namespace, err := client.CoreV1().Namespaces().Create(b.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "update-", Labels: kind.labels}}, metav1.CreateOptions{})
+		namespace, err := client.CoreV1().Namespaces().Create(b.Context(),
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "update-", Labels: kind.labels}},
+			metav1.CreateOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}
 		d := deployment("web", kind.sysctls)
 		d.Spec.Replicas = new(int32)
-		if made[n], err = client.AppsV1().Deployments(namespace.Name).Create(b.Context(), d, metav1.CreateOptions{}); err != nil {
+		if made[n], err = client.AppsV1().Deployments(namespace.Name).Create(b.Context(), d,
+			metav1.CreateOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -117,7 +128,8 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 			change.ResourceVersion = ""
 			change.Spec.Template.Labels["round"] = fmt.Sprint(round)
 			begun := time.Now()
-			if _, err := client.AppsV1().Deployments(change.Namespace).Update(b.Context(), change, metav1.UpdateOptions{}); err != nil {
+			if _, err := client.AppsV1().Deployments(change.Namespace).Update(b.Context(), change,
+				metav1.UpdateOptions{}); err != nil {
 				b.Fatal(err)
 			}
 			kinds[n].times = append(kinds[n].times, time.Since(begun))
@@ -125,6 +137,7 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 	}
 	for _, kind := range kinds {
 		slices.Sort(kind.times)
-		b.Logf("%-28s p50 %.2f ms of %d updates", kind.name, float64(kind.times[len(kind.times)/2].Microseconds())/1000, len(kind.times))
+		b.Logf("%-28s p50 %.2f ms of %d updates", kind.name, float64(kind.times[len(kind.times)/2].Microseconds())/1000,
+			len(kind.times))
 	}
 }

@@ -28,7 +28,8 @@ import (
 )
 
 var (
-	suite   = clustertest.Suite{Prepare: prepare, Finish: func(*cluster.Cluster) error { return os.RemoveAll(filepath.Dir(program)) }}
+	suite = clustertest.Suite{Prepare: prepare,
+		Finish: func(*cluster.Cluster) error { return os.RemoveAll(filepath.Dir(program)) }}
 	program string
 	client  *kubernetes.Clientset
 )
@@ -104,15 +105,18 @@ func TestAudit(t *testing.T) {
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("workloads (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]audit.Namespace{{Name: "audit-open", Standard: "restricted", Converts: true}}, report.Namespaces); diff != "" {
+	if diff := cmp.Diff([]audit.Namespace{{Name: "audit-open", Standard: "restricted", Converts: true}},
+		report.Namespaces); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
-	for format, says := range map[string]string{"table": " Deployment/web ", "html": "<span class=\"name\">checkout</span>"} {
+	for format, says := range map[string]string{"table": " Deployment/web ",
+		"html": "<span class=\"name\">checkout</span>"} {
 		if out, problem, code, _ := run(t, program, "audit", "-A", "-o", format); code != 0 || !strings.Contains(out, says) {
 			t.Errorf("-o %s: exit code %d, %s, %s", format, code, problem, out)
 		}
 	}
-	if out, _, _, _ := run(t, program, "audit", "-n", "audit-open", "-l", "app=web"); strings.Contains(out, "nightly") || !strings.Contains(out, "Deployment/web") {
+	if out, _, _, _ := run(t, program, "audit", "-n", "audit-open", "-l", "app=web"); strings.Contains(out,
+		"nightly") || !strings.Contains(out, "Deployment/web") {
 		t.Errorf("with a selector:\n%s", out)
 	}
 }
@@ -142,7 +146,8 @@ func TestAuditByTheClustersPolicies(t *testing.T) {
 		t.Fatalf("web is not found: %s", out)
 		return "", false
 	}
-	if policies, web := converts(); !web || !strings.HasPrefix(policies, "the built-in default, since the cluster has no SysctlPolicies") {
+	if policies, web := converts(); !web || !strings.HasPrefix(policies,
+		"the built-in default, since the cluster has no SysctlPolicies") {
 		t.Errorf("without the kinds: converts %t by %s", web, policies)
 	}
 	kubectl("apply", "-f", crds)
@@ -204,7 +209,8 @@ func TestAuditWithFewPermissions(t *testing.T) {
 		}
 	}
 	out, problem, code, _ := run(t, program, "audit", "--kubeconfig", kubeconfig, "-n", namespace)
-	if code != 1 || !strings.Contains(problem, "error: the report is incomplete: ") || !strings.Contains(out, "Not looked at: objects of kind CronJob: ") ||
+	if code != 1 || !strings.Contains(problem, "error: the report is incomplete: ") ||
+		!strings.Contains(out, "Not looked at: objects of kind CronJob: ") ||
 		strings.Contains(out, "kind Deployment") {
 		t.Errorf("exit code %d\n%s\n%s", code, problem, out)
 	}
@@ -214,7 +220,8 @@ func TestAuditWithFewPermissions(t *testing.T) {
 func BenchmarkAudit(b *testing.B) {
 	suite.Cluster(b)
 	const owners, podsOfEach, namespace = 100, 100, "audit-large"
-	if _, err := client.CoreV1().Namespaces().Create(b.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
+	if _, err := client.CoreV1().Namespaces().Create(b.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
 	if err := clustertest.AwaitServiceAccount(b.Context(), client, namespace, time.Minute); err != nil {
@@ -224,7 +231,8 @@ func BenchmarkAudit(b *testing.B) {
 	group, ctx := errgroup.WithContext(b.Context())
 	group.SetLimit(16)
 	for n := range owners {
-		owner, err := client.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("cache-%d", n)}}, metav1.CreateOptions{})
+		owner, err := client.CoreV1().ConfigMaps(namespace).Create(ctx,
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("cache-%d", n)}}, metav1.CreateOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -259,13 +267,15 @@ func largePod(owner *corev1.ConfigMap) *corev1.Pod {
 	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			GenerateName:    owner.Name + "-",
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID, Controller: new(true)}},
+			GenerateName: owner.Name + "-",
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name,
+				UID: owner.UID, Controller: new(true)}},
 		},
 		Spec: corev1.PodSpec{
 			NodeSelector: map[string]string{"no-such": "node"},
 			InitContainers: []corev1.Container{{
-				Name: "tune", Image: "busybox:1.36", Command: []string{"sh", "-c", "set -e\nsysctl -w net.core.somaxconn=1024\nsysctl -w net.ipv4.tcp_tw_reuse=1"},
+				Name: "tune", Image: "busybox:1.36", Command: []string{"sh", "-c",
+					"set -e\nsysctl -w net.core.somaxconn=1024\nsysctl -w net.ipv4.tcp_tw_reuse=1"},
 				SecurityContext: &corev1.SecurityContext{Privileged: new(true), RunAsUser: new(int64)},
 			}},
 			Containers: []corev1.Container{{Name: "app", Image: "example.com/app:1", Env: env}},

@@ -29,13 +29,15 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 	tells := func(line string, metrics ...string) {
 		t.Helper()
 		said = append(said, strings.TrimLeft(line, "[!+]"))
-		eventually(t, line, func() string { return "it answers:\n" + observe(t, server, "/readyz?verbose") }, func(context.Context) (bool, error) {
-			return strings.Contains(observe(t, server, "/readyz?verbose"), line+"\n"), nil
-		})
+		eventually(t, line, func() string { return "it answers:\n" + observe(t, server, "/readyz?verbose") },
+			func(context.Context) (bool, error) {
+				return strings.Contains(observe(t, server, "/readyz?verbose"), line+"\n"), nil
+			})
 		must(t, server.Ready(t.Context()))
-		eventually(t, "the log", func() string { return cmp.Diff(said, states(t, server.Log())) }, func(context.Context) (bool, error) {
-			return cmp.Equal(said, states(t, server.Log())), nil
-		})
+		eventually(t, "the log", func() string { return cmp.Diff(said, states(t, server.Log())) },
+			func(context.Context) (bool, error) {
+				return cmp.Equal(said, states(t, server.Log())), nil
+			})
 		var got []string
 		for _, line := range lines(observe(t, server, "/metrics"), "sysctl_injector_certmanager_") {
 			if !strings.HasPrefix(line, "#") {
@@ -46,7 +48,8 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 			t.Errorf("metrics (-want +got):\n%s", diff)
 		}
 	}
-	const notReady, ready = "sysctl_injector_certmanager_certificate_ready 0", "sysctl_injector_certmanager_certificate_ready 1"
+	const notReady, ready = "sysctl_injector_certmanager_certificate_ready 0",
+		"sysctl_injector_certmanager_certificate_ready 1"
 
 	tells(`[!]`+name+`cannot be watched: certificates.cert-manager.io "sysctl-injector" is forbidden: User "`+installation.User+
 		`" cannot list resource "certificates" in API group "cert-manager.io" in the namespace "sysctl-injector-system"`, notReady)
@@ -57,7 +60,8 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 
 	certificate := &certmanagerv1.Certificate{
 		ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: installation.Name},
-		Spec:       certmanagerv1.CertificateSpec{SecretName: "sysctl-injector-tls", DNSNames: []string{"example.svc"}, IssuerRef: certmanagermetav1.IssuerReference{Name: "any"}},
+		Spec: certmanagerv1.CertificateSpec{SecretName: "sysctl-injector-tls", DNSNames: []string{"example.svc"},
+			IssuerRef: certmanagermetav1.IssuerReference{Name: "any"}},
 	}
 	must(t, admin.Create(t.Context(), certificate))
 	tells("[!]"+name+"has no condition Ready: does cert-manager run?", notReady)
@@ -68,7 +72,8 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 		t.Helper()
 		now := metav1.Now()
 		certificate.Status.Conditions = []certmanagerv1.CertificateCondition{
-			{Type: certmanagerv1.CertificateConditionReady, Status: ready, Reason: reason, Message: message, LastTransitionTime: &now},
+			{Type: certmanagerv1.CertificateConditionReady, Status: ready, Reason: reason, Message: message,
+				LastTransitionTime: &now},
 		}
 		must(t, admin.Status().Update(t.Context(), certificate))
 	}
@@ -98,7 +103,8 @@ func definition(t *testing.T) string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
 	must(t, err)
-	content, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "deploy", "crds", "cert-manager.io_certificates.yaml"))
+	content, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "deploy", "crds",
+		"cert-manager.io_certificates.yaml"))
 	must(t, err)
 	return string(content)
 }

@@ -26,18 +26,21 @@ type flow struct {
 
 func startFlow(t *testing.T, servers []*installation.Server) *flow {
 	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "flow-", Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "flow-",
+		Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}}
 	must(t, admin.Create(t.Context(), namespace))
-	must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "web"}}))
+	must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name,
+		Name: "web"}}))
 	f := &flow{t: t, namespace: namespace.Name}
 	// The API server learns a moment later of a new namespace, of the webhook configuration and of the servers behind
 	// it.
 	var last error
-	eventually(t, "the first pod to be injected", func() string { return "it is rejected: " + errorText(last) }, func(ctx context.Context) (bool, error) {
-		pod := f.pod()
-		last = admin.Create(ctx, pod, client.DryRunAll)
-		return last == nil && len(pod.Spec.InitContainers) == 1, nil
-	})
+	eventually(t, "the first pod to be injected", func() string { return "it is rejected: " + errorText(last) },
+		func(ctx context.Context) (bool, error) {
+			pod := f.pod()
+			last = admin.Create(ctx, pod, client.DryRunAll)
+			return last == nil && len(pod.Spec.InitContainers) == 1, nil
+		})
 	ctx, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
 	for range 4 {
@@ -52,8 +55,9 @@ func startFlow(t *testing.T, servers []*installation.Server) *flow {
 
 func (f *flow) pod() *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, GenerateName: "web-", Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
-		Spec:       corev1.PodSpec{ServiceAccountName: "web", Containers: []corev1.Container{{Name: "web", Image: "web"}}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, GenerateName: "web-",
+			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
+		Spec: corev1.PodSpec{ServiceAccountName: "web", Containers: []corev1.Container{{Name: "web", Image: "web"}}},
 	}
 }
 

@@ -48,7 +48,8 @@ func TestServersManageTheirCertificate(t *testing.T) {
 	expose(t, servers)
 
 	first := secret(t)
-	if keys := []int{len(first.Data["ca.crt"]), len(first.Data["ca.key"]), len(first.Data["tls.crt"]), len(first.Data["tls.key"])}; first.Type != corev1.SecretTypeTLS || slices.Contains(keys, 0) {
+	if keys := []int{len(first.Data["ca.crt"]), len(first.Data["ca.key"]), len(first.Data["tls.crt"]),
+		len(first.Data["tls.key"])}; first.Type != corev1.SecretTypeTLS || slices.Contains(keys, 0) {
 		t.Errorf("the Secret is of type %s, its sizes %v", first.Type, keys)
 	}
 	awaitServed(t, servers, first)
@@ -66,7 +67,8 @@ func TestServersManageTheirCertificate(t *testing.T) {
 	spoilt := first.DeepCopy()
 	spoilt.Data["tls.crt"] = []byte("spoilt")
 	must(t, admin.Update(t.Context(), spoilt))
-	second := awaitSecret(t, "the next certificate", func(s *corev1.Secret) bool { return !bytes.Equal(s.Data["tls.crt"], []byte("spoilt")) })
+	second := awaitSecret(t, "the next certificate",
+		func(s *corev1.Secret) bool { return !bytes.Equal(s.Data["tls.crt"], []byte("spoilt")) })
 	if !bytes.Equal(second.Data["ca.key"], first.Data["ca.key"]) {
 		t.Error("a new CA was made without need")
 	}
@@ -76,14 +78,18 @@ func TestServersManageTheirCertificate(t *testing.T) {
 	// Everything is lost, and for some time nobody may tell the API server of the next CA.
 	publish := func(verbs string) {
 		t.Helper()
-		kubectl(t, "", "patch", "clusterrole", "sysctl-injector-certificate", "--type=json", `--patch=[{"op": "replace", "path": "/rules/0/verbs", "value": [`+verbs+`]}]`)
+		kubectl(t, "", "patch", "clusterrole", "sysctl-injector-certificate", "--type=json",
+			`--patch=[{"op": "replace", "path": "/rules/0/verbs", "value": [`+verbs+`]}]`)
 	}
 	publish(`"list", "watch"`)
 	must(t, admin.Delete(t.Context(), second))
 	third := awaitSecret(t, "the next CA", func(s *corev1.Secret) bool { return s.UID != second.UID })
 	const cause = `patch MutatingWebhookConfiguration sysctl-injector: mutatingwebhookconfigurations.admissionregistration.k8s.io \"sysctl-injector\" is forbidden`
 	for _, server := range servers {
-		eventually(t, "the server to say what it lacks", server.Log, func(context.Context) (bool, error) { return len(lines(server.Log(), cause)) > 0, nil })
+		eventually(t, "the server to say what it lacks", server.Log, func(context.Context) (bool,
+			error) {
+			return len(lines(server.Log(), cause)) > 0, nil
+		})
 	}
 	flow.runs("before the next CA is trusted")
 	awaitServed(t, servers, second)
@@ -103,14 +109,16 @@ func TestServersManageTheirCertificate(t *testing.T) {
 	fresh := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}
 	must(t, admin.Patch(t.Context(), fresh,
 		client.RawPatch("application/json-patch+json", []byte("["+strings.Join(removals, ", ")+"]"))))
-	eventually(t, "the caBundle to be there again", func() string { return string(trusted(t)) }, func(context.Context) (bool, error) {
-		return bytes.Equal(trusted(t), third.Data["ca.crt"]), nil
-	})
+	eventually(t, "the caBundle to be there again", func() string { return string(trusted(t)) },
+		func(context.Context) (bool, error) {
+			return bytes.Equal(trusted(t), third.Data["ca.crt"]), nil
+		})
 	for _, server := range servers {
 		if diff := cmp.Diff([]string(nil), lines(server.Log(), `"level":"ERROR"`)); diff != "" {
 			t.Errorf("errors in the log:\n%s", diff)
 		}
-		want := "sysctl_injector_certificate_expiry_timestamp_seconds " + strconv.FormatFloat(float64(leaf(t, third).NotAfter.Unix()), 'g', -1, 64)
+		want := "sysctl_injector_certificate_expiry_timestamp_seconds " +
+			strconv.FormatFloat(float64(leaf(t, third).NotAfter.Unix()), 'g', -1, 64)
 		if metrics := observe(t, server, "/metrics"); !strings.Contains(metrics, want+"\n") {
 			t.Errorf("metrics lack %q: %v", want, lines(metrics, "certificate"))
 		}
@@ -150,7 +158,8 @@ func expose(t *testing.T, servers []*installation.Server) {
 		must(t, err)
 		number, err := strconv.ParseInt(port, 10, 32)
 		must(t, err)
-		slice.ObjectMeta = metav1.ObjectMeta{Namespace: slice.Namespace, Name: fmt.Sprintf("%s-%d", slice.Name, n), Labels: slice.Labels}
+		slice.ObjectMeta = metav1.ObjectMeta{Namespace: slice.Namespace, Name: fmt.Sprintf("%s-%d", slice.Name, n),
+			Labels: slice.Labels}
 		slice.Ports[0].Port = new(int32(number))
 		must(t, admin.Create(t.Context(), slice))
 		t.Cleanup(func() { must(t, admin.Delete(context.WithoutCancel(t.Context()), slice)) })

@@ -39,7 +39,8 @@ func TestCommandsOfThePages(t *testing.T) {
 					known[text] = true
 					// What follows "--" is for another program.
 					end := slices.Index(append(words, "--"), "--")
-					if output, err := c.Command(t.Context(), program, append(words[1:end:end], "--help")...).CombinedOutput(); err != nil {
+					if output, err := c.Command(t.Context(), program,
+						append(words[1:end:end], "--help")...).CombinedOutput(); err != nil {
 						t.Errorf("%s:%d: %s: %v\n%s", page, command.Line, text, err, output)
 					}
 				}

@@ -32,7 +32,8 @@ func TestInstallManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s is not what is rendered; `go test ./e2e/suites/chart -update` writes it (-file +rendered):\n%s", manifest, diff)
+		t.Errorf("%s is not what is rendered; `go test ./e2e/suites/chart -update` writes it (-file +rendered):\n%s",
+			manifest, diff)
 	}
 	if first := decode(t, got)[0]; first.GetKind() != "Namespace" || first.GetName() != namespace {
 		t.Errorf("the first object is %s %q", first.GetKind(), first.GetName())
@@ -42,7 +43,8 @@ func TestInstallManifest(t *testing.T) {
 // An administrator applies the manifest, and applies it again when the API server does not know its kinds yet.
 func TestInstallManifestApplies(t *testing.T) {
 	c := suite.Cluster(t)
-	if err := kubectl(t.Context(), c, "apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f", manifest); err != nil {
+	if err := kubectl(t.Context(), c, "apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f",
+		manifest); err != nil {
 		t.Error(err)
 	}
 }

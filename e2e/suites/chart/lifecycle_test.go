@@ -42,7 +42,8 @@ func shell(t *testing.T, c *cluster.Cluster, commands string) {
 	cmd := c.Command(t.Context(), "sh", "-euc", commands)
 	cmd.Dir = "../../.."
 	cmd.Env = append(cmd.Environ(), "CHART=deploy/helm/sysctl-injector",
-		"PATH="+strings.Join([]string{c.Binaries().Dir, filepath.Dir(findHelm(t)), os.Getenv("PATH")}, string(os.PathListSeparator)))
+		"PATH="+strings.Join([]string{c.Binaries().Dir, filepath.Dir(findHelm(t)), os.Getenv("PATH")},
+			string(os.PathListSeparator)))
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s\n%v\n%s", commands, err, output)
 	}
@@ -107,16 +108,19 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	// There is no node, and so no server to wait for.
 	install := strings.ReplaceAll(documented(t, "## Without cert-manager", 0), " --wait", "")
-	uninstall := strings.ReplaceAll(documented(t, "## Uninstall", 1)+documented(t, "## Uninstall", 2), "helm uninstall", "helm uninstall --no-hooks")
+	uninstall := strings.ReplaceAll(documented(t, "## Uninstall", 1)+documented(t, "## Uninstall", 2), "helm uninstall",
+		"helm uninstall --no-hooks")
 
 	shell(t, c, install)
 	installed := left(t, c)
-	for _, want := range append([]string{"MutatingWebhookConfiguration sysctl-injector", "ValidatingAdmissionPolicyBinding sysctl-injector-exec"}, kept...) {
+	for _, want := range append([]string{"MutatingWebhookConfiguration sysctl-injector",
+		"ValidatingAdmissionPolicyBinding sysctl-injector-exec"}, kept...) {
 		if !slices.Contains(installed, want) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	shell(t, c, strings.ReplaceAll(documented(t, "## Upgrade", 0)+documented(t, "## Upgrade", 1), " --wait -f values.yaml", ""))
+	shell(t, c, strings.ReplaceAll(documented(t, "## Upgrade", 0)+documented(t, "## Upgrade", 1),
+		" --wait -f values.yaml", ""))
 	shell(t, c, uninstall)
 	if diff := cmp.Diff(kept, left(t, c)); diff != "" {
 		t.Errorf("left by helm uninstall (-want +got):\n%s", diff)
@@ -132,7 +136,8 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 
 	shell(t, c, documented(t, "## Without Helm", 0))
-	if got := left(t, c); !slices.Contains(got, "MutatingWebhookConfiguration sysctl-injector") || !slices.Contains(got, "SysctlPolicy default") {
+	if got := left(t, c); !slices.Contains(got, "MutatingWebhookConfiguration sysctl-injector") ||
+		!slices.Contains(got, "SysctlPolicy default") {
 		t.Errorf("the manifest installs %v", got)
 	}
 	shell(t, c, documented(t, "## Uninstall", 4))

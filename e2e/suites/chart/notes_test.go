@@ -18,18 +18,24 @@ import (
 func TestNotes(t *testing.T) {
 	known := map[string]bool{}
 	for name, test := range map[string]struct{ set, says string }{
-		"with defaults":                     {"", "\n  kubectl create namespace shop\n  sysctl-injector enroll shop --enforce restricted\n"},
-		"with cert-manager":                 {"", " wait --for=condition=Ready certificate/sysctl-injector "},
-		"without cert-manager":              {"certificates: {source: self-managed}", "\n  kubectl -n " + elsewhere + " rollout status deployment/sysctl-injector "},
-		"with the namespaces that it needs": {"", "Do not enroll the namespaces of cert-manager, of the network plugin (CNI) or of DNS."},
-		"without the guard":                 {"guard: {enabled: false}", "\n  kubectl create namespace shop\n  kubectl label namespace shop sysctl-injector.dev/inject=enabled\n"},
-		"without a policy":                  {"defaultPolicy: false", "There is no default policy"},
-		"before an uninstallation":          {"", `"helm uninstall" fails while there is one.`},
-		"on OpenShift":                      {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
-		"with an image of theirs":           {"initContainer: {image: registry.example.com/busybox}", "image: registry.example.com/busybox\n"},
+		"with defaults": {"",
+			"\n  kubectl create namespace shop\n  sysctl-injector enroll shop --enforce restricted\n"},
+		"with cert-manager": {"", " wait --for=condition=Ready certificate/sysctl-injector "},
+		"without cert-manager": {"certificates: {source: self-managed}",
+			"\n  kubectl -n " + elsewhere + " rollout status deployment/sysctl-injector "},
+		"with the namespaces that it needs": {"",
+			"Do not enroll the namespaces of cert-manager, of the network plugin (CNI) or of DNS."},
+		"without the guard": {"guard: {enabled: false}",
+			"\n  kubectl create namespace shop\n  kubectl label namespace shop sysctl-injector.dev/inject=enabled\n"},
+		"without a policy":         {"defaultPolicy: false", "There is no default policy"},
+		"before an uninstallation": {"", `"helm uninstall" fails while there is one.`},
+		"on OpenShift":             {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
+		"with an image of theirs": {"initContainer: {image: registry.example.com/busybox}",
+			"image: registry.example.com/busybox\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			output, problem, err := helm(t, test.set, "install", release, chart, "--namespace", elsewhere, "--dry-run=client", "-f", "-")
+			output, problem, err := helm(t, test.set, "install", release, chart, "--namespace", elsewhere,
+				"--dry-run=client", "-f", "-")
 			if err != nil {
 				t.Fatalf("%v\n%s", err, problem)
 			}
@@ -60,7 +66,8 @@ func TestNotesNameNamespacesWithAWrongLabel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	output, problem, err := helm(t, "certificates: {source: self-managed}", "install", release, chart, "--namespace", elsewhere, "--dry-run=server", "-f", "-")
+	output, problem, err := helm(t, "certificates: {source: self-managed}", "install", release, chart, "--namespace",
+		elsewhere, "--dry-run=server", "-f", "-")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, problem)
 	}

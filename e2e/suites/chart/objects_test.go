@@ -62,14 +62,16 @@ func TestAlways(t *testing.T) {
 				if object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy {
 					t.Errorf("%s %q says that the server manages it", object.GetKind(), object.GetName())
 				}
-				if object.GetLabels()["app.kubernetes.io/name"] != release || object.GetLabels()["app.kubernetes.io/instance"] != release {
+				if object.GetLabels()["app.kubernetes.io/name"] != release ||
+					object.GetLabels()["app.kubernetes.io/instance"] != release {
 					t.Errorf("%s %q has the labels %v", object.GetKind(), object.GetName(), object.GetLabels())
 				}
 				if into := object.GetNamespace(); into != "" && into != elsewhere {
 					t.Errorf("%s %q is in namespace %s", object.GetKind(), object.GetName(), into)
 				}
 				if raw, _ := object.MarshalJSON(); strings.Contains(string(raw), namespace) {
-					t.Errorf("%s %q names %s, and the release is in %s", object.GetKind(), object.GetName(), namespace, elsewhere)
+					t.Errorf("%s %q names %s, and the release is in %s", object.GetKind(), object.GetName(), namespace,
+						elsewhere)
 				}
 			}
 			var deployment appsv1.Deployment
@@ -161,7 +163,8 @@ func checkArguments(t *testing.T, pod corev1.PodSpec) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if grace, needed := time.Duration(*pod.TerminationGracePeriodSeconds)*time.Second, delay+30*time.Second; grace <= needed {
+		if grace, needed := time.Duration(*pod.TerminationGracePeriodSeconds)*time.Second,
+			delay+30*time.Second; grace <= needed {
 			t.Errorf("the kubelet kills it after %s, and it may take %s", grace, needed)
 		}
 	}

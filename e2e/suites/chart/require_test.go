@@ -33,7 +33,8 @@ func TestRequireNeedsLess(t *testing.T) {
 			}
 		}
 	}
-	for _, gone := range []string{"create clusterroles", "list rolebindings", "list clusterrolebindings", "list pods", "use sysctls"} {
+	for _, gone := range []string{"create clusterroles", "list rolebindings", "list clusterrolebindings", "list pods",
+		"use sysctls"} {
 		if verbs[gone] {
 			t.Errorf("it may still %s", gone)
 		}
@@ -58,17 +59,20 @@ func TestRequireHasEnough(t *testing.T) {
 		}
 	})
 	role := find(t, decode(t, render(t, namespace, requireGrants)), "ClusterRole", release)
-	if err := admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(role), client.FieldOwner("test"), client.ForceOwnership); err != nil {
+	if err := admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(role), client.FieldOwner("test"),
+		client.ForceOwnership); err != nil {
 		t.Fatal(err)
 	}
-	err = await.Condition(t.Context(), "the authorizer to know", 20*time.Millisecond, 30*time.Second, func(ctx context.Context) (bool, error) {
-		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User:               installation.User,
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Group: rbacv1.GroupName, Resource: "clusterroles", Verb: "create"},
-		}}
-		err := admin.Create(ctx, review)
-		return !review.Status.Allowed, err
-	})
+	err = await.Condition(t.Context(), "the authorizer to know", 20*time.Millisecond, 30*time.Second,
+		func(ctx context.Context) (bool, error) {
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User: installation.User,
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Group: rbacv1.GroupName, Resource: "clusterroles",
+					Verb: "create"},
+			}}
+			err := admin.Create(ctx, review)
+			return !review.Status.Allowed, err
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +80,8 @@ func TestRequireHasEnough(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, object := range []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop",
+			Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}},
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}},
 	} {
 		if err := admin.Create(t.Context(), object); err != nil {
@@ -84,10 +89,12 @@ func TestRequireHasEnough(t *testing.T) {
 		}
 	}
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 4096"}},
-		Spec:       corev1.PodSpec{ServiceAccountName: "web", Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web",
+			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 4096"}},
+		Spec: corev1.PodSpec{ServiceAccountName: "web", Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
 	}
-	if err := admin.Create(t.Context(), pod); err == nil || !strings.Contains(err.Error(), `NotGranted: service account "web" in namespace "shop"`) {
+	if err := admin.Create(t.Context(), pod); err == nil || !strings.Contains(err.Error(),
+		`NotGranted: service account "web" in namespace "shop"`) {
 		t.Errorf("a pod without grants: %v", err)
 	}
 	if log := installed.Server().Log(); strings.Contains(log, "cannot ") {

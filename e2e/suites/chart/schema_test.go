@@ -78,7 +78,8 @@ func TestSchemaRejects(t *testing.T) {
 			if err == nil {
 				t.Fatal("is rendered")
 			}
-			if !strings.Contains(problem, "values don't meet the specifications of the schema") || !strings.Contains(problem, path) {
+			if !strings.Contains(problem, "values don't meet the specifications of the schema") ||
+				!strings.Contains(problem, path) {
 				t.Errorf("helm says\n%s\nwant %s in it", problem, path)
 			}
 		})
@@ -102,7 +103,8 @@ func TestTimeoutOfEachEntry(t *testing.T) {
 	for _, webhook := range configuration.Webhooks {
 		got[webhook.Name] = *webhook.TimeoutSeconds
 	}
-	if want := map[string]int32{admission.PodsEntry: 7, admission.PlainPodsEntry: 2, admission.DefaultPodsEntry: 7}; !maps.Equal(got, want) {
+	if want := map[string]int32{admission.PodsEntry: 7, admission.PlainPodsEntry: 2,
+		admission.DefaultPodsEntry: 7}; !maps.Equal(got, want) {
 		t.Errorf("timeouts %v, want %v", got, want)
 	}
 }

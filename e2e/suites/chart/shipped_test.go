@@ -51,7 +51,8 @@ func TestGuardOfAnInstallation(t *testing.T) {
 		config guard.Config
 	}{
 		"in an upgrade": {
-			"{initContainer: {image: '" + current + "'}, guard: {previousImages: ['" + former + "']}, guestHandlers: [kata, own-vm]}",
+			"{initContainer: {image: '" + current + "'}, guard: {previousImages: ['" + former +
+				"']}, guestHandlers: [kata, own-vm]}",
 			guard.Config{Images: []string{current, former}, GuestHandlers: []string{"kata", "own-vm"}},
 		},
 		"without guest handlers": {
@@ -60,7 +61,8 @@ func TestGuardOfAnInstallation(t *testing.T) {
 		},
 		"with sysctls that all kubelets allow": {
 			"kubeletSysctls: [net.core.somaxconn, net.ipv6.*]",
-			guard.Config{Images: []string{former}, GuestHandlers: policy.DefaultGuestHandlers(), KubeletSysctls: []string{"net.core.somaxconn", "net.ipv6.*"}},
+			guard.Config{Images: []string{former}, GuestHandlers: policy.DefaultGuestHandlers(),
+				KubeletSysctls: []string{"net.core.somaxconn", "net.ipv6.*"}},
 		},
 		"with an image that is named twice": {
 			"guard: {previousImages: ['" + former + "']}",
@@ -78,10 +80,12 @@ func TestGuardOfAnInstallation(t *testing.T) {
 // The guard has the standards of the cluster's version.
 func TestGuardOfEachVersion(t *testing.T) {
 	for _, version := range []string{
-		"v1.31.0", "v1.31.14-eks-1a2b3c", "v1.32.10", "v1.33.6-gke.1079000", "v1.34.0-alpha.1", "v1.34.4+k3s1", "v1.35.4", "v1.36.3", "v1.37.0-rc.0", "v1.37.2", "v1.38.0",
+		"v1.31.0", "v1.31.14-eks-1a2b3c", "v1.32.10", "v1.33.6-gke.1079000", "v1.34.0-alpha.1", "v1.34.4+k3s1",
+		"v1.35.4", "v1.36.3", "v1.37.0-rc.0", "v1.37.2", "v1.38.0",
 	} {
 		t.Run(version, func(t *testing.T) {
-			config := guard.Config{Images: []string{form.DefaultImage()}, GuestHandlers: policy.DefaultGuestHandlers(), KubernetesVersion: version}
+			config := guard.Config{Images: []string{form.DefaultImage()}, GuestHandlers: policy.DefaultGuestHandlers(),
+				KubernetesVersion: version}
 			got := ofGuard(decode(t, render(t, elsewhere, "", "--kube-version", version)))
 			if diff := cmp.Diff(guardOf(t, config), got); diff != "" {
 				t.Errorf("guard (-webhook/guard +chart):\n%s", diff)
@@ -139,7 +143,8 @@ func TestCertificateRights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, got := rightsFor(decode(t, string(content))), rightsFor(decode(t, render(t, namespace, "certificates: {source: "+source+"}")))
+		want, got := rightsFor(decode(t, string(content))), rightsFor(decode(t,
+			render(t, namespace, "certificates: {source: "+source+"}")))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-e2e/suites/certs +chart):\n%s", source, diff)
 		}

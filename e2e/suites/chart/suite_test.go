@@ -60,7 +60,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err := defineCertManager(ctx, c); err != nil {
 		return err
 	}
-	if err := kubectl(ctx, c, "apply", "--server-side", "-f", filepath.Join(chart, "crds")+",testdata/prometheus-operator.yaml"); err != nil {
+	if err := kubectl(ctx, c, "apply", "--server-side", "-f", filepath.Join(chart,
+		"crds")+",testdata/prometheus-operator.yaml"); err != nil {
 		return err
 	}
 	return kubectl(ctx, c, "wait", "--for=condition=Established", "customresourcedefinitions", "--all", "--timeout=30s")
@@ -68,11 +69,13 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 
 // defineCertManager installs the definitions that cert-manager ships.
 func defineCertManager(ctx context.Context, c *cluster.Cluster) error {
-	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}",
+		"github.com/cert-manager/cert-manager").Output()
 	if err != nil {
 		return fmt.Errorf("find the module github.com/cert-manager/cert-manager: %w", err)
 	}
-	return kubectl(ctx, c, "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(module)), "deploy", "crds"))
+	return kubectl(ctx, c, "apply", "--server-side", "-f", filepath.Join(strings.TrimSpace(string(module)),
+		"deploy", "crds"))
 }
 
 func kubectl(ctx context.Context, c *cluster.Cluster, args ...string) error {

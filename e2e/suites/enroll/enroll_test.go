@@ -137,15 +137,18 @@ func notCovered(level, problem string) string {
 func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p := person{t, suite.Cluster(t)}
 	p.must("", "kubectl", "create", "namespace", "shop")
-	p.must("", "kubectl", "label", "namespace", "shop", "pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted", "sysctl-injector.dev/inject=enabled")
+	p.must("", "kubectl", "label", "namespace", "shop", "pod-security.kubernetes.io/enforce=restricted",
+		"pod-security.kubernetes.io/warn=restricted", "sysctl-injector.dev/inject=enabled")
 	p.eventually("default", "", "kubectl", "-n", "shop", "get", "serviceaccount", "default")
 
 	// Pod Security would reject the injected container: the webhook says what to do.
-	p.eventually("sysctl-injector enroll shop --enforce restricted", pod("web", "net.core.somaxconn = 1024"), "kubectl", "create", "-f", "-")
+	p.eventually("sysctl-injector enroll shop --enforce restricted", pod("web", "net.core.somaxconn = 1024"), "kubectl",
+		"create", "-f", "-")
 	p.must("", "kubectl", "label", "namespace", "shop", "sysctl-injector.dev/inject-")
 
 	// Without the guard, nothing would take Pod Security's place.
-	p.says("", notCovered("restricted", `ValidatingAdmissionPolicy "sysctl-injector-restricted" is not installed`), "", "sysctl-injector", "enroll", "shop")
+	p.says("", notCovered("restricted", `ValidatingAdmissionPolicy "sysctl-injector-restricted" is not installed`), "",
+		"sysctl-injector", "enroll", "shop")
 	p.must("", "kubectl", "apply", "-f", guard)
 
 	// enroll names a workload that the standard would reject, and asks the administrator.
@@ -154,13 +157,15 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container \"agent\" must set securityContext.allowPrivilegeEscalation=false), " +
 		"unrestricted capabilities (container \"agent\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"agent\" must set " +
 		"securityContext.runAsNonRoot=true), seccompProfile (pod or container \"agent\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")\n"
-	p.says("", violations+"Continue? [y/N] \n"+`error: namespace "shop": nothing was changed; `+fixIt+"\n", "", "sysctl-injector", "enroll", "shop")
+	p.says("", violations+"Continue? [y/N] \n"+`error: namespace "shop": nothing was changed; `+fixIt+"\n", "",
+		"sysctl-injector", "enroll", "shop")
 	const changes = `  label pod-security.kubernetes.io/enforce: change "restricted" to "privileged"
   label sysctl-injector.dev/enforce: add "restricted"
   label sysctl-injector.dev/inject: add "enabled"
   annotation sysctl-injector.dev/former-enforce: add "restricted"
 `
-	p.says("namespace/shop enrolled (server dry run)\n"+changes, violations, "", "sysctl-injector", "enroll", "shop", "--dry-run", "server")
+	p.says("namespace/shop enrolled (server dry run)\n"+changes, violations, "", "sysctl-injector", "enroll", "shop",
+		"--dry-run", "server")
 	p.must("", "kubectl", "-n", "shop", "delete", "daemonset", "agent")
 	before := p.must("", "kubectl", "get", "namespace", "shop", "-o", "jsonpath={.metadata.labels}{.metadata.annotations}")
 	p.says("namespace/shop enrolled\n"+changes, "", "", "sysctl-injector", "enroll", "shop")
@@ -168,12 +173,15 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 
 	// The injected pod passes, one that is privileged by itself does not, nor one that falls short of restricted.
 	p.eventually("pod/web created", pod("web", "net.core.somaxconn = 1024"), "kubectl", "create", "-f", "-")
-	if got := p.must("", "kubectl", "-n", "shop", "get", "pod", "web", "-o", "jsonpath={.spec.initContainers[*].name} {.spec.initContainers[0].args}"); got != `sysctl-injector ["net.core.somaxconn=1024"]` {
+	if got := p.must("", "kubectl", "-n", "shop", "get", "pod", "web", "-o",
+		"jsonpath={.spec.initContainers[*].name} {.spec.initContainers[0].args}"); got != `sysctl-injector ["net.core.somaxconn=1024"]` {
 		t.Errorf("got %s", got)
 	}
-	p.eventually(`allowPrivilegeEscalation != false (container "web"`, strings.Replace(pod("open", ""), "allowPrivilegeEscalation: false, ", "", 1), "kubectl", "create", "-f", "-")
+	p.eventually(`allowPrivilegeEscalation != false (container "web"`,
+		strings.Replace(pod("open", ""), "allowPrivilegeEscalation: false, ", "", 1), "kubectl", "create", "-f", "-")
 	p.eventually(`privileged (container "web" must not set securityContext.privileged=true)`,
-		strings.Replace(pod("root", "net.core.somaxconn = 1024"), "allowPrivilegeEscalation: false", "privileged: true", 1), "kubectl", "create", "-f", "-")
+		strings.Replace(pod("root", "net.core.somaxconn = 1024"), "allowPrivilegeEscalation: false", "privileged: true",
+			1), "kubectl", "create", "-f", "-")
 
 	// And back: as it was before, and Pod Security at work.
 	p.says(`namespace/shop unenrolled
@@ -183,10 +191,12 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
   annotation sysctl-injector.dev/former-enforce: remove "restricted"
 `, "In namespace \"shop\", containers are held to \"restricted\" now; then Pod Security admission holds them to \"restricted\".\n",
 		"", "sysctl-injector", "unenroll", "shop")
-	if after := p.must("", "kubectl", "get", "namespace", "shop", "-o", "jsonpath={.metadata.labels}{.metadata.annotations}"); after != before {
+	if after := p.must("", "kubectl", "get", "namespace", "shop", "-o",
+		"jsonpath={.metadata.labels}{.metadata.annotations}"); after != before {
 		t.Errorf("the namespace was\n%s\nand is\n%s", before, after)
 	}
-	p.eventually(`violates PodSecurity "restricted:latest"`, strings.Replace(pod("root", ""), "allowPrivilegeEscalation: false", "privileged: true", 1), "kubectl", "create", "-f", "-")
+	p.eventually(`violates PodSecurity "restricted:latest"`, strings.Replace(pod("root", ""),
+		"allowPrivilegeEscalation: false", "privileged: true", 1), "kubectl", "create", "-f", "-")
 }
 
 func TestEnrollAnUnknownNamespace(t *testing.T) {

@@ -28,10 +28,12 @@ func TestExplainAsksTheCluster(t *testing.T) {
 		t.Errorf("standard error %q, want %q", errs, want)
 	}
 	// Another namespace has no such policy, and the built-in one does not count.
-	if out, _, _ := p.run("", "sysctl-injector", "explain", "kernel.pid_max", "-n", "default"); strings.Contains(out, "explained") {
+	if out, _, _ := p.run("", "sysctl-injector", "explain", "kernel.pid_max", "-n", "default"); strings.Contains(out,
+		"explained") {
 		t.Errorf("in another namespace:\n%s", out)
 	}
-	if _, errs, err := p.run("", "sysctl-injector", "explain", "kernel.pid_max", "-n", "nowhere"); err == nil || !strings.Contains(errs, `read namespace "nowhere"`) {
+	if _, errs, err := p.run("", "sysctl-injector", "explain", "kernel.pid_max", "-n", "nowhere"); err == nil ||
+		!strings.Contains(errs, `read namespace "nowhere"`) {
 		t.Errorf("a namespace that is not there: %v, %s", err, errs)
 	}
 }

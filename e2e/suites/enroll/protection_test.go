@@ -40,14 +40,17 @@ func TestEnrollRejectsAGuardThatDoesNotDoItsWork(t *testing.T) {
 	p := withGuard(t)
 	p.createNamespace("unguarded", "pod-security.kubernetes.io/enforce=baseline")
 	for _, test := range []struct{ name, kind, object, patch, problem string }{
-		{"a binding that only audits", "validatingadmissionpolicybinding", "sysctl-injector-baseline", `[{"op":"replace","path":"/spec/validationActions","value":["Audit"]}]`,
+		{"a binding that only audits", "validatingadmissionpolicybinding", "sysctl-injector-baseline",
+			`[{"op":"replace","path":"/spec/validationActions","value":["Audit"]}]`,
 			`ValidatingAdmissionPolicyBinding "sysctl-injector-baseline" does not deny: its validationActions are [Audit]`},
 		{"a binding for another namespace", "validatingadmissionpolicybinding", "sysctl-injector-exec",
 			`[{"op":"replace","path":"/spec/matchResources/namespaceSelector/matchExpressions/0","value":{"key":"team","operator":"Exists"}}]`,
 			`ValidatingAdmissionPolicyBinding "sysctl-injector-exec" does not select this namespace`},
-		{"a policy that fails open", "validatingadmissionpolicy", "sysctl-injector-kernel", `[{"op":"replace","path":"/spec/failurePolicy","value":"Ignore"}]`,
+		{"a policy that fails open", "validatingadmissionpolicy", "sysctl-injector-kernel",
+			`[{"op":"replace","path":"/spec/failurePolicy","value":"Ignore"}]`,
 			`ValidatingAdmissionPolicy "sysctl-injector-kernel" is not that of this version: it differs in failurePolicy`},
-		{"a policy without its first validation", "validatingadmissionpolicy", "sysctl-injector-baseline", `[{"op":"remove","path":"/spec/validations/0"}]`,
+		{"a policy without its first validation", "validatingadmissionpolicy", "sysctl-injector-baseline",
+			`[{"op":"remove","path":"/spec/validations/0"}]`,
 			`ValidatingAdmissionPolicy "sysctl-injector-baseline" is not that of this version: it differs in validations`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -113,7 +116,8 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 	p.says("namespace/second unenrolled\n"+back, question("first")+question("second")+
 		"error: namespace \"first\": nothing was changed; set the label pod-security.kubernetes.io/enforce afterwards, and add --yes\n",
 		"n\ny\n", "sysctl-injector", "unenroll", "first", "second")
-	p.says("namespace/first unenrolled\n"+back, strings.TrimSuffix(question("first"), "Continue? [y/N] "), "", "sysctl-injector", "unenroll", "first", "--yes")
+	p.says("namespace/first unenrolled\n"+back, strings.TrimSuffix(question("first"), "Continue? [y/N] "), "",
+		"sysctl-injector", "unenroll", "first", "--yes")
 }
 
 func TestAForgedAnnotationDoesNotTurnPodSecurityOff(t *testing.T) {
@@ -123,7 +127,8 @@ func TestAForgedAnnotationDoesNotTurnPodSecurityOff(t *testing.T) {
 	p.says(`namespace/forged unenrolled
   annotation sysctl-injector.dev/former-enforce: remove "privileged"
 `, "In namespace \"forged\", containers are held to \"restricted\" now; then Pod Security admission holds them to \"restricted\".\n", "", "sysctl-injector", "unenroll", "forged")
-	if got := p.must("", "kubectl", "get", "namespace", "forged", "-o", `jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`); got != "restricted" {
+	if got := p.must("", "kubectl", "get", "namespace", "forged", "-o",
+		`jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`); got != "restricted" {
 		t.Errorf("Pod Security enforces %q", got)
 	}
 }

@@ -40,18 +40,23 @@ func TestSamplesInAnEnrolledNamespace(t *testing.T) {
 			t.Errorf("%s does not say how to apply it", file)
 			continue
 		}
-		args := strings.Fields(strings.NewReplacer("NAMESPACE", "samples", " deploy/", " "+root+"deploy/").Replace(string(command[1])))
+		args := strings.Fields(strings.NewReplacer("NAMESPACE", "samples", " deploy/",
+			" "+root+"deploy/").Replace(string(command[1])))
 		p.eventually(applied[filepath.Base(file)], "", "kubectl", args...)
 	}
 	// The cluster has no node for the DaemonSet, so its pod is created by hand.
-	template := p.must("", "kubectl", "-n", "samples", "get", "daemonset", "ingress-nginx-controller", "-o", "jsonpath={.spec.template}")
-	daemon := strings.Replace(template, `"metadata":{`, `"apiVersion":"v1","kind":"Pod","metadata":{"name":"ingress-nginx-controller",`, 1)
+	template := p.must("", "kubectl", "-n", "samples", "get", "daemonset", "ingress-nginx-controller", "-o",
+		"jsonpath={.spec.template}")
+	daemon := strings.Replace(template, `"metadata":{`,
+		`"apiVersion":"v1","kind":"Pod","metadata":{"name":"ingress-nginx-controller",`, 1)
 	p.must(daemon, "kubectl", "-n", "samples", "create", "-f", "-")
 	const names = "custom-columns=NAME:.metadata.name,FIRST:.spec.initContainers[0].name"
 	for _, name := range []string{"ingress-nginx-controller ", "search ", "liberty-", "web ", "semaphores "} {
-		p.eventually("\n"+name, "", "kubectl", "-n", "samples", "get", "pods", "-l", "sysctl-injector.dev/injected=true", "-o", names)
+		p.eventually("\n"+name, "", "kubectl", "-n", "samples", "get", "pods", "-l",
+			"sysctl-injector.dev/injected=true", "-o", names)
 	}
-	if pods := p.must("", "kubectl", "-n", "samples", "get", "pods", "-o", names, "--no-headers"); strings.Count(pods, " sysctl-injector") != len(applied) {
+	if pods := p.must("", "kubectl", "-n", "samples", "get", "pods", "-o", names, "--no-headers"); strings.Count(pods,
+		" sysctl-injector") != len(applied) {
 		t.Errorf("not every pod is injected:\n%s", pods)
 	}
 }
@@ -69,5 +74,6 @@ func TestUninstallCheck(t *testing.T) {
 	p.createNamespace("by-label", "sysctl-injector.dev/inject=enabled")
 	p.createNamespace("by-mistake", "sysctl-injector.dev/inject=true")
 	p.says("", "error: these namespaces are still enrolled: by-label, half-enrolled; without sysctl-injector, nothing holds their pods to a Pod Security Standard, "+
-		"and pods start there without their sysctls; run first: sysctl-injector unenroll by-label half-enrolled\n", "", "sysctl-injector", "uninstall-check")
+		"and pods start there without their sysctls; run first: sysctl-injector unenroll by-label half-enrolled\n", "",
+		"sysctl-injector", "uninstall-check")
 }

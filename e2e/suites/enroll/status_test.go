@@ -69,7 +69,8 @@ func (p person) status(want string, program string, args ...string) {
 	hash := regexp.MustCompile(`web-[0-9a-z]+-[0-9a-z]{5}`)
 	out = times.ReplaceAllString(ages.ReplaceAllString(hash.ReplaceAllString(out, "web-HASH"), "1s$1"), "")
 	out = regexp.MustCompile(` +`).ReplaceAllString(out, " ")
-	out = strings.ReplaceAll(strings.ReplaceAll(out, " \n", "\n"), "\n ", " ") // where lines break depends on what was cut out
+	out = strings.ReplaceAll(strings.ReplaceAll(out, " \n", "\n"), "\n ",
+		" ") // where lines break depends on what was cut out
 	if diff := cmp.Diff(want, out); diff != "" {
 		p.t.Errorf("%v (-want +got):\n%s", args, diff)
 	}
@@ -84,7 +85,8 @@ func TestStatus(t *testing.T) {
 	p.eventually("pod/alone", statusWorkloads, "kubectl", "apply", "-f", "-")
 	p.eventually("web-", "", "kubectl", "-n", "status", "get", "pods", "-l", "app=web", "-o", "name")
 	p.eventually("SysctlRefused", "", "kubectl", "-n", "status", "get", "events", "-o", "custom-columns=:.reason")
-	web := strings.TrimSpace(p.must("", "kubectl", "-n", "status", "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}"))
+	web := strings.TrimSpace(p.must("", "kubectl", "-n", "status", "get", "pods", "-l", "app=web", "-o",
+		"jsonpath={.items[0].metadata.name}"))
 
 	const rejected = "\nRejected:\nstatus/Deployment/rejected, 1s ago: NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1:" +
 		" vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it on the node, or" +
@@ -96,7 +98,8 @@ func TestStatus(t *testing.T) {
 		t.Errorf("the first line of the watch is %s", line)
 	}
 	p.patchStatus(web, `"state":{"terminated":{"exitCode":0,"reason":"Completed"}}`)
-	if line := watched(); !strings.Contains(line, `"state":"Set","exitCode":0}`) || !strings.Contains(line, `"owner":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}`) {
+	if line := watched(); !strings.Contains(line, `"state":"Set","exitCode":0}`) ||
+		!strings.Contains(line, `"owner":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}`) {
 		t.Errorf("the second line of the watch is %s", line)
 	}
 	p.patchStatus("alone", `"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1,"reason":"Error","message":"net.core.somaxconn is 128, wanted 4096"}}`)
@@ -104,7 +107,8 @@ func TestStatus(t *testing.T) {
 	p.status("NAME STATE FORM SYSCTLS OWNER AGE\n"+
 		"alone Failed verify net.core.somaxconn=4096 <none> 1s\n"+
 		"web-HASH Set privileged net.core.somaxconn=4096,+1 Deployment/web 1s\n"+
-		"\nstatus/alone: exit code 1: net.core.somaxconn is 128, wanted 4096\n"+rejected, "sysctl-injector", "status", "-n", "status")
+		"\nstatus/alone: exit code 1: net.core.somaxconn is 128, wanted 4096\n"+rejected, "sysctl-injector", "status",
+		"-n", "status")
 	p.status("NAMESPACE NAME STATE FORM SYSCTLS OWNER AGE EXIT RESTARTS KERNEL PROFILES NODE\n"+
 		"status web-HASH Set privileged net.core.somaxconn=4096,kernel.sem=1 2 3 4 Deployment/web 1s 0 0 Shared <none> <none>\n",
 		"sysctl-injector", "status", "-A", "-l", "app=web", "-o", "wide")
@@ -115,8 +119,10 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
-	p.status("No injected pods found in namespace \"status\".\n"+rejected, "kubectl", "sysctl-injector", "status", "-n", "status", "-l", "app=rejected")
-	p.says("", "error: unknown flag: --nope\nSee 'kubectl sysctl-injector status --help'.\n", "", "kubectl", "sysctl-injector", "status", "--nope")
+	p.status("No injected pods found in namespace \"status\".\n"+rejected, "kubectl", "sysctl-injector", "status", "-n",
+		"status", "-l", "app=rejected")
+	p.says("", "error: unknown flag: --nope\nSee 'kubectl sysctl-injector status --help'.\n", "", "kubectl",
+		"sysctl-injector", "status", "--nope")
 }
 
 // watch starts a command that goes on, and returns a function that reads its next line.
@@ -173,7 +179,8 @@ func TestEnrollSelectedNamespacesWithDefaults(t *testing.T) {
 		"sysctl-injector", "enroll", "unselected", "--defaults", "by-default")
 	p.says("", problem+"SysctlProfile \"by-name\" applies only to pods that name it: it has no spec.appliesTo\n", "",
 		"sysctl-injector", "enroll", "-n", "unselected", "--defaults", "by-name")
-	if _, errs, err := p.run("", "sysctl-injector", "enroll", "unselected", "--defaults", "missing"); err == nil || !strings.HasPrefix(errs, problem+"there is no SysctlProfile \"missing\"; there are by-default, by-name") {
+	if _, errs, err := p.run("", "sysctl-injector", "enroll", "unselected", "--defaults", "missing"); err == nil ||
+		!strings.HasPrefix(errs, problem+"there is no SysctlProfile \"missing\"; there are by-default, by-name") {
 		t.Errorf("%v: %s", err, errs)
 	}
 	var out, errs strings.Builder
@@ -185,7 +192,8 @@ func TestEnrollSelectedNamespacesWithDefaults(t *testing.T) {
 	p.says(out.String(), errs.String(), "", "sysctl-injector", "enroll", "-l", "team=selected", "--defaults", "by-default")
 	p.says("", "error: no namespace is selected\n", "", "sysctl-injector", "unenroll", "-l", "team=nobody")
 	unenrolled := p.must("", "sysctl-injector", "unenroll", "-l", "team=selected", "--yes")
-	if got := strings.Count(unenrolled, " unenrolled\n"); got != 2 || strings.Count(unenrolled, "sysctl-injector.dev/defaults: remove") != 2 {
+	if got := strings.Count(unenrolled, " unenrolled\n"); got != 2 ||
+		strings.Count(unenrolled, "sysctl-injector.dev/defaults: remove") != 2 {
 		t.Errorf("unenroll says\n%s", unenrolled)
 	}
 }

@@ -77,14 +77,18 @@ func (a *audit) calls(t *testing.T, account string) []call {
 func (a *audit) writes(t *testing.T, account string) []call {
 	t.Helper()
 	return slices.DeleteFunc(a.calls(t, account), func(c call) bool {
-		return c.Verb == "get" || c.Verb == "list" || c.ObjectRef.Resource == "subjectaccessreviews" || c.ObjectRef.Subresource == "status"
+		return c.Verb == "get" || c.Verb == "list" || c.ObjectRef.Resource == "subjectaccessreviews" ||
+			c.ObjectRef.Subresource == "status"
 	})
 }
 
 // statuses are the calls of a user that wrote a status.
 func (a *audit) statuses(t *testing.T, account string) []call {
 	t.Helper()
-	return slices.DeleteFunc(a.calls(t, account), func(c call) bool { return c.Verb == "get" || c.ObjectRef.Subresource != "status" })
+	return slices.DeleteFunc(a.calls(t, account), func(c call) bool {
+		return c.Verb == "get" ||
+			c.ObjectRef.Subresource != "status"
+	})
 }
 
 // catchUp waits until the log has come to this moment, and returns where that is: a call made now marks it. A call
@@ -92,7 +96,8 @@ func (a *audit) statuses(t *testing.T, account string) []call {
 func (a *audit) catchUp(t *testing.T) (end int64) {
 	t.Helper()
 	name := strings.ToLower(rand.Text())
-	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, &corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name},
+		&corev1.ConfigMap{}); !apierrors.IsNotFound(err) {
 		t.Fatal(err)
 	}
 	eventually(t, "the audit log to catch up", func(context.Context) (bool, error) {

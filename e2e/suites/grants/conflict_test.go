@@ -20,7 +20,8 @@ func TestForeignObjects(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
 	foreignRole := role("net.ipv4.tcp_fin_timeout")
-	foreignRole.Rules = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}}
+	foreignRole.Rules = []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"},
+		Verbs: []string{"get"}}}
 	foreignBinding := binding(namespace, "default", "net.ipv4.tcp_retries2")
 	foreignBinding.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"}
 	foreignBinding.Labels = map[string]string{v1alpha1.ManagedByLabel: "Helm"}
@@ -29,12 +30,17 @@ func TestForeignObjects(t *testing.T) {
 		object       client.Object
 		message      string
 	}{
-		{"a ClusterRole", "net.ipv4.tcp_fin_timeout", foreignRole, `GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"` + notChanged},
-		{"a RoleBinding", "net.ipv4.tcp_retries2", foreignBinding, `GrantFailed: RoleBinding "` + namespace + `/sysctl-injector:net.ipv4.tcp_retries2:default"` + notChanged},
+		{"a ClusterRole", "net.ipv4.tcp_fin_timeout", foreignRole,
+			`GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"` + notChanged},
+		{"a RoleBinding", "net.ipv4.tcp_retries2", foreignBinding, `GrantFailed: RoleBinding "` + namespace +
+			`/sysctl-injector:net.ipv4.tcp_retries2:default"` + notChanged},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			must(t, admin.Create(t.Context(), test.object))
-			t.Cleanup(func() { must(t, client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), test.object))) })
+			t.Cleanup(func() {
+				must(t, client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()),
+					test.object)))
+			})
 			log := newAudit(t)
 			rejects(t, newPod(namespace, "default", test.sysctl), test.message)
 			if test.object == client.Object(foreignRole) {
@@ -63,7 +69,8 @@ func TestReplacedObjects(t *testing.T) {
 	wrongRef.Labels, wrongRef.Subjects = ours, subjects
 	wrongRef.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"}
 	aggregating := role("net.ipv4.tcp_retries2")
-	aggregating.Labels, aggregating.AggregationRule = ours, &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
+	aggregating.Labels, aggregating.AggregationRule = ours,
+		&rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
 	for _, test := range []struct {
 		name, sysctl string
 		object       client.Object
@@ -80,7 +87,8 @@ func TestReplacedObjects(t *testing.T) {
 			if found.UID == test.object.GetUID() || foundRole.UID == test.object.GetUID() {
 				t.Errorf("%q was not created again", test.object.GetName())
 			}
-			if diff := cmp.Diff(rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: foundRole.Name}, found.RoleRef); diff != "" {
+			if diff := cmp.Diff(rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: foundRole.Name},
+				found.RoleRef); diff != "" {
 				t.Errorf("roleRef (-want +got):\n%s", diff)
 			}
 			if foundRole.AggregationRule != nil || len(foundRole.Rules) != 1 {
@@ -96,7 +104,8 @@ func TestLabelMakesItOurs(t *testing.T) {
 	namespace := s.namespace(t)
 	foreign := role("net.ipv4.tcp_fin_timeout")
 	must(t, admin.Create(t.Context(), foreign))
-	rejects(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"), `GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"`+notChanged)
+	rejects(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"),
+		`GrantFailed: ClusterRole "sysctl-injector:net.ipv4.tcp_fin_timeout"`+notChanged)
 	foreign.Labels = ours
 	must(t, admin.Update(t.Context(), foreign))
 	create(t, newPod(namespace, "default", "net.ipv4.tcp_fin_timeout"))

@@ -63,7 +63,8 @@ func newReplicaSet(t *testing.T, namespace string) *appsv1.ReplicaSet {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "idle"},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(int32(0)), Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: newPod(namespace, "default").Spec},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: newPod(namespace, "default").Spec},
 		},
 	}
 	must(t, admin.Create(t.Context(), deployment))
@@ -85,7 +86,8 @@ func newReplicaSet(t *testing.T, namespace string) *appsv1.ReplicaSet {
 // rejectedPod is a controller's pod that nobody may have.
 func rejectedPod(namespace, apiVersion, kind, name string, uid types.UID) *corev1.Pod {
 	pod := newPod(namespace, "default", "vm.swappiness = 10")
-	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: name, UID: uid, Controller: new(true)}}
+	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: name, UID: uid,
+		Controller: new(true)}}
 	return pod
 }
 

@@ -26,8 +26,9 @@ import (
 func mayUse(t *testing.T, namespace, serviceAccount, sysctl string) bool {
 	t.Helper()
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User:               "system:serviceaccount:" + namespace + ":" + serviceAccount,
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "use", Group: v1alpha1.GroupName, Resource: "sysctls", Name: sysctl},
+		User: "system:serviceaccount:" + namespace + ":" + serviceAccount,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "use",
+			Group: v1alpha1.GroupName, Resource: "sysctls", Name: sysctl},
 	}}
 	must(t, admin.Create(t.Context(), review))
 	return review.Status.Allowed
@@ -45,7 +46,8 @@ func TestFirstPod(t *testing.T) {
 		if !mayUse(t, namespace, "web", sysctl) {
 			t.Errorf("the pod is admitted before its service account may use %s", sysctl)
 		}
-		wantRole := []rbacv1.PolicyRule{{APIGroups: []string{"sysctl-injector.dev"}, Resources: []string{"sysctls"}, ResourceNames: []string{sysctl}, Verbs: []string{"use"}}}
+		wantRole := []rbacv1.PolicyRule{{APIGroups: []string{"sysctl-injector.dev"}, Resources: []string{"sysctls"},
+			ResourceNames: []string{sysctl}, Verbs: []string{"use"}}}
 		foundRole, found := role(sysctl), binding(namespace, "web", sysctl)
 		must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(foundRole), foundRole))
 		must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(found), found))
@@ -58,10 +60,12 @@ func TestFirstPod(t *testing.T) {
 			t.Errorf("RoleBinding %q (-want +got):\n%s", found.Name, diff)
 		}
 		for _, object := range []client.Object{foundRole, found} {
-			if diff := cmp.Diff(map[string]string{"app.kubernetes.io/managed-by": "sysctl-injector"}, object.GetLabels()); diff != "" {
+			if diff := cmp.Diff(map[string]string{"app.kubernetes.io/managed-by": "sysctl-injector"},
+				object.GetLabels()); diff != "" {
 				t.Errorf("labels of %q (-want +got):\n%s", object.GetName(), diff)
 			}
-			if owners := object.GetManagedFields(); len(owners) != 1 || owners[0].Manager != "sysctl-injector" || owners[0].Operation != "Apply" {
+			if owners := object.GetManagedFields(); len(owners) != 1 || owners[0].Manager != "sysctl-injector" ||
+				owners[0].Operation != "Apply" {
 				t.Errorf("%q is owned by %v, want one owner by Apply", object.GetName(), owners)
 			}
 		}
@@ -70,7 +74,8 @@ func TestFirstPod(t *testing.T) {
 		t.Error("more is granted than the pod asks for")
 	}
 	// The controller may look after what was just made, and has nothing to do.
-	if got, want := summary(before.writes(t, installation.Name)), map[string]int{"patch clusterroles: 201": 2, "patch rolebindings: 201": 2}; !cmp.Equal(got, want) {
+	if got, want := summary(before.writes(t, installation.Name)), map[string]int{"patch clusterroles: 201": 2,
+		"patch rolebindings: 201": 2}; !cmp.Equal(got, want) {
 		t.Errorf("the first pod costs %v, want %v", got, want)
 	}
 
@@ -131,7 +136,8 @@ func TestConcurrentFirstPods(t *testing.T) {
 			var slow atomic.Bool
 			for n := range pods {
 				group.Go(func() error {
-					pod := newPod(namespace, fmt.Sprintf("%s-%d", prefix, n%test.accounts), "net.core.somaxconn", "net.ipv4.tcp_rmem = 4096 87380 6291456")
+					pod := newPod(namespace, fmt.Sprintf("%s-%d", prefix, n%test.accounts), "net.core.somaxconn",
+						"net.ipv4.tcp_rmem = 4096 87380 6291456")
 					return createInTime(t.Context(), pod, &slow)
 				})
 			}
@@ -154,14 +160,16 @@ func TestConcurrentFirstPods(t *testing.T) {
 // waits. Together they are hundreds of calls, which an API server that shares its processors does not answer within 3
 // s.
 func createInTime(ctx context.Context, pod *corev1.Pod, slow *atomic.Bool) error {
-	return await.Condition(ctx, "the grants of "+pod.Spec.ServiceAccountName, 20*time.Millisecond, time.Minute, func(ctx context.Context) (bool, error) {
-		err := admin.Create(ctx, pod)
-		if err != nil && strings.Contains(err.Error(), "GrantFailed") && strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
-			slow.Store(true)
-			return false, nil
-		}
-		return err == nil, err
-	})
+	return await.Condition(ctx, "the grants of "+pod.Spec.ServiceAccountName, 20*time.Millisecond, time.Minute,
+		func(ctx context.Context) (bool, error) {
+			err := admin.Create(ctx, pod)
+			if err != nil && strings.Contains(err.Error(), "GrantFailed") &&
+				strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
+				slow.Store(true)
+				return false, nil
+			}
+			return err == nil, err
+		})
 }
 
 // awaitAge waits until objects are as old as counts as settled: ten seconds, and the one that the API's clock is

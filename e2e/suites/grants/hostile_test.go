@@ -35,7 +35,8 @@ func TestManyNamesOfRejectedPods(t *testing.T) {
 			for n := range 16 {
 				names = append(names, fmt.Sprintf("net.x%d", 16*pod+n))
 			}
-			if err := editor.Create(t.Context(), newPod(namespace, "default", names...)); err == nil || !strings.Contains(err.Error(), "UnknownSysctl: ") {
+			if err := editor.Create(t.Context(), newPod(namespace, "default", names...)); err == nil ||
+				!strings.Contains(err.Error(), "UnknownSysctl: ") {
 				t.Errorf("the pod is not rejected for its names: %v", err)
 			}
 		}
@@ -53,8 +54,9 @@ func TestManyNamesOfRejectedPods(t *testing.T) {
 		wantGrants(t, namespace, 64, 64)
 	})
 	t.Run("the message says what to do", func(t *testing.T) {
-		rejects(t, newPod(namespace, "default", "kernel.sem = 250 32000 100 128"), fmt.Sprintf(`TooManySysctls: namespace %q has grants for 64 different sysctls, and the pod needs 1 more, but the limit is 64; `+
-			`delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls`, namespace))
+		rejects(t, newPod(namespace, "default", "kernel.sem = 250 32000 100 128"),
+			fmt.Sprintf(`TooManySysctls: namespace %q has grants for 64 different sysctls, and the pod needs 1 more, but the limit is 64; `+
+				`delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls`, namespace))
 	})
 	t.Run("another namespace is not affected", func(t *testing.T) {
 		create(t, newPod(s.namespace(t), "default", "kernel.sem = 250 32000 100 128"))
@@ -146,7 +148,8 @@ func wantGrants(t *testing.T, namespace string, roles, bindings int) {
 	must(t, admin.List(t.Context(), foundBindings, client.InNamespace(namespace), client.MatchingLabels(ours)))
 	t.Logf("%d ClusterRoles, %d RoleBindings", len(foundRoles.Items), len(foundBindings.Items))
 	if len(foundRoles.Items) != roles || len(foundBindings.Items) != bindings {
-		t.Errorf("there are %d ClusterRoles and %d RoleBindings, want %d and %d", len(foundRoles.Items), len(foundBindings.Items), roles, bindings)
+		t.Errorf("there are %d ClusterRoles and %d RoleBindings, want %d and %d", len(foundRoles.Items),
+			len(foundBindings.Items), roles, bindings)
 	}
 }
 

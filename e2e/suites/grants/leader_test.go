@@ -32,13 +32,15 @@ func TestLeader(t *testing.T) {
 		must(t, admin.Create(t.Context(), &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "sysctl-injector-leader-election"},
-			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: installation.Namespace, Name: account}},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: installation.Namespace,
+				Name: account}},
 		}))
 		servers[account] = start(t, serverConfig{account: account, args: []string{"--namespace=" + installation.Namespace}})
 	}
 	// A standby is ready too: it answers about pods.
 	generation := 0
-	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "leader"}, Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.none"}}}}}
+	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "leader"},
+		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.none"}}}}}
 	t.Cleanup(func() {
 		must(t, client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), policy)))
 	})
@@ -85,7 +87,8 @@ func TestLeader(t *testing.T) {
 	// One that dies does not. The test need not wait for the time that the Lease runs: an administrator cuts it
 	// short.
 	servers[second].Kill()
-	must(t, admin.Patch(t.Context(), lease, client.RawPatch(types.MergePatchType, []byte(`{"spec": {"leaseDurationSeconds": 1}}`))))
+	must(t, admin.Patch(t.Context(), lease, client.RawPatch(types.MergePatchType,
+		[]byte(`{"spec": {"leaseDurationSeconds": 1}}`))))
 	touch()
 	third := writer()
 	if all := []string{first, second, third}; len(slices.Compact(slices.Sorted(slices.Values(all)))) != 3 {

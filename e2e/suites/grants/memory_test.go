@@ -37,7 +37,9 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 	namespace := "hostile"
 	s.namespaces = append(s.namespaces, namespace) // to be cleaned up
 	must(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
-	awaitObject(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
+	awaitObject(t, "the default service account",
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}},
+		func(*corev1.ServiceAccount) bool { return true })
 	before := peak(t)
 	createHostilePods(t, namespace, pods)
 
@@ -52,13 +54,15 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 	elsewhere := peak(t)
 
 	// With this label the server looks at them: each asks for a sysctl that a policy allows.
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"labels": {"`+v1alpha1.InjectLabel+`": "`+v1alpha1.InjectEnabled+`"}}}`))
+	patch := client.RawPatch(types.MergePatchType,
+		[]byte(`{"metadata": {"labels": {"`+v1alpha1.InjectLabel+`": "`+v1alpha1.InjectEnabled+`"}}}`))
 	must(t, admin.Patch(t.Context(), namespaceObject(namespace), patch))
 	granted := binding(namespace, "default", "net.core.somaxconn")
-	must(t, await.Condition(t.Context(), "the grant of the pods", 20*time.Millisecond, 5*time.Minute, func(ctx context.Context) (bool, error) {
-		err := admin.Get(ctx, client.ObjectKeyFromObject(granted), granted)
-		return err == nil, client.IgnoreNotFound(err)
-	}))
+	must(t, await.Condition(t.Context(), "the grant of the pods", 20*time.Millisecond, 5*time.Minute,
+		func(ctx context.Context) (bool, error) {
+			err := admin.Get(ctx, client.ObjectKeyFromObject(granted), granted)
+			return err == nil, client.IgnoreNotFound(err)
+		}))
 	if listed := listedPods(t, log, namespace); listed < 2 {
 		t.Errorf("%d pods are listed in %d pages", pods, listed)
 	}
@@ -110,7 +114,8 @@ func createHostilePods(t *testing.T, namespace string, count int) {
 		group.SetLimit(8)
 		for n := range count {
 			group.Go(func() error {
-				return creator.CoreV1().Pods(namespace).Delete(ctx, fmt.Sprintf("hostile-%d", n), metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+				return creator.CoreV1().Pods(namespace).Delete(ctx, fmt.Sprintf("hostile-%d", n),
+					metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
 			})
 		}
 		must(t, group.Wait())

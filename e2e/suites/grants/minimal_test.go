@@ -128,7 +128,8 @@ func setRights(t *testing.T, missing right) {
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: reduced}}
 	for _, r := range rights(t) {
 		if r != missing {
-			role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{r.group}, Resources: []string{r.resource}, Verbs: []string{r.verb}})
+			role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{r.group},
+				Resources: []string{r.resource}, Verbs: []string{r.verb}})
 		}
 	}
 	must(t, admin.Update(t.Context(), role))
@@ -136,8 +137,9 @@ func setRights(t *testing.T, missing right) {
 		resource, subresource, _ := strings.Cut(r.resource, "/")
 		eventually(t, "the authorizer to know of the role", func(ctx context.Context) (bool, error) {
 			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User:               user(reduced),
-				ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: r.verb, Group: r.group, Resource: resource, Subresource: subresource},
+				User: user(reduced),
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: r.verb, Group: r.group,
+					Resource: resource, Subresource: subresource},
 			}}
 			err := admin.Create(ctx, review)
 			return review.Status.Allowed == (r != missing), err
@@ -168,10 +170,11 @@ func (m *minimal) waitsForTheGuard(t *testing.T, r right) {
 // answers waits until a server says at /readyz why it is not ready.
 func (s *server) answers(t *testing.T, want string) {
 	t.Helper()
-	must(t, await.Answer(t.Context(), "the answer "+want, 20*time.Millisecond, patience, func(ctx context.Context) (string, bool) {
-		err := s.Ready(ctx)
-		return fmt.Sprint(err), err != nil && err.Error() == want
-	}))
+	must(t, await.Answer(t.Context(), "the answer "+want, 20*time.Millisecond, patience,
+		func(ctx context.Context) (string, bool) {
+			err := s.Ready(ctx)
+			return fmt.Sprint(err), err != nil && err.Error() == want
+		}))
 }
 
 // seesNoChanges: without the watch, the server never learns of a change.
@@ -211,10 +214,13 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 	role, binding := role(r.sysctl()), binding(m.namespace, "default", r.sysctl())
 	roleKind := fmt.Sprintf("ClusterRole %q", role.Name)
 	bindingKind := fmt.Sprintf("RoleBinding %q", m.namespace+"/"+binding.Name)
-	there := map[string]string{"clusterroles": "at the cluster scope", "rolebindings": fmt.Sprintf("in the namespace %q", m.namespace)}[r.resource]
+	there := map[string]string{"clusterroles": "at the cluster scope",
+		"rolebindings": fmt.Sprintf("in the namespace %q", m.namespace)}[r.resource]
 	forbidden := map[string]string{
-		"clusterroles": fmt.Sprintf("clusterroles.rbac.authorization.k8s.io %q is forbidden: %s %s", role.Name, r.denied(), there),
-		"rolebindings": fmt.Sprintf("rolebindings.rbac.authorization.k8s.io %q is forbidden: %s %s", binding.Name, r.denied(), there),
+		"clusterroles": fmt.Sprintf("clusterroles.rbac.authorization.k8s.io %q is forbidden: %s %s", role.Name,
+			r.denied(), there),
+		"rolebindings": fmt.Sprintf("rolebindings.rbac.authorization.k8s.io %q is forbidden: %s %s", binding.Name,
+			r.denied(), there),
 	}[r.resource]
 	var want string
 	switch r.String() {
@@ -225,7 +231,8 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 	case "patch clusterroles":
 		want = "apply " + roleKind + ": " + forbidden
 	case "delete clusterroles":
-		role.Labels, role.AggregationRule = ours, &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
+		role.Labels, role.AggregationRule = ours,
+			&rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
 		must(t, admin.Create(t.Context(), role))
 		want = "delete " + roleKind + ", which aggregates other roles: " + forbidden
 	case "get rolebindings":

@@ -42,11 +42,13 @@ func awaitAnswer(t *testing.T, pod *corev1.Pod, want string) {
 }
 
 // awaitReady waits until a policy or profile says whether it counts, and compares what it says.
-func awaitReady(t *testing.T, object client.Object, conditions *[]metav1.Condition, status metav1.ConditionStatus, message string) {
+func awaitReady(t *testing.T, object client.Object, conditions *[]metav1.Condition, status metav1.ConditionStatus,
+	message string) {
 	t.Helper()
 	awaitObject(t, object.GetName()+" to tell its state", object, func(object client.Object) bool {
 		ready := meta.FindStatusCondition(*conditions, v1alpha1.ConditionReady)
-		return ready != nil && ready.ObservedGeneration == object.GetGeneration() && ready.Status == status && ready.Message == message
+		return ready != nil && ready.ObservedGeneration == object.GetGeneration() && ready.Status == status &&
+			ready.Message == message
 	})
 }
 
@@ -60,7 +62,9 @@ func TestPoliciesReload(t *testing.T) {
 	namespace := s.namespace(t)
 	pod := newPod(namespace, "default", "net.core.somaxconn")
 	bounded := func(nearest string) string {
-		return "NotAllowedByPolicy: " + annotationPath + `net.core.somaxconn is not allowed by any SysctlPolicy for service account "default" in namespace "` + namespace + `"` + nearest + "; an administrator can allow it in a SysctlPolicy"
+		return "NotAllowedByPolicy: " + annotationPath +
+			`net.core.somaxconn is not allowed by any SysctlPolicy for service account "default" in namespace "` +
+			namespace + `"` + nearest + "; an administrator can allow it in a SysctlPolicy"
 	}
 
 	shipped := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
@@ -72,7 +76,8 @@ func TestPoliciesReload(t *testing.T) {
 	})
 	awaitAnswer(t, pod, "NoPolicy: "+annotationPath+"net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one")
 
-	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "reload"}, Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.core.*"}}}}}
+	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "reload"},
+		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.core.*"}}}}}
 	must(t, admin.Create(t.Context(), policy))
 	t.Cleanup(func() {
 		must(t, client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), policy)))
@@ -89,16 +94,19 @@ func TestPoliciesReload(t *testing.T) {
 	awaitAnswer(t, pod, "")
 	change(`{"spec": {"namespaceSelector": {"matchLabels": {"example.com/trust": "some"}}}}`)
 	awaitAnswer(t, pod, bounded(""))
-	must(t, admin.Patch(t.Context(), namespaceObject(namespace), client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"labels": {"example.com/trust": "some"}}}`))))
+	must(t, admin.Patch(t.Context(), namespaceObject(namespace), client.RawPatch(types.MergePatchType,
+		[]byte(`{"metadata": {"labels": {"example.com/trust": "some"}}}`))))
 	awaitAnswer(t, pod, "")
 
 	// A policy that cannot be read counts no more, and the others go on.
 	awaitReady(t, policy, &policy.Status.Conditions, metav1.ConditionTrue, "in force")
-	other := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "reload-other"}, Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"kernel.sem"}}}}}
+	other := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "reload-other"},
+		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"kernel.sem"}}}}}
 	must(t, admin.Create(t.Context(), other))
 	t.Cleanup(func() { must(t, admin.Delete(context.WithoutCancel(t.Context()), other)) })
 	change(`{"spec": {"allow": [{"names": ["net.core.somaxconn", "net..core"]}]}}`)
-	awaitReady(t, policy, &policy.Status.Conditions, metav1.ConditionFalse, `spec.allow[0].names[1]: Invalid value: "net..core": `+nameForm)
+	awaitReady(t, policy, &policy.Status.Conditions, metav1.ConditionFalse,
+		`spec.allow[0].names[1]: Invalid value: "net..core": `+nameForm)
 	awaitReady(t, other, &other.Status.Conditions, metav1.ConditionTrue, "in force")
 	awaitAnswer(t, pod, bounded(""))
 	awaitAnswer(t, newPod(namespace, "default", "kernel.sem = 250 32000 100 128"), "")
@@ -107,22 +115,26 @@ func TestPoliciesReload(t *testing.T) {
 	awaitAnswer(t, pod, "")
 
 	// Profiles likewise.
-	profile := &v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "reload"}, Spec: v1alpha1.SysctlProfileSpec{Sysctls: "net.core.somaxconn = "}}
+	profile := &v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "reload"},
+		Spec: v1alpha1.SysctlProfileSpec{Sysctls: "net.core.somaxconn = "}}
 	must(t, admin.Create(t.Context(), profile))
 	t.Cleanup(func() { must(t, admin.Delete(context.WithoutCancel(t.Context()), profile)) })
-	awaitReady(t, profile, &profile.Status.Conditions, metav1.ConditionFalse, `spec.sysctls: Required value: line 1: net.core.somaxconn has no value: write "name = value"`)
+	awaitReady(t, profile, &profile.Status.Conditions, metav1.ConditionFalse,
+		`spec.sysctls: Required value: line 1: net.core.somaxconn has no value: write "name = value"`)
 	byProfile := newPod(namespace, "default")
 	byProfile.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: "reload"}
 	awaitAnswer(t, byProfile, `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Invalid value: "reload": `+
 		`SysctlProfile "reload" cannot be read: spec.sysctls: Required value: line 1: net.core.somaxconn has no value: `+
 		`write "name = value"; an administrator has to correct it`)
-	must(t, admin.Patch(t.Context(), profile, client.RawPatch(types.MergePatchType, []byte(`{"spec": {"sysctls": "net.core.somaxconn = 1024"}}`))))
+	must(t, admin.Patch(t.Context(), profile, client.RawPatch(types.MergePatchType,
+		[]byte(`{"spec": {"sysctls": "net.core.somaxconn = 1024"}}`))))
 	awaitReady(t, profile, &profile.Status.Conditions, metav1.ConditionTrue, "in force")
 	awaitAnswer(t, byProfile, "")
 }
 
 // ofOlder takes out what API servers of 1.31 say besides: the types of values that they do not show.
-var ofOlder = strings.NewReplacer(`Invalid value: "object": `, "Invalid value: ", `Invalid value: "null": `, "Invalid value: null: ")
+var ofOlder = strings.NewReplacer(`Invalid value: "object": `, "Invalid value: ", `Invalid value: "null": `,
+	"Invalid value: null: ")
 
 // What kubectl says of policies that the API rejects, and how it lists those that are there.
 func TestPoliciesAtTheTerminal(t *testing.T) {
@@ -134,16 +146,22 @@ func TestPoliciesAtTheTerminal(t *testing.T) {
 		`^net[./](\*[./]neigh|ipv[46][./](conf|neigh)|mpls[./]conf)[./]\*[./][A-Za-z0-9_-]*\*?$'`
 	const invalid = `The SysctlPolicy "terminal" is invalid: `
 	for _, test := range []struct{ name, input, want string }{
-		{"min above max", policy(`{names: [net.core.somaxconn], min: 2, max: 1}`), invalid + `spec.allow[0].min: Invalid value: min must not be greater than max`},
-		{"a name with a blank", policy(`{names: ["net core"]}`), invalid + `spec.allow[0].names[0]: Invalid value: "net core": ` + patternForm},
-		{"an asterisk in the middle", policy(`{names: ["net.*.forwarding"]}`), invalid + `spec.allow[0].names[0]: Invalid value: "net.*.forwarding": ` + patternForm},
-		{"an asterisk for a part of an interface", policy(`{names: ["net.ipv4.conf.eth*.forwarding"]}`), invalid + `spec.allow[0].names[0]: Invalid value: "net.ipv4.conf.eth*.forwarding": ` + patternForm},
-		{"no names", policy(`{names: []}`), invalid + `spec.allow[0].names: Invalid value: 0: spec.allow[0].names in body should have at least 1 items`},
+		{"min above max", policy(`{names: [net.core.somaxconn], min: 2, max: 1}`),
+			invalid + `spec.allow[0].min: Invalid value: min must not be greater than max`},
+		{"a name with a blank", policy(`{names: ["net core"]}`),
+			invalid + `spec.allow[0].names[0]: Invalid value: "net core": ` + patternForm},
+		{"an asterisk in the middle", policy(`{names: ["net.*.forwarding"]}`),
+			invalid + `spec.allow[0].names[0]: Invalid value: "net.*.forwarding": ` + patternForm},
+		{"an asterisk for a part of an interface", policy(`{names: ["net.ipv4.conf.eth*.forwarding"]}`),
+			invalid + `spec.allow[0].names[0]: Invalid value: "net.ipv4.conf.eth*.forwarding": ` + patternForm},
+		{"no names", policy(`{names: []}`), invalid +
+			`spec.allow[0].names: Invalid value: 0: spec.allow[0].names in body should have at least 1 items`},
 		{"no rules", policy(``), invalid + `spec.allow: Invalid value: 0: spec.allow in body should have at least 1 items`},
 		{"a kernel that is none", policy(`{names: [net.core.somaxconn], kernels: [Host]}`), invalid + "\n" +
 			"* spec.allow[0].kernels[0]: Unsupported value: \"Host\": supported values: \"Shared\", \"Guest\"\n" +
 			"* <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"},
-		{"a misspelt field", policy(`{names: [net.core.somaxconn], maximum: 1}`), `Error from server (BadRequest): error when creating "STDIN": SysctlPolicy in version "v1alpha1" cannot be handled as a SysctlPolicy: strict decoding error: unknown field "spec.allow[0].maximum"`},
+		{"a misspelt field", policy(`{names: [net.core.somaxconn], maximum: 1}`),
+			`Error from server (BadRequest): error when creating "STDIN": SysctlPolicy in version "v1alpha1" cannot be handled as a SysctlPolicy: strict decoding error: unknown field "spec.allow[0].maximum"`},
 		{"a profile without sysctls", "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlProfile\nmetadata: {name: terminal}\nspec: {sysctls: ''}\n", `The SysctlProfile "terminal" is invalid: spec.sysctls: Invalid value: "": spec.sysctls in body should be at least 1 chars long`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

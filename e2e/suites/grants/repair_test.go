@@ -36,17 +36,23 @@ func TestRepair(t *testing.T) {
 		name  string
 		spoil func(context.Context) error
 	}{
-		{"a deleted RoleBinding", func(ctx context.Context) error { return admin.Delete(ctx, binding(namespace, "default", sysctl)) }},
+		{"a deleted RoleBinding", func(ctx context.Context) error {
+			return admin.Delete(ctx,
+				binding(namespace, "default", sysctl))
+		}},
 		{"a deleted ClusterRole", func(ctx context.Context) error { return admin.Delete(ctx, role(sysctl)) }},
 		{"a RoleBinding for somebody else besides", func(ctx context.Context) error {
-			patch := client.RawPatch(types.JSONPatchType, []byte(`[{"op": "add", "path": "/subjects/-", "value": {"kind": "ServiceAccount", "namespace": "default", "name": "default"}}]`))
+			patch := client.RawPatch(types.JSONPatchType,
+				[]byte(`[{"op": "add", "path": "/subjects/-", "value": {"kind": "ServiceAccount", "namespace": "default", "name": "default"}}]`))
 			return admin.Patch(ctx, binding(namespace, "default", sysctl), patch)
 		}},
 		{"a RoleBinding for nobody", func(ctx context.Context) error {
-			return admin.Patch(ctx, binding(namespace, "default", sysctl), client.RawPatch(types.MergePatchType, []byte(`{"subjects": null}`)))
+			return admin.Patch(ctx, binding(namespace, "default", sysctl),
+				client.RawPatch(types.MergePatchType, []byte(`{"subjects": null}`)))
 		}},
 		{"a ClusterRole with another rule besides", func(ctx context.Context) error {
-			patch := client.RawPatch(types.JSONPatchType, []byte(`[{"op": "add", "path": "/rules/-", "value": {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}}]`))
+			patch := client.RawPatch(types.JSONPatchType,
+				[]byte(`[{"op": "add", "path": "/rules/-", "value": {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}}]`))
 			return admin.Patch(ctx, role(sysctl), patch)
 		}},
 		{"a ClusterRole without rules", func(ctx context.Context) error {
@@ -73,9 +79,10 @@ func TestRepair(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			must(t, test.spoil(t.Context()))
-			awaitObject(t, "the RoleBinding to be restored", binding(namespace, "default", sysctl), func(b *rbacv1.RoleBinding) bool {
-				return cmp.Equal(b.RoleRef, wantedBinding.RoleRef) && cmp.Equal(b.Subjects, wantedBinding.Subjects)
-			})
+			awaitObject(t, "the RoleBinding to be restored", binding(namespace, "default", sysctl),
+				func(b *rbacv1.RoleBinding) bool {
+					return cmp.Equal(b.RoleRef, wantedBinding.RoleRef) && cmp.Equal(b.Subjects, wantedBinding.Subjects)
+				})
 			awaitObject(t, "the ClusterRole to be restored", role(sysctl), func(r *rbacv1.ClusterRole) bool {
 				return cmp.Equal(r.Rules, wantedRole.Rules) && r.AggregationRule == nil
 			})
@@ -90,10 +97,12 @@ func TestRepairGoesOn(t *testing.T) {
 	create(t, newPod(namespace, "default", "net.core.somaxconn", "net.ipv4.tcp_retries2"))
 	// The one that comes first in the order of repair.
 	taken := binding(namespace, "default", "net.core.somaxconn")
-	must(t, admin.Patch(t.Context(), taken, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"labels": null}, "subjects": null}`))))
+	must(t, admin.Patch(t.Context(), taken, client.RawPatch(types.MergePatchType,
+		[]byte(`{"metadata": {"labels": null}, "subjects": null}`))))
 	s.awaitLog(t, `"level":"ERROR"`, `RoleBinding \"`+namespace+`/sysctl-injector:net.core.somaxconn:default\"`+notChanged)
 	must(t, admin.Delete(t.Context(), binding(namespace, "default", "net.ipv4.tcp_retries2")))
-	awaitObject(t, "the other RoleBinding to be restored", binding(namespace, "default", "net.ipv4.tcp_retries2"), func(*rbacv1.RoleBinding) bool { return true })
+	awaitObject(t, "the other RoleBinding to be restored", binding(namespace, "default", "net.ipv4.tcp_retries2"),
+		func(*rbacv1.RoleBinding) bool { return true })
 	found := taken.DeepCopy()
 	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(found), found))
 	if found.ResourceVersion != taken.ResourceVersion {
@@ -132,7 +141,8 @@ func TestForgedPods(t *testing.T) {
 	// Of each namespace, the old binding shows when its turn has come; and nothing without the label goes with it.
 	const longAgo = "2020-01-01T00:00:00Z"
 	old := []*rbacv1.RoleBinding{unused(foreign, "old", longAgo), unused(enrolled, "old", longAgo)}
-	others := []client.Object{unused(foreign, "others", longAgo), unused(enrolled, "others", longAgo), role("net.ipv4.tcp_others")}
+	others := []client.Object{unused(foreign, "others", longAgo), unused(enrolled, "others", longAgo),
+		role("net.ipv4.tcp_others")}
 	for _, object := range others {
 		object.SetLabels(nil)
 	}
@@ -145,7 +155,8 @@ func TestForgedPods(t *testing.T) {
 	s.server = start(t, s.config)
 	awaitGone(t, old[0])
 	awaitGone(t, old[1])
-	if got, want := summary(succeeded(log.writes(t, installation.Name))), map[string]int{"delete rolebindings: 200": 2}; !cmp.Equal(got, want) {
+	if got, want := summary(succeeded(log.writes(t, installation.Name))),
+		map[string]int{"delete rolebindings: 200": 2}; !cmp.Equal(got, want) {
 		t.Errorf("the server writes %v, want %v", got, want)
 	}
 	for _, object := range others {

@@ -18,10 +18,12 @@ func TestRequire(t *testing.T) {
 	s.restart(t, "--grants=require")
 	log := newAudit(t)
 	pod := newPod(namespace, "web", "net.core.somaxconn", "kernel.sem = 250 32000 100 128")
-	command := "sysctl-injector companion -n " + namespace + " --serviceaccount web kernel.sem net.core.somaxconn | kubectl apply -f -"
+	command := "sysctl-injector companion -n " + namespace +
+		" --serviceaccount web kernel.sem net.core.somaxconn | kubectl apply -f -"
 	rejects(t, pod, `NotGranted: service account "web" in namespace "`+namespace+`" may not use kernel.sem, net.core.somaxconn; an administrator can run: `+command)
-	rejects(t, newPod(namespace, "web", "net.core.somaxconn"), `NotGranted: service account "web" in namespace "`+namespace+`" may not use net.core.somaxconn; `+
-		`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web net.core.somaxconn | kubectl apply -f -`)
+	rejects(t, newPod(namespace, "web", "net.core.somaxconn"),
+		`NotGranted: service account "web" in namespace "`+namespace+`" may not use net.core.somaxconn; `+
+			`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web net.core.somaxconn | kubectl apply -f -`)
 
 	output := shell(t, command)
 	if want := strings.Join([]string{
@@ -37,8 +39,9 @@ func TestRequire(t *testing.T) {
 	})
 	create(t, pod)
 	// Only what is missing is named.
-	rejects(t, newPod(namespace, "web", "net.core.somaxconn", "net.ipv4.tcp_fin_timeout"), `NotGranted: service account "web" in namespace "`+namespace+`" may not use net.ipv4.tcp_fin_timeout; `+
-		`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web net.ipv4.tcp_fin_timeout | kubectl apply -f -`)
+	rejects(t, newPod(namespace, "web", "net.core.somaxconn", "net.ipv4.tcp_fin_timeout"),
+		`NotGranted: service account "web" in namespace "`+namespace+`" may not use net.ipv4.tcp_fin_timeout; `+
+			`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web net.ipv4.tcp_fin_timeout | kubectl apply -f -`)
 	if writes := log.writes(t, installation.Name); len(writes) > 0 {
 		t.Errorf("the server writes: %v", writes)
 	}
@@ -49,7 +52,8 @@ func shell(t *testing.T, line string) string {
 	t.Helper()
 	c := suite.Cluster(t)
 	cmd := c.Command(t.Context(), "sh", "-c", line)
-	cmd.Env = append(cmd.Environ(), "PATH="+strings.Join([]string{filepath.Dir(program), c.Binaries().Dir, os.Getenv("PATH")}, string(os.PathListSeparator)))
+	cmd.Env = append(cmd.Environ(), "PATH="+strings.Join([]string{filepath.Dir(program), c.Binaries().Dir,
+		os.Getenv("PATH")}, string(os.PathListSeparator)))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	output, err := cmd.Output()

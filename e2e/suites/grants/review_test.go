@@ -26,15 +26,18 @@ func (s *server) review(t *testing.T, pod *corev1.Pod) *admissionv1.AdmissionRes
 		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{
 			UID: "forged", Namespace: pod.Namespace, Operation: admissionv1.Create,
-			Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
-			Object: runtime.RawExtension{Raw: raw},
+			Kind:     metav1.GroupVersionKind{Version: "v1", Kind: "Pod"},
+			Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+			Object:   runtime.RawExtension{Raw: raw},
 		},
 	})
 	must(t, err)
 	authorities := x509.NewCertPool()
 	authorities.AppendCertsFromPEM(serving.CA)
-	caller := http.Client{Transport: &http.Transport{DialContext: suite.Cluster(t).Dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.Webhook+admission.MutatePath, bytes.NewReader(body))
+	caller := http.Client{Transport: &http.Transport{DialContext: suite.Cluster(t).Dial, DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+s.Webhook+admission.MutatePath,
+		bytes.NewReader(body))
 	must(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := caller.Do(request)

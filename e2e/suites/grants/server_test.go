@@ -36,7 +36,8 @@ func launch(t *testing.T, config serverConfig) *server {
 	t.Helper()
 	c := suite.Cluster(t)
 	dir := t.TempDir()
-	for name, content := range map[string][]byte{"kubeconfig": kubeconfig(t, config), "tls.crt": serving.Cert, "tls.key": serving.Key} {
+	for name, content := range map[string][]byte{"kubeconfig": kubeconfig(t, config), "tls.crt": serving.Cert,
+		"tls.key": serving.Key} {
 		must(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 	}
 	if config.address == "" {
@@ -48,7 +49,8 @@ func launch(t *testing.T, config serverConfig) *server {
 		"--bind-address=" + config.address, "--observe-bind-address=" + net.JoinHostPort(c.Address().String(), "0"),
 		"--shutdown-delay=0s",
 	}, config.args...)
-	launched, err := installation.Launch(t.Context(), installation.ServerConfig{Cluster: c, Program: program, Args: args, Env: config.env})
+	launched, err := installation.Launch(t.Context(), installation.ServerConfig{Cluster: c, Program: program,
+		Args: args, Env: config.env})
 	must(t, err)
 	t.Cleanup(func() {
 		launched.Kill()
@@ -95,7 +97,8 @@ func (s *server) awaitLog(t *testing.T, texts ...string) {
 func restConfig(t *testing.T, account string) *rest.Config {
 	t.Helper()
 	request := &authenticationv1.TokenRequest{}
-	must(t, admin.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account}}, request))
+	must(t, admin.SubResource("token").Create(t.Context(),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account}}, request))
 	config := rest.AnonymousClientConfig(suite.Cluster(t).RESTConfig())
 	config.BearerToken = request.Status.Token
 	config.Dial, config.Proxy, config.QPS = suite.Cluster(t).RESTConfig().Dial, suite.Cluster(t).RESTConfig().Proxy, -1

@@ -49,9 +49,10 @@ func newSite(t *testing.T, config serverConfig) *site {
 	s.config.address = s.Webhook
 
 	// The server has now done all that it does without a pod.
-	awaitObject(t, "the policy to be read", &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, func(p *v1alpha1.SysctlPolicy) bool {
-		return meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady)
-	})
+	awaitObject(t, "the policy to be read", &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default"}},
+		func(p *v1alpha1.SysctlPolicy) bool {
+			return meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady)
+		})
 
 	hook := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	must(t, templates.Decode(templates.Install, webhookFile, hook))
@@ -60,7 +61,8 @@ func newSite(t *testing.T, config serverConfig) *site {
 	for n := range hook.Webhooks {
 		hook.Webhooks[n].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: serving.CA}
 		selector := hook.Webhooks[n].NamespaceSelector
-		selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{s.name}})
+		selector.MatchExpressions = append(selector.MatchExpressions,
+			metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{s.name}})
 	}
 	must(t, admin.Create(t.Context(), hook))
 	t.Cleanup(func() { _ = admin.Delete(context.WithoutCancel(t.Context()), hook) })
@@ -92,9 +94,11 @@ func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
 		Name: name, Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, siteLabel: s.name},
 	}}))
 	for _, account := range serviceAccounts {
-		must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: account}}))
+		must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name,
+			Name: account}}))
 	}
-	awaitObject(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
+	awaitObject(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name,
+		Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
 	return name
 }
 
@@ -103,11 +107,13 @@ func (s *site) clean(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
 	var errs []error
 	for _, namespace := range s.namespaces {
-		errs = append(errs, admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0)),
+		errs = append(errs, admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace),
+			client.GracePeriodSeconds(0)),
 			admin.DeleteAllOf(ctx, &rbacv1.RoleBinding{}, client.InNamespace(namespace)),
 			admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
 	}
-	if err := errors.Join(append(errs, admin.DeleteAllOf(ctx, &rbacv1.ClusterRole{}, client.MatchingLabels(ours)))...); err != nil {
+	if err := errors.Join(append(errs, admin.DeleteAllOf(ctx, &rbacv1.ClusterRole{},
+		client.MatchingLabels(ours)))...); err != nil {
 		t.Errorf("clean up: %v", err)
 	}
 }
@@ -122,8 +128,10 @@ func newPod(namespace, serviceAccount string, sysctls ...string) *corev1.Pod {
 		fmt.Fprintln(&text, sysctl)
 	}
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "web-", Annotations: map[string]string{v1alpha1.SysctlsAnnotation: text.String()}},
-		Spec:       corev1.PodSpec{ServiceAccountName: serviceAccount, Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "web-",
+			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: text.String()}},
+		Spec: corev1.PodSpec{ServiceAccountName: serviceAccount,
+			Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
 	}
 }
 
@@ -174,5 +182,6 @@ func role(sysctl string) *rbacv1.ClusterRole {
 
 // binding is the RoleBinding that gives a service account a sysctl, to be read.
 func binding(namespace, serviceAccount, sysctl string) *rbacv1.RoleBinding {
-	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "sysctl-injector:" + sysctl + ":" + serviceAccount}}
+	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace,
+		Name: "sysctl-injector:" + sysctl + ":" + serviceAccount}}
 }

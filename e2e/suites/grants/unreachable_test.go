@@ -27,7 +27,8 @@ func TestUnreachable(t *testing.T) {
 			test.breakIt()
 			// The message is the server's own: a late one would be "failed calling webhook". The HTTP client may add
 			// to the cause.
-			rejectsFor(t, newPod(namespace, "default", test.sysctl), `GrantFailed: read service account "default" in namespace "`+namespace+`": `, test.cause)
+			rejectsFor(t, newPod(namespace, "default", test.sysctl),
+				`GrantFailed: read service account "default" in namespace "`+namespace+`": `, test.cause)
 			create(t, newPod(namespace, "default", "net.core.somaxconn"))
 		})
 	}

@@ -36,7 +36,8 @@ func namespaceObject(name string) *corev1.Namespace {
 // somebody else binds it.
 func TestUnused(t *testing.T) {
 	const grace = 2 * time.Second
-	const alone, boundHere, boundEverywhere = "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_retries2"
+	const alone, boundHere, boundEverywhere = "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_max_syn_backlog",
+		"net.ipv4.tcp_retries2"
 	s := newSite(t, serverConfig{args: []string{"--grants-grace-period=" + grace.String()}})
 	namespace := s.namespace(t)
 	gone := create(t, newPod(namespace, "default", alone, boundHere, boundEverywhere))
@@ -46,8 +47,10 @@ func TestUnused(t *testing.T) {
 	ref := func(sysctl string) rbacv1.RoleRef {
 		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role(sysctl).Name}
 	}
-	here := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "an-administrators"}, RoleRef: ref(boundHere)}
-	everywhere := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "an-administrators"}, RoleRef: ref(boundEverywhere)}
+	here := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "an-administrators"},
+		RoleRef: ref(boundHere)}
+	everywhere := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "an-administrators"},
+		RoleRef: ref(boundEverywhere)}
 	must(t, admin.Create(t.Context(), here))
 	must(t, admin.Create(t.Context(), everywhere))
 	t.Cleanup(func() { _ = admin.Delete(context.WithoutCancel(t.Context()), everywhere) })
@@ -55,7 +58,8 @@ func TestUnused(t *testing.T) {
 	log := newAudit(t)
 	remove(t, gone)
 	// A pod that has ended uses nothing.
-	must(t, admin.Status().Patch(t.Context(), ended, client.RawPatch(types.MergePatchType, []byte(`{"status": {"phase": "Succeeded"}}`))))
+	must(t, admin.Status().Patch(t.Context(), ended, client.RawPatch(types.MergePatchType,
+		[]byte(`{"status": {"phase": "Succeeded"}}`))))
 	for _, sysctl := range []string{alone, boundHere, boundEverywhere} {
 		awaitGone(t, binding(namespace, "default", sysctl))
 	}
@@ -81,7 +85,8 @@ func TestUnused(t *testing.T) {
 		case c.Verb == "patch":
 			since[c.ObjectRef.Name] = c.StageTimestamp
 		case c.StageTimestamp.Sub(since[c.ObjectRef.Name]) < grace-time.Second: // what is noted is whole seconds
-			t.Errorf("%s %q goes %s after it was found to be unused", c.ObjectRef.Resource, c.ObjectRef.Name, c.StageTimestamp.Sub(since[c.ObjectRef.Name]))
+			t.Errorf("%s %q goes %s after it was found to be unused", c.ObjectRef.Resource, c.ObjectRef.Name,
+				c.StageTimestamp.Sub(since[c.ObjectRef.Name]))
 		}
 	}
 
@@ -119,9 +124,10 @@ func TestCountSurvivesRestart(t *testing.T) {
 	log := newAudit(t)
 	s.server = start(t, s.config)
 	awaitGone(t, over)
-	awaitObject(t, "the count of a binding in use to end", binding(namespace, "default", "net.core.somaxconn"), func(b *rbacv1.RoleBinding) bool {
-		return b.UID == needed.UID && len(b.Annotations) == 0
-	})
+	awaitObject(t, "the count of a binding in use to end", binding(namespace, "default", "net.core.somaxconn"),
+		func(b *rbacv1.RoleBinding) bool {
+			return b.UID == needed.UID && len(b.Annotations) == 0
+		})
 	s.restart(t)
 	// The binding in use loses its mark, and is applied, in case it has changed too.
 	want := map[string]int{"delete rolebindings: 200": 1, "patch rolebindings: 200": 2}

@@ -14,7 +14,8 @@ import (
 )
 
 func resources(cpu, memory string) corev1.ResourceList {
-	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}
+	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu),
+		corev1.ResourceMemory: resource.MustParse(memory)}
 }
 
 // admitted are pods that the webhook writes, or that the API server makes of what it writes.
@@ -24,7 +25,8 @@ var admitted = []struct {
 }{
 	{"as the webhook writes it", func(*corev1.Pod) {}},
 	{"without any container of ours", func(pod *corev1.Pod) { pod.Spec.InitContainers = nil }},
-	{"two sysctls, one with blanks in its value", sets("net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535")},
+	{"two sysctls, one with blanks in its value", sets("net.core.somaxconn=32768",
+		"net.ipv4.ip_local_port_range=32768 65535")},
 	{"a value of every character that there may be", sets("kernel.sem=AZ az_09,:./+-")},
 	{"a value of 256 characters", sets("net.core.somaxconn=" + strings.Repeat("1", sysctl.MaxValueLength))},
 	{"a list of ports of 4095 characters", sets("net.ipv4.ip_local_reserved_ports=" + strings.Repeat("1,23-456,", 455))},
@@ -56,14 +58,16 @@ var admitted = []struct {
 		pod.Annotations = map[string]string{"container.apparmor.security.beta.kubernetes.io/sysctl-injector": "unconfined"}
 	}},
 	{"a Localhost profile of AppArmor for the pod", func(pod *corev1.Pod) {
-		pod.Spec.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeLocalhost, LocalhostProfile: new("confined")}
+		pod.Spec.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeLocalhost,
+			LocalhostProfile: new("confined")}
 	}},
 	{"procMount said as it is by default, as some releases do", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers[0].SecurityContext.ProcMount = new(corev1.DefaultProcMount)
 	}},
 	{"no token", func(pod *corev1.Pod) { pod.Spec.AutomountServiceAccountToken = new(false) }},
 	{"a token that was mounted already, as in the YAML of a live pod", func(pod *corev1.Pod) {
-		pod.Spec.Volumes = []corev1.Volume{{Name: "kube-api-access-x", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}}
+		pod.Spec.Volumes = []corev1.Volume{{Name: "kube-api-access-x",
+			VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}}
 		mounts := []corev1.VolumeMount{{Name: "kube-api-access-x", MountPath: tokenPath, ReadOnly: true}}
 		pod.Spec.InitContainers[0].VolumeMounts, pod.Spec.Containers[0].VolumeMounts = mounts, mounts
 	}},
@@ -103,7 +107,8 @@ func TestGuardAdmitsWhatALimitRangeAdds(t *testing.T) {
 	small[corev1.ResourceEphemeralStorage] = resource.MustParse("1Gi")
 	_, err := admin.CoreV1().LimitRanges(namespace).Create(t.Context(), &corev1.LimitRange{
 		ObjectMeta: metav1.ObjectMeta{Name: "defaults"},
-		Spec:       corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Default: small, DefaultRequest: small}}},
+		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer,
+			Default: small, DefaultRequest: small}}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +127,8 @@ func TestGuardAdmitsWhatALimitRangeAdds(t *testing.T) {
 // None is granted, which a dry run does not ask about.
 func TestGuardKnowsTheScopes(t *testing.T) {
 	namespace := newNamespace(t, held(levels[0]))
-	names := []string{"kernel.shmmax", "kernel.msgmax", "kernel.sem", "kernel.sem_next_id", "fs.mqueue.msg_max", "net.ipv4.tcp_fin_timeout", "netx.a", "kernel.shared", "vm.swappiness"}
+	names := []string{"kernel.shmmax", "kernel.msgmax", "kernel.sem", "kernel.sem_next_id", "fs.mqueue.msg_max",
+		"net.ipv4.tcp_fin_timeout", "netx.a", "kernel.shared", "vm.swappiness"}
 	for entry := range sysctl.Known() {
 		names = append(names, entry.Name)
 	}

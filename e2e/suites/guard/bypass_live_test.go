@@ -32,7 +32,8 @@ const (
 
 // immutable is an attempt to change a field of the injected container that no pod can change.
 func immutable(name string, change func(*corev1.Container)) liveAttempt {
-	return liveAttempt{update(name, func(pod *corev1.Pod) { change(&pod.Spec.InitContainers[0]) }), theAPIServer, onlySomeFields}
+	return liveAttempt{update(name, func(pod *corev1.Pod) { change(&pod.Spec.InitContainers[0]) }), theAPIServer,
+		onlySomeFields}
 }
 
 var liveAttempts = []liveAttempt{
@@ -40,16 +41,20 @@ var liveAttempts = []liveAttempt{
 	{update("another image", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = "registry.example.com/shell:1" }),
 		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
 	{update("another tag", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = "docker.io/library/busybox:latest" }),
-		theStandard, standard(differsInImage("image", "docker.io/library/busybox:latest"), oursIsUnconfined, oursIsPrivileged)},
+		theStandard, standard(differsInImage("image", "docker.io/library/busybox:latest"), oursIsUnconfined,
+			oursIsPrivileged)},
 	{update("another image, annotations and labels gone", func(pod *corev1.Pod) {
 		pod.Annotations, pod.Labels = nil, nil
 		pod.Spec.InitContainers[0].Image = "registry.example.com/shell:1"
 	}), theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
-	{patch("another image", types.JSONPatchType, `[{"op":"replace","path":"/spec/initContainers/0/image","value":"registry.example.com/shell:1"}]`),
+	{patch("another image", types.JSONPatchType,
+		`[{"op":"replace","path":"/spec/initContainers/0/image","value":"registry.example.com/shell:1"}]`),
 		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
-	{patch("another image", types.StrategicMergePatchType, `{"spec":{"initContainers":[{"name":"sysctl-injector","image":"registry.example.com/shell:1"}]}}`),
+	{patch("another image", types.StrategicMergePatchType,
+		`{"spec":{"initContainers":[{"name":"sysctl-injector","image":"registry.example.com/shell:1"}]}}`),
 		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
-	{patch("another image", types.ApplyPatchType, `{"apiVersion":"v1","kind":"Pod","spec":{"initContainers":[{"name":"sysctl-injector","image":"registry.example.com/shell:1"}]}}`),
+	{patch("another image", types.ApplyPatchType,
+		`{"apiVersion":"v1","kind":"Pod","spec":{"initContainers":[{"name":"sysctl-injector","image":"registry.example.com/shell:1"}]}}`),
 		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
 
 	// Everything else cannot.
@@ -72,14 +77,18 @@ var liveAttempts = []liveAttempt{
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, ours("net.core.somaxconn=1"))
 		pod.Spec.InitContainers[2].Name = "more"
 	}), theAPIServer, noMore},
-	{update("one less", func(pod *corev1.Pod) { pod.Spec.InitContainers = pod.Spec.InitContainers[1:] }), theAPIServer, noMore},
+	{update("one less", func(pod *corev1.Pod) { pod.Spec.InitContainers = pod.Spec.InitContainers[1:] }),
+		theAPIServer, noMore},
 	{update("a privileged app", func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: new(true)}
 	}), theAPIServer, onlySomeFields},
 	{update("the node's network", func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }), theAPIServer, onlySomeFields},
-	{update("a service account", func(pod *corev1.Pod) { pod.Spec.ServiceAccountName = "default" }), theAPIServer, onlySomeFields},
-	{update("a RuntimeClass", func(pod *corev1.Pod) { pod.Spec.RuntimeClassName = new("labelled") }), theAPIServer, onlySomeFields},
-	{patch("a privileged app", types.ApplyPatchType, `{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"more","image":"a","securityContext":{"privileged":true}}]}}`),
+	{update("a service account", func(pod *corev1.Pod) { pod.Spec.ServiceAccountName = "default" }), theAPIServer,
+		onlySomeFields},
+	{update("a RuntimeClass", func(pod *corev1.Pod) { pod.Spec.RuntimeClassName = new("labelled") }), theAPIServer,
+		onlySomeFields},
+	{patch("a privileged app", types.ApplyPatchType,
+		`{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"more","image":"a","securityContext":{"privileged":true}}]}}`),
 		theAPIServer, noMoreApps},
 	{patch("arguments", types.JSONPatchType, `[{"op":"add","path":"/spec/initContainers/0/args/-","value":"net.not.granted=1"}]`), theAPIServer, onlySomeFields},
 
@@ -97,37 +106,49 @@ var liveAttempts = []liveAttempt{
 	{debug("exactly ours, under another name", func(c *corev1.EphemeralContainer) {
 		c.EphemeralContainerCommon = corev1.EphemeralContainerCommon(ours("net.core.somaxconn=1"))
 		c.Name = "more"
-	}), theStandard, standard(unconfinedByField("more"), `privileged (container "more" must not set securityContext.privileged=true)`)},
+	}), theStandard, standard(unconfinedByField("more"),
+		`privileged (container "more" must not set securityContext.privileged=true)`)},
 	{debug("under our name", func(c *corev1.EphemeralContainer) { c.Name = "sysctl-injector" }),
 		theAPIServer, `Pod "pod" is invalid: spec.ephemeralContainers[0].name: Duplicate value: "sysctl-injector"`},
 	{debug("that traces processes that the pod shares", func(c *corev1.EphemeralContainer) {
 		c.SecurityContext.Capabilities.Add = []corev1.Capability{"SYS_PTRACE"}
 	}), theStandard, standard(`non-default capabilities (container "debugger" must not include "SYS_PTRACE" in securityContext.capabilities.add)`)},
-	{patch("into ours", types.StrategicMergePatchType, `{"spec":{"ephemeralContainers":[{"name":"debugger","image":"a","targetContainerName":"sysctl-injector"}]}}`, "ephemeralcontainers"),
+	{patch("into ours", types.StrategicMergePatchType,
+		`{"spec":{"ephemeralContainers":[{"name":"debugger","image":"a","targetContainerName":"sysctl-injector"}]}}`,
+		"ephemeralcontainers"),
 		theStandard, standard(`reserved container name (container "debugger" must not set targetContainerName "sysctl-injector")`)},
-	{patch("into ours, not by the subresource", types.StrategicMergePatchType, `{"spec":{"ephemeralContainers":[{"name":"debugger","image":"a","targetContainerName":"sysctl-injector"}]}}`),
+	{patch("into ours, not by the subresource", types.StrategicMergePatchType,
+		`{"spec":{"ephemeralContainers":[{"name":"debugger","image":"a","targetContainerName":"sysctl-injector"}]}}`),
 		theAPIServer, onlySomeFields},
 
 	// Other subresources.
 	{patch("our image, and an ephemeral container for cover", types.StrategicMergePatchType,
 		`{"spec":{"initContainers":[{"name":"sysctl-injector","image":"a"}],"ephemeralContainers":[{"name":"b","image":"b"}]}}`, "ephemeralcontainers"),
 		ignored, ""},
-	{patch("privileges", types.StrategicMergePatchType, `{"spec":{"containers":[{"name":"app","securityContext":{"privileged":true}}]}}`, "resize"),
+	{patch("privileges", types.StrategicMergePatchType,
+		`{"spec":{"containers":[{"name":"app","securityContext":{"privileged":true}}]}}`, "resize"),
 		ignored, ""},
-	{patch("our resources, which anyone may choose", types.StrategicMergePatchType, `{"spec":{"initContainers":[{"name":"sysctl-injector","resources":{"limits":{"cpu":"4"}}}]}}`, "resize"),
+	{patch("our resources, which anyone may choose", types.StrategicMergePatchType,
+		`{"spec":{"initContainers":[{"name":"sysctl-injector","resources":{"limits":{"cpu":"4"}}}]}}`, "resize"),
 		ignored, ""},
-	{patch("our image", types.StrategicMergePatchType, `{"spec":{"initContainers":[{"name":"sysctl-injector","image":"a"}]}}`, "resize"),
+	{patch("our image", types.StrategicMergePatchType,
+		`{"spec":{"initContainers":[{"name":"sysctl-injector","image":"a"}]}}`, "resize"),
 		ignored, ""},
-	{patch("our image", types.StrategicMergePatchType, `{"spec":{"initContainers":[{"name":"sysctl-injector","image":"a"}]}}`, "status"), ignored, ""},
-	{patch("an ephemeral container", types.MergePatchType, `{"spec":{"ephemeralContainers":[{"name":"a","image":"a"}]}}`, "status"), ignored, ""},
-	{write{"pods/binding: a pod in its place", func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod, mode []string) error {
+	{patch("our image", types.StrategicMergePatchType,
+		`{"spec":{"initContainers":[{"name":"sysctl-injector","image":"a"}]}}`, "status"), ignored, ""},
+	{patch("an ephemeral container", types.MergePatchType,
+		`{"spec":{"ephemeralContainers":[{"name":"a","image":"a"}]}}`, "status"), ignored, ""},
+	{write{"pods/binding: a pod in its place", func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod,
+		mode []string) error {
 		return admin.CoreV1().RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("binding").
 			VersionedParams(&metav1.CreateOptions{DryRun: mode}, scheme.ParameterCodec).Body(pod).Do(ctx).Error()
 	}}, theAPIServer, `Pod in version "v1" cannot be handled as a Binding`},
-	{write{"pods/binding: annotations and labels", func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod, mode []string) error {
+	{write{"pods/binding: annotations and labels", func(ctx context.Context, admin *kubernetes.Clientset,
+		pod *corev1.Pod, mode []string) error {
 		return admin.CoreV1().Pods(pod.Namespace).Bind(ctx, &corev1.Binding{
-			ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Annotations: labels{"sysctl-injector.dev/sysctls": "kernel.sysrq = 1"}},
-			Target:     corev1.ObjectReference{Kind: "Node", Name: "none"},
+			ObjectMeta: metav1.ObjectMeta{Name: pod.Name,
+				Annotations: labels{"sysctl-injector.dev/sysctls": "kernel.sysrq = 1"}},
+			Target: corev1.ObjectReference{Kind: "Node", Name: "none"},
 		}, metav1.CreateOptions{DryRun: mode})
 	}}, ignored, ""},
 }

@@ -24,7 +24,8 @@ var places = []attempt{
 	}, theStandard, standard(onlyTheFirst)},
 	{"an init container under the reserved name, harmless", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = []corev1.Container{plainContainer("sysctl-injector")}
-	}, theStandard, standard(differsInImage("args, command, image, securityContext, terminationMessagePolicy", "registry.example.com/app:1"))},
+	}, theStandard, standard(differsInImage("args, command, image, securityContext, terminationMessagePolicy",
+		"registry.example.com/app:1"))},
 	{"ours twice", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, pod.Spec.InitContainers[0])
 	}, theAPIServer, `Pod "pod" is invalid: spec.initContainers[1].name: Duplicate value: "sysctl-injector"`},
@@ -35,9 +36,11 @@ var places = []attempt{
 		pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon(pod.Spec.InitContainers[0])}}
 	}, theAPIServer, `Pod "pod" is invalid: [spec.ephemeralContainers[0].name: Duplicate value: "sysctl-injector", spec.ephemeralContainers: Forbidden: cannot be set on create]`},
 	{"ours under another name", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Name = "sysctl-injector-2" },
-		theStandard, standard(unconfined("sysctl-injector-2"), `privileged (container "sysctl-injector-2" must not set securityContext.privileged=true)`)},
+		theStandard, standard(unconfined("sysctl-injector-2"),
+			`privileged (container "sysctl-injector-2" must not set securityContext.privileged=true)`)},
 	{"ours under a name that looks the same", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Name = "sysctl-lnjector" },
-		theStandard, standard(unconfined("sysctl-lnjector"), `privileged (container "sysctl-lnjector" must not set securityContext.privileged=true)`)},
+		theStandard, standard(unconfined("sysctl-lnjector"),
+			`privileged (container "sysctl-lnjector" must not set securityContext.privileged=true)`)},
 	{"ours under a name in another script", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Name = "sysctl-\u0456njector" },
 		theAPIServer, "Pod \"pod\" is invalid: spec.initContainers[0].name: Invalid value: \"sysctl-\u0456njector\""},
 	{"ours in capitals", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Name = "Sysctl-Injector" },
@@ -55,7 +58,8 @@ var places = []attempt{
 		second := ours("net.core.somaxconn=1")
 		second.Name = "more"
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, second)
-	}, theStandard, standard(unconfined("more"), `privileged (container "more" must not set securityContext.privileged=true)`)},
+	}, theStandard, standard(unconfined("more"),
+		`privileged (container "more" must not set securityContext.privileged=true)`)},
 	{"a mirror pod, whose service account nobody knows", func(pod *corev1.Pod) {
 		pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "a"}
 	}, theAPIServer, `pods "pod" is forbidden: a mirror pod may not reference service accounts`},
@@ -75,14 +79,18 @@ var neighbours = []attempt{
 	{"a capability for the app", func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN", "NET_ADMIN"}}}
 	}, theStandard, standard(`non-default capabilities (container "app" must not include "NET_ADMIN", "SYS_ADMIN" in securityContext.capabilities.add)`)},
-	{"the node's network", func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }, theStandard, standard(`host namespaces (hostNetwork=true)`)},
-	{"the node's processes", func(pod *corev1.Pod) { pod.Spec.HostPID = true }, theStandard, standard(`host namespaces (hostPID=true)`)},
-	{"the node's IPC namespace", func(pod *corev1.Pod) { pod.Spec.HostIPC = true }, theStandard, standard(`host namespaces (hostIPC=true)`)},
+	{"the node's network", func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }, theStandard,
+		standard(`host namespaces (hostNetwork=true)`)},
+	{"the node's processes", func(pod *corev1.Pod) { pod.Spec.HostPID = true }, theStandard,
+		standard(`host namespaces (hostPID=true)`)},
+	{"the node's IPC namespace", func(pod *corev1.Pod) { pod.Spec.HostIPC = true }, theStandard,
+		standard(`host namespaces (hostIPC=true)`)},
 	{"all of the node's namespaces", func(pod *corev1.Pod) {
 		pod.Spec.HostNetwork, pod.Spec.HostPID, pod.Spec.HostIPC = true, true, true
 	}, theStandard, standard(`host namespaces (hostNetwork=true, hostPID=true, hostIPC=true)`)},
 	{"a path of the node", func(pod *corev1.Pod) {
-		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}})
+		pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "root",
+			VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}})
 	}, theStandard, standard(`hostPath volumes (volume "root")`)},
 	{"the app's /proc without masks, in a user namespace of the node's", func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].SecurityContext.ProcMount = new(corev1.UnmaskedProcMount)
@@ -103,7 +111,8 @@ var neighbours = []attempt{
 	{"the label of an injected pod, and no container of ours", func(pod *corev1.Pod) {
 		pod.Labels = map[string]string{"sysctl-injector.dev/injected": "true"}
 		pod.Spec.InitContainers[0].Name = "init"
-	}, theStandard, standard(unconfined("init"), `privileged (container "init" must not set securityContext.privileged=true)`)},
+	}, theStandard, standard(unconfined("init"),
+		`privileged (container "init" must not set securityContext.privileged=true)`)},
 }
 
 // kernels are attempts at sysctls of the whole kernel, all granted, in pods that share one.
@@ -117,7 +126,8 @@ var kernels = []attempt{
 	{"a RuntimeClass whose name alone is a guest's", under("kata", "vm.max_map_count=262144"), theKernel,
 		`node-level sysctls (container "sysctl-injector" must not set "vm.max_map_count": RuntimeClass "kata" is not known to give a pod a kernel of its own: ` +
 			`it has no label sysctl-injector.dev/kernel=guest, and its handler "runc" is not one of the guest handlers)`},
-	{"a RuntimeClass of the node's kernel, and a net.* name that is not isolated", under("kata", "net.netfilter.nf_conntrack_max=1"), theKernel,
+	{"a RuntimeClass of the node's kernel, and a net.* name that is not isolated",
+		under("kata", "net.netfilter.nf_conntrack_max=1"), theKernel,
 		`node-level sysctls (container "sysctl-injector" must not set "net.netfilter.nf_conntrack_max": RuntimeClass "kata" is not known to give a pod a kernel of its own: ` +
 			`it has no label sysctl-injector.dev/kernel=guest, and its handler "runc" is not one of the guest handlers)`},
 	{"a RuntimeClass that does not exist", under("none", "vm.max_map_count=262144"), theAPIServer,

@@ -24,7 +24,8 @@ func (s shape) want() string {
 	if slices.Contains(strings.Split(s.differs, ", "), "image") {
 		violations[0] = differsInImage(s.differs, container.Image)
 	}
-	if sc := container.SecurityContext; sc != nil && sc.AppArmorProfile != nil && sc.AppArmorProfile.Type == corev1.AppArmorProfileTypeUnconfined {
+	if sc := container.SecurityContext; sc != nil && sc.AppArmorProfile != nil &&
+		sc.AppArmorProfile.Type == corev1.AppArmorProfileTypeUnconfined {
 		violations = append(violations, oursIsUnconfined)
 	}
 	if s.besides == nil {
@@ -54,17 +55,28 @@ var shapes = []shape{
 	{"another tag of the image", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:1.37" }, "image", nil},
 	{"no tag", func(c *corev1.Container) { c.Image = "docker.io/library/busybox" }, "image", nil},
 	{"the tag latest", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:latest" }, "image", nil},
-	{"a digest that is too short", func(c *corev1.Container) { c.Image = currentImage + "@sha256:" + strings.Repeat("0", 63) }, "image", nil},
-	{"a digest and more", func(c *corev1.Container) { c.Image = currentImage + "@sha256:" + strings.Repeat("0", 64) + "x" }, "image", nil},
-	{"a digest of another kind", func(c *corev1.Container) { c.Image = currentImage + "@sha512:" + strings.Repeat("0", 64) }, "image", nil},
+	{"a digest that is too short", func(c *corev1.Container) {
+		c.Image = currentImage + "@sha256:" +
+			strings.Repeat("0", 63)
+	}, "image", nil},
+	{"a digest and more", func(c *corev1.Container) {
+		c.Image = currentImage + "@sha256:" + strings.Repeat("0", 64) +
+			"x"
+	}, "image", nil},
+	{"a digest of another kind", func(c *corev1.Container) {
+		c.Image = currentImage + "@sha512:" +
+			strings.Repeat("0", 64)
+	}, "image", nil},
 	{"another tag and a digest", func(c *corev1.Container) {
 		c.Image = "docker.io/library/busybox:1.37@sha256:" + strings.Repeat("0", 64)
 	}, "image", nil},
 	{"the short name of the image", func(c *corev1.Container) { c.Image = "busybox:1.36" }, "image", nil},
 	{"the image of another registry", func(c *corev1.Container) { c.Image = "evil.example.com/docker.io/library/busybox:1.36" }, "image", nil},
-	{"another repository that ends the same", func(c *corev1.Container) { c.Image = "docker.io/evil/library/busybox:1.36" }, "image", nil},
+	{"another repository that ends the same",
+		func(c *corev1.Container) { c.Image = "docker.io/evil/library/busybox:1.36" }, "image", nil},
 	{"the image in capitals", func(c *corev1.Container) { c.Image = "docker.io/library/BusyBox:1.36" }, "image", nil},
-	{"the image with a letter that looks the same", func(c *corev1.Container) { c.Image = "docker.io/library/busyb\u043ex:1.36" }, "image", nil},
+	{"the image with a letter that looks the same",
+		func(c *corev1.Container) { c.Image = "docker.io/library/busyb\u043ex:1.36" }, "image", nil},
 	{"the image's name continued", func(c *corev1.Container) { c.Image = currentImage + "1" }, "image", nil},
 
 	// Another command.
@@ -78,19 +90,30 @@ var shapes = []shape{
 	{"-q besides", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w", "-q"} }, "command", nil},
 	{"-e besides", func(c *corev1.Container) { c.Command = []string{"sysctl", "-e", "-w"} }, "command", nil},
 	{"--system", func(c *corev1.Container) { c.Command = []string{"sysctl", "--system"} }, "command", nil},
-	{"a name in the command", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w", "kernel.core_pattern=x"} }, "command", nil},
+	{"a name in the command", func(c *corev1.Container) {
+		c.Command = []string{"sysctl", "-w",
+			"kernel.core_pattern=x"}
+	}, "command", nil},
 	{"the command in one word", func(c *corev1.Container) { c.Command = []string{"sysctl -w"} }, "command", nil},
-	{"another program of the image", func(c *corev1.Container) { c.Command = []string{"busybox", "sysctl", "-w"} }, "command", nil},
-	{"the arguments in the command", func(c *corev1.Container) { c.Command, c.Args = append(c.Command, c.Args...), nil }, "args, command", nil},
+	{"another program of the image", func(c *corev1.Container) { c.Command = []string{"busybox", "sysctl", "-w"} },
+		"command", nil},
+	{"the arguments in the command", func(c *corev1.Container) {
+		c.Command, c.Args = append(c.Command, c.Args...),
+			nil
+	}, "args, command", nil},
 
 	// More than the webhook writes.
-	{"an environment", func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "LD_PRELOAD", Value: "/x.so"}} }, "env", nil},
+	{"an environment", func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "LD_PRELOAD", Value: "/x.so"}} },
+		"env", nil},
 	{"an environment from a ConfigMap", func(c *corev1.Container) {
 		c.EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "a"}}}}
 	}, "envFrom", nil},
 	{"a working directory", func(c *corev1.Container) { c.WorkingDir = "/tmp" }, "workingDir", nil},
 	{"a port", func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{ContainerPort: 80}} }, "ports", nil},
-	{"a port of the node", func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}} }, "ports",
+	{"a port of the node", func(c *corev1.Container) {
+		c.Ports = []corev1.ContainerPort{{ContainerPort: 80,
+			HostPort: 80}}
+	}, "ports",
 		[]string{`hostPort (container "sysctl-injector" uses hostPort 80)`, oursIsPrivileged}},
 	{"standard input", func(c *corev1.Container) { c.Stdin = true }, "stdin", nil},
 	{"standard input, once", func(c *corev1.Container) { c.Stdin, c.StdinOnce = true, true }, "stdin, stdinOnce", nil},
@@ -114,10 +137,15 @@ var shapes = []shape{
 	}, "readinessProbe, restartPolicy", nil},
 	{"a resize policy", func(c *corev1.Container) {
 		c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
-		c.ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceCPU, RestartPolicy: corev1.NotRequired}}
+		c.ResizePolicy = []corev1.ContainerResizePolicy{{ResourceName: corev1.ResourceCPU,
+			RestartPolicy: corev1.NotRequired}}
 	}, "resizePolicy, restartPolicy", nil},
-	{"another file for the termination message", func(c *corev1.Container) { c.TerminationMessagePath = "/proc/sys/kernel/core_pattern" }, "terminationMessagePath", nil},
-	{"another policy for the termination message", func(c *corev1.Container) { c.TerminationMessagePolicy = corev1.TerminationMessageReadFile }, "terminationMessagePolicy", nil},
+	{"another file for the termination message",
+		func(c *corev1.Container) { c.TerminationMessagePath = "/proc/sys/kernel/core_pattern" },
+		"terminationMessagePath", nil},
+	{"another policy for the termination message",
+		func(c *corev1.Container) { c.TerminationMessagePolicy = corev1.TerminationMessageReadFile },
+		"terminationMessagePolicy", nil},
 	{"a block device", func(c *corev1.Container) {
 		c.VolumeDevices = []corev1.VolumeDevice{{Name: "claim", DevicePath: "/dev/sda"}}
 	}, "volumeDevices", nil},
@@ -127,7 +155,8 @@ var shapes = []shape{
 
 	// Other privileges.
 	{"no security context", func(c *corev1.Container) { c.SecurityContext = nil }, "securityContext", []string{}},
-	{"not privileged", func(c *corev1.Container) { c.SecurityContext.Privileged = new(false) }, "securityContext", []string{}},
+	{"not privileged", func(c *corev1.Container) { c.SecurityContext.Privileged = new(false) }, "securityContext",
+		[]string{}},
 	{"a capability", func(c *corev1.Container) {
 		c.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}
 	}, "securityContext", []string{`non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in securityContext.capabilities.add)`, oursIsPrivileged}},
@@ -138,20 +167,26 @@ var shapes = []shape{
 	{"no user", func(c *corev1.Container) { c.SecurityContext.RunAsUser = nil }, "securityContext", nil},
 	{"another group", func(c *corev1.Container) { c.SecurityContext.RunAsGroup = new(int64(1000)) }, "securityContext", nil},
 	{"no group", func(c *corev1.Container) { c.SecurityContext.RunAsGroup = nil }, "securityContext", nil},
-	{"runAsNonRoot left to the pod", func(c *corev1.Container) { c.SecurityContext.RunAsNonRoot = nil }, "securityContext", nil},
+	{"runAsNonRoot left to the pod", func(c *corev1.Container) { c.SecurityContext.RunAsNonRoot = nil },
+		"securityContext", nil},
 	{"runAsNonRoot", func(c *corev1.Container) { c.SecurityContext.RunAsNonRoot = new(true) }, "securityContext", nil},
-	{"a writable root file system", func(c *corev1.Container) { c.SecurityContext.ReadOnlyRootFilesystem = new(false) }, "securityContext", nil},
-	{"a root file system that is writable by default", func(c *corev1.Container) { c.SecurityContext.ReadOnlyRootFilesystem = nil }, "securityContext", nil},
-	{"allowPrivilegeEscalation", func(c *corev1.Container) { c.SecurityContext.AllowPrivilegeEscalation = new(true) }, "securityContext", nil},
+	{"a writable root file system", func(c *corev1.Container) { c.SecurityContext.ReadOnlyRootFilesystem = new(false) },
+		"securityContext", nil},
+	{"a root file system that is writable by default",
+		func(c *corev1.Container) { c.SecurityContext.ReadOnlyRootFilesystem = nil }, "securityContext", nil},
+	{"allowPrivilegeEscalation", func(c *corev1.Container) { c.SecurityContext.AllowPrivilegeEscalation = new(true) },
+		"securityContext", nil},
 	{"SELinux options", func(c *corev1.Container) {
 		c.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Type: "spc_t"}
-	}, "securityContext", []string{oursIsPrivileged, `seLinuxOptions (container "sysctl-injector" set forbidden securityContext.seLinuxOptions: type "spc_t")`}},
+	}, "securityContext", []string{oursIsPrivileged,
+		`seLinuxOptions (container "sysctl-injector" set forbidden securityContext.seLinuxOptions: type "spc_t")`}},
 	{"SELinux options that the standard allows", func(c *corev1.Container) {
 		c.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Level: "s0:c1,c2"}
 	}, "securityContext", nil},
 	{"seccomp", func(c *corev1.Container) {
 		c.SecurityContext.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
-	}, "securityContext", []string{oursIsPrivileged, `seccompProfile (container "sysctl-injector" must not set securityContext.seccompProfile.type to "Unconfined")`}},
+	}, "securityContext", []string{oursIsPrivileged,
+		`seccompProfile (container "sysctl-injector" must not set securityContext.seccompProfile.type to "Unconfined")`}},
 	{"no AppArmor profile", func(c *corev1.Container) { c.SecurityContext.AppArmorProfile = nil }, "securityContext", nil},
 	{"AppArmor", func(c *corev1.Container) {
 		c.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}
@@ -165,9 +200,12 @@ var shapes = []shape{
 	{"a volume over the program", mount("scratch", "/bin"), "volumeMounts", nil},
 	{"a volume at the token's place that is no token's", mount("scratch", tokenPath), "volumeMounts", nil},
 	{"the token elsewhere", mount("projected", "/bin"), "volumeMounts", nil},
-	{"the token writable", mount("projected", tokenPath, func(m *corev1.VolumeMount) { m.ReadOnly = false }), "volumeMounts", nil},
-	{"a subPath of the token", mount("projected", tokenPath, func(m *corev1.VolumeMount) { m.SubPath = "token" }), "volumeMounts", nil},
-	{"a subPathExpr of the token", mount("projected", tokenPath, func(m *corev1.VolumeMount) { m.SubPathExpr = "$(X)" }), "volumeMounts", nil},
+	{"the token writable", mount("projected", tokenPath, func(m *corev1.VolumeMount) { m.ReadOnly = false }),
+		"volumeMounts", nil},
+	{"a subPath of the token", mount("projected", tokenPath, func(m *corev1.VolumeMount) { m.SubPath = "token" }),
+		"volumeMounts", nil},
+	{"a subPathExpr of the token", mount("projected", tokenPath,
+		func(m *corev1.VolumeMount) { m.SubPathExpr = "$(X)" }), "volumeMounts", nil},
 	{"the token with mounts passed on to the node", mount("projected", tokenPath, func(m *corev1.VolumeMount) {
 		m.MountPropagation = new(corev1.MountPropagationHostToContainer)
 	}), "volumeMounts", nil},

@@ -32,10 +32,12 @@ type attempt struct {
 func attempts() []attempt {
 	var rows []attempt
 	for _, row := range shapes {
-		rows = append(rows, attempt{row.name, func(pod *corev1.Pod) { row.tweak(&pod.Spec.InitContainers[0]) }, theStandard, row.want()})
+		rows = append(rows, attempt{row.name, func(pod *corev1.Pod) { row.tweak(&pod.Spec.InitContainers[0]) },
+			theStandard, row.want()})
 	}
 	for _, row := range arguments {
-		rows = append(rows, attempt{"arguments: " + row.name, func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Args = row.args }, theStandard, row.want()})
+		rows = append(rows, attempt{"arguments: " + row.name,
+			func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Args = row.args }, theStandard, row.want()})
 	}
 	return append(append(append(rows, places...), neighbours...), kernels...)
 }
@@ -126,5 +128,6 @@ func differsBecause(fields, remedy string) string {
 
 func notGranted(namespace, serviceAccount, name string, all ...string) string {
 	return fmt.Sprintf(`sysctl %q is not granted: service account %q must be allowed to "use" it; an administrator allows it with `+
-		"`sysctl-injector companion -n %s --serviceaccount %s %s | kubectl apply -f -`", name, serviceAccount, namespace, serviceAccount, strings.Join(all, " "))
+		"`sysctl-injector companion -n %s --serviceaccount %s %s | kubectl apply -f -`", name, serviceAccount,
+		namespace, serviceAccount, strings.Join(all, " "))
 }

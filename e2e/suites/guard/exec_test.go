@@ -15,7 +15,8 @@ const nobodyMay = `nobody may exec into container "sysctl-injector" or attach to
 // TestGuardExec asks for streams of a container that runs nowhere: what passes admission fails a step later.
 func TestGuardExec(t *testing.T) {
 	admin := clientset(t).CoreV1().RESTClient()
-	enforced, byDefault := newNamespace(t, held(api.LevelRestricted)), newNamespace(t, labels{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
+	enforced, byDefault := newNamespace(t, held(api.LevelRestricted)),
+		newNamespace(t, labels{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	mistyped := newNamespace(t, labels{v1alpha1.EnforceLabel: "x", v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	open := newNamespace(t, labels{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "privileged"})
 	for _, namespace := range []string{enforced, byDefault, mistyped, open} {
@@ -39,20 +40,21 @@ func TestGuardExec(t *testing.T) {
 		{"portforward", "sysctl-injector", enforced, ""},
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			t.Run(fmt.Sprintf("%s %s %q, binding %q", method, test.subresource, test.container, test.binding), func(t *testing.T) {
-				request := admin.Verb(method).Namespace(test.namespace).Resource("pods").Name("pod").SubResource(test.subresource).
-					Param("command", "sh").Param("stdin", "true").Param("stdout", "true").Param("ports", "80")
-				if test.container != "" {
-					request.Param("container", test.container)
-				}
-				got, want := verdict(request.Do(t.Context()).Error()), fmt.Sprintf(unscheduled, "pod")
-				if test.binding != "" {
-					want = fmt.Sprintf(`pods "pod" is forbidden: ValidatingAdmissionPolicy 'sysctl-injector-exec' with binding '%s' denied request: %s`, test.binding, nobodyMay)
-				}
-				if got != want {
-					t.Errorf("got  %s\nwant %s", got, want)
-				}
-			})
+			t.Run(fmt.Sprintf("%s %s %q, binding %q", method, test.subresource, test.container, test.binding),
+				func(t *testing.T) {
+					request := admin.Verb(method).Namespace(test.namespace).Resource("pods").Name("pod").SubResource(test.subresource).
+						Param("command", "sh").Param("stdin", "true").Param("stdout", "true").Param("ports", "80")
+					if test.container != "" {
+						request.Param("container", test.container)
+					}
+					got, want := verdict(request.Do(t.Context()).Error()), fmt.Sprintf(unscheduled, "pod")
+					if test.binding != "" {
+						want = fmt.Sprintf(`pods "pod" is forbidden: ValidatingAdmissionPolicy 'sysctl-injector-exec' with binding '%s' denied request: %s`, test.binding, nobodyMay)
+					}
+					if got != want {
+						t.Errorf("got  %s\nwant %s", got, want)
+					}
+				})
 		}
 	}
 }
@@ -72,8 +74,10 @@ func TestGuardExecByKubectl(t *testing.T) {
 		{"debug", "pod", "--image=busybox", "--target=sysctl-injector", "--profile=general"},
 	} {
 		t.Run(strings.Join(arguments, " "), func(t *testing.T) {
-			output, err := c.Command(t.Context(), "kubectl", append([]string{"-n", namespace}, arguments...)...).CombinedOutput()
-			if want := map[bool]string{true: `must not set targetContainerName "sysctl-injector"`, false: nobodyMay}[arguments[0] == "debug"]; err == nil || !strings.Contains(string(output), want) {
+			output, err := c.Command(t.Context(), "kubectl", append([]string{"-n", namespace},
+				arguments...)...).CombinedOutput()
+			if want := map[bool]string{true: `must not set targetContainerName "sysctl-injector"`,
+				false: nobodyMay}[arguments[0] == "debug"]; err == nil || !strings.Contains(string(output), want) {
 				t.Errorf("%v: %s", err, output)
 			}
 		})

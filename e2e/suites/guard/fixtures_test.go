@@ -33,7 +33,8 @@ func TestGuardFixtures(t *testing.T) {
 // fixtures are the pods in the module's testdata, each once: most are the same in many versions.
 func fixtures(t *testing.T) map[string]*corev1.Pod {
 	t.Helper()
-	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/pod-security-admission").Output()
+	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}",
+		"k8s.io/pod-security-admission").Output()
 	if err != nil {
 		t.Fatalf("find the module k8s.io/pod-security-admission: %v", err)
 	}
@@ -107,14 +108,18 @@ func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (rejected in
 		} else if want != "" && s.create(t.Context(), s.unguarded, bare) == want {
 			continue // nobody's pod: the API server takes it nowhere
 		}
-		if got := s.create(t.Context(), s.guard[level], bare); violations(got) != violations(want) || (got == "") != (want == "") {
-			t.Errorf("%s, at %s\n  Pod Security admission: %s\n  guard:                  %s\n%s", name, level, want, got, asYAML(t, bare))
+		if got := s.create(t.Context(), s.guard[level], bare); violations(got) != violations(want) ||
+			(got == "") != (want == "") {
+			t.Errorf("%s, at %s\n  Pod Security admission: %s\n  guard:                  %s\n%s", name, level, want,
+				got, asYAML(t, bare))
 		}
 		if onWindows(bare) {
 			continue // there is neither a busybox nor a sysctl
 		}
-		if got := s.create(t.Context(), s.guard[level], injected); violations(got) != violations(want) || (got == "") != (want == "") {
-			t.Errorf("%s, at %s, injected\n  Pod Security admission: %s\n  guard:                  %s\n%s", name, level, want, got, asYAML(t, injected))
+		if got := s.create(t.Context(), s.guard[level], injected); violations(got) != violations(want) ||
+			(got == "") != (want == "") {
+			t.Errorf("%s, at %s, injected\n  Pod Security admission: %s\n  guard:                  %s\n%s", name, level,
+				want, got, asYAML(t, injected))
 		}
 	}
 	return rejected
@@ -126,7 +131,8 @@ func onWindows(pod *corev1.Pod) bool {
 			return true
 		}
 	}
-	return pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows || pod.Spec.SecurityContext != nil && pod.Spec.SecurityContext.WindowsOptions != nil
+	return pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows ||
+		pod.Spec.SecurityContext != nil && pod.Spec.SecurityContext.WindowsOptions != nil
 }
 
 func asYAML(t *testing.T, pod *corev1.Pod) string {

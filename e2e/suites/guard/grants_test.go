@@ -22,13 +22,14 @@ func waitForGrants(t testing.TB, namespace, serviceAccount string, names []strin
 	reviews := clientset(t).AuthorizationV1().SubjectAccessReviews()
 	eventually(t, "the authorizer to know of the grants", func(ctx context.Context) (bool, error) {
 		for _, name := range names {
-			review, err := reviews.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User:   "system:serviceaccount:" + namespace + ":" + serviceAccount,
-				Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace},
-				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: namespace, Verb: "use", Group: v1alpha1.GroupName, Resource: "sysctls", Name: name,
-				},
-			}}, metav1.CreateOptions{})
+			review, err := reviews.Create(ctx,
+				&authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+					User:   "system:serviceaccount:" + namespace + ":" + serviceAccount,
+					Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace},
+					ResourceAttributes: &authorizationv1.ResourceAttributes{
+						Namespace: namespace, Verb: "use", Group: v1alpha1.GroupName, Resource: "sysctls", Name: name,
+					},
+				}}, metav1.CreateOptions{})
 			if err != nil || review.Status.Allowed != want {
 				return false, err
 			}
@@ -88,13 +89,15 @@ func TestGuardGrants(t *testing.T) {
 	grant(t, here, "revoked", "net.core.somaxconn")
 	grant(t, elsewhere, "stranger", "net.core.somaxconn")
 	bindings := admin.RbacV1().RoleBindings(here)
-	if err := bindings.Delete(t.Context(), "sysctl-injector:net.core.somaxconn:revoked", metav1.DeleteOptions{}); err != nil {
+	if err := bindings.Delete(t.Context(), "sysctl-injector:net.core.somaxconn:revoked",
+		metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	waitForGrants(t, here, "revoked", []string{"net.core.somaxconn"}, false)
 
 	rejected := func(serviceAccount, name string, all ...string) string {
-		return fmt.Sprintf(`pods "pod" is forbidden: %s denied request: %s`, theStandard, notGranted(here, serviceAccount, name, all...))
+		return fmt.Sprintf(`pods "pod" is forbidden: %s denied request: %s`, theStandard,
+			notGranted(here, serviceAccount, name, all...))
 	}
 	for _, test := range []struct {
 		name           string
@@ -107,7 +110,8 @@ func TestGuardGrants(t *testing.T) {
 			rejected("default", "net.core.somaxconn", "net.core.somaxconn")},
 		{"takes no service account for the one named default", "", []string{"net.core.somaxconn=1"},
 			rejected("default", "net.core.somaxconn", "net.core.somaxconn")},
-		{"rejects one name of several, and tells how to allow all", "half", []string{"net.core.somaxconn=1", "kernel.sem=1 2 3 4"},
+		{"rejects one name of several, and tells how to allow all", "half",
+			[]string{"net.core.somaxconn=1", "kernel.sem=1 2 3 4"},
 			rejected("half", "kernel.sem", "net.core.somaxconn", "kernel.sem")},
 		{"rejects the first of several", "half", []string{"kernel.sem=1 2 3 4", "net.core.somaxconn=1"},
 			rejected("half", "kernel.sem", "kernel.sem", "net.core.somaxconn")},
@@ -115,7 +119,8 @@ func TestGuardGrants(t *testing.T) {
 			rejected("half", "net.core.somaxconn2", "net.core.somaxconn2")},
 		{"rejects a name in other letters than the one that is granted", "half", []string{"net.core.Somaxconn=1"},
 			rejected("half", "net.core.Somaxconn", "net.core.Somaxconn")},
-		{"rejects what another namespace's account of the same name was granted", "stranger", []string{"net.core.somaxconn=1"},
+		{"rejects what another namespace's account of the same name was granted", "stranger",
+			[]string{"net.core.somaxconn=1"},
 			rejected("stranger", "net.core.somaxconn", "net.core.somaxconn")},
 		{"rejects what is no longer granted", "revoked", []string{"net.core.somaxconn=1"},
 			rejected("revoked", "net.core.somaxconn", "net.core.somaxconn")},
@@ -167,7 +172,8 @@ func TestGuardChecksEveryArgument(t *testing.T) {
 		t.Run(fmt.Sprint("number ", n+1), func(t *testing.T) {
 			changed := copyOf(pod)
 			changed.Spec.InitContainers[0].Args[n] = "net.not.granted=1"
-			if got := verdict(createAndDelete(t, namespace, changed)); !strings.Contains(got, `sysctl "net.not.granted" is not granted`) {
+			if got := verdict(createAndDelete(t, namespace, changed)); !strings.Contains(got,
+				`sysctl "net.not.granted" is not granted`) {
 				t.Errorf("got %q", got)
 			}
 		})

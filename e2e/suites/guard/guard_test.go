@@ -50,7 +50,8 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 // prepare installs the guard and RuntimeClasses.
 func prepare(ctx context.Context, c *cluster.Cluster) error {
 	// The guard's policy on profiles has them for its parameters.
-	for _, args := range [][]string{{"apply", "-f", "../../../templates/crds"}, {"wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"}} {
+	for _, args := range [][]string{{"apply", "-f", "../../../templates/crds"},
+		{"wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"}} {
 		if _, err := c.Kubectl(ctx, "", args...); err != nil {
 			return err
 		}
@@ -84,7 +85,8 @@ type labels = map[string]string
 // held are the labels of a namespace that is enrolled and held to a standard by the guard, and not by Pod Security
 // admission.
 func held(level api.Level) labels {
-	return labels{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: string(level), api.EnforceLevelLabel: "privileged"}
+	return labels{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: string(level),
+		api.EnforceLevelLabel: "privileged"}
 }
 
 // newNamespace makes a namespace, with the service accounts "default" and "granted", and waits until the API server's
@@ -126,7 +128,8 @@ func grant(t testing.TB, namespace, serviceAccount string, names ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := grants.Render(grants.ValidatingAdmissionPolicy, []grants.Need{{Namespace: namespace, ServiceAccount: serviceAccount, Sysctls: names}})
+	objects, err := grants.Render(grants.ValidatingAdmissionPolicy, []grants.Need{{Namespace: namespace,
+		ServiceAccount: serviceAccount, Sysctls: names}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,8 +147,12 @@ var markers = []struct {
 	ask      func(context.Context, *kubernetes.Clientset, string) error
 	rejected func(labels) bool
 }{
-	{askFor(func(pod *corev1.Pod) { pod.Spec.HostPID = true }), func(of labels) bool { return level(of) == "baseline" || level(of) == "restricted" }},
-	{askFor(func(pod *corev1.Pod) { pod.Spec.SecurityContext.RunAsNonRoot = new(false) }), func(of labels) bool { return level(of) == "restricted" }},
+	{askFor(func(pod *corev1.Pod) { pod.Spec.HostPID = true }), func(of labels) bool {
+		return level(of) == "baseline" ||
+			level(of) == "restricted"
+	}},
+	{askFor(func(pod *corev1.Pod) { pod.Spec.SecurityContext.RunAsNonRoot = new(false) }),
+		func(of labels) bool { return level(of) == "restricted" }},
 	{askFor(func(pod *corev1.Pod) { inject(pod); under("kata", "vm.max_map_count=262144")(pod) }),
 		func(of labels) bool { return level(of) == "baseline" || level(of) == "restricted" }},
 	{func(ctx context.Context, admin *kubernetes.Clientset, namespace string) error {
@@ -177,14 +184,15 @@ func waitForLabels(t testing.TB, namespace string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, fmt.Sprintf("namespace %s to be judged by its labels %v", namespace, object.Labels), func(ctx context.Context) (bool, error) {
-		for _, marker := range markers {
-			if marker.rejected(object.Labels) != apierrors.IsForbidden(marker.ask(ctx, admin, namespace)) {
-				return false, nil
+	eventually(t, fmt.Sprintf("namespace %s to be judged by its labels %v", namespace, object.Labels),
+		func(ctx context.Context) (bool, error) {
+			for _, marker := range markers {
+				if marker.rejected(object.Labels) != apierrors.IsForbidden(marker.ask(ctx, admin, namespace)) {
+					return false, nil
+				}
 			}
-		}
-		return true, nil
-	})
+			return true, nil
+		})
 }
 
 // level is the standard that a namespace is held to, by whomever.

@@ -17,7 +17,8 @@ import (
 // though its name says so.
 func runtimeClasses() []*nodev1.RuntimeClass {
 	return []*nodev1.RuntimeClass{
-		{ObjectMeta: metav1.ObjectMeta{Name: "labelled", Labels: labels{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}}, Handler: "own"},
+		{ObjectMeta: metav1.ObjectMeta{Name: "labelled",
+			Labels: labels{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}}, Handler: "own"},
 		{ObjectMeta: metav1.ObjectMeta{Name: "handled"}, Handler: "kata-qemu"},
 		{ObjectMeta: metav1.ObjectMeta{Name: "kata"}, Handler: "runc"},
 	}
@@ -59,7 +60,8 @@ func TestGuardReadsRuntimeClasses(t *testing.T) {
 	becomes("a class that got the label to be admitted", "kata", true)
 	becomes("a class with another value to be rejected", "labelled", false)
 
-	if err := admin.NodeV1().RuntimeClasses().DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+	if err := admin.NodeV1().RuntimeClasses().DeleteCollection(t.Context(), metav1.DeleteOptions{},
+		metav1.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	becomes("a class that is gone to be rejected", "kata", false)

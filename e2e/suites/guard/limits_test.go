@@ -17,8 +17,10 @@ func TestGuardMessages(t *testing.T) {
 	sides := newSides(t)
 	everything := plainPod()
 	everything.Spec.HostNetwork = true
-	everything.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax", Value: "1"}}}
-	everything.Spec.Volumes = []corev1.Volume{{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
+	everything.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax",
+		Value: "1"}}}
+	everything.Spec.Volumes = []corev1.Volume{{Name: "root",
+		VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
 	for _, name := range []string{"web", "worker"} {
 		container := plainContainer(name)
 		container.SecurityContext = &corev1.SecurityContext{
@@ -47,7 +49,8 @@ func TestGuardMessages(t *testing.T) {
 		{"more than 40 values are not sorted", func(pod *corev1.Pod) {
 			for n := range 60 {
 				pod.Spec.Containers[0].Ports = append(pod.Spec.Containers[0].Ports,
-					corev1.ContainerPort{Name: fmt.Sprintf("p%d", n), ContainerPort: int32(9060 - n), HostPort: int32(9060 - n)})
+					corev1.ContainerPort{Name: fmt.Sprintf("p%d", n), ContainerPort: int32(9060 - n),
+						HostPort: int32(9060 - n)})
 			}
 		}, `"baseline:latest": hostPort (container "app" uses hostPorts 9060, 9059, 9058, `},
 		{"what does not fit is rejected all the same", func(pod *corev1.Pod) {
@@ -66,7 +69,8 @@ func TestGuardMessages(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			pod := plainPod()
 			test.pod(pod)
-			if got := sides.create(t.Context(), sides.guard[api.LevelBaseline], pod); !strings.HasPrefix(violations(got), test.want) {
+			if got := sides.create(t.Context(), sides.guard[api.LevelBaseline],
+				pod); !strings.HasPrefix(violations(got), test.want) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})

@@ -56,7 +56,8 @@ type write struct {
 var dry = []string{metav1.DryRunAll}
 
 func update(name string, change func(*corev1.Pod)) write {
-	return write{"UPDATE: " + name, func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod, mode []string) error {
+	return write{"UPDATE: " + name, func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod,
+		mode []string) error {
 		pod = copyOf(pod)
 		pod.ResourceVersion = "" // the scheduler writes too
 		change(pod)
@@ -66,24 +67,27 @@ func update(name string, change func(*corev1.Pod)) write {
 }
 
 func patch(name string, kind types.PatchType, body string, subresources ...string) write {
-	return write{fmt.Sprintf("PATCH %v %s: %s", subresources, kind, name), func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod, mode []string) error {
-		options := metav1.PatchOptions{DryRun: mode}
-		if kind == types.ApplyPatchType {
-			options.FieldManager, options.Force = "attacker", new(true)
-		}
-		_, err := admin.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, kind, []byte(body), options, subresources...)
-		return err
-	}}
+	return write{fmt.Sprintf("PATCH %v %s: %s", subresources, kind, name),
+		func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod, mode []string) error {
+			options := metav1.PatchOptions{DryRun: mode}
+			if kind == types.ApplyPatchType {
+				options.FieldManager, options.Force = "attacker", new(true)
+			}
+			_, err := admin.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, kind, []byte(body), options, subresources...)
+			return err
+		}}
 }
 
 func debug(name string, change func(*corev1.EphemeralContainer)) write {
-	return write{"ephemeralcontainers: " + name, func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod, mode []string) error {
+	return write{"ephemeralcontainers: " + name, func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod,
+		mode []string) error {
 		pod = copyOf(pod)
 		pod.ResourceVersion = ""
 		container := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon(plainContainer("debugger"))}
 		change(&container)
 		pod.Spec.EphemeralContainers = append(pod.Spec.EphemeralContainers, container)
-		_, err := admin.CoreV1().Pods(pod.Namespace).UpdateEphemeralContainers(ctx, pod.Name, pod, metav1.UpdateOptions{DryRun: mode})
+		_, err := admin.CoreV1().Pods(pod.Namespace).UpdateEphemeralContainers(ctx, pod.Name, pod,
+			metav1.UpdateOptions{DryRun: mode})
 		return err
 	}}
 }
@@ -101,12 +105,15 @@ var sameWrites = []write{
 		pod.Spec.InitContainers[len(pod.Spec.InitContainers)-1].Image = "registry.example.com/app:2"
 	}),
 	patch("a label", types.MergePatchType, `{"metadata":{"labels":{"a":"b"}}}`),
-	patch("an image", types.StrategicMergePatchType, `{"spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
+	patch("an image", types.StrategicMergePatchType,
+		`{"spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
 	patch("a finalizer", types.JSONPatchType, `[{"op":"add","path":"/metadata/finalizers","value":["example.com/a"]}]`),
 	patch("a label", types.ApplyPatchType, `{"apiVersion":"v1","kind":"Pod","metadata":{"labels":{"a":"b"}}}`),
 	patch("an image", types.ApplyPatchType, `{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
-	patch("a condition", types.StrategicMergePatchType, `{"status":{"conditions":[{"type":"a","status":"True"}]}}`, "status"),
-	patch("resources", types.StrategicMergePatchType, `{"spec":{"containers":[{"name":"app","resources":{"requests":{"cpu":"2"},"limits":{"cpu":"2"}}}]}}`, "resize"),
+	patch("a condition", types.StrategicMergePatchType, `{"status":{"conditions":[{"type":"a","status":"True"}]}}`,
+		"status"),
+	patch("resources", types.StrategicMergePatchType,
+		`{"spec":{"containers":[{"name":"app","resources":{"requests":{"cpu":"2"},"limits":{"cpu":"2"}}}]}}`, "resize"),
 	debug("a harmless one", func(*corev1.EphemeralContainer) {}),
 	debug("a privileged one", func(c *corev1.EphemeralContainer) { c.SecurityContext = &corev1.SecurityContext{Privileged: new(true)} }),
 	debug("one with a capability, in another's processes", func(c *corev1.EphemeralContainer) {
@@ -127,7 +134,8 @@ func TestGuardUpdates(t *testing.T) {
 		for _, pod := range []*corev1.Pod{violating, good} {
 			pod = copyOf(pod)
 			pod.Spec.InitContainers = []corev1.Container{plainContainer("setup")}
-			pod.Spec.Containers[0].Resources.Requests, pod.Spec.Containers[0].Resources.Limits = resources("1", "1Gi"), resources("1", "1Gi")
+			pod.Spec.Containers[0].Resources.Requests, pod.Spec.Containers[0].Resources.Limits = resources("1", "1Gi"),
+				resources("1", "1Gi")
 			live(t, upstream, pod)
 			live(t, guarded, pod)
 		}
@@ -176,16 +184,24 @@ func TestGuardNamespaceLabels(t *testing.T) {
 		onlyBaseline, neither, injected string
 	}{
 		{"both labels, baseline", labels{inject: "enabled", enforce: "baseline"}, "", hostPIDis, ""},
-		{"both labels, restricted", labels{inject: "enabled", enforce: "restricted"}, restrict + nonRoot, restrict + hostPID, ""},
-		{"both labels, privileged: nothing is held to anything", labels{inject: "enabled", enforce: "privileged"}, "", "", ""},
+		{"both labels, restricted", labels{inject: "enabled", enforce: "restricted"}, restrict + nonRoot,
+			restrict + hostPID, ""},
+		{"both labels, privileged: nothing is held to anything", labels{inject: "enabled", enforce: "privileged"},
+			"", "", ""},
 		{"inject alone is baseline", labels{inject: "enabled"}, "", hostPIDis, ""},
-		{"inject with another value still binds, and nothing is injected there", labels{inject: "disabled"}, "", hostPIDis, base + unseen},
-		{"enforce alone still binds", labels{enforce: "restricted"}, restrict + nonRoot, restrict + hostPID, restrict + unseen},
+		{"inject with another value still binds, and nothing is injected there", labels{inject: "disabled"}, "",
+			hostPIDis, base + unseen},
+		{"enforce alone still binds", labels{enforce: "restricted"}, restrict + nonRoot, restrict + hostPID,
+			restrict + unseen},
 		{"enforce=baseline alone still binds", labels{enforce: "baseline"}, "", hostPIDis, base + unseen},
-		{"a standard that does not exist is restricted", labels{inject: "enabled", enforce: "restrictet"}, restrict + nonRoot + unknown, restrict + hostPID + unknown, ""},
-		{"a standard in capitals is none", labels{inject: "enabled", enforce: "Privileged"}, restrict + nonRoot + unknown, restrict + hostPID + unknown, ""},
-		{"a standard with a version is none", labels{inject: "enabled", enforce: "privileged-v1"}, restrict + nonRoot + unknown, restrict + hostPID + unknown, ""},
-		{"an empty standard is none", labels{inject: "enabled", enforce: ""}, restrict + nonRoot + unknown, restrict + hostPID + unknown, ""},
+		{"a standard that does not exist is restricted", labels{inject: "enabled", enforce: "restrictet"},
+			restrict + nonRoot + unknown, restrict + hostPID + unknown, ""},
+		{"a standard in capitals is none", labels{inject: "enabled", enforce: "Privileged"},
+			restrict + nonRoot + unknown, restrict + hostPID + unknown, ""},
+		{"a standard with a version is none", labels{inject: "enabled", enforce: "privileged-v1"},
+			restrict + nonRoot + unknown, restrict + hostPID + unknown, ""},
+		{"an empty standard is none", labels{inject: "enabled", enforce: ""}, restrict + nonRoot + unknown,
+			restrict + hostPID + unknown, ""},
 		{"no label of ours", labels{"team": "a"}, "", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -193,7 +209,8 @@ func TestGuardNamespaceLabels(t *testing.T) {
 			for _, row := range []struct {
 				name, want string
 				pod        *corev1.Pod
-			}{{"meets baseline only", test.onlyBaseline, onlyBaseline}, {"meets neither", test.neither, neither}, {"is injected", test.injected, injectedPod()}} {
+			}{{"meets baseline only", test.onlyBaseline, onlyBaseline}, {"meets neither", test.neither, neither},
+				{"is injected", test.injected, injectedPod()}} {
 				got := verdict(createIn(t, namespace, row.pod))
 				if violations(got) != row.want || (got == "") != (row.want == "") {
 					t.Errorf("a pod that %s: got %s, want %s", row.name, got, row.want)
@@ -211,7 +228,8 @@ func TestGuardLeavesTheSystemAlone(t *testing.T) {
 	for _, name := range []string{"kube-system", "sysctl-injector-system"} {
 		t.Run(name, func(t *testing.T) {
 			namespaces := admin.CoreV1().Namespaces()
-			_, _ = namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+			_, _ = namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}},
+				metav1.CreateOptions{})
 			_, err := namespaces.Patch(t.Context(), name, types.MergePatchType,
 				[]byte(`{"metadata":{"labels":{"sysctl-injector.dev/inject":"enabled","sysctl-injector.dev/enforce":"restricted"}}}`), metav1.PatchOptions{})
 			if err != nil {

@@ -129,14 +129,17 @@ func TestGuardPresenceOfWhatWasAdded(t *testing.T) {
 		gone         string // none: the pod is admitted
 	}{
 		{"nothing", byContainer, nil, `the init container "sysctl-injector"`},
-		{"native sysctls, and no container", byContainer, native("kernel.shm_rmid_forced"), `the init container "sysctl-injector"`},
+		{"native sysctls, and no container", byContainer, native("kernel.shm_rmid_forced"),
+			`the init container "sysctl-injector"`},
 		{"both native sysctls", byItself, native("net.ipv4.ip_local_port_range", "kernel.shm_rmid_forced"), ""},
-		{"one of the native sysctls", byItself, native("kernel.shm_rmid_forced"), "spec.securityContext.sysctls of net.ipv4.ip_local_port_range"},
+		{"one of the native sysctls", byItself, native("kernel.shm_rmid_forced"),
+			"spec.securityContext.sysctls of net.ipv4.ip_local_port_range"},
 		{"neither", byItself, nil, "spec.securityContext.sysctls of net.ipv4.ip_local_port_range, kernel.shm_rmid_forced"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pod := plainPod()
-			pod.Annotations = labels{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024", v1alpha1.StatusAnnotation: test.status}
+			pod.Annotations = labels{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024",
+				v1alpha1.StatusAnnotation: test.status}
 			pod.Spec.SecurityContext.Sysctls = test.sysctls
 			want := ""
 			if test.gone != "" {

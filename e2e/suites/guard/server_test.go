@@ -30,19 +30,24 @@ const ourAppArmorAnnotation = "container.apparmor.security.beta.kubernetes.io/sy
 
 var olderAnswers = []olderAnswer{
 	{appArmorByField, []string{"UPDATE: another image, annotations and labels gone"}, theAPIServer,
-		`Pod "pod" is invalid: metadata.annotations[` + ourAppArmorAnnotation + `]: Forbidden: may not remove or update AppArmor annotations`},
+		`Pod "pod" is invalid: metadata.annotations[` + ourAppArmorAnnotation +
+			`]: Forbidden: may not remove or update AppArmor annotations`},
 	{appArmorByField, []string{"UPDATE: its name"}, theAPIServer,
-		`Pod "pod" is invalid: [metadata.annotations[` + ourAppArmorAnnotation + `]: Invalid value: "sysctl-injector": container not found, ` +
+		`Pod "pod" is invalid: [metadata.annotations[` + ourAppArmorAnnotation +
+			`]: Invalid value: "sysctl-injector": container not found, ` +
 			`spec: Forbidden: pod updates may not change fields other than`},
 	{appArmorByField, []string{"UPDATE: one less"}, theAPIServer,
-		`Pod "pod" is invalid: [metadata.annotations[` + ourAppArmorAnnotation + `]: Invalid value: "sysctl-injector": container not found, ` +
+		`Pod "pod" is invalid: [metadata.annotations[` + ourAppArmorAnnotation +
+			`]: Invalid value: "sysctl-injector": container not found, ` +
 			`spec.initContainers: Forbidden: pod updates may not add or remove containers`},
 	{appArmorByField, []string{"ours under a name in another script"}, theAPIServer,
 		"Pod \"pod\" is invalid: [metadata.annotations: Invalid value: \"container.apparmor.security.beta.kubernetes.io/sysctl-\u0456njector\": name part must"},
 	{appArmorByField, []string{"ours with a blank after its name"}, theAPIServer,
 		`Pod "pod" is invalid: [metadata.annotations: Invalid value: "container.apparmor.security.beta.kubernetes.io/sysctl-injector ": name part must`},
-	{userNamespaces, []string{"a user namespace in a guest", "the app's /proc without masks, in a user namespace of the node's"}, nobody, ""},
-	{inPlaceResize, []string{"a resize policy"}, theStandard, standard(differsIn("restartPolicy"), oursIsUnconfined, oursIsPrivileged)},
+	{userNamespaces, []string{"a user namespace in a guest",
+		"the app's /proc without masks, in a user namespace of the node's"}, nobody, ""},
+	{inPlaceResize, []string{"a resize policy"}, theStandard, standard(differsIn("restartPolicy"), oursIsUnconfined,
+		oursIsPrivileged)},
 	{inPlaceResize, []string{
 		"PATCH [resize] application/strategic-merge-patch+json: privileges",
 		"PATCH [resize] application/strategic-merge-patch+json: our resources, which anyone may choose",
@@ -88,7 +93,8 @@ func unconfinedByField(container string) string {
 }
 
 func unconfinedByBoth(container string) string {
-	return `forbidden AppArmor profiles (container "` + container + `" and annotation must not set AppArmor profile type to "Unconfined", ` +
+	return `forbidden AppArmor profiles (container "` + container +
+		`" and annotation must not set AppArmor profile type to "Unconfined", ` +
 		`"container.apparmor.security.beta.kubernetes.io/` + container + `="unconfined"")`
 }
 

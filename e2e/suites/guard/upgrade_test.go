@@ -30,7 +30,8 @@ func install(ctx context.Context, c *cluster.Cluster, images ...string) error {
 	if err != nil {
 		return err
 	}
-	objects, err := guard.Render(guard.Config{Images: images, GuestHandlers: policy.DefaultGuestHandlers(), KubernetesVersion: server, KubeletSysctls: kubeletSysctls})
+	objects, err := guard.Render(guard.Config{Images: images, GuestHandlers: policy.DefaultGuestHandlers(),
+		KubernetesVersion: server, KubeletSysctls: kubeletSysctls})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,8 @@ func TestGuardAdmitsVerification(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			namespace := newNamespace(t, of)
-			pod := verifying("vm.max_map_count>=262144", "net.core.netdev_max_backlog=1000", "-net.netfilter.nf_conntrack_max=1", "kernel.sem=1 2 3 4")
+			pod := verifying("vm.max_map_count>=262144", "net.core.netdev_max_backlog=1000",
+				"-net.netfilter.nf_conntrack_max=1", "kernel.sem=1 2 3 4")
 			for _, class := range []*string{nil, new("kata")} {
 				pod.Spec.RuntimeClassName = class
 				_, err := clientset(t).CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
@@ -54,10 +55,13 @@ func TestGuardAdmitsTheScript(t *testing.T) {
 			container      corev1.Container
 			want           string // part of the message; none if the pod is admitted
 		}{
-			{"granted", "granted", ours("net.core.somaxconn>=1024", "-kernel.sem=1 2 3 4", "net.ipv4.ip_local_port_range=1024 65000"), ""},
+			{"granted", "granted", ours("net.core.somaxconn>=1024", "-kernel.sem=1 2 3 4",
+				"net.ipv4.ip_local_port_range=1024 65000"), ""},
 			{"not granted", "default", ours("net.core.somaxconn>=1024"), `sysctl "net.core.somaxconn" is not granted`},
-			{"not granted, behind a -", "default", ours("-net.core.somaxconn=1024"), `sysctl "net.core.somaxconn" is not granted`},
-			{"node-level", "granted", ours("vm.max_map_count>=262144"), `must not set "vm.max_map_count" without a RuntimeClass`},
+			{"not granted, behind a -", "default", ours("-net.core.somaxconn=1024"),
+				`sysctl "net.core.somaxconn" is not granted`},
+			{"node-level", "granted", ours("vm.max_map_count>=262144"),
+				`must not set "vm.max_map_count" without a RuntimeClass`},
 		} {
 			t.Run(fmt.Sprintf("%s: %s", level, test.name), func(t *testing.T) {
 				pod := plainPod()
@@ -84,20 +88,30 @@ func TestGuardBypassOfScripts(t *testing.T) {
 		want  string
 	}{
 		{"another script", func(c *corev1.Container) { c.Command = script("id") }, different + "command"},
-		{"the script and more", func(c *corev1.Container) { c.Command = script(templates.SetScript + "\nid") }, different + "command"},
-		{"the other script", func(c *corev1.Container) { c.Command = script(templates.VerifyScript) }, different + "command"},
+		{"the script and more", func(c *corev1.Container) { c.Command = script(templates.SetScript + "\nid") },
+			different + "command"},
+		{"the other script", func(c *corev1.Container) { c.Command = script(templates.VerifyScript) },
+			different + "command"},
 		{"another shell", func(c *corev1.Container) { c.Command[0] = "ash" }, different + "args, command"},
 		{"other options", func(c *corev1.Container) { c.Command[1] = "-c" }, different + "command"},
 		{"another name for the script", func(c *corev1.Container) { c.Command[3] = "x" }, different + "command"},
 		{"no name for the script", func(c *corev1.Container) { c.Command = c.Command[:3] }, different + "command"},
-		{"a word more", func(c *corev1.Container) { c.Command = append(c.Command, "net.core.somaxconn=1") }, different + "command"},
-		{"a floor without the script", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w"} }, different + "args"},
-		{"a command in an argument", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn>=$(id)"} }, different + "args"},
-		{"a path in an argument", func(c *corev1.Container) { c.Args = []string{"-kernel/../../etc/x=1"} }, different + "args"},
+		{"a word more", func(c *corev1.Container) { c.Command = append(c.Command, "net.core.somaxconn=1") },
+			different + "command"},
+		{"a floor without the script", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w"} },
+			different + "args"},
+		{"a command in an argument", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn>=$(id)"} },
+			different + "args"},
+		{"a path in an argument", func(c *corev1.Container) { c.Args = []string{"-kernel/../../etc/x=1"} },
+			different + "args"},
 		{"two operators", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn>>=1"} }, different + "args"},
 		{"another operator", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn<=1"} }, different + "args"},
-		{"the same name twice, spelt in two ways", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn=1", "-net.core.somaxconn>=2"} }, different + "args"},
-		{"the verifying script with privilege", func(c *corev1.Container) { *c = privilegedVerification() }, different + "command"},
+		{"the same name twice, spelt in two ways", func(c *corev1.Container) {
+			c.Args = []string{"net.core.somaxconn=1",
+				"-net.core.somaxconn>=2"}
+		}, different + "args"},
+		{"the verifying script with privilege", func(c *corev1.Container) { *c = privilegedVerification() },
+			different + "command"},
 		{"the verifying script with privilege, as nobody", func(c *corev1.Container) {
 			*c = privilegedVerification()
 			c.SecurityContext.RunAsUser = new(int64(65534))

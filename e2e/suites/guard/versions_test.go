@@ -97,7 +97,8 @@ func holdTo(t *testing.T, namespace string, minor int, level api.Level) {
 	t.Helper()
 	admin := clientset(t)
 	label := fmt.Sprintf(`{"metadata":{"labels":{"guard-version":"1.%d","guard-level":%q}}}`, minor, level)
-	if _, err := admin.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, []byte(label), metav1.PatchOptions{}); err != nil {
+	if _, err := admin.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, []byte(label),
+		metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	marker := plainPod()
@@ -150,9 +151,11 @@ func standardsOf(t *testing.T, version string) []client.Object {
 			policy.Spec.MatchConstraints.ResourceRules[i].APIVersions = []string{"*"}
 		}
 		// Without the reason why the namespace is held to the standard: these have no label that says it.
-		policy.Spec.Validations[0].MessageExpression = `'violates PodSecurity "` + level + `:latest": ' + variables.violations.join(', ')`
+		policy.Spec.Validations[0].MessageExpression = `'violates PodSecurity "` + level +
+			`:latest": ' + variables.violations.join(', ')`
 		standards = append(standards, policy, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingAdmissionPolicyBinding"},
+			TypeMeta: metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1",
+				Kind: "ValidatingAdmissionPolicyBinding"},
 			ObjectMeta: metav1.ObjectMeta{Name: policy.Name},
 			Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
 				PolicyName:        policy.Name,

@@ -55,9 +55,11 @@ func startAlone(t *testing.T) *alone {
 	must(t, installation.Build(t.Context(), path))
 	certFile, keyFile, roots := writeCertificate(t, dir)
 	cmd := exec.Command(path, "serve", "--standalone", //nolint:gosec,noctx // built above; killed below
-		"--bind-address=127.0.0.1:0", "--observe-bind-address=127.0.0.1:0", "--tls-cert-file="+certFile, "--tls-private-key-file="+keyFile)
+		"--bind-address=127.0.0.1:0", "--observe-bind-address=127.0.0.1:0", "--tls-cert-file="+certFile,
+		"--tls-private-key-file="+keyFile)
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT=460MiB")
-	s := &alone{tls: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}, log: &installation.Log{}, ended: make(chan struct{})}
+	s := &alone{tls: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12},
+		log: &installation.Log{}, ended: make(chan struct{})}
 	cmd.Stderr = s.log
 	must(t, cmd.Start())
 	s.process = process.Process(cmd.Process.Pid)
@@ -69,15 +71,16 @@ func startAlone(t *testing.T) *alone {
 		_ = cmd.Process.Kill()
 		<-s.ended
 	})
-	err := await.Answer(t.Context(), "the server to be ready", 20*time.Millisecond, time.Minute, func(ctx context.Context) (string, bool) {
-		webhook, observe := s.log.Addresses()
-		if webhook == "" {
-			return "it does not listen", false
-		}
-		s.address = webhook
-		err := readyAt(ctx, observe)
-		return errorText(err), err == nil
-	})
+	err := await.Answer(t.Context(), "the server to be ready", 20*time.Millisecond, time.Minute,
+		func(ctx context.Context) (string, bool) {
+			webhook, observe := s.log.Addresses()
+			if webhook == "" {
+				return "it does not listen", false
+			}
+			s.address = webhook
+			err := readyAt(ctx, observe)
+			return errorText(err), err == nil
+		})
 	if err != nil {
 		t.Fatalf("%v; its log:\n%s", err, s.log)
 	}
@@ -113,8 +116,10 @@ func writeCertificate(t *testing.T, dir string) (certFile, keyFile string, roots
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"example.com"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		SerialNumber: big.NewInt(1), DNSNames: []string{"example.com"}, NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	must(t, err)

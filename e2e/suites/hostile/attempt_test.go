@@ -47,7 +47,8 @@ type attempts struct {
 
 // writes tries to write an object in several ways: by a create, as fresh is after the edit, or from live to what that
 // is after the edit. The answer is to end in want; empty: the API server lets it.
-func (a *attempts) writes(t *testing.T, name string, fresh, live client.Object, edit func(client.Object), ways []way, want string) {
+func (a *attempts) writes(t *testing.T, name string, fresh, live client.Object, edit func(client.Object), ways []way,
+	want string) {
 	t.Helper()
 	for _, way := range ways {
 		a.is(t, name+", by "+string(way), want, func(ctx context.Context) error {
@@ -66,7 +67,10 @@ func (a *attempts) writes(t *testing.T, name string, fresh, live client.Object, 
 // removes tries to delete an object.
 func (a *attempts) removes(t *testing.T, name string, object client.Object, want string) {
 	t.Helper()
-	a.is(t, name+", by delete", want, func(ctx context.Context) error { return a.client.Delete(ctx, object, client.DryRunAll) })
+	a.is(t, name+", by delete", want, func(ctx context.Context) error {
+		return a.client.Delete(ctx, object,
+			client.DryRunAll)
+	})
 }
 
 func (a *attempts) is(t *testing.T, name, want string, do func(context.Context) error) {
@@ -149,7 +153,8 @@ func (a *attempts) apply(ctx context.Context, object client.Object) error {
 	for _, field := range []string{"creationTimestamp", "managedFields", "resourceVersion", "uid"} {
 		unstructured.RemoveNestedField(content, "metadata", field)
 	}
-	return a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), client.FieldOwner("sysctl-injector"), client.ForceOwnership, client.DryRunAll)
+	return a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), client.FieldOwner("sysctl-injector"),
+		client.ForceOwnership, client.DryRunAll)
 }
 
 func isDenied(err error) bool { return err != nil && strings.Contains(err.Error(), "denied request: ") }

@@ -63,7 +63,8 @@ func stopping(size int) func(*testing.T, *alone) func(context.Context) error {
 func largePods(t *testing.T, s *alone) func(context.Context) error {
 	var sent atomic.Int64
 	bodies := [][]byte{
-		largeReview(t, `"env":[`, `{"name":"A%d","value":"b"},`), largeReview(t, `"containers":[`, `{},`), largeReview(t, `"containers":[`, `{"name":"sysctl-injector"},`),
+		largeReview(t, `"env":[`, `{"name":"A%d","value":"b"},`), largeReview(t, `"containers":[`, `{},`),
+		largeReview(t, `"containers":[`, `{"name":"sysctl-injector"},`),
 		largeReview(t, `"annotations":{`, `"sysctl-injector.dev/%d":"",`), largeReview(t, `"annotations":{`, `"a%d":"\n",`),
 	}
 	return func(ctx context.Context) error {
@@ -142,7 +143,8 @@ func overload(t *testing.T, s *alone, clients int64, send func(context.Context) 
 	stop()
 	group.Wait()
 	memory := s.memory(t)
-	t.Logf("%d connections, %d attempts: at rest %.0f MiB, at most %.0f MiB, limit %d MiB", clients, attempts.Load(), rest.Resident/mebibyte, memory.Peak/mebibyte, memoryLimit/mebibyte)
+	t.Logf("%d connections, %d attempts: at rest %.0f MiB, at most %.0f MiB, limit %d MiB", clients, attempts.Load(),
+		rest.Resident/mebibyte, memory.Peak/mebibyte, memoryLimit/mebibyte)
 	t.Logf("good requests before: %s; small ones meanwhile: %s; ones of 60 KB meanwhile: %s", before, small, large)
 	if small.repeated > 0 {
 		t.Errorf("%d of %d small requests were sent again", small.repeated, len(small.took))
@@ -161,7 +163,8 @@ func (a *answered) add(more answered) {
 }
 
 func (a answered) String() string {
-	return fmt.Sprintf("%d answered, p50 %s, p99 %s, %d repeated", len(a.took), report.Median(a.took), report.Percentile(a.took, 99), a.repeated)
+	return fmt.Sprintf("%d answered, p50 %s, p99 %s, %d repeated", len(a.took), report.Median(a.took),
+		report.Percentile(a.took, 99), a.repeated)
 }
 
 func (s *alone) client() *http.Client {
@@ -196,7 +199,8 @@ func (s *alone) ask(ctx context.Context, client *http.Client, name string, reque
 		}
 		cancel()
 		if err != nil || status != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed":true`)) {
-			return all, fmt.Errorf("after %s a %s request is answered with %d %.300s, %v", time.Since(begun), name, status, answer, err)
+			return all, fmt.Errorf("after %s a %s request is answered with %d %.300s, %v", time.Since(begun), name,
+				status, answer, err)
 		}
 		all.took = append(all.took, time.Since(begun))
 	}
@@ -204,7 +208,8 @@ func (s *alone) ask(ctx context.Context, client *http.Client, name string, reque
 }
 
 func (s *alone) post(ctx context.Context, client *http.Client, body []byte) (status int, answer []byte, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.address+admission.MutatePath+"?timeout=10s", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		"https://"+s.address+admission.MutatePath+"?timeout=10s", bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}

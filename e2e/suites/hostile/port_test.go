@@ -56,16 +56,26 @@ func TestOneWhoReachesThePort(t *testing.T) {
 		{"nothing", "", "", "", "", "400 "},
 		{"a pod without a review", "", "", "", `{"apiVersion":"v1","kind":"Pod"}`, "400 "},
 		{"deep nesting", "", "", "", strings.Repeat(`{"a":`, 500_000), "400 "},
-		{"a deep pod", "", "", "", strings.Replace(about(good()), `"spec":{`, `"spec":{"a":`+strings.Repeat("[", 500_000)+strings.Repeat("]", 500_000)+",", 1), "400 "},
-		{"another key in other case", "", "", "", strings.Replace(about(good()), `"namespace":"`+optedIn, `"Namespace":"`+optedIn, 1), "Misdirected: "},
-		{"a Deployment", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.Resource.Group, r.Resource.Resource = "apps", "deployments" }), "Misdirected: "},
-		{"an update", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update }), "Misdirected: "},
-		{"an ephemeral container", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.SubResource = "ephemeralcontainers" }), "Misdirected: "},
+		{"a deep pod", "", "", "", strings.Replace(about(good()), `"spec":{`,
+			`"spec":{"a":`+strings.Repeat("[", 500_000)+strings.Repeat("]", 500_000)+",", 1), "400 "},
+		{"another key in other case", "", "", "", strings.Replace(about(good()), `"namespace":"`+optedIn,
+			`"Namespace":"`+optedIn, 1), "Misdirected: "},
+		{"a Deployment", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) {
+			r.Resource.Group,
+				r.Resource.Resource = "apps", "deployments"
+		}), "Misdirected: "},
+		{"an update", "", "", "", about(good(),
+			func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update }), "Misdirected: "},
+		{"an ephemeral container", "", "", "",
+			about(good(), func(r *admissionv1.AdmissionRequest) { r.SubResource = "ephemeralcontainers" }), "Misdirected: "},
 		{"a pod in a namespace that is not enrolled", "", "", "", about(goodPod(elsewhere)), "NamespaceNotEnabled: "},
 		{"a pod beside the server", "", "", "", about(goodPod(installation.Namespace)), "NamespaceNotEnabled: "},
 		{"a pod in a namespace that does not exist", "", "", "", about(goodPod("nowhere")), "NamespaceNotEnabled: "},
-		{"a service account that does not exist", "", "", "", about(with(func(p *corev1.Pod) { p.Spec.ServiceAccountName = "nobody" })), "NoServiceAccount: "},
-		{"a namespace that the pod names, and the review does not", "", "", "", about(with(func(p *corev1.Pod) { p.Namespace = elsewhere }), func(r *admissionv1.AdmissionRequest) { r.Namespace = elsewhere }), "NamespaceNotEnabled: "},
+		{"a service account that does not exist", "", "", "",
+			about(with(func(p *corev1.Pod) { p.Spec.ServiceAccountName = "nobody" })), "NoServiceAccount: "},
+		{"a namespace that the pod names, and the review does not", "", "", "",
+			about(with(func(p *corev1.Pod) { p.Namespace = elsewhere }),
+				func(r *admissionv1.AdmissionRequest) { r.Namespace = elsewhere }), "NamespaceNotEnabled: "},
 		{"a sysctl of the node", "", "", "", about(with(sysctls("vm.max_map_count = 262144"))), "NodeLevel: "},
 		{"a name that does not exist", "", "", "", about(with(sysctls("net.x = 1"))), "UnknownSysctl: "},
 		{"a dry run", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }), "allowed"},
@@ -73,7 +83,8 @@ func TestOneWhoReachesThePort(t *testing.T) {
 	}
 	for _, attempt := range attempts {
 		t.Run(attempt.name, func(t *testing.T) {
-			if answer := caller.ask(t, attempt.method, attempt.path, attempt.mediaType, attempt.body); !strings.HasPrefix(answer, attempt.want) {
+			if answer := caller.ask(t, attempt.method, attempt.path, attempt.mediaType,
+				attempt.body); !strings.HasPrefix(answer, attempt.want) {
 				t.Errorf("they get %.300q, want %q", answer, attempt.want)
 			}
 		})
@@ -109,7 +120,8 @@ func callerOf(t *testing.T) caller {
 	must(t, err)
 	authorities := x509.NewCertPool()
 	authorities.AppendCertsFromPEM(certificate.CA)
-	return caller{&http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}}}
+	return caller{&http.Client{Transport: &http.Transport{DialContext: c.Dial, DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}}}
 }
 
 // ask sends a request, a review where nothing else is said, and returns the HTTP status and body of an error, the
@@ -125,7 +137,8 @@ func (c caller) ask(t *testing.T, method, path, mediaType, body string) string {
 	if mediaType == "" {
 		mediaType = "application/json"
 	}
-	request, err := http.NewRequestWithContext(t.Context(), method, "https://"+installed.Server().Webhook+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), method, "https://"+installed.Server().Webhook+path,
+		strings.NewReader(body))
 	must(t, err)
 	request.Header.Set("Content-Type", mediaType)
 	response, err := c.client.Do(request)
@@ -153,8 +166,9 @@ func reviewOf(t *testing.T, p *corev1.Pod, tweaks ...func(*admissionv1.Admission
 		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{
 			UID: "forged", Namespace: p.Namespace, Operation: admissionv1.Create,
-			Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}, Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
-			Object: runtime.RawExtension{Raw: raw},
+			Kind:     metav1.GroupVersionKind{Version: "v1", Kind: "Pod"},
+			Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
+			Object:   runtime.RawExtension{Raw: raw},
 		},
 	}
 	for _, tweak := range tweaks {

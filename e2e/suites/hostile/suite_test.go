@@ -63,7 +63,8 @@ func userIn(t *testing.T, namespace string) client.Client {
 	const user = "mallory"
 	debug := &rbacv1.Role{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "debug"},
-		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods/ephemeralcontainers"}, Verbs: []string{"update"}}},
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods/ephemeralcontainers"},
+			Verbs: []string{"update"}}},
 	}
 	must(t, admin.Create(t.Context(), debug))
 	for kind, name := range map[string]string{"ClusterRole": "edit", "Role": debug.Name} {
@@ -85,7 +86,8 @@ func newNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(suite.Cluster(t).RESTConfig())
 	must(t, err)
-	name, err := clustertest.MakeNamespace(t.Context(), clientset, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
+	name, err := clustertest.MakeNamespace(t.Context(), clientset,
+		metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
 	must(t, err)
 	t.Cleanup(func() {
 		_ = admin.Delete(context.WithoutCancel(t.Context()), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})

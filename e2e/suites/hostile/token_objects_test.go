@@ -32,7 +32,8 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 	certificate, err := suite.Cluster(t).ServingCertificate("hostile")
 	must(t, err)
 	// The selector keeps the API server from calling a server that is not there.
-	selector := metav1.LabelSelectorRequirement{Key: "example.com/site", Operator: metav1.LabelSelectorOpIn, Values: []string{"none"}}
+	selector := metav1.LabelSelectorRequirement{Key: "example.com/site", Operator: metav1.LabelSelectorOpIn,
+		Values: []string{"none"}}
 	for n := range live.Webhooks {
 		live.Webhooks[n].NamespaceSelector.MatchExpressions = append(live.Webhooks[n].NamespaceSelector.MatchExpressions, selector)
 	}
@@ -55,21 +56,25 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 		{"for updates", func(c *configuration) {
 			c.Webhooks[0].Rules[0].Operations = append(c.Webhooks[0].Rules[0].Operations, admissionregistrationv1.Update)
 		}, noConfiguration},
-		{"for every namespace", func(c *configuration) { c.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{} }, noConfiguration},
+		{"for every namespace", func(c *configuration) { c.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{} },
+			noConfiguration},
 		{"for some objects", func(c *configuration) {
 			c.Webhooks[0].ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 		}, noConfiguration},
 		{"that fails open", func(c *configuration) { c.Webhooks[0].FailurePolicy = new(admissionregistrationv1.Ignore) }, noConfiguration},
 		{"with another timeout", func(c *configuration) { c.Webhooks[0].TimeoutSeconds = new(int32(30)) }, noConfiguration},
-		{"with another path", func(c *configuration) { c.Webhooks[0].ClientConfig.Service.Path = new("/other") }, noConfiguration},
+		{"with another path", func(c *configuration) { c.Webhooks[0].ClientConfig.Service.Path = new("/other") },
+			noConfiguration},
 		{"with a URL", func(c *configuration) {
 			c.Webhooks[0].ClientConfig.Service, c.Webhooks[0].ClientConfig.URL = nil, new("https://example.com/")
 		}, noConfiguration},
 		{"with a condition", func(c *configuration) {
 			c.Webhooks[0].MatchConditions = []admissionregistrationv1.MatchCondition{{Name: "a", Expression: "true"}}
 		}, noConfiguration},
-		{"whose first entry has no condition", func(c *configuration) { c.Webhooks[0].MatchConditions = nil }, noConfiguration},
-		{"whose second entry is for every object", func(c *configuration) { c.Webhooks[1].ObjectSelector = nil }, noConfiguration},
+		{"whose first entry has no condition", func(c *configuration) { c.Webhooks[0].MatchConditions = nil },
+			noConfiguration},
+		{"whose second entry is for every object", func(c *configuration) { c.Webhooks[1].ObjectSelector = nil },
+			noConfiguration},
 		{"whose second entry is for every namespace", func(c *configuration) {
 			c.Webhooks[1].NamespaceSelector = &metav1.LabelSelector{}
 		}, noConfiguration},
@@ -85,8 +90,10 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 	} {
 		a.writes(t, test.name, nil, live, typed(test.edit), []way{byUpdate, byJSONPatch, byMergePatch}, test.want)
 	}
-	a.writes(t, "with another CA bundle", nil, live, typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), []way{byStrategicPatch}, "")
-	a.writes(t, "another configuration", fresh, foreign, typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), everyWay, noConfiguration)
+	a.writes(t, "with another CA bundle", nil, live,
+		typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), []way{byStrategicPatch}, "")
+	a.writes(t, "another configuration", fresh, foreign,
+		typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), everyWay, noConfiguration)
 	a.removes(t, "its own configuration", live, noConfiguration)
 	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "new"}}
 	a.writes(t, "a validating one", validating, nil, func(client.Object) {}, creating, noConfiguration)
@@ -99,8 +106,10 @@ func TestOwnObjects(t *testing.T) {
 	event := func(name string) *eventsv1.Event {
 		return &eventsv1.Event{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, EventTime: metav1.NowMicro(),
-			ReportingController: "sysctl-injector", ReportingInstance: "sysctl-injector-0", Type: corev1.EventTypeWarning, Reason: "SysctlRefused", Action: "NodeLevel",
-			Regarding: corev1.ObjectReference{Kind: "Deployment", APIVersion: "apps/v1", Namespace: "default", Name: "web"}, Note: "rejected",
+			ReportingController: "sysctl-injector", ReportingInstance: "sysctl-injector-0",
+			Type: corev1.EventTypeWarning, Reason: "SysctlRefused", Action: "NodeLevel",
+			Regarding: corev1.ObjectReference{Kind: "Deployment", APIVersion: "apps/v1", Namespace: "default",
+				Name: "web"}, Note: "rejected",
 		}
 	}
 	foreign := event("foreign")
@@ -109,16 +118,21 @@ func TestOwnObjects(t *testing.T) {
 	series := func(o client.Object) {
 		o.(*eventsv1.Event).Series = &eventsv1.EventSeries{Count: 2, LastObservedTime: metav1.NowMicro()}
 	}
-	a.writes(t, "an Event", event("new"), event("live"), series, []way{byCreate, byUpdate, byJSONPatch, byMergePatch, byStrategicPatch}, "")
-	a.writes(t, "an Event of another controller", event("new"), event("live"), typed(func(e *eventsv1.Event) { e.ReportingController = "kubelet" }), creating, noEvent)
-	a.writes(t, "an Event of another reason", event("new"), event("live"), typed(func(e *eventsv1.Event) { e.Reason = "Killing" }), creating, noEvent)
+	a.writes(t, "an Event", event("new"), event("live"), series, []way{byCreate, byUpdate, byJSONPatch, byMergePatch,
+		byStrategicPatch}, "")
+	a.writes(t, "an Event of another controller", event("new"), event("live"),
+		typed(func(e *eventsv1.Event) { e.ReportingController = "kubelet" }), creating, noEvent)
+	a.writes(t, "an Event of another reason", event("new"), event("live"),
+		typed(func(e *eventsv1.Event) { e.Reason = "Killing" }), creating, noEvent)
 	a.writes(t, "another's Event", nil, foreign, series, changing, noEvent)
 	a.removes(t, "an Event", event("live"), noEvent)
 
-	setAside(t, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: installation.Name}})
+	setAside(t, &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace,
+		Name: installation.Name}})
 	const noLease = "sysctl-injector writes only its Lease sysctl-injector"
 	lease := func(name string) *coordinationv1.Lease {
-		return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: name}, Spec: coordinationv1.LeaseSpec{HolderIdentity: new("a")}}
+		return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: name},
+			Spec: coordinationv1.LeaseSpec{HolderIdentity: new("a")}}
 	}
 	other := lease("other")
 	exist(t, other)
@@ -128,18 +142,25 @@ func TestOwnObjects(t *testing.T) {
 	a.removes(t, "another Lease", other, noLease)
 
 	const noStatus = "sysctl-injector writes only the condition Ready"
-	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "own-objects"}, Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.none"}}}}}
+	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "own-objects"},
+		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.none"}}}}}
 	exist(t, policy)
 	for _, test := range []struct{ kind, reason, want string }{
-		{"Ready", v1alpha1.ReasonRead, ""}, {"Ready", v1alpha1.ReasonInvalid, ""}, {"Ready", "Approved", noStatus}, {"Approved", v1alpha1.ReasonRead, noStatus},
+		{"Ready", v1alpha1.ReasonRead, ""}, {"Ready", v1alpha1.ReasonInvalid, ""}, {"Ready", "Approved", noStatus},
+		{"Approved", v1alpha1.ReasonRead, noStatus},
 	} {
 		changed := policy.DeepCopy()
-		changed.Status.Conditions = []metav1.Condition{{Type: test.kind, Status: metav1.ConditionTrue, Reason: test.reason, LastTransitionTime: metav1.Now()}}
-		a.is(t, "the condition "+test.kind+" because of "+test.reason+", by update", test.want, func(ctx context.Context) error {
-			return a.client.Status().Update(ctx, changed.DeepCopy(), &client.SubResourceUpdateOptions{UpdateOptions: client.UpdateOptions{DryRun: []string{metav1.DryRunAll}}})
-		})
-		a.is(t, "the condition "+test.kind+" because of "+test.reason+", by merge patch", test.want, func(ctx context.Context) error {
-			return a.client.Status().Patch(ctx, changed.DeepCopy(), client.MergeFrom(policy), &client.SubResourcePatchOptions{PatchOptions: client.PatchOptions{DryRun: []string{metav1.DryRunAll}}})
-		})
+		changed.Status.Conditions = []metav1.Condition{{Type: test.kind, Status: metav1.ConditionTrue,
+			Reason: test.reason, LastTransitionTime: metav1.Now()}}
+		a.is(t, "the condition "+test.kind+" because of "+test.reason+", by update", test.want,
+			func(ctx context.Context) error {
+				return a.client.Status().Update(ctx, changed.DeepCopy(),
+					&client.SubResourceUpdateOptions{UpdateOptions: client.UpdateOptions{DryRun: []string{metav1.DryRunAll}}})
+			})
+		a.is(t, "the condition "+test.kind+" because of "+test.reason+", by merge patch", test.want,
+			func(ctx context.Context) error {
+				return a.client.Status().Patch(ctx, changed.DeepCopy(), client.MergeFrom(policy),
+					&client.SubResourcePatchOptions{PatchOptions: client.PatchOptions{DryRun: []string{metav1.DryRunAll}}})
+			})
 	}
 }

@@ -23,7 +23,8 @@ func TestNoEscalation(t *testing.T) {
 	server := as(t, installation.Name)
 	const (
 		account    = "system:serviceaccount:sysctl-injector-system:sysctl-injector"
-		attempting = `is forbidden: user "` + account + `" (groups=["system:serviceaccounts" "system:serviceaccounts:sysctl-injector-system" "system:authenticated"]) ` +
+		attempting = `is forbidden: user "` + account +
+			`" (groups=["system:serviceaccounts" "system:serviceaccounts:sysctl-injector-system" "system:authenticated"]) ` +
 			"is attempting to grant RBAC permissions not currently held:\n"
 		clusterRole = `clusterroles.rbac.authorization.k8s.io "escalation" `
 	)
@@ -36,7 +37,8 @@ func TestNoEscalation(t *testing.T) {
 		return []rbacv1.PolicyRule{{APIGroups: []string{group}, Resources: []string{resource}, Verbs: []string{verb}}}
 	}
 	cannot := func(verb, resource, group, where string) string {
-		return fmt.Sprintf("is forbidden: User %q cannot %s resource %q in API group %q %s", account, verb, resource, group, where)
+		return fmt.Sprintf("is forbidden: User %q cannot %s resource %q in API group %q %s", account, verb, resource,
+			group, where)
 	}
 	for _, test := range []struct {
 		name   string
@@ -44,20 +46,25 @@ func TestNoEscalation(t *testing.T) {
 		want   string
 	}{
 		{"a RoleBinding to cluster-admin", &rbacv1.RoleBinding{ObjectMeta: here, RoleRef: ref("cluster-admin")},
-			`rolebindings.rbac.authorization.k8s.io "escalation" ` + attempting + `{APIGroups:["*"], Resources:["*"], Verbs:["*"]}` + "\n" + `{NonResourceURLs:["*"], Verbs:["*"]}`},
+			`rolebindings.rbac.authorization.k8s.io "escalation" ` + attempting +
+				`{APIGroups:["*"], Resources:["*"], Verbs:["*"]}` + "\n" + `{NonResourceURLs:["*"], Verbs:["*"]}`},
 		{"a RoleBinding to edit", &rbacv1.RoleBinding{ObjectMeta: here, RoleRef: ref("edit")}, ""},
 		{"a ClusterRole with secrets", &rbacv1.ClusterRole{ObjectMeta: meta, Rules: rule("", "secrets", "get")},
 			clusterRole + attempting + `{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}`},
-		{"a ClusterRole with every verb on sysctls", &rbacv1.ClusterRole{ObjectMeta: meta, Rules: rule(v1alpha1.GroupName, "sysctls", "*")},
+		{"a ClusterRole with every verb on sysctls", &rbacv1.ClusterRole{ObjectMeta: meta,
+			Rules: rule(v1alpha1.GroupName, "sysctls", "*")},
 			clusterRole + attempting + `{APIGroups:["sysctl-injector.dev"], Resources:["sysctls"], Verbs:["*"]}`},
-		{"a ClusterRole that aggregates others", &rbacv1.ClusterRole{ObjectMeta: meta, AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{}}}},
+		{"a ClusterRole that aggregates others", &rbacv1.ClusterRole{ObjectMeta: meta,
+			AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{}}}},
 			clusterRole + `is forbidden: must have cluster-admin privileges to use the aggregationRule`},
 		{"a ClusterRoleBinding", &rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: ref("view")},
-			"clusterrolebindings.rbac.authorization.k8s.io " + cannot("create", "clusterrolebindings", rbacv1.GroupName, "at the cluster scope")},
+			"clusterrolebindings.rbac.authorization.k8s.io " + cannot("create", "clusterrolebindings", rbacv1.GroupName,
+				"at the cluster scope")},
 		{"a Role", &rbacv1.Role{ObjectMeta: here, Rules: rule("", "secrets", "get")},
 			"roles.rbac.authorization.k8s.io " + cannot("create", "roles", rbacv1.GroupName, `in the namespace "default"`)},
 		{"a pod", &corev1.Pod{ObjectMeta: here}, "pods " + cannot("create", "pods", "", `in the namespace "default"`)},
-		{"a policy", &v1alpha1.SysctlPolicy{ObjectMeta: meta}, "sysctlpolicies.sysctl-injector.dev " + cannot("create", "sysctlpolicies", v1alpha1.GroupName, "at the cluster scope")},
+		{"a policy", &v1alpha1.SysctlPolicy{ObjectMeta: meta}, "sysctlpolicies.sysctl-injector.dev " +
+			cannot("create", "sysctlpolicies", v1alpha1.GroupName, "at the cluster scope")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := server.Create(t.Context(), test.object, client.DryRunAll)
@@ -79,10 +86,12 @@ func TestNoEscalation(t *testing.T) {
 func as(t *testing.T, account string) client.Client {
 	t.Helper()
 	request := &authenticationv1.TokenRequest{}
-	must(t, admin.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account}}, request))
+	must(t, admin.SubResource("token").Create(t.Context(),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account}}, request))
 	administrator := suite.Cluster(t).RESTConfig()
 	config := rest.AnonymousClientConfig(administrator)
-	config.BearerToken, config.Dial, config.Proxy, config.QPS = request.Status.Token, administrator.Dial, administrator.Proxy, -1
+	config.BearerToken, config.Dial, config.Proxy, config.QPS = request.Status.Token, administrator.Dial,
+		administrator.Proxy, -1
 	c, err := client.New(config, client.Options{Scheme: admin.Scheme()})
 	must(t, err)
 	return c

@@ -36,7 +36,11 @@ func TestAvailability(t *testing.T) {
 		{"the node is drained of them, one by one", drainServers, wantNone},
 		{"the leader ends", endLeader, wantNone},
 		{"cert-manager renews the certificate", func(t *testing.T) { renew(t, program) }, wantNone},
-		{"cert-manager renews the CA, then the certificate", func(t *testing.T) { renew(t, program+"-ca"); renew(t, program) }, wantNone},
+		{"cert-manager renews the CA, then the certificate", func(t *testing.T) {
+			renew(t, program+"-ca")
+			renew(t,
+				program)
+		}, wantNone},
 		// A fault may cost pods, but never their sysctls: a pod is rejected, and its controller tries again.
 		{"the leader is killed", killLeader, wantInjected},
 		{"the API server restarts", restartAPIServer, wantInjected},
@@ -51,7 +55,8 @@ func TestAvailability(t *testing.T) {
 	t.Run("bad traffic", func(t *testing.T) {
 		before := l.during(t, func() { l.flows(t, 2*settled) })
 		counted := l.during(t, func() { sendBadTraffic(t, l) })
-		t.Logf("p99 of good traffic: %.1f times that of just before", float64(counted.quantile(0.99))/float64(before.quantile(0.99)))
+		t.Logf("p99 of good traffic: %.1f times that of just before",
+			float64(counted.quantile(0.99))/float64(before.quantile(0.99)))
 		report("bad traffic", counted)
 		wantNone(t, counted)
 	})
@@ -108,7 +113,8 @@ func drainServers(t *testing.T) {
 	rejected := 0
 	for _, pod := range servers(t, system) {
 		eventually(t, "the eviction of "+pod.Name, func(ctx context.Context) error {
-			err := clientset.CoreV1().Pods(system).EvictV1(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: system}})
+			err := clientset.CoreV1().Pods(system).EvictV1(ctx,
+				&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: system}})
 			if apierrors.IsTooManyRequests(err) {
 				rejected++
 			}
@@ -168,7 +174,8 @@ func killLeader(t *testing.T) {
 func kill(t *testing.T, server corev1.Pod, signal string) {
 	t.Helper()
 	id := strings.TrimPrefix(server.Status.ContainerStatuses[0].ContainerID, "containerd://")
-	output, err := suite.Cluster(t).NodeCommand(t.Context(), "ctr", "--namespace=k8s.io", "tasks", "kill", "--signal="+signal, id).CombinedOutput()
+	output, err := suite.Cluster(t).NodeCommand(t.Context(), "ctr", "--namespace=k8s.io", "tasks", "kill",
+		"--signal="+signal, id).CombinedOutput()
 	if err != nil {
 		t.Fatalf("send %s to server %s: %v: %s", signal, server.Name, err, output)
 	}

@@ -139,7 +139,8 @@ func create(t *testing.T, object client.Object) {
 // takeGrant overwrites the label by which the servers know their own objects: they leave others alone.
 func takeGrant(t *testing.T) func() {
 	label := func(value string) {
-		kubectl(t, "label", "--overwrite", "clusterrole", "sysctl-injector:net.core.somaxconn", v1alpha1.ManagedByLabel+"="+value)
+		kubectl(t, "label", "--overwrite", "clusterrole", "sysctl-injector:net.core.somaxconn",
+			v1alpha1.ManagedByLabel+"="+value)
 	}
 	label("somebody")
 	return func() { label(v1alpha1.ManagedBy) }

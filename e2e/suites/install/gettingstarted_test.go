@@ -24,7 +24,8 @@ func TestReadme(t *testing.T) {
 	certManager.start(t)
 	defer cleanUp(t)
 	const own = "registry.example.com/sysctl-injector:" + released
-	tag := suite.Cluster(t).NodeCommand(t.Context(), "ctr", "--namespace=k8s.io", "images", "tag", "--force", repository+":"+released, own)
+	tag := suite.Cluster(t).NodeCommand(t.Context(), "ctr", "--namespace=k8s.io", "images", "tag", "--force",
+		repository+":"+released, own)
 	if output, err := tag.CombinedOutput(); err != nil {
 		t.Fatalf("tag the image: %v\n%s", err, output)
 	}
@@ -54,7 +55,8 @@ func runPage(t *testing.T, page, without string) {
 		t.Fatal(err)
 	}
 	c := suite.Cluster(t)
-	path := strings.Join([]string{dir, filepath.Dir(helmPath), c.Binaries().Dir, os.Getenv("PATH")}, string(os.PathListSeparator))
+	path := strings.Join([]string{dir, filepath.Dir(helmPath), c.Binaries().Dir, os.Getenv("PATH")},
+		string(os.PathListSeparator))
 	for _, block := range transcript.Blocks(string(content)) {
 		if strings.Contains(block.Text, without) {
 			continue
@@ -68,7 +70,8 @@ func runPage(t *testing.T, page, without string) {
 			case block.Language == "sh" && err != nil:
 				t.Fatalf("%s:%d: %v\n%s", page, command.Line, err, output)
 			case block.Language == "console" && string(output) != command.Output:
-				t.Errorf("%s:%d: %s(-page +printed):\n%s", page, command.Line, command.Text, cmp.Diff(command.Output, string(output)))
+				t.Errorf("%s:%d: %s(-page +printed):\n%s", page, command.Line, command.Text,
+					cmp.Diff(command.Output, string(output)))
 			}
 		}
 	}

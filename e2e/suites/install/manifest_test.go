@@ -20,7 +20,8 @@ func TestInstallManifest(t *testing.T) {
 	wantValue(t, "manifest")
 	kubectl(t, "delete", "mutatingwebhookconfiguration", program)
 	kubectl(t, "delete", "--ignore-not-found", "-f", manifest)
-	if err := objects.Get(t.Context(), client.ObjectKey{Name: system}, &corev1.Namespace{}); client.IgnoreNotFound(err) != nil || err == nil {
+	if err := objects.Get(t.Context(), client.ObjectKey{Name: system},
+		&corev1.Namespace{}); client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("the namespace of the servers is left: %v", err)
 	}
 }

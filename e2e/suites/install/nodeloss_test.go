@@ -52,7 +52,8 @@ func TestNodeLoss(t *testing.T) {
 		if err := second.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the Service to forget the server of the lost node", func(ctx context.Context) error { return notListed(ctx, second) })
+		eventually(t, "the Service to forget the server of the lost node",
+			func(ctx context.Context) error { return notListed(ctx, second) })
 		unlisted = time.Since(began)
 		eventually(t, "two servers on the other node", func(ctx context.Context) error {
 			if nodes := nodesOfServers(t); nodes[second.Name()] {
@@ -80,7 +81,8 @@ func startNode(t *testing.T, c *cluster.Cluster) *cluster.Node {
 		ctx := context.WithoutCancel(t.Context())
 		// A cloud provider deletes the Node of a machine that is gone, and the pods go with it.
 		err := objects.Delete(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name()}})
-		pods, listErr := clientset.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node.Name()})
+		pods, listErr := clientset.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" +
+			node.Name()})
 		if err := errors.Join(err, listErr); err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,8 @@ func install(t *testing.T, namespace, version string, flags ...string) {
 	// Our own pods are held to the strictest standard.
 	makeNamespace(t, namespace, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
 	// What an installation elsewhere has left is taken over.
-	args := []string{"upgrade", "--install", program, chart, "--namespace=" + namespace, "--take-ownership", "--set=image.tag=" + version}
+	args := []string{"upgrade", "--install", program, chart, "--namespace=" + namespace, "--take-ownership",
+		"--set=image.tag=" + version}
 	helm(t, append(args, flags...)...)
 }
 
@@ -34,7 +35,8 @@ func install(t *testing.T, namespace, version string, flags ...string) {
 // ending.
 func rolledOut(t *testing.T, namespace, version string) {
 	t.Helper()
-	if output, err := command(t, "kubectl", "rollout", "status", "deployment/"+program, "-n", namespace, "--timeout="+patience.String()); err != nil {
+	if output, err := command(t, "kubectl", "rollout", "status", "deployment/"+program, "-n", namespace,
+		"--timeout="+patience.String()); err != nil {
 		t.Fatalf("wait for the rollout: %v: %s\n%s", err, output, why(t, namespace))
 	}
 	for _, pod := range servers(t, namespace) {
@@ -48,7 +50,8 @@ func rolledOut(t *testing.T, namespace, version string) {
 func why(t *testing.T, namespace string) string {
 	t.Helper()
 	pods, _ := command(t, "kubectl", "describe", "pods", "-n", namespace)
-	logs, _ := command(t, "kubectl", "logs", "-n", namespace, "-l", "app.kubernetes.io/name="+program, "--tail=20", "--prefix")
+	logs, _ := command(t, "kubectl", "logs", "-n", namespace, "-l", "app.kubernetes.io/name="+program, "--tail=20",
+		"--prefix")
 	certificates, _ := command(t, "kubectl", "describe", "certificates,certificaterequests,issuers", "-n", namespace)
 	return strings.Join([]string{pods, logs, certificates, certManager.output()}, "\n")
 }
@@ -56,7 +59,8 @@ func why(t *testing.T, namespace string) string {
 // servers are the pods that are not ending.
 func servers(t *testing.T, namespace string) []corev1.Pod {
 	t.Helper()
-	list, err := clientset.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: labels.Set{"app.kubernetes.io/name": program}.String()})
+	list, err := clientset.CoreV1().Pods(namespace).List(t.Context(),
+		metav1.ListOptions{LabelSelector: labels.Set{"app.kubernetes.io/name": program}.String()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,11 +127,13 @@ func uninstalled(t *testing.T) {
 func wantValue(t *testing.T, name string) {
 	t.Helper()
 	namespace := makeNamespace(t, "apps", optedIn())
-	if _, err := clientset.CoreV1().Pods(namespace).Create(t.Context(), newPod(name, somaxconn), metav1.CreateOptions{}); err != nil {
+	if _, err := clientset.CoreV1().Pods(namespace).Create(t.Context(), newPod(name, somaxconn),
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	kubectl(t, "wait", "--for=condition=Ready", "pod/"+name, "-n", namespace, "--timeout="+patience.String())
-	if got := kubectl(t, "exec", "-n", namespace, name, "-c", "app", "--", "sysctl", "net.core.somaxconn"); got != somaxconn {
+	if got := kubectl(t, "exec", "-n", namespace, name, "-c", "app", "--", "sysctl",
+		"net.core.somaxconn"); got != somaxconn {
 		t.Errorf("the app reads %q, want %q", got, somaxconn)
 	}
 }

@@ -37,7 +37,8 @@ func printOutcomes(out io.Writer) {
 	first := outcomes[0].quantile(0.99)
 	for _, o := range outcomes {
 		p99 := o.quantile(0.99)
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%.1f\t\n", o.what, o.created, o.bare, o.count()-o.created, round(o.blocked),
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%.1f\t\n", o.what, o.created, o.bare, o.count()-o.created,
+			round(o.blocked),
 			round(o.quantile(0.5)), round(p99), float64(p99)/float64(first))
 	}
 	_ = table.Flush()

@@ -71,7 +71,8 @@ func served(t *testing.T, namespace string) {
 	for _, pod := range servers(t, namespace) {
 		eventually(t, "server "+pod.Name+" to serve the new certificate", func(ctx context.Context) error {
 			secret := &corev1.Secret{}
-			if err := objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "sysctl-injector-tls"}, secret); err != nil {
+			if err := objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "sysctl-injector-tls"},
+				secret); err != nil {
 				return err
 			}
 			pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])

@@ -24,7 +24,10 @@ func TestSelfManaged(t *testing.T) {
 			secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey] = nil, nil
 			return objects.Update(ctx, secret)
 		}},
-		{"the servers renew their CA", func(ctx context.Context, secret *corev1.Secret) error { return objects.Delete(ctx, secret) }},
+		{"the servers renew their CA", func(ctx context.Context,
+			secret *corev1.Secret) error {
+			return objects.Delete(ctx, secret)
+		}},
 	} {
 		t.Run(rotation.what, func(t *testing.T) {
 			counted := l.during(t, func() {

@@ -111,7 +111,8 @@ func eventually(t *testing.T, what string, condition func(context.Context) error
 func command(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	cmd := suite.Cluster(t).Command(t.Context(), name, args...)
-	cmd.Env = append(cmd.Env, "HELM_CACHE_HOME="+filepath.Join(dir, "helm"), "HELM_CONFIG_HOME="+filepath.Join(dir, "helm"), "HELM_DATA_HOME="+filepath.Join(dir, "helm"))
+	cmd.Env = append(cmd.Env, "HELM_CACHE_HOME="+filepath.Join(dir, "helm"),
+		"HELM_CONFIG_HOME="+filepath.Join(dir, "helm"), "HELM_DATA_HOME="+filepath.Join(dir, "helm"))
 	output, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(output)), err
 }

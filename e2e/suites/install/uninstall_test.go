@@ -11,22 +11,26 @@ import (
 func TestUninstallWhileEnrolled(t *testing.T) {
 	installed(t)
 	makeNamespace(t, "load", optedIn())
-	enrolled := strings.Fields(kubectl(t, "get", "namespaces", "-l", "sysctl-injector.dev/inject=enabled", "-o", "jsonpath={.items[*].metadata.name}"))
+	enrolled := strings.Fields(kubectl(t, "get", "namespaces", "-l", "sysctl-injector.dev/inject=enabled", "-o",
+		"jsonpath={.items[*].metadata.name}"))
 
 	output, err := command(t, helmPath, "uninstall", program, "--namespace="+system, "--timeout=3m")
 	want := fmt.Sprintf("error: these namespaces are still enrolled: %s; without sysctl-injector, nothing holds their pods to a Pod Security Standard, "+
-		"and pods start there without their sysctls; run first: sysctl-injector unenroll %s", strings.Join(enrolled, ", "), strings.Join(enrolled, " "))
+		"and pods start there without their sysctls; run first: sysctl-injector unenroll %s",
+		strings.Join(enrolled, ", "), strings.Join(enrolled, " "))
 	if err == nil || !strings.Contains(output, want) {
 		t.Errorf("helm uninstall: %v, and it says\n%s\nwant\n%s", err, output, want)
 	}
-	if left := kubectl(t, "get", "serviceaccounts,clusterroles,clusterrolebindings", "-n", system, "-o", "name"); strings.Contains(left, program+"-uninstall") {
+	if left := kubectl(t, "get", "serviceaccounts,clusterroles,clusterrolebindings", "-n", system, "-o",
+		"name"); strings.Contains(left, program+"-uninstall") {
 		t.Errorf("the rights of the Job are left:\n%s", left)
 	}
 	serving(t, system, former)
 
 	// The installation may be kept.
 	var history []struct{ Revision int }
-	if err := json.Unmarshal([]byte(helm(t, "history", program, "--namespace="+system, "-o", "json")), &history); err != nil {
+	if err := json.Unmarshal([]byte(helm(t, "history", program, "--namespace="+system, "-o", "json")),
+		&history); err != nil {
 		t.Fatal(err)
 	}
 	helm(t, "rollback", program, fmt.Sprint(history[len(history)-1].Revision), "--namespace="+system)

@@ -63,7 +63,8 @@ func wantUninstalled(t *testing.T) {
 	t.Helper()
 	ours := client.MatchingLabels{"app.kubernetes.io/name": program}
 	for _, list := range []client.ObjectList{
-		&admissionregistrationv1.MutatingWebhookConfigurationList{}, &admissionregistrationv1.ValidatingAdmissionPolicyList{},
+		&admissionregistrationv1.MutatingWebhookConfigurationList{},
+		&admissionregistrationv1.ValidatingAdmissionPolicyList{},
 		&admissionregistrationv1.ValidatingAdmissionPolicyBindingList{},
 	} {
 		if n := count(t, list, ours); n != 0 {

@@ -79,9 +79,10 @@ func withoutWebhook(t *testing.T) {
 		if err := register(ctx); err != nil {
 			t.Error(err)
 		}
-		if err := await.Condition(ctx, "the webhook to be called again", pace, patience, func(ctx context.Context) (bool, error) {
-			return injects(ctx), nil
-		}); err != nil {
+		if err := await.Condition(ctx, "the webhook to be called again", pace, patience,
+			func(ctx context.Context) (bool, error) {
+				return injects(ctx), nil
+			}); err != nil {
 			t.Error(err)
 		}
 	})

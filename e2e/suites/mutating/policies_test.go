@@ -35,8 +35,10 @@ var (
 	// shipped is what an installation has, and the objects of testdata.
 	shipped = mutating.Config{
 		GuestHandlers: policy.DefaultGuestHandlers(), Version: installation.Version,
-		Policies: append(decodeAll[v1alpha1.SysctlPolicy](builtIn(templates.Policies)), decodeAll[v1alpha1.SysctlPolicy](policiesYAML)...),
-		Profiles: append(decodeAll[v1alpha1.SysctlProfile](builtIn(templates.Profiles)), decodeAll[v1alpha1.SysctlProfile](profilesYAML)...),
+		Policies: append(decodeAll[v1alpha1.SysctlPolicy](builtIn(templates.Policies)),
+			decodeAll[v1alpha1.SysctlPolicy](policiesYAML)...),
+		Profiles: append(decodeAll[v1alpha1.SysctlProfile](builtIn(templates.Profiles)),
+			decodeAll[v1alpha1.SysctlProfile](profilesYAML)...),
 	}
 )
 
@@ -86,7 +88,8 @@ const (
 func createClasses(ctx context.Context) error {
 	for _, class := range []*nodev1.RuntimeClass{
 		{ObjectMeta: metav1.ObjectMeta{Name: guestClass}, Handler: "kata-qemu"},
-		{ObjectMeta: metav1.ObjectMeta{Name: labelledClass, Labels: map[string]string{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}}, Handler: "runc"},
+		{ObjectMeta: metav1.ObjectMeta{Name: labelledClass,
+			Labels: map[string]string{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}}, Handler: "runc"},
 		{ObjectMeta: metav1.ObjectMeta{Name: nodeClass}, Handler: "runc"},
 		{ObjectMeta: metav1.ObjectMeta{Name: plainKataClass}, Handler: "kata"},
 	} {

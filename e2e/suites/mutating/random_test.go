@@ -43,7 +43,8 @@ func TestRandomPods(t *testing.T) {
 		case 2:
 			pod.Spec.RuntimeClassName = new([]string{guestClass, labelledClass, nodeClass}[random.IntN(3)])
 		case 3:
-			pod.Annotations[v1alpha1.ProfilesAnnotation] = []string{"nginx", "kafka, same-ports", "redis,nginx", "haproxy", "other-nginx"}[random.IntN(5)]
+			pod.Annotations[v1alpha1.ProfilesAnnotation] = []string{"nginx", "kafka, same-ports", "redis,nginx",
+				"haproxy", "other-nginx"}[random.IntN(5)]
 		}
 		if rejected, _ := s.compare(t, pod); rejected == "" {
 			admitted++
@@ -56,7 +57,8 @@ func TestRandomPods(t *testing.T) {
 func TestRandomAnnotations(t *testing.T) {
 	t.Parallel()
 	random := newRandom(t)
-	trusted, bounded := makeSides(t, map[string]string{"example.com/trust": "everything"}), makeSides(t, map[string]string{"example.com/trust": "bounds"})
+	trusted, bounded := makeSides(t, map[string]string{"example.com/trust": "everything"}),
+		makeSides(t, map[string]string{"example.com/trust": "bounds"})
 	known := sysctl.KnownNames()
 	admitted := 0
 	for i := range *randomPods {
@@ -88,14 +90,20 @@ func TestRandomAnnotations(t *testing.T) {
 func line(random *rand.Rand, known []string) string {
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
 	name := pick(pick(known...), pick(known...), pick(known...),
-		"net.core.somaxconn", "net.ipv4.ip_local_port_range", "kernel.sem", "kernel.shmmax", "net.ipv4.tcp_congestion_control", "vm.max_map_count",
-		"net.ipv4.conf.eth0.100.forwarding", "net/ipv4/conf/eth0.4095/forwarding", "net.ipv4.conf.veth7.forwarding", "net.ipv6.neigh.any.gc_stale_time",
-		"net.netfilter.nf_conntrack_buckets", "net.core.unheard_of", "net.core.somaxcon", "Net.core.x", "net..core", "net/core.x/y", "somaxconn", "net.ipv4.conf.x/y.z")
+		"net.core.somaxconn", "net.ipv4.ip_local_port_range", "kernel.sem", "kernel.shmmax",
+		"net.ipv4.tcp_congestion_control", "vm.max_map_count",
+		"net.ipv4.conf.eth0.100.forwarding", "net/ipv4/conf/eth0.4095/forwarding", "net.ipv4.conf.veth7.forwarding",
+		"net.ipv6.neigh.any.gc_stale_time",
+		"net.netfilter.nf_conntrack_buckets", "net.core.unheard_of", "net.core.somaxcon", "Net.core.x", "net..core",
+		"net/core.x/y", "somaxconn", "net.ipv4.conf.x/y.z")
 	if random.IntN(6) == 0 {
 		name = strings.ReplaceAll(name, ".", "/")
 	}
-	value := pick("0", "1", "2", "10", "1000", "1001", "65535", "262144", "262145", "-1", "4096 8192 16384", "1\t2", "18446744073709551615", "9223372036854775808",
-		"cubic", "dctcp", "bbr", "a b", "1,2-3", "", "1 2 3 4 5", "2147483647", "2147483648", "-2147483649", "1;2", "ü", `"1"`, strings.Repeat("1", 257))
-	return pick("", "", "", " ", "\t", "# a comment\n", "\n") + pick("", "", "", "", "-", "- ") + name + pick("=", " = ", "=", " >= ", ">=", ":=", " ", " > =", "==") +
+	value := pick("0", "1", "2", "10", "1000", "1001", "65535", "262144", "262145", "-1", "4096 8192 16384", "1\t2",
+		"18446744073709551615", "9223372036854775808",
+		"cubic", "dctcp", "bbr", "a b", "1,2-3", "", "1 2 3 4 5", "2147483647", "2147483648", "-2147483649", "1;2", "ü",
+		`"1"`, strings.Repeat("1", 257))
+	return pick("", "", "", " ", "\t", "# a comment\n", "\n") + pick("", "", "", "", "-", "- ") + name +
+		pick("=", " = ", "=", " >= ", ">=", ":=", " ", " > =", "==") +
 		value + pick("\n", "\n", "\r\n", " \n", " # x\n", ";\n")
 }

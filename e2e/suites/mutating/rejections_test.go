@@ -36,7 +36,8 @@ func TestMessages(t *testing.T) {
 			`line 1: vm.max_map_count is not a sysctl that a pod can set on a kernel that other pods share; "sysctl-injector explain vm.max_map_count" says why`},
 		{"a pod on the host network", func(pod *corev1.Pod) { pod.Spec.HostNetwork = true },
 			"line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
-		{"a strategy", func(pod *corev1.Pod) { pod.Annotations[v1alpha1.StrategyAnnotation] = "native-first" }, "native-first needs the server: remove the annotation"},
+		{"a strategy", func(pod *corev1.Pod) { pod.Annotations[v1alpha1.StrategyAnnotation] = "native-first" },
+			"native-first needs the server: remove the annotation"},
 		{"a container of the reserved name", func(pod *corev1.Pod) { pod.Spec.Containers[0].Name = v1alpha1.ContainerName },
 			`the container name "sysctl-injector" is kept for the init container that is added`},
 	} {
@@ -44,7 +45,8 @@ func TestMessages(t *testing.T) {
 			pod := newPod("net.core.somaxconn = 1024")
 			test.tweak(pod)
 			_, err := kube.CoreV1().Pods(s.policy).Create(t.Context(), pod, dryRun)
-			if err == nil || !strings.Contains(err.Error(), "denied request: "+test.want) && !strings.Contains(err.Error(), test.want) {
+			if err == nil || !strings.Contains(err.Error(), "denied request: "+test.want) &&
+				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v\nwant %s", err, test.want)
 			}
 		})
@@ -57,13 +59,15 @@ func TestMostExpensivePod(t *testing.T) {
 	s := makeSides(t, map[string]string{"example.com/trust": "everything"})
 	text := "net.ipv4.ip_local_reserved_ports = " + strings.TrimSuffix(strings.Repeat("10001,", 4095/6), ",") + "\n"
 	for n := range sysctl.MaxContained - 1 {
-		text += fmt.Sprintf("%s\t = \t%s\n", "net/ipv4/conf/eth0."+fmt.Sprint(100+n)+"/forwarding", strings.TrimSpace(strings.Repeat("1 ", 128)))
+		text += fmt.Sprintf("%s\t = \t%s\n", "net/ipv4/conf/eth0."+fmt.Sprint(100+n)+"/forwarding",
+			strings.TrimSpace(strings.Repeat("1 ", 128)))
 	}
 	pod := newPod(text + strings.Repeat("#\n", 5000))
 	pod.Annotations[v1alpha1.ProfilesAnnotation] = "cassandra,elasticsearch,envoy,haproxy,kafka,milvus,mongodb,nginx,opensearch,postgresql,rabbitmq,redis"
 	for n := range 99 {
 		container := corev1.Container{Name: fmt.Sprintf("init-%d", n), Image: "busybox"}
-		container.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("1Gi")}
+		container.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"),
+			corev1.ResourceMemory: resource.MustParse("1Gi")}
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, container)
 	}
 	_, err := kube.CoreV1().Pods(s.policy).Create(t.Context(), pod, dryRun)

@@ -72,7 +72,8 @@ func makeNamespace(t *testing.T, labels ...map[string]string) string {
 			all[key] = value
 		}
 	}
-	namespace, err := clustertest.MakeNamespace(t.Context(), kube, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: all}, patience)
+	namespace, err := clustertest.MakeNamespace(t.Context(), kube,
+		metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: all}, patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,8 @@ func TestDecisionsOfTheWebhooksTests(t *testing.T) {
 func recordDecisions(t *testing.T) []decision {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "github.com/sysctl-injector/sysctl-injector/webhook/injection")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1",
+		"github.com/sysctl-injector/sysctl-injector/webhook/injection")
 	cmd.Env = append(os.Environ(), "SYSCTL_INJECTOR_RECORD_DECISIONS="+dir)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -130,19 +131,23 @@ func (d *decision) needsServer() bool {
 	if d.RuntimeClass != nil && d.RuntimeClass.Scheduling != nil {
 		return true // the suite's classes have none; the API server itself adds what a class has to the pod
 	}
-	return d.Defaults || d.Config.Strategy == form.NativeFirst || strings.Contains(string(d.Pod), "native-first") || d.Config.Kubernetes < 36
+	return d.Defaults || d.Config.Strategy == form.NativeFirst || strings.Contains(string(d.Pod), "native-first") ||
+		d.Config.Kubernetes < 36
 }
 
 func (w *world) policies() mutating.Config {
 	config := mutating.Config{
-		Config: w.Config.Config, PullSecrets: w.Config.PullSecrets, GuestHandlers: w.Config.GuestHandlers, Version: w.Config.Version,
+		Config: w.Config.Config, PullSecrets: w.Config.PullSecrets, GuestHandlers: w.Config.GuestHandlers,
+		Version: w.Config.Version,
 	}
 	if len(w.Allow) > 0 {
-		policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "test"}, Spec: v1alpha1.SysctlPolicySpec{Allow: w.Allow}}
+		policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "test"},
+			Spec: v1alpha1.SysctlPolicySpec{Allow: w.Allow}}
 		config.Policies = []*v1alpha1.SysctlPolicy{policy}
 	}
 	for name, text := range w.Profiles {
-		profile := &v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.SysctlProfileSpec{Sysctls: text}}
+		profile := &v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: v1alpha1.SysctlProfileSpec{Sysctls: text}}
 		config.Profiles = append(config.Profiles, profile)
 	}
 	return config
@@ -208,7 +213,8 @@ func awaitDecisions(t *testing.T, namespace string) {
 				pod.Spec.RuntimeClassName = &class
 			}
 			pod, err := kube.CoreV1().Pods(namespace).Create(ctx, pod, dryRun)
-			if err != nil && strings.Contains(err.Error(), "did not see this pod") || err == nil && len(pod.Spec.InitContainers) == 0 {
+			if err != nil && strings.Contains(err.Error(), "did not see this pod") ||
+				err == nil && len(pod.Spec.InitContainers) == 0 {
 				return false, nil
 			}
 		}

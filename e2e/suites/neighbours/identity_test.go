@@ -43,7 +43,8 @@ var eksPodIdentity = neighbour{
 		pod.Labels["eks.amazonaws.com/pod-identity"] = "enabled"
 		const mountPath = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 		changeForEKS(pod, eksConfig{
-			volume: "eks-pod-identity-token", audience: "pods.eks.amazonaws.com", path: "eks-pod-identity-token", mountPath: mountPath,
+			volume: "eks-pod-identity-token", audience: "pods.eks.amazonaws.com", path: "eks-pod-identity-token",
+			mountPath: mountPath,
 			env: []corev1.EnvVar{
 				{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: "http://169.254.170.23/v1/credentials"},
 				{Name: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Value: mountPath + "/eks-pod-identity-token"},
@@ -63,7 +64,8 @@ func changeForEKS(pod *corev1.Pod, config eksConfig) {
 		for i := range list {
 			if c := &list[i]; !slices.Contains(skipped, c.Name) {
 				addEnv(c, corev1.EnvVar{Name: "AWS_STS_REGIONAL_ENDPOINTS", Value: "regional"})
-				addEnv(c, corev1.EnvVar{Name: "AWS_DEFAULT_REGION", Value: "eu-central-1"}, corev1.EnvVar{Name: "AWS_REGION", Value: "eu-central-1"})
+				addEnv(c, corev1.EnvVar{Name: "AWS_DEFAULT_REGION", Value: "eu-central-1"},
+					corev1.EnvVar{Name: "AWS_REGION", Value: "eu-central-1"})
 				addEnv(c, config.env...)
 				addMount(c, corev1.VolumeMount{Name: config.volume, ReadOnly: true, MountPath: config.mountPath})
 			}
@@ -84,7 +86,8 @@ var azureIdentity = neighbour{
 var azureProxy = neighbour{
 	name: "azure-workload-identity with its proxy", spares: true,
 	change: func(pod *corev1.Pod) {
-		appendInit(pod, corev1.Container{Name: "azwi-proxy-init", Image: "mcr.microsoft.com/proxy-init", Env: []corev1.EnvVar{{Name: "PROXY_PORT", Value: "8000"}}})
+		appendInit(pod, corev1.Container{Name: "azwi-proxy-init", Image: "mcr.microsoft.com/proxy-init",
+			Env: []corev1.EnvVar{{Name: "PROXY_PORT", Value: "8000"}}})
 		prependInit(pod, corev1.Container{
 			Name: "azwi-proxy", Image: "mcr.microsoft.com/proxy", Args: []string{"--proxy-port=8000"},
 			RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways),
@@ -120,7 +123,8 @@ func changeForAzure(pod *corev1.Pod) {
 			addMount(c, corev1.VolumeMount{Name: volume, ReadOnly: true, MountPath: mountPath})
 		}
 	}
-	addVolume(pod, tokenVolume(volume, "api://AzureADTokenExchange", "token/azure-identity-token", 3600), len(pod.Spec.Volumes))
+	addVolume(pod, tokenVolume(volume, "api://AzureADTokenExchange", "token/azure-identity-token", 3600),
+		len(pod.Spec.Volumes))
 }
 
 func tokenVolume(name, audience, path string, expiration int64) corev1.Volume {

@@ -27,7 +27,8 @@ func vault(first bool) neighbour {
 				addMount(&list[i], secrets)
 			}
 		}
-		agent := corev1.Container{Image: "hashicorp/vault", VolumeMounts: []corev1.VolumeMount{secrets}, Command: []string{"/bin/sh", "-ec"}}
+		agent := corev1.Container{Image: "hashicorp/vault", VolumeMounts: []corev1.VolumeMount{secrets},
+			Command: []string{"/bin/sh", "-ec"}}
 		agent.Name = "vault-agent-init"
 		if first {
 			prependInit(pod, agent)
@@ -36,9 +37,10 @@ func vault(first bool) neighbour {
 		}
 		agent.Name = "vault-agent"
 		pod.Spec.Containers = append(pod.Spec.Containers, agent)
-		addVolume(pod, corev1.Volume{Name: "vault-secrets", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
-			Medium: corev1.StorageMediumMemory,
-		}}}, len(pod.Spec.Volumes))
+		addVolume(pod, corev1.Volume{Name: "vault-secrets",
+			VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
+				Medium: corev1.StorageMediumMemory,
+			}}}, len(pod.Spec.Volumes))
 		annotate(pod, status, "injected")
 	}}
 }
@@ -47,24 +49,29 @@ func vault(first bool) neighbour {
 // the proxy moves in front of all init containers, and the one that sets up the network moves behind them.
 var istio = neighbour{name: "istio with a native sidecar", change: func(pod *corev1.Pod) {
 	resources := corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
-		Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourceMemory: resource.MustParse("1Gi")},
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"),
+			corev1.ResourceMemory: resource.MustParse("128Mi")},
+		Limits: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2"),
+			corev1.ResourceMemory: resource.MustParse("1Gi")},
 	}
 	proxy := corev1.Container{
-		Name: "istio-proxy", Image: "istio/proxyv2", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), Resources: resources,
+		Name: "istio-proxy", Image: "istio/proxyv2", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways),
+		Resources: resources,
 	}
 	addEnv(&proxy, corev1.EnvVar{Name: "ISTIO_META_APP_CONTAINERS", Value: pod.Spec.Containers[0].Name})
 	remove(pod, "istio-proxy")
 	remove(pod, "istio-init")
 	prependInit(pod, proxy)
-	appendInit(pod, corev1.Container{Name: "istio-init", Image: "istio/proxyv2", Args: []string{"istio-iptables"}, Resources: resources})
+	appendInit(pod, corev1.Container{Name: "istio-init", Image: "istio/proxyv2", Args: []string{"istio-iptables"},
+		Resources: resources})
 	annotate(pod, "sidecar.istio.io/status", `{"containers":["istio-proxy"]}`)
 }}
 
 // linkerd makes the changes of linkerd/linkerd2 with native sidecars: charts/patch/templates/patch.json prepends its
 // own init containers, once.
 var linkerd = neighbour{name: "linkerd with a native sidecar", spares: true, change: func(pod *corev1.Pod) {
-	prependInit(pod, corev1.Container{Name: "linkerd-proxy", Image: "linkerd/proxy", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)})
+	prependInit(pod, corev1.Container{Name: "linkerd-proxy", Image: "linkerd/proxy",
+		RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)})
 	prependInit(pod, corev1.Container{Name: "linkerd-init", Image: "linkerd/proxy-init"})
 	annotate(pod, "linkerd.io/proxy-version", "stable")
 }}
@@ -89,14 +96,17 @@ var oldTypes = neighbour{name: "a webhook built on Kubernetes 1.27", sparesVerif
 }}
 
 // cleaner removes labels and annotations that it does not know.
-var cleaner = neighbour{name: "a webhook that removes unknown labels and annotations", rejection: []string{"the annotation sysctl-injector.dev/status, by which the webhook of sysctl-injector answers" + gone}, change: func(pod *corev1.Pod) {
-	delete(pod.Labels, "sysctl-injector.dev/injected")
-	delete(pod.Annotations, "sysctl-injector.dev/status")
-}}
+var cleaner = neighbour{name: "a webhook that removes unknown labels and annotations",
+	rejection: []string{"the annotation sysctl-injector.dev/status, by which the webhook of sysctl-injector answers" +
+		gone}, change: func(pod *corev1.Pod) {
+		delete(pod.Labels, "sysctl-injector.dev/injected")
+		delete(pod.Annotations, "sysctl-injector.dev/status")
+	}}
 
 // remover takes our container away.
-var remover = neighbour{name: "a webhook that removes the container", removesContainer: true, rejection: []string{`the init container "sysctl-injector"` + gone},
-	change: func(pod *corev1.Pod) { remove(pod, "sysctl-injector") }}
+var remover = neighbour{name: "a webhook that removes the container", removesContainer: true,
+	rejection: []string{`the init container "sysctl-injector"` + gone},
+	change:    func(pod *corev1.Pod) { remove(pod, "sysctl-injector") }}
 
 // gone is what the guard says where the last webhook has removed what ours added.
 const gone = " is gone. The likely cause is another webhook, or a policy, that runs later and removes it; " +
@@ -110,20 +120,22 @@ var userNamespaces = neighbour{
 }
 
 // podLevel changes the pod, and no container: what registries, schedulers and tenants' webhooks do.
-var podLevel = neighbour{name: "webhooks that change the pod and no container", spares: true, removesNative: true, change: func(pod *corev1.Pod) {
-	pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "mirror"}}
-	pod.Spec.SecurityContext = &corev1.PodSecurityContext{
-		RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(int64(1000)), RunAsGroup: ptr.To(int64(1000)), FSGroup: ptr.To(int64(2000)),
-		SupplementalGroups: []int64{3000}, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-	}
-	pod.Spec.ShareProcessNamespace = ptr.To(true)
-	pod.Spec.EnableServiceLinks = ptr.To(false)
-	pod.Spec.DNSConfig = &corev1.PodDNSConfig{Options: []corev1.PodDNSConfigOption{{Name: "ndots", Value: ptr.To("2")}}}
-	pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
-		MaxSkew: 1, TopologyKey: "zone", WhenUnsatisfiable: corev1.ScheduleAnyway,
+var podLevel = neighbour{name: "webhooks that change the pod and no container", spares: true, removesNative: true,
+	change: func(pod *corev1.Pod) {
+		pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "mirror"}}
+		pod.Spec.SecurityContext = &corev1.PodSecurityContext{
+			RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(int64(1000)), RunAsGroup: ptr.To(int64(1000)),
+			FSGroup:            ptr.To(int64(2000)),
+			SupplementalGroups: []int64{3000}, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		}
+		pod.Spec.ShareProcessNamespace = ptr.To(true)
+		pod.Spec.EnableServiceLinks = ptr.To(false)
+		pod.Spec.DNSConfig = &corev1.PodDNSConfig{Options: []corev1.PodDNSConfigOption{{Name: "ndots", Value: ptr.To("2")}}}
+		pod.Spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+			MaxSkew: 1, TopologyKey: "zone", WhenUnsatisfiable: corev1.ScheduleAnyway,
+		}}
+		annotate(pod, "example.com/owner", "team")
 	}}
-	annotate(pod, "example.com/owner", "team")
-}}
 
 func prependInit(pod *corev1.Pod, c corev1.Container) {
 	if !hasInit(pod, c.Name) {
@@ -142,7 +154,8 @@ func hasInit(pod *corev1.Pod, name string) bool {
 }
 
 func remove(pod *corev1.Pod, name string) {
-	pod.Spec.InitContainers = slices.DeleteFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == name })
+	pod.Spec.InitContainers = slices.DeleteFunc(pod.Spec.InitContainers,
+		func(c corev1.Container) bool { return c.Name == name })
 }
 
 func annotate(pod *corev1.Pod, key, value string) {

@@ -94,12 +94,15 @@ func TestFirstPod(t *testing.T) {
 	pod := newPod("web")
 	pod.Annotations[v1alpha1.SysctlsAnnotation] = "net.ipv4.tcp_fin_timeout = 30"
 	source := manifest(t, pod)
-	for _, args := range [][]string{{"apply", "--dry-run=server"}, {"apply", "--server-side", "--dry-run=server"}, {"create", "--dry-run=server"}} {
-		if printed := must(t, namespace, source, append(args, "-o", "yaml", "-f", "-")...); !strings.Contains(printed, "net.ipv4.tcp_fin_timeout=30") {
+	for _, args := range [][]string{{"apply", "--dry-run=server"}, {"apply", "--server-side", "--dry-run=server"},
+		{"create", "--dry-run=server"}} {
+		if printed := must(t, namespace, source, append(args, "-o", "yaml", "-f", "-")...); !strings.Contains(printed,
+			"net.ipv4.tcp_fin_timeout=30") {
 			t.Errorf("kubectl %s prints a pod without the container:\n%s", strings.Join(args, " "), printed)
 		}
 	}
-	if code, output := kubectl(t, namespace, source, "diff", "-f", "-"); code != 1 || !strings.Contains(output, "net.ipv4.tcp_fin_timeout=30") {
+	if code, output := kubectl(t, namespace, source, "diff", "-f", "-"); code != 1 ||
+		!strings.Contains(output, "net.ipv4.tcp_fin_timeout=30") {
 		t.Errorf("kubectl diff of a new pod exits with %d and prints:\n%s", code, output)
 	}
 	bindings, err := client.RbacV1().RoleBindings(namespace).List(t.Context(), metav1.ListOptions{})
@@ -138,7 +141,8 @@ func TestControllers(t *testing.T) {
 		if name != "deployment" && name != "statefulset" {
 			continue
 		}
-		err := client.CoreV1().Pods(namespace).EvictV1(t.Context(), &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: first.Name}})
+		err := client.CoreV1().Pods(namespace).EvictV1(t.Context(),
+			&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: first.Name}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,9 +165,11 @@ func TestLivePod(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, injected := created.Name, created.Spec.InitContainers[0]
-	must(t, namespace, "", "run", "shell", "--image=docker.io/library/busybox:1.36", "--annotations="+v1alpha1.SysctlsAnnotation+"=net.core.somaxconn=1024")
+	must(t, namespace, "", "run", "shell", "--image=docker.io/library/busybox:1.36",
+		"--annotations="+v1alpha1.SysctlsAnnotation+"=net.core.somaxconn=1024")
 	wantInjected(t, get(t, namespace, "shell"))
-	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--", "sleep", "60")
+	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--",
+		"sleep", "60")
 	must(t, namespace, "", "label", "pod", name, "tier=front")
 	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=copy",
 		"--keep-annotations", "--", "sleep", "60")

@@ -17,7 +17,8 @@ import (
 
 // neighbours are all webhooks that the tests run beside ours.
 func neighbours(t *testing.T) []neighbour {
-	return append(fragments(t), eksRoles, eksPodIdentity, azureIdentity, azureProxy, vault(false), vault(true), istio, linkerd, sorter,
+	return append(fragments(t), eksRoles, eksPodIdentity, azureIdentity, azureProxy, vault(false), vault(true), istio,
+		linkerd, sorter,
 		oldTypes, cleaner, remover, userNamespaces, podLevel)
 }
 
@@ -40,7 +41,8 @@ func TestBesideAWebhook(t *testing.T) {
 						created, err := create(t, namespace, v.of(n.pod(o)))
 						switch {
 						case o == last && n.removesNative && v.native:
-							wantRejected(t, err, []string{"spec.securityContext.sysctls of net.ipv4.ip_local_port_range" + gone})
+							wantRejected(t, err,
+								[]string{"spec.securityContext.sysctls of net.ipv4.ip_local_port_range" + gone})
 						case o == last && !n.spares && !(n.sparesVerify && v.name == "verify"):
 							wantRejected(t, err, n.rejection)
 						case n.removesContainer && o != orders[0]:
@@ -129,7 +131,8 @@ func renameOurs(t *testing.T, name string) {
 	namespace := makeNamespace(t, nil)
 	sorter.install(t, namespace, last)
 	eventually(t, "the API server to call our webhook last", func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().Pods(namespace).Create(ctx, sorter.pod(last), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := client.CoreV1().Pods(namespace).Create(ctx, sorter.pod(last),
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil, nil
 	})
 }
@@ -235,10 +238,12 @@ func namesOf(pod *corev1.Pod) func(yield func(string) bool) {
 // newPod is a pod that asks for a sysctl.
 func newPod(name string) *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
+		ObjectMeta: metav1.ObjectMeta{Name: name,
+			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
 		Spec: corev1.PodSpec{
 			Containers: []corev1.Container{{Name: "web", Image: "docker.io/library/nginx:1.29"}},
-			Volumes:    []corev1.Volume{{Name: "shared", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+			Volumes: []corev1.Volume{{Name: "shared",
+				VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 		},
 	}
 }

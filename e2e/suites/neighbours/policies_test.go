@@ -44,7 +44,8 @@ func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 				namespace := makeNamespace(t, map[string]string{"example.com/policy": name})
 				applyPolicy(t, policy.name, o)
 				eventually(t, "the policy to be in force", func(ctx context.Context) (bool, error) {
-					pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+					pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe"),
+						metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 					return err == nil && policy.has(pod.Spec.Containers[0]), err
 				})
 				created, err := create(t, namespace, neighbour{}.pod(o))
@@ -73,7 +74,8 @@ func applyPolicy(t *testing.T, name string, o order) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := strings.NewReplacer(name, o.String()+"-"+name, "reinvocationPolicy: IfNeeded", fmt.Sprintf("reinvocationPolicy: %s", o.again)).
+	manifest := strings.NewReplacer(name, o.String()+"-"+name, "reinvocationPolicy: IfNeeded",
+		fmt.Sprintf("reinvocationPolicy: %s", o.again)).
 		Replace(string(text))
 	c := suite.Cluster(t)
 	if _, err := c.Kubectl(t.Context(), manifest, "apply", "-f", "-"); err != nil {

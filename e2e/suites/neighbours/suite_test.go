@@ -73,17 +73,21 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "defaults"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
-		Type:           corev1.LimitTypeContainer,
-		DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("20m"), corev1.ResourceMemory: resource.MustParse("16Mi")},
-		Default:        corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
-		Min:            corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m")},
-	}}}}
+	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "defaults"},
+		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+			Type: corev1.LimitTypeContainer,
+			DefaultRequest: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("20m"),
+				corev1.ResourceMemory: resource.MustParse("16Mi")},
+			Default: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"),
+				corev1.ResourceMemory: resource.MustParse("64Mi")},
+			Min: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m")},
+		}}}}
 	if _, err := client.CoreV1().LimitRanges(name).Create(t.Context(), limits, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the plugin LimitRanger to know its object", func(ctx context.Context) (bool, error) {
-		pod, err := client.CoreV1().Pods(name).Create(ctx, newPod("probe"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		pod, err := client.CoreV1().Pods(name).Create(ctx, newPod("probe"),
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil && pod.Spec.Containers[0].Resources.Limits.Cpu().String() == "200m", nil
 	})
 	return name

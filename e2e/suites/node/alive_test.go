@@ -43,7 +43,10 @@ func TestLiveInjectedContainer(t *testing.T) {
 			keepsHost(t, "net.core.somaxconn")
 			pod, held := holdInit(t, namespace, test.somax)
 			defer held.release(t)
-			eventually(t, "the container's process to stand still", func(context.Context) (bool, error) { return held.runs(), nil })
+			eventually(t, "the container's process to stand still", func(context.Context) (bool,
+				error) {
+				return held.runs(), nil
+			})
 			test.try(t, pod)
 			if !held.runs() {
 				t.Error("the container ended meanwhile: nothing was shown of a live one")
@@ -82,7 +85,8 @@ func holdInit(t *testing.T, namespace, somax string) (*corev1.Pod, *held) {
 // the program.
 func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 	t.Helper()
-	limits := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("32Mi")}
+	limits := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"),
+		corev1.ResourceMemory: resource.MustParse("32Mi")}
 	pod := newPod(name, sysctls, func(pod *corev1.Pod) {
 		pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 		pod.Namespace = namespace
@@ -101,18 +105,20 @@ func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 		if err != nil {
 			t.Fatalf("sysctl-injector %q: %v", args, err)
 		}
-		awaitAnswer(t, "kubectl apply of what `sysctl-injector "+args[0]+"` prints", func(ctx context.Context) (string, bool) {
-			apply := suite.Cluster(t).Command(ctx, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-")
-			apply.Stdin = bytes.NewReader(output)
-			answer, err := apply.CombinedOutput()
-			return string(answer), err == nil // the guard learns of a grant a moment later
-		})
+		awaitAnswer(t, "kubectl apply of what `sysctl-injector "+args[0]+"` prints",
+			func(ctx context.Context) (string, bool) {
+				apply := suite.Cluster(t).Command(ctx, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-")
+				apply.Stdin = bytes.NewReader(output)
+				answer, err := apply.CombinedOutput()
+				return string(answer), err == nil // the guard learns of a grant a moment later
+			})
 	}
 	created, err := client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if init := created.Spec.InitContainers[0]; init.Name != v1alpha1.ContainerName || init.Resources.Limits.Cpu().MilliValue() != 1 {
+	if init := created.Spec.InitContainers[0]; init.Name != v1alpha1.ContainerName ||
+		init.Resources.Limits.Cpu().MilliValue() != 1 {
 		t.Fatalf("the first init container is %+v, want the injected one with a CPU limit of 1m", init)
 	}
 	return created

@@ -50,7 +50,8 @@ net.core.somaxconn=32768
 net.ipv4.ip_local_port_range = 32768   65535
 `
 	pod := run(t, namespace, newPod("annotated", annotation))
-	wantValues(t, pod, app, "net.ipv4.tcp_keepalive_intvl = 70", "net.core.somaxconn = 32768", "net.ipv4.ip_local_port_range = 32768 65535")
+	wantValues(t, pod, app, "net.ipv4.tcp_keepalive_intvl = 70", "net.core.somaxconn = 32768",
+		"net.ipv4.ip_local_port_range = 32768 65535")
 	wantUnprivileged(t, pod, app, ordinary(t))
 	// The pod beside it has the kernel's own.
 	other := run(t, namespace, newPod("other", ""))
@@ -61,7 +62,8 @@ func TestNodeLevelSysctlIsRejected(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
 	keepsHost(t, "vm.max_map_count")
-	_, err := client.CoreV1().Pods(namespace).Create(t.Context(), newPod("node-level", "vm.max_map_count = 65540"), metav1.CreateOptions{})
+	_, err := client.CoreV1().Pods(namespace).Create(t.Context(), newPod("node-level", "vm.max_map_count = 65540"),
+		metav1.CreateOptions{})
 	if err == nil {
 		t.Fatal("a pod that would change the node is admitted")
 	}

@@ -41,7 +41,8 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 			names = append(names, name)
 		}
 	}
-	t.Logf("%d names; the catalogue spells out %d more that this kernel does not have in a pod: %s", len(names), len(absent), strings.Join(absent, " "))
+	t.Logf("%d names; the catalogue spells out %d more that this kernel does not have in a pod: %s", len(names),
+		len(absent), strings.Join(absent, " "))
 	host := hostValues(t, onHost(names))
 	found := tryInNewNamespaces(t, names)
 	if len(found) < len(names) {
@@ -59,7 +60,8 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 			for _, a := range group {
 				lines = append(lines, a.name+" = "+a.value)
 			}
-			pods[create(t, namespace, newPod(fmt.Sprintf("group-%d", len(pods)), strings.Join(lines, "\n"), append(slices.Clone(tweaks), further...)...))] = group
+			pods[create(t, namespace, newPod(fmt.Sprintf("group-%d", len(pods)), strings.Join(lines, "\n"),
+				append(slices.Clone(tweaks), further...)...))] = group
 		}
 	}
 	open, secret := forEveryone(t, reader, found)
@@ -83,7 +85,8 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 		fmt.Fprintf(writer, "%s\t%s\t%s\t%s\n", a.name, a.initial, a.value, read[a.name])
 		// Root of a user namespace may read a secret only if it also has NET_ADMIN, as the injected container has
 		// (net/sysctl_net.c, net_ctl_permissions).
-		if userNamespaced := reader.Spec.HostUsers != nil && !*reader.Spec.HostUsers; userNamespaced && slices.Contains(secret, a) {
+		if userNamespaced := reader.Spec.HostUsers != nil && !*reader.Spec.HostUsers; userNamespaced &&
+			slices.Contains(secret, a) {
 			continue
 		}
 		if read[a.name] != a.value {

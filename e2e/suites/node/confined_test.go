@@ -29,13 +29,15 @@ func TestSysctlsInAConfinedPod(t *testing.T) {
 		{"a group", "restricted", security(func(s *corev1.PodSecurityContext) {
 			s.RunAsGroup = ptr.To(int64(3000))
 		}), []string{"id", "-g"}, "3000"},
-		{"groups of its files and processes, and none of the image's", "restricted", security(func(s *corev1.PodSecurityContext) {
-			s.RunAsGroup, s.FSGroup, s.SupplementalGroups = ptr.To(int64(3000)), ptr.To(int64(4000)), []int64{5000}
-			s.FSGroupChangePolicy = ptr.To(corev1.FSGroupChangeOnRootMismatch)
-			s.SupplementalGroupsPolicy = ptr.To(corev1.SupplementalGroupsPolicyStrict)
-		}), []string{"id", "-G"}, "3000 4000 5000"},
+		{"groups of its files and processes, and none of the image's", "restricted",
+			security(func(s *corev1.PodSecurityContext) {
+				s.RunAsGroup, s.FSGroup, s.SupplementalGroups = ptr.To(int64(3000)), ptr.To(int64(4000)), []int64{5000}
+				s.FSGroupChangePolicy = ptr.To(corev1.FSGroupChangeOnRootMismatch)
+				s.SupplementalGroupsPolicy = ptr.To(corev1.SupplementalGroupsPolicyStrict)
+			}), []string{"id", "-G"}, "3000 4000 5000"},
 		{"a seccomp profile of the node's", "restricted", security(func(s *corev1.PodSecurityContext) {
-			s.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: ptr.To("no-writing.json")}
+			s.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost,
+				LocalhostProfile: ptr.To("no-writing.json")}
 		}), []string{"sh", "-c", "(: >/dev/null) 2>&1 | grep -o 'not permitted'"}, "not permitted"},
 		{"an SELinux level", "restricted", security(func(s *corev1.PodSecurityContext) {
 			s.SELinuxOptions = &corev1.SELinuxOptions{Level: "s0:c123,c456"}
@@ -54,7 +56,8 @@ func TestSysctlsInAConfinedPod(t *testing.T) {
 			namespace := makeNamespace(t, guardedAt(test.standard))
 			onNode(t, "sh", "-c", `mkdir -p /var/lib/kubelet/seccomp && echo "$1" >/var/lib/kubelet/seccomp/no-writing.json`, "sh", noWriting)
 			keepsHost(t, "net.core.somaxconn", "net.ipv4.ip_local_port_range")
-			pod := run(t, namespace, newPod("confined", "net.core.somaxconn = 2048\nnet.ipv4.ip_local_port_range = 40000 50000", test.tweak))
+			pod := run(t, namespace, newPod("confined",
+				"net.core.somaxconn = 2048\nnet.ipv4.ip_local_port_range = 40000 50000", test.tweak))
 			wantValues(t, pod, app, "net.core.somaxconn = 2048", "net.ipv4.ip_local_port_range = 40000 50000")
 			output, err := inside(t, pod, app, test.check...)
 			if lines := strings.Split(output, "\n"); err != nil || lines[len(lines)-1] != test.want {

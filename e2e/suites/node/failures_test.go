@@ -48,11 +48,13 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, optedIn())
 			// A pod that is not restarted ends in a phase of its own, and nothing comes after that.
-			pod := create(t, namespace, newPod("unset", test.sysctls, func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }))
+			pod := create(t, namespace, newPod("unset", test.sysctls,
+				func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }))
 			pod = awaitPod(t, pod, "to fail", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
 			wantNeverStarted(t, pod)
 			status := pod.Status.InitContainerStatuses[0]
-			if status.Name != v1alpha1.ContainerName || status.State.Terminated == nil || status.State.Terminated.ExitCode != 1 {
+			if status.Name != v1alpha1.ContainerName || status.State.Terminated == nil ||
+				status.State.Terminated.ExitCode != 1 {
 				t.Fatalf("the first init container is %+v, want %s, ended with 1", status, v1alpha1.ContainerName)
 			}
 			if lines(status.State.Terminated.Message) != lines(test.want) {
@@ -76,7 +78,8 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 
 // described finds what `kubectl describe` shows of the injected container: its arguments, one a line, and its
 // message.
-var described = regexp.MustCompile(`(?s)  ` + v1alpha1.ContainerName + `:\n.*?\n    Args:\n(.*?)\n    State:.*?\n      Message: (.*?)\n +Exit Code:`)
+var described = regexp.MustCompile(`(?s)  ` + v1alpha1.ContainerName +
+	`:\n.*?\n    Args:\n(.*?)\n    State:.*?\n      Message: (.*?)\n +Exit Code:`)
 
 // culprits reads `kubectl describe` as docs/troubleshooting.md says: the names at fault are those that an error
 // names, and, where a value was rejected, the first that is neither in an error nor reported as set.
@@ -123,7 +126,8 @@ func TestAppWaitsWhileItsSysctlsFail(t *testing.T) {
 func wantNeverStarted(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	status := pod.Status.ContainerStatuses[0]
-	if status.ContainerID != "" || status.State.Waiting == nil && status.State.Terminated == nil || status.LastTerminationState.Terminated != nil {
+	if status.ContainerID != "" || status.State.Waiting == nil && status.State.Terminated == nil ||
+		status.LastTerminationState.Terminated != nil {
 		t.Errorf("the app has run, or runs: %+v", status)
 	}
 }

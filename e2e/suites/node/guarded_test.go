@@ -40,7 +40,8 @@ func TestGuardedNamespace(t *testing.T) {
 	}
 
 	t.Run("rejects privilege to every other container", func(t *testing.T) {
-		if _, err := pods.Create(t.Context(), newPod("privileged", "net.core.somaxconn = 2048", privileged), metav1.CreateOptions{}); err == nil {
+		if _, err := pods.Create(t.Context(), newPod("privileged", "net.core.somaxconn = 2048", privileged),
+			metav1.CreateOptions{}); err == nil {
 			t.Error("a privileged app is admitted beside the injected container")
 		}
 	})
@@ -68,10 +69,12 @@ func wantRejected(t *testing.T, namespace, pod string) {
 	for _, args := range [][]string{
 		{"exec", "-n", namespace, pod, "-c", v1alpha1.ContainerName, "--", "sh"},
 		{"attach", "-n", namespace, pod, "-c", v1alpha1.ContainerName},
-		{"debug", "-n", namespace, pod, "--image=busybox:1.36", "--target=" + v1alpha1.ContainerName, "--profile=restricted", "--", "true"},
+		{"debug", "-n", namespace, pod, "--image=busybox:1.36", "--target=" + v1alpha1.ContainerName,
+			"--profile=restricted", "--", "true"},
 	} {
 		output, err := command(t, "kubectl", args...)
-		if err == nil || !strings.Contains(output, v1alpha1.ContainerName) || !strings.Contains(output, "ValidatingAdmissionPolicy") {
+		if err == nil || !strings.Contains(output, v1alpha1.ContainerName) ||
+			!strings.Contains(output, "ValidatingAdmissionPolicy") {
 			t.Errorf("kubectl %q is not rejected by the guard: %v: %s", args, err, output)
 		}
 	}

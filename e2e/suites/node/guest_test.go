@@ -140,7 +140,8 @@ func TestGuestSetsSysctlsOfAllKinds(t *testing.T) {
 	requireGuests(t)
 	namespace := makeNamespace(t, optedIn())
 	assignments := []string{
-		"vm.max_map_count = 131072", "vm.swappiness = 10", "vm.dirty_ratio = 15", "vm.min_free_kbytes = 4096", "vm.overcommit_memory = 1",
+		"vm.max_map_count = 131072", "vm.swappiness = 10", "vm.dirty_ratio = 15", "vm.min_free_kbytes = 4096",
+		"vm.overcommit_memory = 1",
 		"fs.file-max = 200000", "fs.nr_open = 524288", "fs.aio-max-nr = 131072",
 		"kernel.pid_max = 65536", "kernel.threads-max = 5000",
 		// Those of namespaces too are the guest's own.

@@ -26,12 +26,14 @@ func TestNothingOfAGuestRemains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.NodeV1().RuntimeClasses().Create(t.Context(), guestClass("guest"), metav1.CreateOptions{}); err != nil {
+	if _, err := client.NodeV1().RuntimeClasses().Create(t.Context(), guestClass("guest"),
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	// Before the controller that makes it, which is in no hurry.
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
-	if _, err := client.CoreV1().ServiceAccounts("default").Create(t.Context(), account, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+	if _, err := client.CoreV1().ServiceAccounts("default").Create(t.Context(), account,
+		metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
 	namespace, err := c.NodeCommand(t.Context(), "readlink", "/proc/self/ns/pid").Output()
@@ -79,7 +81,8 @@ func guestProcesses(t *testing.T, namespace string) []string {
 		link, _ := os.Readlink(filepath.Join(dir, "ns", "pid"))
 		content, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 		line := strings.ReplaceAll(string(content), "\x00", " ")
-		if link == namespace && (strings.Contains(line, "linux.uml") || strings.Contains(line, " keeper ") || strings.Contains(line, " attach ")) {
+		if link == namespace && (strings.Contains(line, "linux.uml") || strings.Contains(line, " keeper ") ||
+			strings.Contains(line, " attach ")) {
 			found = append(found, dir+" "+line)
 		}
 	}

@@ -60,7 +60,8 @@ type tracer struct {
 }
 
 // cgroupFiles list the threads of a pod's containers, with cgroup v1 and v2. Its sandbox is among them.
-var cgroupFiles = []string{"memory/*/kubepods/*pod%s/*/tasks", "memory/*/kubepods/*/*pod%s/*/tasks", "*/kubepods/*pod%s/*/cgroup.threads", "*/kubepods/*/*pod%s/*/cgroup.threads"}
+var cgroupFiles = []string{"memory/*/kubepods/*pod%s/*/tasks", "memory/*/kubepods/*/*pod%s/*/tasks",
+	"*/kubepods/*pod%s/*/cgroup.threads", "*/kubepods/*/*pod%s/*/cgroup.threads"}
 
 func (tr tracer) seize(uid string) {
 	const options = unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
@@ -74,7 +75,8 @@ func (tr tracer) seize(uid string) {
 					continue
 				}
 				// golang.org/x/sys/unix has no seizing with options, and later ones would need the thread to stop.
-				if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(tid), 0, options, 0, 0); errno == 0 {
+				if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(tid), 0, options, 0,
+					0); errno == 0 {
 					tr.traced[tid] = true
 				}
 			}

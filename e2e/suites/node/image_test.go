@@ -68,7 +68,8 @@ func writeImage(t *testing.T, path, reference string) {
 			content = slices.Clone(program)
 			binary.LittleEndian.PutUint16(content[18:], uint16(platform.machine)) // the ELF header's e_machine
 		}
-		binaries = append(binaries, image.Binary{Platform: v1.Platform{OS: "linux", Architecture: platform.architecture}, Content: content})
+		binaries = append(binaries, image.Binary{Platform: v1.Platform{OS: "linux",
+			Architecture: platform.architecture}, Content: content})
 	}
 	index, err := image.Config{Version: installation.Version, Created: time.Unix(0, 0)}.Index(binaries...)
 	if err != nil {

@@ -42,7 +42,8 @@ func TestCatalogueAgainstTheKernel(t *testing.T) {
 	}
 	for name, value := range machineValues(t, names) {
 		if value != before[name] {
-			t.Errorf("DISAGREEMENT: %s was changed in new namespaces, and this machine's changed from %q to %q", name, before[name], value)
+			t.Errorf("DISAGREEMENT: %s was changed in new namespaces, and this machine's changed from %q to %q", name,
+				before[name], value)
 			if err := os.WriteFile(procPath(name), []byte(before[name]), 0); err != nil {
 				t.Errorf("put it back: %v", err)
 			}

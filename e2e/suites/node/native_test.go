@@ -19,12 +19,14 @@ func nativeFirst(pod *corev1.Pod) { pod.Annotations[v1alpha1.StrategyAnnotation]
 // Safe names need no container, and so no enrolment: Pod Security admits the pod at each of its standards.
 func TestSafeSysctlsNatively(t *testing.T) {
 	t.Parallel()
-	assignments := []string{"net.ipv4.ip_local_port_range = 32768 65535", "net.ipv4.tcp_keepalive_time = 601", "net.ipv4.tcp_syncookies = 0"}
+	assignments := []string{"net.ipv4.ip_local_port_range = 32768 65535", "net.ipv4.tcp_keepalive_time = 601",
+		"net.ipv4.tcp_syncookies = 0"}
 	keepsHost(t, "net.ipv4.ip_local_port_range", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_syncookies")
 	for _, level := range []api.Level{api.LevelBaseline, api.LevelRestricted} {
 		t.Run(string(level), func(t *testing.T) {
 			t.Parallel()
-			namespace := makeNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, api.EnforceLevelLabel: string(level)})
+			namespace := makeNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
+				api.EnforceLevelLabel: string(level)})
 			pod := run(t, namespace, newPod("native", strings.Join(assignments, "\n"), nativeFirst))
 			if len(pod.Spec.InitContainers) > 0 {
 				t.Errorf("the pod has init containers: %v", pod.Spec.InitContainers)
@@ -65,7 +67,8 @@ func TestKubeletThatDoesNotAllowADeclaredSysctl(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, optedIn())
 	pod := create(t, namespace, newPod("forbidden", "net.core.somaxconn = 2048", nativeFirst))
-	pod = awaitPod(t, pod, "to be rejected by the kubelet", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
+	pod = awaitPod(t, pod, "to be rejected by the kubelet",
+		func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
 	if pod.Status.Reason != "SysctlForbidden" {
 		t.Errorf("the pod ends with %s: %s", pod.Status.Reason, pod.Status.Message)
 	}
@@ -81,7 +84,8 @@ func TestNativeSysctlsAreHeldToTheSameRules(t *testing.T) {
 			pod.Spec.SecurityContext.Sysctls = []corev1.Sysctl{{Name: "net.ipv4.tcp_fin_timeout", Value: "60"}}
 		},
 	} {
-		_, err := client.CoreV1().Pods(namespace).Create(t.Context(), newPod("native", "net.ipv4.tcp_fin_timeout = 30", nativeFirst, tweak), metav1.CreateOptions{})
+		_, err := client.CoreV1().Pods(namespace).Create(t.Context(),
+			newPod("native", "net.ipv4.tcp_fin_timeout = 30", nativeFirst, tweak), metav1.CreateOptions{})
 		if err == nil || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%v, want %s", err, reason)
 		}

@@ -26,7 +26,8 @@ func TestSysctlsHoldBeforeInitContainersAndSidecars(t *testing.T) {
 	sidecar := writes("sidecar", "; exec sleep infinity")
 	sidecar.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
 	pod := run(t, namespace, newPod("order", "net.core.somaxconn = 2048", func(pod *corev1.Pod) {
-		pod.Spec.Volumes = []corev1.Volume{{Name: "notes", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+		pod.Spec.Volumes = []corev1.Volume{{Name: "notes",
+			VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		pod.Spec.InitContainers = []corev1.Container{sidecar, writes("init", "")}
 		pod.Spec.Containers[0].VolumeMounts = mounts
 	}))

@@ -50,7 +50,8 @@ func restrict(spec *corev1.PodSpec) {
 }
 
 func restrictedContainer() *corev1.SecurityContext {
-	return &corev1.SecurityContext{AllowPrivilegeEscalation: ptr.To(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
+	return &corev1.SecurityContext{AllowPrivilegeEscalation: ptr.To(false),
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
 }
 
 // plain is a pod that says nothing of its security: its app is root in its container.
@@ -69,7 +70,8 @@ func create(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 		if created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{}); err == nil {
 			return "", true
 		}
-		if !strings.Contains(err.Error(), admission.ReasonGrantFailed) && !strings.Contains(err.Error(), grants.ReasonTooManyGrants) {
+		if !strings.Contains(err.Error(), admission.ReasonGrantFailed) &&
+			!strings.Contains(err.Error(), grants.ReasonTooManyGrants) {
 			t.Fatal(err)
 		}
 		t.Logf("pod %s is rejected at first: %v", pod.Name, err)
@@ -89,12 +91,13 @@ func run(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 func awaitPod(t *testing.T, pod *corev1.Pod, what string, condition func(*corev1.Pod) bool) *corev1.Pod {
 	t.Helper()
 	var found *corev1.Pod
-	err := await.Condition(t.Context(), "pod "+pod.Name+" "+what, pace, patience, func(ctx context.Context) (_ bool, err error) {
-		if found, err = client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{}); err != nil {
-			return false, err
-		}
-		return condition(found), nil
-	})
+	err := await.Condition(t.Context(), "pod "+pod.Name+" "+what, pace, patience,
+		func(ctx context.Context) (_ bool, err error) {
+			if found, err = client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{}); err != nil {
+				return false, err
+			}
+			return condition(found), nil
+		})
 	if err != nil {
 		described, _ := command(t, "kubectl", "describe", "pod", "-n", pod.Namespace, pod.Name)
 		t.Fatalf("%v\n%s", err, described)
@@ -196,7 +199,8 @@ func wantUnprivileged(t *testing.T, pod *corev1.Pod, container string, ordinary 
 func wantReadOnly(t *testing.T, pod *corev1.Pod, container, assignment string) {
 	t.Helper()
 	const rejection = "Read-only file system"
-	if output, err := inside(t, pod, container, "sysctl", "-w", assignment); err == nil || !strings.Contains(output, rejection) {
+	if output, err := inside(t, pod, container, "sysctl", "-w", assignment); err == nil ||
+		!strings.Contains(output, rejection) {
 		t.Errorf("sysctl -w %s in pod %s: %v: %s, want %q", assignment, pod.Name, err, output, rejection)
 	}
 }

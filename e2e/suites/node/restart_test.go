@@ -32,7 +32,8 @@ func TestSysctlsHoldAfterARestart(t *testing.T) {
 		before, init := sandbox(t, pod), pod.Status.InitContainerStatuses[0].ContainerID
 		kill(t, before)
 		pod = awaitPod(t, pod, "to run again, in another sandbox", func(pod *corev1.Pod) bool {
-			return pod.Status.ContainerStatuses[0].RestartCount > 0 && pod.Status.InitContainerStatuses[0].ContainerID != init && ready(pod)
+			return pod.Status.ContainerStatuses[0].RestartCount > 0 &&
+				pod.Status.InitContainerStatuses[0].ContainerID != init && ready(pod)
 		})
 		if after := sandbox(t, pod); after == before {
 			t.Errorf("the sandbox is still %s", after)

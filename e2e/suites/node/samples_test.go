@@ -46,7 +46,8 @@ func TestLibertyDeploymentOfTheSample(t *testing.T) {
 	keepsHost(t, "net.core.somaxconn")
 	container := &deployment.Spec.Template.Spec.Containers[0]
 	container.Image = images.App
-	if _, err := client.AppsV1().Deployments(deployment.Namespace).Create(t.Context(), &deployment, metav1.CreateOptions{}); err != nil {
+	if _, err := client.AppsV1().Deployments(deployment.Namespace).Create(t.Context(), &deployment,
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	pod := onlyPod(t, deployment.Namespace, deployment.Spec.Selector)
@@ -55,7 +56,8 @@ func TestLibertyDeploymentOfTheSample(t *testing.T) {
 	}
 	wantValues(t, pod, container.Name, "net.core.somaxconn = 512")
 	wantUnprivileged(t, pod, container.Name, ordinary(t))
-	wantUse(t, deployment.Namespace, "psp-user", map[string]bool{"net.core.somaxconn": true, "net.ipv4.ip_local_port_range": false})
+	wantUse(t, deployment.Namespace, "psp-user", map[string]bool{"net.core.somaxconn": true,
+		"net.ipv4.ip_local_port_range": false})
 	wantUse(t, deployment.Namespace, "default", map[string]bool{"net.core.somaxconn": false})
 }
 
@@ -64,7 +66,8 @@ func makeAccount(t *testing.T, namespace, name string) {
 	t.Helper()
 	suite.Cluster(t)
 	makeNamed(t, metav1.ObjectMeta{Name: namespace, Labels: optedIn()})
-	_, err := client.CoreV1().ServiceAccounts(namespace).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	_, err := client.CoreV1().ServiceAccounts(namespace).Create(t.Context(),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +78,8 @@ func onlyPod(t *testing.T, namespace string, selector *metav1.LabelSelector) *co
 	t.Helper()
 	var pod *corev1.Pod
 	eventually(t, "the workload's pod", func(ctx context.Context) (bool, error) {
-		pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(selector)})
+		pods, err := client.CoreV1().Pods(namespace).List(ctx,
+			metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(selector)})
 		if err != nil || len(pods.Items) == 0 {
 			return false, err
 		}
@@ -91,16 +95,18 @@ func wantUse(t *testing.T, namespace, account string, wanted map[string]bool) {
 	user := "system:serviceaccount:" + namespace + ":" + account
 	allowed := func(attributes authorizationv1.ResourceAttributes) bool {
 		attributes.Namespace = namespace
-		review, err := client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
-			Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &attributes},
-		}, metav1.CreateOptions{})
+		review, err := client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(),
+			&authorizationv1.SubjectAccessReview{
+				Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &attributes},
+			}, metav1.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return review.Status.Allowed
 	}
 	for name, want := range wanted {
-		if got := allowed(authorizationv1.ResourceAttributes{Group: "sysctl-injector.dev", Resource: "sysctls", Name: name, Verb: "use"}); got != want {
+		if got := allowed(authorizationv1.ResourceAttributes{Group: "sysctl-injector.dev", Resource: "sysctls",
+			Name: name, Verb: "use"}); got != want {
 			t.Errorf("%s may use %s: %t, want %t", user, name, got, want)
 		}
 	}

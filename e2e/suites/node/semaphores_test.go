@@ -88,7 +88,8 @@ func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
 	}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if !ready(pod) || pod.Status.ContainerStatuses[0].RestartCount > 0 || pod.Status.InitContainerStatuses[0].RestartCount > 0 {
+		if !ready(pod) || pod.Status.ContainerStatuses[0].RestartCount > 0 ||
+			pod.Status.InitContainerStatuses[0].RestartCount > 0 {
 			t.Errorf("pod %s did not start at once: %+v", pod.Name, pod.Status)
 		}
 		wantValues(t, pod, app, "kernel.sem = "+semaphores)
@@ -110,11 +111,13 @@ func TestUnsafeSysctlThatTheKubeletAllows(t *testing.T) {
 func deploy(t *testing.T, namespace string, pod *corev1.Pod) *appsv1.Deployment {
 	t.Helper()
 	labels := map[string]string{"app": pod.Name}
-	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: pod.Annotations}, Spec: pod.Spec}
+	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: pod.Annotations},
+		Spec: pod.Spec}
 	template.Spec.TerminationGracePeriodSeconds = ptr.To(int64(0))
 	deployment, err := client.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: pod.Name},
-		Spec:       appsv1.DeploymentSpec{Replicas: ptr.To(int32(2)), Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
+		Spec: appsv1.DeploymentSpec{Replicas: ptr.To(int32(2)),
+			Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -14,13 +14,16 @@ import (
 // What else a careful pod asks for, and what a careful administrator demands, does not get in the way.
 func TestSysctlsBesideOtherSettings(t *testing.T) {
 	t.Parallel()
-	someMemory := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("16Mi")}
+	someMemory := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"),
+		corev1.ResourceMemory: resource.MustParse("16Mi")}
 	quota := func(t *testing.T, namespace string) {
 		_, err := client.CoreV1().ResourceQuotas(namespace).Create(t.Context(), &corev1.ResourceQuota{
 			ObjectMeta: metav1.ObjectMeta{Name: "quota"},
 			Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
-				corev1.ResourceRequestsCPU: resource.MustParse("100m"), corev1.ResourceRequestsMemory: resource.MustParse("32Mi"),
-				corev1.ResourceLimitsCPU: resource.MustParse("100m"), corev1.ResourceLimitsMemory: resource.MustParse("32Mi"),
+				corev1.ResourceRequestsCPU:    resource.MustParse("100m"),
+				corev1.ResourceRequestsMemory: resource.MustParse("32Mi"),
+				corev1.ResourceLimitsCPU:      resource.MustParse("100m"),
+				corev1.ResourceLimitsMemory:   resource.MustParse("32Mi"),
 			}},
 		}, metav1.CreateOptions{})
 		if err != nil {
@@ -32,7 +35,8 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Name: "limits"},
 			Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
 				Type: corev1.LimitTypeContainer, Default: someMemory, DefaultRequest: someMemory,
-				Min: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}, Max: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
+				Min: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")},
+				Max: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
 			}}},
 		}, metav1.CreateOptions{})
 		if err != nil {
@@ -46,7 +50,8 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 	}{
 		"runAsNonRoot for the pod": {standard: "baseline", tweak: func(pod *corev1.Pod) {
 			plain(pod)
-			pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(int64(1000)), RunAsGroup: ptr.To(int64(1000))}
+			pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true),
+				RunAsUser: ptr.To(int64(1000)), RunAsGroup: ptr.To(int64(1000))}
 		}},
 		"the runtime's seccomp profile for the pod": {standard: "baseline", tweak: func(pod *corev1.Pod) {
 			plain(pod)
@@ -63,8 +68,12 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 		"a ResourceQuota": {prepare: quota, tweak: func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Resources = corev1.ResourceRequirements{Requests: someMemory, Limits: someMemory}
 		}},
-		"a LimitRange":                      {prepare: limits, tweak: func(*corev1.Pod) {}},
-		"a ResourceQuota and a LimitRange":  {prepare: func(t *testing.T, namespace string) { limits(t, namespace); quota(t, namespace) }, tweak: func(*corev1.Pod) {}},
+		"a LimitRange": {prepare: limits, tweak: func(*corev1.Pod) {}},
+		"a ResourceQuota and a LimitRange": {prepare: func(t *testing.T,
+			namespace string) {
+			limits(t, namespace)
+			quota(t, namespace)
+		}, tweak: func(*corev1.Pod) {}},
 		"a hostname and other DNS settings": {tweak: func(pod *corev1.Pod) { pod.Spec.Hostname = "named"; pod.Spec.DNSPolicy = corev1.DNSDefault }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,7 +55,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if client, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
-	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--kubelet-sysctls", declared}}); err != nil {
+	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--kubelet-sysctls",
+		declared}}); err != nil {
 		return err
 	}
 	if err := installGuard(ctx, c); err != nil {
@@ -70,7 +71,8 @@ func installGuard(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	rendered, err := exec.CommandContext(ctx, installed.Program, "render", "guard", "--kubernetes-version", version.GitVersion, "--kubelet-sysctls", declared).Output()
+	rendered, err := exec.CommandContext(ctx, installed.Program, "render", "guard", "--kubernetes-version",
+		version.GitVersion, "--kubelet-sysctls", declared).Output()
 	if err != nil {
 		return err
 	}
@@ -94,7 +96,8 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 
 func makeNamed(t *testing.T, meta metav1.ObjectMeta) string {
 	t.Helper()
-	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: meta}, metav1.CreateOptions{})
+	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: meta},
+		metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

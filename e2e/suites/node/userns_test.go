@@ -34,11 +34,13 @@ func TestNodeLevelSysctlIsRejectedInAUserNamespace(t *testing.T) {
 
 func TestUserNamespace(t *testing.T) {
 	t.Parallel()
-	assignments := []string{"net.core.somaxconn = 2048", "net.ipv4.ip_local_port_range = 32768 65535", "kernel.sem = 10000 1024000000 500 32000"}
+	assignments := []string{"net.core.somaxconn = 2048", "net.ipv4.ip_local_port_range = 32768 65535",
+		"kernel.sem = 10000 1024000000 500 32000"}
 	namespace := makeNamespace(t, optedIn())
 	keepsHost(t, "net.core.somaxconn", "net.ipv4.ip_local_port_range", "kernel.sem")
 	pod := run(t, namespace, newPod("namespaced", strings.Join(assignments, "\n"), inUserNamespace))
-	if sc := pod.Spec.InitContainers[0].SecurityContext; sc.Privileged != nil || !slices.Equal(sc.Capabilities.Add, []corev1.Capability{"NET_ADMIN"}) {
+	if sc := pod.Spec.InitContainers[0].SecurityContext; sc.Privileged != nil ||
+		!slices.Equal(sc.Capabilities.Add, []corev1.Capability{"NET_ADMIN"}) {
 		t.Errorf("the injected container has the security context %+v, want no privilege and NET_ADMIN", sc)
 	}
 	wantValues(t, pod, app, assignments...)
@@ -74,7 +76,8 @@ func TestSysctlsThatUserNamespacesLackAreRejected(t *testing.T) {
 	}
 	for _, name := range names {
 		pod := newPod("lacking", name+" = 1", inUserNamespace)
-		_, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod,
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil || !strings.Contains(err.Error(), "AbsentInUserNamespace: ") {
 			t.Errorf("%s in a user namespace: %v, want AbsentInUserNamespace", name, err)
 		}
@@ -84,7 +87,8 @@ func TestSysctlsThatUserNamespacesLackAreRejected(t *testing.T) {
 // At baseline a pod that asks for IPC names needs no enrolment and no grant.
 func TestIPCNamesInAUserNamespaceAtBaseline(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, api.EnforceLevelLabel: string(api.LevelBaseline)})
+	namespace := makeNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
+		api.EnforceLevelLabel: string(api.LevelBaseline)})
 	keepsHost(t, "kernel.sem", "fs.mqueue.msg_max")
 	pod := run(t, namespace, newPod("baseline", "kernel.sem = "+semaphores+"\nfs.mqueue.msg_max = 64", inUserNamespace))
 	wantValues(t, pod, app, "kernel.sem = "+semaphores, "fs.mqueue.msg_max = 64")
@@ -92,8 +96,10 @@ func TestIPCNamesInAUserNamespaceAtBaseline(t *testing.T) {
 	if err != nil || len(bindings.Items) > 0 {
 		t.Errorf("%d RoleBindings, %v; want none", len(bindings.Items), err)
 	}
-	_, err = client.CoreV1().Pods(namespace).Create(t.Context(), newPod("network", "net.core.somaxconn = 1024", inUserNamespace), metav1.CreateOptions{})
-	if err == nil || !strings.Contains(err.Error(), "NET_ADMIN") || !strings.Contains(err.Error(), "sysctl-injector enroll") {
+	_, err = client.CoreV1().Pods(namespace).Create(t.Context(), newPod("network", "net.core.somaxconn = 1024",
+		inUserNamespace), metav1.CreateOptions{})
+	if err == nil || !strings.Contains(err.Error(), "NET_ADMIN") || !strings.Contains(err.Error(),
+		"sysctl-injector enroll") {
 		t.Errorf("a net.* name: %v, want what Pod Security rejects and how to enroll", err)
 	}
 }
@@ -171,8 +177,10 @@ func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 			pod := newPod(test.template, "", inUserNamespace)
 			pod.Spec.Containers = []corev1.Container{{Name: app, Image: images.App, SecurityContext: same.SecurityContext}}
 			pod = run(t, namespace, pod)
-			status, err := inside(t, pod, app, "grep", "-E", "^(CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp):", "/proc/self/status")
-			want := "CapPrm:\t" + test.capabilities + "\nCapEff:\t" + test.capabilities + "\nCapBnd:\t" + test.capabilities + "\nNoNewPrivs:\t1\nSeccomp:\t2"
+			status, err := inside(t, pod, app, "grep", "-E", "^(CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp):",
+				"/proc/self/status")
+			want := "CapPrm:\t" + test.capabilities + "\nCapEff:\t" + test.capabilities + "\nCapBnd:\t" +
+				test.capabilities + "\nNoNewPrivs:\t1\nSeccomp:\t2"
 			if err != nil || status != want {
 				t.Errorf("its process has, %v:\n%s\nwant\n%s", err, status, want)
 			}
@@ -194,7 +202,8 @@ func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 					t.Errorf("%q works: %s", attempt, output)
 				}
 			}
-			if mapped, err := inside(t, pod, app, "cat", "/proc/self/uid_map"); err != nil || strings.HasPrefix(strings.Join(strings.Fields(mapped), " "), "0 0 ") {
+			if mapped, err := inside(t, pod, app, "cat", "/proc/self/uid_map"); err != nil ||
+				strings.HasPrefix(strings.Join(strings.Fields(mapped), " "), "0 0 ") {
 				t.Errorf("its users are mapped as %q, %v: want another user of the node as its root", mapped, err)
 			}
 			if processes, err := inside(t, pod, app, "ls", "/proc"); err != nil || len(pids(processes)) > 3 {

@@ -17,7 +17,8 @@ func verifyOnly(pod *corev1.Pod) { pod.Annotations[v1alpha1.ModeAnnotation] = "v
 
 // held by Pod Security itself, without enrolment.
 func restrictedByPodSecurity() map[string]string {
-	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, api.EnforceLevelLabel: string(api.LevelRestricted)}
+	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
+		api.EnforceLevelLabel: string(api.LevelRestricted)}
 }
 
 // A pod whose values hold starts, node-level names and the pod's own included, where Pod Security is at its
@@ -53,7 +54,8 @@ func TestVerifiedPodWaitsForItsNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	wanted := strconv.Itoa(number + 7)
-	pod := create(t, namespace, newPod("waiting", name+" >= "+wanted+"\nvm.max_map_count = 1", verifyOnly, func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }))
+	pod := create(t, namespace, newPod("waiting", name+" >= "+wanted+"\nvm.max_map_count = 1", verifyOnly,
+		func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }))
 	pod = awaitPod(t, pod, "to have verified once", func(pod *corev1.Pod) bool {
 		return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != ""
 	})
@@ -67,7 +69,8 @@ func TestVerifiedPodWaitsForItsNode(t *testing.T) {
 			t.Errorf("kubectl describe, %v: want %q in\n%s", err, want, described)
 		}
 	}
-	starts := create(t, namespace, newPod("starts", name+" >= "+wanted, verifyOnly, func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }))
+	starts := create(t, namespace, newPod("starts", name+" >= "+wanted, verifyOnly,
+		func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }))
 	awaitPod(t, starts, "to have verified once", func(pod *corev1.Pod) bool {
 		return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != ""
 	})
@@ -90,7 +93,8 @@ func lastMessage(pod *corev1.Pod) string {
 // setOnNode sets a sysctl of the node's network namespace.
 func setOnNode(t *testing.T, name, value string) {
 	t.Helper()
-	if output, err := suite.Cluster(t).Command(context.Background(), "sysctl", "-w", name+"="+value).CombinedOutput(); err != nil {
+	if output, err := suite.Cluster(t).Command(context.Background(), "sysctl", "-w",
+		name+"="+value).CombinedOutput(); err != nil {
 		t.Errorf("set %s on the node: %v: %s", name, err, output)
 	}
 }
@@ -102,7 +106,8 @@ func TestFloors(t *testing.T) {
 	reader := run(t, makeNamespace(t, nil), newPod("reader", ""))
 	defaults := values(t, reader, app, "net.core.somaxconn", "net.ipv4.tcp_rmem", "kernel.shmmax")
 	rmem := strings.Fields(defaults["net.ipv4.tcp_rmem"])
-	for name, tweak := range map[string]func(*corev1.Pod){"privileged": func(*corev1.Pod) {}, "in a user namespace": inUserNamespace} {
+	for name, tweak := range map[string]func(*corev1.Pod){"privileged": func(*corev1.Pod) {},
+		"in a user namespace": inUserNamespace} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, optedIn())
@@ -111,13 +116,16 @@ func TestFloors(t *testing.T) {
 				"net.ipv4.tcp_rmem >= 1 262144 1", // one of three
 				"kernel.shmmax >= 68719476736",    // far below the default, which is nearly 2^64
 			}, "\n"), tweak))
-			wantValues(t, pod, app, "net.core.somaxconn = 32768", "net.ipv4.tcp_rmem = "+rmem[0]+" 262144 "+rmem[2], "kernel.shmmax = "+defaults["kernel.shmmax"])
+			wantValues(t, pod, app, "net.core.somaxconn = 32768", "net.ipv4.tcp_rmem = "+rmem[0]+" 262144 "+rmem[2],
+				"kernel.shmmax = "+defaults["kernel.shmmax"])
 		})
 	}
 	t.Run("what cannot be raised keeps the pod from starting", func(t *testing.T) {
 		t.Parallel()
-		pod := create(t, makeNamespace(t, optedIn()), newPod("impossible", "net.ipv4.ping_group_range >= 1\nnet.core.somaxconn >= 5000"))
-		pod = awaitPod(t, pod, "to have tried once", func(pod *corev1.Pod) bool { return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != "" })
+		pod := create(t, makeNamespace(t, optedIn()),
+			newPod("impossible", "net.ipv4.ping_group_range >= 1\nnet.core.somaxconn >= 5000"))
+		pod = awaitPod(t, pod, "to have tried once",
+			func(pod *corev1.Pod) bool { return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != "" })
 		wantNeverStarted(t, pod)
 		if message := lastMessage(pod); !strings.Contains(message, "net.ipv4.ping_group_range: ") {
 			t.Errorf("the termination message is %q, want the name in it", message)

@@ -69,7 +69,8 @@ func TestEveryAlertIsTestedBothWays(t *testing.T) {
 	}
 	for _, alert := range readAlerts(t) {
 		if !fires[alert.Alert] || !silent[alert.Alert] {
-			t.Errorf("%s: a test in which it fires: %t, and one in which it does not: %t", alert.Alert, fires[alert.Alert], silent[alert.Alert])
+			t.Errorf("%s: a test in which it fires: %t, and one in which it does not: %t", alert.Alert,
+				fires[alert.Alert], silent[alert.Alert])
 		}
 	}
 }
@@ -79,11 +80,14 @@ func TestEveryAlertIsExplained(t *testing.T) {
 	const docs = "https://github.com/sysctl-injector/sysctl-injector/blob/main/docs/observability.md#"
 	found := anchors(t, docsFile)
 	for _, alert := range readAlerts(t) {
-		if !slices.Contains([]string{"warning", "critical"}, alert.Labels["severity"]) || alert.Annotations["summary"] == "" || alert.Annotations["description"] == "" {
+		if !slices.Contains([]string{"warning", "critical"}, alert.Labels["severity"]) ||
+			alert.Annotations["summary"] == "" || alert.Annotations["description"] == "" {
 			t.Errorf("%s has the labels %v and the annotations %v", alert.Alert, alert.Labels, alert.Annotations)
 		}
-		if anchor := strings.ToLower(alert.Alert); alert.Annotations["runbook_url"] != docs+anchor || !slices.Contains(found, anchor) {
-			t.Errorf("%s has the runbook %q, want %s%s, and a heading there", alert.Alert, alert.Annotations["runbook_url"], docs, anchor)
+		if anchor := strings.ToLower(alert.Alert); alert.Annotations["runbook_url"] != docs+anchor ||
+			!slices.Contains(found, anchor) {
+			t.Errorf("%s has the runbook %q, want %s%s, and a heading there", alert.Alert,
+				alert.Annotations["runbook_url"], docs, anchor)
 		}
 	}
 }

@@ -44,7 +44,8 @@ func readDashboard(t *testing.T) []panel {
 		Panels []panel
 	}
 	decodeFile(t, dashboardFile, &dashboard)
-	if len(dashboard.Panels) == 0 || len(dashboard.Templating.List) == 0 || dashboard.Templating.List[0].Name != "datasource" {
+	if len(dashboard.Panels) == 0 || len(dashboard.Templating.List) == 0 ||
+		dashboard.Templating.List[0].Name != "datasource" {
 		t.Fatalf("%s has %d panels and the variables %v", dashboardFile, len(dashboard.Panels), dashboard.Templating.List)
 	}
 	return dashboard.Panels
@@ -58,7 +59,8 @@ func TestDashboardExpressions(t *testing.T) {
 	var rules []map[string]string
 	for _, p := range readDashboard(t) {
 		for _, target := range p.Targets {
-			rules = append(rules, map[string]string{"record": fmt.Sprintf("panel:%d:%s", p.ID, target.RefID), "expr": variables.Replace(target.Expr)})
+			rules = append(rules, map[string]string{"record": fmt.Sprintf("panel:%d:%s", p.ID, target.RefID),
+				"expr": variables.Replace(target.Expr)})
 		}
 	}
 	content, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": rules}}})
@@ -84,7 +86,8 @@ func TestDashboardPanels(t *testing.T) {
 	ids := map[int]bool{}
 	for _, p := range readDashboard(t) {
 		if ids[p.ID] || p.Title == "" || len(p.Targets) == 0 || p.Datasource != asked || p.GridPos.X+p.GridPos.W > columns {
-			t.Errorf("panel %d, %q, is there twice, or has no title, no query, the data source %v or the place %v", p.ID, p.Title, p.Datasource, p.GridPos)
+			t.Errorf("panel %d, %q, is there twice, or has no title, no query, the data source %v or the place %v",
+				p.ID, p.Title, p.Datasource, p.GridPos)
 		}
 		ids[p.ID] = true
 		for x := range p.GridPos.W {
@@ -163,7 +166,8 @@ func labelsIn(expression string) (labels []string) {
 // Every query distinguishes the same reasons: those of admissions, and those of rejections that are not the pod's
 // fault.
 func TestExpressionsKnowTheReasons(t *testing.T) {
-	admitted := strings.Join([]string{injection.ReasonInjected, injection.ReasonAlreadyInjected, injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|")
+	admitted := strings.Join([]string{injection.ReasonInjected, injection.ReasonAlreadyInjected,
+		injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|")
 	known := []string{
 		admitted, strings.Join([]string{injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|"),
 		admission.ReasonPanic, admission.ReasonClusterUnavailable + "|" + admission.ReasonGrantFailed,

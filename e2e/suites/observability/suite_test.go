@@ -32,7 +32,8 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 // prepare starts a server that has every metric there is: with a cert-manager Certificate, a policy on trial, and a
 // pod rejected.
 func prepare(ctx context.Context, c *cluster.Cluster) error {
-	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}",
+		"github.com/cert-manager/cert-manager").Output()
 	if err != nil {
 		return fmt.Errorf("find the module github.com/cert-manager/cert-manager: %w", err)
 	}
@@ -47,19 +48,21 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 			return fmt.Errorf("kubectl %s: %w\n%s", args, err, output)
 		}
 	}
-	if installed, err = installation.Install(ctx, c, installation.Config{Args: []string{"--certificate=sysctl-injector"}}); err != nil {
+	if installed, err = installation.Install(ctx, c,
+		installation.Config{Args: []string{"--certificate=sysctl-injector"}}); err != nil {
 		return err
 	}
 	if output, err := kubectl(ctx, c, "apply -f testdata/trial.yaml"); err != nil {
 		return fmt.Errorf("kubectl apply: %w\n%s", err, output)
 	}
 	tried := 0
-	err = await.Answer(ctx, "the policy on trial", 100*time.Millisecond, 30*time.Second, func(ctx context.Context) (string, bool) {
-		tried++
-		output, _ := kubectl(ctx, c, fmt.Sprintf("run tried-%d -n shop --image=busybox "+
-			"--annotations=sysctl-injector.dev/sysctls=net.core.somaxconn=4096", tried))
-		return output, strings.Contains(output, "SysctlPolicy on-trial")
-	})
+	err = await.Answer(ctx, "the policy on trial", 100*time.Millisecond, 30*time.Second,
+		func(ctx context.Context) (string, bool) {
+			tried++
+			output, _ := kubectl(ctx, c, fmt.Sprintf("run tried-%d -n shop --image=busybox "+
+				"--annotations=sysctl-injector.dev/sysctls=net.core.somaxconn=4096", tried))
+			return output, strings.Contains(output, "SysctlPolicy on-trial")
+		})
 	if err != nil {
 		return err
 	}

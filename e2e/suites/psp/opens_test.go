@@ -26,7 +26,8 @@ var asks = []struct {
 	{"the node's processes", true, false, false, func(spec *corev1.PodSpec) { spec.HostPID = true }},
 	{"the node's IPC namespace", true, false, false, func(spec *corev1.PodSpec) { spec.HostIPC = true }},
 	{"the node's files", true, false, false, func(spec *corev1.PodSpec) {
-		spec.Volumes = []corev1.Volume{{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
+		spec.Volumes = []corev1.Volume{{Name: "root",
+			VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
 	}},
 	{"a port of the node", true, false, false, func(spec *corev1.PodSpec) {
 		spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}}
@@ -80,14 +81,17 @@ func TestWhatEachOpens(t *testing.T) {
 
 	_, dev := clients(t)
 	for _, ask := range asks {
-		for account, admitted := range map[string]bool{"article": ask.article, "annotation": ask.annotation, "native": ask.native} {
+		for account, admitted := range map[string]bool{"article": ask.article, "annotation": ask.annotation,
+			"native": ask.native} {
 			t.Run(ask.name+": "+account, func(t *testing.T) {
 				pod := &corev1.Pod{
 					ObjectMeta: metav1.ObjectMeta{Name: "asks", Namespace: namespace},
-					Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+					Spec: corev1.PodSpec{ServiceAccountName: account,
+						Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 				}
 				ask.tweak(&pod.Spec)
-				_, err := dev.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+				_, err := dev.CoreV1().Pods(namespace).Create(t.Context(), pod,
+					metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 				if (err == nil) != admitted {
 					t.Errorf("admitted: %t, want %t: %v", err == nil, admitted, err)
 				}

@@ -35,7 +35,8 @@ func TestStory(t *testing.T) {
 	if pod.Annotations[usedPolicy] != name {
 		t.Errorf("pod %s was admitted by policy %q, want %q", pod.Name, pod.Annotations[usedPolicy], name)
 	}
-	if first := pod.Spec.InitContainers[0]; first.Name != v1alpha1.ContainerName || cmp.Diff([]string{"net.core.somaxconn=512"}, first.Args) != "" {
+	if first := pod.Spec.InitContainers[0]; first.Name != v1alpha1.ContainerName ||
+		cmp.Diff([]string{"net.core.somaxconn=512"}, first.Args) != "" {
 		t.Errorf("the first init container is %s with %v", first.Name, first.Args)
 	}
 	applied(t, companion(t, d, "-f", "-"))
@@ -43,14 +44,17 @@ func TestStory(t *testing.T) {
 	t.Run("another service account gains nothing", func(t *testing.T) {
 		admin, dev := clients(t)
 		stranger := copyOf(pod)
-		stranger.ObjectMeta = metav1.ObjectMeta{Name: "stranger", Namespace: sugi, Annotations: map[string]string{v1alpha1.InjectAnnotation: "false"}}
+		stranger.ObjectMeta = metav1.ObjectMeta{Name: "stranger", Namespace: sugi,
+			Annotations: map[string]string{v1alpha1.InjectAnnotation: "false"}}
 		stranger.Spec.ServiceAccountName, stranger.Spec.NodeName = "other", ""
 		stranger.Spec.InitContainers[0].Name = "sysctl"
 		_, err := dev.CoreV1().Pods(sugi).Create(t.Context(), stranger, metav1.CreateOptions{})
-		if err == nil || !strings.Contains(err.Error(), rejected) || !strings.Contains(err.Error(), "Privileged containers are not allowed") {
+		if err == nil || !strings.Contains(err.Error(), rejected) || !strings.Contains(err.Error(),
+			"Privileged containers are not allowed") {
 			t.Errorf("a copy of the pod under another service account: %v", err)
 		}
-		bindings, err := admin.RbacV1().RoleBindings(sugi).List(t.Context(), metav1.ListOptions{LabelSelector: v1alpha1.ManagedByLabel + "=" + v1alpha1.ManagedBy})
+		bindings, err := admin.RbacV1().RoleBindings(sugi).List(t.Context(),
+			metav1.ListOptions{LabelSelector: v1alpha1.ManagedByLabel + "=" + v1alpha1.ManagedBy})
 		must(t, err)
 		for i := range bindings.Items {
 			if subjects := bindings.Items[i].Subjects; len(subjects) != 1 || subjects[0].Name != "psp-user" {
@@ -65,7 +69,8 @@ func TestStory(t *testing.T) {
 		second := liberty(sugi, "second", "psp-user", annotated("net.core.somaxconn = 512"))
 		deploy(t, second)
 		admittedPod(t, second)
-		must(t, admin.RbacV1().RoleBindings(sugi).Delete(t.Context(), "sysctl-injector:psp:"+name+":psp-user", metav1.DeleteOptions{}))
+		must(t, admin.RbacV1().RoleBindings(sugi).Delete(t.Context(), "sysctl-injector:psp:"+name+":psp-user",
+			metav1.DeleteOptions{}))
 		waitUntilRevoked(t, sugi, "psp-user", name)
 		third := liberty(sugi, "third", "psp-user", annotated("net.core.somaxconn = 512"))
 		deploy(t, third)
@@ -84,11 +89,13 @@ func TestStoryNativelyByAnnotation(t *testing.T) {
 	const namespace = "sugi-strategy"
 	newNamespace(t, namespace, "psp-user", "other")
 	d := liberty(namespace, "liberty", "psp-user", func(template *corev1.PodTemplateSpec) {
-		template.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: laterSafe + " = 600", v1alpha1.StrategyAnnotation: "native-first"}
+		template.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: laterSafe + " = 600",
+			v1alpha1.StrategyAnnotation: "native-first"}
 	})
 	deploy(t, d)
 	pod := admittedPod(t, d)
-	if diff := cmp.Diff([]corev1.Sysctl{{Name: laterSafe, Value: "600"}}, pod.Spec.SecurityContext.Sysctls); diff != "" || len(pod.Spec.InitContainers) > 0 {
+	if diff := cmp.Diff([]corev1.Sysctl{{Name: laterSafe, Value: "600"}},
+		pod.Spec.SecurityContext.Sysctls); diff != "" || len(pod.Spec.InitContainers) > 0 {
 		t.Errorf("the pod has %d init containers, and sysctls (-want +got):\n%s", len(pod.Spec.InitContainers), diff)
 	}
 	name := pod.Annotations[usedPolicy]

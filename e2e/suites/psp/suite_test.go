@@ -66,9 +66,11 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	values := "grants: {backend: psp}\nkubeletSysctls: [" + laterSafe + "]\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
+	values := "grants: {backend: psp}\nkubeletSysctls: [" + laterSafe +
+		"]\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
 		base64.StdEncoding.EncodeToString(certificate.CA) + "}\n"
-	install := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace", installation.Namespace, "--create-namespace", "-f", "-")
+	install := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace",
+		installation.Namespace, "--create-namespace", "-f", "-")
 	install.Stdin = strings.NewReader(values)
 	if output, err := install.CombinedOutput(); err != nil {
 		return fmt.Errorf("helm install: %w\n%s", err, output)
@@ -101,12 +103,14 @@ func newNamespace(t *testing.T, name string, serviceAccounts ...string) {
 	_, err := clustertest.MakeNamespace(t.Context(), admin, metav1.ObjectMeta{Name: name, Labels: labels}, patience)
 	must(t, err)
 	for _, account := range serviceAccounts {
-		_, err := admin.CoreV1().ServiceAccounts(name).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
+		_, err := admin.CoreV1().ServiceAccounts(name).Create(t.Context(),
+			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
 		must(t, err)
 	}
 	bind(t, name, "edit", rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: developer})
 	eventually(t, "the developer may create pods", func(ctx context.Context) (string, bool) {
-		_, err := suite.Cluster(t).Kubectl(ctx, "", "auth", "can-i", "create", "pods", "--namespace", name, "--as", developer)
+		_, err := suite.Cluster(t).Kubectl(ctx, "", "auth", "can-i", "create", "pods", "--namespace", name, "--as",
+			developer)
 		return fmt.Sprint(err), err == nil
 	})
 }

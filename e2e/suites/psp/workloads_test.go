@@ -136,7 +136,8 @@ func applied(t *testing.T, manifest []byte) {
 			"ClusterRole":       rbacv1.SchemeGroupVersion.WithResource("clusterroles"),
 			"RoleBinding":       rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
 		}[want.GetKind()]
-		got, err := client.Resource(resource).Namespace(want.GetNamespace()).Get(t.Context(), want.GetName(), metav1.GetOptions{})
+		got, err := client.Resource(resource).Namespace(want.GetNamespace()).Get(t.Context(), want.GetName(),
+			metav1.GetOptions{})
 		must(t, err)
 		for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"} {
 			unstructured.RemoveNestedField(got.Object, "metadata", field)
@@ -154,7 +155,8 @@ func allowedUnsafe(t *testing.T, name string) []string {
 	t.Helper()
 	client, err := dynamic.NewForConfig(suite.Cluster(t).RESTConfig())
 	must(t, err)
-	policy, err := client.Resource(schema.GroupVersionResource{Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"}).
+	policy, err := client.Resource(schema.GroupVersionResource{Group: "policy", Version: "v1beta1",
+		Resource: "podsecuritypolicies"}).
 		Get(t.Context(), name, metav1.GetOptions{})
 	must(t, err)
 	list, _, err := unstructured.NestedStringSlice(policy.Object, "spec", "allowedUnsafeSysctls")

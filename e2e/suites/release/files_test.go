@@ -39,7 +39,8 @@ func write(t *testing.T, command, from, checkout, output string) {
 
 // release prepares the command as the Makefile calls it, for this machine's platform alone: compiling takes minutes.
 func release(command, checkout, output string, more ...string) *exec.Cmd {
-	return exec.Command(command, append([]string{"--source=" + checkout, "--output=" + output, "--platforms=linux/" + runtime.GOARCH,
+	return exec.Command(command, append([]string{"--source=" + checkout, "--output=" + output,
+		"--platforms=linux/" + runtime.GOARCH,
 		"--version=" + version, "--revision=0123abc", "--source-date-epoch=1700000000"}, more...)...)
 }
 

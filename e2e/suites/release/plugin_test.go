@@ -17,16 +17,19 @@ func installPlugin(t *testing.T, dist string) {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	cmd := exec.Command(krew.Path("krew"), "install", "--manifest="+filepath.Join(dist, "sysctl-injector.yaml"), "--archive="+filepath.Join(dist, plugin))
+	cmd := exec.Command(krew.Path("krew"), "install", "--manifest="+filepath.Join(dist, "sysctl-injector.yaml"),
+		"--archive="+filepath.Join(dist, plugin))
 	cmd.Env = append(os.Environ(), "KREW_ROOT="+folder, "KREW_NO_UPGRADE_CHECK=1")
-	if output, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(output), "Installed plugin: sysctl-injector\n") {
+	if output, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(output),
+		"Installed plugin: sysctl-injector\n") {
 		t.Fatalf("%v: %s", err, output)
 	}
 	installed := filepath.Join(folder, "bin", "kubectl-sysctl_injector")
 	if output := run(t, installed, "version", "--client"); !strings.HasPrefix(output, "sysctl-injector "+version+" (") {
 		t.Errorf("it says %q", output)
 	}
-	if output := run(t, installed, "status", "--help"); !strings.Contains(output, "  kubectl sysctl-injector status -n shop\n") {
+	if output := run(t, installed, "status", "--help"); !strings.Contains(output,
+		"  kubectl sysctl-injector status -n shop\n") {
 		t.Errorf("its help is\n%s", output)
 	}
 }

@@ -32,7 +32,8 @@ var (
 	program = "sysctl-injector-linux-" + runtime.GOARCH
 	plugin  = "kubectl-sysctl_injector-linux-" + runtime.GOARCH + ".tar.gz"
 	files   = []string{
-		"SHA256SUMS", "install.yaml", plugin, "sysctl-injector-1.2.3.tgz", "sysctl-injector-image.tar", program, program + ".cdx.json", "sysctl-injector.yaml",
+		"SHA256SUMS", "install.yaml", plugin, "sysctl-injector-1.2.3.tgz", "sysctl-injector-image.tar", program,
+		program + ".cdx.json", "sysctl-injector.yaml",
 	}
 )
 
@@ -96,7 +97,8 @@ func TestRelease(t *testing.T) {
 		if err := image.CheckStatic(file); err != nil {
 			t.Error(err)
 		}
-		for _, place := range append(strings.Fields(run(t, "go", "env", "GOROOT", "GOMODCACHE", "GOCACHE")), checkout, first) {
+		for _, place := range append(strings.Fields(run(t, "go", "env", "GOROOT", "GOMODCACHE", "GOCACHE")),
+			checkout, first) {
 			if bytes.Contains(content, []byte(place)) {
 				t.Errorf("%s is in the binary", place)
 			}
@@ -106,7 +108,8 @@ func TestRelease(t *testing.T) {
 		checkSBOM(t, checkout, read(t, first, program+".cdx.json"))
 	})
 	t.Run("has an image, and manifests that ask for it by its name", func(t *testing.T) {
-		if index := entry(t, bytes.NewReader(read(t, first, "sysctl-injector-image.tar")), "index.json"); !bytes.Contains(index, []byte(`"`+taken+`"`)) {
+		if index := entry(t, bytes.NewReader(read(t, first, "sysctl-injector-image.tar")),
+			"index.json"); !bytes.Contains(index, []byte(`"`+taken+`"`)) {
 			t.Errorf("the image is not called %s: %s", taken, index)
 		}
 		manifest := string(read(t, first, "install.yaml"))
@@ -125,7 +128,8 @@ func TestRelease(t *testing.T) {
 	t.Run("has a kubectl plugin that krew installs", func(t *testing.T) { installPlugin(t, first) })
 	t.Run("has the image that is written alone, for Linux only", func(t *testing.T) {
 		alone := t.TempDir()
-		if output, err := release(command, checkout, alone, "--image-only", "--platforms=darwin/arm64").CombinedOutput(); err != nil {
+		if output, err := release(command, checkout, alone, "--image-only",
+			"--platforms=darwin/arm64").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, output)
 		}
 		if !bytes.Equal(read(t, alone, "sysctl-injector-image.tar"), read(t, first, "sysctl-injector-image.tar")) {
@@ -146,7 +150,8 @@ func TestRelease(t *testing.T) {
 		}
 	})
 	t.Run("is not written over another", func(t *testing.T) {
-		if output, err := release(command, checkout, first).CombinedOutput(); err == nil || !strings.Contains(string(output), "is not empty") {
+		if output, err := release(command, checkout, first).CombinedOutput(); err == nil ||
+			!strings.Contains(string(output), "is not empty") {
 			t.Errorf("error %v: %s", err, output)
 		}
 	})

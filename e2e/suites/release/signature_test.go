@@ -90,7 +90,8 @@ func TestSignatures(t *testing.T) {
 		s.must(append([]string{"verify", insecure, image}, verify...)...)
 		s.wantRejected("no signatures found", append([]string{"verify", insecure, other}, verify...)...)
 		s.must("generate-key-pair", "--output-key-prefix=other")
-		s.wantRejected("accepted signatures do not match threshold", "verify", insecure, image, "--key=other.pub", "--insecure-ignore-tlog=true")
+		s.wantRejected("accepted signatures do not match threshold", "verify", insecure, image, "--key=other.pub",
+			"--insecure-ignore-tlog=true")
 	})
 }
 
@@ -104,7 +105,8 @@ func (s signer) push(dist string) (signed, other string) {
 	repository := s.serve() + "/sysctl-injector"
 	run(t, s.crane, "push", "--insecure", "--index", unpacked, repository+":"+version)
 	digest := func(flags ...string) string {
-		return strings.TrimSpace(run(t, s.crane, append([]string{"digest", "--insecure", repository + ":" + version}, flags...)...))
+		return strings.TrimSpace(run(t, s.crane, append([]string{"digest", "--insecure", repository + ":" + version},
+			flags...)...))
 	}
 	return repository + "@" + digest(), repository + "@" + digest("--platform=linux/"+runtime.GOARCH)
 }

@@ -27,7 +27,8 @@ type decided struct {
 
 // as returns what restricted-v2 makes of a pod that states nothing, with other constraints.
 func as(constraints string, tweaks ...func(*decided)) decided {
-	d := decided{Constraints: constraints, UID: firstUID, FSGroup: firstUID, Level: level, NoEscalation: true, RuntimeDefault: true}
+	d := decided{Constraints: constraints, UID: firstUID, FSGroup: firstUID, Level: level, NoEscalation: true,
+		RuntimeDefault: true}
 	for _, tweak := range tweaks {
 		tweak(&d)
 	}
@@ -61,7 +62,8 @@ var pods = []struct {
 	},
 	{
 		"states a user outside the range", "", "net.core.somaxconn = 1024", func(p *corev1.Pod) { runAsUser(p, 1001) },
-		rejected("must be in the ranges: [1000680000, 1000689999]"), rejected("must be in the ranges: [1000680000, 1000689999]"),
+		rejected("must be in the ranges: [1000680000, 1000689999]"),
+		rejected("must be in the ranges: [1000680000, 1000689999]"),
 		"user/mustrunasrange.go: the pod is rejected before a webhook is called",
 	},
 	{
@@ -79,28 +81,34 @@ var pods = []struct {
 	},
 	{
 		"sets an unsafe sysctl natively", "", "kernel.sem = 10000 1024000000 500 32000", func(p *corev1.Pod) {
-			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "1024"}}}
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn",
+				Value: "1024"}}}
 		},
-		rejected(`unsafe sysctl "net.core.somaxconn" is not allowed`), rejected(`unsafe sysctl "net.core.somaxconn" is not allowed`),
+		rejected(`unsafe sysctl "net.core.somaxconn" is not allowed`),
+		rejected(`unsafe sysctl "net.core.somaxconn" is not allowed`),
 		"sysctl/mustmatchpatterns.go",
 	},
 	{
-		"in a user namespace, with a user that it has", "", "net.core.somaxconn = 1024", func(p *corev1.Pod) { inUserNamespace(p, 1001) },
+		"in a user namespace, with a user that it has", "", "net.core.somaxconn = 1024",
+		func(p *corev1.Pod) { inUserNamespace(p, 1001) },
 		as("restricted-v3", uid(1001), fsGroup(1000)), as("sysctl-injector-user-namespace", uid(1001), fsGroup(1000)),
 		"sccmatching/provider.go, UserNamespaceLevel; user/mustrunasrange.go: restricted-v3 has 1000 to 65534, and the injected container 0",
 	},
 	{
-		"in a user namespace, IPC names only", "", "kernel.sem = 10000 1024000000 500 32000", func(p *corev1.Pod) { inUserNamespace(p, 1001) },
+		"in a user namespace, IPC names only", "", "kernel.sem = 10000 1024000000 500 32000",
+		func(p *corev1.Pod) { inUserNamespace(p, 1001) },
 		as("restricted-v3", uid(1001), fsGroup(1000)), as("sysctl-injector-user-namespace", uid(1001), fsGroup(1000)),
 		"the same",
 	},
 	{
-		"in a user namespace, with no user stated", "", "net.core.somaxconn = 1024", func(p *corev1.Pod) { p.Spec.HostUsers = new(false) },
+		"in a user namespace, with no user stated", "", "net.core.somaxconn = 1024",
+		func(p *corev1.Pod) { p.Spec.HostUsers = new(false) },
 		as("restricted-v2"), rejected("provider sysctl-injector-user-namespace: .spec.securityContext.fsGroup: Invalid value: [1000680000]: 1000680000 is not an allowed group"),
 		"util/sort/byrestrictions.go: restricted-v2 and restricted-v3 have as many points; bypriority.go: then the name decides",
 	},
 	{
-		"in a user namespace, by nested-container", "nested-container", "kernel.sem = 10000 1024000000 500 32000", func(p *corev1.Pod) {
+		"in a user namespace, by nested-container", "nested-container", "kernel.sem = 10000 1024000000 500 32000",
+		func(p *corev1.Pod) {
 			inUserNamespace(p, 1001)
 			p.Annotations["openshift.io/required-scc"] = "nested-container"
 		},
@@ -118,7 +126,8 @@ var pods = []struct {
 		"user/nonroot.go",
 	},
 	{
-		"only reads, in a user namespace", "", "net.core.somaxconn >= 128", func(p *corev1.Pod) { verifies(p); inUserNamespace(p, 1001) },
+		"only reads, in a user namespace", "", "net.core.somaxconn >= 128",
+		func(p *corev1.Pod) { verifies(p); inUserNamespace(p, 1001) },
 		as("restricted-v3", uid(1001), fsGroup(1000)), as("restricted-v3", uid(1001), fsGroup(1000)),
 		"user/mustrunasrange.go: 65534 is within restricted-v3's range",
 	},
@@ -175,7 +184,8 @@ func compare(t *testing.T, want, got decided) {
 // allow lets a service account use constraints of OpenShift's own.
 func allow(t *testing.T, namespace, account, constraints string) {
 	t.Helper()
-	bind(t, namespace, "system:openshift:scc:"+constraints, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: account})
+	bind(t, namespace, "system:openshift:scc:"+constraints, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind,
+		Namespace: namespace, Name: account})
 	mayUse(t, namespace, account, constraints)
 }
 

@@ -35,7 +35,8 @@ func TestCompanionIsWhatTheServerApplies(t *testing.T) {
 	}{
 		{"privileged", "net.core.somaxconn = 1024", func(*corev1.Pod) {}},
 		{"user namespace", "net.core.somaxconn = 1024", func(p *corev1.Pod) { inUserNamespace(p, 1001) }},
-		{"user namespace, IPC names only", "kernel.sem = 10000 1024000000 500 32000", func(p *corev1.Pod) { inUserNamespace(p, 1001) }},
+		{"user namespace, IPC names only", "kernel.sem = 10000 1024000000 500 32000",
+			func(p *corev1.Pod) { inUserNamespace(p, 1001) }},
 	} {
 		t.Run(form.name, func(t *testing.T) {
 			pod := newPod(namespace, "web", form.sysctls)
@@ -46,9 +47,11 @@ func TestCompanionIsWhatTheServerApplies(t *testing.T) {
 			for document := range strings.SplitSeq(program(t, pod, "companion", "--backend=scc", "-f", "-"), "---\n") {
 				var want unstructured.Unstructured
 				must(t, yaml.Unmarshal([]byte(document), &want.Object))
-				got, err := client.Resource(resources[want.GetKind()]).Namespace(want.GetNamespace()).Get(t.Context(), want.GetName(), metav1.GetOptions{})
+				got, err := client.Resource(resources[want.GetKind()]).Namespace(want.GetNamespace()).Get(t.Context(),
+					want.GetName(), metav1.GetOptions{})
 				must(t, err)
-				for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "annotations"} {
+				for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields",
+					"generation", "annotations"} {
 					unstructured.RemoveNestedField(got.Object, "metadata", field)
 				}
 				if want.GetKind() == "SecurityContextConstraints" && want.Object["userNamespaceLevel"] == nil {
@@ -81,7 +84,8 @@ func TestUseHoldsForTheServiceAccountAlone(t *testing.T) {
 		{namespace, "system:serviceaccount:" + namespace + ":ledger", "sysctl-injector-user-namespace"},
 		{namespace, "system:serviceaccount:" + namespace + ":ledger", "privileged"},
 	} {
-		if _, yes := canI(t.Context(), t, other.namespace, other.user, "use", "securitycontextconstraints.security.openshift.io/"+other.constraints); yes {
+		if _, yes := canI(t.Context(), t, other.namespace, other.user, "use",
+			"securitycontextconstraints.security.openshift.io/"+other.constraints); yes {
 			t.Errorf("%s may use %s in namespace %s", other.user, other.constraints, other.namespace)
 		}
 	}
@@ -122,7 +126,8 @@ func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 func TestServersPods(t *testing.T) {
 	newNamespace(t, "servers", "", installation.Name)
 	admin, _ := clients(t)
-	deployment, err := admin.AppsV1().Deployments(installation.Namespace).Get(t.Context(), installation.Name, metav1.GetOptions{})
+	deployment, err := admin.AppsV1().Deployments(installation.Namespace).Get(t.Context(), installation.Name,
+		metav1.GetOptions{})
 	must(t, err)
 	compare(t, as("restricted-v2"), create(t, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "server-", Namespace: "servers"}, Spec: deployment.Spec.Template.Spec,
@@ -133,6 +138,7 @@ func TestServersPods(t *testing.T) {
 func mayUse(t *testing.T, namespace, account, constraints string) {
 	t.Helper()
 	eventually(t, account+" may use "+constraints, func(ctx context.Context) (string, bool) {
-		return canI(ctx, t, namespace, "system:serviceaccount:"+namespace+":"+account, "use", "securitycontextconstraints.security.openshift.io/"+constraints)
+		return canI(ctx, t, namespace, "system:serviceaccount:"+namespace+":"+account, "use",
+			"securitycontextconstraints.security.openshift.io/"+constraints)
 	})
 }

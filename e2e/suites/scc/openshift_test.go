@@ -70,12 +70,14 @@ func (o *openShift) start(ctx context.Context, c *cluster.Cluster) error {
 }
 
 // run starts the program, and returns its port.
-func (o *openShift) run(ctx context.Context, c *cluster.Cluster, program string, certificate cluster.ServingCertificate) (port int, err error) {
+func (o *openShift) run(ctx context.Context, c *cluster.Cluster, program string,
+	certificate cluster.ServingCertificate) (port int, err error) {
 	if o.dir, err = os.MkdirTemp("", "openshift-*"); err != nil {
 		return 0, err
 	}
 	cert, key := filepath.Join(o.dir, "tls.crt"), filepath.Join(o.dir, "tls.key")
-	if err := errors.Join(os.WriteFile(cert, certificate.Cert, 0o600), os.WriteFile(key, certificate.Key, 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(cert, certificate.Cert, 0o600),
+		os.WriteFile(key, certificate.Key, 0o600)); err != nil {
 		return 0, err
 	}
 	listener, err := c.Listen("tcp", net.JoinHostPort(c.Address().String(), "0"))
@@ -125,26 +127,32 @@ func (o *openShift) configure(ctx context.Context, c *cluster.Cluster, port int,
 	const name = "constraints.openshift.test"
 	rules := []admissionregistrationv1.RuleWithOperations{{
 		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
-		Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+		Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"},
+			Resources: []string{"pods"}},
 	}}
 	selector := &metav1.LabelSelector{MatchLabels: map[string]string{openShiftLabel: "true"}}
-	_, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: openShiftName},
-		Webhooks: []admissionregistrationv1.MutatingWebhook{{
-			Name: name, ClientConfig: target, Rules: rules, NamespaceSelector: selector, AdmissionReviewVersions: []string{"v1"},
-			SideEffects: new(admissionregistrationv1.SideEffectClassNone), ReinvocationPolicy: new(admissionregistrationv1.IfNeededReinvocationPolicy),
-		}},
-	}, metav1.CreateOptions{})
+	_, err = client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx,
+		&admissionregistrationv1.MutatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: openShiftName},
+			Webhooks: []admissionregistrationv1.MutatingWebhook{{
+				Name: name, ClientConfig: target, Rules: rules, NamespaceSelector: selector,
+				AdmissionReviewVersions: []string{"v1"},
+				SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
+				ReinvocationPolicy:      new(admissionregistrationv1.IfNeededReinvocationPolicy),
+			}},
+		}, metav1.CreateOptions{})
 	if err != nil {
 		return err
 	}
-	_, err = client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, &admissionregistrationv1.ValidatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: openShiftName},
-		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
-			Name: name, ClientConfig: validating, Rules: rules, NamespaceSelector: selector, AdmissionReviewVersions: []string{"v1"},
-			SideEffects: new(admissionregistrationv1.SideEffectClassNone),
-		}},
-	}, metav1.CreateOptions{})
+	_, err = client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx,
+		&admissionregistrationv1.ValidatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: openShiftName},
+			Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+				Name: name, ClientConfig: validating, Rules: rules, NamespaceSelector: selector,
+				AdmissionReviewVersions: []string{"v1"},
+				SideEffects:             new(admissionregistrationv1.SideEffectClassNone),
+			}},
+		}, metav1.CreateOptions{})
 	return err
 }
 
@@ -158,9 +166,11 @@ func (o *openShift) untilCalled(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "probe", Image: "probe"}}}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "probe", Image: "probe"}}}}
 	return wait(ctx, "OpenShift's admission to decide on a pod", func(ctx context.Context) (string, bool) {
-		created, err := client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		created, err := client.CoreV1().Pods(namespace).Create(ctx, pod,
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return fmt.Sprint(err), err == nil && created.Annotations[usedConstraints] != ""
 	})
 }

@@ -43,7 +43,8 @@ const (
 )
 
 var (
-	suite     = clustertest.Suite{Prepare: prepare, Finish: func(*cluster.Cluster) error { return errors.Join(installed.Remove(), admission.stop()) }}
+	suite = clustertest.Suite{Prepare: prepare,
+		Finish: func(*cluster.Cluster) error { return errors.Join(installed.Remove(), admission.stop()) }}
 	admission = &openShift{}
 	must      = clustertest.Must
 	installed *installation.Installation // set by prepare
@@ -64,8 +65,10 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	values := "grants: {backend: scc}\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " + base64.StdEncoding.EncodeToString(certificate.CA) + "}\n"
-	install := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace", installation.Namespace, "--create-namespace", "-f", "-")
+	values := "grants: {backend: scc}\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
+		base64.StdEncoding.EncodeToString(certificate.CA) + "}\n"
+	install := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace",
+		installation.Namespace, "--create-namespace", "-f", "-")
 	install.Stdin = strings.NewReader(values)
 	if output, err := install.CombinedOutput(); err != nil {
 		return fmt.Errorf("helm install: %w\n%s", err, output)
@@ -75,7 +78,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	}
 	// The chart's notes tell the administrator to apply these: the server may not create them.
 	for _, further := range []string{"net.core.somaxconn", "--user-namespace"} {
-		output, err := exec.CommandContext(ctx, installed.Program, "companion", "--backend=scc", "--serviceaccount=default", further).Output()
+		output, err := exec.CommandContext(ctx, installed.Program, "companion", "--backend=scc",
+			"--serviceaccount=default", further).Output()
 		if err != nil {
 			return fmt.Errorf("companion %s: %w", further, err)
 		}
@@ -94,7 +98,8 @@ func ofOpenShift(name string) metav1.ObjectMeta {
 		Name:   name,
 		Labels: map[string]string{openShiftLabel: "true"},
 		Annotations: map[string]string{
-			"openshift.io/sa.scc.uid-range": block, "openshift.io/sa.scc.supplemental-groups": block, "openshift.io/sa.scc.mcs": level,
+			"openshift.io/sa.scc.uid-range": block, "openshift.io/sa.scc.supplemental-groups": block,
+			"openshift.io/sa.scc.mcs": level,
 		},
 	}
 }
@@ -111,7 +116,8 @@ func newNamespace(t *testing.T, name, standard string, serviceAccounts ...string
 	_, err := clustertest.MakeNamespace(t.Context(), admin, meta, patience)
 	must(t, err)
 	for _, account := range serviceAccounts {
-		_, err := admin.CoreV1().ServiceAccounts(name).Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
+		_, err := admin.CoreV1().ServiceAccounts(name).Create(t.Context(),
+			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
 		must(t, err)
 	}
 	bind(t, name, "edit", rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: developer})

@@ -41,7 +41,8 @@ func TestOwnConstraints(t *testing.T) {
 		{"restricted-v2", `{"groups":["system:masters"]}`},
 	} {
 		err := try("patch", "securitycontextconstraints", test.constraints, "--type=merge", "--patch", test.patch)
-		if err == nil || !strings.Contains(err.Error(), "sysctl-injector writes only its own SecurityContextConstraints, as rendered") {
+		if err == nil || !strings.Contains(err.Error(),
+			"sysctl-injector writes only its own SecurityContextConstraints, as rendered") {
 			t.Errorf("patch of %s with %s: %v", test.constraints, test.patch, err)
 		}
 	}

@@ -17,7 +17,8 @@ import (
 var slicesSince = version.MajorMinor(1, 33)
 
 // SetEndpoints leaves a service without a selector with these addresses, or with none.
-func SetEndpoints(ctx context.Context, client kubernetes.Interface, namespace, name string, port int32, addresses ...string) error {
+func SetEndpoints(ctx context.Context, client kubernetes.Interface, namespace, name string, port int32,
+	addresses ...string) error {
 	server, err := client.Discovery().ServerVersion()
 	if err != nil {
 		return err
@@ -47,9 +48,11 @@ func SetEndpoints(ctx context.Context, client kubernetes.Interface, namespace, n
 }
 
 //nolint:staticcheck // deprecated since 1.33, and all that an older API server looks at
-func setOldEndpoints(ctx context.Context, client kubernetes.Interface, namespace, name string, port int32, addresses []string) error {
+func setOldEndpoints(ctx context.Context, client kubernetes.Interface, namespace, name string, port int32,
+	addresses []string) error {
 	// The label keeps a controller from making an EndpointSlice of it.
-	endpoints := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"}}}
+	endpoints := &corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Name: name,
+		Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"}}}
 	if len(addresses) > 0 {
 		endpoints.Subsets = []corev1.EndpointSubset{{Ports: []corev1.EndpointPort{{Name: "https", Port: port}}}}
 	}

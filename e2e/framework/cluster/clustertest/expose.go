@@ -18,7 +18,8 @@ import (
 // Expose tells how the API server calls a webhook that listens on the cluster's address at the port given: through a
 // service, which it creates, as in a real installation. On the loopback, which may not be a service's endpoint, by
 // URL.
-func Expose(ctx context.Context, c *cluster.Cluster, namespace, name string, port int32, path string) (admissionregistrationv1.WebhookClientConfig, error) {
+func Expose(ctx context.Context, c *cluster.Cluster, namespace, name string, port int32,
+	path string) (admissionregistrationv1.WebhookClientConfig, error) {
 	if c.Namespace() == "" {
 		webhook := url.URL{Scheme: "https", Host: net.JoinHostPort(c.Address().String(), fmt.Sprint(port)), Path: path}
 		return admissionregistrationv1.WebhookClientConfig{URL: ptr.To(webhook.String())}, nil

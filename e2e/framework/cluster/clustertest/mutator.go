@@ -36,10 +36,11 @@ type Mutator struct {
 func (m Mutator) Install(t testing.TB, c *cluster.Cluster, client kubernetes.Interface, probe *corev1.Pod) {
 	t.Helper()
 	var calls atomic.Int64
-	target, stop, err := Serve(t.Context(), c, m.Namespace, m.Service, "/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		calls.Add(1)
-		m.answer(w, r)
-	}))
+	target, stop, err := Serve(t.Context(), c, m.Namespace, m.Service, "/",
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls.Add(1)
+			m.answer(w, r)
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,8 @@ func (m Mutator) Install(t testing.TB, c *cluster.Cluster, client kubernetes.Int
 			ObjectSelector:          m.Selector,
 			Rules: []admissionregistrationv1.RuleWithOperations{{
 				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
-				Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+				Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"},
+					Resources: []string{"pods"}},
 			}},
 		}},
 	}, metav1.CreateOptions{})
@@ -65,11 +67,12 @@ func (m Mutator) Install(t testing.TB, c *cluster.Cluster, client kubernetes.Int
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = configurations.Delete(context.Background(), m.Name, metav1.DeleteOptions{}) })
-	err = await.Condition(t.Context(), "the API server to call the webhook "+m.Name, 20*time.Millisecond, 30*time.Second, func(ctx context.Context) (bool, error) {
-		// Whether the pod is admitted does not matter here.
-		_, _ = client.CoreV1().Pods(m.Namespace).Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return calls.Load() > 0, nil
-	})
+	err = await.Condition(t.Context(), "the API server to call the webhook "+m.Name, 20*time.Millisecond,
+		30*time.Second, func(ctx context.Context) (bool, error) {
+			// Whether the pod is admitted does not matter here.
+			_, _ = client.CoreV1().Pods(m.Namespace).Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			return calls.Load() > 0, nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,8 +27,10 @@ func GenerateName(t testing.TB) string {
 }
 
 // MakeNamespace makes a namespace in which pods can be made, and returns its name.
-func MakeNamespace(ctx context.Context, clientset kubernetes.Interface, meta metav1.ObjectMeta, patience time.Duration) (string, error) {
-	namespace, err := clientset.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: meta}, metav1.CreateOptions{})
+func MakeNamespace(ctx context.Context, clientset kubernetes.Interface, meta metav1.ObjectMeta,
+	patience time.Duration) (string, error) {
+	namespace, err := clientset.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: meta},
+		metav1.CreateOptions{})
 	if err != nil {
 		return "", err
 	}
@@ -37,9 +39,11 @@ func MakeNamespace(ctx context.Context, clientset kubernetes.Interface, meta met
 
 // AwaitServiceAccount waits for the default service account, without which no pod can be made in a namespace. The
 // controller that makes it is in no hurry.
-func AwaitServiceAccount(ctx context.Context, clientset kubernetes.Interface, namespace string, patience time.Duration) error {
-	return await.Condition(ctx, "the default service account of namespace "+namespace, 20*time.Millisecond, patience, func(ctx context.Context) (bool, error) {
-		_, err := clientset.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
-		return err == nil, client.IgnoreNotFound(err)
-	})
+func AwaitServiceAccount(ctx context.Context, clientset kubernetes.Interface, namespace string,
+	patience time.Duration) error {
+	return await.Condition(ctx, "the default service account of namespace "+namespace, 20*time.Millisecond, patience,
+		func(ctx context.Context) (bool, error) {
+			_, err := clientset.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
+			return err == nil, client.IgnoreNotFound(err)
+		})
 }

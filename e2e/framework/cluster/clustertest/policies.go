@@ -44,18 +44,19 @@ func SettlePolicies(ctx context.Context, client kubernetes.Interface) error {
 		return err
 	}
 	policies := client.AdmissionregistrationV1().ValidatingAdmissionPolicies()
-	err := await.Condition(ctx, "the types of all policies to be checked", 20*time.Millisecond, settledPatience, func(ctx context.Context) (bool, error) {
-		list, err := policies.List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return false, err
-		}
-		for i := range list.Items {
-			if list.Items[i].Status.ObservedGeneration < list.Items[i].Generation {
-				return false, nil
+	err := await.Condition(ctx, "the types of all policies to be checked", 20*time.Millisecond, settledPatience,
+		func(ctx context.Context) (bool, error) {
+			list, err := policies.List(ctx, metav1.ListOptions{})
+			if err != nil {
+				return false, err
 			}
-		}
-		return true, nil
-	})
+			for i := range list.Items {
+				if list.Items[i].Status.ObservedGeneration < list.Items[i].Generation {
+					return false, nil
+				}
+			}
+			return true, nil
+		})
 	if err != nil {
 		return err
 	}
@@ -67,20 +68,23 @@ func SettlePolicies(ctx context.Context, client kubernetes.Interface) error {
 	if _, err := bindings.Create(ctx, binding, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("create binding %s: %w", settledName, err)
 	}
-	err = await.Condition(ctx, "all policies to be compiled", 20*time.Millisecond, settledPatience, func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx, marker, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
-			return true, nil
-		}
-		return false, err
-	})
+	err = await.Condition(ctx, "all policies to be compiled", 20*time.Millisecond, settledPatience,
+		func(ctx context.Context) (bool, error) {
+			_, err := client.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx, marker,
+				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
+				return true, nil
+			}
+			return false, err
+		})
 	return errors.Join(err,
 		bindings.Delete(ctx, settledName, metav1.DeleteOptions{}),
 		policies.Delete(ctx, settledName, metav1.DeleteOptions{}))
 }
 
 // settledPolicy rejects one ConfigMap, which nobody else makes.
-func settledPolicy() (*admissionregistrationv1.ValidatingAdmissionPolicy, *admissionregistrationv1.ValidatingAdmissionPolicyBinding, *corev1.ConfigMap) {
+func settledPolicy() (*admissionregistrationv1.ValidatingAdmissionPolicy,
+	*admissionregistrationv1.ValidatingAdmissionPolicyBinding, *corev1.ConfigMap) {
 	meta := metav1.ObjectMeta{Name: settledName}
 	return &admissionregistrationv1.ValidatingAdmissionPolicy{
 			ObjectMeta: meta,
@@ -96,7 +100,8 @@ func settledPolicy() (*admissionregistrationv1.ValidatingAdmissionPolicy, *admis
 						},
 					}},
 				},
-				Validations: []admissionregistrationv1.Validation{{Expression: "false", Message: "all policies are compiled"}},
+				Validations: []admissionregistrationv1.Validation{{Expression: "false",
+					Message: "all policies are compiled"}},
 			},
 		}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
 			ObjectMeta: meta,

@@ -14,7 +14,8 @@ import (
 
 // Serve serves a webhook in this process until stop is called, exposed as Expose says, and with a certificate for its
 // name.
-func Serve(ctx context.Context, c *cluster.Cluster, namespace, name, path string, handler http.Handler) (target admissionregistrationv1.WebhookClientConfig, stop func(), err error) {
+func Serve(ctx context.Context, c *cluster.Cluster, namespace, name, path string,
+	handler http.Handler) (target admissionregistrationv1.WebhookClientConfig, stop func(), err error) {
 	certificate, err := c.ServingCertificate(name + "." + namespace + ".svc")
 	if err != nil {
 		return target, nil, err
@@ -32,7 +33,8 @@ func Serve(ctx context.Context, c *cluster.Cluster, namespace, name, path string
 		return target, nil, errors.Join(err, listener.Close())
 	}
 	target.CABundle = certificate.CA
-	server := &http.Server{Handler: handler, TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}}
+	server := &http.Server{Handler: handler, TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair},
+		MinVersion: tls.VersionTLS13}}
 	go func() { _ = server.ServeTLS(listener, "", "") }()
 	return target, func() { _ = server.Close() }, nil
 }

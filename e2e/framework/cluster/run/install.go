@@ -35,7 +35,8 @@ func install(ctx context.Context, c *cluster.Cluster, dir string) error {
 	if err != nil {
 		return err
 	}
-	cmd := c.Command(ctx, helm.Path("helm"), "install", images.Program, chart, "--namespace", systemNamespace, "--create-namespace",
+	cmd := c.Command(ctx, helm.Path("helm"), "install", images.Program, chart, "--namespace", systemNamespace,
+		"--create-namespace",
 		"--set", "certificates.source=self-managed", "--set", "image.tag="+checkoutVersion, "--wait")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {

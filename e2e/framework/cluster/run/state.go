@@ -81,6 +81,7 @@ Logs: %s
 		fmt.Fprintf(out, "sysctl-injector is installed, and in the PATH of that shell. What to try: helm -n %s get notes %s\n", systemNamespace, images.Program)
 	}
 	if s.Node {
-		fmt.Fprintf(out, "Pods run on its node; images on it: %s (imagePullPolicy: IfNotPresent)\n", strings.Join([]string{images.Busybox, images.App}, " and "))
+		fmt.Fprintf(out, "Pods run on its node; images on it: %s (imagePullPolicy: IfNotPresent)\n",
+			strings.Join([]string{images.Busybox, images.App}, " and "))
 	}
 }

@@ -69,7 +69,8 @@ func up(cmd *cobra.Command, dir string, o options) error {
 		}
 	}
 	// Here and not in the supervisor: this terminal is where someone waits.
-	if _, err := cluster.EnsureBinaries(cmd.Context(), cluster.Config{Node: o.node, Progress: cmd.ErrOrStderr()}); err != nil {
+	if _, err := cluster.EnsureBinaries(cmd.Context(), cluster.Config{Node: o.node,
+		Progress: cmd.ErrOrStderr()}); err != nil {
 		return err
 	}
 	if o.install {
@@ -108,7 +109,8 @@ func startSupervisor(dir string, o options) error {
 		return err
 	}
 	defer ready.Close()
-	supervisor := exec.Command(self, "supervise", "--dir", dir, fmt.Sprintf("--node=%t", o.node), fmt.Sprintf("--install=%t", o.install))
+	supervisor := exec.Command(self, "supervise", "--dir", dir, fmt.Sprintf("--node=%t", o.node),
+		fmt.Sprintf("--install=%t", o.install))
 	supervisor.Stdout, supervisor.Stderr = log, log
 	supervisor.ExtraFiles = []*os.File{theirs}
 	detach(supervisor)

@@ -11,20 +11,20 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// ReadCluster replaces the policies and profiles by those of a cluster, and adds one of its namespaces.
-func (s *Snapshot) ReadCluster(ctx context.Context, cluster client.Reader, namespace string) error {
+// ReadCluster replaces the policies and profiles by those of a cluster.
+func (s *Snapshot) ReadCluster(ctx context.Context, cluster client.Reader) error {
 	policies, profiles, err := ReadRules(ctx, cluster)
 	if err != nil {
 		return err
 	}
-	var of corev1.Namespace
-	if err := cluster.Get(ctx, client.ObjectKey{Name: namespace}, &of); err != nil {
-		return fmt.Errorf("read namespace %q: %w", namespace, err)
-	}
 	s.policies, s.profiles = policies, profiles
 	s.set = policy.NewSet(s.policies, s.profiles)
-	s.namespaces[namespace] = of.Labels
 	return nil
+}
+
+// AddNamespace adds a namespace, or replaces the one of its name.
+func (s *Snapshot) AddNamespace(namespace *corev1.Namespace) {
+	s.namespaces[namespace.Name] = namespace.Labels
 }
 
 // ReadRules returns the policies and profiles of a cluster.

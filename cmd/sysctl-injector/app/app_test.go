@@ -82,7 +82,7 @@ func TestInjectGolden(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
-	const builtIn = "No cluster was asked: the policies are the built-in ones. To ask a cluster, use -n, --context or --kubeconfig.\n"
+	const builtIn = "No cluster was asked: the policies are the built-in ones. To ask a cluster, use -n, -A, --context or --kubeconfig.\n"
 	const misspelt = "pods may not set it (UnknownSysctl): it is not a sysctl that sysctl-injector knows; did you mean net.core.somaxconn? If the node's kernel has it, " +
 		"an administrator can allow it by its full name in a SysctlPolicy, or with a \"*\" for the interface alone: a pattern such as net.* covers known names only.\n"
 	const rejectedPod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    sysctl-injector.dev/sysctls: vm.swappiness = 1\nspec: {}\n"
@@ -183,6 +183,11 @@ func TestCommandLine(t *testing.T) {
 			"apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n", ""},
 		{"explain asks for a name", "", []string{"explain"}, 2, "",
 			"error: name the sysctls, or use --profile or --all\nSee 'sysctl-injector explain --help'.\n"},
+		{"explain takes either one namespace or several", "", []string{"explain", "kernel.sem", "-n", "shop", "-A"}, 2, "",
+			"error: either name the namespace with -n, or select namespaces with -l or -A\nSee 'sysctl-injector explain --help'.\n"},
+		{"explain takes policies from files or from a cluster", "policies",
+			[]string{"explain", "kernel.sem", "--policy", "-", "-l", "team=web"}, 2, "",
+			"error: --policy names policies in files: leave out --kubeconfig, --context, -A and -l, or --policy\nSee 'sysctl-injector explain --help'.\n"},
 		{"explain has a sentence for all that is known of one name", "", []string{"explain", "kernel/sem"}, 0,
 			"kernel.sem\n  It belongs to the IPC namespace.\n" +
 				"  It is in every supported kernel.\n  It starts with 32000 1024000000 500 32000.\n  It takes -2147483648 to 2147483647.\n\n" +

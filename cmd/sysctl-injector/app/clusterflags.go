@@ -2,8 +2,10 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -27,7 +29,8 @@ import (
 
 // clientOptions name the cluster, and who asks it, by kubectl's own flags.
 type clientOptions struct {
-	config *genericclioptions.ConfigFlags
+	config         *genericclioptions.ConfigFlags
+	requestTimeout string
 }
 
 // addFlags adds the flags that say which cluster is asked.
@@ -35,21 +38,22 @@ func (o *clientOptions) addFlags(cmd *cobra.Command) {
 	all := genericclioptions.NewConfigFlags(false)
 	o.config = &genericclioptions.ConfigFlags{
 		KubeConfig: all.KubeConfig, Context: all.Context, ClusterName: all.ClusterName, AuthInfoName: all.AuthInfoName,
-		Impersonate: all.Impersonate, ImpersonateGroup: all.ImpersonateGroup, Timeout: all.Timeout,
+		Impersonate: all.Impersonate, ImpersonateGroup: all.ImpersonateGroup,
 	}
 	flags := cmd.Flags()
 	o.config.AddFlags(flags)
 	for name, usage := range map[string]string{
-		"kubeconfig":      "kubeconfig `file` (default: as kubectl finds it)",
-		"context":         "`context` of the kubeconfig",
-		"cluster":         "`cluster` of the kubeconfig",
-		"user":            "`user` of the kubeconfig",
-		"as":              "`user` to impersonate, or a service account, system:serviceaccount:NAMESPACE:NAME",
-		"as-group":        "`group` to impersonate (repeatable)",
-		"request-timeout": "how long to wait for an answer of the API server, such as 30s; 0 is without limit",
+		"kubeconfig": "kubeconfig `file` (default: as kubectl finds it)",
+		"context":    "`context` of the kubeconfig",
+		"cluster":    "`cluster` of the kubeconfig",
+		"user":       "`user` of the kubeconfig",
+		"as":         "`user` to impersonate, or a service account, system:serviceaccount:NAMESPACE:NAME",
+		"as-group":   "`group` to impersonate (repeatable)",
 	} {
 		flags.Lookup(name).Usage = usage
 	}
+	flags.StringVar(&o.requestTimeout, "request-timeout", defaultRequestTimeout,
+		"how long the API server may take to begin an answer; 0 is without limit")
 	completeClusterFlags(cmd, o)
 }
 
@@ -105,9 +109,16 @@ func (o *clientOptions) restConfig() (*rest.Config, error) {
 	if !o.findsCluster() {
 		return nil, errors.New("find the cluster: there is no kubeconfig; name one with --kubeconfig, or in the environment variable KUBECONFIG")
 	}
+	timeout, err := clientcmd.ParseTimeout(o.requestTimeout)
+	if err != nil {
+		return nil, usagef("--request-timeout: %w", err)
+	}
 	config, err := o.config.ToRESTConfig()
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	if timeout > 0 {
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &bounded{next, timeout} })
 	}
 	return config, nil
 }
@@ -163,3 +174,34 @@ func (o *scopeOptions) scope() (namespace string, selector labels.Selector, err 
 	}
 	return namespace, selector, err
 }
+
+// namespaceSelection selects namespaces by their labels.
+type namespaceSelection struct {
+	allNamespaces bool
+	selector      string
+}
+
+// addFlags adds -A, with its usage, and -l.
+func (s *namespaceSelection) addFlags(cmd *cobra.Command, all string) {
+	cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, all)
+	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "label `selector` of the namespaces, such as team=web")
+}
+
+func (s *namespaceSelection) isGiven() bool { return s.allNamespaces || s.selector != "" }
+
+// each visits the selected namespaces of a cluster, in the order of their names.
+func (s *namespaceSelection) each(ctx context.Context, cluster client.Client, visit func(*corev1.Namespace)) error {
+	selector, err := labels.Parse(s.selector)
+	if err != nil {
+		return usagef("--selector: %w", err)
+	}
+	return eachItem(ctx, cluster, &corev1.NamespaceList{}, func(item runtime.Object) error {
+		if namespace, ok := item.(*corev1.Namespace); ok {
+			visit(namespace)
+		}
+		return nil
+	}, client.MatchingLabelsSelector{Selector: selector})
+}
+
+// errNoneSelected ends a command that has no namespace to work on.
+var errNoneSelected = errors.New("no namespace is selected")

@@ -2,13 +2,10 @@ package app
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -16,48 +13,40 @@ import (
 // namespaceOptions name the namespaces that a command changes.
 type namespaceOptions struct {
 	clientOptions
-	all      bool
-	selector string
+	namespaceSelection
 }
 
 func (o *namespaceOptions) addFlags(cmd *cobra.Command, all string) {
 	o.addNamespacedFlags(cmd, "`namespace`, besides those that are named as arguments")
-	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, all)
-	cmd.Flags().StringVarP(&o.selector, "selector", "l", "", "label `selector` of the namespaces, such as team=web")
+	o.namespaceSelection.addFlags(cmd, all)
 }
 
 // names returns the namespaces that the arguments and -n name, or those of the cluster that the flags select, each
 // once.
 func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arguments []string,
 	isWanted func(*corev1.Namespace) bool) ([]string, error) {
-	selector, err := labels.Parse(o.selector)
-	if err != nil {
-		return nil, usagef("--selector: %w", err)
-	}
-	named := slices.Clone(arguments)
-	if *o.config.Namespace != "" {
-		named = append(named, *o.config.Namespace)
-	}
-	if !o.all && o.selector == "" {
+	if !o.isGiven() {
+		named := slices.Clone(arguments)
+		if *o.config.Namespace != "" {
+			named = append(named, *o.config.Namespace)
+		}
 		return distinct(named), nil
 	}
 	var selected []string
-	err = eachItem(ctx, cluster, &corev1.NamespaceList{}, func(item runtime.Object) error {
-		if namespace, ok := item.(*corev1.Namespace); ok && !slices.Contains(neverEnrolled, namespace.Name) &&
-			isWanted(namespace) {
+	err := o.namespaceSelection.each(ctx, cluster, func(namespace *corev1.Namespace) {
+		if !slices.Contains(neverEnrolled, namespace.Name) && isWanted(namespace) {
 			selected = append(selected, namespace.Name)
 		}
-		return nil
-	}, client.MatchingLabelsSelector{Selector: selector})
+	})
 	if err == nil && len(selected) == 0 {
-		err = errors.New("no namespace is selected")
+		err = errNoneSelected
 	}
 	return selected, err
 }
 
 // check rejects flags and arguments that contradict each other.
 func (o *namespaceOptions) check(arguments []string) error {
-	named, selects := len(arguments) > 0 || *o.config.Namespace != "", o.all || o.selector != ""
+	named, selects := len(arguments) > 0 || *o.config.Namespace != "", o.isGiven()
 	switch {
 	case !named && !selects:
 		return usagef("name the namespaces, or select them with -l or -A")

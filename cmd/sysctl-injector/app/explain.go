@@ -2,12 +2,17 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/source"
@@ -17,6 +22,7 @@ import (
 type explainOptions struct {
 	objectOptions
 	clientOptions
+	namespaceSelection
 	serviceAccount, profile, output string
 	all                             bool
 }
@@ -33,10 +39,12 @@ func newExplainCommand() *cobra.Command {
 have it, and what the policies say. One name is explained in sentences, several in a table; -o yaml and -o json add the source of each
 statement.
 
-With --kubeconfig, --context or -n, the policies are those of the cluster. Otherwise no cluster is asked, and the policies are the built-in ones,
-or those of --policy. The exit code is 1 if a pod may not set one of the sysctls on a shared kernel.`,
+With --kubeconfig, --context, -n, -A or -l, the policies are those of the cluster. Otherwise no cluster is asked, and the policies are the
+built-in ones, or those of --policy. With -A or -l, a table has a line for each namespace and sysctl. The exit code is 1 if a pod may not set one of
+the sysctls on a shared kernel.`,
 		Example: `  sysctl-injector explain net.core.somaxconn
   sysctl-injector explain net.core.somaxconn vm.max_map_count -n shop
+  sysctl-injector explain net.core.somaxconn -l team=web
   sysctl-injector explain --profile nginx
   sysctl-injector explain --all -o yaml`,
 		Args: cobra.ArbitraryArgs,
@@ -46,6 +54,7 @@ or those of --policy. The exit code is 1 if a pod may not set one of the sysctls
 	}
 	o.addPolicyFlag(cmd)
 	o.addNamespacedFlags(cmd, "`namespace` of the pod; asks the cluster, unless --policy is given")
+	o.namespaceSelection.addFlags(cmd, "explain for pods of each namespace; asks the cluster")
 	flags := cmd.Flags()
 	flags.StringVar(&o.serviceAccount, "serviceaccount", "default", "service account of the pod")
 	flags.StringVar(&o.profile, "profile", "", "explain the sysctls of a SysctlProfile")
@@ -55,78 +64,102 @@ or those of --policy. The exit code is 1 if a pod may not set one of the sysctls
 }
 
 func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
-	asked := o.isNamed(cmd) || cmd.Flags().Changed("namespace") && len(o.policies) == 0
+	asked := o.isNamed(cmd) || o.isGiven() || cmd.Flags().Changed("namespace") && len(o.policies) == 0
 	switch {
 	case asked && len(o.policies) > 0:
-		return usagef("--policy names policies in files: leave out --kubeconfig and --context, or --policy")
+		return usagef("--policy names policies in files: leave out --kubeconfig, --context, -A and -l, or --policy")
+	case o.isGiven() && *o.config.Namespace != "":
+		return usagef("either name the namespace with -n, or select namespaces with -l or -A")
 	case len(args) == 0 && o.profile == "" && !o.all:
 		return usagef("name the sysctls, or use --profile or --all")
 	}
-	namespace := cmp.Or(*o.config.Namespace, metav1.NamespaceDefault)
-	if asked {
-		var err error
-		if namespace, err = o.namespace(); err != nil {
+	loaded, err := o.load(cmd.Context(), cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	namespaces, where, err := o.namespaces(cmd.Context(), loaded, asked)
+	if err != nil {
+		return err
+	}
+	names, err := o.names(loaded.Rules(), args)
+	if err != nil {
+		return err
+	}
+	answers := make([]namespaceAnswer, len(namespaces))
+	for i, namespace := range namespaces {
+		labels, err := loaded.NamespaceLabels(cmd.Context(), namespace)
+		if err != nil {
 			return err
 		}
-	}
-	loaded, where, err := o.rules(cmd, asked, namespace)
-	if err != nil {
-		return err
-	}
-	rules := loaded.Rules()
-	names, err := o.names(rules, args)
-	if err != nil {
-		return err
-	}
-	labels, err := loaded.NamespaceLabels(cmd.Context(), namespace)
-	if err != nil {
-		return err
-	}
-	facts := policy.Facts{Namespace: namespace, NamespaceLabels: labels, ServiceAccount: o.serviceAccount}
-	explanations := make([]Explanation, len(names))
-	for i, name := range names {
-		explanations[i] = explain(rules, facts, name)
+		facts := policy.Facts{Namespace: namespace, NamespaceLabels: labels, ServiceAccount: o.serviceAccount}
+		answers[i] = namespaceAnswer{Namespace: namespace, Enrolled: loaded.IsOptedIn(namespace)}
+		for _, name := range names {
+			answers[i].Sysctls = append(answers[i].Sysctls, explain(loaded.Rules(), facts, name))
+		}
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), where)
-	switch {
-	case o.output != outputTable:
-		err = printAs(cmd.OutOrStdout(), o.output, explanations)
-	case len(explanations) == 1:
-		err = printSentences(cmd.OutOrStdout(), explanations[0])
-	default:
-		err = printExplanations(cmd.OutOrStdout(), explanations)
-	}
-	if err != nil || o.all {
+	if err := o.print(cmd.OutOrStdout(), answers); err != nil || o.all {
 		return err
 	}
-	for _, e := range explanations {
-		if !e.Shared.Allowed {
-			return errNotAllowed
-		}
+	if !slices.ContainsFunc(answers, namespaceAnswer.hasNo) {
+		return nil
 	}
-	return nil
+	return errNotAllowed
 }
 
-// rules returns the policies and profiles, and says where they come from.
-func (o *explainOptions) rules(cmd *cobra.Command, asked bool, namespace string) (loaded *source.Snapshot, where string,
-	err error) {
-	if loaded, err = o.load(cmd.Context(), cmd.InOrStdin()); err != nil {
-		return nil, "", err
+// print prints the answers by namespace where namespaces were selected.
+func (o *explainOptions) print(out io.Writer, answers []namespaceAnswer) error {
+	switch {
+	case o.isGiven() && o.output == outputTable:
+		return printAnswers(out, answers)
+	case o.isGiven():
+		return printAs(out, o.output, answers)
+	case o.output != outputTable:
+		return printAs(out, o.output, answers[0].Sysctls)
+	case len(answers[0].Sysctls) == 1:
+		return printSentences(out, answers[0].Sysctls[0])
 	}
+	return printExplanations(out, answers[0].Sysctls)
+}
+
+// namespaces returns the namespaces to answer for, and says where the policies come from. Those of a cluster replace
+// the ones that are loaded.
+func (o *explainOptions) namespaces(ctx context.Context, loaded *source.Snapshot, asked bool) (names []string,
+	where string, err error) {
 	if !asked {
+		where = "No cluster was asked: the policies are the built-in ones. To ask a cluster, use -n, -A, --context or --kubeconfig."
 		if len(o.policies) > 0 {
-			return loaded, "No cluster was asked: the policies are those of --policy.", nil
+			where = "No cluster was asked: the policies are those of --policy."
 		}
-		return loaded, "No cluster was asked: the policies are the built-in ones. To ask a cluster, use -n, --context or --kubeconfig.", nil
+		return []string{cmp.Or(*o.config.Namespace, metav1.NamespaceDefault)}, where, nil
 	}
 	cluster, _, err := o.client()
 	if err != nil {
 		return nil, "", err
 	}
-	if err := loaded.ReadCluster(cmd.Context(), cluster, namespace); err != nil {
+	if err := loaded.ReadCluster(ctx, cluster); err != nil {
 		return nil, "", err
 	}
-	return loaded, fmt.Sprintf("The policies are those of the cluster, for namespace %q.", namespace), nil
+	if !o.isGiven() {
+		name, err := o.namespace()
+		if err != nil {
+			return nil, "", err
+		}
+		namespace := &corev1.Namespace{}
+		if err := cluster.Get(ctx, client.ObjectKey{Name: name}, namespace); err != nil {
+			return nil, "", fmt.Errorf("read namespace %q: %w", name, err)
+		}
+		loaded.AddNamespace(namespace)
+		return []string{name}, fmt.Sprintf("The policies are those of the cluster, for namespace %q.", name), nil
+	}
+	err = o.namespaceSelection.each(ctx, cluster, func(namespace *corev1.Namespace) {
+		loaded.AddNamespace(namespace)
+		names = append(names, namespace.Name)
+	})
+	if err == nil && len(names) == 0 {
+		err = errNoneSelected
+	}
+	return names, "The policies are those of the cluster.", err
 }
 
 // names returns the names to explain: the arguments, those of a profile, or all.

@@ -144,12 +144,16 @@ func printExplanations(out io.Writer, explanations []Explanation) error {
 		if e.Shared.Message == "" || len(explanations) > maxExplained {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "\nOn a shared kernel, %s %s.\n", e.Name,
-			strings.TrimSuffix(e.Shared.Message, ".")); err != nil {
+		if _, err := fmt.Fprintf(out, "\n%s\n", e.rejection()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rejection says why pods may not set the sysctl on a shared kernel.
+func (e Explanation) rejection() string {
+	return fmt.Sprintf("On a shared kernel, %s %s.", e.Name, strings.TrimSuffix(e.Shared.Message, "."))
 }
 
 // maxExplained is the most sysctls whose reasons are printed below the table.

@@ -66,8 +66,7 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print the version of this program, and that of the server in the cluster",
 		Long: `Print the version of this program, and that of the server in the cluster.
 
-With --client, and where no kubeconfig names a cluster, no cluster is asked. A cluster has 5 seconds for each answer, unless
---request-timeout says otherwise. The server is a Deployment with the label
+With --client, and where no kubeconfig names a cluster, no cluster is asked. The server is a Deployment with the label
 app.kubernetes.io/name=sysctl-injector, in any namespace or in that of -n.`,
 		Example: `  sysctl-injector version
   sysctl-injector version --client -o json`,
@@ -80,18 +79,11 @@ app.kubernetes.io/name=sysctl-injector, in any namespace or in that of -n.`,
 	return cmd
 }
 
-// versionPatience is how long a cluster has for each answer, unless --request-timeout says otherwise.
-const versionPatience = "5s"
-
 func (o *versionOptions) run(cmd *cobra.Command) error {
 	versions := Versions{Client: Build{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}}
 	var err error
 	asks := !o.onlyClient && o.findsCluster()
 	if asks {
-		// A cluster may never answer, as in a pod that may not reach its API server.
-		if !cmd.Flags().Changed("request-timeout") {
-			*o.config.Timeout = versionPatience
-		}
 		err = o.ask(cmd.Context(), &versions)
 	}
 	if printErr := o.print(cmd.OutOrStdout(), versions, asks && err == nil); printErr != nil {

@@ -86,8 +86,8 @@ func TestAnnotatedByAnotherWebhook(t *testing.T) {
 			var created *corev1.Pod
 			eventually(t, "the pod to be created", func(ctx context.Context) (done bool, err error) {
 				created, err = client.CoreV1().Pods(namespace).Create(ctx, newPod("web", ""), metav1.CreateOptions{})
-				if err != nil && strings.Contains(err.Error(), nothingSets) {
-					return false, nil // our webhook did not answer within a second, and the pod was not created without us
+				if err != nil && (strings.Contains(err.Error(), nothingSets) || strings.Contains(err.Error(), "GrantFailed")) {
+					return false, nil // our webhook or its grant was late, and the pod was not created without it
 				}
 				return err == nil, err
 			})

@@ -81,7 +81,7 @@ func TestFirstPod(t *testing.T) {
 
 	after := newAudit(t)
 	create(t, newPod(namespace, "web", "net.core.somaxconn", "kernel.shmmax"))
-	if calls := after.calls(t, installation.Name); len(calls) > 0 {
+	if calls := after.admissions(t, installation.Name); len(calls) > 0 {
 		t.Errorf("the second pod costs calls: %v", calls)
 	}
 
@@ -89,7 +89,7 @@ func TestFirstPod(t *testing.T) {
 	awaitAge(t, role("kernel.shmmax"), binding(namespace, "web", "kernel.shmmax"))
 	restarted := newAudit(t)
 	create(t, newPod(namespace, "web", "net.core.somaxconn", "kernel.shmmax"))
-	if calls := restarted.calls(t, installation.Name); len(calls) > 0 {
+	if calls := restarted.admissions(t, installation.Name); len(calls) > 0 {
 		t.Errorf("the third pod, after a restart, costs calls: %v", calls)
 	}
 	remove(t, pod)
@@ -194,7 +194,7 @@ func TestDryRun(t *testing.T) {
 	if len(pod.Spec.InitContainers) != 1 {
 		t.Errorf("a dry run shows init containers %v", pod.Spec.InitContainers)
 	}
-	if calls := log.calls(t, installation.Name); len(calls) > 0 {
+	if calls := log.admissions(t, installation.Name); len(calls) > 0 {
 		t.Errorf("a dry run costs calls: %v", calls)
 	}
 }

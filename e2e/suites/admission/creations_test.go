@@ -33,9 +33,7 @@ func creations(t *testing.T, namespace, sysctls string) tally {
 	config := suite.Cluster(t).RESTConfig()
 	config.QPS = -1 // the client is not to be what takes time
 	unlimited, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var counted tally
 	var mu sync.Mutex
 	var streams sync.WaitGroup

@@ -112,9 +112,7 @@ func TestDefaultsOfALabelThatAnotherWebhookAdds(t *testing.T) {
 	pod := newPod("late", "")
 	pod.Labels = map[string]string{"app": "unknown"}
 	created, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }
 
@@ -143,14 +141,10 @@ func TestDefaultsInAnOutage(t *testing.T) {
 	if err := create(t.Context(), other, ""); err != nil {
 		t.Errorf("a pod that asks for nothing, elsewhere: %v", err)
 	}
-	if err := installed.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must(t, installed.Restart(t.Context()))
 	awaitInjection(t, other)
 	created, err := client.CoreV1().Pods(namespace).Create(t.Context(), newPod("afterwards", ""), metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }
 
@@ -163,9 +157,7 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 	makeProfile(t, namespace, namespace+".zone", "net.ipv4.tcp_fin_timeout = 30",
 		`{matchExpressions: [{key: zone, operator: Exists}, {key: zone, operator: NotIn, values: [lab]}]}`)
 	register, err := installed.Unregister(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer func() { // not as a cleanup, before which the test's context ends
 		if err := register(context.Background()); err != nil {
 			t.Error(err)

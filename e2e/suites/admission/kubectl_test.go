@@ -98,9 +98,7 @@ func TestServerSideDryRunWritesNothing(t *testing.T) {
 	source := manifest(t, newPod("web", sysctl+" = 30"))
 	printed := k.must(source, "apply", "--dry-run=server", "-o", "yaml", "-f", "-")
 	var pod corev1.Pod
-	if err := yaml.UnmarshalStrict([]byte(printed), &pod); err != nil {
-		t.Fatal(err)
-	}
+	must(t, yaml.UnmarshalStrict([]byte(printed), &pod))
 	wantInjected(t, &pod, sysctl+"=30")
 	if _, err := client.CoreV1().Pods(namespace).Get(t.Context(), "web", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the pod is there: %v", err)

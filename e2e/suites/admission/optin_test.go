@@ -73,9 +73,7 @@ func TestNeverInTheSystemsNamespaces(t *testing.T) {
 	// all.
 	awaitInjection(t, control)
 	for _, namespace := range []string{"kube-system", "sysctl-injector-system"} {
-		if err := clustertest.AwaitServiceAccount(t.Context(), client, namespace, patience); err != nil {
-			t.Fatal(err)
-		}
+		must(t, clustertest.AwaitServiceAccount(t.Context(), client, namespace, patience))
 		newTerminal(t, namespace).must(manifest(t, newPod("web", "net.core.somaxconn = 32768")), "create", "-f", "-")
 		wantUntouched(t, getPod(t, namespace, "web"))
 	}
@@ -95,9 +93,7 @@ func TestWarningsReachTheTerminal(t *testing.T) {
 	t.Parallel()
 	_, stderr, err := newTerminal(t, makeNamespace(t, optedIn)).run(manifest(t,
 		newPod("web", "net.ipv4.tcp_syncookies = 1")), "create", "-f", "-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	const want = "Warning: net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n"
 	if diff := cmp.Diff(want, stderr); diff != "" {
 		t.Errorf("kubectl create (-want +got):\n%s", diff)

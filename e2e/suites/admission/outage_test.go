@@ -55,9 +55,7 @@ func TestOutage(t *testing.T) {
 	wantUntouched(t, getPod(t, outside, "web"))
 
 	// Back again, it is called again, and controllers make up for what they could not make.
-	if err := installed.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must(t, installed.Restart(t.Context()))
 	k.must(manifest(t, newPod("asking", somaxconn)), "create", "-f", "-")
 	wantInjected(t, getPod(t, inside, "asking"), "net.core.somaxconn=32768")
 	pod := awaitPods(t, inside, "app=patient", 1)[0]

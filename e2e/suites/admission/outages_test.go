@@ -37,9 +37,7 @@ var outages = []outage{
 	{"the servers are killed", kill, []string{"connect: connection refused"}, false},
 	{"the servers hang", func(t *testing.T) {
 		resume, err := installed.Server().Pause()
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		t.Cleanup(resume)
 	}, []string{"context deadline exceeded"}, false},
 	{"one of two servers hangs", hangOne, []string{"context deadline exceeded"}, true},
@@ -138,19 +136,13 @@ func kill(t *testing.T) {
 func hangOne(t *testing.T) {
 	t.Helper()
 	// The API server keeps its connections: now it has to choose servers again.
-	if err := installed.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must(t, installed.Restart(t.Context()))
 	server, err := installed.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(server.Kill)
 	endpoints := client.DiscoveryV1().EndpointSlices(installation.Namespace)
 	slice, err := endpoints.Get(t.Context(), installation.Name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	slice.ObjectMeta = metav1.ObjectMeta{Name: installation.Name + "-second", Labels: slice.Labels}
 	slice.Ports[0].Port = new(portOf(t, server))
 	if _, err := endpoints.Create(t.Context(), slice, metav1.CreateOptions{}); err != nil {
@@ -184,13 +176,9 @@ func endpoint(t *testing.T, addresses ...string) {
 func portOf(t *testing.T, server *installation.Server) int32 {
 	t.Helper()
 	_, text, err := net.SplitHostPort(server.Webhook)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	port, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return int32(port)
 }
 
@@ -199,9 +187,7 @@ func trustInstead(t *testing.T, bundle []byte) {
 	t.Helper()
 	configurations := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	former, err := configurations.Get(t.Context(), installation.Name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	write := func(bundle []byte) {
 		var changes []map[string]any
 		for n := range former.Webhooks {
@@ -229,9 +215,7 @@ func expire(t *testing.T) {
 	server, ca := startBriefly(t)
 	<-time.After(time.Until(ca.expires))
 	trustInstead(t, ca.bundle)
-	if err := installed.Route(t.Context(), server); err != nil {
-		t.Fatal(err)
-	}
+	must(t, installed.Route(t.Context(), server))
 	t.Cleanup(func() {
 		if err := installed.Route(context.Background(), former); err != nil {
 			t.Error(err)

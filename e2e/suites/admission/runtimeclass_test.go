@@ -64,9 +64,7 @@ const rounds = 20
 func whilePaused(t *testing.T, makeObject func(), createPod func() (*corev1.Pod, error)) (pod *corev1.Pod, err error) {
 	t.Helper()
 	resume, err := installed.Server().Pause()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer resume()
 	makeObject()
 	created := make(chan struct{})
@@ -149,14 +147,10 @@ func makeNamespaceAndGo(t *testing.T, labels map[string]string) (namespace, acco
 	suite.Cluster(t)
 	made, err := client.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "just-made-", Labels: labels}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	_, err = client.CoreV1().ServiceAccounts(made.Name).Create(t.Context(),
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "early"}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return made.Name, "early"
 }
 

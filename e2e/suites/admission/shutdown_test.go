@@ -25,9 +25,7 @@ func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 	namespace := makeNamespace(t, optedIn)
 	newTerminal(t, namespace)
 	server, err := installed.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	body := review(t, namespace)
 	first, rest := body[:len(body)/2], body[len(body)/2:]
 	reader, writer := io.Pipe()
@@ -44,9 +42,7 @@ func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 	if _, err := writer.Write(first); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Terminate(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, server.Terminate())
 	// From here on nobody new gets in, and the request is still not complete.
 	c := suite.Cluster(t)
 	eventually(t, "the server to take no more connections", func(ctx context.Context) (bool, error) {
@@ -77,9 +73,7 @@ func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 func review(t *testing.T, namespace string) []byte {
 	t.Helper()
 	pod, err := json.Marshal(newPod("web", somaxconn))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	body, err := json.Marshal(admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{
@@ -87,9 +81,7 @@ func review(t *testing.T, namespace string) []byte {
 			Namespace: namespace, Object: runtime.RawExtension{Raw: pod},
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return body
 }
 
@@ -152,15 +144,9 @@ func TestRollout(t *testing.T) {
 	}
 	flows("pods before the rollout")
 	next, err := installed.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := old.Terminate(); err != nil {
-		t.Fatal(err)
-	}
-	if err := installed.Route(t.Context(), next); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, old.Terminate())
+	must(t, installed.Route(t.Context(), next))
 	if err := old.Wait(patience); err != nil {
 		t.Errorf("the old server ends with %v, want exit status 0; its log:\n%s", err, tail(old.Log(), 20))
 	}

@@ -40,7 +40,7 @@ var (
 	client    *kubernetes.Clientset
 	node      *readyNode
 
-	eventually = clustertest.Eventually(patience)
+	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -73,9 +73,7 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 	suite.Cluster(t)
 	namespace, err := clustertest.MakeNamespace(t.Context(), client,
 		metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return namespace
 }
 
@@ -99,9 +97,7 @@ func awaitPods(t *testing.T, namespace, selector string, wanted int) []corev1.Po
 func getPod(t *testing.T, namespace, name string) *corev1.Pod {
 	t.Helper()
 	pod, err := client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return pod
 }
 

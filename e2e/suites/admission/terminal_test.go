@@ -116,9 +116,7 @@ func manifest(t *testing.T, objects ...any) string {
 	var text strings.Builder
 	for _, object := range objects {
 		encoded, err := yaml.Marshal(object)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		text.WriteString("---\n")
 		text.Write(encoded)
 	}

@@ -155,9 +155,7 @@ func TestEvictedPodIsMadeAnewWithItsSysctls(t *testing.T) {
 	newTerminal(t, namespace).must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "web"), "apply", "-f", "-")
 	first := awaitPods(t, namespace, "app=web", 1)[0]
 	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: first.Name, Namespace: namespace}}
-	if err := client.CoreV1().Pods(namespace).EvictV1(t.Context(), eviction); err != nil {
-		t.Fatal(err)
-	}
+	must(t, client.CoreV1().Pods(namespace).EvictV1(t.Context(), eviction))
 	var second corev1.Pod
 	eventually(t, "another pod", func(ctx context.Context) (bool, error) {
 		pods, err := client.CoreV1().Pods(namespace).List(ctx,

@@ -112,9 +112,7 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 		namespace, err := client.CoreV1().Namespaces().Create(b.Context(),
 			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "update-", Labels: kind.labels}},
 			metav1.CreateOptions{})
-		if err != nil {
-			b.Fatal(err)
-		}
+		must(b, err)
 		d := deployment("web", kind.sysctls)
 		d.Spec.Replicas = new(int32)
 		if made[n], err = client.AppsV1().Deployments(namespace.Name).Create(b.Context(), d,

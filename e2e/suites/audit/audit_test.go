@@ -28,6 +28,7 @@ import (
 )
 
 var (
+	must  = clustertest.Must
 	suite = clustertest.Suite{Prepare: prepare,
 		Finish: func(*cluster.Cluster) error { return os.RemoveAll(filepath.Dir(program)) }}
 	program string
@@ -76,9 +77,7 @@ func TestAudit(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, problem)
 	}
 	var report audit.Report
-	if err := json.Unmarshal([]byte(out), &report); err != nil {
-		t.Fatal(err)
-	}
+	must(t, json.Unmarshal([]byte(out), &report))
 	var found []string
 	for _, f := range report.Workloads {
 		line := fmt.Sprintf("%s %s/%s", f.Namespace, f.Kind, f.Name)
@@ -165,9 +164,7 @@ func TestAuditByTheClustersPolicies(t *testing.T) {
 		{"queues", "net.core.*", true, "the cluster's own, ports, queues"},
 	} {
 		path := filepath.Join(t.TempDir(), "policy.yaml")
-		if err := os.WriteFile(path, fmt.Appendf(nil, own, step.name, step.allows), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile(path, fmt.Appendf(nil, own, step.name, step.allows), 0o600))
 		kubectl("apply", "-f", path)
 		if policies, web := converts(); web != step.web || policies != step.policies {
 			t.Errorf("%s: converts %t by %s", step.name, web, policies)
@@ -194,12 +191,8 @@ func TestAuditWithFewPermissions(t *testing.T) {
 	}
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	content, err := os.ReadFile(suite.Cluster(t).Kubeconfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(kubeconfig, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, os.WriteFile(kubeconfig, content, 0o600))
 	for _, args := range [][]string{
 		{"config", "--kubeconfig", kubeconfig, "set-credentials", "reader", "--token=" + strings.TrimSpace(token)},
 		{"config", "--kubeconfig", kubeconfig, "set-context", "--current", "--user=reader"},
@@ -224,18 +217,14 @@ func BenchmarkAudit(b *testing.B) {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	if err := clustertest.AwaitServiceAccount(b.Context(), client, namespace, time.Minute); err != nil {
-		b.Fatal(err)
-	}
+	must(b, clustertest.AwaitServiceAccount(b.Context(), client, namespace, time.Minute))
 	var made atomic.Int64
 	group, ctx := errgroup.WithContext(b.Context())
 	group.SetLimit(16)
 	for n := range owners {
 		owner, err := client.CoreV1().ConfigMaps(namespace).Create(ctx,
 			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("cache-%d", n)}}, metav1.CreateOptions{})
-		if err != nil {
-			b.Fatal(err)
-		}
+		must(b, err)
 		for range podsOfEach {
 			group.Go(func() error {
 				_, err := client.CoreV1().Pods(namespace).Create(ctx, largePod(owner), metav1.CreateOptions{})

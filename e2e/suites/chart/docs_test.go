@@ -16,15 +16,11 @@ func TestCommandsOfThePages(t *testing.T) {
 	c := suite.Cluster(t)
 	programs := map[string]string{"kubectl": "kubectl", "helm": findHelm(t)}
 	pages, err := filepath.Glob("../../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	known := map[string]bool{}
 	for _, page := range append(pages, "../../../README.md", chart+"/README.md") {
 		content, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		for _, block := range transcript.Blocks(string(content)) {
 			for _, command := range block.Commands() {
 				calls, err := command.Calls()

@@ -23,14 +23,10 @@ metadata:
 func TestInstallManifest(t *testing.T) {
 	got := header + render(t, namespace, "", "--include-crds", "--no-hooks")
 	if *update {
-		if err := os.WriteFile(manifest, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile(manifest, []byte(got), 0o644))
 	}
 	want, err := os.ReadFile(manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s is not what is rendered; `go test ./e2e/suites/chart -update` writes it (-file +rendered):\n%s",
 			manifest, diff)

@@ -24,9 +24,7 @@ const page = "../../../docs/install.md"
 func documented(t *testing.T, heading string, nth int) string {
 	t.Helper()
 	content, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	_, section, found := strings.Cut(string(content), "\n"+heading+"\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1)
@@ -53,9 +51,7 @@ func shell(t *testing.T, c *cluster.Cluster, commands string) {
 func left(t *testing.T, c *cluster.Cluster) (all []string) {
 	t.Helper()
 	reader, err := client.New(c.RESTConfig(), client.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, kind := range []schema.GroupVersionKind{
 		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "MutatingWebhookConfiguration"},
 		{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "ValidatingAdmissionPolicy"},
@@ -103,9 +99,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("helm template without cert-manager: %v\n%s", err, output)
 	}
-	if err := defineCertManager(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
+	must(t, defineCertManager(t.Context(), c))
 	// There is no node, and so no server to wait for.
 	install := strings.ReplaceAll(documented(t, "## Without cert-manager", 0), " --wait", "")
 	uninstall := strings.ReplaceAll(documented(t, "## Uninstall", 1)+documented(t, "## Uninstall", 2), "helm uninstall",

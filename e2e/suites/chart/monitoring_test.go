@@ -20,29 +20,21 @@ func TestMonitoring(t *testing.T) {
 	convert(t, find(t, objects, "Service", release), &service)
 	monitor := find(t, objects, "ServiceMonitor", release)
 	selector, _, err := unstructured.NestedStringMap(monitor.Object, "spec", "selector", "matchLabels")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if len(selector) == 0 || !labels.SelectorFromSet(selector).Matches(labels.Set(service.Labels)) {
 		t.Errorf("the ServiceMonitor selects %v, and the Service has %v", selector, service.Labels)
 	}
 	endpoints, _, err := unstructured.NestedSlice(monitor.Object, "spec", "endpoints")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	want := []any{map[string]any{"port": service.Spec.Ports[1].Name, "interval": "30s"}}
 	if diff := cmp.Diff(want, endpoints); diff != "" || service.Spec.Ports[1].Port != 8080 {
 		t.Errorf("the ServiceMonitor's endpoints (-want +got):\n%s\nof %v", diff, service.Spec.Ports)
 	}
 
 	alerts, err := os.ReadFile(chart + "/files/alerts.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var tested map[string]any
-	if err := yaml.UnmarshalStrict(alerts, &tested); err != nil {
-		t.Fatal(err)
-	}
+	must(t, yaml.UnmarshalStrict(alerts, &tested))
 	if diff := cmp.Diff(tested, find(t, objects, "PrometheusRule", release).Object["spec"]); diff != "" {
 		t.Errorf("alerts (-file +chart):\n%s", diff)
 	}

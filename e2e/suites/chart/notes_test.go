@@ -62,9 +62,7 @@ func TestNotesNameNamespacesWithAWrongLabel(t *testing.T) {
 		"notes-open":       {Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}},
 	} {
 		metadata.Name = name
-		if err := admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metadata}); err != nil {
-			t.Fatal(err)
-		}
+		must(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metadata}))
 	}
 	output, problem, err := helm(t, "certificates: {source: self-managed}", "install", release, chart, "--namespace",
 		elsewhere, "--dry-run=server", "-f", "-")

@@ -37,9 +37,7 @@ func TestAPIServerAccepts(t *testing.T) {
 	for name, set := range renderings() {
 		for _, object := range decode(t, render(t, elsewhere, set)) {
 			content, err := object.MarshalJSON()
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			if accepted[string(content)] {
 				continue
 			}
@@ -96,9 +94,7 @@ func TestAlways(t *testing.T) {
 func checkRestricted(t *testing.T, metadata metav1.ObjectMeta, spec corev1.PodSpec) {
 	t.Helper()
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	if result := podsecurity.AggregateCheckResults(evaluator.EvaluatePod(level, &metadata, &spec)); !result.Allowed {
 		t.Errorf("Pod Security: %s", result.ForbiddenDetail())
@@ -136,9 +132,7 @@ func checkSelectors(t *testing.T, objects []*unstructured.Unstructured, pod map[
 			continue
 		}
 		parsed, err := metav1.LabelSelectorAsSelector(selector)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if parsed.Empty() || !parsed.Matches(labels.Set(pod)) {
 			t.Errorf("%s selects %s, and the pods have %v", object.GetKind(), parsed, pod)
 		}
@@ -160,9 +154,7 @@ func checkArguments(t *testing.T, pod corev1.PodSpec) {
 			continue
 		}
 		delay, err := time.ParseDuration(text)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if grace, needed := time.Duration(*pod.TerminationGracePeriodSeconds)*time.Second,
 			delay+30*time.Second; grace <= needed {
 			t.Errorf("the kubelet kills it after %s, and it may take %s", grace, needed)

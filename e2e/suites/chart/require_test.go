@@ -50,19 +50,15 @@ func TestRequireNeedsLess(t *testing.T) {
 func TestRequireHasEnough(t *testing.T) {
 	c := suite.Cluster(t)
 	installed, err := installation.Install(t.Context(), c, installation.Config{Args: []string{"--grants=require"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() {
 		if err := installed.Remove(); err != nil {
 			t.Error(err)
 		}
 	})
 	role := find(t, decode(t, render(t, namespace, requireGrants)), "ClusterRole", release)
-	if err := admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(role), client.FieldOwner("test"),
-		client.ForceOwnership); err != nil {
-		t.Fatal(err)
-	}
+	must(t, admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(role), client.FieldOwner("test"),
+		client.ForceOwnership))
 	err = await.Condition(t.Context(), "the authorizer to know", 20*time.Millisecond, 30*time.Second,
 		func(ctx context.Context) (bool, error) {
 			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -73,20 +69,14 @@ func TestRequireHasEnough(t *testing.T) {
 			err := admin.Create(ctx, review)
 			return !review.Status.Allowed, err
 		})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := installed.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, installed.Restart(t.Context()))
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop",
 			Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}},
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}},
 	} {
-		if err := admin.Create(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
+		must(t, admin.Create(t.Context(), object))
 	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web",

@@ -112,13 +112,9 @@ func TestTimeoutOfEachEntry(t *testing.T) {
 // Helm hands a chart that another depends on a key more.
 func TestInAnotherChart(t *testing.T) {
 	umbrella := t.TempDir()
-	if err := os.CopyFS(filepath.Join(umbrella, "charts", release), os.DirFS(chart)); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.CopyFS(filepath.Join(umbrella, "charts", release), os.DirFS(chart)))
 	content := "apiVersion: v2\nname: platform\nversion: 1.0.0\n"
-	if err := os.WriteFile(filepath.Join(umbrella, "Chart.yaml"), []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(filepath.Join(umbrella, "Chart.yaml"), []byte(content), 0o600))
 	set := "{global: {region: eu}, sysctl-injector: {replicas: 3}}"
 	output, problem, err := helm(t, set, "template", "platform", umbrella, "--namespace", namespace, "-f", "-")
 	if err != nil {

@@ -31,9 +31,7 @@ func ofGuard(objects []*unstructured.Unstructured) map[string]any {
 
 func TestGuardIsTheOneThatIsShipped(t *testing.T) {
 	shipped, err := os.ReadFile("../../../deploy/guard.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	want, got := ofGuard(decode(t, string(shipped))), ofGuard(decode(t, render(t, namespace, "")))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("guard (-deploy/guard.yaml +chart):\n%s", diff)
@@ -98,13 +96,9 @@ func TestGuardOfEachVersion(t *testing.T) {
 func guardOf(t *testing.T, config guard.Config) map[string]any {
 	t.Helper()
 	objects, err := guard.Render(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	manifest, err := guard.Manifest(objects)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return ofGuard(decode(t, strings.ReplaceAll(string(manifest), namespace, elsewhere)))
 }
 
@@ -113,14 +107,10 @@ func TestShippedObjects(t *testing.T) {
 	objects := decode(t, render(t, elsewhere, "", "--include-crds"))
 	for _, folder := range []string{"crds", "install", "policies", "profiles"} {
 		entries, err := os.ReadDir("../../../templates/" + folder)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		for _, entry := range entries {
 			content, err := os.ReadFile("../../../templates/" + folder + "/" + entry.Name())
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			for _, want := range decode(t, string(bytes.ReplaceAll(content, []byte(namespace), []byte(elsewhere)))) {
 				got := find(t, objects, want.GetKind(), want.GetName())
 				if folder != "crds" {
@@ -140,9 +130,7 @@ func TestShippedObjects(t *testing.T) {
 func TestCertificateRights(t *testing.T) {
 	for file, source := range map[string]string{"rbac.yaml": "self-managed", "rbac-certmanager.yaml": "cert-manager"} {
 		content, err := os.ReadFile("../certs/testdata/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		want, got := rightsFor(decode(t, string(content))), rightsFor(decode(t,
 			render(t, namespace, "certificates: {source: "+source+"}")))
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -36,6 +36,7 @@ const (
 var (
 	update = flag.Bool("update", false, "rewrite deploy/install.yaml")
 	suite  = clustertest.Suite{Prepare: prepare}
+	must   = clustertest.Must
 	admin  client.Client
 	// rendered is what helm made of the chart already.
 	rendered = map[string]string{}
@@ -93,9 +94,7 @@ func findHelm(t testing.TB) string {
 		}
 		found, err = tools.Ensure(t.Context(), "helm", os.Stderr)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return found.Path("helm")
 }
 

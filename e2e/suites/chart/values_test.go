@@ -143,12 +143,8 @@ func renderings() map[string]string {
 func TestEachValueCounts(t *testing.T) {
 	var defaults map[string]any
 	content, err := os.ReadFile(chart + "/values.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal(content, &defaults); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, yaml.Unmarshal(content, &defaults))
 	untested := paths("", defaults)
 	before := render(t, elsewhere, "")
 	for _, row := range rows {

@@ -47,9 +47,7 @@ var acts = map[string]act{
 		func(t *testing.T) {
 			t.Helper()
 			mustShell(t, "kubectl -n $SYSTEM delete lease sysctl-injector")
-			if err := installed.Restart(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			must(t, installed.Restart(t.Context()))
 		},
 	},
 }
@@ -80,13 +78,9 @@ func (b breakage) undo(t *testing.T) {
 func TestBroken(t *testing.T) {
 	awaitHealthy(t)
 	content, err := os.ReadFile("testdata/broken.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var breakages []breakage
-	if err := yaml.UnmarshalStrict(content, &breakages); err != nil {
-		t.Fatal(err)
-	}
+	must(t, yaml.UnmarshalStrict(content, &breakages))
 	var page strings.Builder
 	for _, b := range breakages {
 		t.Run(b.Name, func(t *testing.T) {
@@ -102,14 +96,10 @@ func TestBroken(t *testing.T) {
 	}
 	const golden = "testdata/broken.golden"
 	if *update {
-		if err := os.WriteFile(golden, []byte(page.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile(golden, []byte(page.String()), 0o644))
 	}
 	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if diff := cmp.Diff(string(want), page.String()); diff != "" {
 		t.Errorf("what check says (-want +got):\n%s", diff)
 	}
@@ -129,9 +119,7 @@ func awaitFindings(t *testing.T, want []string) []string {
 		}
 		return fmt.Sprintf("%v %v", r.findings(), err), err == nil && cmp.Equal(want, names)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if failed := found.Counts.Failed > 0; failed != (found.code == 1) || found.code > 1 {
 		t.Errorf("exit code %d with %d failed checks", found.code, found.Counts.Failed)
 	}
@@ -163,9 +151,7 @@ func constant(text string) string {
 func runRemedies(t *testing.T) {
 	t.Helper()
 	r, err := check(t.Context(), suite.Cluster(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, c := range r.findings() {
 		if c.Command == "" {
 			t.Fatalf("there is no command for %s: %s", c.Name, c.Message)

@@ -12,9 +12,7 @@ import (
 func TestHealthy(t *testing.T) {
 	awaitHealthy(t)
 	r, err := check(t.Context(), suite.Cluster(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if !r.Installed || r.code != 0 {
 		t.Errorf("installed: %t, exit code %d", r.Installed, r.code)
 	}

@@ -19,9 +19,7 @@ func TestWithFewPermissions(t *testing.T) {
 		kubectl create clusterrolebinding viewer --clusterrole=view --serviceaccount=default:viewer`)
 	const viewer = "system:serviceaccount:default:viewer"
 	r, err := check(t.Context(), suite.Cluster(t), "--as", viewer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if r.code != 0 {
 		t.Errorf("exit code %d", r.code)
 	}
@@ -41,9 +39,7 @@ func TestWithFewPermissions(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	r, err = check(t.Context(), suite.Cluster(t), "--pre", "--certificates", inspect.SelfManaged, "--as", viewer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, c := range r.findings() {
 		if c.Name == inspect.QuestionPermissions.Name && c.Status == inspect.Failed && strings.Contains(c.Command,
 			"--user="+viewer) {
@@ -60,9 +56,7 @@ func TestWait(t *testing.T) {
 	cmd := suite.Cluster(t).Command(t.Context(), program, "check", "--wait", patience.String())
 	var out strings.Builder
 	cmd.Stdout = &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, cmd.Start())
 	runRemedies(t)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, out.String())

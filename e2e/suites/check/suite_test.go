@@ -42,6 +42,7 @@ const (
 )
 
 var (
+	must  = clustertest.Must
 	suite = clustertest.Suite{
 		// Without the controller of Deployments, the status stays as the suite writes it: no pod of the Deployment
 		// can run here.
@@ -282,16 +283,12 @@ func awaitHealthy(t *testing.T) {
 		r, err := check(ctx, c)
 		return fmt.Sprintf("%v %v", r.findings(), err), err == nil && len(r.findings()) == 0
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 }
 
 func mustShell(t *testing.T, script string) string {
 	t.Helper()
 	out, err := shell(t.Context(), suite.Cluster(t), script)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return out
 }

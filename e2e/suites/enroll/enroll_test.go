@@ -27,6 +27,7 @@ const (
 
 var (
 	suite     = clustertest.Suite{Prepare: prepare, Finish: func(*cluster.Cluster) error { return installed.Remove() }}
+	must      = clustertest.Must
 	installed *installation.Installation
 )
 

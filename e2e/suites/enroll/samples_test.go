@@ -32,9 +32,7 @@ func TestSamplesInAnEnrolledNamespace(t *testing.T) {
 	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		command := applies.FindSubmatch(content)
 		if command == nil {
 			t.Errorf("%s does not say how to apply it", file)

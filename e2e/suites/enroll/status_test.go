@@ -115,9 +115,7 @@ func TestStatus(t *testing.T) {
 
 	// The same as a plugin of the real kubectl.
 	folder := t.TempDir()
-	if err := os.Symlink(installed.Program, filepath.Join(folder, "kubectl-sysctl_injector")); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Symlink(installed.Program, filepath.Join(folder, "kubectl-sysctl_injector")))
 	t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
 	p.status("No injected pods found in namespace \"status\".\n"+rejected, "kubectl", "sysctl-injector", "status", "-n",
 		"status", "-l", "app=rejected")

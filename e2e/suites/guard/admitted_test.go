@@ -110,9 +110,7 @@ func TestGuardAdmitsWhatALimitRangeAdds(t *testing.T) {
 		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer,
 			Default: small, DefaultRequest: small}}},
 	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	eventually(t, "the LimitRange to work", func(ctx context.Context) (bool, error) {
 		pod, err := admin.CoreV1().Pods(namespace).Create(ctx, injectedPod(), dryRun)
 		if err != nil {

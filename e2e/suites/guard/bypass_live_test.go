@@ -167,9 +167,7 @@ func TestGuardBypassOfLivePods(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			row.by, row.want = server(t).answer(row.name, row.by, row.want)
 			current, err := admin.CoreV1().Pods(namespace).Get(t.Context(), "pod", metav1.GetOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			mode := dry
 			if row.by == ignored {
 				mode = nil // to see what becomes of it
@@ -183,9 +181,7 @@ func TestGuardBypassOfLivePods(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 			after, err := admin.CoreV1().Pods(namespace).Get(t.Context(), "pod", metav1.GetOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			// These may change: whatever they are, they give nobody anything.
 			after.Spec.InitContainers[0].Resources = before.Spec.InitContainers[0].Resources
 			after.Spec.EphemeralContainers, after.Spec.NodeName = nil, ""

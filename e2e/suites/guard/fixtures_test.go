@@ -62,9 +62,7 @@ func fixtures(t *testing.T) map[string]*corev1.Pod {
 		pods[name] = pod
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if len(pods) < 300 {
 		t.Errorf("%d fixtures below %s", len(pods), root)
 	}
@@ -138,8 +136,6 @@ func onWindows(pod *corev1.Pod) bool {
 func asYAML(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
 	text, err := yaml.Marshal(pod)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return string(text)
 }

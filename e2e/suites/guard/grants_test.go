@@ -42,9 +42,7 @@ func makeServiceAccount(t *testing.T, namespace, name string) {
 	t.Helper()
 	_, err := clientset(t).CoreV1().ServiceAccounts(namespace).Create(t.Context(),
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 }
 
 // createAndDelete creates a pod for good, since grants do not count in a dry run, and deletes it.
@@ -55,9 +53,7 @@ func createAndDelete(t *testing.T, namespace string, pod *corev1.Pod) error {
 	if err != nil {
 		return err
 	}
-	if err := pods.Delete(t.Context(), created.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, pods.Delete(t.Context(), created.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
 	return nil
 }
 

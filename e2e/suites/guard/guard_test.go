@@ -41,8 +41,8 @@ var granted = []string{
 const patience = 30 * time.Second
 
 var (
-	suite      = clustertest.Suite{Prepare: prepare}
-	eventually = clustertest.Eventually(patience)
+	suite            = clustertest.Suite{Prepare: prepare}
+	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -73,9 +73,7 @@ func newClient(c *cluster.Cluster) (client.Client, error) {
 func clientset(t testing.TB) *kubernetes.Clientset {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(clustertest.AdminConfig(suite.Cluster(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return client
 }
 
@@ -96,9 +94,7 @@ func newNamespace(t testing.TB, of labels) string {
 	admin := clientset(t)
 	namespace, err := admin.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "guard-test-", Labels: of}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() {
 		_ = admin.CoreV1().Namespaces().Delete(context.Background(), namespace.Name, metav1.DeleteOptions{})
 	})
@@ -125,14 +121,10 @@ func settle(t testing.TB, namespace string) {
 func grant(t testing.TB, namespace, serviceAccount string, names ...string) {
 	t.Helper()
 	admin, err := newClient(suite.Cluster(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	objects, err := grants.Render(grants.ValidatingAdmissionPolicy, []grants.Need{{Namespace: namespace,
 		ServiceAccount: serviceAccount, Sysctls: names}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, object := range objects {
 		if err := admin.Create(t.Context(), object); err != nil && !apierrors.IsAlreadyExists(err) {
 			t.Fatal(err)
@@ -181,9 +173,7 @@ func waitForLabels(t testing.TB, namespace string) {
 	t.Helper()
 	admin := clientset(t)
 	object, err := admin.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	eventually(t, fmt.Sprintf("namespace %s to be judged by its labels %v", namespace, object.Labels),
 		func(ctx context.Context) (bool, error) {
 			for _, marker := range markers {

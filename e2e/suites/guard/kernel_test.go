@@ -49,9 +49,7 @@ func TestGuardReadsRuntimeClasses(t *testing.T) {
 		t.Helper()
 		_, err := admin.NodeV1().RuntimeClasses().Patch(t.Context(), class, types.MergePatchType,
 			[]byte(`{"metadata":{"labels":{"sysctl-injector.dev/kernel":`+value+`}}}`), metav1.PatchOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 	}
 	label("labelled", `null`)
 	becomes("a class that lost its label to be rejected", "labelled", false)
@@ -74,9 +72,7 @@ func TestGuardReadsRuntimeClasses(t *testing.T) {
 		t.Error("without any class, a node-level sysctl is admitted")
 	}
 
-	if err := makeRuntimeClasses(t.Context(), admin); err != nil {
-		t.Fatal(err)
-	}
+	must(t, makeRuntimeClasses(t.Context(), admin))
 	becomes("the labelled class to be admitted again", "labelled", true)
 	becomes("the class of a guest's handler to be admitted again", "handled", true)
 	becomes("the class with a guest's name to be rejected again", "kata", false)

@@ -20,9 +20,7 @@ func relabel(t *testing.T, namespace string, of labels) {
 	t.Helper()
 	namespaces := clientset(t).CoreV1().Namespaces()
 	object, err := namespaces.Get(t.Context(), namespace, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for key := range object.Labels {
 		if key != corev1.LabelMetadataName {
 			delete(object.Labels, key)
@@ -41,9 +39,7 @@ func relabel(t *testing.T, namespace string, of labels) {
 func live(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	created, err := clientset(t).CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return created
 }
 
@@ -147,9 +143,7 @@ func TestGuardUpdates(t *testing.T) {
 					var got [2]string
 					for n, namespace := range []string{upstream, guarded} {
 						pod, err := admin.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
-						if err != nil {
-							t.Fatal(err)
-						}
+						must(t, err)
 						got[n] = verdict(write.do(t.Context(), admin, pod, dry))
 					}
 					if violations(got[0]) != violations(got[1]) || (got[0] == "") != (got[1] == "") {
@@ -232,14 +226,10 @@ func TestGuardLeavesTheSystemAlone(t *testing.T) {
 				metav1.CreateOptions{})
 			_, err := namespaces.Patch(t.Context(), name, types.MergePatchType,
 				[]byte(`{"metadata":{"labels":{"sysctl-injector.dev/inject":"enabled","sysctl-injector.dev/enforce":"restricted"}}}`), metav1.PatchOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			// By the time that a namespace labelled later is held to its label, this one would be too.
 			newNamespace(t, held(api.LevelRestricted))
-			if err := clustertest.AwaitServiceAccount(t.Context(), admin, name, patience); err != nil {
-				t.Fatal(err)
-			}
+			must(t, clustertest.AwaitServiceAccount(t.Context(), admin, name, patience))
 			if got := verdict(createIn(t, name, pod)); got != "" {
 				t.Error(got)
 			}

@@ -168,9 +168,7 @@ func TestGuardPresenceOfLivePods(t *testing.T) {
 		}
 	}
 	got, err := pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if want := (labels{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1"}); !maps.Equal(got.Annotations, want) {
 		t.Errorf("annotations %v, want %v", got.Annotations, want)
 	}

@@ -96,9 +96,7 @@ func TestGuardUpgrade(t *testing.T) {
 	}
 	step := func(images ...string) {
 		t.Helper()
-		if err := install(t.Context(), c, images...); err != nil {
-			t.Fatal(err)
-		}
+		must(t, install(t.Context(), c, images...))
 	}
 
 	step(formerImage)
@@ -112,9 +110,7 @@ func TestGuardUpgrade(t *testing.T) {
 	}
 	// All the while, old pods come and change, where the API server survives that.
 	safe, err := clustertest.PoliciesCompileSafely(admin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	watched, stop := context.WithCancel(t.Context())
 	var watching sync.WaitGroup
 	watching.Go(func() {

@@ -25,9 +25,7 @@ const oldestMinor, newestMinor = 31, 37
 // standard.
 func TestGuardVersions(t *testing.T) {
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	admin, unguarded := clientset(t), newNamespace(t, nil)
 	pods := defaulted(t, unguarded)
 	last := min(int(server(t).minor), newestMinor)
@@ -113,9 +111,7 @@ func holdTo(t *testing.T, namespace string, minor int, level api.Level) {
 func installBeside(t *testing.T, first, last int) {
 	t.Helper()
 	admin, err := newClient(suite.Cluster(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var beside []client.Object
 	for minor := first; minor <= last; minor++ {
 		beside = append(beside, standardsOf(t, fmt.Sprintf("1.%d", minor))...)
@@ -125,18 +121,14 @@ func installBeside(t *testing.T, first, last int) {
 			_ = admin.Delete(context.Background(), object)
 		}
 	})
-	if err := applyPolicies(t.Context(), suite.Cluster(t), admin, beside); err != nil {
-		t.Fatal(err)
-	}
+	must(t, applyPolicies(t.Context(), suite.Cluster(t), admin, beside))
 }
 
 // standardsOf renders the policies of both standards for a version.
 func standardsOf(t *testing.T, version string) []client.Object {
 	t.Helper()
 	objects, err := guard.Render(guard.Config{Images: []string{currentImage}, KubernetesVersion: version})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var standards []client.Object
 	for _, object := range objects {
 		policy, is := object.(*admissionregistrationv1.ValidatingAdmissionPolicy)

@@ -18,9 +18,7 @@ import (
 // The chart may be there before cert-manager is: it heals by itself.
 func TestInstallBeforeCertManager(t *testing.T) {
 	uninstalled(t)
-	if err := certManager.stop(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, certManager.stop())
 	// They would outlive an earlier installation.
 	for _, name := range []string{program + "-tls", program + "-ca"} {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: name}}

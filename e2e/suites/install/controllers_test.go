@@ -49,16 +49,12 @@ func (m *controllers) start(t *testing.T) {
 		return
 	}
 	log, err := os.Create(m.log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer log.Close()
 	// Not the test's context: they outlive it.
 	cmd := suite.Cluster(t).Command(context.Background(), m.path)
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, cmd.Start())
 	m.running = cmd
 }
 

@@ -196,20 +196,14 @@ func restarted(t *testing.T, former corev1.Pod) {
 func restarts(pod corev1.Pod) int32 { return pod.Status.ContainerStatuses[0].RestartCount }
 
 func restartAPIServer(t *testing.T) {
-	if err := suite.Cluster(t).Restart(t.Context(), "kube-apiserver"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, suite.Cluster(t).Restart(t.Context(), "kube-apiserver"))
 	rolledOut(t, system, former)
 }
 
 func pauseEtcd(t *testing.T) {
 	c := suite.Cluster(t)
-	if err := c.Signal("etcd", syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	must(t, c.Signal("etcd", syscall.SIGSTOP))
 	time.Sleep(pause)
-	if err := c.Signal("etcd", syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	must(t, c.Signal("etcd", syscall.SIGCONT))
 	rolledOut(t, system, former)
 }

@@ -90,9 +90,7 @@ func exhaustQuota(t *testing.T) func() {
 		return err
 	})
 	victim := servers(t, system)[0]
-	if err := objects.Delete(t.Context(), &victim); err != nil {
-		t.Fatal(err)
-	}
+	must(t, objects.Delete(t.Context(), &victim))
 	eventually(t, "the ReplicaSet to be rejected another server", func(ctx context.Context) error {
 		list, err := clientset.CoreV1().Events(system).List(ctx, metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
 		if err != nil {
@@ -106,9 +104,7 @@ func exhaustQuota(t *testing.T) func() {
 		return fmt.Errorf("%d Events", len(list.Items))
 	})
 	return func() {
-		if err := objects.Delete(t.Context(), quota); err != nil {
-			t.Fatal(err)
-		}
+		must(t, objects.Delete(t.Context(), quota))
 	}
 }
 
@@ -116,9 +112,7 @@ func exhaustQuota(t *testing.T) func() {
 func removeClusterRole(t *testing.T) func() {
 	role := &rbacv1.ClusterRole{}
 	get(t, client.ObjectKey{Name: program}, role)
-	if err := objects.Delete(t.Context(), role); err != nil {
-		t.Fatal(err)
-	}
+	must(t, objects.Delete(t.Context(), role))
 	return func() { create(t, anew(role)) }
 }
 
@@ -131,9 +125,7 @@ func anew[T client.Object](object T) T {
 
 func create(t *testing.T, object client.Object) {
 	t.Helper()
-	if err := objects.Create(t.Context(), object); err != nil {
-		t.Fatal(err)
-	}
+	must(t, objects.Create(t.Context(), object))
 }
 
 // takeGrant overwrites the label by which the servers know their own objects: they leave others alone.
@@ -167,9 +159,7 @@ func emptySecret(t *testing.T) func() {
 	for key := range secret.Data {
 		secret.Data[key] = nil
 	}
-	if err := objects.Update(t.Context(), secret); err != nil {
-		t.Fatal(err)
-	}
+	must(t, objects.Update(t.Context(), secret))
 	renewed(t, former)
 	return nil
 }

@@ -51,9 +51,7 @@ func cleanUp(t *testing.T) {
 func runPage(t *testing.T, page, without string) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, page))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	c := suite.Cluster(t)
 	path := strings.Join([]string{dir, filepath.Dir(helmPath), c.Binaries().Dir, os.Getenv("PATH")},
 		string(os.PathListSeparator))

@@ -49,9 +49,7 @@ func TestNodeLoss(t *testing.T) {
 	var unlisted, whole time.Duration
 	counted := l.during(t, func() {
 		began = time.Now()
-		if err := second.Kill(); err != nil {
-			t.Fatal(err)
-		}
+		must(t, second.Kill())
 		eventually(t, "the Service to forget the server of the lost node",
 			func(ctx context.Context) error { return notListed(ctx, second) })
 		unlisted = time.Since(began)
@@ -74,35 +72,27 @@ func TestNodeLoss(t *testing.T) {
 func startNode(t *testing.T, c *cluster.Cluster) *cluster.Node {
 	t.Helper()
 	node, err := c.StartNode(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		// A cloud provider deletes the Node of a machine that is gone, and the pods go with it.
 		err := objects.Delete(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name()}})
 		pods, listErr := clientset.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" +
 			node.Name()})
-		if err := errors.Join(err, listErr); err != nil {
-			t.Fatal(err)
-		}
+		must(t, errors.Join(err, listErr))
 		for _, pod := range pods.Items {
 			if err := objects.Delete(ctx, &pod, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
 				t.Error(err)
 			}
 		}
 	})
-	if err := node.ImportImages(t.Context(), archives...); err != nil {
-		t.Fatal(err)
-	}
+	must(t, node.ImportImages(t.Context(), archives...))
 	return node
 }
 
 func restartControllers(t *testing.T, flag string) {
 	t.Helper()
-	if err := suite.Cluster(t).Restart(context.WithoutCancel(t.Context()), "kube-controller-manager", flag); err != nil {
-		t.Fatal(err)
-	}
+	must(t, suite.Cluster(t).Restart(context.WithoutCancel(t.Context()), "kube-controller-manager", flag))
 }
 
 func nodesOfServers(t *testing.T) map[string]bool {

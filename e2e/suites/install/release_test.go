@@ -61,9 +61,7 @@ func servers(t *testing.T, namespace string) []corev1.Pod {
 	t.Helper()
 	list, err := clientset.CoreV1().Pods(namespace).List(t.Context(),
 		metav1.ListOptions{LabelSelector: labels.Set{"app.kubernetes.io/name": program}.String()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var alive []corev1.Pod
 	for _, pod := range list.Items {
 		if pod.DeletionTimestamp == nil {
@@ -106,9 +104,7 @@ func installedIn(t *testing.T) string {
 	t.Helper()
 	suite.Cluster(t)
 	var deployments appsv1.DeploymentList
-	if err := objects.List(t.Context(), &deployments, client.MatchingLabels{"app.kubernetes.io/name": program}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, objects.List(t.Context(), &deployments, client.MatchingLabels{"app.kubernetes.io/name": program}))
 	if len(deployments.Items) == 0 {
 		return ""
 	}
@@ -140,9 +136,7 @@ func wantValue(t *testing.T, name string) {
 
 func get(t *testing.T, key client.ObjectKey, into client.Object) {
 	t.Helper()
-	if err := objects.Get(t.Context(), key, into); err != nil {
-		t.Fatal(err)
-	}
+	must(t, objects.Get(t.Context(), key, into))
 }
 
 func podReady(pod *corev1.Pod) bool {

@@ -34,9 +34,7 @@ func TestSelfManaged(t *testing.T) {
 				secret := &corev1.Secret{}
 				get(t, client.ObjectKey{Namespace: namespace, Name: program + "-tls"}, secret)
 				former := secret.DeepCopy()
-				if err := rotation.lose(t.Context(), secret); err != nil {
-					t.Fatal(err)
-				}
+				must(t, rotation.lose(t.Context(), secret))
 				renewed(t, former)
 			})
 			report(rotation.what, counted)

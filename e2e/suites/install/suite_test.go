@@ -34,6 +34,7 @@ const (
 )
 
 var (
+	must  = clustertest.Must
 	suite = clustertest.Suite{
 		// A Secret reaches the pods that have mounted it at the kubelet's next round: a minute later, by default.
 		Config:  cluster.Config{Node: true, KubeletArgs: []string{"--sync-frequency=2s"}},
@@ -117,8 +118,8 @@ func command(t *testing.T, name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(output)), err
 }
 
-// must runs a program that has to succeed.
-func must(t *testing.T, name string, args ...string) string {
+// run runs a program that has to succeed.
+func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	output, err := command(t, name, args...)
 	if err != nil {
@@ -127,6 +128,6 @@ func must(t *testing.T, name string, args ...string) string {
 	return output
 }
 
-func kubectl(t *testing.T, args ...string) string { t.Helper(); return must(t, "kubectl", args...) }
+func kubectl(t *testing.T, args ...string) string { t.Helper(); return run(t, "kubectl", args...) }
 
-func helm(t *testing.T, args ...string) string { t.Helper(); return must(t, helmPath, args...) }
+func helm(t *testing.T, args ...string) string { t.Helper(); return run(t, helmPath, args...) }

@@ -29,10 +29,8 @@ func TestUninstallWhileEnrolled(t *testing.T) {
 
 	// The installation may be kept.
 	var history []struct{ Revision int }
-	if err := json.Unmarshal([]byte(helm(t, "history", program, "--namespace="+system, "-o", "json")),
-		&history); err != nil {
-		t.Fatal(err)
-	}
+	must(t, json.Unmarshal([]byte(helm(t, "history", program, "--namespace="+system, "-o", "json")),
+		&history))
 	helm(t, "rollback", program, fmt.Sprint(history[len(history)-1].Revision), "--namespace="+system)
 	install(t, system, former)
 	serving(t, system, former)

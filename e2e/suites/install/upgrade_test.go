@@ -80,8 +80,6 @@ func wantUninstalled(t *testing.T) {
 
 func count(t *testing.T, list client.ObjectList, options ...client.ListOption) int {
 	t.Helper()
-	if err := objects.List(t.Context(), list, options...); err != nil {
-		t.Fatal(err)
-	}
+	must(t, objects.List(t.Context(), list, options...))
 	return meta.LenList(list)
 }

@@ -18,9 +18,7 @@ import (
 // The API server does not call the webhook meanwhile: it would have the grants made.
 func TestWithTheGuard(t *testing.T) {
 	guard, err := os.ReadFile("../../../deploy/guard.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	kubectl(t, string(guard), "apply", "--server-side", "-f", "-")
 	t.Cleanup(func() { kubectl(t, string(guard), "delete", "-f", "-") })
 	withoutWebhook(t)
@@ -42,9 +40,7 @@ func TestWithTheGuard(t *testing.T) {
 	companion := suite.Cluster(t).Command(t.Context(), installed.Program,
 		"companion", "-n", namespace, "--serviceaccount", "default", "net.core.somaxconn")
 	grants, err := companion.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	kubectl(t, string(grants), "apply", "-f", "-")
 	t.Cleanup(func() { kubectl(t, string(grants), "delete", "-f", "-") })
 	var pod *corev1.Pod
@@ -66,9 +62,7 @@ func withoutWebhook(t *testing.T) {
 	t.Helper()
 	suite.Cluster(t)
 	register, err := installed.Unregister(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	namespace := makeNamespace(t, webhookLabels)
 	injects := func(ctx context.Context) bool {
 		pod, err := kube.CoreV1().Pods(namespace).Create(ctx, newPod("net.core.somaxconn = 32768"), dryRun)

@@ -33,7 +33,7 @@ var (
 	installed *installation.Installation
 	kube      *kubernetes.Clientset
 
-	eventually = clustertest.Eventually(patience)
+	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -74,9 +74,7 @@ func makeNamespace(t *testing.T, labels ...map[string]string) string {
 	}
 	namespace, err := clustertest.MakeNamespace(t.Context(), kube,
 		metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: all}, patience)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return namespace
 }
 

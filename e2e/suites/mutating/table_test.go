@@ -60,18 +60,14 @@ func TestDecisionsOfTheWebhooksTests(t *testing.T) {
 			continue
 		}
 		key, err := json.Marshal(d.world)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		byWorld[string(key)] = append(byWorld[string(key)], d)
 	}
 	made, admitted := 0, 0
 	plain := makeNamespace(t)
 	for i, key := range slices.Sorted(maps.Keys(byWorld)) {
 		name := fmt.Sprintf("world-%d", i)
-		if err := install(t.Context(), byWorld[key][0].policies(), name); err != nil {
-			t.Fatal(err)
-		}
+		must(t, install(t.Context(), byWorld[key][0].policies(), name))
 		namespaces := map[string]string{}
 		for _, d := range byWorld[key] {
 			labels := fmt.Sprint(d.Namespace)
@@ -105,16 +101,12 @@ func recordDecisions(t *testing.T) []decision {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	counts := map[string]int{}
 	var all []decision
 	for _, file := range files {
 		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		var d decision
 		if err := json.Unmarshal(content, &d); err != nil {
 			t.Fatalf("%s: %v", file, err)

@@ -27,9 +27,7 @@ type fragment struct {
 func fragments(t *testing.T) []neighbour {
 	t.Helper()
 	var all []fragment
-	if err := yaml.UnmarshalStrict(everyContainer, &all); err != nil {
-		t.Fatal(err)
-	}
+	must(t, yaml.UnmarshalStrict(everyContainer, &all))
 	var found []neighbour
 	for _, f := range all {
 		found = append(found, neighbour{name: f.Neighbour, setsResources: f.SetsResources, alone: f.Alone, change: f.change,

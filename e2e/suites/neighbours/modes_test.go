@@ -29,14 +29,12 @@ func kubectl(t *testing.T, namespace, input string, args ...string) (code int, o
 	if errors.As(err, &exit) {
 		return exit.ExitCode(), all.String()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return 0, all.String()
 }
 
-// must runs a command that has to succeed.
-func must(t *testing.T, namespace, input string, args ...string) string {
+// mustKubectl runs a command that has to succeed.
+func mustKubectl(t *testing.T, namespace, input string, args ...string) string {
 	t.Helper()
 	code, output := kubectl(t, namespace, input, args...)
 	if code != 0 {
@@ -49,9 +47,7 @@ func manifest(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
 	pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 	text, err := yaml.Marshal(pod)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return string(text)
 }
 
@@ -80,9 +76,7 @@ func wantInjected(t *testing.T, pod *corev1.Pod) {
 func get(t *testing.T, namespace, name string) *corev1.Pod {
 	t.Helper()
 	pod, err := client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return pod
 }
 
@@ -96,7 +90,7 @@ func TestFirstPod(t *testing.T) {
 	source := manifest(t, pod)
 	for _, args := range [][]string{{"apply", "--dry-run=server"}, {"apply", "--server-side", "--dry-run=server"},
 		{"create", "--dry-run=server"}} {
-		if printed := must(t, namespace, source, append(args, "-o", "yaml", "-f", "-")...); !strings.Contains(printed,
+		if printed := mustKubectl(t, namespace, source, append(args, "-o", "yaml", "-f", "-")...); !strings.Contains(printed,
 			"net.ipv4.tcp_fin_timeout=30") {
 			t.Errorf("kubectl %s prints a pod without the container:\n%s", strings.Join(args, " "), printed)
 		}
@@ -134,8 +128,8 @@ func TestFirstPod(t *testing.T) {
 func TestControllers(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
-	must(t, namespace, "", "apply", "-f", "testdata/workloads.yaml")
-	must(t, namespace, "", "create", "job", "by-hand", "--from=cronjob/cronjob")
+	mustKubectl(t, namespace, "", "apply", "-f", "testdata/workloads.yaml")
+	mustKubectl(t, namespace, "", "create", "job", "by-hand", "--from=cronjob/cronjob")
 	for _, name := range []string{"deployment", "statefulset", "job", "cronjob"} {
 		first := awaitInjected(t, namespace, "app="+name, 1)[0]
 		if name != "deployment" && name != "statefulset" {
@@ -143,9 +137,7 @@ func TestControllers(t *testing.T) {
 		}
 		err := client.CoreV1().Pods(namespace).EvictV1(t.Context(),
 			&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: first.Name}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		eventually(t, "another pod of "+name, func(ctx context.Context) (bool, error) {
 			list, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + name})
 			return err == nil && len(list.Items) == 1 && list.Items[0].UID != first.UID, err
@@ -161,20 +153,18 @@ func TestLivePod(t *testing.T) {
 	pod := newPod("")
 	pod.GenerateName = "web-"
 	created, err := create(t, namespace, pod)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	name, injected := created.Name, created.Spec.InitContainers[0]
-	must(t, namespace, "", "run", "shell", "--image=docker.io/library/busybox:1.36",
+	mustKubectl(t, namespace, "", "run", "shell", "--image=docker.io/library/busybox:1.36",
 		"--annotations="+v1alpha1.SysctlsAnnotation+"=net.core.somaxconn=1024")
 	wantInjected(t, get(t, namespace, "shell"))
-	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--",
+	mustKubectl(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--",
 		"sleep", "60")
-	must(t, namespace, "", "label", "pod", name, "tier=front")
-	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=copy",
+	mustKubectl(t, namespace, "", "label", "pod", name, "tier=front")
+	mustKubectl(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=copy",
 		"--keep-annotations", "--", "sleep", "60")
 	wantInjected(t, get(t, namespace, "copy"))
-	must(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=fresh",
+	mustKubectl(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=fresh",
 		"--keep-annotations", "--keep-init-containers=false", "--", "sleep", "60")
 	wantInjected(t, get(t, namespace, "fresh"))
 	live := get(t, namespace, name)
@@ -182,7 +172,7 @@ func TestLivePod(t *testing.T) {
 		t.Errorf("labels %v, ephemeral containers %v", live.Labels, live.Spec.EphemeralContainers)
 	}
 	if version.MustParseGeneric(suite.Cluster(t).Version()).AtLeast(version.MajorMinor(1, 33)) {
-		must(t, namespace, "", "patch", "pod", name, "--subresource=resize", "--patch",
+		mustKubectl(t, namespace, "", "patch", "pod", name, "--subresource=resize", "--patch",
 			`{"spec":{"containers":[{"name":"web","resources":{"requests":{"cpu":"30m"}}}]}}`)
 		if live = get(t, namespace, name); live.Spec.Containers[0].Resources.Requests.Cpu().String() != "30m" {
 			t.Errorf("the pod was not resized: %v", live.Spec.Containers[0].Resources)

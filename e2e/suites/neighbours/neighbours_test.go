@@ -96,9 +96,7 @@ func TestOursLast(t *testing.T) {
 				reference := n.reference(t, namespace, variants[0])
 				n.install(t, namespace, last)
 				created, err := create(t, namespace, n.pod(last))
-				if err != nil {
-					t.Fatal(err)
-				}
+				must(t, err)
 				n.check(t, created, reference)
 			})
 		}
@@ -112,18 +110,14 @@ func renameOurs(t *testing.T, name string) {
 	suite.Cluster(t)
 	configurations := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	found, err := configurations.Get(t.Context(), installation.Name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	move := func(from, to string) {
 		renamed := found.DeepCopy()
 		renamed.ObjectMeta = metav1.ObjectMeta{Name: to, Labels: found.Labels}
 		if _, err := configurations.Create(context.Background(), renamed, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := configurations.Delete(context.Background(), from, metav1.DeleteOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		must(t, configurations.Delete(context.Background(), from, metav1.DeleteOptions{}))
 	}
 	move(installation.Name, name)
 	t.Cleanup(func() { move(name, installation.Name) })
@@ -169,9 +163,7 @@ func (n neighbour) reference(t *testing.T, namespace string, v variant) *corev1.
 		n.asIf(pod)
 	}
 	created, err := create(t, namespace, pod)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if first := created.Spec.InitContainers[0]; first.Name != v1alpha1.ContainerName || first.Image != image ||
 		first.ImagePullPolicy != corev1.PullAlways || first.Resources.Requests.Cpu().String() != "20m" {
 		t.Fatalf("without a neighbour, the container is %+v", first)

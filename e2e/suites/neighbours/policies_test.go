@@ -29,9 +29,7 @@ var policies = []struct {
 func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 	suite.Cluster(t)
 	served, err := client.Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if !hasKind(served, "MutatingAdmissionPolicy") {
 		t.Skip("NOT RUN: this API server does not serve MutatingAdmissionPolicy in admissionregistration.k8s.io/v1 (Kubernetes 1.36)")
 	}
@@ -49,9 +47,7 @@ func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 					return err == nil && policy.has(pod.Spec.Containers[0]), err
 				})
 				created, err := create(t, namespace, neighbour{}.pod(o))
-				if err != nil {
-					t.Fatal(err)
-				}
+				must(t, err)
 				if first := &created.Spec.InitContainers[0]; form.IsPinned(first.Image, image) {
 					first.Image = image // a digest stays
 				}
@@ -71,9 +67,7 @@ func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 func applyPolicy(t *testing.T, name string, o order) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "policies", name+".yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	manifest := strings.NewReplacer(name, o.String()+"-"+name, "reinvocationPolicy: IfNeeded",
 		fmt.Sprintf("reinvocationPolicy: %s", o.again)).
 		Replace(string(text))

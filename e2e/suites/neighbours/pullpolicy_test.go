@@ -41,9 +41,7 @@ func TestPullPolicyAlways(t *testing.T) {
 			}
 			serveWith(t, "--init-image-pull-policy=Always")
 			created, err := create(t, namespace, pod())
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			first := created.Spec.InitContainers[0]
 			if first.Name != v1alpha1.ContainerName || first.ImagePullPolicy != corev1.PullAlways {
 				t.Errorf("the first init container is %q with the pull policy %s", first.Name, first.ImagePullPolicy)
@@ -70,9 +68,7 @@ func serveWith(t *testing.T, flags ...string) {
 		}
 		return former.Wait(time.Minute)
 	}
-	if err := replace(t.Context(), flags...); err != nil {
-		t.Fatal(err)
-	}
+	must(t, replace(t.Context(), flags...))
 	t.Cleanup(func() {
 		if err := replace(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)

@@ -39,7 +39,7 @@ var (
 	installed *installation.Installation
 	client    *kubernetes.Clientset
 
-	eventually = clustertest.Eventually(patience)
+	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -70,9 +70,7 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 		GenerateName: clustertest.GenerateName(t), Labels: all,
 		Annotations: map[string]string{"scheduler.alpha.kubernetes.io/node-selector": "tier=any"},
 	}, patience)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "defaults"},
 		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
 			Type: corev1.LimitTypeContainer,

@@ -93,13 +93,9 @@ func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 		pod.Spec.Containers[0].Resources.Limits = limits // else the injected container has none
 	})
 	content, err := yaml.Marshal(pod)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	file := filepath.Join(t.TempDir(), "pod.yaml")
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(file, content, 0o600))
 	for _, args := range [][]string{{"companion", "-f", file}, {"inject", "-f", file, "--init-cpu=1m"}} {
 		output, err := suite.Cluster(t).Command(t.Context(), installed.Program, args...).Output()
 		if err != nil {
@@ -114,9 +110,7 @@ func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 			})
 	}
 	created, err := client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if init := created.Spec.InitContainers[0]; init.Name != v1alpha1.ContainerName ||
 		init.Resources.Limits.Cpu().MilliValue() != 1 {
 		t.Fatalf("the first init container is %+v, want the injected one with a CPU limit of 1m", init)

@@ -106,9 +106,7 @@ func runGuest(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 func wantOwnKernel(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	machine, err := os.ReadFile(procPath("kernel.version"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	found, err := inside(t, pod, pod.Spec.Containers[0].Name, "cat", procPath("kernel.version"))
 	if err != nil || found == strings.TrimSpace(string(machine)) {
 		t.Fatalf("the kernel of pod %s is %q: %v", pod.Name, found, err)
@@ -171,13 +169,9 @@ func allow(t *testing.T, namespace string, names ...string) {
 			Allow:             []v1alpha1.AllowRule{{Names: names}},
 		},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	file := filepath.Join(t.TempDir(), "policy.yaml")
-	if err := os.WriteFile(file, policy, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(file, policy, 0o600))
 	if output, err := command(t, "kubectl", "apply", "-f", file); err != nil {
 		t.Fatalf("apply a policy: %v: %s", err, output)
 	}

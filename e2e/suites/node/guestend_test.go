@@ -23,9 +23,7 @@ func TestNothingOfAGuestRemains(t *testing.T) {
 	requireGuests(t)
 	c := clustertest.Start(t, cluster.Config{Node: true, Runtimes: suite.Config.Runtimes})
 	client, err := kubernetes.NewForConfig(c.RESTConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if _, err := client.NodeV1().RuntimeClasses().Create(t.Context(), guestClass("guest"),
 		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -37,9 +35,7 @@ func TestNothingOfAGuestRemains(t *testing.T) {
 		t.Fatal(err)
 	}
 	namespace, err := c.NodeCommand(t.Context(), "readlink", "/proc/self/ns/pid").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	guests := func() []string { return guestProcesses(t, strings.TrimSpace(string(namespace))) }
 	pods := client.CoreV1().Pods("default")
 	start := func(name string) {
@@ -55,14 +51,10 @@ func TestNothingOfAGuestRemains(t *testing.T) {
 		}
 	}
 	start("deleted")
-	if err := pods.Delete(t.Context(), "deleted", metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, pods.Delete(t.Context(), "deleted", metav1.DeleteOptions{}))
 	eventually(t, "the end of the guest", func(context.Context) (bool, error) { return len(guests()) == 0, nil })
 	start("running")
-	if err := c.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, c.Stop())
 	if found := guests(); len(found) > 0 {
 		t.Errorf("after Stop there is still\n%s", strings.Join(found, "\n"))
 	}
@@ -72,9 +64,7 @@ func TestNothingOfAGuestRemains(t *testing.T) {
 func guestProcesses(t *testing.T, namespace string) []string {
 	t.Helper()
 	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var found []string
 	for _, dir := range dirs {
 		// A process may end while the list is read. One that has ended has no command line.

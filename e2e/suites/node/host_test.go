@@ -27,9 +27,7 @@ func hostValues(t *testing.T, names []string) map[string]string {
 	found := map[string]string{}
 	for _, name := range names {
 		content, err := os.ReadFile(procPath(name))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		found["on the machine, "+name] = normal(string(content))
 		// Not the test's context, which has ended where this is a cleanup.
 		output, err := suite.Cluster(t).Command(context.Background(), "cat", procPath(name)).CombinedOutput()

@@ -28,9 +28,7 @@ func TestImageOfReleaseRunsAsNobody(t *testing.T) {
 	const reference = "example.com/sysctl-injector:" + installation.Version
 	path := filepath.Join(t.TempDir(), "image.tar")
 	writeImage(t, path, reference)
-	if err := suite.Cluster(t).ImportImages(t.Context(), path); err != nil {
-		t.Fatal(err)
-	}
+	must(t, suite.Cluster(t).ImportImages(t.Context(), path))
 	pod := create(t, namespace, newPod("version", "", func(pod *corev1.Pod) {
 		pod.Spec.RestartPolicy = corev1.RestartPolicyNever
 		pod.Spec.SecurityContext = nil // the user is the image's
@@ -55,9 +53,7 @@ func TestImageOfReleaseRunsAsNobody(t *testing.T) {
 func writeImage(t *testing.T, path, reference string) {
 	t.Helper()
 	program, err := os.ReadFile(installed.Program)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var binaries []image.Binary
 	for _, platform := range []struct {
 		architecture string
@@ -72,14 +68,8 @@ func writeImage(t *testing.T, path, reference string) {
 			Architecture: platform.architecture}, Content: content})
 	}
 	index, err := image.Config{Version: installation.Version, Created: time.Unix(0, 0)}.Index(binaries...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	tag, err := name.NewTag(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := image.WriteArchive(path, tag, index); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, image.WriteArchive(path, tag, index))
 }

@@ -99,9 +99,7 @@ func tryInNewNamespaces(t *testing.T, names []string) []assignment {
 		}
 		result <- nil
 	}()
-	if err := <-result; err != nil {
-		t.Fatal(err)
-	}
+	must(t, <-result)
 	return found
 }
 

@@ -68,9 +68,7 @@ func makeAccount(t *testing.T, namespace, name string) {
 	makeNamed(t, metav1.ObjectMeta{Name: namespace, Labels: optedIn()})
 	_, err := client.CoreV1().ServiceAccounts(namespace).Create(t.Context(),
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 }
 
 // onlyPod waits for the one pod of a workload.
@@ -99,9 +97,7 @@ func wantUse(t *testing.T, namespace, account string, wanted map[string]bool) {
 			&authorizationv1.SubjectAccessReview{
 				Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &attributes},
 			}, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		return review.Status.Allowed
 	}
 	for name, want := range wanted {

@@ -80,9 +80,7 @@ func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
 	awaitDeployment(t, deployment)
 	// All pods that the Deployment ever made: nothing here deletes one.
 	pods, err := client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if want := int(*deployment.Spec.Replicas); len(pods.Items) != want {
 		t.Errorf("the Deployment made %d pods, want %d", len(pods.Items), want)
 	}
@@ -119,9 +117,7 @@ func deploy(t *testing.T, namespace string, pod *corev1.Pod) *appsv1.Deployment 
 		Spec: appsv1.DeploymentSpec{Replicas: ptr.To(int32(2)),
 			Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
 	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() {
 		_ = client.AppsV1().Deployments(namespace).Delete(context.Background(), pod.Name, metav1.DeleteOptions{})
 	})
@@ -140,9 +136,7 @@ func awaitDeployment(t *testing.T, deployment *appsv1.Deployment) {
 func decodeSample(t *testing.T, file, kind string, object any) {
 	t.Helper()
 	content, err := os.ReadFile("../../../deploy/samples/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for document := range strings.SplitSeq(string(content), "\n---\n") {
 		if !strings.Contains("\n"+document, "\nkind: "+kind+"\n") {
 			continue

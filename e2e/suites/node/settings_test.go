@@ -26,9 +26,7 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 				corev1.ResourceLimitsMemory:   resource.MustParse("32Mi"),
 			}},
 		}, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 	}
 	limits := func(t *testing.T, namespace string) {
 		_, err := client.CoreV1().LimitRanges(namespace).Create(t.Context(), &corev1.LimitRange{
@@ -39,9 +37,7 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 				Max: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
 			}}},
 		}, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 	}
 	for name, test := range map[string]struct {
 		prepare  func(*testing.T, string)

@@ -41,7 +41,7 @@ var (
 	installed *installation.Installation
 	client    *kubernetes.Clientset
 
-	eventually = clustertest.Eventually(patience)
+	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
 func TestMain(m *testing.M) {
@@ -98,9 +98,7 @@ func makeNamed(t *testing.T, meta metav1.ObjectMeta) string {
 	t.Helper()
 	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: meta},
 		metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	// Before the controller that makes it, which is in no hurry.
 	_, err = client.CoreV1().ServiceAccounts(namespace.Name).Create(t.Context(),
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
@@ -113,9 +111,7 @@ func makeNamed(t *testing.T, meta metav1.ObjectMeta) string {
 // awaitAnswer waits for an answer of the API server that depends on what it has in its caches.
 func awaitAnswer(t *testing.T, what string, ask func(context.Context) (answer string, wanted bool)) {
 	t.Helper()
-	if err := await.Answer(t.Context(), what, pace, patience, ask); err != nil {
-		t.Fatal(err)
-	}
+	must(t, await.Answer(t.Context(), what, pace, patience, ask))
 }
 
 // command runs a program in the cluster's network and returns its output, with errors in it.

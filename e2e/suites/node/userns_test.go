@@ -171,9 +171,7 @@ func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 		t.Run(test.template, func(t *testing.T) {
 			t.Parallel()
 			var same corev1.Container
-			if err := templates.Decode(templates.Forms, "forms/"+test.template+".yaml", &same); err != nil {
-				t.Fatal(err)
-			}
+			must(t, templates.Decode(templates.Forms, "forms/"+test.template+".yaml", &same))
 			pod := newPod(test.template, "", inUserNamespace)
 			pod.Spec.Containers = []corev1.Container{{Name: app, Image: images.App, SecurityContext: same.SecurityContext}}
 			pod = run(t, namespace, pod)

@@ -50,9 +50,7 @@ func TestVerifiedPodWaitsForItsNode(t *testing.T) {
 	namespace := makeNamespace(t, guardedAt("privileged"))
 	before := hostValue(t, name)
 	number, err := strconv.Atoi(before)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	wanted := strconv.Itoa(number + 7)
 	pod := create(t, namespace, newPod("waiting", name+" >= "+wanted+"\nvm.max_map_count = 1", verifyOnly,
 		func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }))

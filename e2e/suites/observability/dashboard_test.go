@@ -64,16 +64,12 @@ func TestDashboardExpressions(t *testing.T) {
 		}
 	}
 	content, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": rules}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if strings.Contains(string(content), "$") {
 		t.Errorf("the dashboard uses a variable that the test does not know:\n%s", content)
 	}
 	file := filepath.Join(t.TempDir(), "dashboard.yaml")
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(file, content, 0o600))
 	if output, err := promtool(t, "check", "rules", "--lint-fatal", file); err != nil {
 		t.Errorf("promtool: %v\n%s", err, output)
 	}

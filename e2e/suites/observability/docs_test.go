@@ -84,9 +84,7 @@ func messages(t *testing.T) []string {
 			})
 			return nil
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 	}
 	return slices.Sorted(maps.Keys(found))
 }

@@ -20,9 +20,7 @@ func promtool(t *testing.T, args ...string) (output string, err error) {
 		}
 		found, err = tools.Ensure(t.Context(), "prometheus", os.Stderr)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	said, err := exec.CommandContext(t.Context(), found.Path("promtool"), args...).CombinedOutput()
 	return string(said), err
 }

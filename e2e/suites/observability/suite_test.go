@@ -24,6 +24,7 @@ import (
 
 var (
 	suite     = clustertest.Suite{Prepare: prepare, Finish: finish}
+	must      = clustertest.Must
 	installed *installation.Installation
 )
 
@@ -86,14 +87,10 @@ func exported(t *testing.T) map[string][]string {
 	t.Helper()
 	suite.Cluster(t)
 	metrics, err := installed.Server().Get(t.Context(), "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(metrics))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	found := map[string][]string{}
 	for name, family := range families {
 		var labels []string

@@ -87,9 +87,7 @@ func clients(t *testing.T) (admin, dev *kubernetes.Clientset) {
 		config := clustertest.AdminConfig(suite.Cluster(t))
 		config.Impersonate = rest.ImpersonationConfig{UserName: user}
 		client, err := kubernetes.NewForConfig(config)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		return client
 	}
 	return of(""), of(developer)

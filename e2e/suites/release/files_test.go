@@ -23,14 +23,10 @@ var root = filepath.Join("..", "..", "..")
 func write(t *testing.T, command, from, checkout, output string) {
 	t.Helper()
 	for _, folder := range []string{"cmd", "deploy/helm", "templates", "webhook"} {
-		if err := os.CopyFS(filepath.Join(checkout, folder), os.DirFS(filepath.Join(from, folder))); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.CopyFS(filepath.Join(checkout, folder), os.DirFS(filepath.Join(from, folder))))
 	}
 	for _, file := range []string{"LICENSE", "go.mod", "go.sum", "deploy/install.yaml"} {
-		if err := os.WriteFile(filepath.Join(checkout, file), read(t, from, file), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile(filepath.Join(checkout, file), read(t, from, file), 0o644))
 	}
 	if output, err := release(command, checkout, output).CombinedOutput(); err != nil {
 		t.Fatalf("make a release: %v\n%s", err, output)
@@ -48,16 +44,12 @@ func release(command, checkout, output string, more ...string) *exec.Cmd {
 func checkSBOM(t *testing.T, checkout string, content []byte) {
 	t.Helper()
 	var document cyclonedx.BOM
-	if err := cyclonedx.NewBOMDecoder(bytes.NewReader(content), cyclonedx.BOMFileFormatJSON).Decode(&document); err != nil {
-		t.Fatal(err)
-	}
+	must(t, cyclonedx.NewBOMDecoder(bytes.NewReader(content), cyclonedx.BOMFileFormatJSON).Decode(&document))
 	const modules = `{{with .Module}}{{if not .Main}}pkg:golang/{{.Path}}@{{.Version}}{{end}}{{end}}`
 	cmd := exec.Command("go", "list", "-deps", "-f="+modules, "./cmd/sysctl-injector")
 	cmd.Dir, cmd.Env = checkout, append(os.Environ(), "CGO_ENABLED=0")
 	output, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	want := append(strings.Fields(string(output)), "pkg:golang/std@"+strings.TrimPrefix(runtime.Version(), "go"))
 	slices.Sort(want)
 	var got []string
@@ -82,9 +74,7 @@ func run(t *testing.T, name string, args ...string) string {
 func read(t *testing.T, dir, file string) []byte {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(dir, file))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return content
 }
 
@@ -100,9 +90,7 @@ func entry(t *testing.T, r io.Reader, name string) []byte {
 			continue
 		}
 		content, err := io.ReadAll(archive)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		return content
 	}
 }

@@ -13,9 +13,7 @@ import (
 // installPlugin has krew install the plugin from the release's manifest and archive, and runs it as kubectl does.
 func installPlugin(t *testing.T, dist string) {
 	krew, err := tools.Ensure(t.Context(), "krew", os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	folder := t.TempDir()
 	cmd := exec.Command(krew.Path("krew"), "install", "--manifest="+filepath.Join(dist, "sysctl-injector.yaml"),
 		"--archive="+filepath.Join(dist, plugin))

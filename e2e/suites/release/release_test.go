@@ -22,6 +22,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
+var must = clustertest.Must
+
 const (
 	version = "v1.2.3"
 	taken   = "ghcr.io/sysctl-injector/sysctl-injector:" + version // the image, where the chart looks for it
@@ -53,9 +55,7 @@ func TestRelease(t *testing.T) {
 
 	t.Run("has all files and no other", func(t *testing.T) {
 		found, err := os.ReadDir(first)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		var names []string
 		for _, file := range found {
 			names = append(names, file.Name())
@@ -91,9 +91,7 @@ func TestRelease(t *testing.T) {
 		}
 		content := read(t, first, program)
 		file, err := elf.NewFile(bytes.NewReader(content))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if err := image.CheckStatic(file); err != nil {
 			t.Error(err)
 		}
@@ -117,9 +115,7 @@ func TestRelease(t *testing.T) {
 			t.Errorf("install.yaml does not ask for %s", taken)
 		}
 		var chart struct{ Version, AppVersion string }
-		if err := yaml.Unmarshal(read(t, checkout, "deploy/helm/sysctl-injector/Chart.yaml"), &chart); err != nil {
-			t.Fatal(err)
-		}
+		must(t, yaml.Unmarshal(read(t, checkout, "deploy/helm/sysctl-injector/Chart.yaml"), &chart))
 		versions := strings.NewReplacer(chart.AppVersion, version, "sysctl-injector-"+chart.Version, "sysctl-injector-1.2.3")
 		if diff := cmp.Diff(versions.Replace(string(read(t, checkout, "deploy/install.yaml"))), manifest); diff != "" {
 			t.Error("install.yaml, besides the version, is not the checkout's (-want +got):\n" + diff)
@@ -138,13 +134,9 @@ func TestRelease(t *testing.T) {
 	})
 	t.Run("has a chart of its version", func(t *testing.T) {
 		archive, err := gzip.NewReader(bytes.NewReader(read(t, first, "sysctl-injector-1.2.3.tgz")))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		var chart struct{ Version, AppVersion string }
-		if err := yaml.Unmarshal(entry(t, archive, "sysctl-injector/Chart.yaml"), &chart); err != nil {
-			t.Fatal(err)
-		}
+		must(t, yaml.Unmarshal(entry(t, archive, "sysctl-injector/Chart.yaml"), &chart))
 		if chart.Version != "1.2.3" || chart.AppVersion != version {
 			t.Errorf("the chart is %+v", chart)
 		}

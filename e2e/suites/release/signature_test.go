@@ -77,9 +77,7 @@ func TestSignatures(t *testing.T) {
 		s.must(append([]string{"verify-blob", bundle, sums}, verify...)...)
 		content := read(t, dist, "SHA256SUMS")
 		content[0] ^= 1
-		if err := os.WriteFile(sums, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile(sums, content, 0o600))
 		s.wantRejected("invalid signature", append([]string{"verify-blob", bundle, sums}, verify...)...)
 	})
 	t.Run("of the image", func(t *testing.T) {

@@ -6,12 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sysctl-injector/sysctl-injector/cmd/sysctl-injector/app"
+	"github.com/sysctl-injector/sysctl-injector/docs/reader"
 	"github.com/sysctl-injector/sysctl-injector/docs/transcript"
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
@@ -93,86 +93,119 @@ func problemOf(words []string, makefile string) string {
 	return ""
 }
 
-// offline are the pages whose consoles run here, with the files that they speak of: the nth block of YAML on the
-// page, or a text.
-var offline = map[string]map[string]any{
-	"docs/companion.md": {"ns.yaml": "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"},
-	"docs/concepts.md":  nil,
-	"docs/convert.md":   nil,
-	"docs/inject.md": {
-		"manifests/search.yaml": "apiVersion: v1\nkind: Pod\nmetadata:\n  name: semaphores\n  annotations:\n    sysctl-injector.dev/sysctls: vm.max_map_count = 262144\nspec:\n  containers: [{name: app, image: app}]\n",
-	},
-	"docs/policies.md": {
-		"policies/web.yaml": 0,
-		"bad.yaml": `apiVersion: sysctl-injector.dev/v1alpha1
-kind: SysctlPolicy
-metadata: {name: bad}
-spec: {allow: [{names: [net.*.x, somaxconn], kernels: [Host], min: 5, max: 1}]}
-`,
-	},
-}
-
-// elsewhere names the test that shows what the consoles of a page show of a cluster.
-var elsewhere = map[string]string{
-	"docs/audit.md":           "TestAudit",
-	"docs/check.md":           "TestHealthy",
-	"docs/companion.md":       "TestFirstPod",
-	"docs/enroll.md":          "TestFromRestrictedToTheFirstInjectedPod",
-	"docs/getting-started.md": "TestGettingStarted",
-	"docs/observability.md":   "TestEventsAtTheDeployment",
-	"docs/policies.md":        "TestPoliciesAtTheTerminal",
-	"docs/troubleshooting.md": "TestWarningsAboutWorkloads",
-}
-
 var update = flag.Bool("update", false, "rewrite what the consoles print")
 
-// Every console shows what its commands print; -update writes it.
-func TestConsoles(t *testing.T) {
-	for name, page := range pages(t) {
-		consoles := slices.DeleteFunc(transcript.Blocks(page),
-			func(block transcript.Block) bool { return block.Language != "console" })
-		if len(consoles) == 0 {
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			files, isOffline := offline[name]
-			if !isOffline {
-				inSuite(t, elsewhere[name])
-				return
+// Every block of commands is run by a test or in the table of those that are not, and every row of the tables has a
+// page.
+func TestEveryBlockRuns(t *testing.T) {
+	all := pages(t)
+	found := map[reader.Exception]int{}
+	for name, content := range all {
+		for _, block := range transcript.Blocks(content) {
+			if block.Language != "sh" && block.Language != "console" {
+				continue
 			}
-			dir, correct := workplace(t, page, files), page
-			for _, block := range consoles {
-				for _, command := range block.Commands() {
-					if strings.HasPrefix(command.Text, "kubectl ") {
-						inSuite(t, elsewhere[name])
-						continue
-					}
-					printed := runConsole(t, dir, name, command)
-					correct = strings.Replace(correct, "$ "+command.Text+command.Output, "$ "+command.Text+printed, 1)
+			for _, exception := range reader.NotRun() {
+				if exception.Is(name, block) {
+					found[exception]++
 				}
 			}
-			if *update && !t.Failed() {
-				write(t, filepath.Join(root, name), correct)
+			if _, runs := reader.Find(name); !runs && reader.WhyNotRun(name, block) == "" {
+				t.Errorf("%s:%d: no test runs this block; it is missing in docs/reader/pages.go or docs/reader/notrun.go",
+					name, block.Line)
+			}
+			if len(block.Commands()) == 0 && reader.WhyNotRun(name, block) == "" {
+				t.Errorf("%s:%d: the block has no command: those of a console come after \"$ \"", name, block.Line)
+			}
+		}
+	}
+	for _, exception := range reader.NotRun() {
+		if exception.Reason == "" || found[exception] != 1 {
+			t.Errorf("docs/reader/notrun.go: %d blocks of %s begin with %q, want one with a reason", found[exception],
+				exception.Page, exception.Begins)
+		}
+	}
+	for _, page := range reader.Pages() {
+		content, exists := all[page.Path]
+		if !exists {
+			t.Errorf("docs/reader/pages.go: there is no page %s", page.Path)
+		}
+		for begins := range page.Stages {
+			if begins != "" && !slices.ContainsFunc(transcript.Blocks(content), func(block transcript.Block) bool {
+				commands := block.Commands()
+				return len(commands) > 0 && strings.HasPrefix(commands[0].Text, begins)
+			}) {
+				t.Errorf("docs/reader/pages.go: no block of %s begins with %q", page.Path, begins)
+			}
+		}
+		if page.Test != "" {
+			inSuite(t, page)
+		}
+	}
+}
+
+// Every console that needs no cluster shows what its commands print; -update writes it.
+func TestConsoles(t *testing.T) {
+	for _, page := range reader.Pages() {
+		t.Run(page.Path, func(t *testing.T) {
+			content, err := os.ReadFile(filepath.Join(root, page.Path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir, correct := reader.Workplace(t, root, string(content), page), string(content)
+			self, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			bin := t.TempDir()
+			if err := os.Symlink(self, filepath.Join(bin, program)); err != nil {
+				t.Fatal(err)
+			}
+			for _, block := range transcript.Blocks(correct) {
+				if block.Language != "console" || reader.WhyNotRun(page.Path, block) != "" {
+					continue
+				}
+				for _, command := range block.Commands() {
+					if page.Test == "" || isOffline(command) {
+						printed := runConsole(t, dir, bin, page.Path, command)
+						correct = strings.Replace(correct, "$ "+command.Text+command.Output, "$ "+command.Text+printed, 1)
+					}
+				}
+			}
+			if *update && !t.Failed() && correct != string(content) {
+				if err := os.WriteFile(filepath.Join(root, page.Path), []byte(correct), 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
 		})
 	}
 }
 
-// inSuite checks that there is a test of that name in the suites.
-func inSuite(t *testing.T, test string) {
+// isOffline reports whether a command of a page that needs a cluster does not ask it.
+func isOffline(command transcript.Command) bool {
+	return slices.ContainsFunc([]string{"inject", "companion", "explain"}, func(name string) bool {
+		return strings.HasPrefix(command.Text, program+" "+name+" ")
+	})
+}
+
+// inSuite checks that the suites have the test that runs a page.
+func inSuite(t *testing.T, page reader.Page) {
 	t.Helper()
 	for _, content := range contents(t, ".go") {
-		if test != "" && strings.Contains(content, "\nfunc "+test+"(t *testing.T) {") {
+		_, after, found := strings.Cut(content, "\nfunc "+page.Test+"(t *testing.T) {")
+		body, _, _ := strings.Cut(after, "\n}\n")
+		if found && (strings.Contains(body, `"`+page.Path+`"`) ||
+			strings.Contains(body, "reader.RunBy(reader."+page.Test+")")) {
 			return
 		}
 	}
-	t.Errorf("no suite has the test %q, which shows what this page shows of a cluster", test)
+	t.Errorf("docs/reader/pages.go: no suite has the test %q that runs %s", page.Test, page.Path)
 }
 
 // runConsole returns what a command prints.
-func runConsole(t *testing.T, dir, page string, command transcript.Command) string {
+func runConsole(t *testing.T, dir, bin, page string, command transcript.Command) string {
 	t.Helper()
-	path := []string{filepath.Join(dir, ".bin"), os.Getenv("PATH")}
+	path := []string{bin, os.Getenv("PATH")}
 	if strings.HasPrefix(command.Text, "helm ") {
 		helm, err := tools.Find("helm")
 		if err != nil {
@@ -184,66 +217,12 @@ func runConsole(t *testing.T, dir, page string, command transcript.Command) stri
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+strings.Join(path, string(os.PathListSeparator)), "KUBECONFIG="+os.DevNull)
 	output, err := cmd.CombinedOutput()
-	if string(output) != command.Output && !*update {
+	switch {
+	case string(output) != command.Output && !*update:
 		t.Errorf("%s:%d: %s%v; it prints\n%s\nand the page says\n%s", page, command.Line, command.Text, err, output,
 			command.Output)
+	case (err != nil) != reader.Fails(transcript.Command{Output: string(output)}):
+		t.Errorf("%s:%d: %s%v, and it prints\n%s", page, command.Line, command.Text, err, output)
 	}
 	return string(output)
-}
-
-// workplace is a folder as a person has it who reads the page: the checkout, and the page's files.
-func workplace(t *testing.T, page string, files map[string]any) string {
-	t.Helper()
-	dir := t.TempDir()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkout, err := filepath.Abs(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, folder := range []string{"cmd", "deploy", "docs", "templates"} {
-		link(t, filepath.Join(checkout, folder), filepath.Join(dir, folder))
-	}
-	link(t, self, filepath.Join(dir, ".bin", program))
-	var manifests []string
-	for _, block := range transcript.Blocks(page) {
-		if block.Language == "yaml" {
-			manifests = append(manifests, block.Text)
-			if match := named.FindStringSubmatch(block.Text); match != nil {
-				write(t, filepath.Join(dir, match[1]), block.Text)
-			}
-		}
-	}
-	for path, content := range files {
-		if nth, isBlock := content.(int); isBlock {
-			content = manifests[nth]
-		}
-		write(t, filepath.Join(dir, path), content.(string))
-	}
-	return dir
-}
-
-// named matches the name of a file at the beginning of its block.
-var named = regexp.MustCompile(`^# ([a-z-]+\.yaml)\n`)
-
-func link(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(from, to); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func write(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }

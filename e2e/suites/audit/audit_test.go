@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/sysctl-injector/sysctl-injector/docs/reader"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -118,6 +119,21 @@ func TestAudit(t *testing.T) {
 		"nightly") || !strings.Contains(out, "Deployment/web") {
 		t.Errorf("with a selector:\n%s", out)
 	}
+}
+
+// The commands of the page work as printed, on the workloads of testdata/workloads.yaml.
+func TestAuditPage(t *testing.T) {
+	if _, problem, code, _ := run(t, "kubectl", "apply", "-f", "testdata/workloads.yaml"); code != 0 {
+		t.Fatal(problem)
+	}
+	page, found := reader.Find("docs/audit.md")
+	if !found {
+		t.Fatal("docs/reader does not have the page")
+	}
+	defer run(t, "kubectl", "delete", "namespace", "shop")
+	c := suite.Cluster(t)
+	reader.Reader{Checkout: filepath.Join("..", "..", ".."), Command: c.Command,
+		Path: []string{filepath.Dir(program), c.Binaries().Dir}}.Run(t, page)
 }
 
 // The cluster's own policies decide what convert would change. The report names them.

@@ -27,6 +27,12 @@ var table = []*Form{verify, native, userNamespace, guest, privileged}
 type Form struct {
 	Name  string
 	takes func(Pod, sysctl.Assignment) bool
+	// takesCEL is takes for the policies that inject without the server, in the variables of templates/mutating. The
+	// last row takes what no other does. A row without it is for the server only.
+	takesCEL string
+	// mark is CEL, in the variables of templates/guard: whether the first init container claims to be one of the
+	// form's. The guard then compares all of it. The last row has what no mark is for.
+	mark string
 	// Rules reject a sysctl that the form cannot set, besides the rules of package policy.
 	Rules    []policy.Rule
 	podRules []podRule

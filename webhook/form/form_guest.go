@@ -9,6 +9,7 @@ import (
 var guest = &Form{
 	Name:      "guest",
 	takes:     func(pod Pod, _ sysctl.Assignment) bool { return pod.Kernel == v1alpha1.GuestKernel },
+	takesCEL:  "variables.kernel == 'Guest'",
 	Rules:     inUserNamespace,
 	podRules:  []podRule{windows, mirrorPod},
 	templates: []*template{privilegedContainer}, Privileged: true,

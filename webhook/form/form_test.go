@@ -2,6 +2,7 @@ package form
 
 import (
 	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,6 +79,15 @@ func TestShapes(t *testing.T) {
 	got := map[string][]string{}
 	for _, s := range shapes {
 		got[s.Name+".yaml"] = s.Forms
+		if !strings.Contains(Claimed(), "'"+s.Name+"'") {
+			t.Errorf("no mark tells the guard that a container has the shape %q", s.Name)
+		}
+		for _, name := range s.Forms {
+			// The guard admits the shapes with that prefix in such pods only.
+			if in := strings.HasPrefix(s.Name, "user-namespace"); in != Named(name).UserNamespace {
+				t.Errorf("form %s, UserNamespace %t, has the file %s.yaml", name, !in, s.Name)
+			}
+		}
 		if s.Container["name"] != v1alpha1.ContainerName {
 			t.Errorf("the container of %v is named %v", s.Forms, s.Container["name"])
 		}

@@ -18,6 +18,8 @@ var userNamespace = &Form{
 	takes: func(pod Pod, _ sysctl.Assignment) bool {
 		return pod.UserNamespace && pod.Kubernetes >= unmaskedProcSince
 	},
+	takesCEL:  "variables.userNamespace",
+	mark:      "variables.first.?securityContext.?procMount.orValue('Default') != 'Default'",
 	Rules:     inUserNamespace,
 	podRules:  []podRule{windows, mirrorPod, seLinux},
 	templates: []*template{ipcContainer, networkContainer}, UserNamespace: true,
@@ -50,6 +52,7 @@ var ipcContainer = &template{
 // net_ctl_permissions).
 var networkContainer = &template{
 	file:        "user-namespace-net.yaml",
+	mark:        "variables.first.?securityContext.?capabilities.?add.hasValue()",
 	podSecurity: in(Privileged),
 	rejected:    "the init container that would set them: it adds the capability NET_ADMIN, in the pod's user namespace",
 	commands:    []*Command{plain, scripted},

@@ -8,6 +8,8 @@ import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 var verify = &Form{
 	Name:      "verify",
 	takes:     func(pod Pod, _ sysctl.Assignment) bool { return pod.Verify },
+	takesCEL:  "variables.verifies",
+	mark:      "variables.first.?securityContext.?runAsUser.orValue(0) == 65534",
 	podRules:  []podRule{windows, mirrorPod},
 	templates: []*template{readingContainer},
 	OnlyReads: true,

@@ -36,6 +36,39 @@ func Shapes() ([]Shape, error) {
 	return shapes, nil
 }
 
+// Claimed returns the CEL expression for the name of the shape that a pod's first init container claims to have. It
+// reads a field or two, so that the guard compares the container with one shape only.
+func Claimed() string {
+	quote := func(t *template) string { return "'" + t.name() + "'" }
+	claimed := quote(table[len(table)-1].templates[0])
+	for _, f := range table {
+		if f.mark == "" {
+			continue
+		}
+		shape := quote(f.templates[0])
+		for _, t := range f.templates[1:] {
+			shape = t.mark + " ? " + quote(t) + " : " + shape
+		}
+		if len(f.templates) == 1 {
+			claimed = f.mark + " ? " + shape + " : " + claimed
+		} else {
+			claimed = f.mark + "\n? (" + shape + ")\n: " + claimed
+		}
+	}
+	return claimed
+}
+
+// Chosen returns the CEL expression for the name of the form that sets a pod's sysctls without the server.
+func Chosen() string {
+	chosen := ""
+	for _, f := range table {
+		if f.takesCEL != "" {
+			chosen += f.takesCEL + " ? '" + f.Name + "' : "
+		}
+	}
+	return chosen + "'" + table[len(table)-1].Name + "'"
+}
+
 // CommandField returns a field of the shape's command, for celtext.Literal. Of two commands, the CEL variable
 // "scripted" selects one.
 func (s Shape) CommandField(field func(*Command) any) any {

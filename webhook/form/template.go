@@ -21,6 +21,8 @@ type template struct {
 	podSecurity func(minor uint) Level
 	// rejected says what a stricter standard rejects, for a message: "the privileged init container".
 	rejected string
+	// mark is CEL, as that of the form: which of the form's containers it is. The first template needs none.
+	mark string
 	// commands are what the container may run. A pod gets the first that can do all its lines.
 	commands []*Command
 }

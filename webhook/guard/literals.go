@@ -47,6 +47,7 @@ func literalsOf(config Config, kubernetes minor) (map[string]string, error) {
 	}
 	literals := map[string]string{
 		"fixed": fixed, "privileges": privileges, "command": commands, "argument": arguments, "nodeNames": nodeNames(),
+		"form": form.Claimed(),
 	}
 	for name, value := range map[string]any{
 		"reserved":      v1alpha1.ContainerName,

@@ -41,6 +41,7 @@ func literalsOf(config Config, kubernetes uint) (literals, error) {
 		return nil, err
 	}
 	filled := literals{
+		"form":              form.Chosen(),
 		"container":         containers,
 		"ipcNames":          "variables.settings.filter(s, " + ofScope("s.name", sysctl.IPC) + ")",
 		"namespaceProblems": namespaceProblems(),

@@ -17,7 +17,6 @@ import (
 
 type options struct {
 	rounds, pods, warmUp int
-	docs                 string
 }
 
 func main() {
@@ -26,20 +25,15 @@ func main() {
 	cmd.Flags().IntVar(&o.rounds, "rounds", 14, "how often each case has its turn")
 	cmd.Flags().IntVar(&o.pods, "pods", 150, "pods in a turn")
 	cmd.Flags().IntVar(&o.warmUp, "warm-up", 20, "pods before a turn that do not count")
-	command.AddDocs(cmd, &o.docs)
-	command.Main(cmd, o.run)
+	command.Measure(cmd, o.run)
 }
 
-func (o *options) run(ctx context.Context, out, progress io.Writer) error {
+func (o *options) run(ctx context.Context, progress io.Writer) (r report.Report, err error) {
 	const most = 1000
 	if o.rounds < 1 || o.pods < 1 || o.rounds > most || o.pods > most || o.warmUp < 0 || o.warmUp > most {
-		return fmt.Errorf("--rounds and --pods are from 1 to %d, --warm-up is at most that", most)
+		return r, fmt.Errorf("--rounds and --pods are from 1 to %d, --warm-up is at most that", most)
 	}
-	machine, err := report.ThisMachine()
-	if err != nil {
-		return err
-	}
-	return command.Installed(ctx, cluster.Config{Progress: progress},
+	err = command.Installed(ctx, cluster.Config{Progress: progress},
 		func(c *cluster.Cluster, installed *installation.Installation) error {
 			b, err := newBench(ctx, c, installed.Program, *o)
 			if err != nil {
@@ -56,9 +50,8 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 					}
 				}
 			}
-			if err := b.print(out); err != nil || o.docs == "" {
-				return err
-			}
-			return b.report(machine, c.Version()).Write(o.docs)
+			r, err = b.report(c.Version())
+			return err
 		})
+	return r, err
 }

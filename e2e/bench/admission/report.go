@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -100,51 +99,27 @@ func (b *bench) comparison(clients int) string {
 		clients, float64(webhook)/float64(policy), float64(webhook-none)/float64(policy-none))
 }
 
-// print writes the tables, and fails where the API server has called the webhook for a namespace that is not
-// enrolled.
-func (b *bench) print(out io.Writer) error {
-	for _, clients := range clientCounts {
-		fmt.Fprintln(out)
-		if err := b.table(clients).Print(out); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(out)
-	for _, clients := range clientCounts {
-		fmt.Fprintln(out, b.comparison(clients))
-		if calls := b.turns[notOptedInTurn].measured[clients].cost.calls; calls != 0 {
-			return fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is not "+
-				"enrolled", calls)
-		}
-	}
-	_, err := fmt.Fprintf(out, "A call is one of the webhook (%s) or one check of the policy (%s).\n",
-		webhookMetric.name, policyMetric.name)
-	return err
-}
-
-func (b *bench) report(machine report.Machine, version string) report.Report {
-	var section strings.Builder
-	fmt.Fprintf(&section, "Kubernetes %s.\n\n![p50 of a pod's creation](images/bench-admission.svg)\n\n", version)
+// report fails where the API server has called the webhook for a namespace that is not enrolled.
+func (b *bench) report(version string) (report.Report, error) {
 	chart := report.Chart{Title: "p50 of a pod's creation", YName: "ms"}
-	figures := map[string]any{"kubernetes": version}
-	for _, clients := range clientCounts {
-		fmt.Fprintf(&section, "%s\n%s\n\n", b.table(clients).Markdown(), b.comparison(clients))
-		chart.Groups = append(chart.Groups, fmt.Sprintf("clients: %d", clients))
-	}
 	for n, t := range b.turns {
 		series := report.Series{Name: t.name}
 		for _, clients := range clientCounts {
-			m := t.measured[clients]
 			series.Y = append(series.Y, float64(b.p50(n, clients))/float64(time.Millisecond))
-			figures[fmt.Sprintf("%s, clients: %d", t.name, clients)] = map[string]any{
-				"pods": len(m.durations), "p50": b.p50(n, clients), "p99": report.Percentile(m.durations, 99),
-				"calls": m.cost.calls, "seconds": m.cost.seconds,
-			}
 		}
 		chart.Series = append(chart.Series, series)
 	}
-	return report.Report{
-		Name: "admission", Machine: machine, Section: section.String(), Figures: figures,
-		Charts: map[string]report.Chart{"bench-admission": chart},
+	var tables []report.Part
+	for _, clients := range clientCounts {
+		chart.Groups = append(chart.Groups, fmt.Sprintf("clients: %d", clients))
+		tables = append(tables, b.table(clients), report.Text(b.comparison(clients)))
+		if calls := b.turns[notOptedInTurn].measured[clients].cost.calls; calls != 0 {
+			return report.Report{}, fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is "+
+				"not enrolled", calls)
+		}
 	}
+	return report.Report{Name: "admission", Parts: append([]report.Part{
+		report.Text("Kubernetes " + version + "."),
+		report.Picture{Alt: chart.Title, File: "bench-admission", Chart: chart},
+	}, tables...)}, nil
 }

@@ -11,9 +11,27 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
+
+// Measure is Main for a program that reports what it measures: on standard output and, with --docs, in the
+// documentation.
+func Measure(cmd *cobra.Command, measure func(ctx context.Context, progress io.Writer) (report.Report, error)) {
+	docs := cmd.Flags().String("docs", "", "directory of the documentation whose figures are renewed")
+	Main(cmd, func(ctx context.Context, out, progress io.Writer) error {
+		machine, err := report.ThisMachine() // before: it tells the load
+		if err != nil {
+			return err
+		}
+		r, err := measure(ctx, progress)
+		if err != nil {
+			return err
+		}
+		return r.Publish(machine, out, *docs)
+	})
+}
 
 // Main runs the program until it ends, or until a signal ends ctx. The flags have their values when run is called.
 func Main(cmd *cobra.Command, run func(ctx context.Context, out, progress io.Writer) error) {
@@ -43,9 +61,4 @@ func Installed(ctx context.Context, config cluster.Config,
 	}
 	defer func() { err = errors.Join(err, installed.Remove()) }()
 	return run(c, installed)
-}
-
-// AddDocs adds the flag for the page that report.Report.Write renews.
-func AddDocs(cmd *cobra.Command, docs *string) {
-	cmd.Flags().StringVar(docs, "docs", "", "directory of the documentation whose figures are to be renewed")
 }

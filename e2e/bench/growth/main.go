@@ -21,7 +21,6 @@ import (
 type options struct {
 	rounds int
 	turn   time.Duration
-	docs   string
 }
 
 func main() {
@@ -29,36 +28,29 @@ func main() {
 	cmd := &cobra.Command{Use: "growth", Short: "Measure how the cost of a decision grows"}
 	cmd.Flags().IntVar(&o.rounds, "rounds", 5, "how often each point is measured")
 	cmd.Flags().DurationVar(&o.turn, "turn", 200*time.Millisecond, "how long that takes")
-	command.AddDocs(cmd, &o.docs)
-	command.Main(cmd, o.run)
+	command.Measure(cmd, o.run)
 }
 
-func (o *options) run(ctx context.Context, out, progress io.Writer) error {
+func (o *options) run(ctx context.Context, progress io.Writer) (report.Report, error) {
+	r := report.Report{Name: "growth"}
 	if o.rounds < 1 || o.rounds > 100 || o.turn < time.Millisecond || o.turn > time.Minute {
-		return fmt.Errorf("--rounds is from 1 to 100, --turn from 1ms to 1m")
-	}
-	machine, err := report.ThisMachine()
-	if err != nil {
-		return err
+		return r, fmt.Errorf("--rounds is from 1 to 100, --turn from 1ms to 1m")
 	}
 	runtime.GOMAXPROCS(1)
-	r := report.Report{Name: "growth", Machine: machine, Charts: map[string]report.Chart{}}
-	figures := map[string]map[string]time.Duration{}
 	for _, c := range curves {
 		fmt.Fprintln(progress, c.name)
 		table := report.Table{{c.name, "CPU of a request", "beside the first"}}
 		chart := report.Chart{Title: c.title, XName: c.name, YName: "µs",
 			Series: []report.Series{{Name: "processor time of a request"}}}
-		figures[c.name] = map[string]time.Duration{}
 		var first time.Duration
 		for _, x := range c.points {
 			w, err := c.world(x)
 			if err != nil {
-				return fmt.Errorf("%s %d: %w", c.name, x, err)
+				return r, fmt.Errorf("%s %d: %w", c.name, x, err)
 			}
 			cost, err := o.measure(ctx, w)
 			if err != nil {
-				return fmt.Errorf("%s %d: %w", c.name, x, err)
+				return r, fmt.Errorf("%s %d: %w", c.name, x, err)
 			}
 			if first == 0 {
 				first = cost
@@ -66,20 +58,10 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 			table.Add(fmt.Sprint(x), report.Microseconds(cost), fmt.Sprintf("%.2f", float64(cost)/float64(first)))
 			chart.X = append(chart.X, float64(x))
 			chart.Series[0].Y = append(chart.Series[0].Y, float64(cost)/float64(time.Microsecond))
-			figures[c.name][fmt.Sprint(x)] = cost
 		}
-		fmt.Fprintln(out)
-		if err := table.Print(out); err != nil {
-			return err
-		}
-		r.Charts["bench-growth-"+c.file] = chart
-		r.Section += fmt.Sprintf("![%s](images/bench-growth-%s.svg)\n\n%s\n", c.title, c.file, table.Markdown())
+		r.Parts = append(r.Parts, report.Picture{Alt: c.title, File: "bench-growth-" + c.file, Chart: chart}, table)
 	}
-	r.Figures = figures
-	if o.docs == "" {
-		return nil
-	}
-	return r.Write(o.docs)
+	return r, nil
 }
 
 // measure returns the processor time of one request: the median of the rounds.

@@ -19,7 +19,6 @@ import (
 
 type options struct {
 	namespaces, pods, admissions, restarts int
-	docs                                   string
 }
 
 // longest bounds a run, should the cluster stop answering.
@@ -33,27 +32,22 @@ func main() {
 	cmd.Flags().IntVar(&o.pods, "pods", 20, "pods in each of them")
 	cmd.Flags().IntVar(&o.admissions, "admissions", 2000, "admissions of the load")
 	cmd.Flags().IntVar(&o.restarts, "restarts", 3, "starts of which the median is shown")
-	command.AddDocs(cmd, &o.docs)
-	command.Main(cmd, o.run)
+	command.Measure(cmd, o.run)
 }
 
-func (o *options) run(ctx context.Context, out, progress io.Writer) error {
+func (o *options) run(ctx context.Context, progress io.Writer) (r report.Report, err error) {
 	for _, flag := range []struct {
 		name        string
 		value, most int
 	}{{"namespaces", o.namespaces, 2000}, {"pods", o.pods, 100}, {"admissions", o.admissions, 100000},
 		{"restarts", o.restarts, 9}} {
 		if flag.value < 1 || flag.value > flag.most {
-			return fmt.Errorf("--%s is from 1 to %d", flag.name, flag.most)
+			return r, fmt.Errorf("--%s is from 1 to %d", flag.name, flag.most)
 		}
-	}
-	machine, err := report.ThisMachine()
-	if err != nil {
-		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	return command.Installed(ctx, cluster.Config{Progress: progress},
+	err = command.Installed(ctx, cluster.Config{Progress: progress},
 		func(c *cluster.Cluster, installed *installation.Installation) error {
 			b, err := newBench(c, installed, *o, progress)
 			if err != nil {
@@ -62,11 +56,10 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 			if err := b.run(ctx); err != nil {
 				return fmt.Errorf("%w; the end of the server's log:\n%s", err, tail(installed.Server().Log()))
 			}
-			if err := b.print(out, c.Version()); err != nil || o.docs == "" {
-				return err
-			}
-			return b.report(machine, c.Version()).Write(o.docs)
+			r = b.report(c.Version())
+			return nil
 		})
+	return r, err
 }
 
 // tail is enough of a log to see what went wrong: each admission has a line in it.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"runtime"
 	"time"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
@@ -82,25 +80,8 @@ func (b *bench) remarks() string {
 		b.namespaces, b.grants, b.othersElapsed.Seconds(), b.ourElapsed.Seconds(), concurrency, b.again.Load())
 }
 
-// print writes both tables.
-func (b *bench) print(out io.Writer, version string) error {
-	fmt.Fprintf(out, "\nKubernetes %s, %s, %d processors\n\n", version, runtime.Version(), runtime.NumCPU())
-	if err := b.memoryTable().Print(out); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "\n%s\n", b.remarks())
-	return b.latencyTable().Print(out)
-}
-
-func (b *bench) report(machine report.Machine, version string) report.Report {
-	states := map[string]any{}
-	for _, s := range b.states {
-		states[s.name] = map[string]any{"figures": s.figures, "started": s.started}
-	}
-	return report.Report{
-		Name: "memory", Machine: machine,
-		Section: fmt.Sprintf("Kubernetes %s.\n\n%s\n%s\n%s", version, b.memoryTable().Markdown(), b.remarks(),
-			b.latencyTable().Markdown()),
-		Figures: map[string]any{"kubernetes": version, "states": states, "grants": b.grants},
-	}
+func (b *bench) report(version string) report.Report {
+	return report.Report{Name: "memory", Parts: []report.Part{
+		report.Text("Kubernetes " + version + "."), b.memoryTable(), report.Text(b.remarks()), b.latencyTable(),
+	}}
 }

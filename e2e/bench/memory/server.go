@@ -25,8 +25,7 @@ type server struct {
 // figures are what a server takes of the machine: bytes, and seconds of processor time since its start.
 type figures struct {
 	process.Memory
-	Heap      float64 `json:"heap"`
-	Processor float64 `json:"processor"`
+	Heap, Processor float64
 }
 
 func newServer(c *cluster.Cluster, installed *installation.Installation, client *kubernetes.Clientset) *server {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -34,7 +33,6 @@ type bench struct {
 	client  *kubernetes.Clientset
 	kinds   []*kind
 	events  *os.File // containerd's
-	alone   alone
 }
 
 func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
@@ -44,50 +42,32 @@ func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{cluster: c, client: client}
-	for name, labels := range map[string]map[string]string{
-		guarded: {v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "restricted"},
-		open:    nil,
-	} {
-		if _, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels},
-			patience); err != nil {
-			return nil, err
-		}
-	}
-	rendered, err := b.rendered(ctx)
+	b := &bench{cluster: c, client: client, kinds: kinds()}
+	_, err = clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: guarded, Labels: map[string]string{
+		v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "restricted"}}, patience)
 	if err != nil {
 		return nil, err
 	}
-	b.kinds = kinds(rendered)
-	return b, nil
-}
-
-// rendered is the container that the webhook injects, without what the API server adds.
-func (b *bench) rendered(ctx context.Context) (*corev1.Container, error) {
+	// A pod that is not injected would measure nothing.
 	pod := newPod()
-	pod.GenerateName = "first-" // which also has the grants made
+	pod.GenerateName = "first-"
 	annotated(pod)
-	created, err := b.client.CoreV1().Pods(guarded).Create(ctx, pod, metav1.CreateOptions{})
-	if err != nil {
-		return nil, err
+	created, err := client.CoreV1().Pods(guarded).Create(ctx, pod,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	if err == nil && len(created.Spec.InitContainers) != 1 {
+		err = fmt.Errorf("a pod has %d init containers instead of the injected one", len(created.Spec.InitContainers))
 	}
-	if len(created.Spec.InitContainers) != 1 {
-		return nil, fmt.Errorf("a pod has %d init containers instead of the injected one",
-			len(created.Spec.InitContainers))
-	}
-	container := created.Spec.InitContainers[0]
-	container.VolumeMounts = nil
-	return &container, b.clear(ctx, guarded)
+	return b, err
 }
 
-// clear deletes all pods of a namespace and waits until they are gone.
-func (b *bench) clear(ctx context.Context, namespace string) error {
-	pods := b.client.CoreV1().Pods(namespace)
+// clear deletes all pods and waits until they are gone.
+func (b *bench) clear(ctx context.Context) error {
+	pods := b.client.CoreV1().Pods(guarded)
 	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))},
 		metav1.ListOptions{}); err != nil {
 		return err
 	}
-	return await.Condition(ctx, "the end of the pods of "+namespace, 20*time.Millisecond, patience,
+	return await.Condition(ctx, "the end of the pods", 20*time.Millisecond, patience,
 		func(ctx context.Context) (bool, error) {
 			left, err := pods.List(ctx, metav1.ListOptions{})
 			return err == nil && len(left.Items) == 0, err
@@ -95,7 +75,7 @@ func (b *bench) clear(ctx context.Context, namespace string) error {
 }
 
 // measure starts the pods, one at a time, each kind in its turn, and then reads what the node has logged of them.
-func (b *bench) measure(ctx context.Context, rounds int, progress io.Writer) (err error) {
+func (b *bench) measure(ctx context.Context, rounds int, progress io.Writer) error {
 	if err := b.follow(ctx); err != nil {
 		return err
 	}
@@ -122,15 +102,11 @@ func (b *bench) measure(ctx context.Context, rounds int, progress io.Writer) (er
 				kind.timelines = append(kind.timelines, t)
 			}
 		}
-		if err := errors.Join(b.clear(ctx, guarded), b.clear(ctx, open)); err != nil {
+		if err := b.clear(ctx); err != nil {
 			return err
 		}
 	}
-	if err := b.readLogs(); err != nil {
-		return err
-	}
-	b.alone, err = measureAlone(rounds)
-	return err
+	return b.readLogs()
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -147,7 +123,7 @@ func (b *bench) follow(ctx context.Context) (err error) {
 	if b.events, err = os.CreateTemp("", "events-*"); err != nil {
 		return err
 	}
-	// It needs no name, and is gone when the last who has it open ends.
+	// The file needs no name. It is gone when the last program that has it open ends.
 	if err := os.Remove(b.events.Name()); err != nil {
 		return err
 	}
@@ -160,7 +136,7 @@ func (b *bench) follow(ctx context.Context) (err error) {
 func (b *bench) start(ctx context.Context, kind *kind, name string) (timeline, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	pods := b.client.CoreV1().Pods(kind.namespace)
+	pods := b.client.CoreV1().Pods(guarded)
 	pod := newPod()
 	pod.Name = name
 	kind.tweak(pod)
@@ -172,7 +148,7 @@ func (b *bench) start(ctx context.Context, kind *kind, name string) (timeline, e
 		return timeline{}, err
 	}
 	defer watcher.Stop()
-	t := timeline{pod: kind.namespace + "/" + name, create: time.Now()}
+	t := timeline{pod: guarded + "/" + name, create: time.Now()}
 	if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 		return t, err
 	}

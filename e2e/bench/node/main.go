@@ -24,30 +24,24 @@ const longest = time.Hour
 
 type options struct {
 	pods int
-	docs string
 }
 
 func main() {
 	o := options{}
 	cmd := &cobra.Command{Use: "node", Short: "Measure what injection adds to a pod's start on a real node"}
 	cmd.Flags().IntVar(&o.pods, "pods", 30, "pods of each case")
-	command.AddDocs(cmd, &o.docs)
-	command.Main(cmd, o.run)
+	command.Measure(cmd, o.run)
 }
 
-func (o *options) run(ctx context.Context, out, progress io.Writer) error {
+func (o *options) run(ctx context.Context, progress io.Writer) (r report.Report, err error) {
 	const most = 1000
 	if o.pods < 1 || o.pods > most {
-		return fmt.Errorf("--pods is from 1 to %d", most)
+		return r, fmt.Errorf("--pods is from 1 to %d", most)
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	machine, err := report.ThisMachine()
-	if err != nil {
-		return err
-	}
 	// At this level the kubelet logs when it learns of a pod, and of a container's end.
-	return command.Installed(ctx, cluster.Config{Node: true, KubeletArgs: []string{"--v=2"}, Progress: progress},
+	err = command.Installed(ctx, cluster.Config{Node: true, KubeletArgs: []string{"--v=2"}, Progress: progress},
 		func(c *cluster.Cluster, _ *installation.Installation) error {
 			if output, err := c.Command(ctx, "kubectl", "apply", "-f", "deploy/guard.yaml").CombinedOutput(); err != nil {
 				return fmt.Errorf("install the guard: %w: %s", err, output)
@@ -59,9 +53,8 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 			if err := b.measure(ctx, o.pods, progress); err != nil {
 				return err
 			}
-			if err := b.print(out); err != nil || o.docs == "" {
-				return err
-			}
-			return b.report(machine, c.Version()).Write(o.docs)
+			r = b.report(c.Version())
+			return nil
 		})
+	return r, err
 }

@@ -32,12 +32,12 @@ func (p Process) CPU() (time.Duration, error) {
 
 // Memory is what the kernel says of a program's memory, in bytes.
 type Memory struct {
-	Resident float64 `json:"resident"` // VmRSS
-	Peak     float64 `json:"peak"`     // VmHWM
+	Resident float64 // VmRSS
+	Peak     float64 // VmHWM
 	// The parts of Resident: what the program has allocated, and what it has mapped of files, of its own code for the
 	// most part.
-	Allocated float64 `json:"allocated"` // RssAnon
-	File      float64 `json:"file"`      // RssFile
+	Allocated float64 // RssAnon
+	File      float64 // RssFile
 }
 
 // Memory reads /proc/PID/status.

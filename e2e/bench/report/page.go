@@ -1,11 +1,11 @@
-// Package report writes down what was measured: a section of a Markdown page, figures as JSON beside it, and charts.
+// Package report writes down what was measured: for the terminal, and as a section of a Markdown page with charts.
 package report
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,43 +15,73 @@ import (
 
 // Report is what one command has to say.
 type Report struct {
-	// Name names the page's section, the file of figures and the charts.
-	Name    string
-	Machine Machine
-	// Figures are everything that was measured, for JSON.
-	Figures any
-	// Section is Markdown: what the page shows.
-	Section string
-	Charts  map[string]Chart // by file name, without its ending
+	Name  string // of the page's section
+	Parts []Part // in their order
 }
 
-// Write regenerates the section of docs/benchmarks.md, docs/benchmarks/NAME.json and docs/images/CHART.svg. The page
-// keeps what people have written around the section.
-func (r Report) Write(docs string) error {
+// Part is a Table, a Text or a Picture.
+type Part interface {
+	// Print writes the part for a terminal.
+	Print(out io.Writer) error
+	// Markdown is the part for a page.
+	Markdown() string
+}
+
+// Text is a paragraph.
+type Text string
+
+// Print implements Part.
+func (t Text) Print(out io.Writer) error {
+	_, err := fmt.Fprintln(out, t)
+	return err
+}
+
+// Markdown implements Part.
+func (t Text) Markdown() string { return string(t) }
+
+// Picture is a chart, which a terminal does not show.
+type Picture struct {
+	Alt, File string // File is without its ending
+	Chart     Chart
+}
+
+// Print implements Part.
+func (Picture) Print(io.Writer) error { return nil }
+
+// Markdown implements Part.
+func (p Picture) Markdown() string { return fmt.Sprintf("![%s](images/%s.svg)", p.Alt, p.File) }
+
+// Publish prints the report. Where docs is not empty it also regenerates the section of docs/benchmarks.md and the
+// charts in docs/images. The page keeps what people have written around the section.
+func (r Report) Publish(machine Machine, out io.Writer, docs string) error {
+	section := []string{machine.String()}
+	files := map[string][]byte{}
+	for _, part := range r.Parts {
+		if err := part.Print(out); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+		section = append(section, strings.TrimSpace(part.Markdown()))
+		if picture, is := part.(Picture); is {
+			files[filepath.Join(docs, "images", picture.File+".svg")] = picture.Chart.SVG()
+		}
+	}
+	if docs == "" {
+		return nil
+	}
 	page := filepath.Join(docs, "benchmarks.md")
 	old, err := os.ReadFile(page)
 	if err != nil {
 		return err
 	}
-	renewed, err := ReplaceSection(string(old), r.Name,
-		fmt.Sprintf("%s\n\n%s", r.Machine, strings.TrimSpace(r.Section)))
+	renewed, err := ReplaceSection(string(old), r.Name, strings.Join(section, "\n\n"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", page, err)
 	}
-	encoded, err := json.MarshalIndent(map[string]any{"machine": r.Machine, "figures": r.Figures}, "", "\t")
-	if err != nil {
-		return err
-	}
-	files := map[string][]byte{
-		page: []byte(renewed),
-		filepath.Join(docs, "benchmarks", r.Name+".json"): append(encoded, '\n'),
-	}
-	for name, chart := range r.Charts {
-		files[filepath.Join(docs, "images", name+".svg")] = chart.SVG()
-	}
+	files[page] = []byte(renewed)
 	var errs []error
 	for path, content := range files {
-		errs = append(errs, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644))
+		errs = append(errs, os.WriteFile(path, content, 0o644))
 	}
 	return errors.Join(errs...)
 }
@@ -81,12 +111,10 @@ func cut(page, name string) (before, section, after string, err error) {
 
 // Machine is where and when it was measured.
 type Machine struct {
-	Date       string `json:"date"`
-	Processor  string `json:"processor"`
-	Processors int    `json:"processors"`
-	Kernel     string `json:"kernel"`
-	Go         string `json:"go"`
-	Load       string `json:"load"` // average of the last minute, before
+	Date, Processor string
+	Processors      int
+	Kernel, Go      string
+	Load            string // average of the last minute, before
 }
 
 // ThisMachine is called before anything is measured.

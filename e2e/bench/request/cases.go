@@ -61,15 +61,11 @@ func readCases() ([]benchCase, error) {
 
 // turn is what was measured of one server in one case and round.
 type turn struct {
-	Case        string        `json:"case"`
-	Server      string        `json:"server"`
-	Requests    int           `json:"requests"`
-	P50         time.Duration `json:"p50"` // all durations in nanoseconds
-	P99         time.Duration `json:"p99"`
-	CPU         time.Duration `json:"cpu"` // of a request
-	Rate        float64       `json:"rate"`
-	Allocations float64       `json:"allocations"`
-	Allocated   float64       `json:"allocated"` // bytes
+	of, server        string // the case and the server
+	requests          int
+	p50, p99          time.Duration
+	cpu               time.Duration // of a request
+	rate, allocations float64       // requests in a second; allocations of a request
 }
 
 // take gives a server its turn.
@@ -103,12 +99,10 @@ func (b *bench) take(ctx context.Context, c benchCase, s *server) error {
 	}
 	n := float64(len(result.Latencies))
 	b.turns = append(b.turns, turn{
-		Case: c.String(), Server: s.name, Requests: len(result.Latencies),
-		P50: report.Median(result.Latencies), P99: report.Percentile(result.Latencies, 99),
-		Rate:        n / result.Elapsed.Seconds(),
-		CPU:         time.Duration(float64(end-start) / n),
-		Allocations: (after["go_memstats_mallocs_total"] - before["go_memstats_mallocs_total"]) / n,
-		Allocated:   (after["go_memstats_alloc_bytes_total"] - before["go_memstats_alloc_bytes_total"]) / n,
+		of: c.String(), server: s.name, requests: len(result.Latencies),
+		p50: report.Median(result.Latencies), p99: report.Percentile(result.Latencies, 99),
+		cpu: time.Duration(float64(end-start) / n), rate: n / result.Elapsed.Seconds(),
+		allocations: (after["go_memstats_mallocs_total"] - before["go_memstats_mallocs_total"]) / n,
 	})
 	return nil
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
@@ -19,18 +17,18 @@ func (b *bench) figure(c benchCase, s *server) figure {
 	of := func(value func(turn) float64) float64 {
 		var values []float64
 		for _, t := range b.turns {
-			if t.Case == c.String() && t.Server == s.name {
+			if t.of == c.String() && t.server == s.name {
 				values = append(values, value(t))
 			}
 		}
 		return report.Median(values)
 	}
 	return figure{
-		p50:         time.Duration(of(func(t turn) float64 { return float64(t.P50) })),
-		p99:         time.Duration(of(func(t turn) float64 { return float64(t.P99) })),
-		cpu:         time.Duration(of(func(t turn) float64 { return float64(t.CPU) })),
-		rate:        of(func(t turn) float64 { return t.Rate }),
-		allocations: of(func(t turn) float64 { return t.Allocations }),
+		p50:         time.Duration(of(func(t turn) float64 { return float64(t.p50) })),
+		p99:         time.Duration(of(func(t turn) float64 { return float64(t.p99) })),
+		cpu:         time.Duration(of(func(t turn) float64 { return float64(t.cpu) })),
+		rate:        of(func(t turn) float64 { return t.rate }),
+		allocations: of(func(t turn) float64 { return t.allocations }),
 	}
 }
 
@@ -74,41 +72,22 @@ func (b *bench) memory() report.Table {
 
 func ratio(a, b time.Duration) string { return fmt.Sprintf("%.2f", float64(a)/float64(b)) }
 
-func (b *bench) print(out io.Writer) error {
-	for _, table := range []report.Table{b.requests(), b.goals(), b.memory()} {
-		fmt.Fprintln(out)
-		if err := table.Print(out); err != nil {
-			return err
-		}
-	}
-	_, err := fmt.Fprintf(out, "\nThe program has %s.\n", report.Mebibytes(float64(b.binary)))
-	return err
-}
-
-func (b *bench) report(machine report.Machine) report.Report {
+func (b *bench) report() report.Report {
 	requests := 0
-	memory := map[string]any{}
 	for _, t := range b.turns {
-		requests += t.Requests
+		requests += t.requests
 	}
-	for _, s := range b.servers {
-		memory[s.name] = s.memory
-	}
-	var section strings.Builder
-	fmt.Fprintf(&section, "%s\n![CPU time of a request](images/bench-request-cpu.svg)\n\n![p50 of a "+
-		"request](images/bench-request-p50.svg)\n\n%s\n%s\n"+
-		"%d requests in %d rounds; of each figure, the median of the rounds. The program has %s.\n",
-		b.goals().Markdown(), b.requests().Markdown(), b.memory().Markdown(),
-		requests, b.rounds, report.Mebibytes(float64(b.binary)))
-	return report.Report{
-		Name: "request", Machine: machine, Section: section.String(),
-		Figures: map[string]any{"turns": b.turns, "memory": memory, "binary": b.binary},
-		Charts: map[string]report.Chart{
-			"bench-request-cpu": b.chart("Processor time of a request in the server, one client",
-				func(f figure) time.Duration { return f.cpu }),
-			"bench-request-p50": b.chart("p50 of a request, one client", func(f figure) time.Duration { return f.p50 }),
-		},
-	}
+	return report.Report{Name: "request", Parts: []report.Part{
+		b.goals(),
+		report.Picture{Alt: "CPU time of a request", File: "bench-request-cpu",
+			Chart: b.chart("Processor time of a request in the server, one client",
+				func(f figure) time.Duration { return f.cpu })},
+		report.Picture{Alt: "p50 of a request", File: "bench-request-p50",
+			Chart: b.chart("p50 of a request, one client", func(f figure) time.Duration { return f.p50 })},
+		b.requests(), b.memory(),
+		report.Text(fmt.Sprintf("%d requests in %d rounds; of each figure, the median of the rounds. The program has %s.",
+			requests, b.rounds, report.Mebibytes(float64(b.binary)))),
+	}}
 }
 
 func (b *bench) chart(title string, value func(figure) time.Duration) report.Chart {

@@ -21,7 +21,6 @@ import (
 type options struct {
 	rounds  int
 	turn    time.Duration
-	docs    string
 	program string
 }
 
@@ -30,7 +29,6 @@ func main() {
 	cmd := &cobra.Command{Use: "request", Short: "Measure what one admission request costs the server"}
 	cmd.Flags().IntVar(&o.rounds, "rounds", 9, "how often each case has its turn")
 	cmd.Flags().DurationVar(&o.turn, "turn", 800*time.Millisecond, "how long a turn takes")
-	command.AddDocs(cmd, &o.docs)
 	cmd.Flags().StringVar(&o.program, "other", "",
 		"another build of the program, which takes turns with this checkout's")
 	cmd.AddCommand(&cobra.Command{
@@ -38,41 +36,30 @@ func main() {
 		Short: "Send requests, as the standard input says",
 		RunE:  func(cmd *cobra.Command, _ []string) error { return load.Serve(cmd.InOrStdin(), cmd.OutOrStdout()) },
 	})
-	command.Main(cmd, o.run)
+	command.Measure(cmd, o.run)
 }
 
-func (o *options) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (o *options) run(ctx context.Context, progress io.Writer) (r report.Report, err error) {
 	if o.rounds < 3 || o.rounds > 100 || o.turn < 100*time.Millisecond || o.turn > time.Minute {
-		return errors.New("--rounds is from 3 to 100, --turn from 100ms to a minute")
+		return r, errors.New("--rounds is from 3 to 100, --turn from 100ms to a minute")
 	}
 	if runtime.NumCPU() < 2 {
-		return errors.New("needs two processors: one for the server, one for the requests")
-	}
-	machine, err := report.ThisMachine()
-	if err != nil {
-		return err
+		return r, errors.New("needs two processors: one for the server, one for the requests")
 	}
 	b, err := start(ctx, *o, progress)
 	defer func() { err = errors.Join(err, b.stop()) }()
 	if err != nil {
-		return err
+		return r, err
 	}
 	for round := range o.rounds {
 		fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds)
 		for _, c := range b.cases {
 			for _, s := range b.servers {
 				if err := b.take(ctx, c, s); err != nil {
-					return fmt.Errorf("%s, %s: %w", s.name, c, err)
+					return r, fmt.Errorf("%s, %s: %w", s.name, c, err)
 				}
 			}
 		}
 	}
-	if err := b.readMemory(); err != nil {
-		return err
-	}
-	r := b.report(machine)
-	if err := b.print(out); err != nil || o.docs == "" {
-		return err
-	}
-	return r.Write(o.docs)
+	return b.report(), b.readMemory()
 }

@@ -1,6 +1,6 @@
-// Package cluster connects the server with its cluster. It is a source of decisions: it answers from caches of the
+// Package cluster connects the server with its cluster. It implements package source with caches of the
 // enrolled namespaces, the RuntimeClasses, and the policies and profiles. It also writes their status, elects a
-// leader, and starts what writes grants and Events; packages grants and events say what is written.
+// leader, and starts the writers of grants and Events, which are in packages grants and events.
 package cluster
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/trial"
 )
 
-// Config is what a Cluster works with.
+// Config configures a Cluster.
 type Config struct {
 	REST *rest.Config
 	// LeaderElectionNamespace holds the Lease of leader election. Empty: no election, and this server leads.
@@ -56,7 +56,7 @@ const (
 	RequireGrants GrantMode = "require"
 )
 
-// Cluster answers from its caches, once Ready.
+// Cluster answers from its caches. It must be Ready first.
 type Cluster struct {
 	manager ctrl.Manager
 	lister  *lister
@@ -70,7 +70,7 @@ type Cluster struct {
 
 var _ source.Source = (*Cluster)(nil)
 
-// New returns a Cluster that Start has yet to fill.
+// New returns a Cluster. Start fills its caches.
 func New(config Config) (*Cluster, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), rbacv1.AddToScheme(scheme),
@@ -78,7 +78,7 @@ func New(config Config) (*Cluster, error) {
 		v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	optedIn := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
+	enrolled := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
 	unthrottled := rest.CopyConfig(config.REST)
 	unthrottled.QPS = -1 // client-go's limit of 5 calls a second would delay pods; the API server has Priority and Fairness
@@ -96,12 +96,12 @@ func New(config Config) (*Cluster, error) {
 		MapperProvider: newMapper,
 		Cache: cache.Options{
 			ByObject: map[client.Object]cache.ByObject{
-				namespaceMetadata():   {Label: optedIn, Transform: keepLabels},
+				namespaceMetadata():   {Label: enrolled, Transform: keepLabels},
 				&rbacv1.ClusterRole{}: managed,
 				&rbacv1.RoleBinding{}: managed,
 			},
 			DefaultTransform: cache.TransformStripManagedFields(),
-			// Start begins every watch. Without this, reading another kind would start a cache of all its objects.
+			// Start begins every watch. Without this option, reading another kind would start a cache of all its objects.
 			ReaderFailOnMissingInformer: true,
 			// No code here changes a cached object.
 			DefaultUnsafeDisableDeepCopy: new(true),
@@ -152,10 +152,10 @@ func New(config Config) (*Cluster, error) {
 	return nil, fmt.Errorf("cluster: Grants: %q is neither %s nor %s", config.Grants, GenerateGrants, RequireGrants)
 }
 
-// Tried counts a pod for the policies on trial that would have rejected it. It returns at once.
+// Tried counts a pod for the policies on trial that would have rejected it. It does not block.
 func (c *Cluster) Tried(policies []string) { c.trials.Add(policies) }
 
-// Ensure makes sure that a pod's service account has the grants that the pod needs, as Config.Grants says.
+// Ensure makes sure that a pod's service account has the grants that the pod needs, by the mode in Config.Grants.
 func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 	if c.granter != nil {
 		return c.granter.Ensure(ctx, need)
@@ -164,12 +164,12 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 	return checker.Ensure(ctx, need)
 }
 
-// ManageGrants makes the leader reconcile the grants with the needs of the live pods. The function need returns the
-// need of a pod in JSON under the current rules, or nil.
+// ManageGrants makes the leader reconcile the grants with the needs of the live pods. The function need gets a pod in
+// JSON, and returns its need under the current rules, or nil.
 func (c *Cluster) ManageGrants(ctx context.Context,
 	need func(ctx context.Context, namespace string, pod []byte) (*grants.Need, error), grace time.Duration) error {
 	controller, err := grants.NewController(grants.ControllerConfig{
-		Granter: c.granter, Grace: grace, IsOptedIn: c.isOptedIn, EachRoleRef: c.lister.eachRoleRef,
+		Granter: c.granter, Grace: grace, IsEnrolled: c.isEnrolled, EachRoleRef: c.lister.eachRoleRef,
 		EachNeed: func(ctx context.Context, namespace string, add func(grants.Need)) error {
 			// Without policies, no pod would seem to need anything.
 			if err := c.wait(ctx); err != nil {
@@ -193,7 +193,7 @@ func (c *Cluster) ManageGrants(ctx context.Context,
 // Start fills the caches and keeps them up to date until ctx ends.
 func (c *Cluster) Start(ctx context.Context) error {
 	for _, object := range []client.Object{namespaceMetadata(), &nodev1.RuntimeClass{}} {
-		// Otherwise the first request would start the cache and wait for it.
+		// Without this call, the first request would start the cache and wait for it.
 		if _, err := c.manager.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
@@ -221,12 +221,12 @@ func (c *Cluster) Start(ctx context.Context) error {
 	select {
 	case <-c.synced:
 		return <-ended
-	default: // controller-runtime would go on waiting for the caches; nothing else runs yet that has to stop
+	default: // controller-runtime keeps waiting for the caches, and nothing that must stop runs yet
 		return nil
 	}
 }
 
-// Ready returns why the caches are not filled yet; nil if they are.
+// Ready returns an error until the caches are filled.
 func (c *Cluster) Ready() error {
 	select {
 	case <-c.synced:
@@ -261,8 +261,8 @@ func (c *Cluster) NamespaceLabels(ctx context.Context, name string) (map[string]
 	return namespace.Labels, nil
 }
 
-// isOptedIn reads only the cache.
-func (c *Cluster) isOptedIn(ctx context.Context, namespace string) (bool, error) {
+// isEnrolled reads only the cache.
+func (c *Cluster) isEnrolled(ctx context.Context, namespace string) (bool, error) {
 	err := c.manager.GetCache().Get(ctx, client.ObjectKey{Name: namespace}, namespaceMetadata())
 	return err == nil, client.IgnoreNotFound(err)
 }
@@ -276,8 +276,8 @@ func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.Runtim
 	return class, nil
 }
 
-// askTimeout limits one call to the API server. An admission makes two at most, and has 4.5 s for both and its
-// grants. A slow API server is no reason to reject a pod earlier.
+// askTimeout limits one call to the API server. An admission makes at most two, and has 4.5 s for both and its grants.
+// A shorter limit would reject pods whenever the API server is slow.
 const askTimeout = 1500 * time.Millisecond
 
 // get reads an object from the cache, or from the API server if the cache does not have it yet.

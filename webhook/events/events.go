@@ -1,5 +1,5 @@
-// Package events writes an Event about a rejected pod to the workload that a person looks at. Kubernetes' own
-// controllers write one to the ReplicaSet or the Job; people look at the Deployment or the CronJob above it.
+// Package events writes Events about rejected pods to their workloads, such as a Deployment or CronJob. Kubernetes' own
+// controllers write them only to the ReplicaSet or Job below, where people rarely look.
 package events
 
 import (
@@ -31,9 +31,9 @@ const (
 	// Controller reports it.
 	Controller = "sysctl-injector"
 
-	// maxNote is what the API allows (k8s.io/kubernetes pkg/apis/core/validation, NoteLengthLimit).
+	// maxNote is the API's limit (k8s.io/kubernetes pkg/apis/core/validation, NoteLengthLimit).
 	maxNote = 1024
-	// maxIdentity is more bytes than the namespace, name and UID of any real object. A forged review may hold more.
+	// maxIdentity exceeds the length of the namespace, name and UID of any real object. A forged review may be longer.
 	maxIdentity = 1024
 	// maxQueued is how many rejections may wait for their Event.
 	maxQueued = 100
@@ -44,15 +44,15 @@ const (
 	timeout = 10 * time.Second
 )
 
-// Config is what a Recorder works with. Every field is required.
+// Config configures a Recorder. Every field is required.
 type Config struct {
 	// Reader reads the pods' controllers from the API server.
 	Reader client.Reader
 	// Sink writes the Events.
 	Sink events.EventSink
-	// IsOptedIn reports whether a namespace is enrolled. In other namespaces no pod is rejected, whatever a review
+	// IsEnrolled reports whether a namespace is enrolled. In other namespaces no pod is rejected, whatever a review
 	// says.
-	IsOptedIn func(ctx context.Context, namespace string) (bool, error)
+	IsEnrolled func(ctx context.Context, namespace string) (bool, error)
 	Metrics   *Metrics
 	Log       *slog.Logger
 }
@@ -73,7 +73,7 @@ func New(config Config) (*Recorder, error) {
 	}{
 		{"Reader", config.Reader == nil},
 		{"Sink", config.Sink == nil},
-		{"IsOptedIn", config.IsOptedIn == nil},
+		{"IsEnrolled", config.IsEnrolled == nil},
 		{"Metrics", config.Metrics == nil},
 		{"Log", config.Log == nil},
 	} {
@@ -99,7 +99,7 @@ func (r *Recorder) Rejected(rejection admission.Rejection) {
 	}
 }
 
-// note shortens a message to what the API allows, by whole characters.
+// note shortens a message to the API's limit, by whole characters.
 func note(message string) string {
 	if len(message) <= maxNote {
 		return message
@@ -116,7 +116,7 @@ func (r *Recorder) NeedLeaderElection() bool { return false }
 func (r *Recorder) Start(ctx context.Context) error {
 	broadcaster := events.NewBroadcaster(&countingSink{r.Sink, r.Metrics, r.Log})
 	defer broadcaster.Shutdown()
-	// countingSink logs failures. The library would log the whole Event besides.
+	// countingSink already logs failures. The library would also log the whole Event.
 	if err := broadcaster.StartRecordingToSinkWithContext(logr.NewContext(ctx, logr.Discard())); err != nil {
 		return fmt.Errorf("record Events: %w", err)
 	}
@@ -160,10 +160,10 @@ var errNowhere = errors.New("no workload is above the pod's controller")
 // know a controller with this UID in an enrolled namespace.
 func (r *Recorder) lookUp(ctx context.Context,
 	rejection admission.Rejection) (controller, workload *corev1.ObjectReference, err error) {
-	switch optedIn, err := r.IsOptedIn(ctx, rejection.Namespace); {
+	switch enrolled, err := r.IsEnrolled(ctx, rejection.Namespace); {
 	case err != nil:
 		return nil, nil, fmt.Errorf("read namespace %q: %w", rejection.Namespace, err)
-	case !optedIn:
+	case !enrolled:
 		return nil, nil, errNowhere
 	}
 	found := &metav1.PartialObjectMetadata{}

@@ -56,7 +56,7 @@ func newRecorder(t *testing.T, objects ...client.Object) (*Recorder, *bytes.Buff
 	r, err := New(Config{
 		Reader:    fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(),
 		Sink:      &sink{},
-		IsOptedIn: func(_ context.Context, namespace string) (bool, error) { return namespace == "shop", nil },
+		IsEnrolled: func(_ context.Context, namespace string) (bool, error) { return namespace == "shop", nil },
 		Metrics:   NewMetrics(prometheus.NewRegistry()),
 		Log:       slog.New(slog.NewTextHandler(log, nil)),
 	})
@@ -138,7 +138,7 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 		cause string
 	}{
 		{"the namespace", func(r *Recorder) {
-			r.IsOptedIn = func(context.Context, string) (bool, error) { return true, errors.New("no answer") }
+			r.IsEnrolled = func(context.Context, string) (bool, error) { return true, errors.New("no answer") }
 		}, `cause="read namespace \"shop\": no answer"`},
 		{"the controller", func(r *Recorder) {
 			r.Reader = interceptor.NewClient(r.Reader.(client.WithWatch), interceptor.Funcs{
@@ -258,7 +258,7 @@ func TestNewNamesTheFirstMissingField(t *testing.T) {
 	}{
 		{"Reader", func() { config.Reader = r.Reader }},
 		{"Sink", func() { config.Sink = r.Sink }},
-		{"IsOptedIn", func() { config.IsOptedIn = r.IsOptedIn }},
+		{"IsEnrolled", func() { config.IsEnrolled = r.IsEnrolled }},
 		{"Metrics", func() { config.Metrics = r.Metrics }},
 		{"Log", func() { config.Log = r.Log }},
 	} {

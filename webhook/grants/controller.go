@@ -21,11 +21,11 @@ import (
 // byRole is the index of bindings by their role.
 const byRole = "roleRef.name"
 
-// ControllerConfig is what a Controller works with. Every field is required.
+// ControllerConfig configures a Controller. Every field is required.
 type ControllerConfig struct {
 	Granter *Granter
-	// IsOptedIn reports whether a namespace is enrolled. The pods of other namespaces need nothing.
-	IsOptedIn func(ctx context.Context, namespace string) (bool, error)
+	// IsEnrolled reports whether a namespace is enrolled. The pods of other namespaces need nothing.
+	IsEnrolled func(ctx context.Context, namespace string) (bool, error)
 	// EachNeed calls add with the need of each live pod of a namespace, under the current policies.
 	EachNeed func(ctx context.Context, namespace string, add func(Need)) error
 	// EachRoleRef calls do with the role of each RoleBinding and ClusterRoleBinding of the cluster, with our label or
@@ -48,8 +48,8 @@ func NewController(config ControllerConfig) (*Controller, error) {
 	switch {
 	case config.Granter == nil:
 		return nil, errors.New("grants: Granter is required")
-	case config.IsOptedIn == nil:
-		return nil, errors.New("grants: IsOptedIn is required")
+	case config.IsEnrolled == nil:
+		return nil, errors.New("grants: IsEnrolled is required")
 	case config.EachNeed == nil:
 		return nil, errors.New("grants: EachNeed is required")
 	case config.EachRoleRef == nil:
@@ -92,19 +92,19 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 
 // reconcileNamespace restores the grants that the namespace's live pods need, and retires its other bindings.
 func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (ctrl.Result, error) {
-	optedIn, err := c.IsOptedIn(ctx, namespace)
+	enrolled, err := c.IsEnrolled(ctx, namespace)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("read namespace %q: %w", namespace, err)
 	}
 	var wanted []client.Object
-	if optedIn {
+	if enrolled {
 		// Without all needs, no grant is known to be unused.
 		if wanted, err = c.wanted(ctx, namespace); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
 	used := map[string]bool{}
-	var errs []error // one object that cannot be restored does not stop the others
+	var errs []error // after a failure, go on with the other objects
 	for _, object := range wanted {
 		used[key(object)] = true
 		cached, err := c.Granter.cached(ctx, object)
@@ -118,7 +118,7 @@ func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (
 		return ctrl.Result{}, errors.Join(append(errs, fmt.Errorf("list role bindings: %w", err))...)
 	}
 	var again time.Duration
-	if optedIn || len(bindings.Items) > 0 {
+	if enrolled || len(bindings.Items) > 0 {
 		again = c.period()
 	}
 	for i := range bindings.Items {

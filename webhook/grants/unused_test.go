@@ -22,17 +22,17 @@ import (
 
 // inventory is what a Controller under test finds in its cluster.
 type inventory struct {
-	optedIn bool
-	needs   []Need           // of the live pods
-	bound   []rbacv1.RoleRef // by anyone
-	listed  int              // how often the bindings of the cluster were listed
+	enrolled bool
+	needs    []Need           // of the live pods
+	bound    []rbacv1.RoleRef // by anyone
+	listed   int              // how often the bindings of the cluster were listed
 }
 
 func newController(t *testing.T, g *Granter, found *inventory, grace time.Duration) *Controller {
 	t.Helper()
 	c, err := NewController(ControllerConfig{
 		Granter: g, Grace: grace,
-		IsOptedIn: func(context.Context, string) (bool, error) { return found.optedIn, nil },
+		IsEnrolled: func(context.Context, string) (bool, error) { return found.enrolled, nil },
 		EachNeed: func(_ context.Context, _ string, add func(Need)) error {
 			for _, need := range found.needs {
 				add(need)
@@ -138,7 +138,7 @@ func TestAdmissionAndRemoval(t *testing.T) {
 			binding := objects[len(objects)-1].(*rbacv1.RoleBinding)
 			binding.Annotations = map[string]string{UnusedSinceAnnotation: now.Add(-grace).Format(time.RFC3339)}
 			g, counted := newGranter(t, nil, objects...)
-			w := world{g, newController(t, g, &inventory{optedIn: true}, grace)}
+			w := world{g, newController(t, g, &inventory{enrolled: true}, grace)}
 			store := g.Client
 			g.Client = interceptor.NewClient(store.(client.WithWatch), interceptor.Funcs{
 				Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
@@ -198,10 +198,10 @@ func TestMarkIsForgotten(t *testing.T) {
 // not enrolled need nothing.
 func TestUsedBinding(t *testing.T) {
 	for _, test := range []struct {
-		name    string
-		optedIn bool
-		applies int
-		marked  bool
+		name     string
+		enrolled bool
+		applies  int
+		marked   bool
 	}{
 		{"enrolled", true, 1, false},
 		{"no longer enrolled", false, 0, true},
@@ -211,7 +211,7 @@ func TestUsedBinding(t *testing.T) {
 			binding := objects[len(objects)-1].(*rbacv1.RoleBinding)
 			binding.Annotations = map[string]string{UnusedSinceAnnotation: now.Add(-time.Minute).Format(time.RFC3339)}
 			g, counted := newGranter(t, nil, objects...)
-			c := newController(t, g, &inventory{optedIn: test.optedIn, needs: []Need{batch, batch}}, time.Hour)
+			c := newController(t, g, &inventory{enrolled: test.enrolled, needs: []Need{batch, batch}}, time.Hour)
 			result, err := c.Reconcile(t.Context(), requestFor(batch.Namespace))
 			if err != nil || result != (ctrl.Result{RequeueAfter: 10 * time.Minute}) || counted.Applies != test.applies {
 				t.Errorf("result %v, error %v, %d applied, want %d", result, err, counted.Applies, test.applies)

@@ -189,8 +189,8 @@ func (s *Snapshot) NamespaceLabels(_ context.Context, name string) (map[string]s
 	return labels, nil
 }
 
-// IsOptedIn reports whether the webhook acts in a namespace, as far as the Snapshot says.
-func (s *Snapshot) IsOptedIn(namespace string) bool {
+// IsEnrolled reports whether the webhook acts in a namespace, as far as the Snapshot says.
+func (s *Snapshot) IsEnrolled(namespace string) bool {
 	labels, held := s.namespaces[namespace]
 	return !held || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled
 }

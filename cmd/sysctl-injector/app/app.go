@@ -1,4 +1,4 @@
-// Package app is the command line: a file for each subcommand, which reads its flags, checks them, and runs.
+// Package app is the command line. Each subcommand has a file that defines its flags, checks them, and runs it.
 package app
 
 import (
@@ -14,9 +14,9 @@ import (
 // Exit codes.
 const (
 	exitDone   = 0
-	exitFailed = 1 // or a pod was rejected
+	exitFailed = 1 // also if a pod was rejected
 	exitUsage  = 2
-	exitLeft   = 3 // convert is done, and something stays that a person has to look at
+	exitLeft   = 3 // convert succeeded, but left something for a person to look at
 )
 
 // usageError is a command that was called wrongly.
@@ -26,13 +26,12 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // Run runs the command line and returns its exit code.
 //
-// It leaves signals alone: they end the process wherever it waits, for a person, a file or a server. Only serve
-// handles them.
+// Only serve handles signals. For the other commands, a signal ends the process at once.
 func Run(args []string, in io.Reader, out, errOut io.Writer) int {
 	return RunAs(programName, args, in, out, errOut)
 }
 
-// RunAs is Run for a program under a name of its own: kubectl's plugin has another one.
+// RunAs is Run for a program with another name: the kubectl plugin has its own.
 func RunAs(program string, args []string, in io.Reader, out, errOut io.Writer) int {
 	out, errOut = forPeople(out), forPeople(errOut)
 	root := newCommand(in, out, errOut)
@@ -88,7 +87,7 @@ As a webhook (serve) it puts one init container in front of the pod that sets th
 	return root
 }
 
-// knownCommand rejects a word that is no subcommand, and suggests one.
+// knownCommand rejects an unknown subcommand and suggests a similar one.
 func knownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -99,7 +98,7 @@ func knownCommand(root *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command %q", args[0])
 }
 
-// wrapArgs makes usage errors of what cobra says about arguments.
+// wrapArgs turns cobra's errors about arguments into usage errors.
 func wrapArgs(command *cobra.Command) {
 	if check := command.Args; check != nil {
 		command.Args = func(cmd *cobra.Command, args []string) error {

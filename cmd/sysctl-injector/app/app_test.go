@@ -176,8 +176,8 @@ func TestCommandLine(t *testing.T) {
 			"apiVersion: v1\nkind: Pod\nmetadata: {name: router}\nspec:\n  securityContext:\n    sysctls:\n" +
 				"    - {name: net/ipv4/conf/net1.100/forwarding, value: \"1\"}\n    - {name: net.core.somaxconn, value: \"1024\"}\n", []string{"companion", "-f", "-", "--backend", "psp"}, 0,
 			"apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n",
-			"Warning: Pod \"router\": a PodSecurityPolicy cannot allow \"net/ipv4/conf/net1.100/forwarding\" of securityContext.sysctls: it compares names as they are written, " +
-				"and holds no slash and no capital; set it by the annotation sysctl-injector.dev/sysctls, or write it with dots if no word of it has one\n"},
+			"Warning: Pod \"router\": a PodSecurityPolicy cannot allow \"net/ipv4/conf/net1.100/forwarding\" of securityContext.sysctls: its names have no slashes and " +
+				"no capitals; set the sysctl with the annotation sysctl-injector.dev/sysctls, or write its name with dots if no part of the name has a dot\n"},
 		{"companion prints the policy of natively set sysctls", "", []string{"companion", "-f",
 			"testdata/inject/semaphores-by-hand.yaml", "--backend", "psp"}, 0,
 			"apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\n", ""},

@@ -42,14 +42,14 @@ func newAuditCommand() *cobra.Command {
 		Long: `Report which workloads of a cluster set sysctls by hand, and what convert would change.
 
 The command reads, and never writes. It looks at Deployments, StatefulSets, DaemonSets, ReplicaSets, CronJobs, Jobs,
-ReplicationControllers, pods that nothing made, and pods and ReplicaSets that a custom resource made, with the permissions of the caller.
+ReplicationControllers, pods without an owner, and pods and ReplicaSets that a custom resource owns, with the permissions of the caller.
 It reports init containers and other containers that set sysctls, native sysctls that kubelets reject unless a flag allows them, and the
 namespaces that are open to privileged pods for no other reason.
 
-What convert would change, with --native, is judged by the SysctlPolicies and SysctlProfiles of the cluster, or by the policies that --policy
-names. If the cluster has no such kinds, or the caller may not list them, the built-in default policy decides. The report says which it was.
+The SysctlPolicies and SysctlProfiles of the cluster, or the policies of --policy, decide what convert --native would change.
+If the cluster has no such kinds, or the caller may not list them, the built-in default policy decides. The report says which policies decided.
 
-What may not be listed is named on standard error and in the report, and the exit code is 1.`,
+If the caller may not list a kind of object, standard error and the report name it, and the exit code is 1.`,
 		Example: `  sysctl-injector audit -A
   sysctl-injector audit -n shop -o json
   sysctl-injector audit -A -o html > audit.html`,
@@ -101,20 +101,20 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// survey reads the workloads of a cluster, a page at a time.
+// survey reads the workloads of a cluster, one page at a time.
 type survey struct {
 	cluster   client.Client
 	auditor   *audit.Auditor
-	namespace string // all if empty
+	namespace string // empty: all namespaces
 	selector  labels.Selector
 	injector  *injection.Injector
 	rules     *policy.Set
 	guests    sets.Set[string] // RuntimeClass handlers
 	classes   map[string]*nodev1.RuntimeClass
-	// classesErr is why the RuntimeClasses are not known. It matters only if a workload names one.
+	// classesErr is why the RuntimeClasses could not be listed. It matters only if a workload names one.
 	classesErr error
 	progress   func(text string)
-	// incomplete says what could not be listed.
+	// incomplete says which objects could not be listed.
 	incomplete []string
 	errs       []error
 }
@@ -145,7 +145,7 @@ func (s *survey) run(ctx context.Context) error {
 	return nil
 }
 
-// mayBeForbidden notes what the caller may not list, and returns any other error.
+// mayBeForbidden records an error of missing permission, and returns any other error.
 func (s *survey) mayBeForbidden(kind string, err error) error {
 	if err == nil || !apierrors.IsForbidden(err) {
 		return err
@@ -188,7 +188,7 @@ func (s *survey) namespaces(ctx context.Context) error {
 	return s.mayBeForbidden("Namespace", err)
 }
 
-// add looks at one object, unless what made it is looked at.
+// add audits one object, unless it audits the object's owner.
 func (s *survey) add(kind *workload.Kind, item runtime.Object) error {
 	object, err := meta.Accessor(item)
 	if err != nil {
@@ -203,7 +203,7 @@ func (s *survey) add(kind *workload.Kind, item runtime.Object) error {
 		if err := s.mayBeForbidden("RuntimeClass", s.classesErr); err != nil {
 			return err
 		}
-		s.classesErr = nil // it is noted
+		s.classesErr = nil // reported once
 		w.Guest = policy.KernelOf(s.classes[*class], s.guests) == v1alpha1.GuestKernel
 	}
 	owner := metav1.GetControllerOf(object)
@@ -217,7 +217,7 @@ func (s *survey) add(kind *workload.Kind, item runtime.Object) error {
 	return s.auditor.Add(w)
 }
 
-// rejection is the webhook's own decision on a converted pod, in its namespace once that is enrolled.
+// rejection is the webhook's own decision on a converted pod, as if its namespace were enrolled.
 func (s *survey) rejection(w audit.Workload, namespaceLabels map[string]string, converted []byte) string {
 	p, err := pod.Decode(converted)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/source"
 )
 
-// rules returns the policies and profiles that decide what convert would write, and says which they are.
+// rules returns the policies and profiles that decide what convert would write, and where they come from.
 func (o *auditOptions) rules(cmd *cobra.Command, cluster client.Client) (rules *policy.Set, which string, err error) {
 	if len(o.policies) == 0 {
 		rules, which, err = clusterRules(cmd.Context(), cluster)
@@ -31,7 +31,7 @@ func (o *auditOptions) rules(cmd *cobra.Command, cluster client.Client) (rules *
 	return objects.Rules(), which, nil
 }
 
-// clusterRules returns the policies and profiles of the cluster; nil with the reason if there are none to read.
+// clusterRules returns the policies and profiles of the cluster, or nil and the reason if it cannot read any.
 func clusterRules(ctx context.Context, cluster client.Client) (*policy.Set, string, error) {
 	policies, profiles, err := source.ReadRules(ctx, cluster)
 	switch {
@@ -51,7 +51,7 @@ func clusterRules(ctx context.Context, cluster client.Client) (*policy.Set, stri
 	return nil, "", err
 }
 
-// isUnknownKind reports whether an API server has no such kind.
+// isUnknownKind reports whether the error says that the API server does not serve the kind.
 func isUnknownKind(err error) bool {
 	var unknown *meta.NoResourceMatchError
 	return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) || errors.As(err, &unknown)

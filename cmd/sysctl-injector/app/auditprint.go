@@ -29,8 +29,7 @@ func (o *auditOptions) print(out io.Writer, report audit.Report) error {
 	return printAuditTable(out, report)
 }
 
-// printAuditTable prints what fits a terminal: a line for each container, and below it the reasons of those that
-// stay.
+// printAuditTable prints a line for each container, and below the table the reasons of those that stay.
 func printAuditTable(out io.Writer, report audit.Report) error {
 	width := widthOf(out)
 	c := report.Counts
@@ -60,7 +59,7 @@ func printAuditTable(out io.Writer, report audit.Report) error {
 	return err
 }
 
-// auditRows are the rows of the table. Cells are cut so that a row fits the width.
+// auditRows returns the rows of the table. Cells are cut so that a row fits the width.
 func auditRows(report audit.Report, width int) string {
 	rows := [][]string{{"NAMESPACE", "WORKLOAD", "WHERE", "SETS", "CONVERTS"}}
 	for _, f := range report.Workloads {
@@ -93,10 +92,10 @@ func auditRows(report audit.Report, width int) string {
 	return text.String()
 }
 
-// columnGap is how many blanks are between two columns.
+// columnGap is the number of blanks between two columns.
 const columnGap = 2
 
-// summary names the first sysctl, and how many more there are.
+// summary returns the first sysctl and the number of the others.
 func summary(sets []string) string {
 	switch len(sets) {
 	case 0:
@@ -139,7 +138,7 @@ func fit(rows [][]string, width int) {
 	}
 }
 
-// reasons say why containers stay.
+// reasons returns why containers stay.
 func reasons(text *strings.Builder, report audit.Report, width int) {
 	some := false
 	for _, f := range report.Workloads {
@@ -161,7 +160,7 @@ func reasons(text *strings.Builder, report audit.Report, width int) {
 	}
 }
 
-// wrap writes a sentence in lines that fit the width; indent is before all but the first.
+// wrap writes a sentence in lines that fit the width. All lines but the first are indented.
 func wrap(text *strings.Builder, indent, sentence string, width int) {
 	column := 0
 	for n, word := range strings.Fields(sentence) {

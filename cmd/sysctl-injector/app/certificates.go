@@ -19,35 +19,35 @@ const (
 	selfManagedCertificate = "self-managed"
 )
 
-// certificateOptions say what certificate is served.
+// certificateOptions select the served certificate.
 type certificateOptions struct {
 	source            string
 	certFile, keyFile string
-	// certificate names the cert-manager Certificate that the files come from; empty where there is none.
+	// certificate names the cert-manager Certificate that issues the files; empty if there is none.
 	certificate string
 	// configuration names the MutatingWebhookConfiguration that receives the CA of self-managed certificates.
 	configuration string
-	// clientCAFile holds the CAs of which clients must have a certificate; empty if they need none.
+	// clientCAFile holds the CAs that sign client certificates; empty if clients need no certificate.
 	clientCAFile string
 }
 
 func (o *certificateOptions) addFlags(cmd *cobra.Command) {
 	addChoiceFlag(cmd, &o.source, "cert-source", "",
-		"where the certificate to serve comes from: files, or a CA of the servers' own",
+		"source of the served certificate: files, or a CA that the servers manage themselves",
 		certificateFiles, certificateFiles, selfManagedCertificate)
 	flags := cmd.Flags()
 	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt",
-		"certificate to serve, in PEM; reloaded when it changes")
+		"served certificate, in PEM; reloaded when it changes")
 	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
 	flags.StringVar(&o.certificate, "certificate", "",
-		"cert-manager Certificate in --namespace that the files come from, whose state /readyz?verbose and /metrics tell")
+		"cert-manager Certificate in --namespace that issues the files; /readyz?verbose and /metrics show its state")
 	flags.StringVar(&o.configuration, "webhook-configuration", certs.DefaultConfiguration,
-		"MutatingWebhookConfiguration that the servers write their CA to, with --cert-source=self-managed")
+		"with --cert-source=self-managed: MutatingWebhookConfiguration that the servers write their CA to")
 	flags.StringVar(&o.clientCAFile, "client-ca-file", "",
-		"CAs in PEM; only clients with a certificate from one of them are served. Read again when it changes")
+		"CAs in PEM; clients need a certificate from one of them. Reloaded when it changes")
 }
 
-// validate says which options do not go together.
+// validate rejects options that contradict each other.
 func (o *certificateOptions) validate(namespace string, standalone bool) error {
 	switch {
 	case o.source == selfManagedCertificate && o.certificate != "":
@@ -66,14 +66,14 @@ func (o *certificateOptions) validate(namespace string, standalone bool) error {
 
 type getCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
-// tlsMaterial is what a TLS handshake needs.
+// tlsMaterial holds the certificate and the CAs of a TLS handshake.
 type tlsMaterial struct {
 	certificate getCertificate
 	clientCAs   admission.ClientCAs // nil if clients need no certificate
 }
 
-// open returns the material for TLS handshakes and the components that keep it up to date. Config is nil without a
-// cluster.
+// open returns the material for TLS handshakes and the components that keep it up to date. Without a cluster, config
+// is nil.
 func (o *certificateOptions) open(config *rest.Config, namespace string, registry *prometheus.Registry,
 	log *slog.Logger) (tlsMaterial, []component, error) {
 	certificate, components, err := o.openCertificate(config, namespace, registry, log)
@@ -85,8 +85,8 @@ func (o *certificateOptions) open(config *rest.Config, namespace string, registr
 	return tlsMaterial{certificate, cas.Pool}, components, nil
 }
 
-// openCertificate returns the served certificate and the components that keep it up to date. Config is nil without a
-// cluster.
+// openCertificate returns the served certificate and the components that keep it up to date. Without a cluster,
+// config is nil.
 func (o *certificateOptions) openCertificate(config *rest.Config, namespace string, registry *prometheus.Registry,
 	log *slog.Logger) (getCertificate, []component, error) {
 	const name = "certificate"
@@ -113,7 +113,7 @@ func (o *certificateOptions) openCertificate(config *rest.Config, namespace stri
 		return nil, nil, err
 	}
 	issued.Register(registry)
-	// Why there is nothing to serve is best known where it comes from.
+	// The certificate's source knows best why there is no certificate.
 	served.ready = func() error {
 		err := files.Ready()
 		if state, ok := issued.State(); err != nil && !ok {

@@ -22,7 +22,7 @@ type checkOptions struct {
 
 // checkReport is what `check -o json` prints.
 type checkReport struct {
-	// Version is that of the command.
+	// Version is the version of the command.
 	Version    string          `json:"version"`
 	Kubernetes string          `json:"kubernetes"`
 	Namespace  string          `json:"namespace"`
@@ -38,17 +38,17 @@ func newCheckCommand() *cobra.Command {
 		Short: "Check that a cluster is fit for an install, or that an installation is healthy",
 		Long: `Check that a cluster is fit for an install, or that an installation is healthy and its namespaces are labelled as intended.
 
-The command reads, and never writes. It has the permissions of the caller. Each line is a check:
+The command only reads, with the permissions of the caller. Each line is a check:
 
   ✓  nothing needs to change
-  ✗  something does not work, or does not hold
-  !  something may not be as it is intended, or the caller may not read it
+  ✗  something is broken or missing
+  !  something may not be as intended, or the caller may not read it
 
-Below a line with ✗ or ! is what to do, and the command that does it. $CHART in a command is the chart's folder.
+Below a line with ✗ or !, the command prints the fix. $CHART in a fix is the chart's folder.
 
-With --pre, or where nothing is installed, the command checks what an install needs: the version and the APIs, cert-manager, the
+With --pre, or if nothing is installed, the command checks what an install needs: the version and the APIs, cert-manager, the
 caller's permissions, and the nodes. Otherwise it checks the installation: its CRDs, webhook configurations, certificate, servers and
-guard, the policies, the namespaces and the grants.
+guard, and the policies, namespaces and grants.
 
 The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and checks that could not be made, do not count.`,
 		Example: `  sysctl-injector check --pre
@@ -58,18 +58,18 @@ The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and check
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.addNamespacedFlags(cmd,
-		"`namespace` of the installation (default: where the webhook's service is, or "+inspect.SystemNamespace+")")
+		"`namespace` of the installation (default: the namespace of the webhook's service, or "+inspect.SystemNamespace+")")
 	flags := cmd.Flags()
-	flags.BoolVar(&o.pre, "pre", false, "check what an install needs, whether or not something is installed")
+	flags.BoolVar(&o.pre, "pre", false, "check what an install needs, even if something is installed")
 	addChoiceFlag(cmd, &o.certificates, "certificates", "",
-		"before an install: where the certificate will come from, as the chart's certificates.source",
+		"before an install: the chart value certificates.source of the planned install",
 		inspect.CertManager, inspect.CertificateSources()...)
-	flags.DurationVar(&o.wait, "wait", 0, "repeat the checks until none fails, for this long at most")
+	flags.DurationVar(&o.wait, "wait", 0, "repeat the checks until all pass, for at most this long")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputJSON)
 	return cmd
 }
 
-// checkPace is how long the command waits before it repeats the checks.
+// checkPace is the time between two runs of the checks with --wait.
 const checkPace = 2 * time.Second
 
 func (o *checkOptions) run(cmd *cobra.Command) error {
@@ -130,7 +130,7 @@ func failedChecks(number int) string {
 	return fmt.Sprintf("%d checks failed", number)
 }
 
-// report makes all checks once.
+// report runs all checks once.
 func (o *checkOptions) report(ctx context.Context, reader *checkReader) (checkReport, error) {
 	server, err := reader.apiServer()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 const yellow = "\x1b[33m"
 
-// marks are what a line begins with, and in which color.
+// marks are the characters that lines begin with, and their colors.
 var marks = map[inspect.Status]struct{ mark, color string }{
 	inspect.Passed:  {"✓", green},
 	inspect.Failed:  {"✗", red},
@@ -17,8 +17,8 @@ var marks = map[inspect.Status]struct{ mark, color string }{
 	inspect.Unknown: {"!", yellow},
 }
 
-// printChecks prints a line for each check, and what to do below those that have not passed. Long lines are not
-// wrapped, so that a command can be copied, and a line be found.
+// printChecks prints a line for each check, and the fix below each check that has not passed. Long lines are not
+// wrapped, so that commands can be copied and lines can be found with grep.
 func printChecks(out io.Writer, report checkReport) error {
 	section := ""
 	for _, c := range report.Checks {

@@ -58,7 +58,7 @@ func newCheckReader(config *rest.Config) (*checkReader, error) {
 	return r, err
 }
 
-// apiServer asks for the version, and for the APIs that checks look for.
+// apiServer asks for the version, and for the APIs that the checks need.
 func (r *checkReader) apiServer() (inspect.APIServer, error) {
 	server := inspect.APIServer{Served: map[string]bool{}}
 	version, err := r.discovery.ServerVersion()
@@ -81,8 +81,7 @@ func (r *checkReader) apiServer() (inspect.APIServer, error) {
 	return server, nil
 }
 
-// find reads an object. One that does not exist, or is of a kind that does not exist, is not found, which is no
-// error.
+// find reads an object, and reports whether it exists. A missing object or kind is not an error.
 func (r *checkReader) find(ctx context.Context, object client.Object, namespace, name string) (found bool, err error) {
 	err = r.cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
 	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
@@ -91,7 +90,7 @@ func (r *checkReader) find(ctx context.Context, object client.Object, namespace,
 	return err == nil, err
 }
 
-// definitions reads the CustomResourceDefinitions with the names of those that are wanted.
+// definitions reads the installed ones of the wanted CustomResourceDefinitions.
 func (r *checkReader) definitions(ctx context.Context, wanted []inspect.Definition) ([]inspect.Definition, error) {
 	var all []inspect.Definition
 	for _, want := range wanted {
@@ -118,7 +117,7 @@ func (r *checkReader) definitions(ctx context.Context, wanted []inspect.Definiti
 	return all, nil
 }
 
-// issued returns why cert-manager's Certificate is not Ready; "" if it is.
+// issued returns why cert-manager's Certificate is not Ready, or "" if it is.
 func (r *checkReader) issued(ctx context.Context, namespace string) (notReady string, err error) {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(schema.GroupVersionKind{Group: "cert-manager.io", Version: "v1", Kind: "Certificate"})
@@ -143,7 +142,7 @@ func (r *checkReader) issued(ctx context.Context, namespace string) (notReady st
 		}
 		return fmt.Sprintf("%v: %v", condition["reason"], condition["message"]), nil
 	}
-	return "cert-manager has not looked at it yet", nil
+	return "cert-manager has not processed it yet", nil
 }
 
 // may asks whether the caller has a permission.
@@ -160,7 +159,7 @@ func (r *checkReader) may(ctx context.Context, p inspect.Permission) (bool, erro
 	return review.Status.Allowed, nil
 }
 
-// user is who the caller is; "" if the API server does not say.
+// user returns the name of the caller, or "" if the API server does not return it.
 func (r *checkReader) user(ctx context.Context) string {
 	review := &authenticationv1.SelfSubjectReview{}
 	if err := r.cluster.Create(ctx, review); err != nil {
@@ -170,7 +169,7 @@ func (r *checkReader) user(ctx context.Context) string {
 }
 
 const (
-	// kubeletsAtOnce bounds how many kubelets are asked at a time, and kubeletTimeout how long each is waited for.
+	// kubeletsAtOnce limits the concurrent requests to kubelets, and kubeletTimeout the time of each.
 	kubeletsAtOnce = 16
 	kubeletTimeout = 10 * time.Second
 )
@@ -187,7 +186,7 @@ func (r *checkReader) kubelets(ctx context.Context, nodes []corev1.Node) ([]insp
 	for i := range nodes {
 		all[i] = inspect.Kubelet{Node: nodes[i].Name, Version: nodes[i].Status.NodeInfo.KubeletVersion}
 		if !allowed {
-			all[i].Err = errors.New("you may not get nodes/proxy")
+			all[i].Err = errors.New(`you lack the permission "get nodes/proxy"`)
 			continue
 		}
 		group.Go(func() error {
@@ -198,7 +197,7 @@ func (r *checkReader) kubelets(ctx context.Context, nodes []corev1.Node) ([]insp
 	return all, group.Wait()
 }
 
-// configz is the unsafe sysctls that a kubelet allows.
+// configz returns the unsafe sysctls that a kubelet allows.
 func (r *checkReader) configz(ctx context.Context, node string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, kubeletTimeout)
 	defer cancel()
@@ -215,7 +214,7 @@ func (r *checkReader) configz(ctx context.Context, node string) ([]string, error
 		return nil, fmt.Errorf("read the answer of the kubelet: %w", err)
 	}
 	if config.KubeletConfig == nil {
-		return nil, errors.New("the kubelet does not say how it is configured")
+		return nil, errors.New("the kubelet's answer holds no configuration")
 	}
 	return config.KubeletConfig.AllowedUnsafeSysctls, nil
 }

@@ -27,13 +27,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// clientOptions name the cluster, and who asks it, by kubectl's own flags.
+// clientOptions name the cluster and the user, with the flags of kubectl.
 type clientOptions struct {
 	config         *genericclioptions.ConfigFlags
 	requestTimeout string
 }
 
-// addFlags adds the flags that say which cluster is asked.
+// addFlags adds the flags that select the cluster.
 func (o *clientOptions) addFlags(cmd *cobra.Command) {
 	all := genericclioptions.NewConfigFlags(false)
 	o.config = &genericclioptions.ConfigFlags{
@@ -53,11 +53,11 @@ func (o *clientOptions) addFlags(cmd *cobra.Command) {
 		flags.Lookup(name).Usage = usage
 	}
 	flags.StringVar(&o.requestTimeout, "request-timeout", defaultRequestTimeout,
-		"how long the API server may take to begin an answer; 0 is without limit")
+		"how long the API server may take to begin an answer; 0 means no limit")
 	completeClusterFlags(cmd, o)
 }
 
-// addNamespacedFlags adds the flags of addFlags, and -n, whose usage depends on the command.
+// addNamespacedFlags adds the flags of addFlags, and -n with the given usage.
 func (o *clientOptions) addNamespacedFlags(cmd *cobra.Command, namespace string) {
 	o.addFlags(cmd)
 	o.config.Namespace = new("")
@@ -70,18 +70,18 @@ func (o *clientOptions) addNamespacedFlags(cmd *cobra.Command, namespace string)
 // loading reads the kubeconfig when it is asked.
 func (o *clientOptions) loading() clientcmd.ClientConfig { return o.config.ToRawKubeConfigLoader() }
 
-// isNamed reports whether a flag says which cluster to ask, or as whom.
+// isNamed reports whether a flag selects a cluster or a user.
 func (o *clientOptions) isNamed(cmd *cobra.Command) bool {
 	return slices.ContainsFunc([]string{"kubeconfig", "context", "cluster", "user", "as"}, cmd.Flags().Changed)
 }
 
-// namespace returns the namespace of -n, or that of the context.
+// namespace returns the namespace of -n, or the namespace of the context.
 func (o *clientOptions) namespace() (string, error) {
 	namespace, _, err := o.loading().Namespace()
 	return namespace, err
 }
 
-// clusterName is what the kubeconfig calls the cluster; empty if it does not say.
+// clusterName returns the cluster's name in the kubeconfig; empty if it has none.
 func (o *clientOptions) clusterName() string {
 	config, err := o.loading().RawConfig()
 	if err != nil {
@@ -94,7 +94,7 @@ func (o *clientOptions) clusterName() string {
 	return cmp.Or(*o.config.ClusterName, current.Cluster)
 }
 
-// findsCluster reports whether a flag, a kubeconfig or the pod that the program runs in names a cluster.
+// findsCluster reports whether a flag, a kubeconfig or the program's own pod names a cluster.
 func (o *clientOptions) findsCluster() bool {
 	config, err := o.loading().RawConfig()
 	if err != nil || !clientcmdapi.IsConfigEmpty(&config) {
@@ -104,7 +104,7 @@ func (o *clientOptions) findsCluster() bool {
 	return !errors.Is(err, rest.ErrNotInCluster)
 }
 
-// restConfig says how to reach the cluster.
+// restConfig returns the configuration of a client of the cluster.
 func (o *clientOptions) restConfig() (*rest.Config, error) {
 	if !o.findsCluster() {
 		return nil, errors.New("find the cluster: there is no kubeconfig; name one with --kubeconfig, or in the environment variable KUBECONFIG")
@@ -123,7 +123,7 @@ func (o *clientOptions) restConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// client returns a client of the cluster, and the version that the cluster reports.
+// client returns a client of the cluster, and the cluster's version.
 func (o *clientOptions) client() (client.WithWatch, string, error) {
 	config, err := o.restConfig()
 	if err != nil {
@@ -148,23 +148,23 @@ func (o *clientOptions) client() (client.WithWatch, string, error) {
 	return c, version.GitVersion, err
 }
 
-// scopeOptions name the cluster, and the objects of it that a command looks at.
+// scopeOptions select the cluster and the objects in it.
 type scopeOptions struct {
 	clientOptions
 	allNamespaces bool
 	selector      string
 }
 
-// addFlags adds the flags of clientOptions, with -n, -A and -l for objects of the kind named, in the plural.
+// addFlags adds the flags of clientOptions, and -n, -A and -l. Objects is the plural of the objects' kind.
 func (o *scopeOptions) addFlags(cmd *cobra.Command, objects string) {
-	o.addNamespacedFlags(cmd, "`namespace` of the "+objects+" (default: that of the context)")
+	o.addNamespacedFlags(cmd, "`namespace` of the "+objects+" (default: the context's namespace)")
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false,
-		"look at "+objects+" in all namespaces; -n does not count then")
+		"select "+objects+" in all namespaces, and ignore -n")
 	flags.StringVarP(&o.selector, "selector", "l", "", "label `selector` of the "+objects+", such as app=web")
 }
 
-// scope returns the namespace to look at, "" for all, and the labels of what counts.
+// scope returns the selected namespace, "" for all, and the label selector.
 func (o *scopeOptions) scope() (namespace string, selector labels.Selector, err error) {
 	if selector, err = labels.Parse(o.selector); err != nil {
 		return "", nil, usagef("--selector: %w", err)
@@ -189,7 +189,7 @@ func (s *namespaceSelection) addFlags(cmd *cobra.Command, all string) {
 
 func (s *namespaceSelection) isGiven() bool { return s.allNamespaces || s.selector != "" }
 
-// each visits the selected namespaces of a cluster, in the order of their names.
+// each visits the selected namespaces of a cluster, ordered by name.
 func (s *namespaceSelection) each(ctx context.Context, cluster client.Client, visit func(*corev1.Namespace)) error {
 	selector, err := labels.Parse(s.selector)
 	if err != nil {
@@ -203,5 +203,5 @@ func (s *namespaceSelection) each(ctx context.Context, cluster client.Client, vi
 	}, client.MatchingLabelsSelector{Selector: selector})
 }
 
-// errNoneSelected ends a command that has no namespace to work on.
+// errNoneSelected is the error of a command whose flags select no namespace.
 var errNoneSelected = errors.New("no namespace is selected")

@@ -23,7 +23,7 @@ type companionOptions struct {
 	serviceAccount string
 	injected       bool
 	userNamespace  bool
-	explained      bool // a workload asks for sysctls and needs no grant, which the command has said
+	explained      bool // the command has printed why a workload needs no grant
 }
 
 func newCompanionCommand() *cobra.Command {
@@ -31,22 +31,22 @@ func newCompanionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "companion {-f FILE|DIRECTORY|URL|- | -k DIRECTORY | FILE... | -n NAMESPACE --serviceaccount NAME SYSCTL...}",
 		Short: "Print the grants that pods need to set their sysctls",
-		Long: `Print the grants that pods need to set their sysctls, as the webhook would apply them: of the workloads in manifests, or of a
-service account and the sysctls named.
+		Long: `Print the grants that pods need to set their sysctls, as the webhook would apply them. Name either manifests with workloads, or a
+service account and sysctls.
 
   --backend vap   Kubernetes 1.30 and later: a ClusterRole with the verb "use" for each sysctl, and RoleBindings
   --backend scc   OpenShift: the same, with SecurityContextConstraints that admit the init container
   --backend psp   Kubernetes 1.24 and earlier: a PodSecurityPolicy, a ClusterRole with "use" on it, and a RoleBinding
 
-With --kubeconfig or --context the cluster is asked which backend it needs. Without --backend, that one is taken.
+With --kubeconfig or --context, the command detects which backend the cluster needs, and uses it unless --backend names another.
 
 Neither a PodSecurityPolicy nor SecurityContextConstraints can single out one container. A PodSecurityPolicy therefore admits
-privileged containers only for pods that are injected: of workloads that carry the annotation, or with --injected. Otherwise it admits
-the sysctls named, for securityContext.sysctls. On OpenShift, pods with hostUsers: false get constraints of their own, which admit no
+privileged containers only for injected pods: with the annotation, or with --injected. Otherwise it admits
+the named sysctls in securityContext.sysctls. On OpenShift, pods with hostUsers: false get constraints of their own, which admit no
 privileged container.
 
-With -f the workloads' annotations are judged as the webhook judges them. Sysctls that are named as arguments are granted as
-they are: the administrator who applies the grants decides.`,
+With -f, the command decides on the workloads' annotations as the webhook does. It grants sysctls in arguments without a check
+against policies: the administrator who applies the grants decides.`,
 		Example: `  sysctl-injector companion -f deployment.yaml | kubectl apply -f -
   sysctl-injector companion -n shop --serviceaccount web net.core.somaxconn | kubectl apply -f -`,
 		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },

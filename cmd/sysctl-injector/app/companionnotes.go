@@ -19,8 +19,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// askForBackend asks the cluster, where one is named, which backend it needs. It takes that one unless the person
-// names another.
+// askForBackend detects which backend the cluster needs, if flags name a cluster. It warns if --backend names
+// another.
 func (o *companionOptions) askForBackend(cmd *cobra.Command) error {
 	if !o.isNamed(cmd) {
 		return nil
@@ -47,7 +47,7 @@ func (o *companionOptions) askForBackend(cmd *cobra.Command) error {
 	return nil
 }
 
-// explain says what a person should know about a workload besides its grants.
+// explain prints warnings and notes about a workload's grants.
 func (o *companionOptions) explain(
 	stderr io.Writer, t manifest.Template, p *pod.Pod, outcome injection.Outcome, need grants.Need,
 ) error {
@@ -87,18 +87,19 @@ func adviseOnOpenShift(t manifest.Template, outcome injection.Outcome, need gran
 	return on.Advise(), nil
 }
 
-// warnOfNatives names the sysctls of securityContext.sysctls that no PodSecurityPolicy can allow.
+// warnOfNatives warns of sysctls in securityContext.sysctls that no PodSecurityPolicy can allow.
 func warnOfNatives(stderr io.Writer, t manifest.Template, p *pod.Pod) {
 	for _, native := range p.NativeSysctls {
 		if !grants.CanBeInPodSecurityPolicy(native.Name) {
 			fmt.Fprintf(stderr, "Warning: %s %q: a PodSecurityPolicy cannot allow %q of securityContext.sysctls: "+
-				"it compares names as they are written, and holds no slash and no capital; set it by the annotation %s, or write it with dots if no word of it has one\n",
+				"its names have no slashes and no capitals; set the sysctl with the annotation %s, or write its name with dots if no part of the name has a dot\n",
 				t.Kind, t.Name, native.Name, v1alpha1.SysctlsAnnotation)
 		}
 	}
 }
 
-// whyNoGrant says why a workload that asks for sysctls needs no grant; "" if it needs one, or asks for nothing.
+// whyNoGrant returns why a workload with sysctls needs no grant. It returns "" if the workload needs one, or has no
+// sysctls.
 func whyNoGrant(outcome injection.Outcome) string {
 	if outcome.Grant != nil && len(outcome.Grant.Sysctls) > 0 || len(outcome.Sysctls) == 0 {
 		return ""

@@ -16,7 +16,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// completionTimeout limits how long a person who presses Tab waits for the cluster.
+// completionTimeout limits how long a completion waits for the cluster.
 const completionTimeout = 3 * time.Second
 
 // maxCompletions is the most names that a completion reads from a cluster.
@@ -39,8 +39,8 @@ func completeFlag(cmd *cobra.Command, name string, complete cobra.CompletionFunc
 	}
 }
 
-// namesOf returns the names of all objects of a kind that is in no namespace, as far as the person may list them;
-// none where the cluster does not answer.
+// namesOf returns the names of all objects of a cluster-scoped kind, or none if the person may not list them or the
+// cluster does not answer.
 func (o *clientOptions) namesOf(kind schema.GroupVersionKind) []string {
 	config, err := o.restConfig()
 	if err != nil {
@@ -74,7 +74,7 @@ func completeNamespaces(o *clientOptions) cobra.CompletionFunc {
 	}
 }
 
-// completeSysctls completes arguments that are sysctls of the catalogue, a word of the name at a time.
+// completeSysctls completes arguments that are sysctls of the catalogue, one part of the name at a time.
 func completeSysctls(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	var words []string
 	for _, name := range sysctl.CatalogueNames() {

@@ -13,33 +13,33 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// containerOptions say how the injected container looks, the same for the webhook and for files.
+// containerOptions configure the injected container, both for the webhook and for files.
 type containerOptions struct {
 	image, pullPolicy, cpu, memory string
 	pullSecrets, guestHandlers     []string
 	strategy, kubernetesVersion    string
 	kubeletSysctls                 []string
-	// minor returns the version of the API servers, where a cluster tells it.
+	// minor returns the minor version of the cluster's API servers.
 	minor func() uint
 }
 
 func (o *containerOptions) addFlags(cmd *cobra.Command) {
 	o.addContainerFlags(cmd)
 	addChoiceFlag(cmd, &o.strategy, "strategy", "",
-		"how pods that name no strategy have their sysctls set: all by the init container, or natively "+
-			"(spec.securityContext.sysctls) as far as every kubelet allows it", string(form.InitContainer), form.Strategies()...)
+		"default strategy for pods that name none: the init container sets all sysctls, or spec.securityContext.sysctls "+
+			"sets those that every kubelet allows", string(form.InitContainer), form.Strategies()...)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.kubeletSysctls, "kubelet-sysctls", nil,
-		"patterns of the unsafe sysctls that all kubelets allow (--allowed-unsafe-sysctls), which native-first may then set natively")
+		"patterns of the unsafe sysctls that all kubelets allow (--allowed-unsafe-sysctls); native-first sets them natively")
 	flags.StringVar(&o.kubernetesVersion, "kubernetes-version", "",
-		"version of the cluster's API servers (default: the cluster's; without a cluster, the newest that is known)")
+		"version of the cluster's API servers (default: the cluster's; without a cluster, the newest known)")
 }
 
-// addContainerFlags adds the flags that say how the container looks, and which pods have a kernel of their own.
+// addContainerFlags adds the flags that configure the container, and those that say which pods have their own kernel.
 func (o *containerOptions) addContainerFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.image, "init-image", form.DefaultImage(),
-		"busybox image of the init container; may be pinned by a digest")
+		"busybox image of the init container, with a tag or a digest")
 	flags.StringVar(&o.pullPolicy, "init-image-pull-policy", "IfNotPresent", "Always, IfNotPresent or Never")
 	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil,
 		"name of a Secret, in the pods' namespaces, for pulling the image (repeatable)")
@@ -47,7 +47,7 @@ func (o *containerOptions) addContainerFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.memory, "init-memory", "",
 		"most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
 	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
-		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
+		"RuntimeClass handlers whose pods have their own kernel; exact names, replacing the default list")
 }
 
 func (o *containerOptions) injector() (*injection.Injector, error) {
@@ -75,13 +75,13 @@ func (o *containerOptions) injector() (*injection.Injector, error) {
 	return injector, nil
 }
 
-// flagOfField writes the fields of injection.Config, which its errors name, as the flags that a person knows.
+// flagOfField maps the fields of injection.Config, which errors name, to flags.
 var flagOfField = strings.NewReplacer(
 	"PullPolicy: ", "--init-image-pull-policy: ", "PullSecrets: ", "--init-image-pull-secret: ", "CPU: ", "--init-cpu: ",
 	"Memory: ", "--init-memory: ", "Strategy: ", "--strategy: ", "KubeletSysctls: ", "--kubelet-sysctls: ",
 )
 
-// container returns what the flags say of the container.
+// container returns the container's configuration from the flags.
 func (o *containerOptions) container() (form.Config, error) {
 	config := form.Config{Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy)}
 	for _, q := range []struct {

@@ -24,15 +24,15 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// conversion converts manifests file by file, and collects what it finds.
+// conversion converts manifests file by file, and collects the findings.
 type conversion struct {
 	*workloads
-	guests sets.Set[string] // RuntimeClass handlers whose pods have a kernel of their own
+	guests sets.Set[string] // RuntimeClass handlers whose pods have their own kernel
 	native bool
 	minor  uint // of the cluster's API servers
 	warn   io.Writer
 	items  []item
-	// templates are the files that only Helm can read, and do not speak of sysctls themselves.
+	// templates are the Helm templates that do not mention sysctls themselves.
 	templates []string
 }
 
@@ -75,8 +75,8 @@ func (c *conversion) file(f file) ([]byte, error) {
 	return content, c.check(content, find, changed)
 }
 
-// template inspects a pod template, and returns the operations that convert it, if the webhook would admit its pods
-// then.
+// template inspects a pod template, and returns the operations that convert it. It returns none if the webhook would
+// then reject the pods.
 func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation {
 	one := item{file: f.name, line: t.Line, object: fmt.Sprintf("%s %q", t.Kind, t.Name)}
 	result, err := convert.Inspect(t.Pod, c.kernelOf(t))
@@ -120,12 +120,12 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 	return operations
 }
 
-// pathOf leads from a pod template to what a finding is about.
+// pathOf returns the path from a pod template to the field of a finding.
 func pathOf(f convert.Finding) []string {
 	return slices.Concat([]string{"spec"}, strings.Split(f.List, "."), []string{fmt.Sprint(f.Index)})
 }
 
-// split takes the assignments that become native sysctls from the others.
+// split separates the assignments that become native sysctls from the others.
 func split(all, native []convert.Assignment) (lines, others []convert.Assignment) {
 	for _, a := range all {
 		if slices.Contains(native, a) {
@@ -140,7 +140,7 @@ func split(all, native []convert.Assignment) (lines, others []convert.Assignment
 // isSafe reports whether every kubelet that the API servers admit counts a sysctl as safe.
 func (c *conversion) isSafe(name string) bool { return form.IsSafe(c.minor, name) }
 
-// kernelOf says where the pods of a template run, as far as the files say.
+// kernelOf returns the kernel that the pods of a template run on, if the files define the RuntimeClass.
 func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
 	p, err := pod.Decode(t.Pod)
 	if err != nil {
@@ -155,7 +155,7 @@ func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
 
 // rejection is the webhook's own decision on a converted template; "" if it would admit its pods.
 func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Operation) string {
-	if namespace := c.namespaceOf(t); !c.objects.IsOptedIn(namespace) {
+	if namespace := c.namespaceOf(t); !c.objects.IsEnrolled(namespace) {
 		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act there, and the pod would start "+
 			"without its sysctls", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
 	}
@@ -178,8 +178,8 @@ func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Opera
 	return loosened(before, after)
 }
 
-// loosened says which value of a profile a line of the pod's own would take the place of, although the container only
-// raises it or leaves it alone where it is missing; "" if there is none.
+// loosened reports a profile's value that the pod's own line would override, although the container only raises the
+// value, or skips it where the kernel does not have it. It returns "" if there is none.
 func loosened(before, after injection.Outcome) string {
 	for _, own := range after.Sysctls {
 		for _, profile := range before.Sysctls {
@@ -193,8 +193,7 @@ func loosened(before, after injection.Outcome) string {
 	return ""
 }
 
-// check reads the result back: the webhook has to admit what was written, and a second conversion has to change
-// nothing.
+// check reads the result back: the webhook must admit it, and a second conversion must change nothing.
 func (c *conversion) check(content []byte, find manifest.Find, changed map[string]bool) error {
 	_, err := manifest.RewriteFound(content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 		if !changed[t.Path.String()] {

@@ -23,7 +23,7 @@ type item struct {
 	object, what string
 	container    string // its name, if it is an init container
 	sets         []convert.Assignment
-	native       []convert.Assignment // that become native sysctls
+	native       []convert.Assignment // assignments that become native sysctls
 	notes        []convert.Note
 	problems     []convert.Problem
 	advice       []string
@@ -32,7 +32,7 @@ type item struct {
 
 func (i item) stays() bool { return len(i.problems) > 0 }
 
-// of takes over a finding, with its lines counted in the file.
+// of copies a finding, and counts its lines from the start of the file.
 func (i *item) of(found convert.Finding, lineIn func(int) int) {
 	i.sets = found.Assignments
 	if found.NodeLevel {
@@ -53,16 +53,16 @@ func inFile(line int, lineIn func(int) int) int {
 	return lineIn(line)
 }
 
-// unreadable reports a file that is no YAML, if it speaks of sysctls.
+// unreadable reports a file that is not YAML, if it mentions sysctls.
 func (c *conversion) unreadable(f file, err error) {
 	lines := convert.Mentions(string(f.content))
 	isTemplate := helmAction.Match(f.content)
 	if len(lines) == 0 && isTemplate {
-		c.templates = append(c.templates, f.name) // what it includes may set sysctls
+		c.templates = append(c.templates, f.name) // an included template may set sysctls
 		return
 	}
 	if len(lines) == 0 {
-		fmt.Fprintf(c.warn, "Skipped: %s: it cannot be read, and does not speak of sysctls: %v\n", f.name, err)
+		fmt.Fprintf(c.warn, "Skipped: %s: it cannot be read, and does not mention sysctls: %v\n", f.name, err)
 		return
 	}
 	reason := fmt.Sprintf("the file cannot be read: %v", err)
@@ -77,7 +77,7 @@ func (c *conversion) unreadable(f file, err error) {
 	c.items = append(c.items, one)
 }
 
-// otherDocuments reports lists (JSON patches, for one) that speak of sysctls. Nothing looks into them.
+// otherDocuments reports lists that mention sysctls, such as JSON patches. convert does not change them.
 func (c *conversion) otherDocuments(f file) {
 	_, others, err := manifest.Documents(f.content)
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *conversion) otherDocuments(f file) {
 	}
 	lines := convert.Mentions(string(f.content))
 	for _, other := range others {
-		if !strings.HasPrefix(other.What, "a ") { // mappings were looked into
+		if !strings.HasPrefix(other.What, "a ") { // mappings are handled above
 			continue
 		}
 		for _, line := range lines {
@@ -100,7 +100,7 @@ func (c *conversion) otherDocuments(f file) {
 	}
 }
 
-// elsewhere reports what is in objects that are not converted.
+// elsewhere reports findings in objects that convert does not change.
 func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place) {
 	name := fmt.Sprintf("%s %q", o.Kind, o.Name)
 	if o.Kind == "" {
@@ -125,7 +125,7 @@ func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place
 	}
 }
 
-// keys reports the keys of the project that have no effect where they are: a person takes what they ask for as set.
+// keys reports keys of the project that have no effect in their place: a person may believe that they have.
 func (c *conversion) keys(f file, o manifest.Object) {
 	for _, found := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind,
 		JSON: gjson.ParseBytes(o.JSON)}, c.find(o)) {
@@ -156,7 +156,7 @@ func (c *conversion) stillNamed(f file, o manifest.Object) {
 	}
 }
 
-// report prints what was found. Its error is errLeft if anything stays.
+// report prints the findings. It returns errLeft if anything stays.
 func (c *conversion) report(out io.Writer) error {
 	converted, left := 0, 0
 	var b strings.Builder
@@ -229,7 +229,7 @@ func (i item) print(b *strings.Builder) {
 	}
 }
 
-// leftOut is in the notes on what a container never set.
+// leftOut is part of the notes on sysctls that a container never set.
 const leftOut = "left out"
 
 func at(line int) string {

@@ -15,10 +15,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
 
-// outputReport prints what was found, and no manifests.
+// outputReport prints the findings, and no manifests.
 const outputReport = "report"
 
-// errLeft is the outcome of convert where something stays. It is no failure.
+// errLeft is the outcome of convert if something stays. It is not a failure.
 var errLeft = errors.New("something stays as it is")
 
 type convertOptions struct {
@@ -35,7 +35,7 @@ func newConvertCommand() *cobra.Command {
 		Short: "Turn init containers that set sysctls by hand into the annotation",
 		Long: `Turn init containers that set sysctls by hand into the annotation.
 
-convert goes by what the commands do: it reads their shell scripts, on every way that these may take. It changes a container only if it
+convert reads the shell scripts of containers, and follows every branch. It changes a container only if it
 understands all of it, if the pod then sets the same values, and if the webhook would admit the pod. The lines go into the annotation,
 with >= where the script only raised a value. The container goes, with all that names it and the volumes that nothing else mounts.
 
@@ -43,7 +43,7 @@ Everything else stays as it is and is reported, with file, line and reason: scri
 in custom resources, in the values of charts and in ConfigMaps. The report goes to standard error, or to standard output with -o report
 and --in-place. A second conversion changes nothing.
 
-The exit code is 0 if nothing stays, 3 if something does, 1 if convert failed, and 2 if it was called wrongly.`,
+The exit code is 0 if nothing stays, 3 if something stays, 1 if convert failed, and 2 for wrong flags or arguments.`,
 		Example: `  sysctl-injector convert -f statefulset.yaml -o diff
   sysctl-injector convert -f manifests/ --in-place
   helm template search example/search | sysctl-injector convert -f - -o report`,
@@ -54,13 +54,13 @@ The exit code is 0 if nothing stays, 3 if something does, 1 if convert failed, a
 	cmd.Flags().BoolVar(&o.native, "native", false,
 		"convert unsafe native sysctls (securityContext.sysctls) too, and write lines as native sysctls where "+
 			"every kubelet of --kubernetes-version counts them safe")
-	cmd.Flags().BoolVar(&o.inPlace, "in-place", false, "write the files, in the place of printing them")
+	cmd.Flags().BoolVar(&o.inPlace, "in-place", false, "write the files instead of printing them")
 	return cmd
 }
 
 func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	if o.inPlace && (!o.fromFiles(files) || cmd.Flags().Changed("output")) {
-		return usagef("--in-place writes the files: it takes neither -f -, nor a URL, nor -k, nor -o")
+		return usagef("--in-place writes files: it cannot be combined with -f -, a URL, -k or -o")
 	}
 	workloads, err := o.open(cmd, files)
 	if err != nil {
@@ -97,7 +97,7 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	return c.report(report)
 }
 
-// writeChanged replaces the files that changed, each in one step, so that no half of one is ever there.
+// writeChanged replaces the changed files. Each replacement is atomic.
 func writeChanged(before, after []file) error {
 	for i, f := range after {
 		if string(f.content) == string(before[i].content) {

@@ -37,8 +37,8 @@ func printDiff(out io.Writer, name string, before, after []byte) error {
 
 var hunkHeader = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)((?:,(\d+))? @@\n)$`)
 
-// correctHunks sets the lines at which hunks begin in the new text: go-udiff v0.4 does not count the lines between
-// two changes of one hunk.
+// correctHunks corrects the start lines of hunks in the new text: go-udiff v0.4 does not count the lines between two
+// changes of one hunk.
 func correctHunks(diff string) string {
 	var corrected strings.Builder
 	shift, isFirst := 0, true
@@ -58,7 +58,7 @@ func correctHunks(diff string) string {
 	return corrected.String()
 }
 
-// countOf reads the number of lines in a hunk's header, which leaves out a 1.
+// countOf reads the number of lines in a hunk's header, which omits a 1.
 func countOf(text string) int {
 	count, err := strconv.Atoi(text)
 	if err != nil {
@@ -80,7 +80,7 @@ func colorOf(line string) string {
 	}
 }
 
-// printObjects writes the objects of manifests as JSON: one as it is, several as a List, as kubectl does.
+// printObjects writes the objects of manifests as JSON. Several objects become a List, as with kubectl.
 func printObjects(out io.Writer, files []file) error {
 	var items []json.RawMessage
 	err := eachFile(files, func(f file) error {

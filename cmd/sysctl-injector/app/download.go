@@ -15,7 +15,7 @@ import (
 // downloadTimeout limits how long one manifest may take to arrive.
 const downloadTimeout = time.Minute
 
-// isAddress reports whether a name is a URL rather than a path, as kubectl has it.
+// isAddress reports whether a name is a URL rather than a path, by kubectl's rule.
 func isAddress(name string) bool {
 	return strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://")
 }

@@ -34,10 +34,10 @@ const (
 	dryRunServer = "server"
 )
 
-// planner plans the change of one namespace. An error leaves the namespace as it is.
+// planner plans the change of one namespace. If it returns an error, the namespace does not change.
 type planner func(context.Context, *terms, *corev1.Namespace) (enrollment.Plan, error)
 
-// enrollOptions are for both commands.
+// enrollOptions are the options of both commands.
 type enrollOptions struct {
 	namespaceOptions
 	enforce  string
@@ -46,11 +46,11 @@ type enrollOptions struct {
 	yes      bool
 }
 
-// terms are what all namespaces of one command share: the cluster, and the person who answers.
+// terms are what all namespaces of one command share, such as the cluster and the terminal.
 type terms struct {
 	cluster client.Client
 	version string // of Kubernetes
-	// answers is one reader for all questions: a second one would miss what the first has read ahead.
+	// answers reads the answers to all questions. A second reader would miss the bytes that the first has buffered.
 	answers   *bufio.Reader
 	questions io.Writer
 }
@@ -62,16 +62,16 @@ func newEnrollCommand() *cobra.Command {
 		Short: "Enroll namespaces: open them for the injected container, and for nothing else",
 		Long: `Enroll namespaces: open them for the injected container, and for nothing else.
 
-Pod Security admission knows no exception for one container: a namespace that it holds to baseline or restricted rejects the
-injected one. So the namespace's label is set to privileged, and the guard holds every other container to the standard that
---enforce names; if absent, to the one that holds now. All labels are set in one patch, so that there is no moment in between. The
-labels for warnings and audit stay.
+Pod Security admission has no exception for one container: in a namespace with the standard baseline or restricted, it rejects the
+injected container. So the command sets the namespace's label to privileged, and the guard holds every other container to the standard
+of --enforce (default: the namespace's current standard). The command sets all labels in one patch, so a standard applies at every
+moment. The labels for warnings and audit stay.
 
-Before, the command checks that the installed guard is that of this version and takes over in the namespace, and judges the
-namespace's workloads by the standard. Where some would be rejected, it shows them and asks whether to continue.
+First, the command checks that the installed guard has this version and covers the namespace, and checks the namespace's workloads
+against the standard. If the guard would reject some, the command shows them and asks whether to continue.
 
-With --defaults, the namespace also gets the label by which profiles apply to pods that do not name them. The command checks that the
-profiles named do, and shows every profile that does.`,
+With --defaults, the namespace also gets the label that applies profiles to pods that do not name them. The command checks that the
+named profiles apply there by default, and shows every profile that does.`,
 		Example: `  sysctl-injector enroll shop --enforce restricted
   sysctl-injector enroll -l team=web --defaults nginx`,
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
@@ -81,12 +81,12 @@ profiles named do, and shows every profile that does.`,
 	}
 	o.addFlags(cmd, "enroll all namespaces where the webhook and the guard act")
 	cmd.Flags().StringSliceVar(&o.defaults, "defaults", nil,
-		"`profile` that is to apply to pods by default, which also needs a spec.appliesTo that selects the namespace "+
+		"`profile` that applies to pods by default; its spec.appliesTo must select the namespace "+
 			"(comma-separated or repeated)")
 	completeFlag(cmd, "defaults", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return o.namesOf(v1alpha1.GroupVersion.WithKind("SysctlProfile")), cobra.ShellCompDirectiveNoFileComp
 	})
-	addChoiceFlag(cmd, &o.enforce, "enforce", "", "the standard for all other containers, if it should change", "",
+	addChoiceFlag(cmd, &o.enforce, "enforce", "", "standard for all other containers (default: the current one)", "",
 		inspect.Levels()...)
 	return cmd
 }
@@ -95,11 +95,11 @@ func newUnenrollCommand() *cobra.Command {
 	o := &enrollOptions{}
 	cmd := &cobra.Command{
 		Use:   "unenroll {NAMESPACE... | -l SELECTOR | -A}",
-		Short: "Unenroll namespaces: give them back to Pod Security admission, as they were before enroll",
-		Long: `Unenroll namespaces: give them back to Pod Security admission, as they were before enroll.
+		Short: "Unenroll namespaces: restore their Pod Security labels from before enroll",
+		Long: `Unenroll namespaces: restore their Pod Security labels from before enroll.
 
-The command shows the standard that holds then. Where it is weaker than the one that holds now, the command asks whether to
-continue. If somebody changed the labels since enroll, the label of Pod Security admission stays as it is.`,
+The command shows the standard that applies afterwards. If it is weaker than the current one, the command asks whether to
+continue. If somebody changed the labels after enroll, the command keeps the Pod Security label.`,
 		Example: `  sysctl-injector unenroll shop`,
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
 			return o.each(cmd, namespaces, o.unenroll,
@@ -107,7 +107,7 @@ continue. If somebody changed the labels since enroll, the label of Pod Security
 		},
 		ValidArgsFunction: completeNamespaces(&o.clientOptions),
 	}
-	o.addFlags(cmd, "unenroll all namespaces that are enrolled")
+	o.addFlags(cmd, "unenroll all enrolled namespaces")
 	return cmd
 }
 
@@ -115,11 +115,11 @@ func (o *enrollOptions) addFlags(cmd *cobra.Command, all string) {
 	o.namespaceOptions.addFlags(cmd, all)
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "continue without asking")
 	addChoiceFlag(cmd, &o.dryRun, "dry-run", "",
-		"show the change without making it, with the API server's verdict (server) or without", dryRunNone, dryRunNone,
+		"show the change without making it; server also asks the API server whether it would accept the change", dryRunNone, dryRunNone,
 		dryRunClient, dryRunServer)
 }
 
-// each plans and carries out the change of each namespace. One that fails keeps none of the others from theirs.
+// each plans and carries out the change of each namespace. After a failure, it continues with the next namespace.
 func (o *enrollOptions) each(cmd *cobra.Command, arguments []string, plan planner,
 	isWanted func(*corev1.Namespace) bool) error {
 	if err := o.check(arguments); err != nil {
@@ -187,8 +187,8 @@ func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, p
 	return nil
 }
 
-// warnOfKeys warns of the project's keys that have no effect in a namespace. Labels with wrong values are among the
-// changes.
+// warnOfKeys warns of the project's keys that have no effect in a namespace. It skips labels with wrong values, since
+// the plan corrects them.
 func warnOfKeys(errOut io.Writer, namespace *corev1.Namespace) error {
 	encoded, err := json.Marshal(namespace)
 	if err != nil {
@@ -230,7 +230,7 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *co
 		return plan, nil
 	}
 	if err := installed.Covers(rendered, plan.Labels()); err != nil {
-		return plan, fmt.Errorf("the guard would not hold the other containers to %q, and nothing else would: %w; install the guard of this version (%s)",
+		return plan, fmt.Errorf("nothing would hold the other containers to %q: %w; install the guard of this version (%s)",
 			level, err, buildVersion())
 	}
 	workloads, err := workloadsOf(ctx, shared.cluster, namespace.Name)
@@ -278,16 +278,15 @@ func (o *enrollOptions) confirm(shared *terms, instead string) error {
 		return nil
 	}
 	if errors.Is(err, io.EOF) {
-		fmt.Fprintln(shared.questions) // nobody ended the line
+		fmt.Fprintln(shared.questions) // end the line of the question
 	}
 	return fmt.Errorf("nothing was changed; %s", instead)
 }
 
-// neverEnrolled are the namespaces that the guard excludes as shipped. They are rejected also where there is no
-// guard.
+// neverEnrolled are the namespaces that the shipped guard excludes. enroll rejects them even without a guard.
 var neverEnrolled = []string{metav1.NamespaceSystem, "sysctl-injector-system"}
 
-// installedGuard reads the policies and bindings among which the guard is.
+// installedGuard reads the policies and bindings that may be part of the guard.
 func installedGuard(ctx context.Context, cluster client.Client) (inspect.Guard, error) {
 	var policies admissionregistrationv1.ValidatingAdmissionPolicyList
 	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList

@@ -11,8 +11,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// checkDefaults checks that the profiles of --defaults apply by default in a namespace with these labels, and shows
-// all that do.
+// checkDefaults checks that the profiles of --defaults apply by default in a namespace with these labels, and prints
+// all profiles that do.
 func (o *enrollOptions) checkDefaults(ctx context.Context, shared *terms, namespace map[string]string) error {
 	var list v1alpha1.SysctlProfileList
 	if err := listAll(ctx, shared.cluster, &list); err != nil {
@@ -20,7 +20,7 @@ func (o *enrollOptions) checkDefaults(ctx context.Context, shared *terms, namesp
 	}
 	var profiles []*policy.Profile
 	for i := range list.Items {
-		compiled, _ := policy.CompileProfile(&list.Items[i]) // one that cannot be read rejects pods, and the check names it
+		compiled, _ := policy.CompileProfile(&list.Items[i]) // an invalid profile makes the webhook reject pods; the command check reports it
 		profiles = append(profiles, compiled)
 	}
 	rules := policy.NewSet(nil, profiles)

@@ -10,19 +10,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// namespaceOptions name the namespaces that a command changes.
+// namespaceOptions select the namespaces that a command changes.
 type namespaceOptions struct {
 	clientOptions
 	namespaceSelection
 }
 
 func (o *namespaceOptions) addFlags(cmd *cobra.Command, all string) {
-	o.addNamespacedFlags(cmd, "`namespace`, besides those that are named as arguments")
+	o.addNamespacedFlags(cmd, "`namespace`, in addition to the arguments")
 	o.namespaceSelection.addFlags(cmd, all)
 }
 
-// names returns the namespaces that the arguments and -n name, or those of the cluster that the flags select, each
-// once.
+// names returns the namespaces of the arguments and -n, or the namespaces that the flags select, without duplicates.
 func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arguments []string,
 	isWanted func(*corev1.Namespace) bool) ([]string, error) {
 	if !o.isGiven() {

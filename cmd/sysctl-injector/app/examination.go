@@ -17,8 +17,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// examination is one run of the checks. Objects that several checks need are read once. An error of reading is kept
-// beside it: a check that depends on it then says that it could not be made.
+// examination is one run of the checks. It reads each shared object once. If that fails, it keeps the error, and each
+// check that needs the object reports that it could not run.
 type examination struct {
 	*checkReader
 	server    inspect.APIServer
@@ -42,7 +42,7 @@ type examination struct {
 
 func (e *examination) add(checks ...inspect.Check) { e.checks = append(e.checks, checks...) }
 
-// readFirst reads what says whether, and where, something is installed.
+// readFirst reads the objects that show whether and where something is installed.
 func (e *examination) readFirst(ctx context.Context) (err error) {
 	var pods admissionregistrationv1.MutatingWebhookConfigurationList
 	var workloads admissionregistrationv1.ValidatingWebhookConfigurationList
@@ -55,7 +55,7 @@ func (e *examination) readFirst(ctx context.Context) (err error) {
 	return err
 }
 
-// isInstalled reports whether any part of an installation exists. An object that cannot be read counts as existing.
+// isInstalled reports whether any part of an installation exists. An unreadable object counts as existing.
 func (e *examination) isInstalled(ctx context.Context) (bool, error) {
 	if e.webhooksErr != nil || e.webhooks.Mutating != nil {
 		return true, nil
@@ -113,7 +113,7 @@ func (e *examination) permissions(ctx context.Context, source string) error {
 	return nil
 }
 
-// defaultSettings are those of a server without flags.
+// defaultSettings are the settings of a server without flags.
 func defaultSettings() inspect.Settings {
 	return inspect.Settings{
 		Image: form.DefaultImage(), GuestHandlers: policy.DefaultGuestHandlers(), Generate: true, Backend: "vap",
@@ -169,8 +169,7 @@ func (e *examination) afterInstall(ctx context.Context) error {
 	return nil
 }
 
-// readCommon reads what several checks look at: the Deployment, for its flags, the policies among which the guard is,
-// and the namespaces.
+// readCommon reads what several checks need: the Deployment with its flags, the guard's policies, and the namespaces.
 func (e *examination) readCommon(ctx context.Context) {
 	e.settings = defaultSettings()
 	deployment := &appsv1.Deployment{}

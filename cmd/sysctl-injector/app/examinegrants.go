@@ -31,7 +31,7 @@ func (e *examination) grants(ctx context.Context, enrolled sets.Set[string]) err
 		e.add(inspect.QuestionStray.Unread("the bindings of others", err))
 		return nil
 	}
-	// PodSecurityPolicies are used as a whole, and by other pods too.
+	// "use" on a PodSecurityPolicy covers the whole policy, and other pods use it too.
 	if e.settings.Backend != "psp" {
 		err := eachItem(ctx, e.cluster, &corev1.PodList{}, func(item runtime.Object) error {
 			if pod, ok := item.(*corev1.Pod); ok {
@@ -61,8 +61,8 @@ func (e *examination) grants(ctx context.Context, enrolled sets.Set[string]) err
 	return nil
 }
 
-// otherRefs reads which of our roles the bindings of others name. It reads them only if a role has no binding of
-// ours.
+// otherRefs returns which of our roles the bindings of others name. It reads those bindings only if one of our roles
+// has no binding of ours.
 func (e *examination) otherRefs(ctx context.Context, g *inspect.Grants) error {
 	bound := sets.New[string]()
 	for _, b := range g.Bindings {

@@ -88,7 +88,7 @@ func (e *examination) serverChecks(ctx context.Context) error {
 	return nil
 }
 
-// rights checks what the server may do, and what bounds it.
+// rights checks the server's permissions and their limits.
 func (e *examination) rights(ctx context.Context) error {
 	if err := e.rbac(ctx); err != nil {
 		return err
@@ -135,8 +135,8 @@ func (e *examination) rbac(ctx context.Context) error {
 	return err
 }
 
-// guarding returns the guard beside the one that belongs there; false where there can be none, or it could not be
-// read.
+// guarding returns the installed and the expected guard. It returns false if the cluster cannot have a guard, or the
+// guard could not be read.
 func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
 	if e.guardErr != nil || !e.server.Served[inspect.ValidatingPolicies] {
 		return g, false, nil
@@ -146,7 +146,7 @@ func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
 		KubeletSysctls: e.settings.KubeletSysctls, KubernetesVersion: e.server.Version,
 	})
 	if err != nil {
-		return g, false, nil //nolint:nilerr // a version that there is no guard for, which JudgeKubernetes reports
+		return g, false, nil //nolint:nilerr // no guard exists for the version, and JudgeKubernetes reports that
 	}
 	rendered, err := inspect.NewGuard(objects).In(e.namespace)
 	return inspect.Guarding{Installed: e.guard, Rendered: rendered, Settings: e.settings,
@@ -170,7 +170,7 @@ func (e *examination) rules(ctx context.Context) error {
 	for _, list := range []client.ObjectList{&policies, &profiles} {
 		switch err := listAll(ctx, e.cluster, list); {
 		case meta.IsNoMatchError(err):
-			return nil // the CRDs are missing, which is a check of its own
+			return nil // the CRDs are missing, which another check reports
 		case err != nil:
 			e.add(inspect.QuestionReady.Unread("the policies and profiles", err))
 			return nil

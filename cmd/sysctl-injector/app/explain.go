@@ -27,7 +27,7 @@ type explainOptions struct {
 	all                             bool
 }
 
-// errNotAllowed ends explain where a pod may not set a sysctl. The output says so already.
+// errNotAllowed is the outcome of explain if a pod may not set a sysctl. It is not printed, since the output says so.
 var errNotAllowed = errors.New("not allowed")
 
 func newExplainCommand() *cobra.Command {
@@ -35,13 +35,13 @@ func newExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain SYSCTL...",
 		Short: "Show what is known about a sysctl and whether pods may set it",
-		Long: `Show what is known about a sysctl and whether pods may set it: its scope, its default, the values that the kernel takes, the kernels that
+		Long: `Show what is known about a sysctl and whether pods may set it: its scope, its default, the values that the kernel accepts, the kernels that
 have it, and what the policies say. One name is explained in sentences, several in a table; -o yaml and -o json add the source of each
 statement.
 
-With --kubeconfig, --context, -n, -A or -l, the policies are those of the cluster. Otherwise no cluster is asked, and the policies are the
-built-in ones, or those of --policy. With -A or -l, a table has a line for each namespace and sysctl. The exit code is 1 if a pod may not set one of
-the sysctls on a shared kernel.`,
+With --kubeconfig, --context, -n, -A or -l, the command reads the policies from the cluster. Otherwise it asks no cluster, and uses the
+built-in policies or those of --policy. With -A or -l, it prints a table with a line for each namespace and sysctl. The exit code is 1 if a
+pod may not set one of the sysctls on a shared kernel.`,
 		Example: `  sysctl-injector explain net.core.somaxconn
   sysctl-injector explain net.core.somaxconn vm.max_map_count -n shop
   sysctl-injector explain net.core.somaxconn -l team=web
@@ -92,7 +92,7 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		facts := policy.Facts{Namespace: namespace, NamespaceLabels: labels, ServiceAccount: o.serviceAccount}
-		answers[i] = namespaceAnswer{Namespace: namespace, Enrolled: loaded.IsOptedIn(namespace)}
+		answers[i] = namespaceAnswer{Namespace: namespace, Enrolled: loaded.IsEnrolled(namespace)}
 		for _, name := range names {
 			answers[i].Sysctls = append(answers[i].Sysctls, explain(loaded.Rules(), facts, name))
 		}
@@ -107,7 +107,7 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 	return errNotAllowed
 }
 
-// print prints the answers by namespace where namespaces were selected.
+// print prints the answers, by namespace if namespaces were selected.
 func (o *explainOptions) print(out io.Writer, answers []namespaceAnswer) error {
 	switch {
 	case o.isGiven() && o.output == outputTable:
@@ -122,8 +122,8 @@ func (o *explainOptions) print(out io.Writer, answers []namespaceAnswer) error {
 	return printExplanations(out, answers[0].Sysctls)
 }
 
-// namespaces returns the namespaces to answer for, and says where the policies come from. Those of a cluster replace
-// the ones that are loaded.
+// namespaces returns the namespaces to answer for, and where the policies come from. A cluster's policies replace the
+// loaded ones.
 func (o *explainOptions) namespaces(ctx context.Context, loaded *source.Snapshot, asked bool) (names []string,
 	where string, err error) {
 	if !asked {
@@ -162,7 +162,7 @@ func (o *explainOptions) namespaces(ctx context.Context, loaded *source.Snapshot
 	return names, "The policies are those of the cluster.", err
 }
 
-// names returns the names to explain: the arguments, those of a profile, or all.
+// names returns the sysctls to explain: the arguments, the sysctls of a profile, or all.
 func (o *explainOptions) names(rules *policy.Set, args []string) ([]string, error) {
 	var names []string
 	var errs []error

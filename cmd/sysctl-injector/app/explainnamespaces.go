@@ -8,20 +8,20 @@ import (
 	"text/tabwriter"
 )
 
-// namespaceAnswer is what the pods of one namespace may set: what `explain -A -o yaml` shows.
+// namespaceAnswer is what the pods of one namespace may set, as `explain -A -o yaml` prints it.
 type namespaceAnswer struct {
 	Namespace string `json:"namespace"`
-	// Enrolled is whether the webhook acts there. The verdicts are those of the policies either way.
+	// Enrolled reports whether the webhook acts there. The verdicts do not depend on it.
 	Enrolled bool          `json:"enrolled"`
 	Sysctls  []Explanation `json:"sysctls"`
 }
 
-// hasNo reports whether pods of the namespace may not set one of the sysctls on a shared kernel.
+// hasNo reports whether pods of the namespace may not set at least one of the sysctls on a shared kernel.
 func (a namespaceAnswer) hasNo() bool {
 	return slices.ContainsFunc(a.Sysctls, func(e Explanation) bool { return !e.Shared.Allowed })
 }
 
-// printAnswers prints a line for each namespace and sysctl, and below them each reason once.
+// printAnswers prints a line for each namespace and sysctl, and each reason once below the table.
 func printAnswers(out io.Writer, answers []namespaceAnswer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "NAMESPACE\tENROLLED\tNAME\tSHARED KERNEL\tGUEST KERNEL")

@@ -6,13 +6,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// ProfileValue is what a SysctlProfile sets a sysctl to.
+// ProfileValue is the value that a SysctlProfile has for a sysctl.
 type ProfileValue struct {
 	Profile string `json:"profile"`
-	// Sets is the profile's line, as the container gets it.
+	// Sets is the profile's line, as in the container.
 	Sets string `json:"sets"`
-	// AppliesTo says to which pods the profile applies by default, in namespaces with defaults. Empty: only to pods
-	// that name it.
+	// AppliesTo says which pods get the profile by default, in namespaces with defaults. If empty, only pods that name
+	// the profile get it.
 	AppliesTo string `json:"appliesTo,omitempty"`
 }
 
@@ -24,7 +24,7 @@ func profileValues(rules *policy.Set, name string) []ProfileValue {
 	return values
 }
 
-// profileSentences say which profiles set a sysctl, and which value wins.
+// profileSentences returns which profiles set a sysctl, and which value wins.
 func profileSentences(values []ProfileValue) []string {
 	var lines []string
 	byDefault := false

@@ -12,32 +12,32 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// Explanation is what is known of one sysctl: what `explain -o yaml` shows.
+// Explanation is what is known about one sysctl, as `explain -o yaml` prints it.
 type Explanation struct {
 	Name       string       `json:"name"`
 	Known      bool         `json:"known"`
 	Suggestion string       `json:"suggestion,omitempty"` // the name that was probably meant
 	Scope      sysctl.Scope `json:"scope"`
 	Default    string       `json:"default,omitempty"`
-	Values     string       `json:"values,omitempty"` // that the kernel takes
-	// SafeSince is the Kubernetes release that counts it safe.
+	Values     string       `json:"values,omitempty"` // that the kernel accepts
+	// SafeSince is the first Kubernetes release in which it is safe.
 	SafeSince string `json:"safeSince,omitempty"`
-	// NamespacedSince is the Linux release from which on each pod has its own, where that is recent.
+	// NamespacedSince is the first Linux release in which each pod has its own value, if that is recent.
 	NamespacedSince string  `json:"namespacedSince,omitempty"`
-	Form            string  `json:"form,omitempty"` // how an ordinary pod would get it
+	Form            string  `json:"form,omitempty"` // the form by which an ordinary pod gets it
 	Shared          Verdict `json:"shared"`
 	Guest           Verdict `json:"guest"`
-	// Profiles are those that have a value for it.
+	// Profiles are the profiles that have a value for it.
 	Profiles      []ProfileValue `json:"profiles,omitempty"`
 	Documentation string         `json:"documentation,omitempty"`
-	// Statements are everything that the catalogue says, each with its source.
+	// Statements are the catalogue's statements, each with its source.
 	Statements []sysctl.Statement `json:"statements,omitempty"`
 }
 
-// Verdict is whether an ordinary pod may set a sysctl on one kind of kernel.
+// Verdict says whether an ordinary pod may set a sysctl on one kind of kernel.
 type Verdict struct {
 	Allowed  bool     `json:"allowed"`
-	Policies []string `json:"policies,omitempty"` // that allow it; they may bound its value
+	Policies []string `json:"policies,omitempty"` // the policies that allow it; they may limit its value
 	Reason   string   `json:"reason,omitempty"`   // of the rejection
 	Message  string   `json:"message,omitempty"`
 }
@@ -110,7 +110,7 @@ func printSentences(out io.Writer, e Explanation) error {
 	return err
 }
 
-// sentence makes a sentence of a statement, whose subject is the sysctl.
+// sentence turns a statement, whose subject is the sysctl, into a sentence.
 func sentence(text string) string {
 	return "It " + strings.TrimSuffix(text, ".") + "."
 }
@@ -151,15 +151,15 @@ func printExplanations(out io.Writer, explanations []Explanation) error {
 	return nil
 }
 
-// rejection says why pods may not set the sysctl on a shared kernel.
+// rejection returns why pods may not set the sysctl on a shared kernel.
 func (e Explanation) rejection() string {
 	return fmt.Sprintf("On a shared kernel, %s %s.", e.Name, strings.TrimSuffix(e.Shared.Message, "."))
 }
 
-// maxExplained is the most sysctls whose reasons are printed below the table.
+// maxExplained limits how many sysctls have their reasons printed below the table.
 const maxExplained = 40
 
-// The cells of the table. Each says in words why there is no value.
+// The cells of the table. A cell without a value says why in words.
 func (e Explanation) defaultCell() string {
 	switch {
 	case e.Default != "":
@@ -200,7 +200,7 @@ func (e Explanation) namespacedCell() string {
 	return "Linux " + parameter.Namespaced + " or older"
 }
 
-// String is a verdict in a table's cell.
+// String returns the verdict as a cell of the table.
 func (v Verdict) String() string {
 	if v.Allowed {
 		return "by " + strings.Join(v.Policies, ", ")

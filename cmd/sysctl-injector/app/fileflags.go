@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// fileOptions name manifests, as kubectl's flags do, and say how to look for pod templates in them.
+// fileOptions name manifests with the flags of kubectl, and configure the search for pod templates.
 type fileOptions struct {
 	files         []string
 	kustomization string
@@ -26,9 +26,9 @@ func (o *fileOptions) addFlags(cmd *cobra.Command) {
 	flags.StringSliceVarP(&o.files, "filename", "f", nil,
 		"`file`, directory, pattern, URL, or - for standard input (comma-separated or repeated)")
 	flags.StringVarP(&o.kustomization, "kustomize", "k", "",
-		"`directory` with a kustomization, which is built first; in place of -f")
+		"`directory` with a kustomization to build, instead of -f")
 	flags.BoolVar(&o.strict, "strict", false,
-		"fail on files that are no Kubernetes objects, and on keys that cannot be decided on, instead of skipping them")
+		"fail on files that are not Kubernetes objects, and on annotations outside a known pod template, instead of skipping them")
 	flags.StringArrayVar(&o.templatePaths, "template-path", nil,
 		"where a custom resource keeps its pod template, as KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template (repeatable)")
 	if err := cmd.MarkFlagFilename("filename", "yaml", "yml", "json"); err != nil {
@@ -42,7 +42,7 @@ func (o *fileOptions) addFlags(cmd *cobra.Command) {
 // areNamed reports whether a flag names manifests.
 func (o *fileOptions) areNamed() bool { return len(o.files) > 0 || o.kustomization != "" }
 
-// fromFiles reports whether each manifest is in a file, which can be written.
+// fromFiles reports whether each manifest is in a writable file.
 func (o *fileOptions) fromFiles(arguments []string) bool {
 	return o.kustomization == "" && !slices.ContainsFunc(slices.Concat(o.files, arguments),
 		func(name string) bool { return name == "-" || isAddress(name) })
@@ -73,7 +73,7 @@ func (o *fileOptions) readManifests(cmd *cobra.Command, arguments []string) ([]f
 	return files, nil
 }
 
-// build builds a kustomization, as kubectl does.
+// build builds a kustomization.
 func build(directory string) ([]file, error) {
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionLegacy

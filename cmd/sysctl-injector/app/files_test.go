@@ -78,7 +78,7 @@ func TestFilesAsWithKubectl(t *testing.T) {
 		})
 	}
 	if code, _, errOut := run(t, "", "convert", "--in-place", "-k", in("base")); code != 2 ||
-		!strings.HasPrefix(errOut, "error: --in-place writes the files: ") {
+		!strings.HasPrefix(errOut, "error: --in-place writes files: ") {
 		t.Errorf("exit code %d: %s", code, errOut)
 	}
 }

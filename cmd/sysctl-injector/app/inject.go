@@ -28,16 +28,16 @@ func newInjectCommand() *cobra.Command {
 		Short: "Put the init container into the workloads of manifests, as the webhook would",
 		Long: `Put the init container into the workloads of manifests, as the webhook would.
 
-Every built-in kind that holds pods is known: Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob,
-ReplicationController, PodTemplate, lists of them, and a ResourceList, so that it can serve as a KRM function. In other kinds, a pod
-template is recognized by its shape, or named with --template-path; a warning says so. Standard error says what was done with each
-workload. A key that has no effect where it is, such as the annotation in a Deployment's own metadata, is an error.
+The command knows every built-in kind with pods: Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob,
+ReplicationController, PodTemplate, lists of them, and a ResourceList, so that it can serve as a KRM function. In other kinds, it finds a
+pod template by its shape, with a warning, or by --template-path. It prints the outcome for each workload to standard
+error. A key that has no effect in its place, such as the annotation in a Deployment's own metadata, is an error.
 
-Lines are only added: comments, order, quotes and blank lines stay. Running it twice changes nothing more.
+The command only adds lines: comments, order, quotes and blank lines stay. A second run changes nothing.
 
-Without --policy, RuntimeClass and Namespace objects among the manifests count as those of the cluster. With --policy, the manifests
-are under review and do not decide on it: such objects count only in the files that --policy, --profile and --runtime-class name.
-A SysctlPolicy among the manifests never counts.
+Without --policy, the command uses RuntimeClass and Namespace objects among the manifests as those of the cluster. With --policy, the
+manifests are under review: the command uses such objects only from the files of --policy, --profile and --runtime-class.
+It never uses a SysctlPolicy among the manifests.
 
 Files that are no Kubernetes objects (Helm templates and values, JSON patches, kustomizations) are skipped, with a line on standard
 error. With --strict, they end the run, as does a key in a kind that is not known, and in no pod template.`,
@@ -48,7 +48,7 @@ error. With --strict, they end the run, as does a key in a kind that is not know
 	}
 	o.addFlags(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff)
-	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "do not say what was done with each workload")
+	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "do not print the outcome for each workload")
 	return cmd
 }
 
@@ -93,7 +93,7 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 		return err
 	}
 	if o.strict && workloads.undecided > 0 {
-		return fmt.Errorf("--strict: %d annotations were not decided on, see the warnings", workloads.undecided)
+		return fmt.Errorf("--strict: %d annotations are outside a known pod template, see the warnings", workloads.undecided)
 	}
 	if !o.quiet {
 		for _, line := range done {
@@ -103,7 +103,7 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 	return printManifests(cmd.OutOrStdout(), o.output, workloads.files, rewritten)
 }
 
-// whatWasDone says what inject did with a pod template.
+// whatWasDone returns what inject did with a pod template.
 func whatWasDone(outcome injection.Outcome) string {
 	var set []string
 	for _, s := range outcome.Sysctls {
@@ -122,7 +122,7 @@ func whatWasDone(outcome injection.Outcome) string {
 	return "asks for no sysctl"
 }
 
-// printManifests prints manifests in a format, or what has changed in them.
+// printManifests prints manifests in a format, or their changes as a diff.
 func printManifests(out io.Writer, format string, before, after []file) error {
 	switch format {
 	case outputDiff:

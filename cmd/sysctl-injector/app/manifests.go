@@ -15,22 +15,22 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
-// file is a manifest that a person named.
+// file is a manifest that a flag or an argument names.
 type file struct {
 	name    string // for messages; "standard input" for "-"
 	content []byte
 }
 
-// standardInput is what messages call it.
+// standardInput is the name of standard input in messages.
 const standardInput = "standard input"
 
 var manifestExtensions = []string{".yaml", ".yml", ".json"}
 
-// maxManifests is how many bytes a command reads in all. One manifest has its own limit.
+// maxManifests limits how many bytes a command reads in all. One manifest has its own limit.
 const maxManifests = 8 * manifest.MaxSize
 
-// readFiles reads files, the manifests below directories, addresses, and standard input for "-", in the order in
-// which they are named. Errors name the flag; it is empty for arguments.
+// readFiles reads files, directories, URLs, and standard input for "-", in the order of their names. Errors name the
+// flag, which is empty for arguments.
 func readFiles(ctx context.Context, flag string, names []string, in io.Reader) ([]file, error) {
 	var files []file
 	left := int64(maxManifests)
@@ -47,7 +47,7 @@ func readFiles(ctx context.Context, flag string, names []string, in io.Reader) (
 	return files, nil
 }
 
-// readNamed reads what one name stands for. left is how many more bytes may be read.
+// readNamed reads the manifests of one name. left is how many more bytes may be read.
 func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (files []file, err error) {
 	var paths []string
 	switch {
@@ -87,8 +87,8 @@ func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (fil
 	return files, nil
 }
 
-// matching returns the paths that a pattern matches, or the path itself where it is none. A file whose name looks
-// like a pattern is read.
+// matching returns the paths that match a pattern, or the path itself if it is not a pattern. A file whose name looks
+// like a pattern is a path.
 func matching(name string) ([]string, error) {
 	if _, err := os.Lstat(name); err == nil || !strings.ContainsAny(name, "*?[") {
 		return []string{name}, nil
@@ -103,7 +103,7 @@ func matching(name string) ([]string, error) {
 	return paths, nil
 }
 
-// manifestsBelow returns the file itself, or the manifests of a directory and of those in it.
+// manifestsBelow returns the file itself, or the manifests of a directory and its subdirectories.
 func manifestsBelow(name string) ([]string, error) {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -123,7 +123,7 @@ func manifestsBelow(name string) ([]string, error) {
 		return err
 	})
 	if err == nil && len(paths) == 0 {
-		err = fmt.Errorf("%s: no .yaml, .yml or .json file in it", name)
+		err = fmt.Errorf("%s: the directory has no .yaml, .yml or .json file", name)
 	}
 	return paths, err
 }
@@ -137,7 +137,7 @@ func eachFile(files []file, do func(file) error) error {
 	return errors.Join(errs...)
 }
 
-// errorsIn puts the name of a file in front of an error, and of each that it joins.
+// errorsIn prefixes an error with the name of a file. It prefixes each of joined errors.
 func errorsIn(f file, err error) (errs []error) {
 	if err == nil {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 )
 
-// limitMemory tells the Go runtime the memory limit of the container, less a tenth for what the runtime does not
-// count, and returns it. GOMEMLIMIT, if set, is kept. Without any limit it returns math.MaxInt64.
+// limitMemory sets the Go runtime's memory limit to 90% of the container's, since the runtime does not count all
+// memory, and returns it. GOMEMLIMIT has precedence. Without any limit, it returns math.MaxInt64.
 func limitMemory(log *slog.Logger) int64 {
 	limit, err := memlimit.Set()
 	if err != nil && !errors.Is(err, memlimit.ErrCgroupsNotSupported) {
@@ -23,8 +23,7 @@ func limitMemory(log *slog.Logger) int64 {
 	return limit
 }
 
-// bodyBytes is the part of the memory that request bodies may take: an eighth, since a decision on a body takes a
-// multiple of it.
+// bodyBytes is the part of the memory for request bodies: an eighth, since a decision needs a multiple of the body.
 func bodyBytes(limit int64) int64 {
 	return min(max(limit/8, admission.MinBudgetBytes), admission.MaxBudgetBytes)
 }

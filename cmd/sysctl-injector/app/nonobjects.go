@@ -9,15 +9,14 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
 
-// helmAction matches an action that only Helm understands. A file that has one and is no YAML is a template. Any
-// other file that is no YAML is a mistake, and stays an error.
+// helmAction matches a Helm action. A file that is not YAML is a template if it has one. Without one, it is an error.
 var helmAction = regexp.MustCompile(`{{-?\s*(if|else|end|with|range|define|include|template|toYaml|/\*)\b|{{[^}]*\.(Values|Release|Chart|Capabilities|Files)\b`)
 
 const renderFirst = "looks like a Helm template; render it first: helm template ... | sysctl-injector inject -f -"
 
-// onlyObjects returns the files that hold a Kubernetes object. Directories of manifests also hold Helm templates and
-// values, JSON patches and kustomizations: such a file is skipped with a line on warn, or is an error if strict is
-// set. A file that holds both objects and other documents stays whole.
+// onlyObjects returns the files with a Kubernetes object. Directories of manifests also have Helm templates, values,
+// JSON patches and kustomizations: onlyObjects skips such a file with a line on warn, or returns an error if strict is
+// set. A file with both objects and other documents stays whole.
 func onlyObjects(files []file, strict bool, warn io.Writer) ([]file, error) {
 	var kept []file
 	err := eachFile(files, func(f file) error {

@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/source"
 )
 
-// objectOptions name the files that stand in for a cluster's objects.
+// objectOptions name files that replace a cluster's objects.
 type objectOptions struct {
 	policies, profiles, runtimeClasses []string
 }
@@ -53,7 +53,7 @@ func (o objectOptions) load(ctx context.Context, in io.Reader) (*source.Snapshot
 	return loaded, eachFile(files, func(f file) error { return loaded.Add(f.content) })
 }
 
-// addReviewed adds the objects of a manifest under review, and returns a warning for each that does not count.
+// addReviewed adds the objects of a manifest under review, and returns a warning for each ignored object.
 func addReviewed(to *source.Snapshot, found []manifest.Object) (warnings []string, err error) {
 	ignored, err := to.AddReviewed(found)
 	for _, object := range ignored {
@@ -62,7 +62,7 @@ func addReviewed(to *source.Snapshot, found []manifest.Object) (warnings []strin
 			flag = "--runtime-class"
 		}
 		warnings = append(warnings, fmt.Sprintf(
-			"line %d: %s %q does not count: it is among the manifests under review; name its file with %s if it should count",
+			"line %d: %s %q is ignored, because it is among the manifests under review; to use it, name its file with %s",
 			object.Line, object.Kind, object.Name, flag))
 	}
 	return warnings, err

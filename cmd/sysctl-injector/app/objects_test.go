@@ -25,7 +25,7 @@ func TestManifestsUnderReviewDoNotWidenThePolicy(t *testing.T) {
 	const (
 		class     = "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: own, labels: {sysctl-injector.dev/kernel: guest}}\nhandler: runc\n"
 		namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: other, labels: {team: a}}\n"
-		ignored   = "Warning: standard input: line 1: %s does not count: it is among the manifests under review; name its file with %s if it should count\n"
+		ignored   = "Warning: standard input: line 1: %s is ignored, because it is among the manifests under review; to use it, name its file with %s\n"
 	)
 	warning := func(object, flag string) string {
 		return strings.Replace(strings.Replace(ignored, "%s", object, 1), "%s", flag, 1)

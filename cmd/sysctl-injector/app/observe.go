@@ -14,15 +14,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// check is one thing that has to be right for the server to be ready, or that a person may want to know of. Each of
-// its functions may be absent.
+// check is a condition for the readiness of the server, or a state that a person may want to know. Each of its
+// functions may be nil.
 type check struct {
 	name  string
-	ready func() error                  // why it is not; nil when it is
-	state func() (text string, ok bool) // what to say, and whether all is well; nothing is ""
+	ready func() error                  // returns why the server is not ready; nil if it is
+	state func() (text string, ok bool) // returns the text to show, and whether the state is good; "" shows nothing
 }
 
-// list writes the check's lines, and tells whether it is passed.
+// list writes the check's lines, and reports whether the check passed.
 func (c check) list(w io.Writer) (passed bool) {
 	passed = true
 	if c.ready != nil {
@@ -37,7 +37,7 @@ func (c check) list(w io.Writer) (passed bool) {
 		return passed
 	}
 	if text, ok := c.state(); text != "" {
-		sign := "[!]" // nothing that stops the server, yet
+		sign := "[!]" // a warning, which does not affect readiness
 		if ok {
 			sign = "[+]"
 		}
@@ -51,7 +51,7 @@ func observeServe(ctx context.Context, listener net.Listener, registry *promethe
 	mux := http.NewServeMux()
 	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("/readyz", readyz(checks))
-	// A compressor takes 0.8 MB, to save some KB of each answer.
+	// A compressor needs 0.8 MB of memory, and saves only a few KB for each answer.
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
@@ -64,7 +64,7 @@ func observeServe(ctx context.Context, listener net.Listener, registry *promethe
 	return nil
 }
 
-// readyz answers 200 when every check passes, and else 503. With ?verbose, or when one fails, it lists them all.
+// readyz answers 200 if every check passes, and 503 otherwise. With ?verbose, or if a check fails, it lists all checks.
 func readyz(checks []check) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var list strings.Builder

@@ -27,13 +27,13 @@ func addOutputFlag(cmd *cobra.Command, value *string, byDefault string, formats 
 	addChoiceFlag(cmd, value, "output", "o", "output format", byDefault, formats...)
 }
 
-// addBackendFlag adds the flag that names what the cluster admits pods by.
+// addBackendFlag adds the flag that names the cluster's admission mechanism.
 func addBackendFlag(cmd *cobra.Command, value *string, name string) {
-	addChoiceFlag(cmd, value, name, "", "what the cluster admits pods by", string(grants.ValidatingAdmissionPolicy),
+	addChoiceFlag(cmd, value, name, "", "mechanism by which the cluster admits pods", string(grants.ValidatingAdmissionPolicy),
 		grants.Backends()...)
 }
 
-// addChoiceFlag adds a flag that takes one of a few words, and their completion.
+// addChoiceFlag adds a flag whose value is one of a few words, and their completion.
 func addChoiceFlag(cmd *cobra.Command, value *string, name, shorthand, usage, byDefault string, words ...string) {
 	*value = byDefault
 	cmd.Flags().VarP(&choice{value: value, allowed: words}, name, shorthand, usage+": "+strings.Join(words, ", "))
@@ -43,7 +43,7 @@ func addChoiceFlag(cmd *cobra.Command, value *string, name, shorthand, usage, by
 	}
 }
 
-// choice is a flag that takes one of a few words.
+// choice is a flag whose value is one of a few words.
 type choice struct {
 	value   *string
 	allowed []string

@@ -9,17 +9,16 @@ import (
 
 const (
 	programName = "sysctl-injector"
-	// pluginCommand is how a person calls the program as a plugin of kubectl.
+	// pluginCommand is the command line of the program as a plugin of kubectl.
 	pluginCommand = "kubectl " + programName
 )
 
-// isPlugin reports whether kubectl has called the program: it runs kubectl-sysctl_injector for `kubectl
-// sysctl-injector`.
+// isPlugin reports whether kubectl runs the program. For `kubectl sysctl-injector`, it runs kubectl-sysctl_injector.
 func isPlugin(program string) bool {
 	return strings.HasPrefix(filepath.Base(program), "kubectl-")
 }
 
-// asPlugin makes the texts of a command, and of those below it, those of a plugin.
+// asPlugin rewrites the texts of a command and its subcommands for the plugin.
 func asPlugin(cmd *cobra.Command) {
 	if !cmd.HasParent() {
 		cmd.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: pluginCommand}
@@ -31,7 +30,7 @@ func asPlugin(cmd *cobra.Command) {
 	}
 }
 
-// pluginText writes the calls of the program in a text as calls of the plugin: at the start of a line, behind a pipe
+// pluginText replaces calls of the program in a text by calls of the plugin: at the start of a line, and after a pipe
 // or a quote.
 func pluginText(text string) string {
 	for _, before := range []string{"\n  ", "| ", "`"} {

@@ -2,7 +2,7 @@ package app
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// readiness is a metric of what /readyz tells.
+// readiness is a metric with the checks of /readyz.
 type readiness struct {
 	checks []check
 	desc   *prometheus.Desc
@@ -10,7 +10,7 @@ type readiness struct {
 
 func newReadiness(checks []check) readiness {
 	return readiness{checks, prometheus.NewDesc("sysctl_injector_ready",
-		"1 when a check of /readyz is passed, 0 when it is not.", []string{"check"}, nil)}
+		"1 if a check of /readyz passes, 0 if it fails.", []string{"check"}, nil)}
 }
 
 // Describe implements prometheus.Collector.

@@ -47,11 +47,11 @@ installed in.`,
 		"version of the cluster's API servers, 1.31 or later (default: the newest that is known)")
 	flags.StringVar(&o.image, "init-image", form.DefaultImage(), "image of the injected container")
 	flags.StringSliceVar(&o.previousImages, "previous-init-image", nil,
-		"image that injected pods may still have (repeatable)")
+		"earlier image that injected pods may still have (repeatable)")
 	flags.StringSliceVar(&o.config.GuestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
-		"RuntimeClass handlers whose pods have a kernel of their own; exact names, in place of the default list")
+		"RuntimeClass handlers whose pods have their own kernel; exact names, replacing the default list")
 	flags.StringSliceVar(&o.config.KubeletSysctls, "kubelet-sysctls", nil,
-		"patterns of the unsafe sysctls that all kubelets allow, as the server has them")
+		"patterns of the unsafe sysctls that all kubelets allow, as in the server's flags")
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML)
 	return cmd
 }

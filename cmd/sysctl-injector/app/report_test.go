@@ -69,7 +69,7 @@ func TestInjectReports(t *testing.T) {
 			rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}}"),
 			[]string{"--strict"}, 1, 0,
 			"Warning: " + at + "4: Rollout \"web\": UnknownKind: spec.podAnnotations[sysctl-injector.dev/sysctls]: Forbidden: kind Rollout is not known, and this is in no pod template: whether its pods get the key " +
-				"is up to its controller, and the webhook decides on them then; if there is a template, name it with --template-path\nerror: --strict: 1 annotations were not decided on, see the warnings\n"},
+				"is up to its controller, and the webhook decides on them then; if there is a template, name it with --template-path\nerror: --strict: 1 annotations are outside a known pod template, see the warnings\n"},
 		{"a key that it cannot decide on, and that no pod may have",
 			rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn}}") + "---\n" +
 				rollout("{podLabels: {sysctl-injector.dev/sysctl: a}}"), nil, 1, 0,
@@ -87,7 +87,7 @@ func TestInjectReports(t *testing.T) {
 			"apiVersion: template.openshift.io/v1\nkind: Template\nmetadata: {name: web}\nobjects:\n- " +
 				strings.ReplaceAll(strings.TrimSpace(deployment("", strings.Replace(askingTemplate,
 					"net.core.somaxconn = 4096", `"net.core.somaxconn = ${BACKLOG}"`, 1))), "\n", "\n  ") + "\n", nil, 0, 0,
-			"Warning: " + at + "1: Template \"web\": its annotation holds a parameter of the Template: put what `oc process` prints through this command instead\n" +
+			"Warning: " + at + "1: Template \"web\": its annotation holds a parameter of the Template: use this command on the output of `oc process` instead\n" +
 				at + "1: Template \"web\": unchanged, since it contains a parameter\n"},
 		{"a namespace with a wrong label", namespace("  labels: {sysctl-injector.dev/inject: \"true\"}\n") +
 			pod("shop"), nil, 1, 0,

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2" //nolint:depguard // only to have client-go's lines go where all others go
+	"k8s.io/klog/v2" //nolint:depguard // only to send the lines of client-go to the server's log
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
@@ -32,7 +32,7 @@ type serveOptions struct {
 	certificateOptions
 	standalone bool
 	kubeconfig string
-	// namespace is the server's own; empty where one server runs alone.
+	// namespace is the server's own namespace; empty if only one server runs.
 	namespace       string
 	grants, backend string
 	gracePeriod     time.Duration
@@ -48,10 +48,10 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the webhook",
-		Long: `Run the webhook: pods are decided upon at https://ADDRESS` + admission.MutatePath + `.
+		Long: `Run the webhook: it decides on pods at https://ADDRESS` + admission.MutatePath + `.
 
-With --standalone no cluster is needed: policies, profiles and RuntimeClasses come from files, every namespace counts as
-enrolled, and grants are not applied.`,
+With --standalone, the server needs no cluster: policies, profiles and RuntimeClasses come from files, every namespace counts as
+enrolled, and the server applies no grants.`,
 		Example: `  sysctl-injector serve --standalone --bind-address 127.0.0.1:8443 --tls-cert-file tls.crt --tls-private-key-file tls.key`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
@@ -61,30 +61,30 @@ enrolled, and grants are not applied.`,
 	o.certificateOptions.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&o.standalone, "standalone", false, "run without a cluster")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; in a pod, not needed")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; not needed in a pod")
 	flags.StringVar(&o.namespace, "namespace", "",
-		"the server's own namespace, with the Lease by which several servers choose one that writes (needed where several run) and with its Certificate or Secret")
+		"the server's own namespace, which has its Certificate or Secret and the Lease for leader election (needed if several servers run)")
 	modes := []string{string(cluster.GenerateGrants), string(cluster.RequireGrants)}
 	addChoiceFlag(cmd, &o.grants, "grants", "",
-		"what to do about the grants that a pod needs: apply them, or reject a pod without them", modes[0], modes...)
+		"what to do about the grants that a pod needs: apply them, or reject the pod if they are missing", modes[0], modes...)
 	addBackendFlag(cmd, &o.backend, "grants-backend")
-	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour, "how long a grant that no live pod uses is kept")
+	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour, "how long to keep a grant that no live pod uses")
 	limits := grants.DefaultLimits()
 	flags.IntVar(&o.grantLimits.Names, "grants-max-sysctls", limits.Names,
-		"how many different sysctls may be granted in one namespace")
+		"limit of different sysctls with grants in one namespace")
 	flags.IntVar(&o.grantLimits.PerMinute, "grants-max-per-minute", limits.PerMinute,
-		"how many grants may be new in one namespace in a minute, by one server")
+		"limit of new grants in one namespace per minute, for each server")
 	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
 	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080", "address of /livez, /readyz and /metrics (HTTP)")
 	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second,
-		"how long to go on after a signal to stop, while those who send requests learn of it")
+		"how long to keep serving after a signal to stop, until clients no longer send requests")
 	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
 	return cmd
 }
 
 func (o *serveOptions) run(cmd *cobra.Command) error {
 	log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: o.logLevel}))
-	// What the libraries have to say goes the same way.
+	// Libraries log to the same place.
 	ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
 	klog.SetSlogLogger(log)
 
@@ -108,7 +108,7 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	// From here on a shutdown takes steps. Before, a signal just ends the process.
+	// From here on, a signal starts a graceful shutdown. Before, it ends the process.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	served, components, err := o.open(rest, o.namespace, registry, log)
@@ -136,7 +136,7 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	return o.serve(ctx, handler, served, components, registry, log)
 }
 
-// rest returns the config of the API server's client; nil without a cluster.
+// rest returns the configuration of the API server's client; nil without a cluster.
 func (o *serveOptions) rest() (*rest.Config, error) {
 	if err := o.validate(o.namespace, o.standalone); err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (o *serveOptions) rest() (*rest.Config, error) {
 		return nil, nil
 	}
 	if len(o.policies)+len(o.profiles)+len(o.runtimeClasses) > 0 {
-		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: in a cluster its own objects count")
+		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: otherwise the server uses the cluster's objects")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
@@ -155,7 +155,7 @@ func (o *serveOptions) rest() (*rest.Config, error) {
 	return config, nil
 }
 
-// version returns what reads the version of the API servers, which the decisions depend on; nil without a cluster.
+// version returns the reader of the API servers' version, on which decisions depend; nil without a cluster.
 func (o *serveOptions) version(rest *rest.Config, log *slog.Logger) (*cluster.Version, error) {
 	if rest == nil {
 		return nil, nil
@@ -167,7 +167,7 @@ func (o *serveOptions) version(rest *rest.Config, log *slog.Logger) (*cluster.Ve
 	return version, err
 }
 
-// facts fills in where the decisions get their facts and rules from: files, or a cluster, which it returns.
+// facts sets the source of the facts and rules for decisions: files, or a cluster, which it returns.
 func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *prometheus.Registry,
 	config *admission.Config) (*cluster.Cluster, error) {
 	if rest == nil {
@@ -192,7 +192,7 @@ func (o *serveOptions) facts(cmd *cobra.Command, rest *rest.Config, registry *pr
 	return known, nil
 }
 
-// component is something that runs beside the webhook.
+// component runs beside the webhook.
 type component struct {
 	name  string
 	start func(context.Context) error // until the context ends
@@ -214,7 +214,7 @@ func (o *serveOptions) serve(ctx context.Context, handler *admission.Handler, se
 	log.Info("Serving", "webhook", webhook.Addr().String(), "observe", observe.Addr().String(), "version",
 		buildVersion(), "standalone", o.standalone)
 	group, ctx := errgroup.WithContext(ctx)
-	// The components stop after the webhook, which still answers requests while it drains.
+	// The components stop after the webhook, which still needs them while it drains.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		defer end()

@@ -149,7 +149,7 @@ func TestServeUsage(t *testing.T) {
 		errOut string
 	}{
 		{"takes objects from files only without a cluster", []string{"--policy", "x.yaml"}, 2,
-			"error: --policy, --profile and --runtime-class are for --standalone: in a cluster its own objects count\nSee 'sysctl-injector serve --help'.\n"},
+			"error: --policy, --profile and --runtime-class are for --standalone: otherwise the server uses the cluster's objects\nSee 'sysctl-injector serve --help'.\n"},
 		{"says that it finds no cluster", []string{"--kubeconfig", "/nonexistent"}, 1,
 			"error: find the cluster (--kubeconfig, or --standalone to run without one): stat /nonexistent: no such file or directory\n"},
 		{"rejects an unknown way with grants", []string{"--grants", "maybe"}, 2,

@@ -25,7 +25,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// outputWide is the table with more columns, as with kubectl.
+// outputWide is the table with more columns.
 const outputWide = "wide"
 
 type statusOptions struct {
@@ -50,8 +50,8 @@ The state of a pod is one of these:
   Failed     the sysctls were not set, or do not hold; the containers of the app do not start
   Unknown    the pod does not say what sysctl-injector did with it
 
-Below the table are the messages of pods in the last two states, and of those that cannot start. The rejected pods are those that the
-cluster still has an Event about, which is an hour by default. A pod that a person creates has no Event: the person gets the message.
+Below the table are the messages of pods in the last two states, and of pods that cannot start. The command finds rejected pods by
+their Events, which the cluster keeps for an hour by default. A pod that a person creates has no Event: the person gets the message.
 
 -l selects pods, and rejected pods by the labels of their workload.`,
 		Example: `  sysctl-injector status -n shop
@@ -98,15 +98,15 @@ func (o *statusOptions) run(cmd *cobra.Command) error {
 	return look.problem()
 }
 
-// statusReport is what status prints.
+// statusReport is the output of status.
 type statusReport struct {
 	Pods     []status.Pod       `json:"pods"`
 	Rejected []status.Rejection `json:"rejected"`
-	// Incomplete says what could not be listed.
+	// Incomplete says which objects could not be listed.
 	Incomplete []string `json:"incomplete,omitempty"`
 }
 
-// statusReader reads the pods and Events of a cluster, a page at a time. It keeps of each only what is printed.
+// statusReader reads the pods and Events of a cluster, one page at a time. It keeps only the fields to print.
 type statusReader struct {
 	cluster         client.WithWatch
 	namespace       string // all if empty
@@ -152,7 +152,7 @@ func (r *statusReader) read(ctx context.Context) (statusReport, error) {
 	return report, nil
 }
 
-// mayBeForbidden notes what the caller may not list, and returns any other error.
+// mayBeForbidden records an error of missing permission, and returns any other error.
 func (r *statusReader) mayBeForbidden(what string, err error) error {
 	if err == nil || !apierrors.IsForbidden(err) {
 		return err
@@ -162,8 +162,8 @@ func (r *statusReader) mayBeForbidden(what string, err error) error {
 	return nil
 }
 
-// findOwners replaces the owners that mostly have a workload above them, such as a ReplicaSet, by that workload. An
-// owner that the caller may not list stays as it is.
+// findOwners replaces an owner such as a ReplicaSet by the workload above it. An owner that the caller may not list
+// stays.
 func (r *statusReader) findOwners(ctx context.Context, pods []status.Pod) error {
 	r.owners = map[types.UID]*status.Owner{}
 	kinds := map[schema.GroupVersionKind]bool{}
@@ -214,7 +214,7 @@ func (r *statusReader) rejections(ctx context.Context) ([]status.Rejection, erro
 			return nil, fmt.Errorf("list the Events: %w", err)
 		}
 		if err != nil {
-			break // the other list would say the same
+			break // the other list would fail in the same way
 		}
 		r.eventsVersion = version
 	}
@@ -245,7 +245,7 @@ func (r *statusReader) selects(ctx context.Context, rejection status.Rejection) 
 	return r.workloads.Matches(labels.Set(object.Labels)), err
 }
 
-// age is how long something is there, as kubectl writes it.
+// age returns how long an object has existed, in kubectl's notation.
 func age(since metav1.Time, now time.Time) string {
 	if since.IsZero() {
 		return "<unknown>"

@@ -15,13 +15,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/status"
 )
 
-// none is an empty cell, as kubectl writes it.
+// none is an empty cell, in kubectl's notation.
 const none = "<none>"
 
-// maxRejections is the most rejections that are printed below the table.
+// maxRejections limits how many rejections are printed below the table.
 const maxRejections = 20
 
-// statusPrinter prints pods and rejections. Its columns stay where they are from one change to the next.
+// statusPrinter prints pods and rejections. Its columns keep their width from one change to the next.
 type statusPrinter struct {
 	out    io.Writer
 	width  int
@@ -40,7 +40,7 @@ func newStatusPrinter(out io.Writer, format string, withNamespace bool) *statusP
 	}
 }
 
-// report prints all that was found.
+// report prints a whole report.
 func (p *statusPrinter) report(report statusReport, namespace string) error {
 	if p.format == outputJSON {
 		return printAs(p.out, outputJSON, report)
@@ -80,7 +80,7 @@ func noPods(namespace string) string {
 	return fmt.Sprintf("No injected pods found in namespace %q.\n", namespace)
 }
 
-// messages are a paragraph for each pod that has something to say.
+// messages returns a paragraph for each pod with a message.
 func (p *statusPrinter) messages(pods []status.Pod) string {
 	var text strings.Builder
 	for _, pod := range pods {
@@ -160,7 +160,7 @@ var statusColumns = []metav1.TableColumnDefinition{
 	{Name: "Node", Type: "string", Priority: onlyWide},
 }
 
-// cells are the cells of a pod's row, in the order of statusColumns.
+// cells returns the cells of a pod's row, in the order of statusColumns.
 func (p *statusPrinter) cells(pod status.Pod) []any {
 	owner, exit := none, none
 	if pod.Owner != nil {
@@ -179,7 +179,7 @@ func (p *statusPrinter) cells(pod status.Pod) []any {
 	}
 }
 
-// sysctls are all, or the first and how many more there are.
+// sysctls returns all sysctls, or the first and the number of the others.
 func (p *statusPrinter) sysctls(all []string) string {
 	switch {
 	case len(all) == 0:

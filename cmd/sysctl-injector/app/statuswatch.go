@@ -25,7 +25,7 @@ var errExpired = errors.New("the watch has expired")
 
 // follow prints the pods and the rejections, and then each change, until ctx ends.
 func (r *statusReader) follow(ctx context.Context, printer *statusPrinter) error {
-	seen := map[types.UID]string{} // what was printed of each pod
+	seen := map[types.UID]string{} // the printed state of each pod
 	for first := true; ; first = false {
 		report, err := r.read(ctx)
 		if err != nil {
@@ -41,7 +41,7 @@ func (r *statusReader) follow(ctx context.Context, printer *statusPrinter) error
 		}
 		for _, rejection := range report.Rejected {
 			if !first {
-				break // those in between are printed by the next Event
+				break // the next Event prints the changes in between
 			}
 			if err := printer.rejected(rejection); err != nil {
 				return err
@@ -131,7 +131,7 @@ func (r *statusReader) changed(ctx context.Context, printer *statusPrinter, seen
 	return nil
 }
 
-// findOwner replaces the owner of a pod by the workload above it. An owner that cannot be read stays as it is.
+// findOwner replaces the owner of a pod by the workload above it. An unreadable owner stays.
 func (r *statusReader) findOwner(ctx context.Context, pod *status.Pod) {
 	if pod.Owner == nil || !workload.HasOwner(pod.Owner.APIVersion, pod.Owner.Kind) {
 		return
@@ -165,7 +165,7 @@ func (r *statusReader) watch(ctx context.Context, since string, list func() clie
 	return watcher.ResultChan(), nil
 }
 
-// watchFunc is a watch as client-go wants it.
+// watchFunc adapts a function to client-go's interface for watches.
 type watchFunc func(context.Context, metav1.ListOptions) (watch.Interface, error)
 
 func (f watchFunc) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {

@@ -11,15 +11,15 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal writes text for a person. The text may hold names and values from files and from a cluster, whose authors
-// are not trusted with the terminal: what is not printable is written as a Go escape. Otherwise a value could move
-// the cursor, and write over what the person is about to agree to.
+// terminal writes text for a person. Names and values in the text come from files and clusters whose authors are not
+// trusted, so it writes unprintable characters as Go escapes. Otherwise a value could move the cursor, and overwrite the
+// text that the person is asked to confirm.
 type terminal struct {
 	to      io.Writer
 	colored bool // https://no-color.org
 }
 
-// forPeople returns a terminal where out is one. Files and pipes get every byte as it is.
+// forPeople wraps out if it is a terminal. Files and pipes get all bytes unchanged.
 func forPeople(out io.Writer) io.Writer {
 	file, isFile := out.(*os.File)
 	if !isFile || !term.IsTerminal(int(file.Fd())) {
@@ -35,16 +35,16 @@ func (t *terminal) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// paint writes text in a color, which is an escape sequence.
+// paint returns text with the escape sequences of a color.
 func (t *terminal) paint(color, text string) error {
 	_, err := io.WriteString(t.to, color+printable(text, "\n\t")+reset)
 	return err
 }
 
-// defaultWidth is how wide a table is where there is no terminal.
+// defaultWidth is the width of a table without a terminal.
 const defaultWidth = 120
 
-// widthOf returns how many characters fit a line of out.
+// widthOf returns the number of characters in a line of out.
 func widthOf(out io.Writer) int {
 	if t, ok := out.(*terminal); ok {
 		if file, ok := t.to.(*os.File); ok {
@@ -56,8 +56,8 @@ func widthOf(out io.Writer) int {
 	return defaultWidth
 }
 
-// progressOn returns what shows how far a command is, in one line that each call overwrites; an empty text clears it.
-// Files and pipes get nothing.
+// progressOn returns a function that shows progress in one line. Each call overwrites the line, and an empty text
+// clears it. It writes nothing to files and pipes.
 func progressOn(errOut io.Writer) func(text string) {
 	t, ok := errOut.(*terminal)
 	if !ok {
@@ -66,11 +66,11 @@ func progressOn(errOut io.Writer) func(text string) {
 	return func(text string) { _, _ = io.WriteString(t.to, "\r\x1b[K"+oneLine(text)) }
 }
 
-// oneLine returns text from elsewhere for a message that has to stay within its line.
+// oneLine escapes untrusted text for a message of one line.
 func oneLine(text string) string { return printable(text, "") }
 
-// printable escapes each character that is neither printable nor among those allowed, and each byte that is no
-// character. The line ends of Windows stay where line ends are allowed.
+// printable escapes each character that is neither printable nor allowed, and each byte that is not UTF-8. If line
+// ends are allowed, Windows line ends stay.
 func printable(text, allowed string) string {
 	var b strings.Builder
 	for i, size := 0, 0; i < len(text); i += size {

@@ -22,8 +22,8 @@ func newUninjectCommand() *cobra.Command {
 	o := &uninjectOptions{}
 	cmd := &cobra.Command{
 		Use:   "uninject {-f FILE|DIRECTORY|URL|- | -k DIRECTORY | FILE...}",
-		Short: "Take the init container and its traces out of the workloads of manifests",
-		Long: `Take the init container and its traces out of the workloads of manifests: the opposite of inject.
+		Short: "Remove the init container and its traces from the workloads of manifests",
+		Long: `Remove the init container and its traces from the workloads of manifests: the opposite of inject.
 
 The command removes the init container, the label ` + "`sysctl-injector.dev/injected`" + `, the annotation ` + "`sysctl-injector.dev/status`" + ` and the native
 sysctls that the status names. The annotations by which a pod asks for sysctls stay, and so do comments, order, quotes and blank lines:
@@ -37,9 +37,9 @@ Pull secrets stay, unless --init-image-pull-secret names them.`,
 	o.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil,
-		"name of a Secret for pulling the image, to be removed too (repeatable)")
+		"name of a pull Secret to remove too (repeatable)")
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff)
-	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not say what was done with each workload")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "do not print the outcome for each workload")
 	return cmd
 }
 

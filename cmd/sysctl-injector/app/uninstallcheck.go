@@ -15,11 +15,11 @@ func newUninstallCheckCommand() *cobra.Command {
 	o := &clientOptions{}
 	cmd := &cobra.Command{
 		Use:   "uninstall-check",
-		Short: "Check that no namespace is enrolled any more, so that nothing is lost by uninstalling",
-		Long: `Check that no namespace is enrolled any more, so that nothing is lost by uninstalling.
+		Short: "Check that no namespace is enrolled, so that it is safe to uninstall",
+		Long: `Check that no namespace is enrolled, so that it is safe to uninstall.
 
-The Pod Security label of an enrolled namespace admits every pod, and the guard holds its pods to a standard. Without the guard nothing
-does. The chart runs this command before "helm uninstall" deletes anything.`,
+The Pod Security label of an enrolled namespace admits every pod, and only the guard holds its pods to a standard. Without the guard,
+nothing does. The chart runs this command before "helm uninstall" deletes anything.`,
 		Example: `  sysctl-injector uninstall-check`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

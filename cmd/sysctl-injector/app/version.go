@@ -18,7 +18,7 @@ import (
 // version is set by the linker: -X …/app.version=v1.2.3.
 var version string
 
-// buildVersion is the version that was linked in, or else the module's own, as `go install` leaves it.
+// buildVersion is the version from the linker. If that is empty, as after `go install`, it is the module's version.
 func buildVersion() string {
 	if version != "" {
 		return version
@@ -45,10 +45,10 @@ type Server struct {
 	Replicas  int32  `json:"replicas"`
 }
 
-// Versions is what `version -o yaml` shows.
+// Versions is the output of `version -o yaml`.
 type Versions struct {
 	Client Build `json:"clientVersion"`
-	// Servers are those of the cluster; nil if no cluster was asked.
+	// Servers are the servers of the cluster; nil if no cluster was asked.
 	Servers    []Server `json:"serverVersions,omitempty"`
 	Kubernetes string   `json:"kubernetesVersion,omitempty"`
 }
@@ -63,10 +63,10 @@ func newVersionCommand() *cobra.Command {
 	o := &versionOptions{}
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version of this program, and that of the server in the cluster",
-		Long: `Print the version of this program, and that of the server in the cluster.
+		Short: "Print the versions of this program and of the server in the cluster",
+		Long: `Print the versions of this program and of the server in the cluster.
 
-With --client, and where no kubeconfig names a cluster, no cluster is asked. The server is a Deployment with the label
+With --client, or if no kubeconfig names a cluster, the command asks no cluster. The server is a Deployment with the label
 app.kubernetes.io/name=sysctl-injector, in any namespace or in that of -n.`,
 		Example: `  sysctl-injector version
   sysctl-injector version --client -o json`,

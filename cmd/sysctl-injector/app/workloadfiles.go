@@ -24,7 +24,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// workloadOptions name manifests with workloads, and what to decide on them by.
+// workloadOptions name manifests with workloads, and the objects and settings for decisions on them.
 type workloadOptions struct {
 	objectOptions
 	containerOptions
@@ -39,19 +39,18 @@ func (o *workloadOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the workloads that name none")
 }
 
-// workloads are manifests, with all that a decision on them needs.
+// workloads are manifests, and everything for a decision on them.
 type workloads struct {
 	files     []file
 	namespace string
 	injector  *injection.Injector
 	objects   *source.Snapshot
 	finder    *workload.Finder
-	// undecided counts the keys in objects of a kind that is not known, and in no pod template.
+	// undecided counts the keys that are in objects of unknown kinds and outside a pod template.
 	undecided int
 }
 
-// open reads the files that the flags and the arguments name, and the objects that decide, without a look at what the
-// files hold.
+// open reads the named files and the objects for decisions. It does not check the files' content.
 func (o *workloadOptions) open(cmd *cobra.Command, arguments []string) (*workloads, error) {
 	finder, err := o.finder()
 	if err != nil {
@@ -68,7 +67,7 @@ func (o *workloadOptions) open(cmd *cobra.Command, arguments []string) (*workloa
 	return w, err
 }
 
-// read reads files of Kubernetes objects, and reports what has no effect in them.
+// read reads files of Kubernetes objects, and reports keys that have no effect.
 func (o *workloadOptions) read(cmd *cobra.Command, arguments []string) (*workloads, error) {
 	w, err := o.open(cmd, arguments)
 	if err != nil {
@@ -96,12 +95,12 @@ func (o *workloadOptions) read(cmd *cobra.Command, arguments []string) (*workloa
 	return w, err
 }
 
-// find returns where an object keeps its pod templates.
+// find returns the paths of an object's pod templates.
 func (w *workloads) find(o manifest.Object) []workload.Location {
 	return w.finder.Find(o.APIVersion, o.Kind, gjson.ParseBytes(o.JSON))
 }
 
-// inspect reports the keys of an object that have no effect where they are.
+// inspect reports the keys of an object that have no effect in their place.
 func (w *workloads) inspect(o manifest.Object) (warnings []string, err error) {
 	places := w.find(o)
 	var errs []error
@@ -128,8 +127,8 @@ func (w *workloads) inspect(o manifest.Object) (warnings []string, err error) {
 	return warnings, errors.Join(errs...)
 }
 
-// supposed decides on an annotation that is in no pod template as if an ordinary pod had it. Never is set if no pod
-// may have it.
+// supposed decides on an annotation outside a pod template as if an ordinary pod had it. Never is set if no pod may
+// have it.
 func (w *workloads) supposed(o manifest.Object, f inspect.Finding) (rejection string, never bool) {
 	key := f.Path[len(f.Path)-1]
 	value := workload.At(gjson.ParseBytes(o.JSON), f.Path).String()
@@ -146,7 +145,7 @@ func (w *workloads) supposed(o manifest.Object, f inspect.Finding) (rejection st
 	return "a pod with it would be rejected: " + err.Error(), never
 }
 
-// decide is the webhook's own decision, on a pod template. A rejection is an error that says where it stands.
+// decide is the webhook's own decision on a pod template. A rejection is an error that names the place.
 func (w *workloads) decide(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
 	p, outcome, err := w.outcome(t)
 	if err != nil {
@@ -155,7 +154,7 @@ func (w *workloads) decide(t manifest.Template) (*pod.Pod, injection.Outcome, er
 	return p, outcome, nil
 }
 
-// nameOf says which object of a file a template is in, and where, unless its kind says so.
+// nameOf names a template by its object, and by its path unless the kind implies it.
 func nameOf(t manifest.Template) string {
 	name := fmt.Sprintf("line %d: %s %q", t.Line, t.Kind, t.Name)
 	if t.ByShape {
@@ -179,10 +178,10 @@ func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, e
 		w.undecided++
 		return p, injection.Outcome{Reason: reasonParameterized,
 			Warnings: []string{"its annotation holds a parameter of the Template: " +
-				"put what `oc process` prints through this command instead"}}, nil
+				"use this command on the output of `oc process` instead"}}, nil
 	}
 	outcome := w.injector.Inject(p, target, w.objects.Rules())
-	if len(outcome.Sysctls) > 0 && !w.objects.IsOptedIn(target.Namespace) {
+	if len(outcome.Sysctls) > 0 && !w.objects.IsEnrolled(target.Namespace) {
 		outcome.Warnings = append(outcome.Warnings,
 			fmt.Sprintf("%s: its namespace %q is in the files, without the label %s=%s, so the webhook does not act "+
 				"there: the pod would start without its sysctls", admission.ReasonNamespaceNotEnabled, target.Namespace,

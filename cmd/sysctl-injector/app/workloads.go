@@ -18,8 +18,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// workloadsOf returns a namespace's workloads: of pods and sets that another workload here made, only the maker. A
-// pod that a custom resource made counts: nobody else knows what the next one will be like.
+// workloadsOf returns a namespace's workloads. It leaves out pods and sets that another returned workload owns. It
+// keeps pods that a custom resource owns, since only they show what the owner's next pod looks like.
 func workloadsOf(ctx context.Context, cluster client.Client, namespace string) ([]inspect.Workload, error) {
 	type made struct {
 		workload inspect.Workload
@@ -62,10 +62,10 @@ func workloadsOf(ctx context.Context, cluster client.Client, namespace string) (
 	return found, nil
 }
 
-// pageSize is how many objects one request lists, as with kubectl.
+// pageSize is how many objects one request lists. kubectl uses the same.
 const pageSize = 500
 
-// listAll fills a list in pages, so that no single answer of the API server is large.
+// listAll fills a list page by page, so that no answer of the API server is large.
 func listAll(ctx context.Context, cluster client.Client, into client.ObjectList, options ...client.ListOption) error {
 	var items []runtime.Object
 	if err := eachItem(ctx, cluster, into, func(item runtime.Object) error {
@@ -77,14 +77,14 @@ func listAll(ctx context.Context, cluster client.Client, into client.ObjectList,
 	return meta.SetList(into, items)
 }
 
-// eachItem calls do for each object of a list, and keeps no more than two pages of it at a time.
+// eachItem calls do for each object of a list, and holds at most two pages in memory.
 func eachItem(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error,
 	options ...client.ListOption) error {
 	_, err := eachItemSince(ctx, cluster, empty, do, options...)
 	return err
 }
 
-// eachItemSince does what eachItem does, and returns the version of the list, from which a watch reports changes.
+// eachItemSince is eachItem, and also returns the version of the list, from which a watch can start.
 func eachItemSince(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error,
 	options ...client.ListOption,
 ) (version string, err error) {

@@ -131,7 +131,7 @@ const fixIt = "fix the workloads, choose another --enforce, or add --yes"
 
 // notCovered is what enroll says of a guard that does not do its work.
 func notCovered(level, problem string) string {
-	return fmt.Sprintf("error: namespace \"shop\": the guard would not hold the other containers to %q, and nothing else would: %s; install the guard of this version (%s)\n",
+	return fmt.Sprintf("error: namespace \"shop\": nothing would hold the other containers to %q: %s; install the guard of this version (%s)\n",
 		level, problem, installation.Version)
 }
 

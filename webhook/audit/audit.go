@@ -1,6 +1,6 @@
-// Package audit says which workloads of a cluster set sysctls by hand, what convert would make of them, and which
-// namespaces are open to privileged pods for no other reason. It calls no server: the caller passes one workload
-// after the other, and it keeps only what it found.
+// Package audit finds the workloads of a cluster that set sysctls by hand, how convert would change them, and the
+// namespaces that are open to privileged pods for no other reason. It calls no server: the caller passes one workload
+// after the other, and the package keeps only its findings.
 package audit
 
 import (
@@ -20,19 +20,19 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// Workload is an object that makes pods, or a pod that nothing known makes.
+// Workload is an object that creates pods, or a pod without a known owner.
 type Workload struct {
 	Namespace, Kind, Name string
-	// Shared is set if several objects may be of this kind and name: the pods of one custom resource. Those that set
-	// the same count as one.
+	// Shared is set if several objects may have this kind and name: the pods of one custom resource. Objects that set
+	// the same sysctls count as one.
 	Shared   bool
 	Template *corev1.PodTemplateSpec
-	// Guest is set if the pods have a kernel of their own.
+	// Guest is set if the pods have their own kernel.
 	Guest bool
 }
 
-// Rejection returns why convert would leave a workload, of which pod is a pod after the conversion: the webhook would
-// reject it, for one; "" if it would convert it. Labels are those of the namespace.
+// Rejection returns why convert would leave a workload, for example because the webhook would reject its pods; "" if
+// convert would change it. The pod is one after the conversion, and the labels are the namespace's.
 type Rejection func(w Workload, labels map[string]string, pod []byte) string
 
 // The conversion of a workload.
@@ -47,14 +47,14 @@ type Finding struct {
 	Namespace string `json:"namespace"`
 	Kind      string `json:"kind"`
 	Name      string `json:"name"`
-	// Pods counts the pods of a custom resource that were seen; 0 for other kinds.
+	// Pods counts the pods of a custom resource; 0 for other kinds.
 	Pods       int         `json:"pods,omitempty"`
 	Containers []Container `json:"containers,omitempty"`
 	// Native are the entries of securityContext.sysctls that kubelets reject unless a flag allows them.
 	Native []Native `json:"native,omitempty"`
 	// Annotation are the lines that convert adds, with --native.
 	Annotation []string `json:"annotation,omitempty"`
-	// Verdict is Converts, Partly or Stays: what convert does, with --native.
+	// Verdict is Converts, Partly or Stays: the outcome of convert --native.
 	Verdict string `json:"verdict"`
 }
 
@@ -62,10 +62,10 @@ type Finding struct {
 type Container struct {
 	Path string `json:"path"` // within the pod's spec
 	Name string `json:"name"`
-	// Sets says what the container sets, as far as that is understood.
+	// Sets are the sysctls that the container sets, as far as the package understands its commands.
 	Sets     []string `json:"sets,omitempty"`
 	Converts bool     `json:"converts"`
-	// Notes are about single lines, such as one that never had an effect.
+	// Notes are about single lines, such as a line that never had an effect.
 	Notes []string `json:"notes,omitempty"`
 	// Reasons are why it stays.
 	Reasons []string `json:"reasons,omitempty"`
@@ -75,7 +75,7 @@ type Container struct {
 type Native struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
-	// Converts is set if `convert --native` makes a line of the annotation of it.
+	// Converts is set if `convert --native` turns it into a line of the annotation.
 	Converts bool `json:"converts"`
 	// Reasons are why it stays.
 	Reasons []string `json:"reasons,omitempty"`
@@ -92,7 +92,7 @@ type Auditor struct {
 	counts     Counts
 }
 
-// New returns an Auditor that has seen nothing yet. isAllowed reports whether all kubelets allow a native sysctl.
+// New returns an empty Auditor. isAllowed reports whether all kubelets allow a native sysctl.
 func New(rejection Rejection, isAllowed func(name string) bool) (*Auditor, error) {
 	evaluator, err := psapolicy.NewEvaluator(psapolicy.DefaultChecks(), nil)
 	if err != nil {
@@ -104,7 +104,7 @@ func New(rejection Rejection, isAllowed func(name string) bool) (*Auditor, error
 	}, nil
 }
 
-// Add looks at a workload.
+// Add audits a workload.
 func (a *Auditor) Add(w Workload) error {
 	raw, err := json.Marshal(template{w.Template.ObjectMeta, w.Template.Spec})
 	if err != nil {
@@ -152,8 +152,8 @@ type template struct {
 	Spec     corev1.PodSpec    `json:"spec"`
 }
 
-// rejected returns why convert leaves a workload though it understands all of it: the webhook would reject what it
-// becomes.
+// rejected returns why convert leaves a workload although it understands all of it: the webhook would reject the
+// result.
 func (a *Auditor) rejected(w Workload, raw []byte, result *convert.Result) (string, error) {
 	operations := result.Operations()
 	if len(operations) == 0 {
@@ -230,7 +230,7 @@ func nativeOf(found convert.Finding, rejected string) Native {
 	return n
 }
 
-// atLine says which line of a script a text is about; 0 is none.
+// atLine prefixes a text with the line of a script; 0 means no line.
 func atLine(line int, text string) string {
 	if line == 0 {
 		return text
@@ -238,7 +238,7 @@ func atLine(line int, text string) string {
 	return fmt.Sprintf("line %d: %s", line, text)
 }
 
-// withoutSysctls returns a pod's spec without what sets sysctls by hand.
+// withoutSysctls returns a pod's spec without the parts that set sysctls by hand.
 func withoutSysctls(spec corev1.PodSpec, result *convert.Result) corev1.PodSpec {
 	var gone, native []int
 	for _, f := range result.Findings {

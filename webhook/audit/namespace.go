@@ -14,18 +14,18 @@ type Namespace struct {
 	// Label is the value of pod-security.kubernetes.io/enforce; empty if there is none, which means the cluster's
 	// default.
 	Label string `json:"label"`
-	// Standard is the strictest one that all of its workloads pass without what sets sysctls by hand.
+	// Standard is the strictest standard that all its workloads pass without the parts that set sysctls by hand.
 	Standard string `json:"standard"`
-	// Converts is set if convert removes all of that.
+	// Converts is set if convert removes all those parts.
 	Converts bool `json:"converts"`
 }
 
-// namespace is what an audit keeps of a namespace.
+// namespace holds what an audit needs to know about a namespace.
 type namespace struct {
 	labels        map[string]string
-	known         bool // its labels are
+	known         bool // whether the labels are known
 	byHand, stays bool
-	// fails says by which standards a workload would be rejected even without what sets sysctls by hand.
+	// fails holds the standards that a workload fails even without the parts that set sysctls by hand.
 	failsBaseline, failsRestricted bool
 }
 
@@ -42,7 +42,7 @@ func (a *Auditor) AddNamespace(name string, labels map[string]string) {
 	n.labels, n.known = labels, true
 }
 
-// judge notes what a workload means for its namespace.
+// judge updates a namespace with the result of one of its workloads.
 func (a *Auditor) judge(w Workload, f *Finding, result *convert.Result) {
 	n := a.namespace(w.Namespace)
 	spec := withoutSysctls(w.Template.Spec, result)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Counts are how much was looked at, and found.
+// Counts are the numbers of audited objects and of findings.
 type Counts struct {
 	Workloads int `json:"workloads"`
 	Annotated int `json:"annotated"` // ask for sysctls by the annotation
@@ -18,19 +18,19 @@ type Counts struct {
 
 // Report is the result of an audit.
 type Report struct {
-	Cluster    string    `json:"cluster,omitempty"` // as the person calls it
+	Cluster    string    `json:"cluster,omitempty"` // its name in the kubeconfig
 	Kubernetes string    `json:"kubernetes"`
 	Time       time.Time `json:"time"`
-	// Policies says which policies decided on what convert would write.
+	// Policies names the policies that decided what convert would write.
 	Policies   string      `json:"policies"`
 	Counts     Counts      `json:"counts"`
 	Workloads  []*Finding  `json:"workloads"`
 	Namespaces []Namespace `json:"namespaces"`
-	// Incomplete says what could not be looked at.
+	// Incomplete says which objects could not be read.
 	Incomplete []string `json:"incomplete,omitempty"`
 }
 
-// Report returns what was found, in order of namespace, kind and name.
+// Report returns the findings, ordered by namespace, kind and name.
 func (a *Auditor) Report() Report {
 	report := Report{Counts: a.counts, Workloads: slices.Clone(a.findings), Namespaces: []Namespace{}}
 	slices.SortStableFunc(report.Workloads, byName)

@@ -12,11 +12,11 @@ import (
 // Expression is CEL that Literal writes as it is.
 type Expression string
 
-// Optional is an entry of a map that the map has only if the expression is not empty.
+// Optional is an entry of a map. The map has it only if the expression is not empty.
 type Optional string
 
-// Literal writes plain data in CEL, of which JSON is a part but for one thing: the values of a map have to be of one
-// type, and dyn() makes them so.
+// Literal writes plain data in CEL. JSON is valid CEL with one exception: the values of a map must have one type, so
+// Literal wraps them in dyn().
 func Literal(value any) (string, error) {
 	if text, is := value.(Expression); is {
 		return string(text), nil
@@ -45,11 +45,11 @@ func Literal(value any) (string, error) {
 	return "{" + strings.Join(fields, ", ") + "}", nil
 }
 
-// Case is a value of a variable, and the literal that it selects.
+// Case is a value of a variable, and the literal for it.
 type Case struct{ Value, Literal string }
 
-// Select returns the expression for the literal that a variable selects: CEL evaluates only that one. The last case
-// is the one for any other value, so cases with its literal are left out.
+// Select returns an expression that selects a literal by the value of a variable. CEL evaluates only the selected
+// literal. The last case is the default, so Select omits other cases with the same literal.
 func Select(variable string, cases ...Case) string {
 	last := cases[len(cases)-1]
 	selected := ""

@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Certificate watches the cert-manager Certificate behind the server's files, to report its state. It decides
-// nothing: only the served certificate counts. cert-manager may be installed after the server.
+// Certificate watches the cert-manager Certificate that issues the server's files, and reports its state. No decision
+// depends on it. cert-manager may be installed after the server.
 type Certificate struct {
 	object *object[*certmanagerv1.Certificate]
 	log    *slog.Logger
@@ -29,7 +29,7 @@ type Certificate struct {
 
 // NewCertificate returns a Certificate that Start has yet to watch.
 func NewCertificate(config *rest.Config, namespace, name string, log *slog.Logger) (*Certificate, error) {
-	// One kind, and not cert-manager's whole scheme.
+	// Only this kind, instead of cert-manager's whole scheme.
 	scheme := runtime.NewScheme()
 	scheme.AddKnownTypes(certmanagerv1.SchemeGroupVersion, &certmanagerv1.Certificate{},
 		&certmanagerv1.CertificateList{})
@@ -51,7 +51,7 @@ func (c *Certificate) Start(ctx context.Context) error {
 	return nil
 }
 
-// State describes the Certificate, and reports whether all is well.
+// State describes the Certificate, and reports whether it is healthy.
 func (c *Certificate) State() (text string, ok bool) {
 	if err := c.object.unknown(); err != nil {
 		return err.Error(), false
@@ -64,7 +64,7 @@ func (c *Certificate) State() (text string, ok bool) {
 	return c.object.what + " " + state, ok
 }
 
-// describe returns a Certificate's state as a phrase that follows its name, and whether all is well.
+// describe returns a Certificate's state as a phrase that follows its name, and whether it is healthy.
 func describe(certificate *certmanagerv1.Certificate) (state string, ok bool) {
 	ready, issuing := condition(certificate, certmanagerv1.CertificateConditionReady),
 		condition(certificate, certmanagerv1.CertificateConditionIssuing)
@@ -106,7 +106,7 @@ func condition(certificate *certmanagerv1.Certificate,
 	return found
 }
 
-// changed logs the state if it differs from the last one logged.
+// changed logs the state if it differs from the last logged state.
 func (c *Certificate) changed() {
 	text, ok := c.State()
 	c.mu.Lock()
@@ -122,7 +122,7 @@ func (c *Certificate) changed() {
 	c.log.Log(context.Background(), level, "State of the cert-manager Certificate", "state", text)
 }
 
-// ready is 1 when the Certificate is Ready, for a metric.
+// ready is the value of a metric: 1 if the Certificate is Ready, and 0 otherwise.
 func (c *Certificate) ready() (float64, bool) {
 	if certificate, found := c.object.get(); found && c.object.unknown() == nil && isReady(certificate) {
 		return 1, true
@@ -130,7 +130,7 @@ func (c *Certificate) ready() (float64, bool) {
 	return 0, true
 }
 
-// renewal is when cert-manager will renew the Certificate, for a metric.
+// renewal is the value of a metric: the time at which cert-manager will renew the Certificate.
 func (c *Certificate) renewal() (float64, bool) {
 	certificate, found := c.object.get()
 	if !found || certificate.Status.RenewalTime == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
-// ClientCAs are the CAs in a PEM file that verify clients' certificates. They are reloaded when the file changes. If
+// ClientCAs are the CAs of a PEM file that verify clients' certificates. ClientCAs reloads the file when it changes. If
 // the file becomes unreadable, the former CAs stay in force.
 type ClientCAs struct {
 	file string
@@ -26,7 +26,7 @@ type ClientCAs struct {
 	problem error
 }
 
-// NewClientCAs returns CAs that Start has yet to read.
+// NewClientCAs returns ClientCAs. Start reads the file.
 func NewClientCAs(file string, log *slog.Logger) *ClientCAs {
 	return &ClientCAs{file: file, log: log, problem: errors.New("not read yet")}
 }
@@ -61,7 +61,7 @@ func (c *ClientCAs) reload() {
 	c.log.Info("Client CAs read", "file", c.file)
 }
 
-// Pool returns the CAs, or an error while there are none.
+// Pool returns the CAs, or an error if there are none yet.
 func (c *ClientCAs) Pool() (*x509.CertPool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,13 +71,13 @@ func (c *ClientCAs) Pool() (*x509.CertPool, error) {
 	return c.pool, nil
 }
 
-// Ready returns why no client can be verified; nil if clients can.
+// Ready returns why clients cannot be verified; nil if they can.
 func (c *ClientCAs) Ready() error {
 	_, err := c.Pool()
 	return err
 }
 
-// State describes what is wrong with the file while former CAs are in force; ok if nothing is.
+// State describes the problem with the file while former CAs are in force; ok is true if there is no problem.
 func (c *ClientCAs) State() (text string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

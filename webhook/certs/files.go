@@ -30,7 +30,7 @@ const reloadInterval = time.Second
 // maxFileSize is the size of the largest Secret, in bytes. A larger file is an error.
 const maxFileSize = 1 << 20
 
-// NewFiles returns Files that Start has yet to read.
+// NewFiles returns Files. Start reads them.
 func NewFiles(certFile, keyFile string, log *slog.Logger) (*Files, error) {
 	if certFile == "" || keyFile == "" {
 		return nil, errors.New("certs: both a certificate file and a key file are required")
@@ -44,7 +44,7 @@ func (f *Files) Start(ctx context.Context) error {
 	return nil
 }
 
-// reload serves the files' certificate, or records why it cannot.
+// reload serves the files' certificate, or records why that fails.
 func (f *Files) reload() {
 	certificate, err := f.read()
 	if err == nil {
@@ -72,7 +72,7 @@ func (f *Files) read() (*tls.Certificate, error) {
 	return &certificate, nil
 }
 
-// State describes why the files cannot be loaded while an earlier certificate is still served; ok if they can.
+// State describes why the files cannot be loaded while an earlier certificate is served; ok is true if they can.
 func (f *Files) State() (text string, ok bool) {
 	err := f.Problem()
 	if err == nil || f.Ready() != nil {

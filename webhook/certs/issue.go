@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// Keys of the Secret's data, besides those of Kubernetes.
+// Keys of the Secret's data, in addition to the standard TLS keys.
 const (
 	caCertKey = "ca.crt"
 	caKeyKey  = "ca.key"
@@ -26,7 +26,7 @@ const (
 const (
 	caValidity   = 3 * 365 * 24 * time.Hour
 	certValidity = 90 * 24 * time.Hour
-	// clockSkew is how far behind the clock of a client may be.
+	// clockSkew is how far a client's clock may be behind.
 	clockSkew = time.Hour
 )
 
@@ -59,7 +59,7 @@ func renew(data map[string][]byte, name string, now time.Time) (map[string][]byt
 	return renewed, nil
 }
 
-// valid reports whether a certificate verifies under a CA, both now and after the time ahead.
+// valid reports whether a CA verifies a certificate, both now and after the time ahead.
 func valid(ca, cert, key []byte, name string, usages *[]x509.ExtKeyUsage, now time.Time, ahead time.Duration) bool {
 	today, _ := rotator.ValidCert(ca, cert, key, name, usages, now)
 	then, _ := rotator.ValidCert(ca, cert, key, name, usages, now.Add(ahead))

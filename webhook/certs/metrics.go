@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// gauge is a metric that is computed when it is scraped, and absent while it has no value.
+// gauge is a metric that is computed at each scrape, and absent while it has no value.
 type gauge struct {
 	desc  *prometheus.Desc
 	value func() (float64, bool)
@@ -26,7 +26,7 @@ func (g gauge) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// RegisterExpiry registers a metric of when the served certificate expires.
+// RegisterExpiry registers the metric with the expiry time of the served certificate.
 func RegisterExpiry(registry prometheus.Registerer, get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) {
 	registry.MustRegister(newGauge("sysctl_injector_certificate_expiry_timestamp_seconds",
 		"When the served certificate expires, in Unix time; absent while there is none.", func() (float64, bool) {

@@ -21,8 +21,8 @@ type scopedKind struct {
 	scope  meta.RESTScope
 }
 
-// newClient returns a client for the given kinds that does no discovery. A kind whose definition is not installed yet
-// fails each call, and not the construction of the client.
+// newClient returns a client for the given kinds that does no discovery. If the definition of a kind is not installed
+// yet, the calls fail, but newClient succeeds.
 func newClient(config *rest.Config, scheme *runtime.Scheme, kinds ...scopedKind) (client.WithWatch, error) {
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, kind := range kinds {
@@ -35,15 +35,15 @@ func newClient(config *rest.Config, scheme *runtime.Scheme, kinds ...scopedKind)
 	return client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: mapper})
 }
 
-// object watches one object by its name, so the permission to read that one is enough.
+// object watches one object by its name, so it needs permission to read only this object.
 type object[T client.Object] struct {
-	what     string // for people
+	what     string // the object's kind and name, for messages
 	informer cache.SharedIndexInformer
 	failure  atomic.Pointer[error] // of the last call; nil if it succeeded
 	changed  func()                // called on each change, of the object or of failure
 }
 
-// watchObject returns a watch of the object with the given key, for watch to run. List is an empty list of its kind.
+// watchObject returns an object, which the method watch then watches. List is an empty list of its kind.
 func watchObject[T client.Object](reader client.WithWatch, what string, kind T, list client.ObjectList,
 	key client.ObjectKey, changed func()) (*object[T], error) {
 	o := &object[T]{what: what, changed: changed}
@@ -65,7 +65,7 @@ func watchObject[T client.Object](reader client.WithWatch, what string, kind T, 
 			return watcher, err
 		},
 	}}, kind, 0, nil)
-	// Failures are recorded already. The informer would log each attempt.
+	// The informer would log each attempt, although record already keeps failures.
 	if err := o.informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector,
 		error) {
 	}); err != nil {
@@ -77,8 +77,8 @@ func watchObject[T client.Object](reader client.WithWatch, what string, kind T, 
 	return o, err
 }
 
-// plainList makes the informer list first instead of streaming the list by a watch. For one object streaming gains
-// nothing, and each failure would be reported twice in different words.
+// plainList makes the informer list first instead of streaming the list by a watch. For one object, streaming has no
+// advantage, and each failure would be reported twice in different words.
 type plainList struct{ *cache.ListWatch }
 
 // IsWatchListSemanticsUnSupported is called by client-go (k8s.io/client-go/util/watchlist).
@@ -89,7 +89,7 @@ func (o *object[T]) watch(ctx context.Context) {
 	go func() {
 		select {
 		case <-o.informer.HasSyncedChecker().Done():
-			o.changed() // also if the object does not exist
+			o.changed() // needed if the object does not exist
 		case <-ctx.Done():
 		}
 	}()
@@ -107,7 +107,7 @@ func (o *object[T]) record(ctx context.Context, err error) {
 	}
 }
 
-// unknown returns why the state of the object is not known; nil if it is.
+// unknown returns why the state of the object is unknown; nil if it is known.
 func (o *object[T]) unknown() error {
 	if failure := o.failure.Load(); failure != nil && *failure != nil {
 		return fmt.Errorf("%s cannot be watched: %w", o.what, *failure)

@@ -37,9 +37,9 @@ const (
 	retryInterval = 5 * time.Second
 )
 
-// SelfManaged serves a certificate that the servers issue themselves, by a CA of their own. A Secret holds both, and
+// SelfManaged serves a certificate that the servers issue themselves, with their own CA. A Secret holds both, and
 // the caBundle of the webhook configuration holds the CA. Every server keeps both up to date and serves from the
-// Secret. If several servers write at once, the API server accepts one write, and the others see it by their watch.
+// Secret. If several servers write at once, the API server accepts one write, and the others receive it by watch.
 //
 // A new CA is added to the caBundle beside the former one. A server serves a new certificate only when the caBundle
 // verifies it, so that the API server accepts the served certificate at every moment.
@@ -58,7 +58,7 @@ type SelfManaged struct {
 	warnings      *object[*admissionregistrationv1.ValidatingWebhookConfiguration] // nothing depends on it
 	wake          chan struct{}
 
-	// next is the certificate to serve next, and since when the caBundle verifies it.
+	// next is the certificate to serve next, and the time since which the caBundle verifies it.
 	next  *tls.Certificate
 	since time.Time
 }
@@ -66,8 +66,7 @@ type SelfManaged struct {
 // DefaultConfiguration is the name of the MutatingWebhookConfiguration that the project ships.
 const DefaultConfiguration = "sysctl-injector"
 
-// NewSelfManaged returns a SelfManaged that Start has yet to run. Its CA goes into the MutatingWebhookConfiguration
-// with the name given.
+// NewSelfManaged returns a SelfManaged, which writes its CA into the MutatingWebhookConfiguration of the given name.
 func NewSelfManaged(config *rest.Config, namespace, configurationName string, log *slog.Logger) (*SelfManaged, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme)); err != nil {
@@ -159,13 +158,13 @@ func (s *SelfManaged) reconcile(ctx context.Context) (again time.Duration, err e
 	}
 	again = s.choose(&certificate)
 	if s.warnings.unknown() != nil {
-		return again, nil // a server that may not watch this configuration does without
+		return again, nil // the server may lack permission to watch this configuration
 	}
 	return again, publish(ctx, s, s.warnings, data[caCertKey])
 }
 
-// write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch brings the
-// other write.
+// write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch delivers the
+// other server's write.
 func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, renewed map[string][]byte) error {
 	if secret == nil {
 		err := s.client.Create(ctx, &corev1.Secret{
@@ -223,7 +222,7 @@ func (s *SelfManaged) unverified(certificate *tls.Certificate) error {
 	return nil
 }
 
-// Ready returns why the API server would not accept the served certificate; nil if it accepts it.
+// Ready returns why the API server does not accept the served certificate; nil if it does.
 func (s *SelfManaged) Ready() error {
 	if err := s.serving.Ready(); err != nil {
 		return err
@@ -237,7 +236,8 @@ func (s *SelfManaged) Ready() error {
 	return nil
 }
 
-// State describes why the next certificate cannot be prepared while the served one is still accepted; ok if it can.
+// State describes why the next certificate cannot be prepared while the served one is still accepted; ok is true if
+// there is no problem.
 func (s *SelfManaged) State() (text string, ok bool) {
 	err := s.Problem()
 	if err == nil || s.Ready() != nil {

@@ -1,4 +1,5 @@
-// Package certs holds the sources of the server's certificate: files, cert-manager's state, and a CA of our own.
+// Package certs holds the sources of the server's certificate: files, with cert-manager's state, or a CA that the
+// servers manage.
 package certs
 
 import (
@@ -14,7 +15,7 @@ import (
 
 // serving is the served certificate, and the problem with the source of the next one.
 //
-// The two are separate on purpose. All servers read the same source. If they became unready as soon as it breaks, one
+// The two are separate on purpose. All servers read the same source. If a broken source made them unready, one
 // mistake would stop the whole webhook, although the served certificate is valid for weeks. So a server is ready
 // while its certificate is valid, and reports a broken source in its state and in the log. A server without a valid
 // certificate is not ready.
@@ -23,11 +24,11 @@ type serving struct {
 	now func() time.Time
 
 	certificate atomic.Pointer[tls.Certificate]
-	problem     atomic.Pointer[error] // nil if the source is fine
+	problem     atomic.Pointer[error] // nil if the source works
 	noted       noted
 }
 
-// noted is the problem that was logged last.
+// noted is the last logged problem.
 type noted struct {
 	problem string
 	ready   bool

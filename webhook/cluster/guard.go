@@ -21,11 +21,11 @@ const (
 	// guardDelay is the time after which every API server has learned of a change to the guard. An API server looks
 	// for changed policies once a second, and then compiles them.
 	guardDelay = 5 * time.Second
-	// guardPatience limits the wait. A server that never becomes ready helps no pod: some need no container, and some
-	// namespaces have no guard.
+	// guardPatience limits the wait. A server that never becomes ready would block pods that the guard does not affect:
+	// some need no container, and some namespaces have no guard.
 	guardPatience = time.Minute
 	guardPeriod   = 500 * time.Millisecond
-	guardTimeout  = 5 * time.Second // of one call
+	guardTimeout  = 5 * time.Second // for one call
 )
 
 // imagePolicies are the policies of the guard that list the init images.
@@ -46,7 +46,7 @@ type Guard struct {
 	waits   atomic.Pointer[error]
 }
 
-// NewGuard returns a Guard that Start has yet to read. The image is the one that this server injects.
+// NewGuard returns a Guard. Start reads it. The image is the one that this server injects.
 func NewGuard(config *rest.Config, image string, log *slog.Logger) (*Guard, error) {
 	client, err := newJSONClient(config)
 	if err != nil {
@@ -58,7 +58,7 @@ func NewGuard(config *rest.Config, image string, log *slog.Logger) (*Guard, erro
 		// Version 0 asks for the API server's own cache instead of etcd.
 		answer := client.Get().AbsPath("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", policy).
 			Param("resourceVersion", "0").Do(ctx)
-		if err := answer.Error(); err != nil { // unlike that of Raw, it has the API server's words
+		if err := answer.Error(); err != nil { // has the API server's message, unlike the error of Raw
 			return imagePolicy{}, err
 		}
 		object, err := answer.Raw()
@@ -76,12 +76,12 @@ func newGuard(read func(context.Context, string) (imagePolicy, error), image str
 	return g
 }
 
-// Ready returns an error until API servers admit the init image. It never turns back: a server that worked goes on.
+// Ready returns an error until API servers admit the init image. Then the server stays ready.
 func (g *Guard) Ready() error { return *g.waits.Load() }
 
 func (g *Guard) wait(reason error) { g.waits.Store(&reason) }
 
-// Start reads the guard until this server may be ready, or the context ends.
+// Start reads the guard until this server may become ready, or the context ends.
 func (g *Guard) Start(ctx context.Context) error {
 	ticker := time.NewTicker(guardPeriod)
 	defer ticker.Stop()
@@ -96,7 +96,7 @@ func (g *Guard) Start(ctx context.Context) error {
 	return nil
 }
 
-// look reads the guard once, and returns whether the wait is over.
+// look reads the guard once, and reports whether the wait is over.
 func (g *Guard) look(ctx context.Context) bool {
 	reason := g.judge(ctx)
 	if reason != nil && g.now().Sub(g.began) >= guardPatience {
@@ -115,7 +115,7 @@ func (g *Guard) judge(ctx context.Context) error {
 	for _, name := range imagePolicies {
 		policy, err := g.read(ctx, name)
 		if apierrors.IsNotFound(err) {
-			continue // what does not exist rejects no image
+			continue // a missing policy rejects no image
 		}
 		if err != nil {
 			return fmt.Errorf("read ValidatingAdmissionPolicy %q: %w", name, err)
@@ -130,8 +130,8 @@ func (g *Guard) judge(ctx context.Context) error {
 	}
 	if g.listed.IsZero() {
 		g.listed = now
-		// After a restart there is nothing to wait for: API servers have long known the guard. Clocks may differ, so
-		// a change that this server has seen itself, or that lies in the future, began now.
+		// After a restart, there is no wait: API servers have long known the guard. Clocks may differ, so a change counts
+		// from now if this server has seen it itself, or if its time is in the future.
 		if !g.missing && changed.Before(now) {
 			g.listed = changed
 		}
@@ -143,7 +143,7 @@ func (g *Guard) judge(ctx context.Context) error {
 	return nil
 }
 
-// imagePolicy is what a ValidatingAdmissionPolicy says of init images.
+// imagePolicy holds the init images in a ValidatingAdmissionPolicy.
 type imagePolicy struct {
 	images  []string
 	changed time.Time // when the policy was last written
@@ -154,7 +154,7 @@ func (p imagePolicy) lists(image string) bool {
 	return slices.ContainsFunc(p.images, func(listed string) bool { return image == listed || form.IsPinned(image, listed) })
 }
 
-// readImagePolicy decodes the few fields that matter. The variable is a list of strings in CEL, and in JSON too.
+// readImagePolicy decodes only the needed fields. The variable is a list of strings in CEL, which is also valid JSON.
 func readImagePolicy(object []byte) (p imagePolicy, err error) {
 	var policy struct {
 		Metadata struct {

@@ -31,7 +31,7 @@ func newLease(config *rest.Config, namespace, server string) (resourcelock.Inter
 	}, nil
 }
 
-// newServerName names this server in the Lease and in the status of policies. The name is new with each start.
+// newServerName returns this server's name for the Lease and for the status of policies. Each start has a new name.
 func newServerName() (string, error) {
 	host, err := os.Hostname()
 	if err != nil {

@@ -37,7 +37,7 @@ func newLister(config *rest.Config) (*lister, error) {
 	return &lister{client}, nil
 }
 
-// newJSONClient returns a client that reads answers as JSON, for those who decode a few fields of them.
+// newJSONClient returns a client that reads answers as JSON, for callers that decode only a few fields.
 func newJSONClient(config *rest.Config) (rest.Interface, error) {
 	config = rest.CopyConfig(config)
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion() // for errors

@@ -19,7 +19,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// addStatusControllers makes the leader write in the status of each policy and profile whether it is in force.
+// addStatusControllers makes the leader write into each policy's and profile's status whether it is in force.
 func addStatusControllers(manager ctrl.Manager) error {
 	return errors.Join(
 		addStatusController(manager, "policies", &v1alpha1.SysctlPolicy{},
@@ -36,7 +36,7 @@ func addStatusControllers(manager ctrl.Manager) error {
 	)
 }
 
-// namesOf lists the names of all rules, each once and in order.
+// namesOf lists the names of all rules, sorted and without duplicates.
 func namesOf(p *v1alpha1.SysctlPolicy) string {
 	var names []string
 	for _, rule := range p.Spec.Allow {
@@ -49,8 +49,8 @@ func namesOf(p *v1alpha1.SysctlPolicy) string {
 	return strings.Join(names, ",")
 }
 
-// addStatusController adds the controller of one kind. The function check returns the status of an object and what is
-// wrong with it, and fills in the rest of the status.
+// addStatusController adds the controller of one kind. The function check returns an object's status and the problem
+// with the object, and fills in the rest of the status.
 func addStatusController[T client.Object](manager ctrl.Manager, name string, kind T,
 	check func(T) (*v1alpha1.Status, field.ErrorList)) error {
 	writer := manager.GetClient()

@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	// trialPeriod is how often the counts are written, if they have changed: one write for each policy on trial and
-	// server at most.
+	// trialPeriod is how often changed counts are written: in each period, a server writes each policy on trial at most
+	// once.
 	trialPeriod = 10 * time.Second
-	// trialRenewal is how often a count is written that has not changed.
+	// trialRenewal is how often an unchanged count is written.
 	trialRenewal = time.Hour
-	// trialExpiry is how long the count of a server that is gone stays.
+	// trialExpiry is how long the count of a stopped server stays.
 	trialExpiry = 24 * time.Hour
-	// maxTrialServers is what the API allows.
+	// maxTrialServers is the limit in the API.
 	maxTrialServers = 32
 )
 
-// trials writes what this server has counted for the policies on trial into their status. Every server does, not only
-// the leader: each knows its own pods. Of two that write at once, the API server rejects one, which writes again a
-// period later.
+// trials writes this server's counts for the policies on trial into their status. Every server does this, and not only
+// the leader, because each counts its own pods. If two servers write at once, the API server rejects one write. That
+// server retries a period later.
 type trials struct {
 	counter *trial.Counter
 	server  string // its name in the status
@@ -84,7 +84,7 @@ func (t *trials) write(ctx context.Context) {
 	t.counter.Keep(names)
 }
 
-// status returns what the status of a policy should say of its trial; nil if the policy is not on trial.
+// status returns the trial for the status of a policy; nil if the policy is not on trial.
 func (t *trials) status(p *v1alpha1.SysctlPolicy) *v1alpha1.Trial {
 	if !policy.IsOnTrial(p) {
 		return nil
@@ -115,8 +115,8 @@ func (t *trials) status(p *v1alpha1.SysctlPolicy) *v1alpha1.Trial {
 	return wanted
 }
 
-// isCurrent reports whether what a server has written need not be written again. The beginning of a full day moves
-// with time, so it is not compared then.
+// isCurrent reports whether a server's written count is up to date. Once a count covers a full day, its start moves
+// with time and is not compared.
 func isCurrent(written, now v1alpha1.TrialServer) bool {
 	isFullDay := now.Until.Sub(now.Since.Time) > trialExpiry-2*time.Hour
 	return written.WouldReject == now.WouldReject && now.Until.Sub(written.Until.Time) < trialRenewal &&

@@ -17,7 +17,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
-// versionPeriod is how often the version is read: an upgrade of the API servers changes it while this server runs.
+// versionPeriod is how often the version is read. An upgrade of the API servers changes it while this server runs.
 const versionPeriod = time.Minute
 
 // Version is the version of the cluster's API servers.
@@ -29,8 +29,8 @@ type Version struct {
 	asked   atomic.Bool
 }
 
-// NewVersion returns a Version that Start has yet to read. It logs what the cluster lacks that grants by the backend
-// need.
+// NewVersion returns a Version. Start reads it, and logs the features that the grants' backend needs and the cluster
+// lacks.
 func NewVersion(config *rest.Config, backend grants.Backend, log *slog.Logger) (*Version, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
@@ -39,11 +39,11 @@ func NewVersion(config *rest.Config, backend grants.Backend, log *slog.Logger) (
 	return &Version{client: client, backend: backend, log: log}, nil
 }
 
-// Minor returns the minor version, or 0 while it is not known: then pods get the forms that work in every version.
+// Minor returns the minor version, or 0 while it is unknown. With 0, pods get the forms that work in every version.
 func (v *Version) Minor() uint { return uint(v.minor.Load()) }
 
-// Ready returns an error until the API server has been asked once. A cluster that does not tell its version is served
-// all the same.
+// Ready returns an error until the API server has been asked once. If the answer has no version, the server serves
+// without it.
 func (v *Version) Ready() error {
 	if !v.asked.Load() {
 		return errors.New("the version of Kubernetes has not been read yet")
@@ -57,7 +57,7 @@ func (v *Version) Start(ctx context.Context) error {
 	return nil
 }
 
-// ask reads the version once. Without an answer, the last one stays.
+// ask reads the version once. Without an answer, the last known version stays.
 func (v *Version) ask(ctx context.Context) {
 	if err := v.read(ctx); err != nil && ctx.Err() == nil {
 		v.log.WarnContext(ctx, "Cannot read the version of Kubernetes", "cause", err.Error())

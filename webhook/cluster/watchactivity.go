@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// watchActivity is a metric of when something last arrived on the watch of each resource, and so of how old the
-// caches may be. Reflectors ask for bookmarks, and the API server sends one about every minute. A longer silence
-// means that the watch hangs.
+// watchActivity is a metric with the time of the last data on the watch of each resource. It shows how old the caches
+// may be. Reflectors ask for bookmarks, and the API server sends one about every minute. A longer silence means that
+// the watch hangs.
 type watchActivity struct{ last *prometheus.GaugeVec }
 
 func newWatchActivity(registry prometheus.Registerer) *watchActivity {

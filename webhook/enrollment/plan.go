@@ -1,6 +1,6 @@
-// Package enrollment plans the labels by which Pod Security admission, which has no exception for one container,
-// hands a namespace over to the guard, and those that give it back. It is pure. Whether the guard is ready to take
-// over is for package inspect.
+// Package enrollment plans the labels that move a namespace from Pod Security admission to the guard, and those that
+// move it back. Pod Security admission has no exception for one container; the guard has. The package is pure. Package
+// inspect checks whether the guard covers the namespace.
 package enrollment
 
 import (
@@ -16,14 +16,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
-// Plan is what is to change in a namespace. All of it is one patch: there is no moment in which the namespace is held
-// to nothing.
+// Plan is a change of a namespace's metadata. It is one patch, so a standard applies at every moment.
 type Plan struct {
 	namespace           *corev1.Namespace
 	labels, annotations map[string]*string // nil removes
 }
 
-// Enroll plans to open a namespace for the injected container, and to have the guard hold all others to level.
+// Enroll plans to open a namespace for the injected container. The guard then holds all other containers to level.
 func Enroll(namespace *corev1.Namespace, level string) Plan {
 	plan := Plan{namespace: namespace, annotations: map[string]*string{}, labels: map[string]*string{
 		v1alpha1.InjectLabel:     new(v1alpha1.InjectEnabled),
@@ -36,10 +35,10 @@ func Enroll(namespace *corev1.Namespace, level string) Plan {
 	return plan
 }
 
-// EnableDefaults has the plan label the namespace so that profiles apply to its pods by their spec.appliesTo.
+// EnableDefaults adds the label to the plan that makes profiles apply to the namespace's pods by spec.appliesTo.
 func (p Plan) EnableDefaults() { p.labels[v1alpha1.DefaultsLabel] = new(v1alpha1.DefaultsEnabled) }
 
-// Unenroll plans to give a namespace back as it was before Enroll.
+// Unenroll plans to restore a namespace's labels from before Enroll.
 func Unenroll(namespace *corev1.Namespace) Plan {
 	plan := Plan{
 		namespace: namespace,
@@ -63,9 +62,9 @@ func IsEnrolled(labels map[string]string) bool {
 	return guarded || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled
 }
 
-// former returns Pod Security's level from before Enroll, "" if there was none. The annotation that keeps it counts
-// only while the labels are those that Enroll sets. Otherwise anyone who may annotate the namespace could have
-// Unenroll lower its level.
+// former returns Pod Security's level from before Enroll, or "" if there was none. It trusts the annotation only while
+// the labels are the ones that Enroll sets. Otherwise anyone who may annotate the namespace could make Unenroll lower
+// its level.
 func former(namespace *corev1.Namespace) (level string, enrolled bool) {
 	level, noted := namespace.Annotations[v1alpha1.FormerEnforceAnnotation]
 	_, ours := namespace.Labels[v1alpha1.EnforceLabel]
@@ -75,7 +74,7 @@ func former(namespace *corev1.Namespace) (level string, enrolled bool) {
 	return level, enrolled
 }
 
-// Labels returns the namespace's labels as they are after the change.
+// Labels returns the namespace's labels after the change.
 func (p Plan) Labels() map[string]string {
 	labels := maps.Clone(p.namespace.Labels)
 	if labels == nil {
@@ -91,7 +90,7 @@ func (p Plan) Labels() map[string]string {
 	return labels
 }
 
-// Handover says who holds the containers to which standard after the change, and whether that is weaker than now.
+// Handover describes the standards before and after the change, and reports whether the later one is weaker.
 func (p Plan) Handover() (text string, weaker bool) {
 	after := p.Labels()
 	now, then := inspect.EffectiveLevel(p.namespace.Labels), inspect.EffectiveLevel(after)
@@ -103,7 +102,7 @@ func (p Plan) Handover() (text string, weaker bool) {
 	return text, psaapi.CompareLevels(then, now) < 0
 }
 
-// Changes tells what the plan changes, a line each, in order; none where all is so already.
+// Changes describes each change of the plan in a line, in order. It is empty if nothing changes.
 func (p Plan) Changes() []string {
 	var lines []string
 	for _, part := range []struct {
@@ -126,8 +125,8 @@ func (p Plan) Changes() []string {
 	return lines
 }
 
-// Patch returns the plan as one JSON merge patch (RFC 7386), for the namespace as it was seen: had somebody changed
-// it since, the API server rejects the patch.
+// Patch returns the plan as one JSON merge patch (RFC 7386). It holds the namespace's resource version: if somebody has
+// changed the namespace in between, the API server rejects the patch.
 func (p Plan) Patch() ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": map[string]any{
 		"resourceVersion": p.namespace.ResourceVersion, "labels": p.labels, "annotations": p.annotations,

@@ -50,7 +50,7 @@ func (a access) ask(ctx context.Context, writer client.Writer) (bool, error) {
 	return review.Status.Allowed, err
 }
 
-// allowed is ask, with an error that says what was asked.
+// allowed is ask with an error that names the access.
 func (a access) allowed(ctx context.Context, writer client.Writer) (bool, error) {
 	allowed, err := a.ask(ctx, writer)
 	if err != nil {

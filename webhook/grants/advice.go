@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// OnOpenShift is what decides which SecurityContextConstraints a pod needs.
+// OnOpenShift holds the facts that decide which SecurityContextConstraints a pod needs.
 type OnOpenShift struct {
 	Need
 	// Privileged reports whether the injected container is privileged, and OnlyReads whether it sets nothing.
@@ -51,7 +51,7 @@ func (o OnOpenShift) Advise() []string {
 	return advice
 }
 
-// rejected returns what of the pod our constraints of a name reject.
+// rejected returns the parts of the pod that our constraints reject.
 func (o OnOpenShift) rejected(constraints string, capabilities ...corev1.Capability) []string {
 	var found []string
 	reject := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }

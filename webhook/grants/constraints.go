@@ -7,8 +7,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// renderSCC grants "use" of each sysctl, and of the SecurityContextConstraints that admit the container. It is the
-// whole pod that they admit, so a pod with an unprivileged container gets constraints that admit no privileged one.
+// renderSCC grants "use" of each sysctl, and of the SecurityContextConstraints that admit the container. Constraints
+// admit whole pods, so a pod with an unprivileged container gets constraints that admit no privileged container.
 func renderSCC(need Need) ([]client.Object, error) {
 	file, roleName := "companion/scc.yaml", prefix+":scc"
 	switch {

@@ -9,8 +9,8 @@ import (
 	"k8s.io/client-go/discovery"
 )
 
-// mechanisms are the resources by which a cluster shows which backend it needs, the first that it has. OpenShift has
-// ValidatingAdmissionPolicies too, and its SecurityContextConstraints have to admit the pod as well.
+// mechanisms are the resources that identify the backend of a cluster. The first one that the cluster serves decides.
+// OpenShift also serves ValidatingAdmissionPolicies, but its SecurityContextConstraints must admit the pod too.
 var mechanisms = []struct {
 	groupVersion, resource string
 	backend                Backend
@@ -30,7 +30,7 @@ var mechanisms = []struct {
 	},
 }
 
-// Discover returns the backend that a cluster needs, and why, as the end of a sentence.
+// Discover returns the backend that a cluster needs, and the reason as the end of a sentence.
 func Discover(cluster discovery.ServerResourcesInterface) (backend Backend, because string, err error) {
 	for _, m := range mechanisms {
 		served, err := serves(cluster, m.groupVersion, m.resource)

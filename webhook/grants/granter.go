@@ -18,11 +18,11 @@ import (
 const (
 	// timeout limits how long a pod's admission waits for its grants. The API server waits 5 s for the webhook.
 	timeout = 3 * time.Second
-	// settleAge is the age at which every API server is sure to know a grant. Their watches take milliseconds.
+	// settleAge is the age from which every API server knows a grant. Their watches take milliseconds.
 	settleAge = 10 * time.Second
 )
 
-// Config is what a Granter works with. Every field is required.
+// Config configures a Granter. Every field is required.
 type Config struct {
 	Backend Backend
 	// Client reads from caches that hold the objects with our label, and writes to the API server.
@@ -100,8 +100,8 @@ func (g *Granter) Ensure(ctx context.Context, need Need) error {
 		return nil
 	}
 	done := g.needs.DoChan(need.Namespace+"/"+string(hash[:]), func() (any, error) {
-		// Other requests that wait for this call may outlive the first one. This deadline is the only one of ours: a
-		// second one at the same moment would hide what the call was waiting for.
+		// Other requests that wait for this call may outlive the first one. There is only this deadline: a second deadline
+		// at the same moment would hide what the call was waiting for.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		generation := g.settled.currentGeneration()

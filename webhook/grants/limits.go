@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Limits limit the grants that the pods of one namespace lead to. Each server counts for itself.
+// Limits limit the grants for the pods of one namespace. Each server counts for itself.
 type Limits struct {
 	// Names is the number of different sysctls that may be granted in a namespace, to all its service accounts
 	// together.
@@ -49,13 +49,13 @@ const (
 	ReasonNoServiceAccount = "NoServiceAccount"
 )
 
-// RejectedError is why a need is not granted, and what to do about it.
+// RejectedError says why a need is not granted, and what to do about it.
 type RejectedError struct{ Reason, Message string }
 
 func (e *RejectedError) Error() string { return e.Message }
 
-// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so that most of a
-// flood of pods or of forged reviews leads to no API call.
+// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so that a flood of pods
+// or forged reviews causes few API calls.
 func (g *Granter) mayGrant(ctx context.Context, need Need, objects, missing []client.Object) error {
 	bindings, wanted := 0, sets.New[string]()
 	for _, object := range missing {
@@ -132,8 +132,8 @@ func newUsage(limits Limits) *usage {
 		ofNamespace: map[string]*namespaceUsage{}}
 }
 
-// add counts n new grants of the wanted roles in a namespace. bound are the roles that are bound there according to
-// the cache. If n is 0 it counts one: a pod that waits for recent grants leads to calls too.
+// add counts n new grants of the wanted roles in a namespace. bound are the roles that the cache shows as bound there.
+// If n is 0, it counts one, because a pod that waits for recent grants also causes calls.
 func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[string], n int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -167,7 +167,7 @@ func (u *usage) waitForCalls(ctx context.Context, n int) error {
 	return &RejectedError{ReasonTooManyGrants, "too many pods of all namespaces need new grants at this moment; try again"}
 }
 
-// of returns a namespace's usage. Once a minute it drops the entries that no longer count anything.
+// of returns a namespace's usage. Once a minute, it drops outdated entries.
 func (u *usage) of(now time.Time, namespace string) *namespaceUsage {
 	if now.Sub(u.swept) > time.Minute {
 		u.swept = now

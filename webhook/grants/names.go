@@ -10,8 +10,8 @@ import (
 // prefix is the start of every object's name.
 const prefix = "sysctl-injector"
 
-// maxNameLength of an object (k8s.io/apimachinery pkg/util/validation, DNS1123SubdomainMaxLength). RBAC names may be
-// longer, but these stay within it too, for tools that expect it.
+// maxNameLength is the limit of object names (k8s.io/apimachinery pkg/util/validation, DNS1123SubdomainMaxLength). RBAC
+// names may be longer, but some tools expect this limit.
 const maxNameLength = 253
 
 // clusterRoleName is the name of the role for a sysctl. A "/", which stands for a dot in an interface's name, is a
@@ -24,7 +24,7 @@ func roleBindingName(clusterRole, serviceAccount string) string {
 	return fit(clusterRole + ":" + serviceAccount)
 }
 
-// podSecurityPolicyName makes a DNS name from the sysctls, because a PodSecurityPolicy's name has to be one. It adds
+// podSecurityPolicyName makes a DNS name from the sysctls, as PodSecurityPolicies require. It adds
 // a hash of the sysctls if two sets could get the same name: if a character is replaced, if a sysctl contains "-",
 // and if the name is too long.
 func podSecurityPolicyName(sysctls []string, injected bool) string {

@@ -10,10 +10,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// Need is what a pod's service account has to be granted.
+// Need is the set of grants that a pod's service account needs.
 type Need = policy.Grant
 
-// idOf is equal for equal needs.
+// idOf returns an identifier, which is equal for equal needs.
 func idOf(n Need) string {
 	return strings.Join([]string{n.Namespace, n.ServiceAccount, strings.Join(n.Sysctls, " "),
 		strings.Join(n.NativeSysctls, " "),

@@ -45,8 +45,8 @@ func Backends() []string {
 	return names
 }
 
-// Render returns the objects that meet the needs, each once, in the order in which they can be applied: an object
-// comes after the objects that it refers to.
+// Render returns the objects that meet the needs, without duplicates. An object comes after the objects that it refers
+// to, so they can be applied in order.
 func Render(backend Backend, needs []Need) ([]client.Object, error) {
 	render, known := renderers[backend]
 	if !known {
@@ -96,8 +96,8 @@ func renderVAP(need Need) ([]client.Object, error) {
 	return objects, nil
 }
 
-// renderPSP grants "use" of a PodSecurityPolicy that admits what the pod asks for and, where it is injected, the
-// container. Of the sysctls it lists those that need a permission.
+// renderPSP grants "use" of a PodSecurityPolicy that admits the pod's native sysctls and, if the pod is injected, the
+// init container. The policy lists only sysctls that need a permission.
 func renderPSP(need Need) ([]client.Object, error) {
 	unsafe := slices.DeleteFunc(slices.Concat(need.NativeSysctls, need.Sysctls), alwaysSafe)
 	slices.Sort(unsafe)
@@ -125,17 +125,17 @@ func renderPSP(need Need) ([]client.Object, error) {
 	return append([]client.Object{policy}, granted...), nil
 }
 
-// firstWithSysctls is the first Kubernetes release whose PodSecurityPolicies list sysctls.
+// firstWithSysctls is the first Kubernetes release whose PodSecurityPolicies have a list of sysctls.
 var firstWithSysctls = version.MajorMinor(1, 11)
 
-// alwaysSafe reports whether every release with PodSecurityPolicies counts a sysctl safe. A name that only later
-// releases count safe needs a permission in some of them, and the list may hold it in the others too.
+// alwaysSafe reports whether a sysctl is safe in every release with PodSecurityPolicies. If it is safe only in later
+// releases, earlier ones need the permission, and later ones accept it.
 func alwaysSafe(name string) bool {
 	since := sysctl.Lookup(name).SafeSince
 	return since != "" && version.MustParseGeneric(since).LessThan(firstWithSysctls)
 }
 
-// grant returns the ClusterRole of a template, for one resource by its name, and its binding to the pod's service
+// grant fills in a ClusterRole template for one named resource, and returns it with its binding to the pod's service
 // account.
 func grant(template, roleName, resourceName string, need Need) ([]client.Object, error) {
 	role := &rbacv1.ClusterRole{}

@@ -12,8 +12,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// MissingError is the list of sysctls that a pod's service account lacks, and the command by which an administrator
-// grants them.
+// MissingError lists the missing grants of a pod's service account. Its message has the command that grants them.
 type MissingError struct {
 	Need    Need // with the missing sysctls only
 	Backend Backend
@@ -40,13 +39,13 @@ func (e *MissingError) Error() string {
 		e.Need.ServiceAccount, e.Need.Namespace, lacking, strings.Join(command, " "))
 }
 
-// Checker grants nothing. It rejects a pod whose service account lacks a grant.
+// Checker checks grants, and applies none. It rejects a pod whose service account lacks a grant.
 type Checker struct {
 	Backend Backend
 	Client  client.Writer
 }
 
-// Ensure asks the API server's authorizer. The error is a *MissingError where the answer is no.
+// Ensure asks the API server's authorizer. The error is a *MissingError if a grant is missing.
 func (c *Checker) Ensure(ctx context.Context, need Need) error {
 	objects, err := Render(c.Backend, []Need{need})
 	if err != nil {
@@ -72,7 +71,7 @@ func (c *Checker) Ensure(ctx context.Context, need Need) error {
 	return nil
 }
 
-// lacking returns what an administrator has to grant of a need; nil if every access is allowed.
+// lacking returns the missing part of a need; nil if every access is allowed.
 func lacking(backend Backend, need Need, required []access, allowed []bool) *Need {
 	all := need
 	if backend != PodSecurityPolicy {
@@ -83,7 +82,7 @@ func lacking(backend Backend, need Need, required []access, allowed []bool) *Nee
 	for i, access := range required {
 		switch {
 		case allowed[i]:
-		case access.group != v1alpha1.GroupName: // the object that admits the container, whatever the container sets
+		case access.group != v1alpha1.GroupName: // the object that admits the container
 			return &all
 		default:
 			missing.Sysctls = append(missing.Sysctls, access.name)

@@ -76,7 +76,7 @@ func (g *Granter) unmark(ctx context.Context, object client.Object) error {
 	return nil
 }
 
-// ignoreChanged ignores that an object is gone, or differs from what the cache holds: the cache learns of that next.
+// ignoreChanged ignores errors about a deleted or changed object, because the cache will soon show the change.
 func ignoreChanged(err error) error {
 	if apierrors.IsConflict(err) {
 		return nil

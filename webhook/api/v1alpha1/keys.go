@@ -12,13 +12,12 @@ const (
 	ProfilesAnnotation = GroupName + "/profiles"
 	// InjectAnnotation set to "false" leaves the pod alone. Written by the user; "true" is the default.
 	InjectAnnotation = GroupName + "/inject"
-	// ModeAnnotation says what is done with the sysctls: set, the default, or verify. Written by the user.
+	// ModeAnnotation is set, the default, or verify: whether to set the sysctls or only check them. Written by the user.
 	ModeAnnotation = GroupName + "/mode"
 	// StrategyAnnotation says how the sysctls are set: init-container, or native-first. Written by the user; the
 	// server's --strategy is the default.
 	StrategyAnnotation = GroupName + "/strategy"
-	// StatusAnnotation tells, in compact JSON, what was applied. Written by the webhook, and never an input to a
-	// decision.
+	// StatusAnnotation records in compact JSON what was applied. Written by the webhook; no decision reads it.
 	StatusAnnotation = GroupName + "/status"
 )
 
@@ -28,7 +27,7 @@ const (
 	InjectedLabel = GroupName + "/injected"
 	// InjectLabel set to InjectEnabled on a namespace enrolls it. Written by an administrator.
 	InjectLabel = GroupName + "/inject"
-	// DefaultsLabel set to DefaultsEnabled on a namespace, besides InjectLabel, has profiles apply there by their
+	// DefaultsLabel set to DefaultsEnabled on a namespace, besides InjectLabel, makes profiles apply there by their
 	// spec.appliesTo. Written by an administrator.
 	DefaultsLabel = GroupName + "/defaults"
 	// EnforceLabel on a namespace names the Pod Security Standard that the guard holds the pod's other containers to.
@@ -37,11 +36,11 @@ const (
 	// FormerEnforceAnnotation on a namespace keeps the value of its label pod-security.kubernetes.io/enforce from
 	// before it was enrolled; empty where it had none.
 	FormerEnforceAnnotation = GroupName + "/former-enforce"
-	// KernelLabel set to KernelLabelGuest on a RuntimeClass says that its pods have a kernel of their own.
+	// KernelLabel set to KernelLabelGuest on a RuntimeClass says that its pods have their own kernel.
 	// Written by an administrator.
 	KernelLabel = GroupName + "/kernel"
-	// UnusedSinceAnnotation marks a grant that no pod uses, with the time since when (RFC 3339). Written by the
-	// controller of grants.
+	// UnusedSinceAnnotation marks a grant that no pod uses, with the start time (RFC 3339). Written by the controller of
+	// grants.
 	UnusedSinceAnnotation = GroupName + "/unused-since"
 )
 
@@ -52,11 +51,11 @@ const (
 	KernelLabelGuest = "guest"
 )
 
-// ContainerName is the injected container's name. No other container of a pod may bear it.
+// ContainerName is the injected container's name. No other container of a pod may have it.
 const ContainerName = "sysctl-injector"
 
 // ManagedBy is the value of app.kubernetes.io/managed-by on every object that the project writes.
-// An object without it is never touched.
+// The project never changes an object without it.
 const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedBy      = "sysctl-injector"

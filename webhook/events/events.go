@@ -53,8 +53,8 @@ type Config struct {
 	// IsEnrolled reports whether a namespace is enrolled. In other namespaces no pod is rejected, whatever a review
 	// says.
 	IsEnrolled func(ctx context.Context, namespace string) (bool, error)
-	Metrics   *Metrics
-	Log       *slog.Logger
+	Metrics    *Metrics
+	Log        *slog.Logger
 }
 
 // Recorder writes an Event for each rejected pod that has a workload above its controller. Events that differ only in

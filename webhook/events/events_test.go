@@ -54,11 +54,11 @@ func newRecorder(t *testing.T, objects ...client.Object) (*Recorder, *bytes.Buff
 	}
 	log := &bytes.Buffer{}
 	r, err := New(Config{
-		Reader:    fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(),
-		Sink:      &sink{},
+		Reader:     fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(),
+		Sink:       &sink{},
 		IsEnrolled: func(_ context.Context, namespace string) (bool, error) { return namespace == "shop", nil },
-		Metrics:   NewMetrics(prometheus.NewRegistry()),
-		Log:       slog.New(slog.NewTextHandler(log, nil)),
+		Metrics:    NewMetrics(prometheus.NewRegistry()),
+		Log:        slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// administered are the keys that an administrator gives to objects of one kind, and their values.
+// administered holds the keys that an administrator sets on objects of one kind, and their values.
 type administered struct {
 	apiVersion, kind string
 	labels           map[string][]string
@@ -47,7 +47,7 @@ func administeredKeys(o Object) *administered {
 	return nil
 }
 
-// judge returns what is wrong with a key in the metadata of an object of the kind; nil if nothing.
+// judge returns the problem with a key in the metadata of an object of the kind; nil if there is none.
 func (a *administered) judge(k key) *Finding {
 	values, isLabel := a.labels[k.name]
 	switch {
@@ -67,14 +67,14 @@ func (a *administered) judge(k key) *Finding {
 		a.kind, strings.Join(sortedKeys(a.labels), ", ")))}
 }
 
-// nearest returns the label that is most like a key.
+// nearest returns the label that is most similar to a key.
 func (a *administered) nearest(name string) string {
 	return slices.MinFunc(sortedKeys(a.labels), func(x, y string) int {
 		return levenshtein.ComputeDistance(x, name) - levenshtein.ComputeDistance(y, name)
 	})
 }
 
-// administrator returns the kind whose label a key is; "" if it is none.
+// administrator returns the kind that a key is a label of; "" if there is none.
 func administrator(name string) string {
 	for _, a := range administeredKinds {
 		if _, ok := a.labels[name]; ok {
@@ -84,7 +84,7 @@ func administrator(name string) string {
 	return ""
 }
 
-// effect says what a label of another value does.
+// effect describes the effect of a label with another value.
 func (a *administered) effect(name string, values []string) string {
 	switch name {
 	case v1alpha1.InjectLabel:

@@ -16,21 +16,21 @@ type Certificate struct {
 	Namespace, Secret string
 	// Source is CertManager, SelfManaged or ExistingSecret.
 	Source string
-	// Chain and CA are the PEM of the Secret's tls.crt and ca.crt. The latter may be absent. Found is set if the
-	// Secret exists.
+	// Chain and CA are the Secret's tls.crt and ca.crt, in PEM. The CA may be absent. Found is set if the Secret
+	// exists.
 	Chain, CA []byte
 	Found     bool
-	// NotReady is why cert-manager's Certificate is not Ready; "" if it is, or if there is none.
+	// NotReady says why cert-manager's Certificate is not Ready; "" if it is Ready, or does not exist.
 	NotReady string
-	// Now is when the certificate has to be valid.
+	// Now is the time at which the certificate must be valid.
 	Now time.Time
 }
 
-// renewalDue is the part of its validity that a certificate has left when it should have been renewed long ago:
-// cert-manager and the servers renew theirs when a third is left.
+// renewalDue is the part of its validity below which a certificate is overdue for renewal. cert-manager and the servers
+// renew when a third is left.
 const renewalDue = 5
 
-// DNSName is the name by which the API server calls the service.
+// DNSName is the DNS name that the API server verifies.
 func (c Certificate) DNSName() string { return "sysctl-injector." + c.Namespace + ".svc" }
 
 // Judge judges the certificate itself.
@@ -82,7 +82,7 @@ func (c Certificate) judge() Check {
 	return QuestionCertificate.Pass("the serving certificate is valid for %s until %s", c.DNSName(), until)
 }
 
-// renewal says how to get another certificate.
+// renewal returns the remedy and the command that renew the certificate.
 func (c Certificate) renewal() (remedy, command string) {
 	if c.Source == ExistingSecret {
 		return "put another certificate into the Secret; the servers load it by themselves:", fmt.Sprintf(
@@ -94,12 +94,12 @@ func (c Certificate) renewal() (remedy, command string) {
 		c.Secret)
 }
 
-// JudgeCABundles says whether the API server trusts the certificate. One that has expired is judged as if it had not:
-// Judge is about that.
+// JudgeCABundles checks whether the API server trusts the certificate. It ignores that a certificate has expired, since
+// Judge reports that.
 func (c Certificate) JudgeCABundles(w Webhooks) []Check {
 	leaf, intermediates, err := parseChain(c.Chain)
 	if err != nil {
-		return nil // Judge says so
+		return nil // Judge reports it
 	}
 	var checks []Check
 	for _, webhook := range []*Webhook{w.Mutating, w.Warnings} {
@@ -145,7 +145,7 @@ func (c Certificate) verify(leaf *x509.Certificate, intermediates *x509.CertPool
 	return err
 }
 
-// trust says how the caBundle of some entries gets the CA.
+// trust returns the remedy and the command that put the CA into the caBundle of some entries.
 func (c Certificate) trust(webhook Webhook, entries []int) (remedy, command string) {
 	resource := strings.ToLower(webhook.Kind)
 	switch c.Source {
@@ -173,7 +173,7 @@ func (c Certificate) trust(webhook Webhook, entries []int) (remedy, command stri
 			shellQuote("["+strings.Join(operations, ",")+"]"))
 }
 
-// parseChain reads the first certificate, and those that follow it.
+// parseChain returns the first certificate, and the certificates that follow it.
 func parseChain(content []byte) (leaf *x509.Certificate, intermediates *x509.CertPool, err error) {
 	intermediates = x509.NewCertPool()
 	for {

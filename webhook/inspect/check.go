@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Status is how a check ended.
+// Status is the result of a check.
 type Status string
 
 const (
-	// Passed is for a check that found nothing to change.
+	// Passed: nothing needs to change.
 	Passed Status = "Passed"
-	// Failed is for something that does not work, or does not hold, until it is changed.
+	// Failed: something is broken or missing.
 	Failed Status = "Failed"
-	// Warned is for something that works, or that may be as it is intended.
+	// Warned: something works, but may not be as intended.
 	Warned Status = "Warning"
-	// Unknown is for a check that could not be made. It says nothing about the cluster.
+	// Unknown: the check could not run, so its result says nothing about the cluster.
 	Unknown Status = "Unknown"
 )
 
@@ -36,51 +36,51 @@ type Check struct {
 	// Name is the same in every version, for scripts.
 	Name   string `json:"check"`
 	Status Status `json:"status"`
-	// Object is what the check is about, as kubectl names it: "namespace/shop". Empty: the cluster.
+	// Object is the checked object in kubectl's notation, such as "namespace/shop". Empty: the cluster.
 	Object string `json:"object,omitempty"`
-	// Message says what was found, and what it means.
+	// Message states the finding and its consequence.
 	Message string `json:"message"`
-	// Remedy says what to do, and Command is the command that does it, where there is one.
+	// Remedy says what to do, and Command is the command for it, if there is one.
 	Remedy  string `json:"remedy,omitempty"`
 	Command string `json:"command,omitempty"`
 }
 
-// Question is what checks of one name have in common.
+// Question holds the common parts of checks of one name.
 type Question struct{ Section, Name string }
 
-// Pass answers that nothing needs to change.
+// Pass returns a check that passed.
 func (q Question) Pass(format string, args ...any) Check {
 	return Check{Section: q.Section, Name: q.Name, Status: Passed, Message: fmt.Sprintf(format, args...)}
 }
 
-// Fail answers that an object does not work as it is.
+// Fail returns a check that failed.
 func (q Question) Fail(object, format string, args ...any) Check {
 	return Check{Section: q.Section, Name: q.Name, Status: Failed, Object: object, Message: fmt.Sprintf(format,
 		args...)}
 }
 
-// Warn answers that an object may not be as it is intended.
+// Warn returns a check with a warning.
 func (q Question) Warn(object, format string, args ...any) Check {
 	return Check{Section: q.Section, Name: q.Name, Status: Warned, Object: object, Message: fmt.Sprintf(format,
 		args...)}
 }
 
-// Unread answers that the caller could not read something.
+// Unread returns a check that could not run, because the caller could not read something.
 func (q Question) Unread(what string, err error) Check {
 	return Check{
 		Section: q.Section, Name: q.Name, Status: Unknown,
 		Message: fmt.Sprintf("not checked: %s could not be read: %v", what, err),
-		Remedy:  "repeat the check as someone who may read that",
+		Remedy:  "repeat the check as a user with permission to read it",
 	}
 }
 
-// fix adds what to do, and the command that does it, if there is one.
+// fix adds the remedy and its command, which may be empty.
 func (c Check) fix(remedy, command string) Check {
 	c.Remedy, c.Command = remedy, command
 	return c
 }
 
-// Counts are how many checks ended in which way.
+// Counts are the numbers of checks by their result.
 type Counts struct {
 	Passed   int `json:"passed"`
 	Failed   int `json:"failed"`
@@ -106,10 +106,10 @@ func Count(checks []Check) Counts {
 	return c
 }
 
-// maxNamed is how many names a message lists.
+// maxNamed limits how many names a message lists.
 const maxNamed = 5
 
-// list names a few of many.
+// list joins the names, and replaces those over the limit by their number.
 func list(names []string) string {
 	if len(names) <= maxNamed {
 		return strings.Join(names, ", ")
@@ -117,7 +117,7 @@ func list(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
 }
 
-// counted is a number with its noun, which takes an "s" in the plural.
+// counted returns a number with its noun, with an "s" in the plural.
 func counted(number int, noun string) string {
 	if number == 1 {
 		return "1 " + noun
@@ -125,7 +125,7 @@ func counted(number int, noun string) string {
 	return fmt.Sprintf("%d %ss", number, noun)
 }
 
-// shellQuote quotes a word for a POSIX shell, where it needs that.
+// shellQuote quotes a word for a POSIX shell if necessary.
 func shellQuote(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||

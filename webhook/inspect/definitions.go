@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// Definition is a CustomResourceDefinition, as far as checks look at it.
+// Definition holds the fields of a CustomResourceDefinition that checks need.
 type Definition struct {
 	Metadata struct {
 		Name string `json:"name"`
@@ -60,8 +60,8 @@ func Definitions() ([]Definition, error) {
 	return all, nil
 }
 
-// JudgeDefinitions compares the installed CustomResourceDefinitions, of which others may be among them, with those of
-// this version. Helm installs them, and never changes them again.
+// JudgeDefinitions compares the installed CustomResourceDefinitions with those of this version, and ignores others.
+// Helm installs them once and never changes them.
 func JudgeDefinitions(installed, wanted []Definition, minor uint) []Check {
 	const command = "kubectl apply --server-side --force-conflicts -f $CHART/crds"
 	var checks []Check
@@ -111,7 +111,7 @@ func (d Definition) problem() string {
 	return "it is not established yet"
 }
 
-// differences names what differs in the versions.
+// differences names the fields that differ between the versions.
 func (d Definition) differences(want Definition, minor uint) []string {
 	var fields []string
 	for _, w := range want.Spec.Versions {
@@ -137,7 +137,7 @@ func (d Definition) differences(want Definition, minor uint) []string {
 	return fields
 }
 
-// validationsSince is the minor version of Kubernetes since which schemas keep their rules in CEL.
+// validationsSince is the first minor version of Kubernetes whose schemas have rules in CEL.
 const validationsSince = 25
 
 func sameJSON(a, b json.RawMessage, minor uint) bool {
@@ -152,7 +152,7 @@ func sameJSON(a, b json.RawMessage, minor uint) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// removeValidations removes the rules in CEL of a schema.
+// removeValidations removes the CEL rules of a schema.
 func removeValidations(schema any) {
 	switch schema := schema.(type) {
 	case map[string]any:

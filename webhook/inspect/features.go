@@ -5,18 +5,18 @@ import (
 	"slices"
 )
 
-// Backends of grants, by what the cluster admits pods by. Package grants has the same.
+// Backends of grants, one for each admission mechanism. Package grants has the same list.
 const (
 	backendVAP = "vap"
 	backendPSP = "psp"
 )
 
-// Feature is something of Kubernetes that not every version has.
+// Feature is a feature that not every version of Kubernetes has.
 type Feature struct {
 	Name          string
-	Effect        string   // of its absence
+	Effect        string   // what happens without it
 	since, before uint     // minor versions
-	backends      []string // of grants that need it; none: it is needed whatever the backend
+	backends      []string // backends of grants that need it; empty: all
 }
 
 var features = []Feature{

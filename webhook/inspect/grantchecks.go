@@ -17,8 +17,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// removalDelay is how much longer than the grace period an unused grant may be there: the controller looks now and
-// then.
+// removalDelay is how much longer than the grace period an unused grant may exist: the controller checks periodically.
 const removalDelay = 15 * time.Minute
 
 // Account is a service account.
@@ -26,7 +25,7 @@ type Account struct{ Namespace, Name string }
 
 // Grants are the grants of a cluster and what its injected pods need of them.
 type Grants struct {
-	// Needs are the sysctls that the guard asks for, by service account.
+	// Needs are the sysctls for which the guard requires a grant, by service account.
 	Needs map[Account]sets.Set[string]
 	// Roles and Bindings are those with our label.
 	Roles    []rbacv1.ClusterRole
@@ -39,8 +38,8 @@ type Grants struct {
 	Now      time.Time
 }
 
-// Add takes in what a pod needs. Nothing asks for grants outside of enrolled namespaces. A container that only reads,
-// and one for IPC names in a user namespace, need nothing.
+// Add adds the needs of a pod. Pods need no grants outside enrolled namespaces, if their container only reads, or if it
+// sets IPC names in a user namespace.
 func (g *Grants) Add(pod *corev1.Pod) {
 	if !g.Enrolled.Has(pod.Namespace) || len(pod.Spec.InitContainers) == 0 ||
 		pod.Spec.InitContainers[0].Name != v1alpha1.ContainerName {
@@ -72,8 +71,7 @@ func (g *Grants) Add(pod *corev1.Pod) {
 	}
 }
 
-// Ungranted returns the needs that no object with our label meets. Other roles may meet them, which the authorizer
-// knows.
+// Ungranted returns the needs that no object with our label meets. Other roles may meet them: ask the authorizer.
 func (g *Grants) Ungranted() map[Account][]string {
 	names := map[string][]string{} // of sysctls, by role
 	for _, role := range g.Roles {
@@ -129,9 +127,8 @@ func (g *Grants) Judge(denied map[Account][]string) []Check {
 	return append(checks, g.judgeStray()...)
 }
 
-// judgeStray looks for grants that nothing uses. In the mode generate the leader marks those and removes them after
-// the grace period. In the mode require an administrator applied them, so they are stray only where they have no
-// effect.
+// judgeStray finds unused grants. In the mode generate, the leader marks them and removes them after the grace period.
+// In the mode require, an administrator applied them, so they are stray only if they have no effect.
 func (g *Grants) judgeStray() []Check {
 	var checks []Check
 	refs := g.OtherRefs.Clone()
@@ -163,7 +160,7 @@ func (g *Grants) judgeStray() []Check {
 		if refs.Has(role.Name) || g.Settings.Generate && !g.isLeft(role.ObjectMeta) {
 			continue
 		}
-		object := "clusterrole/" + role.Name // not a word of its own, which could be a flag
+		object := "clusterrole/" + role.Name // a name alone could look like a flag
 		checks = append(checks, QuestionStray.Warn(object, "ClusterRole %q is bound by nothing", role.Name).
 			fix("delete it:", "kubectl delete "+shellQuote(object)))
 	}

@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Guard is the policies and bindings that hold namespaces to a standard: those that an API server has, others among
-// them, or those that this version renders.
+// Guard holds policies and bindings that hold namespaces to a standard: either those of an API server, which may
+// include unrelated ones, or those that this version renders.
 type Guard struct {
 	Policies []admissionregistrationv1.ValidatingAdmissionPolicy
 	Bindings []admissionregistrationv1.ValidatingAdmissionPolicyBinding
@@ -34,12 +34,11 @@ func NewGuard[T runtime.Object](objects []T) Guard {
 	return g
 }
 
-// chosen are the variables that an administrator's configuration fills in. They differ between installations of one
-// version.
+// chosen are the variables that an administrator configures. They differ between installations of one version.
 var chosen = []string{"images", "guestHandlers", "kubeletSysctls"}
 
-// Excludes reports whether a policy of the installed guard g leaves out a namespace with these labels, whatever its
-// bindings select.
+// Excludes reports whether a policy of the installed guard g excludes a namespace with these labels, even if its
+// bindings select it.
 func (g Guard) Excludes(rendered Guard, namespace map[string]string) bool {
 	return slices.ContainsFunc(rendered.Policies, func(want admissionregistrationv1.ValidatingAdmissionPolicy) bool {
 		p := g.policy(want.Name)
@@ -56,8 +55,8 @@ func (g Guard) policy(name string) *admissionregistrationv1.ValidatingAdmissionP
 	return nil
 }
 
-// Covers returns an error unless the installed guard g does in a namespace with these labels what the rendered guard
-// would: the same policies, bound so that they deny.
+// Covers returns an error unless the installed guard g protects a namespace with these labels as the rendered guard
+// would: with the same policies, bound so that they deny.
 func (g Guard) Covers(rendered Guard, namespace map[string]string) error {
 	for _, want := range rendered.Policies {
 		binding := rendered.bindingOf(want.Name, namespace)
@@ -79,7 +78,7 @@ func (g Guard) Covers(rendered Guard, namespace map[string]string) error {
 	return nil
 }
 
-// bindingOf returns the binding by which a policy holds in a namespace; nil if there is none.
+// bindingOf returns the binding that applies a policy to a namespace; nil if there is none.
 func (g Guard) bindingOf(policy string, namespace map[string]string) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
 	for i, b := range g.Bindings {
 		if b.Spec.PolicyName == policy && b.Spec.MatchResources != nil &&
@@ -90,8 +89,8 @@ func (g Guard) bindingOf(policy string, namespace map[string]string) *admissionr
 	return nil
 }
 
-// denies looks for an installed binding that does at least what the rendered one does, and otherwise says what keeps
-// the one with its name from it.
+// denies finds an installed binding that does at least what the rendered one does. Otherwise it returns the problem
+// with the binding of the same name.
 func (g Guard) denies(want admissionregistrationv1.ValidatingAdmissionPolicyBinding, namespace map[string]string) error {
 	problem := "is not installed"
 	for _, b := range g.Bindings {
@@ -126,8 +125,8 @@ func lacking(have, want admissionregistrationv1.ValidatingAdmissionPolicyBinding
 	return ""
 }
 
-// differences names the fields of a policy's spec that are not as wanted. The API server's defaults are no
-// difference, nor is the choice of namespaces, which Excludes judges.
+// differences names the fields of a policy's spec that differ. It ignores the API server's defaults, and the selection
+// of namespaces, which Excludes judges.
 func differences(have, want admissionregistrationv1.ValidatingAdmissionPolicy) []string {
 	a, b := normalized(have.Spec), normalized(want.Spec)
 	var fields []string
@@ -176,7 +175,7 @@ func normalized(spec admissionregistrationv1.ValidatingAdmissionPolicySpec) *adm
 	return s
 }
 
-// Images returns the init images that the installed guard takes for ours.
+// Images returns the init images that the installed guard admits.
 func (g Guard) Images(rendered Guard) []string {
 	var images []string
 	for _, want := range rendered.Policies {
@@ -195,7 +194,7 @@ func (g Guard) Images(rendered Guard) []string {
 	return slices.Compact(images)
 }
 
-// selects reports whether a selector matches; one that cannot be read does not.
+// selects reports whether a selector matches. An invalid selector does not match.
 func selects(selector *metav1.LabelSelector, namespace map[string]string) bool {
 	if selector == nil {
 		return true

@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// Guarding is the guard of an installation beside the one that this version renders for the cluster.
+// Guarding holds the guard of an installation, and the guard that this version renders for the cluster.
 type Guarding struct {
 	Installed, Rendered Guard
 	Settings            Settings
@@ -24,10 +24,10 @@ type Guarding struct {
 	Namespace string
 }
 
-// installGuard is the remedy that the method command goes with.
+// installGuard is the remedy for the method command.
 const installGuard = "install the guard of this version:"
 
-// kinds are labels of namespaces, such that each binding selects at least one of them.
+// kinds are sets of namespace labels. Each binding selects at least one of them.
 func kinds() []map[string]string {
 	var all []map[string]string
 	for _, enforce := range append([]string{""}, Levels()...) {
@@ -42,7 +42,7 @@ func kinds() []map[string]string {
 	return all
 }
 
-// problems are what keeps the guard as a whole from holding namespaces; none if it holds those of every kind.
+// problems returns why the guard does not hold namespaces; none if it holds those of every kind.
 func (g Guarding) problems() []string {
 	if !g.Installed.hasAnyOf(g.Rendered) {
 		return []string{"it is not installed"}
@@ -56,9 +56,8 @@ func (g Guarding) problems() []string {
 	return problems
 }
 
-// Judge says whether the guard is complete, is that of this version and of the cluster's Kubernetes, and knows what
-// the server injects. Where it is not complete, it names those of the namespaces that nothing holds to their
-// standard.
+// Judge checks whether the guard is complete, has this version and the cluster's Kubernetes version, and admits the
+// server's init image. If it is incomplete, Judge names the namespaces that nothing holds to their standard.
 func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 	problems := g.problems()
 	if len(problems) == 0 {
@@ -79,7 +78,7 @@ func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 	return append([]Check{failed}, g.judgeChoices()...)
 }
 
-// unheld are the namespaces that rely on the guard and that it does not hold.
+// unheld returns the namespaces that rely on the guard although it does not hold them.
 func (g Guarding) unheld(namespaces []corev1.Namespace) []string {
 	var names []string
 	for i := range namespaces {
@@ -99,7 +98,7 @@ func reliesOnGuard(labels map[string]string) bool {
 	return !labelled || levelOf(value) == psaapi.LevelPrivileged
 }
 
-// judgeChoices compares what an administrator has chosen for both the guard and the server.
+// judgeChoices compares the guard's configuration with the server's.
 func (g Guarding) judgeChoices() []Check {
 	images := g.Installed.Images(g.Rendered)
 	known := QuestionGuardImages.Pass("the guard knows the init image that the server injects")
@@ -122,7 +121,7 @@ func (g Guard) hasAnyOf(rendered Guard) bool {
 	return false
 }
 
-// judgeSettings compares the lists that the server and the guard both have.
+// judgeSettings compares the lists that both the server and the guard have.
 func (g Guarding) judgeSettings() []Check {
 	var checks []Check
 	for _, setting := range []struct {
@@ -148,7 +147,7 @@ func (g Guarding) judgeSettings() []Check {
 	return checks
 }
 
-// variable returns a list that an administrator chose, as the first policy has it that has one.
+// variable returns a configured list from the first policy that has it.
 func (g Guard) variable(rendered Guard, name string) (values []string, found bool) {
 	for _, want := range rendered.Policies {
 		have := g.policy(want.Name)
@@ -169,8 +168,8 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
 
-// command renders the guard for the server's settings, and applies it. Images that the installed guard knows stay
-// known.
+// command returns the command that renders the guard for the server's settings and applies it. It keeps the init images
+// that the installed guard admits.
 func (g Guarding) command() string {
 	args := []string{"sysctl-injector render guard --kubernetes-version", shellQuote(g.Kubernetes)}
 	if g.Settings.Image != form.DefaultImage() {
@@ -193,7 +192,7 @@ func (g Guarding) command() string {
 	return strings.Join(args, " ") + " | kubectl apply --server-side --force-conflicts -f -"
 }
 
-// In returns the guard for an installation in another namespace than the usual one, as the chart has it.
+// In returns the guard for an installation in another namespace, as the chart renders it.
 func (g Guard) In(namespace string) (Guard, error) {
 	encoded, err := json.Marshal(g)
 	if err != nil || namespace == SystemNamespace {

@@ -20,14 +20,14 @@ const (
 	labels      = "labels"
 )
 
-// key is a key of the project, or one that looks like it, somewhere in an object.
+// key is a key of the project, or a similar key, anywhere in an object.
 type key struct {
-	path  []string // of the mapping that has it
+	path  []string // the path of its mapping
 	name  string
 	value gjson.Result
 }
 
-// kind is where the key is: among annotations or labels, as far as the name of its mapping says.
+// kind says whether the key is among annotations or labels, by the name of its mapping.
 func (k key) kind() string {
 	if strings.HasSuffix(strings.ToLower(k.path[len(k.path)-1]), labels) {
 		return labels
@@ -35,8 +35,8 @@ func (k key) kind() string {
 	return annotations
 }
 
-// Keys reports the keys of the project that have no effect where they are, but for those in the pod templates at
-// locations: the decision on the pod reports those.
+// Keys reports the keys of the project that have no effect in their place. It skips the pod templates at locations,
+// since the decision on the pod reports their keys.
 //
 //	where                                        is
 //	a key in the metadata above a pod template   an error that names the template's path
@@ -101,7 +101,7 @@ func unknown(k key, nearest *field.Path) *Finding {
 		fmt.Sprintf("no such key; did you mean %s?", nearest))}
 }
 
-// misspelled is for a key whose prefix is not quite the project's.
+// misspelled returns the finding for a key whose prefix resembles the project's.
 func misspelled(k key, locations []workload.Location) *Finding {
 	_, name, _ := strings.Cut(k.name, "/")
 	nearest := injection.NearestKey(prefix + name)
@@ -117,7 +117,7 @@ func target(template []string, kind string) *field.Path {
 	return workload.FieldPath(append(slices.Clip(template), "metadata", kind))
 }
 
-// templatePath is the first location, for a message.
+// templatePath returns the first location, for a message.
 func templatePath(locations []workload.Location) []string {
 	if len(locations) == 0 {
 		return nil
@@ -125,7 +125,7 @@ func templatePath(locations []workload.Location) []string {
 	return locations[0].Path
 }
 
-// inTemplate reports whether a path is that of the annotations or labels of a template.
+// inTemplate reports whether a path leads to the annotations or labels of a template.
 func inTemplate(path []string, locations []workload.Location) bool {
 	return slices.ContainsFunc(locations, func(location workload.Location) bool {
 		return slices.Equal(path, append(slices.Clip(location.Path), "metadata", annotations)) ||
@@ -133,8 +133,8 @@ func inTemplate(path []string, locations []workload.Location) bool {
 	})
 }
 
-// locationFor returns the template that a key is probably meant for: the one that has most of the path in common.
-// above reports whether the key is in the metadata of something that the template is a part of.
+// locationFor returns the template that a key is probably meant for: the one with the longest common path. above
+// reports whether the key is in the metadata of an object that contains the template.
 func locationFor(k key, locations []workload.Location) (found *workload.Location, above bool) {
 	parent := k.path
 	if isMetadata(k.path) || len(k.path) > 2 && k.path[len(k.path)-2] == "metadata" {
@@ -162,8 +162,8 @@ func sameInTemplate(o Object, k key, nearest injection.PodKey, location workload
 
 func isMetadata(path []string) bool { return len(path) == 2 && path[0] == "metadata" }
 
-// isBuiltIn reports whether a kind is one of Kubernetes itself, or of the project. None of these hold pods, apart
-// from those of the table.
+// isBuiltIn reports whether a kind belongs to Kubernetes or to the project. Of these, only the kinds in the table hold
+// pods.
 func isBuiltIn(o Object) bool {
 	group, _, found := strings.Cut(o.APIVersion, "/")
 	return !found && o.APIVersion != "" || found && (!strings.Contains(group, ".") ||
@@ -172,10 +172,10 @@ func isBuiltIn(o Object) bool {
 
 const prefix = v1alpha1.GroupName + "/"
 
-// maxDistance is how many letters may differ in a prefix that is taken for a misspelling of the project's.
+// maxDistance is how many letters may differ in a misspelled prefix of the project.
 const maxDistance = 3
 
-// looksLikeOurs reports whether a key has the project's prefix, or one much like it.
+// looksLikeOurs reports whether a key has the project's prefix, or a similar one.
 func looksLikeOurs(name string) bool {
 	if strings.HasPrefix(name, prefix) {
 		return true
@@ -188,7 +188,7 @@ func looksLikeOurs(name string) bool {
 	return strings.Contains(domain, host) || levenshtein.ComputeDistance(domain, v1alpha1.GroupName) <= maxDistance
 }
 
-// notKeys are mappings whose entries select objects or are written by machines.
+// notKeys are mappings that select objects, or that programs write.
 var notKeys = []string{"matchLabels", "selector", "podSelector", "namespaceSelector", "nodeSelector", "labelSelector",
 	"managedFields"}
 

@@ -23,8 +23,8 @@ type Kubelet struct {
 	Err error
 }
 
-// JudgeKubelets says whether all kubelets allow the patterns that an installation declares, or, without any, what it
-// could declare.
+// JudgeKubelets checks whether all kubelets allow the patterns that an installation declares. If it declares none, the
+// check shows the patterns that it could declare.
 func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 	var unread, names []string
 	var problem error
@@ -84,7 +84,7 @@ func (k Kubelet) allows(pattern string) bool {
 	})
 }
 
-// covers reports whether a kubelet's pattern matches all that another one does.
+// covers reports whether a kubelet's pattern matches every name that another one matches.
 func covers(allowed, pattern string) bool {
 	prefix, isPrefix := strings.CutSuffix(allowed, "*")
 	if !isPrefix {
@@ -93,7 +93,7 @@ func covers(allowed, pattern string) bool {
 	return strings.HasPrefix(strings.TrimSuffix(pattern, "*"), prefix)
 }
 
-// dots returns a kubelet's pattern in dot form. A kubelet takes slashes too.
+// dots returns a kubelet's pattern in dot form. Kubelets also accept slashes.
 func dots(pattern string) string {
 	name, isPrefix := strings.CutSuffix(pattern, "*")
 	star := ""

@@ -18,16 +18,16 @@ const (
 	servesIssuers          = certManagerGroup + "issuers"
 )
 
-// The versions that the guard is for, and the one that PodSecurityPolicies are tested on.
+// The versions that the guard supports, and the version with PodSecurityPolicies that is tested.
 const (
 	oldestKubernetes = 31
 	podSecurityMinor = 24
 )
 
-// APIServer is what an API server says of itself.
+// APIServer holds the version and the APIs of an API server.
 type APIServer struct {
 	Version string
-	// Served holds "GROUP/VERSION/RESOURCE" of the resources that checks ask for.
+	// Served holds "GROUP/VERSION/RESOURCE" of the resources that checks need.
 	Served map[string]bool
 }
 
@@ -112,17 +112,17 @@ func judgeAPIs(server APIServer, minor uint) []Check {
 		"MutatingAdmissionPolicy is not served: only injecting without a server needs it"))
 }
 
-// Sources of the serving certificate, as the chart names them.
+// Sources of the serving certificate, as values of the chart.
 const (
 	CertManager    = "cert-manager"
 	SelfManaged    = "self-managed"
 	ExistingSecret = "existing-secret"
 )
 
-// CertificateSources are all of them.
+// CertificateSources lists all sources.
 func CertificateSources() []string { return []string{CertManager, SelfManaged, ExistingSecret} }
 
-// JudgeCertManager says, before an install, whether the API server knows what the chart needs of cert-manager.
+// JudgeCertManager checks before an install whether the cert-manager APIs that the chart needs exist.
 func JudgeCertManager(server APIServer, source string) []Check {
 	switch {
 	case source != CertManager:

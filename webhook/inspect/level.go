@@ -6,13 +6,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Levels are the standards that a namespace can be held to.
+// Levels are the Pod Security Standards.
 func Levels() []string {
 	return []string{string(psaapi.LevelBaseline), string(psaapi.LevelRestricted), string(psaapi.LevelPrivileged)}
 }
 
-// CurrentLevel returns the standard that a namespace's labels hold its containers to. Without any label that is the
-// cluster's default, which a namespace does not show: baseline stands for it, as it does for the guard.
+// CurrentLevel returns the standard of a namespace's labels. Without a label, the cluster's default applies, which is
+// unknown here: CurrentLevel returns baseline, as the guard assumes.
 func CurrentLevel(labels map[string]string) string {
 	if _, byPodSecurity := labels[psaapi.EnforceLevelLabel]; !byPodSecurity && !isGuarded(labels) {
 		return string(psaapi.LevelBaseline)
@@ -20,7 +20,7 @@ func CurrentLevel(labels map[string]string) string {
 	return string(EffectiveLevel(labels))
 }
 
-// EffectiveLevel returns the stricter of the standards that Pod Security admission and the guard hold a namespace to.
+// EffectiveLevel returns the stricter one of the standards of Pod Security admission and the guard.
 func EffectiveLevel(labels map[string]string) psaapi.Level {
 	podSecurity, guard := psaapi.LevelPrivileged, psaapi.LevelPrivileged
 	if value, ok := labels[psaapi.EnforceLevelLabel]; ok {
@@ -38,7 +38,7 @@ func EffectiveLevel(labels map[string]string) psaapi.Level {
 	return guard
 }
 
-// levelOf reads a label as Pod Security admission and the guard do: what is no level counts as the strictest.
+// levelOf reads a label as Pod Security admission and the guard do: an unknown level counts as the strictest.
 func levelOf(value string) psaapi.Level {
 	level, err := psaapi.ParseLevel(value)
 	if err != nil {

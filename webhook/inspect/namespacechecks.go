@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// JudgeNamespaces judges the namespaces that have a key of ours, or one like it.
+// JudgeNamespaces judges the namespaces with a key of the project, or a similar key.
 //
 //	labels                                                     verdict
 //	a misspelled key or value, a label written as annotation   failed
@@ -71,7 +71,7 @@ func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
 	return append(checks, g.judgeHold(object, name, labels)...), nil
 }
 
-// judgePodSecurity judges a namespace that Pod Security admission itself holds to a standard.
+// judgePodSecurity judges a namespace that has a standard in Pod Security admission itself.
 func judgePodSecurity(object, name string, labels map[string]string) []Check {
 	command := fmt.Sprintf("sysctl-injector enroll %s --enforce %s", name, EffectiveLevel(labels))
 	label := psaapi.EnforceLevelLabel + "=" + labels[psaapi.EnforceLevelLabel]
@@ -91,7 +91,7 @@ func judgePodSecurity(object, name string, labels map[string]string) []Check {
 		fix("enroll it, unless that is intended:", command)}
 }
 
-// judgeHold judges a namespace that Pod Security's label leaves to the guard.
+// judgeHold judges a namespace whose Pod Security label is privileged, so that only the guard can hold it.
 func (g Guarding) judgeHold(object, name string, labels map[string]string) []Check {
 	standard, labelled := labels[v1alpha1.EnforceLabel]
 	if !labelled {
@@ -133,7 +133,7 @@ func judgeKeysOf(question Question, object string, of any, apiVersion, kind stri
 	return checks, nil
 }
 
-// keyRemedy is the command that puts a key right: with the nearest label, and the value if it counts there.
+// keyRemedy returns the command that corrects a key: it sets the nearest label, and keeps the value if it is valid.
 func keyRemedy(object string, o Object, f Finding) (remedy, command string) {
 	administered := administeredKeys(o)
 	if administered == nil || len(f.Path) < 2 {

@@ -15,7 +15,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// What a node needs for pods with hostUsers: false to have an init container that sets sysctls. Source:
+// The requirements of a node for pods with hostUsers: false and an init container that sets sysctls. Source:
 // kubernetes.io/docs/concepts/workloads/pods/user-namespaces, "Before you begin"; for IPC names, Linux commit
 // 50ec499b9a43.
 var (
@@ -30,18 +30,17 @@ var (
 // (kubernetes.io/releases/version-skew-policy).
 const kubeletSkew = 3
 
-// Nodes is what the checks of nodes look at.
+// Nodes holds the input of the checks of nodes.
 type Nodes struct {
 	Nodes          []corev1.Node
 	RuntimeClasses []nodev1.RuntimeClass
-	// GuestHandlers are the RuntimeClass handlers whose pods have a kernel of their own.
+	// GuestHandlers are the RuntimeClass handlers whose pods have their own kernel.
 	GuestHandlers []string
 	// APIServer is the minor version.
 	APIServer uint
 }
 
-// Judge says for each form by which sysctls get into pods whether the nodes are fit for it. The form verify needs
-// nothing.
+// Judge checks for each form whether the nodes support it. The form verify has no requirements.
 //
 //	form             needs of a node
 //	privileged       Linux 4.19
@@ -134,7 +133,7 @@ func judgeUserNamespaces(nodes []corev1.Node) []Check {
 		"form user-namespace (hostUsers: false): the same for IPC sysctls"))
 }
 
-// lacksUserNamespaces returns what a node lacks for the form; "" if nothing.
+// lacksUserNamespaces returns the missing requirement of a node for the form; "" if there is none.
 func lacksUserNamespaces(node corev1.Node) string {
 	info := node.Status.NodeInfo
 	switch {
@@ -143,7 +142,7 @@ func lacksUserNamespaces(node corev1.Node) string {
 	case isOlder(info.KubeletVersion, userNamespaceKubelet):
 		return "kubelet " + info.KubeletVersion
 	}
-	// The runtime itself says whether it can, if the kubelet asks it (KEP-127).
+	// The runtime reports its support if the kubelet asks for it (KEP-127).
 	for _, handler := range node.Status.RuntimeHandlers {
 		if handler.Name != "" || handler.Features == nil || handler.Features.UserNamespaces == nil {
 			continue
@@ -193,7 +192,7 @@ func (n Nodes) judgeGuests(nodes []corev1.Node) []Check {
 	return []Check{QuestionGuests.Pass("form guest: by RuntimeClass %s", list(names))}
 }
 
-// unfit returns the nodes about which why has something to say.
+// unfit returns the nodes for which why returns a reason.
 func unfit(nodes []corev1.Node, why func(corev1.NodeSystemInfo) string) []string {
 	var found []string
 	for _, node := range nodes {
@@ -204,13 +203,13 @@ func unfit(nodes []corev1.Node, why func(corev1.NodeSystemInfo) string) []string
 	return found
 }
 
-// isOlder reports whether a version is older than another. One that cannot be read is not.
+// isOlder reports whether a version is older than another. An unreadable version is not older.
 func isOlder(text string, than *version.Version) bool {
 	parsed, err := version.ParseGeneric(text)
 	return err == nil && parsed.LessThan(than)
 }
 
-// spread says how many nodes there are, and in which versions of something.
+// spread returns the number of nodes and their versions.
 func spread(nodes []corev1.Node, what string, of func(corev1.NodeSystemInfo) string) string {
 	var versions []string
 	for _, node := range nodes {

@@ -8,12 +8,12 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// Permission is a verb on a resource. Namespace is empty for resources in none.
+// Permission is a verb on a resource. Namespace is empty for cluster-scoped resources.
 type Permission struct{ Verb, Group, Resource, Namespace string }
 
 func (p Permission) String() string { return p.Verb + " " + qualified(p.Resource, p.Group) }
 
-// created are the kinds of what the chart installs, besides what Grantable lists.
+// created are the kinds that the chart installs, in addition to those of Grantable.
 var created = []struct {
 	group, resource string
 	namespaced      bool
@@ -38,7 +38,7 @@ var created = []struct {
 	{"sysctl-injector.dev", "sysctlprofiles", false},
 }
 
-// InstallPermissions are what a person needs to install the chart into a namespace.
+// InstallPermissions returns the permissions for an install of the chart into a namespace.
 func InstallPermissions(namespace, source string) []Permission {
 	var all []Permission
 	for _, c := range created {
@@ -57,12 +57,12 @@ func InstallPermissions(namespace, source string) []Permission {
 	return all
 }
 
-// Escalate lets a person give rights that they do not hold.
+// Escalate lets a person grant rights that they do not hold.
 func Escalate() Permission {
 	return Permission{Verb: "escalate", Group: rbacv1.GroupName, Resource: "clusterroles"}
 }
 
-// GrantedPermissions are the rights of the server. A caller without the verb "escalate" must hold each of them to
+// GrantedPermissions returns the rights of the server. A caller without the verb "escalate" must hold each of them to
 // grant it.
 func GrantedPermissions() ([]Permission, error) {
 	var role rbacv1.ClusterRole
@@ -82,7 +82,7 @@ func GrantedPermissions() ([]Permission, error) {
 	return all, nil
 }
 
-// JudgePermissions says whether a person may install. User is empty if the API server does not say who they are.
+// JudgePermissions checks whether a person may install. User is empty if the API server does not return the name.
 func JudgePermissions(asked int, denied []Permission, user string) []Check {
 	if len(denied) == 0 {
 		return []Check{QuestionPermissions.Pass("you may create everything that is installed (%d permissions)", asked)}

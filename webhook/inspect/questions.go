@@ -48,7 +48,7 @@ var (
 	QuestionStray   = Question{SectionGrants, "GrantStray"}
 )
 
-// Questions are all of them, in the order of the report.
+// Questions lists all questions, in the order of the report.
 func Questions() []Question {
 	return []Question{
 		QuestionVersion, QuestionFeature, QuestionPolicyAPI, QuestionMatchConditions, QuestionMutatingAPI,

@@ -8,7 +8,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// JudgeRules says whether each policy and profile counts, and whether a policy allows anything.
+// JudgeRules checks whether each policy and profile is in force, and whether any policy is.
 func JudgeRules(policies []v1alpha1.SysctlPolicy, profiles []v1alpha1.SysctlProfile) []Check {
 	var checks []Check
 	inForce := 0
@@ -48,7 +48,7 @@ func policyVerb(number int) string {
 	return counted(number, "SysctlPolicie") + " allow"
 }
 
-// isOnTrial reports whether a policy only says what it would reject.
+// isOnTrial reports whether a policy is on trial.
 func isOnTrial(p *v1alpha1.SysctlPolicy) bool {
 	for _, action := range p.Spec.ValidationActions {
 		if action == v1alpha1.Deny {
@@ -58,7 +58,7 @@ func isOnTrial(p *v1alpha1.SysctlPolicy) bool {
 	return len(p.Spec.ValidationActions) > 0
 }
 
-// judgeReady returns what keeps an object from being in force; nil if nothing does.
+// judgeReady returns why an object is not in force; nil if it is.
 func judgeReady(kind, object, name string, generation int64, conditions []metav1.Condition) *Check {
 	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
 	var c Check

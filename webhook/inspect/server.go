@@ -11,7 +11,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 )
 
-// VersionLabel holds the version of what an object is a part of.
+// VersionLabel holds the version of the installation that an object belongs to.
 const VersionLabel = "app.kubernetes.io/version"
 
 // Settings are the flags of a server that checks compare with the cluster.
@@ -19,22 +19,22 @@ type Settings struct {
 	Image          string
 	GuestHandlers  []string
 	KubeletSysctls []string
-	// Generate is set if the server applies grants. Backend is what they are for, and Grace how long unused ones are
+	// Generate is set if the server applies grants. Backend is their kind, and Grace is how long unused grants are
 	// kept.
 	Generate bool
 	Backend  string
 	Grace    time.Duration
-	// Source is where the certificate comes from, and Secret where it is.
+	// Source is the source of the certificate, and Secret is the name of its Secret.
 	Source, Secret string
 	Version        string
-	// Release is that of Helm; empty if the objects were applied otherwise.
+	// Release is the Helm release; empty without Helm.
 	Release string
 }
 
-// releaseAnnotation is what Helm writes on what it installs.
+// releaseAnnotation is an annotation that Helm writes.
 const releaseAnnotation = "meta.helm.sh/release-name"
 
-// AddReinstall adds the command to checks whose remedy is to install again.
+// AddReinstall adds the command to checks with the remedy reinstall.
 func AddReinstall(checks []Check, namespace string, settings Settings) {
 	command := "kubectl apply --server-side --force-conflicts -f deploy/install.yaml"
 	if settings.Release != "" {
@@ -49,7 +49,7 @@ func AddReinstall(checks []Check, namespace string, settings Settings) {
 	}
 }
 
-// SettingsOf reads the flags of the server's container. A flag that is missing has the server's default.
+// SettingsOf reads the flags of the server's container. A missing flag has the server's default.
 func SettingsOf(deployment *appsv1.Deployment, defaults Settings) Settings {
 	s := defaults
 	pod := deployment.Spec.Template
@@ -100,19 +100,19 @@ func fields(list string) []string {
 	return strings.Split(list, ",")
 }
 
-// Server is what a cluster has of the server.
+// Server holds the server's objects in a cluster.
 type Server struct {
 	Namespace string
-	// Deployment is nil if there is none, and Lease too.
+	// Deployment and Lease are nil if they do not exist.
 	Deployment *appsv1.Deployment
 	Lease      *coordinationv1.Lease
 	Endpoints  []discoveryv1.EndpointSlice
-	// Version is that of the command that checks.
+	// Version is the version of the running command.
 	Version string
 	Now     time.Time
 }
 
-// JudgeDeployment judges how many servers run, and in which version.
+// JudgeDeployment judges the number of ready servers and their version.
 func (s Server) JudgeDeployment(version string) []Check {
 	const object = "deployment/sysctl-injector"
 	if s.Deployment == nil {
@@ -148,7 +148,7 @@ func (s Server) JudgeDeployment(version string) []Check {
 	return append(checks, QuestionServerVersion.Pass("the server and this command are both %s", s.Version))
 }
 
-// JudgeEndpoints says whether the API server has a server to call.
+// JudgeEndpoints checks whether the Service has a ready endpoint.
 func (s Server) JudgeEndpoints() Check {
 	ready := 0
 	for _, slice := range s.Endpoints {
@@ -167,10 +167,10 @@ func (s Server) JudgeEndpoints() Check {
 	return QuestionEndpoints.Pass("the Service has %s", counted(ready, "ready endpoint"))
 }
 
-// leaderGone is how many times its duration a Lease is old when nobody holds it any more.
+// leaderGone is the age, in multiples of its duration, from which a Lease counts as abandoned.
 const leaderGone = 3
 
-// JudgeLeader says whether a server writes status and repairs grants.
+// JudgeLeader checks whether a server is the leader, which writes status and repairs grants.
 func (s Server) JudgeLeader() Check {
 	const object = "lease/sysctl-injector"
 	log := fmt.Sprintf("kubectl -n %s logs deployment/sysctl-injector --all-pods", s.Namespace)

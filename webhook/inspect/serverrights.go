@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// The names of what the server may do, by the names of the objects.
+// The names of the server's RBAC objects.
 const (
 	serverName    = "sysctl-injector"
 	leaderElected = serverName + "-leader-election"
@@ -28,7 +28,7 @@ type Rights struct {
 	RoleBinding        *rbacv1.RoleBinding
 }
 
-// Judge says whether the server may do what it has to, with its settings.
+// Judge checks whether the server has the permissions for its settings.
 func (r Rights) Judge(settings Settings) ([]Check, error) {
 	var cluster rbacv1.ClusterRole
 	if err := templates.Decode(templates.Install, "install/clusterrole.yaml", &cluster); err != nil {
@@ -84,7 +84,7 @@ func (r Rights) isBound(ref rbacv1.RoleRef, subjects []rbacv1.Subject, role stri
 	})
 }
 
-// serverRules leaves out what a server does not need that generates no grants, as the chart does.
+// serverRules omits the rules for grants if the server generates none, as the chart does.
 func serverRules(rules []rbacv1.PolicyRule, settings Settings) []rbacv1.PolicyRule {
 	if settings.Generate {
 		return rules
@@ -96,7 +96,7 @@ func serverRules(rules []rbacv1.PolicyRule, settings Settings) []rbacv1.PolicyRu
 	})
 }
 
-// notHeld returns which of the wanted rights no rule gives: "get pods", "use sysctls.sysctl-injector.dev".
+// notHeld returns the wanted rights that no rule gives: "get pods", "use sysctls.sysctl-injector.dev".
 func notHeld(wanted, held []rbacv1.PolicyRule) []string {
 	var missing []string
 	for _, rule := range wanted {
@@ -123,10 +123,10 @@ func gives(rule rbacv1.PolicyRule, group, resource, verb string, names []string)
 			!slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(rule.ResourceNames, name) }))
 }
 
-// qualified is a resource with its group, as kubectl takes it.
+// qualified returns a resource with its group in kubectl's notation.
 func qualified(resource, group string) string { return strings.TrimSuffix(resource+"."+group, ".") }
 
-// Bounds returns the policies that bound what the server may write.
+// Bounds returns the policies that limit the server's writes.
 func Bounds() (Guard, error) {
 	var bounds Guard
 	for _, name := range []string{"install/own-writes.yaml", "install/own-objects.yaml"} {
@@ -153,8 +153,8 @@ func Bounds() (Guard, error) {
 	return bounds, nil
 }
 
-// JudgeBounds says whether the policies are there that bound what the server may write, each with a binding that
-// denies. What they say depends on the names in an installation, and is not compared.
+// JudgeBounds checks whether the policies that limit the server's writes exist, each with a binding that denies. It
+// does not compare their content, which depends on the names in an installation.
 func JudgeBounds(installed, bounds Guard) []Check {
 	var checks []Check
 	for _, want := range bounds.Policies {

@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 )
 
-// Workload is a pod, or something that makes pods of a template.
+// Workload is a pod, or an object that creates pods from a template.
 type Workload struct {
 	Kind, Name string
 	Metadata   metav1.ObjectMeta // of the pod
@@ -31,7 +31,7 @@ func (v Violation) String() string {
 }
 
 // Violations judges workloads by a standard as the guard does: with Pod Security admission's own checks, on every
-// container but the injected one, whose image is one of images.
+// container except the injected one, whose image is one of images.
 func Violations(workloads []Workload, level string, images []string) ([]Violation, error) {
 	parsed, err := psaapi.ParseLevel(level)
 	if err != nil {

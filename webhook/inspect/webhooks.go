@@ -14,21 +14,21 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// SystemNamespace is the namespace of an installation, unless it was chosen.
+// SystemNamespace is the default namespace of an installation.
 const SystemNamespace = "sysctl-injector-system"
 
-// matchConditionsSince is the minor version of Kubernetes since which webhooks have matchConditions.
+// matchConditionsSince is the first minor version of Kubernetes whose webhooks have matchConditions.
 const matchConditionsSince = 28
 
-// reinstall is the remedy where no single command restores an object. AddReinstall adds the command.
+// reinstall is the remedy if no single command restores an object. AddReinstall adds the command.
 const reinstall = "install this version again with your values (Helm 3 has no --force-conflicts, and does not need it):"
 
-// Webhooks are the webhook configurations of an installation. Both kinds have the same fields, and are read as one
-// type.
+// Webhooks holds the webhook configurations of an installation. Both kinds have the same fields, so one type holds
+// them.
 type Webhooks struct {
 	// Mutating calls the server for pods. Nil: it is not installed.
 	Mutating *Webhook
-	// Warnings calls it for workloads. Nil: the installation does without.
+	// Warnings calls it for workloads. Nil: warnings are off.
 	Warnings *Webhook
 }
 
@@ -58,8 +58,8 @@ func validating(c *admissionregistrationv1.ValidatingWebhookConfiguration) *Webh
 	return w
 }
 
-// FindWebhooks finds ours among the configurations of a cluster: an administrator chooses their name, but not those
-// of the entries.
+// FindWebhooks finds the project's webhook configurations in a cluster by the names of their entries. An administrator
+// may choose the configurations' own names.
 func FindWebhooks(
 	pods []admissionregistrationv1.MutatingWebhookConfiguration,
 	workloads []admissionregistrationv1.ValidatingWebhookConfiguration,
@@ -103,7 +103,7 @@ func (w Webhook) index(name string) int {
 	return slices.IndexFunc(w.Entries, func(e admissionregistrationv1.MutatingWebhook) bool { return e.Name == name })
 }
 
-// Namespace is where the service is that the API server calls; "" if it calls none.
+// Namespace returns the namespace of the service that the API server calls; "" if it calls none.
 func (w Webhooks) Namespace() string {
 	if w.Mutating == nil {
 		return ""
@@ -116,8 +116,8 @@ func (w Webhooks) Namespace() string {
 	return ""
 }
 
-// JudgeWebhooks compares the entries with those of this version, as an API server of a minor version takes them. An
-// administrator chooses the timeouts, the name and the annotations; judgeCABundle is about the caBundle.
+// JudgeWebhooks compares the entries with those of this version, for a minor version of the API server. It ignores the
+// timeouts, the name and the annotations, which an administrator may choose. JudgeCABundles checks the caBundle.
 func JudgeWebhooks(installed Webhooks, minor uint) ([]Check, error) {
 	want, err := wantedWebhooks()
 	if err != nil {
@@ -137,7 +137,7 @@ func JudgeWebhooks(installed Webhooks, minor uint) ([]Check, error) {
 	return append(checks, installed.Warnings.judge(want.Warnings.in(namespace, minor))...), nil
 }
 
-// in returns the entries as the chart has them for a namespace and a version of Kubernetes.
+// in returns the entries as the chart renders them for a namespace and a version of Kubernetes.
 func (w Webhook) in(namespace string, minor uint) Webhook {
 	var entries []admissionregistrationv1.MutatingWebhook
 	for _, e := range w.Entries {
@@ -189,15 +189,15 @@ func (w Webhook) judge(want Webhook) []Check {
 	return checks
 }
 
-// entryField is a field of an entry that no administrator chooses.
+// entryField is a field of an entry that an administrator must not change.
 type entryField struct {
 	name       string
 	have, want any
-	// means says what follows from another value.
+	// means describes the consequence of another value.
 	means string
 }
 
-// entryChanges says what differs in the entry at an index, and returns a JSON patch that sets it.
+// entryChanges returns the differences of the entry at an index, and a JSON patch that corrects them.
 func entryChanges(index int, have, want admissionregistrationv1.MutatingWebhook) (changes []string, patch string) {
 	type operation struct {
 		Op    string `json:"op"`
@@ -240,7 +240,7 @@ func entryChanges(index int, have, want admissionregistrationv1.MutatingWebhook)
 	return changes, strings.TrimSpace(encoded.String())
 }
 
-// outage says what follows from another failurePolicy than the one that is wanted.
+// outage describes the consequence of a wrong failurePolicy.
 func outage(wanted admissionregistrationv1.FailurePolicyType) string {
 	if wanted == admissionregistrationv1.Fail {
 		return "pods pass without an answer while the webhook is down"
@@ -260,7 +260,7 @@ func pathOf(e admissionregistrationv1.MutatingWebhook) string {
 	return ""
 }
 
-// withDefaults fills in what the API server does.
+// withDefaults sets the API server's defaults.
 func withDefaults(e admissionregistrationv1.MutatingWebhook) admissionregistrationv1.MutatingWebhook {
 	e = *e.DeepCopy()
 	if e.FailurePolicy == nil {

@@ -22,7 +22,7 @@ func (s *Snapshot) ReadCluster(ctx context.Context, cluster client.Reader) error
 	return nil
 }
 
-// AddNamespace adds a namespace, or replaces the one of its name.
+// AddNamespace adds a namespace, or replaces the namespace of the same name.
 func (s *Snapshot) AddNamespace(namespace *corev1.Namespace) {
 	s.namespaces[namespace.Name] = namespace.Labels
 }

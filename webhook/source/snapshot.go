@@ -16,21 +16,21 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// Snapshot is a Source that was read once. The built-in profiles are among its own.
+// Snapshot is a Source that is read once. It includes the built-in profiles.
 type Snapshot struct {
-	// ownPolicies is set if the policies are not the built-in one: the person checks manifests against them.
+	// ownPolicies is set if the caller names policies, instead of using the built-in one.
 	ownPolicies    bool
 	policies       []*policy.Policy
 	profiles       []*policy.Profile
 	runtimeClasses map[string]*nodev1.RuntimeClass
-	namespaces     map[string]map[string]string // their labels, by name
-	set            *policy.Set                  // of policies and profiles
-	// sysctlPolicies and sysctlProfiles are what policies and profiles were compiled from.
+	namespaces     map[string]map[string]string // labels by name
+	set            *policy.Set                  // the compiled policies and profiles
+	// sysctlPolicies and sysctlProfiles are the sources of the compiled ones.
 	sysctlPolicies []*v1alpha1.SysctlPolicy
 	sysctlProfiles []*v1alpha1.SysctlProfile
 }
 
-// NewSnapshot returns a Snapshot with the built-in profiles, and unless ownPolicies is set, with the built-in policy.
+// NewSnapshot returns a Snapshot with the built-in profiles and, unless ownPolicies is set, the built-in policy.
 func NewSnapshot(ownPolicies bool) (*Snapshot, error) {
 	s := &Snapshot{ownPolicies: ownPolicies, runtimeClasses: map[string]*nodev1.RuntimeClass{},
 		namespaces: map[string]map[string]string{}}
@@ -59,8 +59,8 @@ func (s *Snapshot) addTree(tree fs.FS) error {
 	})
 }
 
-// Add adds the policies, profiles, RuntimeClasses and namespaces of a manifest. It is an error if there are none.
-// Objects of other kinds are ignored.
+// Add adds the policies, profiles, RuntimeClasses and namespaces of a manifest. It returns an error if there are none,
+// and ignores other kinds.
 func (s *Snapshot) Add(content []byte) error {
 	found, err := manifest.Objects(content)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Snapshot) Add(content []byte) error {
 	return errors.Join(errs...)
 }
 
-// inObject says which object of a manifest an error is about.
+// inObject adds the object of a manifest to an error.
 func inObject(object manifest.Object, err error) error {
 	return fmt.Errorf("line %d: %s %q: %w", object.Line, object.Kind, object.Name, err)
 }
@@ -124,10 +124,9 @@ func (s *Snapshot) addObject(object manifest.Object) (isUsed bool, err error) {
 	return false, nil
 }
 
-// AddReviewed adds the objects of a manifest whose workloads are under review, and returns those that do not count: a
-// manifest must not decide on its own review. So a SysctlPolicy never counts, and next to policies of one's own,
-// neither do the namespaces and RuntimeClasses by which policies select. Objects that were added before keep their
-// names.
+// AddReviewed adds the objects of a manifest whose workloads are under review, and returns the ignored objects. A
+// manifest must not decide on its own review. So AddReviewed ignores each SysctlPolicy, and with ownPolicies also the
+// namespaces and RuntimeClasses that policies select by. Objects that were added before have precedence.
 func (s *Snapshot) AddReviewed(found []manifest.Object) (ignored []manifest.Object, err error) {
 	reviewed := &Snapshot{runtimeClasses: map[string]*nodev1.RuntimeClass{}, namespaces: map[string]map[string]string{}}
 	var errs []error
@@ -139,7 +138,7 @@ func (s *Snapshot) AddReviewed(found []manifest.Object) (ignored []manifest.Obje
 			ignored = append(ignored, object)
 		}
 	}
-	// Of two profiles with one name, the later one counts: that is the one which the person named.
+	// Of two profiles with one name, the later one counts: the caller named its file.
 	s.profiles = append(reviewed.profiles, s.profiles...)
 	s.set = policy.NewSet(s.policies, s.profiles)
 	if !s.ownPolicies {
@@ -149,7 +148,7 @@ func (s *Snapshot) AddReviewed(found []manifest.Object) (ignored []manifest.Obje
 	return ignored, errors.Join(errs...)
 }
 
-// ignores reports whether an object under review is of a kind that decisions use, and does not count.
+// ignores reports whether AddReviewed ignores an object of a kind that decisions use.
 func (s *Snapshot) ignores(object manifest.Object) bool {
 	switch object.APIVersion + " " + object.Kind {
 	case v1alpha1.GroupVersion.String() + " SysctlPolicy":
@@ -174,13 +173,12 @@ func addMissing[V any](to, from map[string]V) {
 // Rules returns the policies and profiles.
 func (s *Snapshot) Rules() *policy.Set { return s.set }
 
-// Objects returns the policies and profiles as they were read. Of two with one name, the later one counts.
+// Objects returns the policies and profiles before compilation. Of two with one name, the later one counts.
 func (s *Snapshot) Objects() ([]*v1alpha1.SysctlPolicy, []*v1alpha1.SysctlProfile) {
 	return s.sysctlPolicies, s.sysctlProfiles
 }
 
-// NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as enrolled: the
-// person who runs the command decides.
+// NamespaceLabels returns a namespace's labels. A namespace that the Snapshot does not have counts as enrolled.
 func (s *Snapshot) NamespaceLabels(_ context.Context, name string) (map[string]string, error) {
 	labels := map[string]string{corev1.LabelMetadataName: name, v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 	for key, value := range s.namespaces[name] {
@@ -189,7 +187,7 @@ func (s *Snapshot) NamespaceLabels(_ context.Context, name string) (map[string]s
 	return labels, nil
 }
 
-// IsEnrolled reports whether the webhook acts in a namespace, as far as the Snapshot says.
+// IsEnrolled reports whether the webhook acts in a namespace, by the labels in the Snapshot.
 func (s *Snapshot) IsEnrolled(namespace string) bool {
 	labels, held := s.namespaces[namespace]
 	return !held || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled

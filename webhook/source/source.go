@@ -1,6 +1,6 @@
-// Package source is where the facts and rules of a decision come from: namespaces, RuntimeClasses, policies and
-// profiles. A Snapshot has read them once, from files or from a cluster. The server's caches, in package cluster,
-// follow a cluster.
+// Package source provides the facts and rules for decisions: namespaces, RuntimeClasses, policies and profiles. A
+// Snapshot reads them once, from files or from a cluster. Package cluster has the server's caches, which follow a
+// cluster.
 package source
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// Source has what a decision depends on besides the pod. Its methods return when ctx ends.
+// Source provides everything that a decision depends on besides the pod. Its methods return when ctx ends.
 type Source interface {
 	// NamespaceLabels returns a namespace's labels.
 	NamespaceLabels(ctx context.Context, name string) (map[string]string, error)
@@ -24,7 +24,8 @@ type Source interface {
 	Rules() *policy.Set
 }
 
-// Locate fills in where a pod is to run. The namespace is the target's: a pod under review does not have its own yet.
+// Locate fills in where a pod will run. The namespace comes from the target, because a pod under review may not state
+// one.
 func Locate(ctx context.Context, from Source, p *pod.Pod, target *injection.Target) (err error) {
 	if target.NamespaceLabels, err = from.NamespaceLabels(ctx, target.Namespace); err != nil {
 		return fmt.Errorf("read namespace %q: %w", target.Namespace, err)

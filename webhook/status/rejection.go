@@ -11,16 +11,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Reasons of the Events that tell of rejected pods.
+// Reasons of Events about rejected pods.
 const (
-	// RejectedReason is that of the Events that sysctl-injector writes at the workload above a pod's controller.
+	// RejectedReason is the reason of the Events that sysctl-injector writes to the workload above a pod's controller.
 	RejectedReason = "SysctlRefused"
-	// FailedCreateReason is that of the Events that Kubernetes' controllers write. Only those that name
+	// FailedCreateReason is the reason of the Events that Kubernetes' controllers write. Only Events that name
 	// sysctl-injector count.
 	FailedCreateReason = "FailedCreate"
 )
 
-// Rejection is that pods of a workload are not created.
+// Rejection says that pods of a workload are not created.
 type Rejection struct {
 	Namespace  string `json:"namespace"`
 	APIVersion string `json:"apiVersion"`
@@ -29,29 +29,29 @@ type Rejection struct {
 	// Reason is short and stable, such as NodeLevel.
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
-	// Count is how often it happened.
+	// Count is the number of rejections.
 	Count    int32       `json:"count"`
 	LastSeen metav1.Time `json:"lastSeen"`
 
-	object     types.UID // that the Event is about
-	controller types.UID // that created the pods, if it is another object
+	object     types.UID // the object of the Event
+	controller types.UID // the creator of the pods, if it is another object
 	byServer   bool      // the webhook's server decided
 }
 
-// Workload is what the rejected pods belong to.
+// Workload owns the rejected pods.
 func (r *Rejection) Workload() string { return r.Kind + "/" + r.Name }
 
-// The parts of an Event's message that say who rejected the pod, and why.
+// The parts of an Event's message that name the rejecting webhook or policy, and the reason.
 var (
 	byWebhook = regexp.MustCompile(`admission webhook "(?:[a-z]+\.)*pods\.sysctl-injector\.dev" denied the request: `)
 	byGuard   = regexp.MustCompile(`ValidatingAdmissionPolicy '(sysctl-injector-[a-z-]+)' with binding '[^']*' denied request: `)
-	// unreached matches the message where the API server could not ask the webhook.
+	// unreached matches the message of an API server that could not call the webhook.
 	unreached = regexp.MustCompile(`failed calling webhook "(?:[a-z]+\.)*pods\.sysctl-injector\.dev": `)
 	// stated matches the reason at the start of a message of ours.
 	stated = regexp.MustCompile(`^([A-Z][A-Za-z]+): `)
 )
 
-// Reasons of rejections that have none of their own.
+// Reasons for rejections whose message has none.
 const (
 	guardReason      = "Guard"
 	unreachedReason  = "WebhookUnreachable"
@@ -59,7 +59,7 @@ const (
 	unknownRejection = "Rejected"
 )
 
-// RejectionOf reads an Event; ok is false if it does not tell of a pod that sysctl-injector rejected.
+// RejectionOf reads an Event; ok is false if it is not about a pod that sysctl-injector rejected.
 func RejectionOf(event *corev1.Event) (r Rejection, ok bool) {
 	object := event.InvolvedObject
 	r = Rejection{
@@ -98,7 +98,7 @@ func RejectionOf(event *corev1.Event) (r Rejection, ok bool) {
 	return Rejection{}, false
 }
 
-// reasonIn is the reason that a message of the webhook begins with.
+// reasonIn returns the reason at the start of a webhook's message.
 func reasonIn(message string) string {
 	if match := stated.FindStringSubmatch(message); match != nil {
 		return match[1]
@@ -109,8 +109,8 @@ func reasonIn(message string) string {
 	return unknownRejection
 }
 
-// Merge returns each rejection once, the last first. Where an Event is at a workload and another at the controller
-// below it, the one at the workload stays.
+// Merge removes duplicates, and sorts the latest rejection first. If a workload and the controller below it both have
+// an Event, Merge keeps the workload's.
 func Merge(all []Rejection) []Rejection {
 	above := map[types.UID]bool{}
 	for _, r := range all {

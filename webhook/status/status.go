@@ -1,7 +1,7 @@
 // Package status judges from a pod whether its sysctls took effect, and from an Event which workload's pods were
 // rejected and why.
 //
-// It is pure. The lists and the output are those of the command `sysctl-injector status`.
+// It is pure. The command `sysctl-injector status` lists the objects and prints the results.
 package status
 
 import (
@@ -16,22 +16,22 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 )
 
-// State says how far a pod is with its sysctls.
+// State is the progress of a pod's sysctls.
 type State string
 
 // The states.
 const (
 	// Set means that all sysctls have their values: the init container has set them, or the kubelet.
 	Set State = "Set"
-	// Verified means that the init container has found the values that the pod wants, and has set nothing.
+	// Verified means that the init container has found the wanted values, and has set nothing.
 	Verified State = "Verified"
-	// Waiting means that the init container has not started, or no container of a pod whose sysctls are native.
+	// Waiting means that the init container has not started or, if the sysctls are native, that no container has.
 	Waiting State = "Waiting"
 	// Running means that the init container runs.
 	Running State = "Running"
-	// Failed means that the sysctls were not set, or do not hold. No container of the app starts.
+	// Failed means that the sysctls were not set, or do not have the wanted values. No container of the app starts.
 	Failed State = "Failed"
-	// Unknown means that the pod does not say what sysctl-injector did with it.
+	// Unknown means that the pod has no readable status annotation.
 	Unknown State = "Unknown"
 )
 
@@ -42,26 +42,26 @@ const NativeForm = "native"
 // verifyForm is the form whose init container only reads.
 const verifyForm = "verify"
 
-// Pod is what a person wants to know about an injected pod.
+// Pod is the printed state of an injected pod.
 type Pod struct {
 	Namespace string      `json:"namespace"`
 	Name      string      `json:"name"`
 	UID       types.UID   `json:"-"`
 	Created   metav1.Time `json:"created"`
 	Node      string      `json:"node,omitempty"`
-	// Owner is the workload that the pod belongs to; nil if nothing made the pod.
+	// Owner is the workload that owns the pod; nil if there is none.
 	Owner *Owner `json:"owner,omitempty"`
-	// Form is how the sysctls get into the pod.
+	// Form is the form by which the sysctls are set.
 	Form   string          `json:"form,omitempty"`
 	Kernel v1alpha1.Kernel `json:"kernel,omitempty"`
 	// Sysctls are name=value, or name>=value.
 	Sysctls []string `json:"sysctls,omitempty"`
-	// Native are those of Sysctls that Kubernetes sets.
+	// Native are the sysctls that Kubernetes sets.
 	Native []string `json:"native,omitempty"`
-	// Profiles are those that applied to the pod by default.
+	// Profiles are the profiles that applied to the pod by default.
 	Profiles []string `json:"profiles,omitempty"`
 	State    State    `json:"state"`
-	// ExitCode is that of the init container; nil if it has not ended.
+	// ExitCode is the init container's exit code; nil if it has not ended.
 	ExitCode *int32 `json:"exitCode,omitempty"`
 	Restarts int32  `json:"restarts,omitempty"` // of the init container
 	// Message says why the state is not Set or Verified.
@@ -76,7 +76,7 @@ type Owner struct {
 	UID        types.UID `json:"-"`
 }
 
-// String is the owner as kubectl writes it, but with the kind's own spelling.
+// String returns the owner in kubectl's notation, with the spelling of the kind.
 func (o *Owner) String() string { return o.Kind + "/" + o.Name }
 
 // OwnerOf returns the controller of an object; nil if it has none.
@@ -88,7 +88,7 @@ func OwnerOf(object metav1.Object) *Owner {
 	return &Owner{controller.APIVersion, controller.Kind, controller.Name, controller.UID}
 }
 
-// Of judges a pod by what its API object says.
+// Of judges a pod by its API object.
 func Of(pod *corev1.Pod) Pod {
 	p := Pod{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, Created: pod.CreationTimestamp,
 		Node: pod.Spec.NodeName, Owner: OwnerOf(pod)}
@@ -123,8 +123,8 @@ func Of(pod *corev1.Pod) Pod {
 	return p
 }
 
-// sysctlForbidden is why a kubelet rejects a pod with native sysctls that it does not allow (k8s.io/kubernetes
-// pkg/kubelet/sysctl).
+// sysctlForbidden is the reason with which a kubelet rejects a pod for native sysctls that it does not allow
+// (k8s.io/kubernetes pkg/kubelet/sysctl).
 const sysctlForbidden = "SysctlForbidden"
 
 func hasContainer(pod *corev1.Pod) bool {
@@ -153,7 +153,7 @@ func (p *Pod) ofContainer(pod *corev1.Pod) {
 	case state.Terminated != nil:
 		p.failed(state.Terminated)
 	case state.Running != nil && container.LastTerminationState.Terminated != nil:
-		p.failed(container.LastTerminationState.Terminated) // and is tried again
+		p.failed(container.LastTerminationState.Terminated) // the kubelet retries it
 		p.State = Running
 	case state.Running != nil:
 		p.State = Running
@@ -166,7 +166,7 @@ func (p *Pod) ofContainer(pod *corev1.Pod) {
 	}
 }
 
-// failed takes over how the init container ended.
+// failed copies the end state of the init container.
 func (p *Pod) failed(ended *corev1.ContainerStateTerminated) {
 	p.State, p.ExitCode = Failed, &ended.ExitCode
 	p.Message = fmt.Sprintf("exit code %d", ended.ExitCode)
@@ -193,7 +193,7 @@ func (p *Pod) ofNative(pod *corev1.Pod) {
 	p.ofNoStatus(pod)
 }
 
-// ofNoStatus judges a pod that runs no container yet, or never will.
+// ofNoStatus judges a pod without container status: no container runs yet, or none will ever run.
 func (p *Pod) ofNoStatus(pod *corev1.Pod) {
 	p.State = Waiting
 	if pod.Status.Phase == corev1.PodFailed {
@@ -216,7 +216,7 @@ func statusOf(statuses []corev1.ContainerStatus) *corev1.ContainerStatus {
 	return nil
 }
 
-// isOrdinary reports whether each container waits for a moment for this reason.
+// isOrdinary reports whether a reason is normal for a container that is about to start.
 func isOrdinary(reason string) bool {
 	return reason == "" || reason == "PodInitializing" || reason == "ContainerCreating"
 }

@@ -18,7 +18,7 @@ type Version struct {
 	Generation int64
 }
 
-// Counter counts by policy. It can be used by any number of requests at once.
+// Counter counts by policy. It is safe for concurrent use.
 type Counter struct {
 	now func() time.Time
 
@@ -26,7 +26,7 @@ type Counter struct {
 	counts map[string]*count // by the policy's name
 }
 
-// count is that of one policy, in a ring of hours.
+// count is the count of one policy, in a ring of hours.
 type count struct {
 	version Version
 	known   bool // the version is
@@ -35,7 +35,7 @@ type count struct {
 	hour    [hours]int64 // since 1970, of each element of pods
 }
 
-// NewCounter returns a Counter that has counted nothing.
+// NewCounter returns an empty Counter.
 func NewCounter(now func() time.Time) *Counter {
 	return &Counter{now: now, counts: map[string]*count{}}
 }
@@ -64,8 +64,8 @@ func (c *Counter) of(name string, now time.Time) *count {
 	return c.counts[name]
 }
 
-// Count returns how many pods of the last day were counted for a policy, and since when. The count of another version
-// is dropped.
+// Count returns how many pods of the last day were counted for a policy, and the start of the count. It drops the count
+// of another version.
 func (c *Counter) Count(name string, version Version) (pods int64, since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

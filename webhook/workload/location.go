@@ -15,21 +15,21 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Location is where an object keeps a pod template.
+// Location is the place of a pod template in an object.
 type Location struct {
 	// Path leads to the template within the object; it is empty for a Pod.
 	Path []string
-	// ByShape is set where the template was found by what it looks like: its kind is not in the table.
+	// ByShape is set if the template was found by its shape, because the kind is not in the table.
 	ByShape bool
 }
 
-// Finder finds the pod templates of objects. The zero value knows the kinds of the table, and any other template by
-// its shape.
+// Finder finds the pod templates of objects. The zero value finds those of the kinds in the table, and others by their
+// shape.
 type Finder struct {
 	paths map[schema.GroupKind][]string
 }
 
-// NewFinder returns a Finder that also knows where the pod templates of some custom resources are, each as
+// NewFinder returns a Finder that also knows the paths of pod templates in some custom resources, each as
 // KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template. In a path, * stands for every item of a list and every
 // value of a mapping.
 func NewFinder(templatePaths []string) (*Finder, error) {
@@ -178,7 +178,7 @@ func At(value gjson.Result, path []string) gjson.Result {
 	return value
 }
 
-// FieldPath writes a path as the API's own messages do; nil for the root.
+// FieldPath converts a path to the type of the API's messages; nil for the root.
 func FieldPath(path []string) *field.Path {
 	var p *field.Path
 	for _, name := range path {

@@ -1,4 +1,4 @@
-// Package workload lists the kinds of objects that hold pods or a template of pods, a row for each.
+// Package workload has a table of the kinds that hold pods or pod templates, and finds templates in other kinds.
 package workload
 
 import (
@@ -19,7 +19,7 @@ type Kind struct {
 	OlderGroups []string
 	// Path leads to the pod template within the object; it is empty for a Pod, which is its own template.
 	Path []string
-	// Owner is the kind that mostly creates objects of this one; "" if people create them.
+	// Owner is the kind that usually creates objects of this kind; "" if people create them.
 	Owner string
 	// NewList returns an empty list of the kind; nil if its objects create no pods by themselves.
 	NewList func() List
@@ -33,7 +33,7 @@ type List interface {
 	runtime.Object
 }
 
-// Kinds lists the kinds, those that people look at first before those that they own.
+// Kinds lists the kinds. Owners come before the kinds that they own.
 var Kinds = []Kind{
 	{
 		GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("Deployment"), OlderGroups: []string{"extensions"},
@@ -111,8 +111,8 @@ func Find(apiVersion, kind string) *Kind {
 	return nil
 }
 
-// HasOwner reports whether objects of a kind mostly have another workload above them. It is for the version that the
-// API server names in owner references.
+// HasOwner reports whether objects of a kind usually have another workload above them. The version must be the one that
+// the API server writes into owner references.
 func HasOwner(apiVersion, kind string) bool {
 	k := Find(apiVersion, kind)
 	return k != nil && k.Owner != "" && k.GroupVersion().String() == apiVersion

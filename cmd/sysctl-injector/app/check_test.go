@@ -30,7 +30,7 @@ installation
 ! no server is the leader
     see the log
 ! not checked: the RBAC objects could not be read: ` + errLeft.Error() + `
-    repeat the check as someone who may read that
+    repeat the check as a user with permission to read it
 
 guard
 ✗ the guard is\x1b[2J not installed

@@ -3,17 +3,17 @@ MODULE  := github.com/sysctl-injector/sysctl-injector
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 IMAGE   ?= sysctl-injector:$(or $(VERSION),dev)
 
-# What else a release tells of the sources. Where there is no git, give all three.
+# Further facts about the sources for a release. Without git, set all three.
 REVISION          ?= $(shell git rev-parse HEAD 2>/dev/null)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 RELEASE            = go run ./deploy/release --version=$(VERSION) --revision=$(REVISION) --source-date-epoch=$(SOURCE_DATE_EPOCH) \
                      $(if $(PLATFORMS),--platforms=$(PLATFORMS))
 
-# The same flags for all that is built here, so that one compilation serves it all.
+# All builds use the same flags, so that they share one compilation.
 BUILD   := -trimpath -ldflags "-s -w -X $(MODULE)/cmd/sysctl-injector/app.version=$(VERSION)"
 STATIC  := CGO_ENABLED=0
 
-# The race detector needs a C compiler; RACE= does without.
+# The race detector needs a C compiler; RACE= turns it off.
 RACE ?= -race
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -46,7 +46,7 @@ demo: build ## Show what it does, with the real server on loopback
 	@$(STATIC) go run -trimpath ./e2e/demo
 
 .PHONY: demo-cluster
-demo-cluster: ## Show what it does to pods that run, on a node of its own (root on Linux)
+demo-cluster: ## Show what it does to running pods, on its own node (root on Linux)
 	@$(STATIC) go run -trimpath ./e2e/demo/cluster
 
 .PHONY: lint
@@ -103,7 +103,7 @@ test-api: ## Run the tests against a real API server and etcd; the first run bui
 	@go build ./e2e/...
 	SYSCTL_INJECTOR_E2E=1 go test -count=1 -p=1 -timeout=20m $$(go list ./e2e/... | grep -v -e /e2e/suites/node -e /e2e/suites/install -e /e2e/suites/psp)
 
-# A machine that cannot run a node says what it lacks; CI has to have it.
+# On a machine that cannot run a node, the tests name what is missing. CI must have all of it.
 define on-node
 	@if lacks=$$(go run ./e2e/framework/cluster/run can-node 2>&1) || [ -n "$$CI" ]; then \
 		SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=30m $(1); \
@@ -117,18 +117,18 @@ test-node: ## Run the tests on a real node: kubelet, containerd, runc (root on L
 	$(call on-node,./e2e/suites/node)
 
 .PHONY: test-install
-test-install: ## Install, upgrade and disturb it on a real node, with helm and cert-manager, and count what that costs
+test-install: ## Install, upgrade and disturb it on a real node, with helm and cert-manager, and count rejected pods
 	@go run ./e2e/framework/cluster/run build
 	$(call on-node,-v ./e2e/suites/install)
 
 # Part of test-install.
 .PHONY: test-faults
-test-faults: ## Break an installation in every way that docs/concepts.md lists, and count what that costs
+test-faults: ## Break an installation in every way that docs/concepts.md lists, and count rejected pods
 	@go run ./e2e/framework/cluster/run build
 	$(call on-node,-v -run='TestFaults|TestNodeLoss' ./e2e/suites/install)
 
 .PHONY: test-psp
-test-psp: ## Run the story of PodSecurityPolicies on Kubernetes 1.24, which the first run builds
+test-psp: ## Run the suite of PodSecurityPolicies on Kubernetes 1.24, which the first run builds
 	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m ./e2e/suites/psp
 
 # Not part of `make test`: building cosign takes minutes.
@@ -142,12 +142,12 @@ test-oldest: ## Run the suites that depend on the Kubernetes version against the
 	go run ./e2e/versions --oldest
 
 .PHONY: test-versions
-test-versions: ## Run them against each version, or VERSIONS="1.31 1.34", and renew docs/compatibility.md
+test-versions: ## Run them against each version, or VERSIONS="1.31 1.34", and update docs/compatibility.md
 	go run ./e2e/versions --page=docs/compatibility.md $(VERSIONS)
 
 # Not part of `make test`: it asks vuln.go.dev, which not every machine reaches.
 .PHONY: vulncheck
-vulncheck: ## Look for known vulnerabilities in what is called (needs vuln.go.dev)
+vulncheck: ## Look for known vulnerabilities in called code (needs vuln.go.dev)
 	$(GOVULNCHECK) ./cmd/... ./webhook/...
 
 .PHONY: fuzz
@@ -163,11 +163,11 @@ fuzz: ## Fuzz each target for FUZZTIME (60s)
 fuzz-smoke: ## Fuzz each target for a few seconds
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SMOKE) SHELL_FUZZTIME=$(SHELL_SMOKE)
 
-# Each of these prints what it measures, and renews its figures in docs/benchmarks.md.
+# Each of these prints its results, and updates its figures in docs/benchmarks.md.
 DOCS ?= --docs=docs
 
 .PHONY: bench
-bench: ## Measure what a request costs the server, beside a bare HTTPS server and controller-runtime's way
+bench: ## Measure the server's cost of a request, and compare it with a bare HTTPS server and controller-runtime
 	go run ./e2e/bench/request $(DOCS)
 
 .PHONY: bench-go
@@ -175,7 +175,7 @@ bench-go: ## Run the Go benchmarks, for benchstat
 	go test -run='^$$' -bench=. -benchmem -count=$(or $(COUNT),1) ./cmd/... ./webhook/...
 
 .PHONY: bench-admission
-bench-admission: ## Measure what an admission costs a real API server, beside a MutatingAdmissionPolicy
+bench-admission: ## Measure the cost of an admission in a real API server, and compare it with a MutatingAdmissionPolicy
 	go run ./e2e/bench/admission $(DOCS)
 
 .PHONY: bench-growth

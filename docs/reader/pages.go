@@ -58,7 +58,7 @@ const (
 var pages = []Page{
 	{Path: "docs/concepts.md"},
 	{Path: "docs/convert.md"},
-	{Path: "README.md", Test: "TestReadme"},
+	{Path: "README.md", Test: "TestReadme", Dir: "."},
 	{Path: "docs/getting-started.md", Test: "TestGettingStarted", Dir: "."},
 	{Path: "docs/audit.md", Test: "TestAuditPage", Stages: map[string]string{"": "kubectl create namespace shop"}},
 

@@ -113,8 +113,8 @@ type session struct {
 	variables []string
 }
 
-// assignment matches a line that sets a variable for the lines and blocks after it.
-var assignment = regexp.MustCompile(`(?m)^(?:export )?[A-Z]+=[^ \n]*(?:"[^"\n]*"|\([^\n]*\))?$`)
+// assignment matches the part of a line that sets a variable for the lines and blocks after it.
+var assignment = regexp.MustCompile(`(?m)(?:^|export )[A-Z]+=[^ \n]*(?:"[^"\n]*"|\([^\n]*\))?$`)
 
 func (s *session) run(t *testing.T, script string) (string, error) {
 	t.Helper()

@@ -125,24 +125,8 @@ func (h *Handler) answer(ctx context.Context, body []byte, mayHaveDefaults bool)
 	default:
 		return nil, &httpError{http.StatusBadRequest, err.Error()}
 	}
-	h.Metrics.decided(d.reason)
-	h.Metrics.admitted(d.sysctls)
-	h.log(ctx, review, d)
-	h.tried(ctx, review, d)
-	h.report(review, d)
+	h.record(ctx, review, d)
 	return d.encode()
-}
-
-// report reports a rejected pod to Rejected, except in a dry run.
-func (h *Handler) report(review *review, d decision) {
-	if h.Rejected == nil || d.Allowed || review.dryRun {
-		return
-	}
-	rejection := Rejection{Namespace: review.namespace, Reason: d.reason, Message: d.Result.Message}
-	if review.pod != nil {
-		rejection.Owner = review.pod.Owner
-	}
-	h.Rejected(rejection)
 }
 
 // decide never panics: a pod that cannot be decided on is rejected.
@@ -163,8 +147,10 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	if err != nil {
 		return reject(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
 	}
-	if err := h.grant(ctx, review, outcome); err != nil {
-		return h.rejectGrant(ctx, review, err)
+	if h.Granter != nil && outcome.Grant != nil && !review.dryRun {
+		if err := h.Granter.Ensure(ctx, *outcome.Grant); err != nil {
+			return h.rejectGrant(ctx, review, err)
+		}
 	}
 	if outcome.IsDenied() {
 		return rejection(review, outcome.Reason, http.StatusForbidden, outcome.Message())
@@ -203,14 +189,6 @@ func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*gra
 	}
 	outcome, err := h.outcome(ctx, p, injection.Target{Namespace: namespace}, true)
 	return outcome.Grant, err
-}
-
-// grant makes sure of the pod's grants, except in a dry run.
-func (h *Handler) grant(ctx context.Context, review *review, outcome injection.Outcome) error {
-	if h.Granter == nil || outcome.Grant == nil || review.dryRun {
-		return nil
-	}
-	return h.Granter.Ensure(ctx, *outcome.Grant)
 }
 
 func (h *Handler) rejectGrant(ctx context.Context, review *review, err error) decision {

@@ -102,7 +102,11 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter,
 	var mine *share
 	evicted := false
 	release = func() {}
-	switch cost := memoryOf(r.ContentLength); {
+	cost := r.ContentLength // the memory that the body needs
+	if cost < 0 {
+		cost = 2 * MaxBodyBytes // io.ReadAll takes up to twice as much as it reads
+	}
+	switch {
 	case r.ContentLength > MaxBodyBytes:
 		return nil, nil, errTooLarge
 	case cost > smallBody:
@@ -122,15 +126,6 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter,
 	}
 	_ = connection.SetReadDeadline(time.Time{}) // the deadline was for the body; the decision has its own
 	return body, release, nil
-}
-
-// memoryOf returns the memory that a body of the declared size needs; a size below 0 is unknown. io.ReadAll takes up
-// to twice as much as it reads.
-func memoryOf(size int64) int64 {
-	if size < 0 {
-		return 2 * MaxBodyBytes
-	}
-	return size
 }
 
 // readError returns the answer for a body that could not be read.

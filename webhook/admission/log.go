@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 // Keys of the structured log.
@@ -26,8 +28,11 @@ const (
 	keyPolicies       = "policies"
 )
 
-// log writes one line for each decision. It names the pod, and never contains the contents of the pod.
-func (h *Handler) log(ctx context.Context, r *review, d decision) {
+// record counts a decision, and writes one line about it. The line names the pod, and never contains the contents of
+// the pod. A rejection is reported to Rejected, except in a dry run.
+func (h *Handler) record(ctx context.Context, r *review, d decision) {
+	h.Metrics.decided(d.reason)
+	h.Metrics.admitted(d.sysctls)
 	attrs := []slog.Attr{slog.String(keyNamespace, truncate(r.namespace, maxName)), slog.String(keyReason, d.reason)}
 	if r.pod != nil {
 		attrs = append(attrs, slog.String(keyPod, truncate(r.pod.Name(), maxName)),
@@ -42,10 +47,49 @@ func (h *Handler) log(ctx context.Context, r *review, d decision) {
 			attrs = append(attrs, slog.Any(keyForms, formsOf(d.sysctls)))
 		}
 		h.Log.LogAttrs(ctx, slog.LevelInfo, "Admitted pod", attrs...)
+		if d.trial != nil {
+			h.tried(ctx, r, d.trial)
+		}
 		return
 	}
 	attrs = append(attrs, slog.String(keyMessage, d.Result.Message))
 	h.Log.LogAttrs(ctx, slog.LevelWarn, "Rejected pod", attrs...)
+	if h.Rejected == nil || r.dryRun {
+		return
+	}
+	rejection := Rejection{Namespace: r.namespace, Reason: d.reason, Message: d.Result.Message}
+	if r.pod != nil {
+		rejection.Owner = r.pod.Owner
+	}
+	h.Rejected(rejection)
+}
+
+// tried reports that policies on trial would have rejected a pod that is admitted. A dry run is not counted.
+func (h *Handler) tried(ctx context.Context, r *review, trial *policy.Trial) {
+	if !r.dryRun {
+		h.Metrics.tried(trial.Policies)
+		if h.Tried != nil {
+			h.Tried(trial.Policies)
+		}
+	}
+	if trial.Audit {
+		h.Log.LogAttrs(ctx, slog.LevelWarn, "Policies on trial would reject pod",
+			slog.String(keyNamespace, truncate(r.namespace, maxName)),
+			slog.String(keyPod, truncate(r.pod.Name(), maxName)),
+			slog.String(keyServiceAccount, truncate(r.pod.ServiceAccount(), maxName)),
+			slog.Any(keyPolicies, trial.Policies),
+			slog.String(keyMessage, trialMessage(trial)))
+	}
+}
+
+// trialMessage is what the audit log and the server's own log say: which policies would reject the pod, and every
+// reason.
+func trialMessage(trial *policy.Trial) string {
+	reasons := make([]string, len(trial.Violations))
+	for i, v := range trial.Violations {
+		reasons[i] = v.Reason + ": " + v.Err.Error()
+	}
+	return truncate(strings.Join(trial.Policies, ", ")+": "+strings.Join(reasons, "; "), maxMessage)
 }
 
 // formsOf returns the names of the forms that set a pod's sysctls, each once.

@@ -54,11 +54,9 @@ var readFields = scan.Object(scan.Fields[review]{
 	}),
 })
 
-var podReader = pod.Reader(func(r *review) **pod.Pod { return &r.pod })
-
 // readPod reads the pod in the same pass. A review with an invalid pod can still be answered.
 func readPod(r *review, c *scan.Cursor) {
-	r.podErr = c.Isolate(func() { podReader(r, c) })
+	r.podErr = c.Isolate(func() { r.pod = pod.Read(c) })
 }
 
 // misdirectedError means that a review is not about the creation of a pod.
@@ -86,10 +84,6 @@ func readReview(body []byte) (*review, error) {
 	if len(r.uid) > maxUID {
 		return nil, fmt.Errorf("not an AdmissionReview: its request.uid is longer than %d bytes", maxUID)
 	}
-	return r, r.misdirected()
-}
-
-func (r *review) misdirected() error {
 	what := r.resource.resource
 	if r.resource.group != "" {
 		what += "." + r.resource.group
@@ -99,10 +93,10 @@ func (r *review) misdirected() error {
 	}
 	switch {
 	case what != "pods" || r.resource.version != "v1" || r.operation != string(admissionv1.Create):
-		return misdirectedError{fmt.Sprintf("the operation %.32q on %.128q, version %.32q", r.operation, what,
+		return r, misdirectedError{fmt.Sprintf("the operation %.32q on %.128q, version %.32q", r.operation, what,
 			r.resource.version)}
 	case r.namespace == "" || r.pod == nil:
-		return misdirectedError{"a pod without a namespace or without an object"}
+		return r, misdirectedError{"a pod without a namespace or without an object"}
 	}
-	return nil
+	return r, nil
 }

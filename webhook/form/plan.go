@@ -1,11 +1,15 @@
 package form
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // Plan is how the sysctls of one pod are set.
@@ -40,7 +44,8 @@ func (f *Forms) Plan(pod Pod, settings []policy.Setting) Plan {
 	fit := slices.IndexFunc(plan.Form.templates, func(t *template) bool { return t.fitsAll(plan.Contained) })
 	plan.template = plan.Form.templates[fit]
 	plan.Container = f.containers[plan.template][plan.template.commandFor(plan.Contained)]
-	plan.NeedsGrant = plan.template.needsGrant(pod.Kubernetes)
+	// A container that baseline admits is one that any pod may have, so the guard makes no exception for it.
+	plan.NeedsGrant = plan.template.podSecurity(pod.Kubernetes) == Privileged
 	return plan
 }
 
@@ -74,6 +79,46 @@ func (p *Plan) Check() []policy.Violation {
 		violate(policy.ReasonTooManySysctls, message)
 	}
 	return violations
+}
+
+// tooMany says why the container cannot set so many sysctls, and what could be set without it; "" if it can.
+func (p *Plan) tooMany() string {
+	count := len(p.Contained)
+	if count <= sysctl.MaxContained {
+		return ""
+	}
+	if p.Form.OnlyReads {
+		return fmt.Sprintf("%d sysctls are to be verified, and the init container takes at most %d; remove %d", count,
+			sysctl.MaxContained, count-sysctl.MaxContained)
+	}
+	message := fmt.Sprintf("%d sysctls need the init container, which can set at most %d: the guard checks each of "+
+		"them, and has a budget for so many",
+		count, sysctl.MaxContained)
+	if couldBe := p.couldBeNative(); len(couldBe) > 0 {
+		message += fmt.Sprintf("; with the annotation %s: %s, Kubernetes itself sets %d of them: %s",
+			v1alpha1.StrategyAnnotation, NativeFirst, len(couldBe), strings.Join(couldBe, ", "))
+		count -= len(couldBe)
+	}
+	if count > sysctl.MaxContained {
+		message += fmt.Sprintf("; remove %d", count-sysctl.MaxContained)
+		if count < len(p.Contained) {
+			message += " of the others"
+		}
+	}
+	return message
+}
+
+// couldBeNative returns the names that would need no container if the strategy were another one.
+func (p *Plan) couldBeNative() []string {
+	pod := p.pod
+	pod.NativeFirst = true
+	var names []string
+	for _, s := range p.Contained {
+		if native.takes(pod, s.Assignment) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // split returns the settings that meet a condition, and the others.

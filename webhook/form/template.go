@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -47,15 +48,47 @@ func (t *template) fitsAll(settings []policy.Setting) bool {
 	return t.fits == nil || !slices.ContainsFunc(settings, func(s policy.Setting) bool { return !t.fits(s.Assignment) })
 }
 
+// commandFor returns the first command that can do all settings.
+func (t *template) commandFor(settings []policy.Setting) *Command {
+	return t.commands[slices.IndexFunc(t.commands, func(c *Command) bool {
+		return !slices.ContainsFunc(settings, func(s policy.Setting) bool { return !c.does(s.Assignment) })
+	})]
+}
+
 // decode reads the template's file.
 func (t *template) decode() (container corev1.Container, err error) {
 	err = templates.Decode(templates.Forms, "forms/"+t.file, &container)
 	return container, err
 }
 
-// needsGrant reports whether the guard has to make an exception for the container, which it makes for granted sysctls
-// only. A container that baseline admits is one that any pod may have.
-func (t *template) needsGrant(minor uint) bool { return t.podSecurity(minor) == Privileged }
-
 // in returns the standard in every version of Kubernetes.
 func in(level Level) func(uint) Level { return func(uint) Level { return level } }
+
+// Command is what a container runs, and the arguments that it takes: one for each sysctl.
+type Command struct {
+	Words []string
+	// Argument is a regular expression for an argument, from package sysctl.
+	Argument string
+	does     func(sysctl.Assignment) bool
+}
+
+// The commands. The scripts are constants: what a pod asks for only ever becomes an argument.
+var (
+	// plain sets each sysctl with sysctl -w, without a shell.
+	plain = &Command{Words: []string{"sysctl", "-w"}, Argument: sysctl.PlainArgument, does: sysctl.Assignment.IsPlain}
+	// scripted also raises values, and skips what a kernel does not have.
+	scripted = runs(templates.SetScript)
+	// verifying compares, and writes nothing.
+	verifying = runs(templates.VerifyScript)
+)
+
+func runs(script string) *Command {
+	return &Command{
+		Words:    []string{Shell, "-ec", script, v1alpha1.ContainerName},
+		Argument: sysctl.Argument,
+		does:     func(sysctl.Assignment) bool { return true },
+	}
+}
+
+// Shell is the first word of each command that runs a script.
+const Shell = "sh"

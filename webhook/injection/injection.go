@@ -4,7 +4,6 @@ package injection
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	nodev1 "k8s.io/api/node/v1"
@@ -61,10 +60,11 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 	if target.Template != nil {
 		at = pathsIn(target.Template)
 	}
-	out, invalid := optedOut(p, at.metadata)
+	inject, invalid := choice(p, at.metadata, v1alpha1.InjectAnnotation, "true", injects)
 	if invalid != nil {
 		return denied(*invalid)
 	}
+	out := inject == "false"
 	if !out {
 		if violations := unknownKeys(p, at.metadata); len(violations) > 0 {
 			return denied(violations...)
@@ -138,65 +138,43 @@ func (i *Injector) decide(p *pod.Pod, target Target, rules *policy.Set, defaults
 	return outcome
 }
 
-// inject makes the changes of a plan.
-func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting,
-	defaults []string) Outcome {
-	found, elsewhere := reservedContainers(p)
-	if len(elsewhere) > 0 {
-		return denied(rejectReserved(elsewhere, target)...)
+func (i *Injector) facts(p *pod.Pod, target Target) policy.Facts {
+	facts := policy.Facts{
+		Namespace:       target.Namespace,
+		NamespaceLabels: target.NamespaceLabels,
+		ServiceAccount:  p.ServiceAccount(),
+		HostNetwork:     p.HostNetwork,
+		HostIPC:         p.HostIPC,
+		UserNamespace:   !p.HostUsers,
+		Windows:         p.WindowsField(),
+		SELinuxType:     p.SELinuxType,
+		Mirror:          p.Mirror,
+		Kernel:          policy.KernelOf(target.RuntimeClass, i.guestHandlers),
+		RuntimeClass:    p.RuntimeClass,
 	}
-	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(p, plan, facts, settings)}
-	change := remove(found)
-	status := Status{
-		Version: i.version, Kernel: facts.Kernel, Sysctls: arguments(settings), Defaults: defaults,
-		From:   sourcesOf(settings),
-		Native: arguments(plan.Native),
-	}
-	if plan.Container != nil {
-		change = enforce(p, plan.Container, arguments(plan.Contained), found)
-		status.Form = plan.Form.Name
-	}
-	if change.replaced != "" {
-		outcome.Warnings = append(outcome.Warnings, change.replaced)
-	}
-	outcome.Grant = grantFor(p, facts, plan)
-	native := addNative(p, plan.Native)
-	if change.present || plan.Container == nil && len(native) == 0 {
-		outcome.Reason = ReasonAlreadyInjected
-	}
-	outcome.Sysctls = make([]Sysctl, 0, len(settings))
-	for _, setting := range settings {
-		outcome.Sysctls = append(outcome.Sysctls, Sysctl{setting.Assignment, plan.FormOf(setting.Name).Name})
-	}
-	operations := metadata(p, status.encode())
-	if plan.Container != nil {
-		operations = slices.Concat(operations, skipIdentity(p), change.operations, i.addPullSecrets(p))
-	} else {
-		operations = append(operations, change.operations...)
-	}
-	outcome.Operations = append(operations, native...)
-	return outcome
-}
-
-// grantFor returns what a plan needs. A PodSecurityPolicy has to allow every sysctl that Kubernetes sets, those that
-// the pod states itself too. OpenShift has to admit the container of a user namespace, which may need nothing else.
-func grantFor(p *pod.Pod, facts policy.Facts, plan form.Plan) *policy.Grant {
-	contained := plan.Contained
-	if !plan.NeedsGrant {
-		contained = nil
-	}
-	userNamespace := plan.Container != nil && plan.Form.UserNamespace
-	if len(contained)+len(plan.Native) == 0 && !userNamespace {
-		return nil
-	}
-	grant := policy.GrantFor(facts, contained, plan.Native)
-	grant.UserNamespace = userNamespace
-	for _, name := range NativeSysctls(p) {
-		if !slices.Contains(grant.NativeSysctls, name) {
-			grant.NativeSysctls = append(grant.NativeSysctls, name)
+	if class := target.RuntimeClass; class != nil {
+		facts.Handler = class.Handler
+		// The API server adds this to the pod's own selector. In a file it is missing.
+		if facts.Windows == "" && class.Scheduling != nil && pod.SelectsWindows(class.Scheduling.NodeSelector) {
+			facts.Windows = fmt.Sprintf("scheduling.nodeSelector of RuntimeClass %q: kubernetes.io/os=windows",
+				class.Name)
 		}
 	}
-	return grant
+	return facts
+}
+
+// ways returns what decides on the form of each sysctl.
+func (i *Injector) ways(p *pod.Pod, facts policy.Facts, metadata *field.Path) (form.Pod, *policy.Violation) {
+	strategy, invalid := choice(p, metadata, v1alpha1.StrategyAnnotation, string(i.strategy), form.Strategies)
+	if invalid != nil {
+		return form.Pod{}, invalid
+	}
+	mode, invalid := choice(p, metadata, v1alpha1.ModeAnnotation, modeSet, Modes)
+	return form.Pod{
+		Facts: facts, Asks: p.AsksForSysctls(), Verify: mode == modeVerify,
+		NativeFirst: strategy == string(form.NativeFirst),
+		Kubernetes:  i.kubernetes(), KubeletSysctls: i.kubeletSysctls,
+	}, invalid
 }
 
 // skip is for a pod that asks for nothing: it may not have a container with the reserved name either.
@@ -215,31 +193,6 @@ func reservedName(r reserved, target Target) policy.Violation {
 	return policy.Violation{Reason: ReasonReservedName, Err: field.Invalid(path, v1alpha1.ContainerName,
 		"the name is kept for the init container that sysctl-injector adds; remove the container: it is added where "+
 			"annotation "+v1alpha1.SysctlsAnnotation+" asks for it")}
-}
-
-func arguments(settings []policy.Setting) []string {
-	args := make([]string, len(settings))
-	for n, setting := range settings {
-		args[n] = setting.String()
-	}
-	return args
-}
-
-// Denied is the outcome of a decision that is taken elsewhere.
-func Denied(reason string, err *field.Error) Outcome {
-	return denied(policy.Violation{Reason: reason, Err: err})
-}
-
-func denied(violations ...policy.Violation) Outcome {
-	return Outcome{Reason: violations[0].Reason, Violations: violations}
-}
-
-func invalidAnnotations(errs field.ErrorList) []policy.Violation {
-	violations := make([]policy.Violation, len(errs))
-	for n, err := range errs {
-		violations[n] = policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: err}
-	}
-	return violations
 }
 
 // paths are where the metadata of a pod is, and the annotations by which it asks for sysctls.

@@ -4,14 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
-	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
@@ -87,51 +85,19 @@ const (
 	modeVerify = "verify"
 )
 
-// verifies reads the annotation sysctl-injector.dev/mode.
-func verifies(p *pod.Pod, metadata *field.Path) (bool, *policy.Violation) {
-	text, ok := p.Annotations[v1alpha1.ModeAnnotation]
-	if !ok {
-		return false, nil
+// choice reads an annotation that has one of a few values. It returns absent if the pod does not have it.
+func choice(p *pod.Pod, metadata *field.Path, key, absent string, values func() []string) (string, *policy.Violation) {
+	text, has := p.Annotations[key]
+	if !has {
+		return absent, nil
 	}
-	switch strings.TrimSpace(text) {
-	case modeSet:
-		return false, nil
-	case modeVerify:
-		return true, nil
-	}
-	path := metadata.Child("annotations").Key(v1alpha1.ModeAnnotation)
-	return false, &policy.Violation{Reason: policy.ReasonInvalidAnnotation,
-		Err: field.NotSupported(path, text, Modes())}
-}
-
-// strategyOf reads the annotation sysctl-injector.dev/strategy.
-func (i *Injector) strategyOf(p *pod.Pod, metadata *field.Path) (form.Strategy, *policy.Violation) {
-	text, ok := p.Annotations[v1alpha1.StrategyAnnotation]
-	if !ok {
-		return i.strategy, nil
-	}
-	strategy, err := form.ParseStrategy(strings.TrimSpace(text))
-	if err != nil {
-		path := metadata.Child("annotations").Key(v1alpha1.StrategyAnnotation)
+	chosen := strings.TrimSpace(text)
+	if !slices.Contains(values(), chosen) {
 		return "", &policy.Violation{Reason: policy.ReasonInvalidAnnotation,
-			Err: field.NotSupported(path, text, form.Strategies())}
+			Err: field.NotSupported(metadata.Child("annotations").Key(key), text, values())}
 	}
-	return strategy, nil
+	return chosen, nil
 }
 
-// optedOut reads the annotation sysctl-injector.dev/inject.
-func optedOut(p *pod.Pod, metadata *field.Path) (bool, *policy.Violation) {
-	inject, ok := p.Annotations[v1alpha1.InjectAnnotation]
-	if !ok {
-		return false, nil
-	}
-	switch strings.TrimSpace(inject) {
-	case "true":
-		return false, nil
-	case "false":
-		return true, nil
-	}
-	path := metadata.Child("annotations").Key(v1alpha1.InjectAnnotation)
-	return false, &policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: field.NotSupported(path, inject,
-		[]string{strconv.FormatBool(true), strconv.FormatBool(false)})}
-}
+// injects are the values of the annotation sysctl-injector.dev/inject.
+func injects() []string { return []string{"true", "false"} }

@@ -64,7 +64,7 @@ func TestLimit(t *testing.T) {
 			if test.verify {
 				w.annotate(v1alpha1.ModeAnnotation, "verify")
 			}
-			w.allow = append(w.allow, v1alpha1.AllowRule{Names: namesOf(test.lines)})
+			w.allow = append(w.allow, v1alpha1.AllowRule{Names: namesIn(test.lines)})
 			got := w.decide(t, Config{Kubernetes: func() uint { return 37 }})
 			want := "TooManySysctls: " + annotation + "Forbidden: " + test.want
 			switch {
@@ -77,7 +77,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-func namesOf(lines string) []string {
+func namesIn(lines string) []string {
 	var names []string
 	for line := range strings.Lines(lines) {
 		name, _, _ := strings.Cut(line, " ")

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -58,4 +59,21 @@ func (o Outcome) Message() string {
 		lines = append(lines, o.Remedy)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Denied is the outcome of a decision that is taken elsewhere.
+func Denied(reason string, err *field.Error) Outcome {
+	return denied(policy.Violation{Reason: reason, Err: err})
+}
+
+func denied(violations ...policy.Violation) Outcome {
+	return Outcome{Reason: violations[0].Reason, Violations: violations}
+}
+
+func invalidAnnotations(errs field.ErrorList) []policy.Violation {
+	violations := make([]policy.Violation, len(errs))
+	for n, err := range errs {
+		violations[n] = policy.Violation{Reason: policy.ReasonInvalidAnnotation, Err: err}
+	}
+	return violations
 }

@@ -9,9 +9,82 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
+
+// inject makes the changes of a plan.
+func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts policy.Facts, settings []policy.Setting,
+	defaults []string) Outcome {
+	found, elsewhere := reservedContainers(p)
+	if len(elsewhere) > 0 {
+		return denied(rejectReserved(elsewhere, target)...)
+	}
+	outcome := Outcome{Reason: ReasonInjected, Warnings: warnings(p, plan, facts, settings)}
+	status := Status{
+		Version: i.version, Kernel: facts.Kernel, Sysctls: arguments(settings), Defaults: defaults,
+		From:   sourcesOf(settings),
+		Native: arguments(plan.Native),
+	}
+	var change enforced
+	if plan.Container == nil {
+		change = remove(found)
+	} else {
+		change = enforce(p, plan.Container, arguments(plan.Contained), found)
+		status.Form = plan.Form.Name
+	}
+	if change.replaced != "" {
+		outcome.Warnings = append(outcome.Warnings, change.replaced)
+	}
+	outcome.Grant = grantFor(p, facts, plan)
+	native := addNative(p, plan.Native)
+	if change.present || plan.Container == nil && len(native) == 0 {
+		outcome.Reason = ReasonAlreadyInjected
+	}
+	outcome.Sysctls = make([]Sysctl, 0, len(settings))
+	for _, setting := range settings {
+		outcome.Sysctls = append(outcome.Sysctls, Sysctl{setting.Assignment, plan.FormOf(setting.Name).Name})
+	}
+	operations := metadata(p, status.encode())
+	if plan.Container != nil {
+		operations = slices.Concat(operations, skipIdentity(p), change.operations, i.addPullSecrets(p))
+	} else {
+		operations = append(operations, change.operations...)
+	}
+	outcome.Operations = append(operations, native...)
+	return outcome
+}
+
+// grantFor returns what a plan needs. A PodSecurityPolicy has to allow every sysctl that Kubernetes sets, those that
+// the pod states itself too. OpenShift has to admit the container of a user namespace, which may need nothing else.
+func grantFor(p *pod.Pod, facts policy.Facts, plan form.Plan) *policy.Grant {
+	contained := plan.Contained
+	if !plan.NeedsGrant {
+		contained = nil
+	}
+	userNamespace := plan.Container != nil && plan.Form.UserNamespace
+	if len(contained)+len(plan.Native) == 0 && !userNamespace {
+		return nil
+	}
+	grant := &policy.Grant{Namespace: facts.Namespace, ServiceAccount: facts.ServiceAccount,
+		Sysctls: namesOf(contained), NativeSysctls: namesOf(plan.Native), UserNamespace: userNamespace}
+	for _, name := range NativeSysctls(p) {
+		if !slices.Contains(grant.NativeSysctls, name) {
+			grant.NativeSysctls = append(grant.NativeSysctls, name)
+		}
+	}
+	return grant
+}
+
+func arguments(settings []policy.Setting) []string {
+	args := make([]string, len(settings))
+	for n, setting := range settings {
+		args[n] = setting.String()
+	}
+	return args
+}
 
 // metadata returns the operations of a JSON Patch (RFC 6902) that set the label and the annotations of an injected
 // pod, as far as it does not have them already. All operations are written by hand rather than by comparing two pods:
@@ -75,4 +148,48 @@ func (e entry) add(mapExists bool, value string) jsonpatch.Operation {
 // escape writes a key as a JSON Pointer's reference token (RFC 6901, section 3).
 func escape(key string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
+}
+
+// identityWebhook gives every container of a pod a cloud identity: variables and a mount. The injected container
+// needs none, and may have none. An annotation of the pod names the containers that such a webhook leaves alone.
+type identityWebhook struct {
+	annotation entry
+	separator  string
+	// uses reports whether the webhook changes a pod.
+	uses func(*pod.Pod) bool
+}
+
+// identityWebhooks are known by what they leave in a pod, or look for in it. EKS's webhook looks for the service
+// account's role, which is not in the pod. But its name comes before ours, so that a pod has its volume by then; the
+// API server asks it again about the container that is added, and it finds the annotation.
+var identityWebhooks = []identityWebhook{
+	{
+		annotation: newEntry("/metadata/annotations", pod.EKSSkipAnnotation),
+		separator:  ",",
+		uses:       func(p *pod.Pod) bool { return p.HasVolume("aws-iam-token", "eks-pod-identity-token") },
+	},
+	{
+		annotation: newEntry("/metadata/annotations", pod.AzureSkipAnnotation),
+		separator:  ";",
+		uses:       func(p *pod.Pod) bool { return p.AzureIdentity },
+	},
+}
+
+// skipIdentity has the identity webhooks that a pod uses leave the injected container alone.
+func skipIdentity(p *pod.Pod) []jsonpatch.Operation {
+	var ops []jsonpatch.Operation
+	for _, w := range identityWebhooks {
+		if !w.uses(p) {
+			continue
+		}
+		listed := strings.TrimSpace(p.SkipAnnotations[w.annotation.key])
+		switch {
+		case listed == "":
+			ops = append(ops, w.annotation.add(p.HasAnnotations, v1alpha1.ContainerName))
+		case !slices.Contains(strings.Split(listed, w.separator), v1alpha1.ContainerName):
+			listed = strings.TrimSuffix(listed, w.separator)
+			ops = append(ops, w.annotation.add(p.HasAnnotations, listed+w.separator+v1alpha1.ContainerName))
+		}
+	}
+	return ops
 }

@@ -27,18 +27,16 @@ type reserved struct {
 
 // reservedContainers finds every container under the reserved name: the init containers first, then those elsewhere.
 func reservedContainers(p *pod.Pod) (inits, elsewhere []reserved) {
-	inits = appendReserved(nil, "initContainers", p.InitContainers)
-	elsewhere = appendReserved(nil, "containers", p.Containers)
-	return inits, appendReserved(elsewhere, "ephemeralContainers", p.EphemeralContainers)
-}
-
-func appendReserved(found []reserved, list string, containers []pod.Container) []reserved {
-	for index := range containers {
-		if containers[index].Name == v1alpha1.ContainerName {
-			found = append(found, reserved{list, index, containers[index].JSON})
+	find := func(list string, containers []pod.Container) (found []reserved) {
+		for index := range containers {
+			if containers[index].Name == v1alpha1.ContainerName {
+				found = append(found, reserved{list, index, containers[index].JSON})
+			}
 		}
+		return found
 	}
-	return found
+	return find("initContainers", p.InitContainers),
+		append(find("containers", p.Containers), find("ephemeralContainers", p.EphemeralContainers)...)
 }
 
 // rejectReserved rejects containers that may not have the reserved name.

@@ -50,7 +50,7 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 	}
 	if len(safe) == len(settings) && plan.Container != nil && plan.Form.Privileged {
 		warnings = append(warnings, fmt.Sprintf("%s: safe since Kubernetes %s, so spec.securityContext.sysctls can "+
-			"set it without a privileged init container", names(settings), latest(safe)))
+			"set it without a privileged init container", strings.Join(namesOf(settings), ", "), latest(safe)))
 	}
 	return append(warnings, setAgain(p, settings)...)
 }
@@ -148,12 +148,12 @@ func lowers(setting policy.Setting) string {
 		"only", setting.Name, setting.Value, start, since)
 }
 
-func names(settings []policy.Setting) string {
-	all := make([]string, len(settings))
-	for i, setting := range settings {
-		all[i] = setting.Name
+func namesOf(settings []policy.Setting) []string {
+	var names []string
+	for _, setting := range settings {
+		names = append(names, setting.Name)
 	}
-	return strings.Join(all, ", ")
+	return names
 }
 
 // trialWarning says that policies on trial would reject the pod, and why: the first reason, since a warning is short.

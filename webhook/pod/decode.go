@@ -2,7 +2,13 @@ package pod
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
@@ -16,13 +22,11 @@ func Decode(raw []byte) (*Pod, error) {
 	return pod, nil
 }
 
-// Reader reads a pod that is a part of a larger document.
-func Reader[T any](of func(*T) **Pod) scan.Reader[T] {
-	return func(into *T, c *scan.Cursor) {
-		pod := newPod()
-		readPod(pod, c)
-		*of(into) = pod
-	}
+// Read reads a pod that is a part of a larger document.
+func Read(c *scan.Cursor) *Pod {
+	pod := newPod()
+	readPod(pod, c)
+	return pod
 }
 
 var readPod = scan.Object(scan.Fields[Pod]{
@@ -163,42 +167,6 @@ func readOurs(into *map[string]string, c *scan.Cursor, other func(key []byte)) {
 	})
 }
 
-func readNodeSelector(p *Pod, c *scan.Cursor) {
-	c.Map(func(key []byte) {
-		if isOSLabel(string(key)) {
-			p.NodeSelectorWindows = c.Text("linux", windows) == windows || p.NodeSelectorWindows
-			return
-		}
-		c.Skip()
-	})
-}
-
-func readNodeTerms(p *Pod, c *scan.Cursor) {
-	var terms []nodeTerm
-	c.Each(func() {
-		var term nodeTerm
-		readNodeTerm(&term, c)
-		terms = append(terms, term)
-	})
-	p.NodeAffinityWindows = allWindows(terms)
-}
-
-var readNodeTerm = scan.Object(scan.Fields[nodeTerm]{
-	"matchExpressions": func(term *nodeTerm, c *scan.Cursor) {
-		c.Each(func() {
-			var e nodeExpression
-			readNodeExpression(&e, c)
-			term.windows = term.windows || e.windowsOnly()
-		})
-	},
-})
-
-var readNodeExpression = scan.Object(scan.Fields[nodeExpression]{
-	"key":      scan.Text(func(e *nodeExpression) *string { return &e.key }),
-	"operator": scan.Text(func(e *nodeExpression) *string { return &e.operator }),
-	"values":   scan.Texts(func(e *nodeExpression) *[]string { return &e.values }),
-})
-
 // readOwners reads the controller among the owners.
 func readOwners(p *Pod, c *scan.Cursor) {
 	c.Each(func() {
@@ -222,3 +190,83 @@ var readOwner = scan.Object(scan.Fields[owner]{
 	"uid":        scan.Text(func(o *owner) *string { return &o.UID }),
 	"controller": scan.Boolean(func(o *owner) *bool { return &o.controller }),
 })
+
+// container is a container that is being read.
+type container struct {
+	Container
+	privileged bool
+}
+
+var containerFields = scan.Fields[container]{
+	"name":         scan.Text(func(c *container) *string { return &c.Name }),
+	"volumeMounts": readTokenMount,
+	"resources": scan.Object(scan.Fields[container]{
+		"requests": readQuantities(func(c *container) *corev1.ResourceList { return &c.Requests }),
+		"limits":   readQuantities(func(c *container) *corev1.ResourceList { return &c.Limits }),
+	}),
+	"securityContext": scan.Object(scan.Fields[container]{
+		"privileged": scan.Boolean(func(c *container) *bool { return &c.privileged }),
+	}),
+}
+
+var readContainer = scan.Object(containerFields)
+
+// sysctlWords are in each command that sets sysctls.
+var sysctlWords = [][]byte{[]byte("sysctl"), []byte("proc/sys")}
+
+// speaksOfSysctls reports whether the JSON of a container has one of the words.
+func speaksOfSysctls(contains func([]byte) bool) bool {
+	return slices.ContainsFunc(sysctlWords, contains)
+}
+
+func readQuantities(of func(*container) *corev1.ResourceList) scan.Reader[container] {
+	read := func(name corev1.ResourceName) scan.Reader[container] {
+		return func(into *container, c *scan.Cursor) {
+			text := strings.Trim(c.Raw(), `"`) // in a manifest, a number is a quantity too
+			quantity, err := resource.ParseQuantity(text)
+			if err != nil {
+				return // the API server rejects it
+			}
+			list := of(into)
+			if *list == nil {
+				*list = corev1.ResourceList{}
+			}
+			(*list)[name] = quantity
+		}
+	}
+	return scan.Object(scan.Fields[container]{"cpu": read(corev1.ResourceCPU), "memory": read(corev1.ResourceMemory)})
+}
+
+// readContainers reads a list of containers. It keeps the whole of one that has the reserved name, or may set
+// sysctls.
+func readContainers(list *[]Container, c *scan.Cursor) {
+	c.Each(func() {
+		var one container
+		start := c.Mark()
+		readContainer(&one, c)
+		switch {
+		case one.Name == v1alpha1.ContainerName:
+			one.JSON = c.Since(start)
+		case one.privileged && speaksOfSysctls(func(word []byte) bool { return c.Contains(start, word) }):
+			one.SysctlJSON = c.Since(start)
+		}
+		*list = append(*list, one.Container)
+	})
+}
+
+type mount struct{ name, path string }
+
+var readMount = scan.Object(scan.Fields[mount]{
+	"name":      scan.Text(func(m *mount) *string { return &m.name }),
+	"mountPath": scan.Text(func(m *mount) *string { return &m.path }, TokenMountPath),
+})
+
+func readTokenMount(into *container, c *scan.Cursor) {
+	c.Each(func() {
+		var m mount
+		readMount(&m, c)
+		if m.path == TokenMountPath {
+			into.TokenVolume = m.name
+		}
+	})
+}

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
 )
 
 // windows is the value of the label kubernetes.io/os on Windows nodes.
@@ -70,3 +72,39 @@ func selectsWindows(spec *corev1.PodSpec) (selector, affinity bool) {
 	}
 	return selector, allWindows(terms)
 }
+
+func readNodeSelector(p *Pod, c *scan.Cursor) {
+	c.Map(func(key []byte) {
+		if isOSLabel(string(key)) {
+			p.NodeSelectorWindows = c.Text("linux", windows) == windows || p.NodeSelectorWindows
+			return
+		}
+		c.Skip()
+	})
+}
+
+func readNodeTerms(p *Pod, c *scan.Cursor) {
+	var terms []nodeTerm
+	c.Each(func() {
+		var term nodeTerm
+		readNodeTerm(&term, c)
+		terms = append(terms, term)
+	})
+	p.NodeAffinityWindows = allWindows(terms)
+}
+
+var readNodeTerm = scan.Object(scan.Fields[nodeTerm]{
+	"matchExpressions": func(term *nodeTerm, c *scan.Cursor) {
+		c.Each(func() {
+			var e nodeExpression
+			readNodeExpression(&e, c)
+			term.windows = term.windows || e.windowsOnly()
+		})
+	},
+})
+
+var readNodeExpression = scan.Object(scan.Fields[nodeExpression]{
+	"key":      scan.Text(func(e *nodeExpression) *string { return &e.key }),
+	"operator": scan.Text(func(e *nodeExpression) *string { return &e.operator }),
+	"values":   scan.Texts(func(e *nodeExpression) *[]string { return &e.values }),
+})

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
@@ -158,4 +160,61 @@ func (p *Pod) WindowsField() string {
 // HasVolume reports whether the pod has a projected volume with one of the names.
 func (p *Pod) HasVolume(names ...string) bool {
 	return slices.ContainsFunc(p.Volumes, func(v Volume) bool { return v.Projected && slices.Contains(names, v.Name) })
+}
+
+// Smallest returns the smallest request and limit above zero of a resource among the pod's own containers; nil if no
+// container states one. A container that states only a limit requests as much, as the API server has it.
+func (p *Pod) Smallest(name corev1.ResourceName) (request, limit *resource.Quantity) {
+	for _, list := range [][]Container{p.Containers, p.InitContainers} {
+		for i := range list {
+			c := &list[i]
+			if c.Name == v1alpha1.ContainerName {
+				continue
+			}
+			requests := c.Requests
+			if _, stated := requests[name]; !stated {
+				requests = c.Limits
+			}
+			request, limit = smaller(request, requests, name), smaller(limit, c.Limits, name)
+		}
+	}
+	return request, limit
+}
+
+func smaller(smallest *resource.Quantity, list corev1.ResourceList, name corev1.ResourceName) *resource.Quantity {
+	quantity, stated := list[name]
+	if !stated || quantity.Sign() <= 0 || smallest != nil && smallest.Cmp(quantity) <= 0 {
+		return smallest
+	}
+	return &quantity
+}
+
+// What the API server's ServiceAccount admission adds to every container
+// (k8s.io/kubernetes plugin/pkg/admission/serviceaccount, DefaultAPITokenMountPath and ServiceAccountVolumeName).
+const (
+	TokenMountPath    = "/var/run/secrets/kubernetes.io/serviceaccount"
+	tokenVolumePrefix = "kube-api-access-"
+)
+
+// TokenVolume is the volume that the API server would mount in an injected container; "" if it would mount none. The
+// webhook mounts it, so that the API server has nothing to add, and so no reason to call the webhook a second time.
+func (p *Pod) TokenVolume() string {
+	for _, c := range p.Containers {
+		if strings.HasPrefix(c.TokenVolume, tokenVolumePrefix) &&
+			slices.Contains(p.Volumes, Volume{c.TokenVolume, true}) {
+			return c.TokenVolume
+		}
+	}
+	return ""
+}
+
+// IsTokenMount reports whether a mount is that of the token, of a volume that has nothing else.
+func (p *Pod) IsTokenMount(mount corev1.VolumeMount) bool {
+	return IsTokenMount(mount) && slices.Contains(p.Volumes, Volume{mount.Name, true})
+}
+
+// IsTokenMount reports whether a mount is read-only, at the token's path, and nothing more.
+func IsTokenMount(mount corev1.VolumeMount) bool {
+	return apiequality.Semantic.DeepEqual(mount,
+		corev1.VolumeMount{Name: mount.Name, ReadOnly: true, MountPath: TokenMountPath})
 }

@@ -87,3 +87,16 @@ const (
 	ReasonNoPolicy          = "NoPolicy"
 	ReasonNotAllowed        = "NotAllowedByPolicy"
 )
+
+// Grant is what a pod's service account has to be granted.
+type Grant struct {
+	Namespace      string
+	ServiceAccount string
+	// Sysctls are set by the injected container, and so are what the guard asks for.
+	Sysctls []string
+	// NativeSysctls are those in the pod's own securityContext.sysctls. Only a PodSecurityPolicy asks for them.
+	NativeSysctls []string
+	// UserNamespace reports whether the injected container is one without privilege, in the pod's own user namespace.
+	// Only OpenShift asks: it admits that container by other constraints than a privileged one.
+	UserNamespace bool
+}

@@ -218,3 +218,17 @@ func quoted(values []string) string {
 	}
 	return strings.Join(words, ", ")
 }
+
+func parsePatterns(names []string, path *field.Path) ([]sysctl.Pattern, field.ErrorList) {
+	var errs field.ErrorList
+	patterns := make([]sysctl.Pattern, 0, len(names))
+	for i, name := range names {
+		pattern, err := sysctl.ParsePattern(name)
+		if err != nil {
+			errs = append(errs, field.Invalid(path.Index(i), name, err.Error()))
+			continue
+		}
+		patterns = append(patterns, pattern)
+	}
+	return patterns, errs
+}

@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -22,15 +25,12 @@ var rules = []Rule{neverOnSharedKernel, nodeLevel, hostNetwork, hostIPC, removed
 // kernel's bounds last.
 func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation {
 	var violations []Violation
-	selected := s.selecting(facts)
+	selected := selecting(s.policies, facts)
+	fixed := slices.Concat(form, rules)
 	for _, setting := range settings {
-		entry := sysctl.Lookup(setting.Name)
-		reason, message := check(form, facts, entry)
+		reason, message := check(fixed, facts, sysctl.Lookup(setting.Name))
 		if reason == "" {
-			reason, message = Check(facts, entry)
-		}
-		if reason == "" {
-			reason, message = s.judge(selected, facts, setting.Assignment)
+			reason, message = s.allow(selected, facts, setting.Assignment)
 		}
 		if reason == "" {
 			reason, message = invalidValue(facts, setting.Assignment)
@@ -42,12 +42,46 @@ func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation
 	return violations
 }
 
-// judge asks the policies that select the pod.
-func (s *Set) judge(selected []*Policy, facts Facts, wanted sysctl.Assignment) (reason, message string) {
-	if reason, message = s.allow(selected, facts, wanted); reason != "" {
-		return reason, message
+// selecting returns those of the policies that select a pod, in their order.
+func selecting(policies []*Policy, facts Facts) []*Policy {
+	var selected []*Policy
+	for _, p := range policies {
+		if p.selects(facts) {
+			selected = append(selected, p)
+		}
 	}
-	return s.UnknownName(wanted.Name)
+	return selected
+}
+
+// allow asks the policies that select the pod. If none allows the sysctl, the message names the one that comes
+// nearest; of two that are as near, the first. A name that is not known has to be spelled out by some policy.
+func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (reason, message string) {
+	if len(s.policies) == 0 {
+		if onTrial := s.onTrial(facts, wanted); onTrial != "" {
+			return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy in force, so nothing is" + onTrial
+		}
+		return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create " +
+			"one"
+	}
+	nearest, instead := noMatch, func() string { return "" }
+	for _, p := range selected {
+		for i := range p.rules {
+			r := &p.rules[i]
+			switch m := r.match(facts, wanted); {
+			case m == allowed:
+				return s.UnknownName(wanted.Name)
+			case m > nearest:
+				nearest = m
+				instead = func() string {
+					return fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", p.name,
+						r.alternative(facts, wanted))
+				}
+			}
+		}
+	}
+	return ReasonNotAllowed, fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace "+
+		"%q%s%s; an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead(),
+		s.onTrial(facts, wanted))
 }
 
 // Check returns the rule by which a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty

@@ -1,12 +1,10 @@
 package policy
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -53,74 +51,16 @@ func NewSet(policies []*Policy, profiles []*Profile) *Set {
 	return s
 }
 
-// selecting returns the policies that select a pod, by name.
-func (s *Set) selecting(facts Facts) []*Policy { return selecting(s.policies, facts) }
-
-func selecting(policies []*Policy, facts Facts) []*Policy {
-	var selected []*Policy
-	for _, p := range policies {
-		if p.selects(facts) {
-			selected = append(selected, p)
-		}
-	}
-	return selected
-}
-
-// allow asks the policies that select the pod. If none allows the sysctl, the message names the one that comes
-// nearest; of two that are as near, the first.
-func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (reason, message string) {
-	if len(s.policies) == 0 {
-		if onTrial := s.onTrial(facts, wanted); onTrial != "" {
-			return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy in force, so nothing is" + onTrial
-		}
-		return ReasonNoPolicy, "is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create " +
-			"one"
-	}
-	nearest, instead := noMatch, func() string { return "" }
-	for _, p := range selected {
-		for i := range p.rules {
-			r := &p.rules[i]
-			switch m := r.match(facts, wanted); {
-			case m == allowed:
-				return "", ""
-			case m > nearest:
-				nearest = m
-				instead = func() string {
-					return fmt.Sprintf(": the nearest one, SysctlPolicy %q, allows %s", p.name,
-						r.alternative(facts, wanted))
-				}
-			}
-		}
-	}
-	return ReasonNotAllowed, fmt.Sprintf("is not allowed by any SysctlPolicy for service account %q in namespace "+
-		"%q%s%s; an administrator can allow it in a SysctlPolicy", facts.ServiceAccount, facts.Namespace, instead(),
-		s.onTrial(facts, wanted))
-}
-
 // Allowing returns the names of the policies that allow some value of a sysctl to a pod, in order.
 func (s *Set) Allowing(facts Facts, name string) []string {
 	if !s.isGrantable(name) {
 		return nil
 	}
 	var names []string
-	for _, p := range s.selecting(facts) {
+	for _, p := range selecting(s.policies, facts) {
 		if slices.ContainsFunc(p.rules, func(r allowRule) bool { return r.names(name) && r.on(facts.Kernel) }) {
 			names = append(names, p.name)
 		}
 	}
 	return names
-}
-
-func parsePatterns(names []string, path *field.Path) ([]sysctl.Pattern, field.ErrorList) {
-	var errs field.ErrorList
-	patterns := make([]sysctl.Pattern, 0, len(names))
-	for i, name := range names {
-		pattern, err := sysctl.ParsePattern(name)
-		if err != nil {
-			errs = append(errs, field.Invalid(path.Index(i), name, err.Error()))
-			continue
-		}
-		patterns = append(patterns, pattern)
-	}
-	return patterns, errs
 }

@@ -89,7 +89,7 @@ func (s *Set) Try(facts Facts, settings []Setting) *Trial {
 	asIf.exactNames, asIf.anyInterface = wellNamed(asIf.policies)
 	selected := selecting(asIf.policies, facts)
 	for _, setting := range settings {
-		if reason, message := asIf.judge(selected, facts, setting.Assignment); reason != "" {
+		if reason, message := asIf.allow(selected, facts, setting.Assignment); reason != "" {
 			tried.Violations = append(tried.Violations, Violation{reason, setting.forbidden("%s", message)})
 		}
 	}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -26,9 +25,8 @@ var rules = []Rule{neverOnSharedKernel, nodeLevel, hostNetwork, hostIPC, removed
 func (s *Set) Evaluate(facts Facts, settings []Setting, form []Rule) []Violation {
 	var violations []Violation
 	selected := selecting(s.policies, facts)
-	fixed := slices.Concat(form, rules)
 	for _, setting := range settings {
-		reason, message := check(fixed, facts, sysctl.Lookup(setting.Name))
+		reason, message := check(facts, sysctl.Lookup(setting.Name), form, rules)
 		if reason == "" {
 			reason, message = s.allow(selected, facts, setting.Assignment)
 		}
@@ -87,13 +85,15 @@ func (s *Set) allow(selected []*Policy, facts Facts, wanted sysctl.Assignment) (
 // Check returns the rule by which a pod may not set a sysctl, whatever a SysctlPolicy says, and why; reason is empty
 // if none applies. The message completes a sentence that begins with the sysctl's name.
 func Check(facts Facts, entry sysctl.Entry) (reason, message string) {
-	return check(rules, facts, entry)
+	return check(facts, entry, rules)
 }
 
-func check(rules []Rule, facts Facts, entry sysctl.Entry) (reason, message string) {
-	for _, r := range rules {
-		if r.Applies(facts, entry) {
-			return r.Reason, r.Message(facts, entry)
+func check(facts Facts, entry sysctl.Entry, lists ...[]Rule) (reason, message string) {
+	for _, rules := range lists {
+		for _, r := range rules {
+			if r.Applies(facts, entry) {
+				return r.Reason, r.Message(facts, entry)
+			}
 		}
 	}
 	return "", ""

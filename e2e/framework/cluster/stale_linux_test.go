@@ -33,31 +33,29 @@ func TestStale(t *testing.T) {
 }
 
 func TestAZombieIsNotAlive(t *testing.T) {
-	cmd := exec.Command("cat")
-	input, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	identity, err := identify(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
+	identity, end, reap := startProcess(t)
 	if !identity.Alive() {
 		t.Error("a process that waits for input is not alive")
 	}
-	_ = input.Close()
+	end()
 	for identity.Alive() { // it ends by itself, and nobody has waited for it yet
 	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", identity.PID)); err != nil {
 		t.Errorf("the process is gone and no zombie: %v", err)
 	}
-	_ = cmd.Wait()
+	reap()
 }
 
 func endedProcess(t *testing.T) Identity {
+	t.Helper()
+	identity, end, reap := startProcess(t)
+	end()
+	reap()
+	return identity
+}
+
+// startProcess starts a process that runs until end is called. It is a zombie from then on until reap is called.
+func startProcess(t *testing.T) (identity Identity, end, reap func()) {
 	t.Helper()
 	cmd := exec.Command("cat")
 	input, err := cmd.StdinPipe()
@@ -67,11 +65,8 @@ func endedProcess(t *testing.T) Identity {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	identity, err := identify(cmd.Process.Pid)
-	if err != nil {
+	if identity, err = identify(cmd.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
-	_ = input.Close()
-	_ = cmd.Wait()
-	return identity
+	return identity, func() { _ = input.Close() }, func() { _ = cmd.Wait() }
 }

@@ -80,8 +80,8 @@ func (g Generator) Pod(name string) (*corev1.Pod, []string) {
 		pod.Spec.Containers = append(pod.Spec.Containers, container)
 	}
 	if g.IntN(6) == 0 {
-		pod.Spec.Resources = &corev1.ResourceRequirements{Requests: quantities("8", "8Gi"),
-			Limits: quantities("8", "8Gi")}
+		pod.Spec.Resources = &corev1.ResourceRequirements{Requests: Quantities("8", "8Gi"),
+			Limits: Quantities("8", "8Gi")}
 	}
 	return pod, args
 }
@@ -137,9 +137,9 @@ func (g Generator) container(spec *corev1.PodSpec, name string) corev1.Container
 	container.Resources = pick(g,
 		corev1.ResourceRequirements{},
 		corev1.ResourceRequirements{},
-		corev1.ResourceRequirements{Requests: quantities("100m", "")},
-		corev1.ResourceRequirements{Limits: quantities("500m", "1Gi")},
-		corev1.ResourceRequirements{Requests: quantities("0", ""), Limits: storage("1Gi")},
+		corev1.ResourceRequirements{Requests: Quantities("100m", "")},
+		corev1.ResourceRequirements{Limits: Quantities("500m", "1Gi")},
+		corev1.ResourceRequirements{Requests: Quantities("0", ""), Limits: Storage("1Gi")},
 	)
 	for _, volume := range spec.Volumes {
 		if g.maybe() {
@@ -150,7 +150,8 @@ func (g Generator) container(spec *corev1.PodSpec, name string) corev1.Container
 	return container
 }
 
-func quantities(cpu, memory string) corev1.ResourceList {
+// Quantities are an amount of CPU and of memory; "" for none.
+func Quantities(cpu, memory string) corev1.ResourceList {
 	list := corev1.ResourceList{}
 	for name, quantity := range map[corev1.ResourceName]string{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory} {
 		if quantity != "" {
@@ -160,6 +161,7 @@ func quantities(cpu, memory string) corev1.ResourceList {
 	return list
 }
 
-func storage(quantity string) corev1.ResourceList {
+// Storage is an amount of ephemeral storage.
+func Storage(quantity string) corev1.ResourceList {
 	return corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(quantity)}
 }

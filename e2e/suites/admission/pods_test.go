@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/randompod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -51,8 +52,8 @@ func injectedContainer(pod *corev1.Pod, args ...string) corev1.Container {
 
 // stated is the injected container of a Guaranteed pod that states 100m and 32Mi or more.
 func stated(container corev1.Container) corev1.Container {
-	container.Resources = corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"),
-		Limits: quantities("100m", "32Mi")}
+	container.Resources = corev1.ResourceRequirements{Requests: randompod.Quantities("100m", "32Mi"),
+		Limits: randompod.Quantities("100m", "32Mi")}
 	return container
 }
 

@@ -76,7 +76,7 @@ func expect(without *corev1.Pod, args []string) *corev1.Pod {
 // smallestOf is what our container states beside others, which have the API server's defaults: their smallest request
 // and limit.
 func smallestOf(others []corev1.Container) (own corev1.ResourceRequirements) {
-	for name, most := range quantities("100m", "32Mi") {
+	for name, most := range randompod.Quantities("100m", "32Mi") {
 		lower := func(to *corev1.ResourceList, from corev1.ResourceList) {
 			quantity := from[name]
 			if quantity.Sign() <= 0 {

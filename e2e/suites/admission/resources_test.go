@@ -8,17 +8,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
 
-func quantities(cpu, memory string) corev1.ResourceList {
-	list := corev1.ResourceList{}
-	for name, quantity := range map[corev1.ResourceName]string{corev1.ResourceCPU: cpu, corev1.ResourceMemory: memory} {
-		if quantity != "" {
-			list[name] = resource.MustParse(quantity)
-		}
-	}
-	return list
-}
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/randompod"
+)
 
 // The QoS class of a pod is the one it has in a namespace that is not enrolled.
 func TestQoSClassStays(t *testing.T) {
@@ -32,24 +24,24 @@ func TestQoSClassStays(t *testing.T) {
 	}{
 		{"best-effort", corev1.PodQOSBestEffort, func(*corev1.PodSpec) {}, corev1.ResourceRequirements{}},
 		{"burstable", corev1.PodQOSBurstable,
-			func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests = quantities("250m", "") },
-			corev1.ResourceRequirements{Requests: quantities("100m", "")}},
+			func(s *corev1.PodSpec) { s.Containers[0].Resources.Requests = randompod.Quantities("250m", "") },
+			corev1.ResourceRequirements{Requests: randompod.Quantities("100m", "")}},
 		{"burstable-and-small", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
-			s.Containers[0].Resources = corev1.ResourceRequirements{Requests: quantities("10m", "16Mi"),
-				Limits: quantities("50m", "32Mi")}
-		}, corev1.ResourceRequirements{Requests: quantities("10m", "16Mi"), Limits: quantities("50m", "32Mi")}},
+			s.Containers[0].Resources = corev1.ResourceRequirements{Requests: randompod.Quantities("10m", "16Mi"),
+				Limits: randompod.Quantities("50m", "32Mi")}
+		}, corev1.ResourceRequirements{Requests: randompod.Quantities("10m", "16Mi"), Limits: randompod.Quantities("50m", "32Mi")}},
 		{"guaranteed", corev1.PodQOSGuaranteed,
-			func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = quantities("250m", "64Mi") },
-			corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")}},
+			func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = randompod.Quantities("250m", "64Mi") },
+			corev1.ResourceRequirements{Requests: randompod.Quantities("100m", "32Mi"), Limits: randompod.Quantities("100m", "32Mi")}},
 		{"burstable-by-an-init-container", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
 			s.InitContainers = []corev1.Container{{Name: "setup", Image: "setup",
-				Resources: corev1.ResourceRequirements{Requests: quantities("", "64Mi")}}}
-		}, corev1.ResourceRequirements{Requests: quantities("", "32Mi")}},
+				Resources: corev1.ResourceRequirements{Requests: randompod.Quantities("", "64Mi")}}}
+		}, corev1.ResourceRequirements{Requests: randompod.Quantities("", "32Mi")}},
 		{"guaranteed-as-a-whole", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) {
-			s.Resources = &corev1.ResourceRequirements{Limits: quantities("1", "1Gi"), Requests: quantities("1", "1Gi")}
+			s.Resources = &corev1.ResourceRequirements{Limits: randompod.Quantities("1", "1Gi"), Requests: randompod.Quantities("1", "1Gi")}
 		}, corev1.ResourceRequirements{}},
 		{"burstable-as-a-whole", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
-			s.Resources = &corev1.ResourceRequirements{Requests: quantities("1", "1Gi")}
+			s.Resources = &corev1.ResourceRequirements{Requests: randompod.Quantities("1", "1Gi")}
 		}, corev1.ResourceRequirements{}},
 	}
 	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
@@ -85,20 +77,20 @@ func TestLimitRange(t *testing.T) {
 	}{
 		{
 			"of CPU and memory",
-			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("1", "1Gi"),
-				DefaultRequest: quantities("500m", "512Mi")},
-			corev1.ResourceRequirements{Requests: quantities("100m", "32Mi"), Limits: quantities("100m", "32Mi")},
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: randompod.Quantities("1", "1Gi"),
+				DefaultRequest: randompod.Quantities("500m", "512Mi")},
+			corev1.ResourceRequirements{Requests: randompod.Quantities("100m", "32Mi"), Limits: randompod.Quantities("100m", "32Mi")},
 		},
 		{
 			"of memory alone",
-			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("", "1Gi"),
-				DefaultRequest: quantities("", "1Gi")},
-			corev1.ResourceRequirements{Requests: quantities("", "32Mi"), Limits: quantities("", "32Mi")},
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: randompod.Quantities("", "1Gi"),
+				DefaultRequest: randompod.Quantities("", "1Gi")},
+			corev1.ResourceRequirements{Requests: randompod.Quantities("", "32Mi"), Limits: randompod.Quantities("", "32Mi")},
 		},
 		{
 			"of storage alone",
-			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: storage("2Gi"), DefaultRequest: storage("1Gi")},
-			corev1.ResourceRequirements{Requests: storage("1Gi"), Limits: storage("2Gi")},
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: randompod.Storage("2Gi"), DefaultRequest: randompod.Storage("1Gi")},
+			corev1.ResourceRequirements{Requests: randompod.Storage("1Gi"), Limits: randompod.Storage("2Gi")},
 		},
 	}
 	for _, test := range tests {
@@ -130,10 +122,6 @@ func TestLimitRange(t *testing.T) {
 	}
 }
 
-func storage(quantity string) corev1.ResourceList {
-	return corev1.ResourceList{corev1.ResourceEphemeralStorage: resource.MustParse(quantity)}
-}
-
 // awaitLimitRange waits until the API server counts with it.
 func awaitLimitRange(t *testing.T, namespace string) {
 	t.Helper()
@@ -153,8 +141,8 @@ func TestLimitRangeMinimum(t *testing.T) {
 	k.must(manifest(t, corev1.LimitRange{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"}, ObjectMeta: metav1.ObjectMeta{Name: "minimum"},
 		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
-			Type: corev1.LimitTypeContainer, Min: quantities("200m", ""), Default: quantities("1", ""),
-			DefaultRequest: quantities("1", ""),
+			Type: corev1.LimitTypeContainer, Min: randompod.Quantities("200m", ""), Default: randompod.Quantities("1", ""),
+			DefaultRequest: randompod.Quantities("1", ""),
 		}}},
 	}), "create", "-f", "-")
 	awaitLimitRange(t, namespace)
@@ -180,7 +168,7 @@ func TestResourceQuota(t *testing.T) {
 	// The quota wants limits of each container, ours included; and ours, which runs before the others, costs nothing
 	// more.
 	small := newPod("small", "net.core.somaxconn = 4096")
-	small.Spec.Containers[0].Resources.Limits = quantities("400m", "256Mi")
+	small.Spec.Containers[0].Resources.Limits = randompod.Quantities("400m", "256Mi")
 	k.must(manifest(t, small), "create", "-f", "-")
 	pod := getPod(t, namespace, "small")
 	wantContainer(t, pod, stated(injectedContainer(pod, "net.core.somaxconn=4096")))

@@ -16,146 +16,59 @@ import (
 // rejected.
 func TestBesideAnotherWebhook(t *testing.T) {
 	t.Parallel()
-	const sysctls = "/metadata/annotations/sysctl-injector.dev~1sysctls"
+	const (
+		sysctls     = "/metadata/annotations/sysctl-injector.dev~1sysctls"
+		annotations = "/metadata/annotations/"
+		ours        = "/spec/initContainers/0/"
+		reserved    = "ReservedName: spec.initContainers[0]" + reservedName
+	)
+	proxy := func(pod *corev1.Pod) []operation { return addInit(pod, "proxy", nil) }
+	sidecar := func(pod *corev1.Pod) []operation {
+		return addInit(pod, "proxy", ptr.To(corev1.ContainerRestartPolicyAlways))
+	}
+	more := onlyAsking(operation{"replace", sysctls, "net.core.somaxconn = 8192"})
+	root := corev1.Volume{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}
 	tests := []struct {
 		name     string
 		position string
 		change   func(*corev1.Pod) []operation
-		inits    []string // of the pod that is admitted
-		arg      string   // of our container
+		besides  []string // init containers of the pod that is admitted, after ours
+		value    string   // in our container's argument
 		rejected string
 	}{
-		{
-			name: "that adds an init container before us", position: before,
-			change: func(pod *corev1.Pod) []operation { return addInit(pod, "proxy", nil) },
-			inits:  []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that adds an init container in front of ours", position: after,
-			change: func(pod *corev1.Pod) []operation { return addInit(pod, "proxy", nil) },
-			inits:  []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that adds a sidecar in front of ours", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return addInit(pod, "proxy", ptr.To(corev1.ContainerRestartPolicyAlways))
-			},
-			inits: []string{"sysctl-injector", "proxy"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that changes the annotation before us", position: before,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyAsking(pod, operation{"replace", sysctls, "net.core.somaxconn = 8192"})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=8192",
-		},
-		{
-			name: "that changes the annotation after us", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyAsking(pod, operation{"replace", sysctls, "net.core.somaxconn = 8192"})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=8192",
-		},
-		{
-			name: "that takes the annotation away after us", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyAsking(pod, operation{Op: "remove", Path: sysctls})
-			},
-			rejected: "ReservedName: spec.initContainers[0]" + reservedName,
-		},
-		{
-			name: "that opts the pod out after us", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyAsking(pod, operation{"add", "/metadata/annotations/sysctl-injector.dev~1inject", "false"})
-			},
-			rejected: "ReservedName: spec.initContainers[0]" + reservedName,
-		},
-		{
-			name: "that changes other annotations after us", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyAsking(pod, operation{"add", "/metadata/annotations/example.com~1seen", "yes"})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that changes our status and label", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyAsking(pod, operation{"add", "/metadata/annotations/sysctl-injector.dev~1status", "{}"},
-					operation{"add", "/metadata/labels/sysctl-injector.dev~1injected", "no"})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that removes our container", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod, operation{Op: "remove", Path: "/spec/initContainers/0"})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that gives our container another image", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/image", "example.com/evil"})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that gives our container a shell", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/command", []string{"sh", "-c"}})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that gives our container one sysctl more", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod, operation{"add", "/spec/initContainers/0/args/-", "kernel.core_pattern=x"})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that mounts the node into our container", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod,
-					operation{"add", "/spec/volumes/-", corev1.Volume{Name: "root",
-						VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}},
-					operation{"add", "/spec/initContainers/0/volumeMounts",
-						[]corev1.VolumeMount{{Name: "root", MountPath: "/node"}}})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that makes our container run on", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod, operation{"add", "/spec/initContainers/0/restartPolicy", "Always"})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that gives every container a cloud identity, before us", position: before,
-			change: giveIdentity,
-			inits:  []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that gives every container a cloud identity, after us", position: after,
-			change: giveIdentity,
-			inits:  []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that rewrites images to a mirror after us", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/image",
-					"mirror.example.com/" + initImage})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
-		{
-			name: "that takes the privilege away from our container", position: after,
-			change: func(pod *corev1.Pod) []operation {
-				return onlyInjected(pod, operation{"replace", "/spec/initContainers/0/securityContext/privileged", false})
-			},
-			inits: []string{"sysctl-injector"}, arg: "net.core.somaxconn=4096",
-		},
+		{"that adds an init container before us", before, proxy, []string{"proxy"}, "4096", ""},
+		{"that adds an init container in front of ours", after, proxy, []string{"proxy"}, "4096", ""},
+		{"that adds a sidecar in front of ours", after, sidecar, []string{"proxy"}, "4096", ""},
+		{"that changes the annotation before us", before, more, nil, "8192", ""},
+		{"that changes the annotation after us", after, more, nil, "8192", ""},
+		{"that takes the annotation away after us", after,
+			onlyAsking(operation{Op: "remove", Path: sysctls}), nil, "", reserved},
+		{"that opts the pod out after us", after,
+			onlyAsking(operation{"add", annotations + "sysctl-injector.dev~1inject", "false"}), nil, "", reserved},
+		{"that changes other annotations after us", after,
+			onlyAsking(operation{"add", annotations + "example.com~1seen", "yes"}), nil, "4096", ""},
+		{"that changes our status and label", after,
+			onlyAsking(operation{"add", annotations + "sysctl-injector.dev~1status", "{}"},
+				operation{"add", "/metadata/labels/sysctl-injector.dev~1injected", "no"}), nil, "4096", ""},
+		{"that removes our container", after,
+			onlyInjected(operation{Op: "remove", Path: "/spec/initContainers/0"}), nil, "4096", ""},
+		{"that gives our container another image", after,
+			onlyInjected(operation{"replace", ours + "image", "example.com/evil"}), nil, "4096", ""},
+		{"that gives our container a shell", after,
+			onlyInjected(operation{"replace", ours + "command", []string{"sh", "-c"}}), nil, "4096", ""},
+		{"that gives our container one sysctl more", after,
+			onlyInjected(operation{"add", ours + "args/-", "kernel.core_pattern=x"}), nil, "4096", ""},
+		{"that mounts the node into our container", after,
+			onlyInjected(operation{"add", "/spec/volumes/-", root},
+				operation{"add", ours + "volumeMounts", []corev1.VolumeMount{{Name: "root", MountPath: "/node"}}}), nil, "4096", ""},
+		{"that makes our container run on", after,
+			onlyInjected(operation{"add", ours + "restartPolicy", "Always"}), nil, "4096", ""},
+		{"that gives every container a cloud identity, before us", before, giveIdentity, nil, "4096", ""},
+		{"that gives every container a cloud identity, after us", after, giveIdentity, nil, "4096", ""},
+		{"that rewrites images to a mirror after us", after,
+			onlyInjected(operation{"replace", ours + "image", "mirror.example.com/" + initImage}), nil, "4096", ""},
+		{"that takes the privilege away from our container", after,
+			onlyInjected(operation{"replace", ours + "securityContext/privileged", false}), nil, "4096", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -170,8 +83,8 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			}
 			k.must(pod, "create", "-f", "-")
 			created := getPod(t, namespace, "web")
-			wantContainer(t, created, injectedContainer(created, test.arg))
-			if diff := cmp.Diff(test.inits, initNames(created)); diff != "" {
+			wantInjected(t, created, "net.core.somaxconn="+test.value)
+			if diff := cmp.Diff(append([]string{"sysctl-injector"}, test.besides...), initNames(created)); diff != "" {
 				t.Errorf("init containers (-want +got):\n%s", diff)
 			}
 		})
@@ -192,19 +105,24 @@ func addInit(pod *corev1.Pod, name string, restart *corev1.ContainerRestartPolic
 	return []operation{{"add", "/spec/initContainers/0", container}}
 }
 
-// onlyAsking leaves other pods alone: those by which the test learns that the webhook is called.
-func onlyAsking(pod *corev1.Pod, change ...operation) []operation {
-	if pod.Annotations[v1alpha1.SysctlsAnnotation] == "" {
-		return nil
+// onlyAsking changes the pods that ask for sysctls, and no others: by those the test learns that the webhook is
+// called.
+func onlyAsking(change ...operation) func(*corev1.Pod) []operation {
+	return func(pod *corev1.Pod) []operation {
+		if pod.Annotations[v1alpha1.SysctlsAnnotation] == "" {
+			return nil
+		}
+		return change
 	}
-	return change
 }
 
-func onlyInjected(pod *corev1.Pod, change ...operation) []operation {
-	if len(pod.Spec.InitContainers) == 0 {
-		return nil
+func onlyInjected(change ...operation) func(*corev1.Pod) []operation {
+	return func(pod *corev1.Pod) []operation {
+		if len(pod.Spec.InitContainers) == 0 {
+			return nil
+		}
+		return change
 	}
-	return change
 }
 
 // giveIdentity adds a variable and a volume to every container that the pod does not have left alone, as

@@ -4,7 +4,6 @@ package check_test
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -155,16 +154,9 @@ func install(ctx context.Context, c *cluster.Cluster) error {
 		return err
 	}
 	helmDir = filepath.Dir(helm.Path("helm"))
-	values := fmt.Sprintf("replicas: 1\ngrants: {mode: require}\nkubeletSysctls: [kernel.msg*]\ncertificates: "+
-		"{source: existing-secret, existingSecret: %s, caBundle: %s}\n",
-		secret, base64.StdEncoding.EncodeToString(trusted))
-	cmd := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace",
-		installation.Namespace, "--create-namespace", "-f", "-")
-	cmd.Stdin = strings.NewReader(values)
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("helm install: %w\n%s", err, output)
-	}
-	if installed, err = installation.Join(ctx, c); err != nil {
+	installed, err = installation.InstallChart(ctx, c, chart,
+		"replicas: 1\ngrants: {mode: require}\nkubeletSysctls: [kernel.msg*]", trusted)
+	if err != nil {
 		return err
 	}
 	_, err = client.CoreV1().Secrets(installation.Namespace).Create(ctx, &corev1.Secret{

@@ -10,13 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/randompod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
-
-func resources(cpu, memory string) corev1.ResourceList {
-	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu),
-		corev1.ResourceMemory: resource.MustParse(memory)}
-}
 
 // admitted are pods that the webhook writes, or that the API server makes of what it writes.
 var admitted = []struct {
@@ -37,9 +33,9 @@ var admitted = []struct {
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, plainContainer("setup"), sidecar)
 	}},
 	{"resources", func(pod *corev1.Pod) {
-		small := resources("100m", "32Mi")
+		small := randompod.Quantities("100m", "32Mi")
 		pod.Spec.InitContainers[0].Resources = corev1.ResourceRequirements{Requests: small, Limits: small}
-		pod.Spec.Containers[0].Resources.Requests = resources("1", "1Gi")
+		pod.Spec.Containers[0].Resources.Requests = randompod.Quantities("1", "1Gi")
 	}},
 	{"the former release's image", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = formerImage }},
 	{"the image pulled always, as the admission plugin AlwaysPullImages has it", func(pod *corev1.Pod) {
@@ -103,7 +99,7 @@ func TestGuardAdmits(t *testing.T) {
 func TestGuardAdmitsWhatALimitRangeAdds(t *testing.T) {
 	admin := clientset(t)
 	namespace := newNamespace(t, held(levels[0]))
-	small := resources("100m", "64Mi")
+	small := randompod.Quantities("100m", "64Mi")
 	small[corev1.ResourceEphemeralStorage] = resource.MustParse("1Gi")
 	_, err := admin.CoreV1().LimitRanges(namespace).Create(t.Context(), &corev1.LimitRange{
 		ObjectMeta: metav1.ObjectMeta{Name: "defaults"},

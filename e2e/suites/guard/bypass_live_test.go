@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/pod-security-admission/api"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/randompod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -160,7 +161,7 @@ func TestGuardBypassOfLivePods(t *testing.T) {
 	pod.Annotations = labels{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024", v1alpha1.StatusAnnotation: "{}"}
 	pod.Spec.ShareProcessNamespace = new(true)
 	pod.Spec.InitContainers = append(pod.Spec.InitContainers, plainContainer("setup"))
-	small := resources("100m", "32Mi")
+	small := randompod.Quantities("100m", "32Mi")
 	pod.Spec.InitContainers[0].Resources = corev1.ResourceRequirements{Requests: small, Limits: small}
 	before := live(t, namespace, pod)
 	for _, row := range liveAttempts {

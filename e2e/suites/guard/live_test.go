@@ -12,6 +12,7 @@ import (
 	"k8s.io/pod-security-admission/api"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/randompod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -130,8 +131,8 @@ func TestGuardUpdates(t *testing.T) {
 		for _, pod := range []*corev1.Pod{violating, good} {
 			pod = copyOf(pod)
 			pod.Spec.InitContainers = []corev1.Container{plainContainer("setup")}
-			pod.Spec.Containers[0].Resources.Requests, pod.Spec.Containers[0].Resources.Limits = resources("1", "1Gi"),
-				resources("1", "1Gi")
+			pod.Spec.Containers[0].Resources.Requests, pod.Spec.Containers[0].Resources.Limits = randompod.Quantities("1", "1Gi"),
+				randompod.Quantities("1", "1Gi")
 			live(t, upstream, pod)
 			live(t, guarded, pod)
 		}

@@ -4,10 +4,8 @@ package psp_test
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -62,20 +60,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	helm, err := tools.Ensure(ctx, "helm", os.Stderr)
-	if err != nil {
-		return err
-	}
-	values := "grants: {backend: psp}\nkubeletSysctls: [" + laterSafe +
-		"]\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
-		base64.StdEncoding.EncodeToString(certificate.CA) + "}\n"
-	install := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace",
-		installation.Namespace, "--create-namespace", "-f", "-")
-	install.Stdin = strings.NewReader(values)
-	if output, err := install.CombinedOutput(); err != nil {
-		return fmt.Errorf("helm install: %w\n%s", err, output)
-	}
-	installed, err = installation.Join(ctx, c)
+	installed, err = installation.InstallChart(ctx, c, chart,
+		"grants: {backend: psp}\nkubeletSysctls: ["+laterSafe+"]", certificate.CA)
 	return err
 }
 

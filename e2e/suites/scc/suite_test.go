@@ -5,7 +5,6 @@ package scc_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -25,7 +24,6 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
-	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -61,19 +59,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	helm, err := tools.Ensure(ctx, "helm", os.Stderr)
-	if err != nil {
-		return err
-	}
-	values := "grants: {backend: scc}\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: " +
-		base64.StdEncoding.EncodeToString(certificate.CA) + "}\n"
-	install := c.Command(ctx, helm.Path("helm"), "install", "sysctl-injector", chart, "--namespace",
-		installation.Namespace, "--create-namespace", "-f", "-")
-	install.Stdin = strings.NewReader(values)
-	if output, err := install.CombinedOutput(); err != nil {
-		return fmt.Errorf("helm install: %w\n%s", err, output)
-	}
-	if installed, err = installation.Join(ctx, c); err != nil {
+	if installed, err = installation.InstallChart(ctx, c, chart, "grants: {backend: scc}", certificate.CA); err != nil {
 		return err
 	}
 	// The chart's notes tell the administrator to apply these: the server may not create them.

@@ -2,7 +2,9 @@ package installation
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,11 +15,25 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// Join starts a server under the service account of an installation that helm has made, with the flags of its
-// Deployment, and returns when the API server calls it. No pod of that Deployment may run.
-func Join(ctx context.Context, c *cluster.Cluster) (*Installation, error) {
+// InstallChart installs the chart with helm and starts a server under its service account, with the flags of its
+// Deployment. It returns when the API server calls the server. No pod of that Deployment may run. The chart's
+// certificate is that of a Secret "tls", which need not exist, and ca is the bundle of the webhook.
+func InstallChart(ctx context.Context, c *cluster.Cluster, chart, values string, ca []byte) (*Installation, error) {
+	helm, err := tools.Ensure(ctx, "helm", os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	install := c.Command(ctx, helm.Path("helm"), "install", Name, chart, "--namespace", Namespace, "--create-namespace",
+		"-f", "-")
+	install.Stdin = strings.NewReader(fmt.Sprintf(
+		"%s\ncertificates: {source: existing-secret, existingSecret: tls, caBundle: %s}\n", values,
+		base64.StdEncoding.EncodeToString(ca)))
+	if output, err := install.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("helm install: %w\n%s", err, output)
+	}
 	dir, err := os.MkdirTemp("", "installation-*")
 	if err != nil {
 		return nil, err

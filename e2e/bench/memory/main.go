@@ -54,16 +54,10 @@ func (o *options) run(ctx context.Context, progress io.Writer) (r report.Report,
 				return err
 			}
 			if err := b.run(ctx); err != nil {
-				return fmt.Errorf("%w; the end of the server's log:\n%s", err, tail(installed.Server().Log()))
+				return fmt.Errorf("%w; the end of the server's log:\n%s", err, installation.Tail(installed.Server().Log(), 20))
 			}
 			r = b.report(c.Version())
 			return nil
 		})
 	return r, err
-}
-
-// tail is enough of a log to see what went wrong: each admission has a line in it.
-func tail(log string) string {
-	const most = 4 << 10
-	return log[max(0, len(log)-most):]
 }

@@ -37,3 +37,9 @@ func (l *Log) Addresses() (webhook, observe string) {
 	}
 	return "", ""
 }
+
+// Tail keeps the last lines of a text.
+func Tail(text string, lines int) string {
+	all := strings.SplitAfter(text, "\n")
+	return strings.Join(all[max(0, len(all)-lines-1):], "")
+}

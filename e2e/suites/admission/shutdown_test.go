@@ -17,6 +17,8 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
 // A server that gets SIGTERM answers the requests that have reached it, and exits with status 0.
@@ -66,7 +68,7 @@ func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 		t.Error("the request in flight is never answered")
 	}
 	if err := server.Wait(patience); err != nil {
-		t.Errorf("the server ends with %v, want exit status 0; its log:\n%s", err, tail(server.Log(), 20))
+		t.Errorf("the server ends with %v, want exit status 0; its log:\n%s", err, installation.Tail(server.Log(), 20))
 	}
 }
 
@@ -148,7 +150,7 @@ func TestRollout(t *testing.T) {
 	must(t, old.Terminate())
 	must(t, installed.Route(t.Context(), next))
 	if err := old.Wait(patience); err != nil {
-		t.Errorf("the old server ends with %v, want exit status 0; its log:\n%s", err, tail(old.Log(), 20))
+		t.Errorf("the old server ends with %v, want exit status 0; its log:\n%s", err, installation.Tail(old.Log(), 20))
 	}
 	flows("pods after the rollout")
 	stop()

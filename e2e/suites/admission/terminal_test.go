@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
 // terminal is a person with kubectl, at work in one namespace. When the test fails it shows what was said.
@@ -26,7 +27,7 @@ func newTerminal(t *testing.T, namespace string) *terminal {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("what kubectl said:\n%s", k.transcript.String())
-			t.Logf("the end of the server's log:\n%s", tail(installed.Log(), 20))
+			t.Logf("the end of the server's log:\n%s", installation.Tail(installed.Log(), 20))
 		}
 	})
 	return k
@@ -57,7 +58,7 @@ func (k *terminal) command(input string, cmd *exec.Cmd) (stdout, stderr string, 
 	if err != nil {
 		said = err.Error()
 	}
-	fmt.Fprintf(&k.transcript, "$ %s\n%s%s(%s)\n", strings.Join(cmd.Args, " "), tail(out.String(), 60), errs.String(), said)
+	fmt.Fprintf(&k.transcript, "$ %s\n%s%s(%s)\n", strings.Join(cmd.Args, " "), installation.Tail(out.String(), 60), errs.String(), said)
 	return out.String(), errs.String(), err
 }
 
@@ -121,10 +122,4 @@ func manifest(t *testing.T, objects ...any) string {
 		text.Write(encoded)
 	}
 	return text.String()
-}
-
-// tail keeps the last lines of a text.
-func tail(text string, lines int) string {
-	all := strings.SplitAfter(text, "\n")
-	return strings.Join(all[max(0, len(all)-lines-1):], "")
 }

@@ -57,7 +57,7 @@ func startServer(t *testing.T, args ...string) *installation.Server {
 	t.Cleanup(func() {
 		server.Kill()
 		if t.Failed() {
-			t.Logf("the end of the server's log:\n%s", tail(server.Log(), 20))
+			t.Logf("the end of the server's log:\n%s", installation.Tail(server.Log(), 20))
 		}
 	})
 	return server
@@ -86,12 +86,6 @@ func eventually(t *testing.T, what string, state func() string, condition func(c
 	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
 		t.Fatalf("%v; %s", err, state())
 	}
-}
-
-// tail keeps the last lines of a text.
-func tail(text string, lines int) string {
-	all := strings.SplitAfter(text, "\n")
-	return strings.Join(all[max(0, len(all)-lines-1):], "")
 }
 
 // lines are those of a text that hold another.

@@ -115,18 +115,6 @@ spec:
 `, name, annotations)
 }
 
-const agent = `apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: agent, namespace: shop}
-spec:
-  selector: {matchLabels: {app: agent}}
-  template:
-    metadata: {labels: {app: agent}}
-    spec:
-      hostNetwork: true
-      containers: [{name: agent, image: agent}]
-`
-
 const fixIt = "fix the workloads, choose another --enforce, or add --yes"
 
 // notCovered is what enroll says of a guard that does not do its work.
@@ -153,7 +141,7 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.must("", "kubectl", "apply", "-f", guard)
 
 	// enroll names a workload that the standard would reject, and asks the administrator.
-	p.must(agent, "kubectl", "apply", "-f", "-")
+	p.must("", "kubectl", "apply", "-f", "testdata/agent.yaml")
 	const violations = "In namespace \"shop\", \"restricted\" would reject new pods of these workloads:\n" +
 		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container \"agent\" must set securityContext.allowPrivilegeEscalation=false), " +
 		"unrestricted capabilities (container \"agent\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"agent\" must set " +

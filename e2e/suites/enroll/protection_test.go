@@ -68,19 +68,6 @@ func TestEnrollRejectsAGuardThatDoesNotDoItsWork(t *testing.T) {
 `, "", "", "sysctl-injector", "enroll", "unguarded", "--dry-run", "server")
 }
 
-// ownedByACustomResource is a pod whose controller is of a kind that the command does not know.
-const ownedByACustomResource = `apiVersion: v1
-kind: Pod
-metadata:
-  name: member
-  ownerReferences:
-  - {apiVersion: example.com/v1, kind: Database, name: main, uid: 11111111-1111-1111-1111-111111111111, controller: true}
-spec:
-  serviceAccountName: ""
-  hostNetwork: true
-  containers: [{name: db, image: db, ports: [{containerPort: 1, hostPort: 1}]}]
-`
-
 func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 	p := withGuard(t)
 	var violations, asked string
@@ -88,7 +75,7 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 		p.createNamespace(name)
 		p.eventually("default", "", "kubectl", "-n", name, "get", "serviceaccount", "default")
 		// The pod of a custom resource counts: its maker is not among the workloads that are judged.
-		p.eventually("pod/member created", ownedByACustomResource, "kubectl", "-n", name, "create", "-f", "-")
+		p.eventually("pod/member created", "", "kubectl", "-n", name, "create", "-f", "testdata/owned-by-a-custom-resource.yaml")
 		violations = fmt.Sprintf("In namespace %q, \"baseline\" would reject new pods of these workloads:\n"+
 			"  Pod \"member\": host namespaces (hostNetwork=true), hostPort (container \"db\" uses hostPort 1)\nContinue? [y/N] ", name)
 		asked += violations

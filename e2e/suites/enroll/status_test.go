@@ -12,40 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const statusWorkloads = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: status, labels: {app: web}}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata:
-      labels: {app: web}
-      annotations: {sysctl-injector.dev/sysctls: "net.core.somaxconn = 4096\nkernel.sem = 1 2 3 4"}
-    spec:
-      containers: [{name: web, image: nginx}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: rejected, namespace: status, labels: {app: rejected}}
-spec:
-  selector: {matchLabels: {app: rejected}}
-  template:
-    metadata:
-      labels: {app: rejected}
-      annotations: {sysctl-injector.dev/sysctls: vm.swappiness = 1}
-    spec:
-      containers: [{name: web, image: nginx}]
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: alone
-  namespace: status
-  annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096, sysctl-injector.dev/mode: verify}
-spec:
-  containers: [{name: web, image: nginx}]
-`
-
 // patchStatus writes a pod's status as a kubelet does.
 func (p person) patchStatus(pod, initContainer string) {
 	p.t.Helper()
@@ -82,7 +48,7 @@ func TestStatus(t *testing.T) {
 	p.createNamespace("status", "sysctl-injector.dev/inject=enabled", "sysctl-injector.dev/enforce=privileged")
 	p.eventually("default", "", "kubectl", "-n", "status", "get", "serviceaccount", "default")
 	p.says("No injected pods found in namespace \"status\".\n", "", "", "sysctl-injector", "status", "-n", "status")
-	p.eventually("pod/alone", statusWorkloads, "kubectl", "apply", "-f", "-")
+	p.eventually("pod/alone", "", "kubectl", "apply", "-f", "testdata/status.yaml")
 	p.eventually("web-", "", "kubectl", "-n", "status", "get", "pods", "-l", "app=web", "-o", "name")
 	p.eventually("SysctlRefused", "", "kubectl", "-n", "status", "get", "events", "-o", "custom-columns=:.reason")
 	web := strings.TrimSpace(p.must("", "kubectl", "-n", "status", "get", "pods", "-l", "app=web", "-o",

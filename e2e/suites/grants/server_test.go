@@ -55,7 +55,7 @@ func launch(t *testing.T, config serverConfig) *server {
 	t.Cleanup(func() {
 		launched.Kill()
 		if t.Failed() {
-			t.Logf("the end of the server's log:\n%s", tail(launched.Log(), 20))
+			t.Logf("the end of the server's log:\n%s", installation.Tail(launched.Log(), 20))
 		}
 	})
 	return &server{launched}
@@ -123,10 +123,4 @@ func kubeconfig(t *testing.T, config serverConfig) []byte {
 	})
 	must(t, err)
 	return encoded
-}
-
-// tail keeps the last lines of a text.
-func tail(text string, lines int) string {
-	all := strings.SplitAfter(text, "\n")
-	return strings.Join(all[max(0, len(all)-lines-1):], "")
 }

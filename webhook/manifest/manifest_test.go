@@ -133,11 +133,7 @@ func TestTheErrorsOfAllCallbacksAreJoined(t *testing.T) {
 func TestOperations(t *testing.T) {
 	op := jsonpatch.NewOperation
 	head := "apiVersion: v1\nkind: Pod\n"
-	for _, tt := range []struct {
-		name, in, out string
-		ops           []jsonpatch.Operation
-		err           string
-	}{
+	testRewrite(t, head, []rewrite{
 		{name: "replaces a quoted scalar within its line", in: "spec:\n  a: \"x\\\"\" # why\n",
 			out: "spec:\n  a: \"1.0\" # why\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", "1.0")}},
 		{name: "replaces an item", in: "spec:\n- a\n- 'b' # why\n", out: "spec:\n- a\n- c # why\n",
@@ -176,7 +172,19 @@ func TestOperations(t *testing.T) {
 			ops: []jsonpatch.Operation{op("add", "/spec/a/b", 1)},
 			err: "line 1: apply the patch: add operation does not apply: doc is missing path: \"/spec/a/b\": " +
 				"missing value"},
-	} {
+	})
+}
+
+// rewrite is what operations make of a manifest, or the error.
+type rewrite struct {
+	name, in, out string
+	ops           []jsonpatch.Operation
+	err           string
+}
+
+// testRewrite tests each of them on a manifest that begins with head.
+func testRewrite(t *testing.T, head string, tests []rewrite) {
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			out, err := Rewrite([]byte(head+tt.in),
 				func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })

@@ -3,7 +3,6 @@ package manifest
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"gomodules.xyz/jsonpatch/v2"
 )
 
@@ -17,11 +16,7 @@ func TestRemoveAndReplace(t *testing.T) {
 		return ops
 	}
 	const head = "apiVersion: v1\nkind: Pod\n"
-	for _, tt := range []struct {
-		name, in, out string
-		ops           []jsonpatch.Operation
-		err           string
-	}{
+	testRewrite(t, head, []rewrite{
 		{name: "removes the lines of an item, and keeps the comments around it",
 			in: "spec:\n  - a: 1\n    b: 2\n  # of b\n  - b: 1\n    # in b\n    c: 2 # deep\n      # deeper\n  # of " +
 				"c\n  - c\n",
@@ -68,24 +63,7 @@ func TestRemoveAndReplace(t *testing.T) {
 		{name: "rejects to remove what is not there", in: "spec:\n  a: 1\n", ops: remove("/spec/b"),
 			err: "line 1: apply the patch: error in remove for path: '/spec/b': unable to remove nonexistent key: b: " +
 				"missing value"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			out, err := Rewrite([]byte(head+tt.in),
-				func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })
-			if tt.err != "" {
-				if err == nil || err.Error() != tt.err {
-					t.Errorf("got %v, want %s", err, tt.err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(head+tt.out, string(out)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
+	})
 }
 
 func TestRemoveFromJSON(t *testing.T) {

@@ -194,6 +194,11 @@ bench-node: ## Measure what injection adds to a pod's start on a real node, and 
 fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random pods
 	GUARD_PODS=20000 GUARD_SEED=$$(date +%s) SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=90m -v -run=TestGuardRandomPods ./e2e/suites/guard
 
+.PHONY: pictures
+pictures: ## Renew the picture of audit's report in docs/images (needs chromium)
+	go run ./e2e/framework/cluster/run build
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m -run='TestAudit$$' ./e2e/suites/audit -update
+
 ##@ A cluster to try things on
 
 .PHONY: cluster-up

@@ -55,8 +55,9 @@ func contents(t *testing.T, extensions ...string) map[string]string {
 const published = "https://github.com/sysctl-injector/sysctl-injector/blob/main/"
 
 var (
-	links   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	heading = regexp.MustCompile(`(?m)^#{1,6} +(.*?) *#*$`)
+	links    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	pictures = regexp.MustCompile(`!\[([^\]]*)\]\(([^)\s]+)\)`)
+	heading  = regexp.MustCompile(`(?m)^#{1,6} +(.*?) *#*$`)
 )
 
 // Every link to a page of the repository leads to a page, and to a heading on it.
@@ -79,6 +80,32 @@ func TestLinks(t *testing.T) {
 			if problem := check(all, path); problem != "" {
 				t.Errorf("%s:%d: the link %s: %s", name, line, target, problem)
 			}
+		}
+	}
+}
+
+// Each picture in docs/images is on a page, with a text for those who do not see it. TestLinks finds pages that show a
+// picture that does not exist.
+func TestPictures(t *testing.T) {
+	shown := map[string]bool{}
+	for name, page := range pages(t) {
+		for _, picture := range pictures.FindAllStringSubmatch(transcript.Prose(page), -1) {
+			shown[filepath.Base(picture[2])] = true
+			if len(strings.Fields(picture[1])) < 2 {
+				t.Errorf("%s: the picture %s has the text %q", name, picture[2], picture[1])
+			}
+		}
+	}
+	files, err := os.ReadDir("images")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !shown[file.Name()] {
+			t.Errorf("no page shows docs/images/%s", file.Name())
+		}
+		if info, err := file.Info(); err != nil || info.Size() > 200<<10 {
+			t.Errorf("docs/images/%s is larger than 200 KiB (%v)", file.Name(), err)
 		}
 	}
 }

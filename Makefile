@@ -194,10 +194,13 @@ bench-node: ## Measure what injection adds to a pod's start on a real node, and 
 fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random pods
 	GUARD_PODS=20000 GUARD_SEED=$$(date +%s) SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=90m -v -run=TestGuardRandomPods ./e2e/suites/guard
 
+# uPlot is the library that Grafana itself draws lines with.
 .PHONY: pictures
-pictures: ## Renew the picture of audit's report in docs/images (needs chromium)
+pictures: ## Renew the pictures of the dashboard and of audit's report in docs/images (needs chromium, prometheus, npm)
 	go run ./e2e/framework/cluster/run build
-	SYSCTL_INJECTOR_E2E=1 go test -count=1 -timeout=20m -run='TestAudit$$' ./e2e/suites/audit -update
+	npm install --no-save --ignore-scripts --no-audit --prefix=bin/charts uplot@1.6.32
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -p=1 -timeout=20m -run='TestDashboardPicture|TestAudit$$' \
+		./e2e/suites/observability ./e2e/suites/audit -update
 
 ##@ A cluster to try things on
 

@@ -23,9 +23,20 @@ type datasource struct{ Type, UID string }
 var asked = datasource{"prometheus", "${datasource}"}
 
 type panel struct {
-	ID      int
-	Title   string
-	GridPos struct{ X, Y, W, H int }
+	ID          int
+	Title       string
+	Type        string
+	Description string
+	GridPos     struct{ X, Y, W, H int }
+	FieldConfig struct {
+		Defaults struct {
+			Unit       string
+			Decimals   *int
+			Max        *float64
+			Thresholds struct{ Steps []threshold }
+			Custom     struct{ Stacking struct{ Mode string } }
+		}
+	}
 	Targets []struct {
 		RefID        string `json:"refId"`
 		Expr         string
@@ -33,6 +44,12 @@ type panel struct {
 		Datasource   datasource
 	}
 	Datasource datasource
+}
+
+// threshold is the color of a number from a value on.
+type threshold struct {
+	Color string
+	Value *float64
 }
 
 func readDashboard(t *testing.T) []panel {

@@ -50,7 +50,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 		}
 	}
 	if installed, err = installation.Install(ctx, c,
-		installation.Config{Args: []string{"--certificate=sysctl-injector"}}); err != nil {
+		installation.Config{Args: []string{"--certificate=sysctl-injector", "--grants-grace-period=30s"}}); err != nil {
 		return err
 	}
 	if output, err := kubectl(ctx, c, "apply -f testdata/trial.yaml"); err != nil {

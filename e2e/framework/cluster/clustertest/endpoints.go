@@ -14,7 +14,7 @@ import (
 
 // slicesSince is the version since which the API server looks for the endpoints of a webhook's service in
 // EndpointSlices.
-var slicesSince = version.MajorMinor(1, 33)
+var slicesSince = version.MajorMinor(1, 34)
 
 // SetEndpoints leaves a service without a selector with these addresses, or with none.
 func SetEndpoints(ctx context.Context, client kubernetes.Interface, namespace, name string, port int32,
@@ -47,7 +47,7 @@ func SetEndpoints(ctx context.Context, client kubernetes.Interface, namespace, n
 	return nil
 }
 
-//nolint:staticcheck // deprecated since 1.33, and all that an older API server looks at
+//nolint:staticcheck // deprecated since 1.33, and the only ones that API servers before 1.34 read
 func setOldEndpoints(ctx context.Context, client kubernetes.Interface, namespace, name string, port int32,
 	addresses []string) error {
 	// The label keeps a controller from making an EndpointSlice of it.

@@ -28,7 +28,8 @@ type skip struct{ test, reason string }
 // result is what became of one suite on one version.
 type result struct {
 	suite       string
-	ran, failed int // tests, with subtests
+	needs       string // the first version that can run it, if this one cannot
+	ran, failed int    // tests, with subtests
 	skipped     []skip
 	broken      bool // the run failed without a failed test: it did not compile, or TestMain failed
 	took        time.Duration
@@ -37,6 +38,9 @@ type result struct {
 func (r result) passed() bool { return r.failed == 0 && !r.broken }
 
 func (r result) String() string {
+	if r.needs != "" {
+		return "needs " + r.needs
+	}
 	text := fmt.Sprintf("%d passed", r.ran-r.failed)
 	if r.failed > 0 {
 		text += fmt.Sprintf(", %d FAILED", r.failed)

@@ -23,6 +23,7 @@ const (
 	userNamespaces  = 33 // UserNamespacesSupport and ProcMountType: hostUsers, procMount
 	inPlaceResize   = 33 // InPlacePodVerticalScaling: resizePolicy, pods/resize
 	resourceClaims  = 34 // DynamicResourceAllocation: resources.claims
+	initResize      = 36 // InPlacePodVerticalScalingInitContainers: pods/resize of init containers
 	appArmorByField = 34 // before, the API server writes an annotation, too, for each profile that a field of a new pod states
 )
 
@@ -53,6 +54,9 @@ var olderAnswers = []olderAnswer{
 		"PATCH [resize] application/strategic-merge-patch+json: our resources, which anyone may choose",
 		"PATCH [resize] application/strategic-merge-patch+json: our image",
 	}, theAPIServer, "the server could not find the requested resource"},
+	{initResize, []string{
+		"PATCH [resize] application/strategic-merge-patch+json: our resources, which anyone may choose",
+	}, theAPIServer, `Pod "pod" is invalid: spec: Forbidden: resources for non-sidecar init containers are immutable`},
 	{resourceClaims, []string{"a claimed device"}, nobody, ""},
 }
 

@@ -84,8 +84,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Each picture in docs/images is on a page, with a text for those who do not see it. TestLinks finds pages that show a
-// picture that does not exist.
+// Each picture in docs/images is on a page, with a text for those who do not see it. TestLinks finds pages that show
+// a picture that does not exist.
 func TestPictures(t *testing.T) {
 	shown := map[string]bool{}
 	for name, page := range pages(t) {

@@ -1,5 +1,6 @@
-// Package reader runs the commands on a page of documentation as its reader does: all of them, in order, in a checkout,
-// with the files that the page speaks of. The table pages has the pages, and the table notRun the blocks that stay out.
+// Package reader runs the commands on a page of documentation as its reader does: all of them, in order, in a
+// checkout, with the files that the page speaks of. The table pages has the pages, and the table notRun the blocks
+// that stay out.
 package reader
 
 import (
@@ -21,7 +22,8 @@ type Page struct {
 	Path string // in the checkout
 	// Test is the test that runs the page. Empty: the page needs no cluster, and the tests of the docs run it.
 	Test string
-	// Dir is the folder of the checkout in which the reader works. Empty: a folder with links to those of the checkout.
+	// Dir is the folder of the checkout in which the reader works. Empty: a folder with links to those of the
+	// checkout.
 	Dir string
 	// Files are those that the page speaks of: a text, or the number of a block of YAML on the page. A block that
 	// begins with the name of its file is written by itself.

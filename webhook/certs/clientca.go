@@ -14,8 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
 
-// ClientCAs are the CAs of a PEM file that verify clients' certificates. ClientCAs reloads the file when it changes. If
-// the file becomes unreadable, the former CAs stay in force.
+// ClientCAs are the CAs of a PEM file that verify clients' certificates. ClientCAs reloads the file when it changes.
+// If the file becomes unreadable, the former CAs stay in force.
 type ClientCAs struct {
 	file string
 	log  *slog.Logger

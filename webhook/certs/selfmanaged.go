@@ -163,8 +163,8 @@ func (s *SelfManaged) reconcile(ctx context.Context) (again time.Duration, err e
 	return again, publish(ctx, s, s.warnings, data[caCertKey])
 }
 
-// write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch delivers the
-// other server's write.
+// write writes the renewed keys into the Secret. A conflict with another server is not an error: the watch delivers
+// the other server's write.
 func (s *SelfManaged) write(ctx context.Context, secret *corev1.Secret, renewed map[string][]byte) error {
 	if secret == nil {
 		err := s.client.Create(ctx, &corev1.Secret{

@@ -101,7 +101,8 @@ func New(config Config) (*Cluster, error) {
 				&rbacv1.RoleBinding{}: managed,
 			},
 			DefaultTransform: cache.TransformStripManagedFields(),
-			// Start begins every watch. Without this option, reading another kind would start a cache of all its objects.
+			// Start begins every watch. Without this option, reading another kind would start a cache of all its
+			// objects.
 			ReaderFailOnMissingInformer: true,
 			// No code here changes a cached object.
 			DefaultUnsafeDisableDeepCopy: new(true),
@@ -276,8 +277,8 @@ func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.Runtim
 	return class, nil
 }
 
-// askTimeout limits one call to the API server. An admission makes at most two, and has 4.5 s for both and its grants.
-// A shorter limit would reject pods whenever the API server is slow.
+// askTimeout limits one call to the API server. An admission makes at most two, and has 4.5 s for both and its
+// grants. A shorter limit would reject pods whenever the API server is slow.
 const askTimeout = 1500 * time.Millisecond
 
 // get reads an object from the cache, or from the API server if the cache does not have it yet.

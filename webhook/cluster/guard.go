@@ -21,8 +21,8 @@ const (
 	// guardDelay is the time after which every API server has learned of a change to the guard. An API server looks
 	// for changed policies once a second, and then compiles them.
 	guardDelay = 5 * time.Second
-	// guardPatience limits the wait. A server that never becomes ready would block pods that the guard does not affect:
-	// some need no container, and some namespaces have no guard.
+	// guardPatience limits the wait. A server that never becomes ready would block pods that the guard does not
+	// affect: some need no container, and some namespaces have no guard.
 	guardPatience = time.Minute
 	guardPeriod   = 500 * time.Millisecond
 	guardTimeout  = 5 * time.Second // for one call
@@ -130,8 +130,8 @@ func (g *Guard) judge(ctx context.Context) error {
 	}
 	if g.listed.IsZero() {
 		g.listed = now
-		// After a restart, there is no wait: API servers have long known the guard. Clocks may differ, so a change counts
-		// from now if this server has seen it itself, or if its time is in the future.
+		// After a restart, there is no wait: API servers have long known the guard. Clocks may differ, so a change
+		// counts from now if this server has seen it itself, or if its time is in the future.
 		if !g.missing && changed.Before(now) {
 			g.listed = changed
 		}

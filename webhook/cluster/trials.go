@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// trialPeriod is how often changed counts are written: in each period, a server writes each policy on trial at most
-	// once.
+	// trialPeriod is how often changed counts are written: in each period, a server writes each policy on trial at
+	// most once.
 	trialPeriod = 10 * time.Second
 	// trialRenewal is how often an unchanged count is written.
 	trialRenewal = time.Hour
@@ -29,9 +29,9 @@ const (
 	maxTrialServers = 32
 )
 
-// trials writes this server's counts for the policies on trial into their status. Every server does this, and not only
-// the leader, because each counts its own pods. If two servers write at once, the API server rejects one write. That
-// server retries a period later.
+// trials writes this server's counts for the policies on trial into their status. Every server does this, and not
+// only the leader, because each counts its own pods. If two servers write at once, the API server rejects one write.
+// That server retries a period later.
 type trials struct {
 	counter *trial.Counter
 	server  string // its name in the status

@@ -9,9 +9,9 @@ import (
 )
 
 // watchActivity is a metric with the time of the last data on the watch of each resource. It shows how old the caches
-// may be. Reflectors ask for bookmarks, and the API server sends one about every minute, except for a resource without
-// an event since the API server started. A watch ends after 10 minutes at most (defaultMaxWatchTimeout in client-go's
-// tools/cache/reflector.go), and the next one counts, too. A longer silence means that the watch hangs.
+// may be. Reflectors ask for bookmarks, and the API server sends one about every minute, except for a resource
+// without an event since the API server started. A watch ends after 10 minutes at most (defaultMaxWatchTimeout in
+// client-go's tools/cache/reflector.go), and the next one counts, too. A longer silence means that the watch hangs.
 type watchActivity struct{ last *prometheus.GaugeVec }
 
 func newWatchActivity(registry prometheus.Registerer) *watchActivity {

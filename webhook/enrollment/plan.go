@@ -1,6 +1,6 @@
 // Package enrollment plans the labels that move a namespace from Pod Security admission to the guard, and those that
-// move it back. Pod Security admission has no exception for one container; the guard has. The package is pure. Package
-// inspect checks whether the guard covers the namespace.
+// move it back. Pod Security admission has no exception for one container; the guard has. The package is pure.
+// Package inspect checks whether the guard covers the namespace.
 package enrollment
 
 import (
@@ -62,9 +62,9 @@ func IsEnrolled(labels map[string]string) bool {
 	return guarded || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled
 }
 
-// former returns Pod Security's level from before Enroll, or "" if there was none. It trusts the annotation only while
-// the labels are the ones that Enroll sets. Otherwise anyone who may annotate the namespace could make Unenroll lower
-// its level.
+// former returns Pod Security's level from before Enroll, or "" if there was none. It trusts the annotation only
+// while the labels are the ones that Enroll sets. Otherwise anyone who may annotate the namespace could make Unenroll
+// lower its level.
 func former(namespace *corev1.Namespace) (level string, enrolled bool) {
 	level, noted := namespace.Annotations[v1alpha1.FormerEnforceAnnotation]
 	_, ours := namespace.Labels[v1alpha1.EnforceLabel]
@@ -125,8 +125,8 @@ func (p Plan) Changes() []string {
 	return lines
 }
 
-// Patch returns the plan as one JSON merge patch (RFC 7386). It holds the namespace's resource version: if somebody has
-// changed the namespace in between, the API server rejects the patch.
+// Patch returns the plan as one JSON merge patch (RFC 7386). It holds the namespace's resource version: if somebody
+// has changed the namespace in between, the API server rejects the patch.
 func (p Plan) Patch() ([]byte, error) {
 	return json.Marshal(map[string]any{"metadata": map[string]any{
 		"resourceVersion": p.namespace.ResourceVersion, "labels": p.labels, "annotations": p.annotations,

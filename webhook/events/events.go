@@ -1,5 +1,5 @@
-// Package events writes Events about rejected pods to their workloads, such as a Deployment or CronJob. Kubernetes' own
-// controllers write them only to the ReplicaSet or Job below, where people rarely look.
+// Package events writes Events about rejected pods to their workloads, such as a Deployment or CronJob. Kubernetes'
+// own controllers write them only to the ReplicaSet or Job below, where people rarely look.
 package events
 
 import (
@@ -33,7 +33,8 @@ const (
 
 	// maxNote is the API's limit (k8s.io/kubernetes pkg/apis/core/validation, NoteLengthLimit).
 	maxNote = 1024
-	// maxIdentity exceeds the length of the namespace, name and UID of any real object. A forged review may be longer.
+	// maxIdentity exceeds the length of the namespace, name and UID of any real object. A forged review may be
+	// longer.
 	maxIdentity = 1024
 	// maxQueued is how many rejections may wait for their Event.
 	maxQueued = 100

@@ -100,8 +100,8 @@ func (g *Granter) Ensure(ctx context.Context, need Need) error {
 		return nil
 	}
 	done := g.needs.DoChan(need.Namespace+"/"+string(hash[:]), func() (any, error) {
-		// Other requests that wait for this call may outlive the first one. There is only this deadline: a second deadline
-		// at the same moment would hide what the call was waiting for.
+		// Other requests that wait for this call may outlive the first one. There is only this deadline: a second
+		// deadline at the same moment would hide what the call was waiting for.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		generation := g.settled.currentGeneration()

@@ -54,8 +54,8 @@ type RejectedError struct{ Reason, Message string }
 
 func (e *RejectedError) Error() string { return e.Message }
 
-// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so that a flood of pods
-// or forged reviews causes few API calls.
+// mayGrant returns an error if missing may not be applied now. The cheapest checks come first, so that a flood of
+// pods or forged reviews causes few API calls.
 func (g *Granter) mayGrant(ctx context.Context, need Need, objects, missing []client.Object) error {
 	bindings, wanted := 0, sets.New[string]()
 	for _, object := range missing {
@@ -132,8 +132,8 @@ func newUsage(limits Limits) *usage {
 		ofNamespace: map[string]*namespaceUsage{}}
 }
 
-// add counts n new grants of the wanted roles in a namespace. bound are the roles that the cache shows as bound there.
-// If n is 0, it counts one, because a pod that waits for recent grants also causes calls.
+// add counts n new grants of the wanted roles in a namespace. bound are the roles that the cache shows as bound
+// there. If n is 0, it counts one, because a pod that waits for recent grants also causes calls.
 func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[string], n int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 // prefix is the start of every object's name.
 const prefix = "sysctl-injector"
 
-// maxNameLength is the limit of object names (k8s.io/apimachinery pkg/util/validation, DNS1123SubdomainMaxLength). RBAC
-// names may be longer, but some tools expect this limit.
+// maxNameLength is the limit of object names (k8s.io/apimachinery pkg/util/validation, DNS1123SubdomainMaxLength).
+// RBAC names may be longer, but some tools expect this limit.
 const maxNameLength = 253
 
 // clusterRoleName is the name of the role for a sysctl. A "/", which stands for a dot in an interface's name, is a

@@ -45,8 +45,8 @@ func Backends() []string {
 	return names
 }
 
-// Render returns the objects that meet the needs, without duplicates. An object comes after the objects that it refers
-// to, so they can be applied in order.
+// Render returns the objects that meet the needs, without duplicates. An object comes after the objects that it
+// refers to, so they can be applied in order.
 func Render(backend Backend, needs []Need) ([]client.Object, error) {
 	render, known := renderers[backend]
 	if !known {

@@ -26,8 +26,8 @@ type Certificate struct {
 	Now time.Time
 }
 
-// renewalDue is the part of its validity below which a certificate is overdue for renewal. cert-manager and the servers
-// renew when a third is left.
+// renewalDue is the part of its validity below which a certificate is overdue for renewal. cert-manager and the
+// servers renew when a third is left.
 const renewalDue = 5
 
 // DNSName is the DNS name that the API server verifies.
@@ -94,8 +94,8 @@ func (c Certificate) renewal() (remedy, command string) {
 		c.Secret)
 }
 
-// JudgeCABundles checks whether the API server trusts the certificate. It ignores that a certificate has expired, since
-// Judge reports that.
+// JudgeCABundles checks whether the API server trusts the certificate. It ignores that a certificate has expired,
+// since Judge reports that.
 func (c Certificate) JudgeCABundles(w Webhooks) []Check {
 	leaf, intermediates, err := parseChain(c.Chain)
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// removalDelay is how much longer than the grace period an unused grant may exist: the controller checks periodically.
+// removalDelay is how much longer than the grace period an unused grant may exist: the controller checks
+// periodically.
 const removalDelay = 15 * time.Minute
 
 // Account is a service account.
@@ -38,8 +39,8 @@ type Grants struct {
 	Now      time.Time
 }
 
-// Add adds the needs of a pod. Pods need no grants outside enrolled namespaces, if their container only reads, or if it
-// sets IPC names in a user namespace.
+// Add adds the needs of a pod. Pods need no grants outside enrolled namespaces, if their container only reads, or if
+// it sets IPC names in a user namespace.
 func (g *Grants) Add(pod *corev1.Pod) {
 	if !g.Enrolled.Has(pod.Namespace) || len(pod.Spec.InitContainers) == 0 ||
 		pod.Spec.InitContainers[0].Name != v1alpha1.ContainerName {
@@ -127,8 +128,8 @@ func (g *Grants) Judge(denied map[Account][]string) []Check {
 	return append(checks, g.judgeStray()...)
 }
 
-// judgeStray finds unused grants. In the mode generate, the leader marks them and removes them after the grace period.
-// In the mode require, an administrator applied them, so they are stray only if they have no effect.
+// judgeStray finds unused grants. In the mode generate, the leader marks them and removes them after the grace
+// period. In the mode require, an administrator applied them, so they are stray only if they have no effect.
 func (g *Grants) judgeStray() []Check {
 	var checks []Check
 	refs := g.OtherRefs.Clone()

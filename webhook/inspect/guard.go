@@ -125,8 +125,8 @@ func lacking(have, want admissionregistrationv1.ValidatingAdmissionPolicyBinding
 	return ""
 }
 
-// differences names the fields of a policy's spec that differ. It ignores the API server's defaults, and the selection
-// of namespaces, which Excludes judges.
+// differences names the fields of a policy's spec that differ. It ignores the API server's defaults, and the
+// selection of namespaces, which Excludes judges.
 func differences(have, want admissionregistrationv1.ValidatingAdmissionPolicy) []string {
 	a, b := normalized(have.Spec), normalized(want.Spec)
 	var fields []string

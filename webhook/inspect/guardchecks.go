@@ -168,8 +168,8 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
 
-// command returns the command that renders the guard for the server's settings and applies it. It keeps the init images
-// that the installed guard admits.
+// command returns the command that renders the guard for the server's settings and applies it. It keeps the init
+// images that the installed guard admits.
 func (g Guarding) command() string {
 	args := []string{"sysctl-injector render guard --kubernetes-version", shellQuote(g.Kubernetes)}
 	if g.Settings.Image != form.DefaultImage() {

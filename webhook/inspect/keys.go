@@ -162,8 +162,8 @@ func sameInTemplate(o Object, k key, nearest injection.PodKey, location workload
 
 func isMetadata(path []string) bool { return len(path) == 2 && path[0] == "metadata" }
 
-// isBuiltIn reports whether a kind belongs to Kubernetes or to the project. Of these, only the kinds in the table hold
-// pods.
+// isBuiltIn reports whether a kind belongs to Kubernetes or to the project. Of these, only the kinds in the table
+// hold pods.
 func isBuiltIn(o Object) bool {
 	group, _, found := strings.Cut(o.APIVersion, "/")
 	return !found && o.APIVersion != "" || found && (!strings.Contains(group, ".") ||

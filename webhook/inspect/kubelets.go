@@ -23,8 +23,8 @@ type Kubelet struct {
 	Err error
 }
 
-// JudgeKubelets checks whether all kubelets allow the patterns that an installation declares. If it declares none, the
-// check shows the patterns that it could declare.
+// JudgeKubelets checks whether all kubelets allow the patterns that an installation declares. If it declares none,
+// the check shows the patterns that it could declare.
 func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 	var unread, names []string
 	var problem error

@@ -58,8 +58,8 @@ func validating(c *admissionregistrationv1.ValidatingWebhookConfiguration) *Webh
 	return w
 }
 
-// FindWebhooks finds the project's webhook configurations in a cluster by the names of their entries. An administrator
-// may choose the configurations' own names.
+// FindWebhooks finds the project's webhook configurations in a cluster by the names of their entries. An
+// administrator may choose the configurations' own names.
 func FindWebhooks(
 	pods []admissionregistrationv1.MutatingWebhookConfiguration,
 	workloads []admissionregistrationv1.ValidatingWebhookConfiguration,
@@ -116,8 +116,8 @@ func (w Webhooks) Namespace() string {
 	return ""
 }
 
-// JudgeWebhooks compares the entries with those of this version, for a minor version of the API server. It ignores the
-// timeouts, the name and the annotations, which an administrator may choose. JudgeCABundles checks the caBundle.
+// JudgeWebhooks compares the entries with those of this version, for a minor version of the API server. It ignores
+// the timeouts, the name and the annotations, which an administrator may choose. JudgeCABundles checks the caBundle.
 func JudgeWebhooks(installed Webhooks, minor uint) ([]Check, error) {
 	want, err := wantedWebhooks()
 	if err != nil {

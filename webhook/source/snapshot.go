@@ -59,8 +59,8 @@ func (s *Snapshot) addTree(tree fs.FS) error {
 	})
 }
 
-// Add adds the policies, profiles, RuntimeClasses and namespaces of a manifest. It returns an error if there are none,
-// and ignores other kinds.
+// Add adds the policies, profiles, RuntimeClasses and namespaces of a manifest. It returns an error if there are
+// none, and ignores other kinds.
 func (s *Snapshot) Add(content []byte) error {
 	found, err := manifest.Objects(content)
 	if err != nil {

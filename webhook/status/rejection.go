@@ -13,7 +13,8 @@ import (
 
 // Reasons of Events about rejected pods.
 const (
-	// RejectedReason is the reason of the Events that sysctl-injector writes to the workload above a pod's controller.
+	// RejectedReason is the reason of the Events that sysctl-injector writes to the workload above a pod's
+	// controller.
 	RejectedReason = "SysctlRefused"
 	// FailedCreateReason is the reason of the Events that Kubernetes' controllers write. Only Events that name
 	// sysctl-injector count.

@@ -64,8 +64,8 @@ func (c *Counter) of(name string, now time.Time) *count {
 	return c.counts[name]
 }
 
-// Count returns how many pods of the last day were counted for a policy, and the start of the count. It drops the count
-// of another version.
+// Count returns how many pods of the last day were counted for a policy, and the start of the count. It drops the
+// count of another version.
 func (c *Counter) Count(name string, version Version) (pods int64, since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

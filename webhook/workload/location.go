@@ -23,8 +23,8 @@ type Location struct {
 	ByShape bool
 }
 
-// Finder finds the pod templates of objects. The zero value finds those of the kinds in the table, and others by their
-// shape.
+// Finder finds the pod templates of objects. The zero value finds those of the kinds in the table, and others by
+// their shape.
 type Finder struct {
 	paths map[schema.GroupKind][]string
 }

@@ -111,8 +111,8 @@ func Find(apiVersion, kind string) *Kind {
 	return nil
 }
 
-// HasOwner reports whether objects of a kind usually have another workload above them. The version must be the one that
-// the API server writes into owner references.
+// HasOwner reports whether objects of a kind usually have another workload above them. The version must be the one
+// that the API server writes into owner references.
 func HasOwner(apiVersion, kind string) bool {
 	k := Find(apiVersion, kind)
 	return k != nil && k.Owner != "" && k.GroupVersion().String() == apiVersion

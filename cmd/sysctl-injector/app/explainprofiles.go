@@ -11,8 +11,8 @@ type ProfileValue struct {
 	Profile string `json:"profile"`
 	// Sets is the profile's line, as in the container.
 	Sets string `json:"sets"`
-	// AppliesTo says which pods get the profile by default, in namespaces with defaults. If empty, only pods that name
-	// the profile get it.
+	// AppliesTo says which pods get the profile by default, in namespaces with defaults. If empty, only pods that
+	// name the profile get it.
 	AppliesTo string `json:"appliesTo,omitempty"`
 }
 

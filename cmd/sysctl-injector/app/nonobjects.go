@@ -15,8 +15,8 @@ var helmAction = regexp.MustCompile(`{{-?\s*(if|else|end|with|range|define|inclu
 const renderFirst = "looks like a Helm template; render it first: helm template ... | sysctl-injector inject -f -"
 
 // onlyObjects returns the files with a Kubernetes object. Directories of manifests also have Helm templates, values,
-// JSON patches and kustomizations: onlyObjects skips such a file with a line on warn, or returns an error if strict is
-// set. A file with both objects and other documents stays whole.
+// JSON patches and kustomizations: onlyObjects skips such a file with a line on warn, or returns an error if strict
+// is set. A file with both objects and other documents stays whole.
 func onlyObjects(files []file, strict bool, warn io.Writer) ([]file, error) {
 	var kept []file
 	err := eachFile(files, func(f file) error {

@@ -64,7 +64,8 @@ func observeServe(ctx context.Context, listener net.Listener, registry *promethe
 	return nil
 }
 
-// readyz answers 200 if every check passes, and 503 otherwise. With ?verbose, or if a check fails, it lists all checks.
+// readyz answers 200 if every check passes, and 503 otherwise. With ?verbose, or if a check fails, it lists all
+// checks.
 func readyz(checks []check) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var list strings.Builder

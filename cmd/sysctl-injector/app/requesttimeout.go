@@ -11,8 +11,8 @@ import (
 // defaultRequestTimeout is the longest time that the API server waits for one admission webhook.
 const defaultRequestTimeout = "30s"
 
-// bounded limits how long a server may take to begin an answer. The Timeout of a rest.Config would also end watches and
-// long lists.
+// bounded limits how long a server may take to begin an answer. The Timeout of a rest.Config would also end watches
+// and long lists.
 type bounded struct {
 	next    http.RoundTripper
 	timeout time.Duration

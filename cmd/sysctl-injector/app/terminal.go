@@ -12,8 +12,8 @@ import (
 )
 
 // terminal writes text for a person. Names and values in the text come from files and clusters whose authors are not
-// trusted, so it writes unprintable characters as Go escapes. Otherwise a value could move the cursor, and overwrite the
-// text that the person is asked to confirm.
+// trusted, so it writes unprintable characters as Go escapes. Otherwise a value could move the cursor, and overwrite
+// the text that the person is asked to confirm.
 type terminal struct {
 	to      io.Writer
 	colored bool // https://no-color.org

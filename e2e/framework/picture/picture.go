@@ -17,7 +17,8 @@ const measure = `<script>document.documentElement.dataset.height = document.docu
 
 var height = regexp.MustCompile(`data-height="(\d+)"`)
 
-// Take writes a picture of the whole page, of the given width, to a file. Its ending (.webp, .png) decides the format.
+// Take writes a picture of the whole page, of the given width, to a file. Its ending (.webp, .png) decides the
+// format.
 func Take(ctx context.Context, page, file string, width int) error {
 	dir, err := os.MkdirTemp("", "picture-*")
 	if err != nil {

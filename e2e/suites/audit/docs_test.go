@@ -16,8 +16,8 @@ var update = flag.Bool("update", false, "rewrite the report and the picture in d
 
 const docsFile = "../../../docs/audit.md"
 
-// compareDocs compares what docs/audit.md shows with the report on this cluster. With -update, it writes the page, and
-// the picture of the report in HTML.
+// compareDocs compares what docs/audit.md shows with the report on this cluster. With -update, it writes the page,
+// and the picture of the report in HTML.
 func compareDocs(t *testing.T, page string) {
 	t.Helper()
 	content, err := os.ReadFile(docsFile)

@@ -72,8 +72,8 @@ func (a *audit) calls(t *testing.T, account string) []call {
 	return found
 }
 
-// admissions are the calls of a user that admitting pods may have cost. The controller lists the pods of namespaces in its
-// own time.
+// admissions are the calls of a user that admitting pods may have cost. The controller lists the pods of namespaces
+// in its own time.
 func (a *audit) admissions(t *testing.T, account string) []call {
 	t.Helper()
 	return slices.DeleteFunc(a.calls(t, account), func(c call) bool { return c.Verb == "list" && c.ObjectRef.Resource == "pods" })

@@ -12,7 +12,8 @@ const (
 	ProfilesAnnotation = GroupName + "/profiles"
 	// InjectAnnotation set to "false" leaves the pod alone. Written by the user; "true" is the default.
 	InjectAnnotation = GroupName + "/inject"
-	// ModeAnnotation is set, the default, or verify: whether to set the sysctls or only check them. Written by the user.
+	// ModeAnnotation is set, the default, or verify: whether to set the sysctls or only check them. Written by the
+	// user.
 	ModeAnnotation = GroupName + "/mode"
 	// StrategyAnnotation says how the sysctls are set: init-container, or native-first. Written by the user; the
 	// server's --strategy is the default.
@@ -39,8 +40,8 @@ const (
 	// KernelLabel set to KernelLabelGuest on a RuntimeClass says that its pods have their own kernel.
 	// Written by an administrator.
 	KernelLabel = GroupName + "/kernel"
-	// UnusedSinceAnnotation marks a grant that no pod uses, with the start time (RFC 3339). Written by the controller of
-	// grants.
+	// UnusedSinceAnnotation marks a grant that no pod uses, with the start time (RFC 3339). Written by the controller
+	// of grants.
 	UnusedSinceAnnotation = GroupName + "/unused-since"
 )
 

@@ -51,8 +51,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.validationActions) || !('Deny' in self.validationActions && 'Warn' in self.validationActions)",message="Deny and Warn must not be together: a rejection already tells the person what a warning would"
 // +kubebuilder:validation:XValidation:rule="!has(self.replaces) || has(self.validationActions) && !('Deny' in self.validationActions)",message="replaces is only for a policy on trial, whose validationActions are Warn, Audit or both"
 type SysctlPolicySpec struct {
-	// NamespaceSelector selects namespaces by label, among those enrolled by the label sysctl-injector.dev/inject=enabled.
-	// Empty or absent, it selects all of them.
+	// NamespaceSelector selects namespaces by label, among those enrolled by the label
+	// sysctl-injector.dev/inject=enabled. Empty or absent, it selects all of them.
 	// +optional
 	NamespaceSelector metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 	// ServiceAccountNames are the service accounts, in the selected namespaces, whose pods are selected. Empty: any.
@@ -66,14 +66,16 @@ type SysctlPolicySpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Allow []AllowRule `json:"allow"`
-	// ValidationActions say whether the policy is in force. Absent or with Deny, it is. With Warn, Audit or both, it is on trial: it
-	// allows nothing, and only says which pods would be rejected if it took the place of the policies in force. See Replaces.
+	// ValidationActions say whether the policy is in force. Absent or with Deny, it is. With Warn, Audit or both, it
+	// is on trial: it allows nothing, and only says which pods would be rejected if it took the place of the policies
+	// in force. See Replaces.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=2
 	ValidationActions []ValidationAction `json:"validationActions,omitempty"`
-	// Replaces names the policies in force that a policy on trial is to take the place of, for the pods that it selects. Absent: all.
+	// Replaces names the policies in force that a policy on trial is to take the place of, for the pods that it
+	// selects. Absent: all.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -85,8 +87,8 @@ type SysctlPolicySpec struct {
 // AllowRule allows sysctls by name, and bounds their values.
 // +kubebuilder:validation:XValidation:rule="!has(self.min) || !has(self.max) || self.min <= self.max",message="min must not be greater than max",fieldPath=".min"
 type AllowRule struct {
-	// Names are exact sysctl names ("net.core.somaxconn") or prefixes with a trailing asterisk ("net.ipv4.tcp_*"). An asterisk may stand for
-	// the interface too ("net.ipv4.conf.*.send_redirects").
+	// Names are exact sysctl names ("net.core.somaxconn") or prefixes with a trailing asterisk ("net.ipv4.tcp_*"). An
+	// asterisk may stand for the interface too ("net.ipv4.conf.*.send_redirects").
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
@@ -94,8 +96,8 @@ type AllowRule struct {
 	// +kubebuilder:validation:items:MaxLength=254
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$|^net[./](\*[./]neigh|ipv[46][./](conf|neigh)|mpls[./]conf)[./]\*[./][A-Za-z0-9_-]*\*?$`
 	Names []string `json:"names"`
-	// Kernels on which the names may be set. Empty: both. Whatever is listed here, a node-level sysctl is rejected on a
-	// shared kernel.
+	// Kernels on which the names may be set. Empty: both. Whatever is listed here, a node-level sysctl is rejected on
+	// a shared kernel.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=2
@@ -115,8 +117,8 @@ type AllowRule struct {
 	OneOf []string `json:"oneOf,omitempty"`
 }
 
-// ConditionReady is True when a policy or profile has been read and counts. When it is False, its message says what is wrong
-// with the object, which then allows or sets nothing; all others go on working.
+// ConditionReady is True when a policy or profile has been read and counts. When it is False, its message says what
+// is wrong with the object, which then allows or sets nothing; all others go on working.
 const ConditionReady = "Ready"
 
 // Reasons of ConditionReady.
@@ -137,7 +139,8 @@ type Status struct {
 // SysctlPolicyStatus says what became of a policy, and of its trial.
 type SysctlPolicyStatus struct {
 	Status `json:",inline"`
-	// Names lists the names of all rules, for `kubectl get`: a printer column shows only the first result of its path.
+	// Names lists the names of all rules, for `kubectl get`: a printer column shows only the first result of its
+	// path.
 	// +optional
 	Names string `json:"names,omitempty"`
 	// Trial is only there for a policy on trial.
@@ -149,8 +152,8 @@ type SysctlPolicyStatus struct {
 type Trial struct {
 	// WouldReject is how many pods of the last day the policy would have rejected: the sum over the servers.
 	WouldReject int64 `json:"wouldReject"`
-	// Servers are the servers that count. Each counts the pods that it decided on itself, and starts again at 0 when it restarts or the policy
-	// changes. A server that is gone stays in the list for a day.
+	// Servers are the servers that count. Each counts the pods that it decided on itself, and starts again at 0 when
+	// it restarts or the policy changes. A server that is gone stays in the list for a day.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -162,7 +165,8 @@ type Trial struct {
 type TrialServer struct {
 	// Name is the server's, as in the Lease: its host name and a part that is new with each start.
 	Name string `json:"name"`
-	// Since is when the count begins: when the server first saw the policy as it is now, and at most a day before Until.
+	// Since is when the count begins: when the server first saw the policy as it is now, and at most a day before
+	// Until.
 	Since metav1.Time `json:"since"`
 	// Until is when the server last wrote the count.
 	Until metav1.Time `json:"until"`
@@ -179,8 +183,8 @@ type SysctlPolicyList struct {
 	Items []SysctlPolicy `json:"items"`
 }
 
-// SysctlProfile is a named set of sysctls. Pods name it in the annotation sysctl-injector.dev/profiles, or it applies to pods by its
-// selectors. A profile allows nothing: policies do.
+// SysctlProfile is a named set of sysctls. Pods name it in the annotation sysctl-injector.dev/profiles, or it applies
+// to pods by its selectors. A profile allows nothing: policies do.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=scprof,categories=sysctl-injector
@@ -202,16 +206,17 @@ type SysctlProfileSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
 	Sysctls string `json:"sysctls"`
-	// AppliesTo selects pods that get the profile as if they named it, below their own lines and the profiles that they name. It counts
-	// in namespaces with the label sysctl-injector.dev/defaults=enabled. Absent: only pods that name the profile get it.
+	// AppliesTo selects pods that get the profile as if they named it, below their own lines and the profiles that
+	// they name. It counts in namespaces with the label sysctl-injector.dev/defaults=enabled. Absent: only pods that
+	// name the profile get it.
 	// +optional
 	AppliesTo *AppliesTo `json:"appliesTo,omitempty"`
 }
 
 // AppliesTo selects pods. Both selectors must match; an empty or absent one matches everything.
 type AppliesTo struct {
-	// NamespaceSelector selects namespaces by label, among those with the labels sysctl-injector.dev/inject=enabled and
-	// sysctl-injector.dev/defaults=enabled.
+	// NamespaceSelector selects namespaces by label, among those with the labels sysctl-injector.dev/inject=enabled
+	// and sysctl-injector.dev/defaults=enabled.
 	// +optional
 	NamespaceSelector metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 	// PodSelector selects pods by label.

@@ -59,7 +59,7 @@ func TestControllersPodsAreInjected(t *testing.T) {
 	}
 }
 
-const cronJob = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  schedule: '* * * * *'\n  suspend: true\n  jobTemplate:\n    spec:\n      template:\n" +
+const cronJob = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  schedule: '@yearly'\n  suspend: true\n  jobTemplate:\n    spec:\n      template:\n" +
 	"        metadata:\n          labels: {app: nightly}\n          annotations:\n            sysctl-injector.dev/sysctls: kernel.sem = 10000 1024000000   500 32000\n" +
 	"        spec:\n          restartPolicy: Never\n          containers:\n          - {name: main, image: 'busybox:1.36'}\n"
 
@@ -73,10 +73,10 @@ func TestCronJobStartedByHand(t *testing.T) {
 	wantInjected(t, &pod, "kernel.sem=10000 1024000000 500 32000")
 }
 
-// startMissed has the CronJob's controller make up for a run that was missed, so that a test need not wait for the
-// next minute.
+// startMissed has the CronJob's controller make up for the run of this year, which was missed. A schedule with more runs
+// would start another Job if one fell due during the test.
 func startMissed(k *terminal) {
-	missed := fmt.Sprintf(`{"status":{"lastScheduleTime":%q}}`, time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339))
+	missed := fmt.Sprintf(`{"status":{"lastScheduleTime":%q}}`, time.Now().AddDate(-2, 0, 0).UTC().Format(time.RFC3339))
 	k.must("", "patch", "cronjob", "nightly", "--subresource=status", "--type=merge", "--patch", missed)
 	k.must("", "patch", "cronjob", "nightly", "--type=merge", "--patch", `{"spec":{"suspend":false}}`)
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 )
 
+// These tests come last in the suite, by the name of this file: the pages create objects that the other tests do not
+// expect.
+
 // The page leads from nothing to the first injected pod, with every command as it is printed.
 func TestGettingStarted(t *testing.T) {
 	uninstalled(t)
@@ -43,7 +46,7 @@ func TestInstallPages(t *testing.T) {
 	uninstalled(t)
 	certManager.start(t)
 	defer cleanUp(t)
-	kubectl(t, "delete", "namespace", system, "--ignore-not-found")
+	kubectl(t, "delete", "namespaces", system, "load", "apps", "--ignore-not-found")
 	for _, page := range reader.RunBy(reader.TestInstallPages) {
 		t.Run(page.Path, func(t *testing.T) { runPage(t, page.Path) })
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
@@ -81,18 +82,23 @@ func kubectl(ctx context.Context, c *cluster.Cluster, args string) (output strin
 
 func finish(*cluster.Cluster) error { return installed.Remove() }
 
-// exported are the metrics of the running server: by name, the names of their labels. Of a histogram they are the
-// buckets.
-func exported(t *testing.T) map[string][]string {
+// families returns the metrics of the running server, by name.
+func families(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
 	suite.Cluster(t)
 	metrics, err := installed.Server().Get(t.Context(), "/metrics")
 	must(t, err)
 	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(metrics))
+	found, err := parser.TextToMetricFamilies(strings.NewReader(metrics))
 	must(t, err)
+	return found
+}
+
+// exported returns the names of each metric's labels, by the metric's name. Of a histogram they are the buckets.
+func exported(t *testing.T) map[string][]string {
+	t.Helper()
 	found := map[string][]string{}
-	for name, family := range families {
+	for name, family := range families(t) {
 		var labels []string
 		for _, series := range family.GetMetric() {
 			for _, label := range series.GetLabel() {

@@ -131,8 +131,8 @@ func (o *clientOptions) client() (client.WithWatch, string, error) {
 	}
 	scheme := runtime.NewScheme()
 	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme),
-		batchv1.AddToScheme(scheme),
-		admissionregistrationv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
+		batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme),
+		v1alpha1.AddToScheme(scheme))
 	if err != nil {
 		return nil, "", err
 	}
@@ -166,13 +166,22 @@ func (o *scopeOptions) addFlags(cmd *cobra.Command, objects string) {
 
 // scope returns the selected namespace, "" for all, and the label selector.
 func (o *scopeOptions) scope() (namespace string, selector labels.Selector, err error) {
-	if selector, err = labels.Parse(o.selector); err != nil {
-		return "", nil, usagef("--selector: %w", err)
+	if selector, err = parseSelector(o.selector); err != nil {
+		return "", nil, err
 	}
 	if !o.allNamespaces {
 		namespace, err = o.clientOptions.namespace()
 	}
 	return namespace, selector, err
+}
+
+// parseSelector reads the value of -l.
+func parseSelector(text string) (labels.Selector, error) {
+	selector, err := labels.Parse(text)
+	if err != nil {
+		return nil, usagef("--selector: %w", err)
+	}
+	return selector, nil
 }
 
 // namespaceSelection selects namespaces by their labels.
@@ -191,9 +200,9 @@ func (s *namespaceSelection) isGiven() bool { return s.allNamespaces || s.select
 
 // each visits the selected namespaces of a cluster, ordered by name.
 func (s *namespaceSelection) each(ctx context.Context, cluster client.Client, visit func(*corev1.Namespace)) error {
-	selector, err := labels.Parse(s.selector)
+	selector, err := parseSelector(s.selector)
 	if err != nil {
-		return usagef("--selector: %w", err)
+		return err
 	}
 	return eachItem(ctx, cluster, &corev1.NamespaceList{}, func(item runtime.Object) error {
 		if namespace, ok := item.(*corev1.Namespace); ok {

@@ -27,18 +27,24 @@ func kubeconfigOf(t *testing.T, address string) string {
 	return path
 }
 
-// Each command that asks a cluster ends in time where the cluster accepts connections and never answers.
-func TestSilentCluster(t *testing.T) {
+// silentCluster returns a kubeconfig of a cluster that accepts connections and never answers.
+func silentCluster(t *testing.T) string {
+	t.Helper()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close()
+	t.Cleanup(func() { _ = silent.Close() })
+	return kubeconfigOf(t, silent.Addr().String())
+}
+
+// Each command that asks a cluster ends in time where the cluster accepts connections and never answers.
+func TestSilentCluster(t *testing.T) {
 	arguments := map[string][]string{
 		"audit": nil, "check": nil, "companion": {"-f", "-"}, "enroll": {"shop"},
 		"explain": {"kernel.sem"}, "status": nil, "unenroll": {"shop"}, "uninstall-check": nil, "version": nil,
 	}
-	kubeconfig := kubeconfigOf(t, silent.Addr().String())
+	kubeconfig := silentCluster(t)
 	for _, command := range newCommand(strings.NewReader(""), io.Discard, io.Discard).Commands() {
 		flag := command.Flags().Lookup("request-timeout")
 		args, isTested := arguments[command.Name()]
@@ -63,13 +69,7 @@ func TestSilentCluster(t *testing.T) {
 
 // The program says its own version also where the cluster never answers.
 func TestVersionOfASilentCluster(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	code, out, _ := run(t, "", "version", "--kubeconfig", kubeconfigOf(t, silent.Addr().String()),
-		"--request-timeout", "50ms")
+	code, out, _ := run(t, "", "version", "--kubeconfig", silentCluster(t), "--request-timeout", "50ms")
 	if code != 1 || !strings.HasPrefix(out, "sysctl-injector ") {
 		t.Errorf("exit code %d, output %q", code, out)
 	}

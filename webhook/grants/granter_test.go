@@ -79,8 +79,8 @@ func grantsOf(t *testing.T, need Need, ago time.Duration) []client.Object {
 	return objects
 }
 
-// What a server finds in its cache counts without a question once it is old enough for every API server to know of
-// it.
+// A server relies on a grant in its cache once the grant is so old that every API server knows it. Of a newer one, it
+// asks the authorizer.
 func TestEnsureAsksAboutWhatIsNew(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -189,7 +189,7 @@ func smaller(smallest *resource.Quantity, list corev1.ResourceList, name corev1.
 	return &quantity
 }
 
-// What the API server's ServiceAccount admission adds to every container
+// The names that the API server's ServiceAccount admission uses in every container
 // (k8s.io/kubernetes plugin/pkg/admission/serviceaccount, DefaultAPITokenMountPath and ServiceAccountVolumeName).
 const (
 	TokenMountPath    = "/var/run/secrets/kubernetes.io/serviceaccount"

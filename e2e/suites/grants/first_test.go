@@ -34,8 +34,8 @@ func mayUse(t *testing.T, namespace, serviceAccount, sysctl string) bool {
 	return review.Status.Allowed
 }
 
-// The grants exist and are in force when the first pod is admitted; pods after it cost no call, be it to the same
-// server or to one that finds the grants in its cache.
+// The grants exist and are in force when the first pod is admitted. Later pods cost no call. This also holds for a
+// server that has just started and finds the grants in its cache.
 func TestFirstPod(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t, "web")

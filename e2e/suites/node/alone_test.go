@@ -9,8 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// What a pod can do about sysctls by itself, and what it can with an annotation: the story that this project starts
-// from.
+// A pod cannot set sysctls by itself, and can with an annotation. The project started from this story.
 
 func TestOrdinaryPodCannotSetSysctls(t *testing.T) {
 	t.Parallel()

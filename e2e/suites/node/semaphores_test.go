@@ -94,8 +94,8 @@ func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
 	}
 }
 
-// What the kubelet's flag does, on the one node that has it: the pod of the Kata Containers guide, and one of the
-// flag's pattern.
+// On the one node whose kubelet has the flag, the pod of the Kata Containers guide starts, and so does a pod with a
+// name that the flag's pattern matches.
 func TestUnsafeSysctlThatTheKubeletAllows(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

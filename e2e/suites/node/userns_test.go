@@ -158,8 +158,8 @@ func pinReporter(t *testing.T) string {
 	return digest
 }
 
-// What a container with the same security context as the injected one can do, seen by a container of the same
-// security context with a shell. Its namespace is not enrolled: the guard lets nobody into the injected one.
+// A container with a shell and the security context of the injected one tries what that security context permits. Its
+// namespace is not enrolled, because the guard rejects exec into the injected container.
 func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -101,13 +102,14 @@ func getPod(t *testing.T, namespace, name string) *corev1.Pod {
 	return pod
 }
 
-// awaitInjection waits until the API server calls the webhook for a namespace whose label has just been set: it looks
-// that up in a cache of its own.
+// awaitInjection waits until the API server calls the webhook for a namespace. It looks up the namespace's label, and
+// the webhook's configuration, in caches of its own: until they are current, it may reject pods.
 func awaitInjection(t *testing.T, namespace string) {
 	t.Helper()
-	eventually(t, "the API server to call the webhook for namespace "+namespace, func(ctx context.Context) (bool, error) {
+	what := "the API server to call the webhook for namespace " + namespace
+	must(t, await.Answer(t.Context(), what, pace, patience, func(ctx context.Context) (string, bool) {
 		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", "net.core.somaxconn = 1024"),
 			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err == nil && len(pod.Spec.InitContainers) > 0, err
-	})
+		return fmt.Sprintf("an uninjected pod, error %v", err), err == nil && len(pod.Spec.InitContainers) > 0
+	}))
 }

@@ -80,11 +80,25 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 	if out || !p.AsksForSysctls() && len(defaults) == 0 {
 		return skip(p, out, target)
 	}
-	outcome := i.decide(p, target, rules, defaults, at)
+	outcome := i.decide(i.asStored(p), target, rules, defaults, at)
 	if outcome.IsDenied() {
 		outcome.Remedy = remedy(defaults)
 	}
 	return outcome
+}
+
+// podResourcesSince is the minor version of Kubernetes since which spec.resources counts (KEP-2837, beta in 1.34).
+const podResourcesSince = 34
+
+// asStored returns the pod without spec.resources where the API server drops that field after the webhooks have seen
+// it. The pod's QoS class then depends on its containers alone.
+func (i *Injector) asStored(p *pod.Pod) *pod.Pod {
+	if !p.HasResources || i.kubernetes() >= podResourcesSince {
+		return p
+	}
+	stored := *p
+	stored.HasResources = false
+	return &stored
 }
 
 // remedy says how a rejected pod opts out of its default profiles.

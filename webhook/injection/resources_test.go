@@ -230,3 +230,17 @@ func smallest(others []corev1.Container) (own corev1.ResourceRequirements) {
 	}
 	return own
 }
+
+// API servers before Kubernetes 1.34 show spec.resources to webhooks, and drop it afterwards.
+func TestResourcesOfAWholePod(t *testing.T) {
+	containers := corev1.ResourceRequirements{Requests: quantities("50m", "16Mi")}
+	for kubernetes, want := range map[uint]corev1.ResourceRequirements{33: containers, 34: {}} {
+		w := validWorld()
+		w.pod.Spec.Resources = &corev1.ResourceRequirements{Requests: quantities("1", "1Gi")}
+		w.pod.Spec.Containers[0].Resources = containers
+		w.pod = apply(t, w.pod, w.decide(t, Config{Kubernetes: func() uint { return kubernetes }}))
+		if diff := cmp.Diff(want, w.pod.Spec.InitContainers[0].Resources); diff != "" {
+			t.Errorf("Kubernetes 1.%d (-want +got):\n%s", kubernetes, diff)
+		}
+	}
+}

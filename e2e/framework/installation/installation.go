@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
@@ -88,6 +89,9 @@ func (i *Installation) install(ctx context.Context, config Config) (err error) {
 		return err
 	}
 	if err := i.prepare(ctx, config, certificate); err != nil {
+		return err
+	}
+	if err := clustertest.SettlePolicies(ctx, i.client); err != nil {
 		return err
 	}
 	server, err := i.Start(ctx)

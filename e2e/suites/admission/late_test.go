@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
 )
@@ -51,7 +52,7 @@ func installPresence(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return clustertest.SettlePolicies(ctx, client)
 }
 
 // present are the labels of a namespace that is enrolled, and where the policy holds.

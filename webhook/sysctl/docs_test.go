@@ -50,12 +50,16 @@ func docsPage() string {
 	var page strings.Builder
 	fmt.Fprintf(&page, `# Which sysctls are there, and what do they take?
 
-This page is made from the catalogue, `+"`webhook/sysctl/catalogue.tsv`"+`. %s
-`+"`sysctl-injector explain NAME`"+` says the same and more, with the sources. `+"`*`"+` stands for a network interface.
+This page is generated from the catalogue, `+"`webhook/sysctl/catalogue.tsv`"+`.
+%s
 
-- **default**: what a new pod starts with. (node) means that it depends on the node; the value is that of the machine where the catalogue was made.
-- **values**: what the newest kernel takes, for each number. What other kernels take is in the last column, where that differs.
-- **in pods since**: the first Linux release that was read in which each pod has its own. 3.10 is the oldest one that was read for this.
+`+"`sysctl-injector explain NAME`"+` shows the same and more, with the sources. `+"`*`"+` stands for a network interface.
+
+- **default**: the value that a new pod starts with. "(node)" means that it depends on the node; the value is from the
+  machine that made the catalogue.
+- **values**: what the newest kernel accepts, for each number. If other kernels differ, the last column says so.
+- **in pods since**: the first Linux release, of those that were read for this, in which each pod has its own. The
+  oldest of them is 3.10.
 
 ## Sysctls that a pod can set
 

@@ -28,7 +28,7 @@ func TestNotes(t *testing.T) {
 		"without the guard": {"guard: {enabled: false}",
 			"\n  kubectl create namespace shop\n  kubectl label namespace shop sysctl-injector.dev/inject=enabled\n"},
 		"without a policy":         {"defaultPolicy: false", "There is no default policy"},
-		"before an uninstallation": {"", `"helm uninstall" fails while there is one.`},
+		"before an uninstallation": {"", `"helm uninstall" fails while a namespace is enrolled.`},
 		"on OpenShift":             {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
 		"with an image of theirs": {"initContainer: {image: registry.example.com/busybox}",
 			"image: registry.example.com/busybox\n"},

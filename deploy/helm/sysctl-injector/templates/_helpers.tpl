@@ -3,14 +3,14 @@ app.kubernetes.io/name: sysctl-injector
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{- /* No app.kubernetes.io/managed-by: Helm adds its own, and the value "sysctl-injector" is for what the server applies. */}}
+{{- /* No app.kubernetes.io/managed-by: Helm adds its own. The value "sysctl-injector" marks the server's objects. */}}
 {{- define "sysctl-injector.labels" -}}
 {{ include "sysctl-injector.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{- /* The metadata of an object with a fixed name: in the release's namespace, but for the kinds that are in none. */}}
+{{- /* The metadata of an object with a fixed name, in the release's namespace unless its kind is cluster-scoped. */}}
 {{- define "sysctl-injector.metadata" -}}
 name: {{ .name }}
 {{- if not (hasPrefix "ClusterRole" (.kind | default "")) }}
@@ -23,9 +23,9 @@ labels:
   {{- end }}
 {{- end }}
 
-{{- /* The objects of a file that the project ships, as a list in YAML: with the labels of the release, and its namespace in place of
-       sysctl-injector-system, which stands in selectors and expressions too. The name of the webhook configurations stands in an
-       expression as well. */}}
+{{- /* The objects of a file of the project, as a list in YAML, with the labels of the release. The release's namespace
+       replaces sysctl-injector-system, also in selectors and expressions. The name of the webhook configurations is replaced
+       in an expression. */}}
 {{- define "sysctl-injector.shipped" -}}
 {{- $labels := include "sysctl-injector.labels" .root | fromYaml }}
 {{- $configuration := "object.kind in ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'] && object.metadata.name == '%s'" }}
@@ -64,7 +64,7 @@ subjects:
   namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 
-{{- /* ValidatingAdmissionPolicy is there since Kubernetes 1.30, and matchConditions since 1.28. Empty means no. */}}
+{{- /* ValidatingAdmissionPolicy exists since Kubernetes 1.30, and matchConditions since 1.28. Empty means no. */}}
 {{- define "sysctl-injector.hasPolicies" -}}
 {{- if semverCompare ">=1.30-0" .Capabilities.KubeVersion.Version }}yes{{ end }}
 {{- end }}
@@ -119,8 +119,8 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{- /* Fails where the cluster lacks a kind of another project. Helm's own message, "no matches for kind", does not say what to do.
-       `helm template` and Argo CD ask no cluster: the lookup finds nothing, and nothing fails. */}}
+{{- /* Fails if the cluster lacks a kind of another project. Helm's own message, "no matches for kind", does not say
+       what to do. `helm template` and Argo CD ask no cluster: the lookup finds nothing, and nothing fails. */}}
 {{- define "sysctl-injector.require" -}}
 {{- if and (lookup "v1" "Namespace" "" "kube-system") (not (.root.Capabilities.APIVersions.Has .kind)) }}
 {{- fail .remedy }}

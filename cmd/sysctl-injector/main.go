@@ -1,4 +1,4 @@
-// Command sysctl-injector gives pods the kernel parameters that they ask for.
+// Command sysctl-injector sets the kernel parameters that pods ask for.
 package main
 
 import (

@@ -61,10 +61,11 @@ func RunAs(program string, args []string, in io.Reader, out, errOut io.Writer) i
 func newCommand(in io.Reader, out, errOut io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sysctl-injector",
-		Short: "Gives pods the kernel parameters that they ask for, without making them privileged",
-		Long: `sysctl-injector gives pods the kernel parameters (sysctls) that they ask for in an annotation, without making them privileged.
+		Short: "Set the kernel parameters that pods ask for, without making the pods privileged",
+		Long: `sysctl-injector sets the kernel parameters (sysctls) that pods ask for in an annotation, without
+making the pods privileged.
 
-As a webhook (serve) it puts one init container in front of the pod that sets them; inject does the same to manifests.`,
+As a webhook (serve), it adds an init container that sets them. inject does the same to manifests.`,
 		Args:                       knownCommand,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SuggestionsMinimumDistance: 2,

@@ -94,7 +94,7 @@ func TestCommandLine(t *testing.T) {
 		out    string // that it begins with
 		errOut string // all of it
 	}{
-		{"shows its help without arguments", "", []string{}, 0, "sysctl-injector gives pods the kernel parameters", ""},
+		{"shows its help without arguments", "", []string{}, 0, "sysctl-injector sets the kernel parameters", ""},
 		{"rejects an unknown command", "", []string{"injct"}, 2, "",
 			"error: unknown command \"injct\"; did you mean inject?\nSee 'sysctl-injector --help'.\n"},
 		{"rejects an unknown flag", "", []string{"inject", "--file", "x"}, 2, "",

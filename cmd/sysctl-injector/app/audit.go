@@ -41,15 +41,19 @@ func newAuditCommand() *cobra.Command {
 		Short: "Report which workloads of a cluster set sysctls by hand, and what convert would change",
 		Long: `Report which workloads of a cluster set sysctls by hand, and what convert would change.
 
-The command reads, and never writes. It looks at Deployments, StatefulSets, DaemonSets, ReplicaSets, CronJobs, Jobs,
-ReplicationControllers, pods without an owner, and pods and ReplicaSets that a custom resource owns, with the permissions of the caller.
-It reports init containers and other containers that set sysctls, native sysctls that kubelets reject unless a flag allows them, and the
-namespaces that are open to privileged pods for no other reason.
+The command reads with your permissions and never writes. It reads the pod templates of Deployments,
+StatefulSets, DaemonSets, ReplicaSets, CronJobs, Jobs and ReplicationControllers, pods without an
+owner, and the pods and ReplicaSets of custom resources. It reports:
 
-The SysctlPolicies and SysctlProfiles of the cluster, or the policies of --policy, decide what convert --native would change.
-If the cluster has no such kinds, or the caller may not list them, the built-in default policy decides. The report says which policies decided.
+  - containers that set sysctls
+  - native sysctls that kubelets reject unless a flag allows them
+  - namespaces that are open to privileged pods for no other reason
 
-If the caller may not list a kind of object, standard error and the report name it, and the exit code is 1.`,
+The SysctlPolicies and SysctlProfiles of the cluster, or the policies of --policy, decide what
+convert --native would change. If the cluster does not have these kinds, or you may not list them,
+the built-in default policy decides. The report says which policies were used.
+
+If you may not list a kind of object, standard error and the report name it, and the exit code is 1.`,
 		Example: `  sysctl-injector audit -A
   sysctl-injector audit -n shop -o json
   sysctl-injector audit -A -o html > audit.html`,

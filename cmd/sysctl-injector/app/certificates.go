@@ -38,13 +38,13 @@ func (o *certificateOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt",
 		"served certificate, in PEM; reloaded when it changes")
-	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "its private key, in PEM")
+	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "private key of the served certificate, in PEM")
 	flags.StringVar(&o.certificate, "certificate", "",
 		"cert-manager Certificate in --namespace that issues the files; /readyz?verbose and /metrics show its state")
 	flags.StringVar(&o.configuration, "webhook-configuration", certs.DefaultConfiguration,
 		"with --cert-source=self-managed: MutatingWebhookConfiguration that the servers write their CA to")
 	flags.StringVar(&o.clientCAFile, "client-ca-file", "",
-		"CAs in PEM; clients need a certificate from one of them. Reloaded when it changes")
+		"CAs in PEM, reloaded when the file changes; clients need a certificate from one of them")
 }
 
 // validate rejects options that contradict each other.

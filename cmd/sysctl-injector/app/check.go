@@ -36,21 +36,24 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check that a cluster is fit for an install, or that an installation is healthy",
-		Long: `Check that a cluster is fit for an install, or that an installation is healthy and its namespaces are labelled as intended.
+		Long: `Check that a cluster is fit for an install, or that an installation is healthy and its namespaces
+are labelled correctly.
 
-The command only reads, with the permissions of the caller. Each line is a check:
+The command only reads, with your permissions. Each line is a check:
 
   ✓  nothing needs to change
   ✗  something is broken or missing
-  !  something may not be as intended, or the caller may not read it
+  !  something may not be as intended, or you may not read it
 
 Below a line with ✗ or !, the command prints the fix. $CHART in a fix is the chart's folder.
 
-With --pre, or if nothing is installed, the command checks what an install needs: the version and the APIs, cert-manager, the
-caller's permissions, and the nodes. Otherwise it checks the installation: its CRDs, webhook configurations, certificate, servers and
-guard, and the policies, namespaces and grants.
+With --pre, or if nothing is installed, the command checks what an install needs: the version and
+the APIs, cert-manager, your permissions, and the nodes. Otherwise it checks the installation: its
+CRDs, webhook configurations, certificate, servers and guard, and the policies, namespaces and
+grants.
 
-The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and checks that could not be made, do not count.`,
+The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and checks that could not be
+made, do not count.`,
 		Example: `  sysctl-injector check --pre
   sysctl-injector check --wait 3m
   sysctl-injector check -o json`,
@@ -58,11 +61,12 @@ The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and check
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.addNamespacedFlags(cmd,
-		"`namespace` of the installation (default: the namespace of the webhook's service, or "+inspect.SystemNamespace+")")
+		"`namespace` of the installation (default: the namespace of the webhook's service, or "+
+			inspect.SystemNamespace+")")
 	flags := cmd.Flags()
 	flags.BoolVar(&o.pre, "pre", false, "check what an install needs, even if something is installed")
 	addChoiceFlag(cmd, &o.certificates, "certificates", "",
-		"before an install: the chart value certificates.source of the planned install",
+		"chart value certificates.source of the planned install",
 		inspect.CertManager, inspect.CertificateSources()...)
 	flags.DurationVar(&o.wait, "wait", 0, "repeat the checks until all pass, for at most this long")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputJSON)

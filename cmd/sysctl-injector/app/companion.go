@@ -29,24 +29,26 @@ type companionOptions struct {
 func newCompanionCommand() *cobra.Command {
 	o := &companionOptions{}
 	cmd := &cobra.Command{
-		Use:   "companion {-f FILE|DIRECTORY|URL|- | -k DIRECTORY | FILE... | -n NAMESPACE --serviceaccount NAME SYSCTL...}",
+		Use: "companion {-f FILE|DIRECTORY|URL|- | -k DIRECTORY | FILE... | " +
+			"-n NAMESPACE --serviceaccount NAME SYSCTL...}",
 		Short: "Print the grants that pods need to set their sysctls",
-		Long: `Print the grants that pods need to set their sysctls, as the webhook would apply them. Name either manifests with workloads, or a
-service account and sysctls.
+		Long: `Print the grants that pods need to set their sysctls, as the webhook would apply them. The arguments
+are either manifests with workloads, or a service account and sysctls.
 
   --backend vap   Kubernetes 1.30 and later: a ClusterRole with the verb "use" for each sysctl, and RoleBindings
-  --backend scc   OpenShift: the same, with SecurityContextConstraints that admit the init container
+  --backend scc   OpenShift: the same, and SecurityContextConstraints that admit the init container
   --backend psp   Kubernetes 1.24 and earlier: a PodSecurityPolicy, a ClusterRole with "use" on it, and a RoleBinding
 
-With --kubeconfig or --context, the command detects which backend the cluster needs, and uses it unless --backend names another.
+With --kubeconfig or --context, the command asks the cluster which backend it needs, and uses it
+unless --backend names another.
 
-Neither a PodSecurityPolicy nor SecurityContextConstraints can single out one container. A PodSecurityPolicy therefore admits
-privileged containers only for injected pods: with the annotation, or with --injected. Otherwise it admits
-the named sysctls in securityContext.sysctls. On OpenShift, pods with hostUsers: false get constraints of their own, which admit no
-privileged container.
+PodSecurityPolicies and SecurityContextConstraints cannot be limited to one container. With psp, the
+policy admits privileged containers only for injected pods: those with the annotation, or with
+--injected. Otherwise it admits the named sysctls in securityContext.sysctls. On OpenShift, pods
+with hostUsers: false get their own constraints, which admit no privileged container.
 
-With -f, the command decides on the workloads' annotations as the webhook does. It grants sysctls in arguments without a check
-against policies: the administrator who applies the grants decides.`,
+With -f, the command decides on the workloads' annotations as the webhook does. Sysctls in arguments
+are granted without a check: the administrator who applies the grants decides.`,
 		Example: `  sysctl-injector companion -f deployment.yaml | kubectl apply -f -
   sysctl-injector companion -n shop --serviceaccount web net.core.somaxconn | kubectl apply -f -`,
 		RunE: func(cmd *cobra.Command, names []string) error { return o.run(cmd, names) },
@@ -56,7 +58,8 @@ against policies: the administrator who applies the grants decides.`,
 	o.workloadOptions.addFlags(cmd)
 	o.clientOptions.addFlags(cmd)
 	addBackendFlag(cmd, &o.backend, "backend")
-	cmd.Flags().StringVar(&o.serviceAccount, "serviceaccount", "", "service account of the pods, with sysctls as arguments")
+	cmd.Flags().StringVar(&o.serviceAccount, "serviceaccount", "",
+		"service account of the pods, with sysctls as arguments")
 	cmd.Flags().BoolVar(&o.injected, "injected", false,
 		"with --backend psp and sysctls as arguments: admit the injected container too")
 	cmd.Flags().BoolVar(&o.userNamespace, "user-namespace", false,

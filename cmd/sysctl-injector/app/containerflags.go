@@ -26,11 +26,12 @@ type containerOptions struct {
 func (o *containerOptions) addFlags(cmd *cobra.Command) {
 	o.addContainerFlags(cmd)
 	addChoiceFlag(cmd, &o.strategy, "strategy", "",
-		"default strategy for pods that name none: the init container sets all sysctls, or spec.securityContext.sysctls "+
-			"sets those that every kubelet allows", string(form.InitContainer), form.Strategies()...)
+		"strategy for pods that name none; with native-first, spec.securityContext.sysctls sets what every kubelet "+
+			"allows", string(form.InitContainer), form.Strategies()...)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.kubeletSysctls, "kubelet-sysctls", nil,
-		"patterns of the unsafe sysctls that all kubelets allow (--allowed-unsafe-sysctls); native-first sets them natively")
+		"patterns of the unsafe sysctls that all kubelets allow (--allowed-unsafe-sysctls); native-first sets them "+
+			"natively")
 	flags.StringVar(&o.kubernetesVersion, "kubernetes-version", "",
 		"version of the cluster's API servers (default: the cluster's; without a cluster, the newest known)")
 }
@@ -43,7 +44,8 @@ func (o *containerOptions) addContainerFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.pullPolicy, "init-image-pull-policy", "IfNotPresent", "Always, IfNotPresent or Never")
 	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil,
 		"name of a Secret, in the pods' namespaces, for pulling the image (repeatable)")
-	flags.StringVar(&o.cpu, "init-cpu", "", "most CPU that the init container requests, in pods that state resources (default: the template's, 100m)")
+	flags.StringVar(&o.cpu, "init-cpu", "",
+		"most CPU that the init container requests, in pods that state resources (default: the template's, 100m)")
 	flags.StringVar(&o.memory, "init-memory", "",
 		"most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
 	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
@@ -77,8 +79,9 @@ func (o *containerOptions) injector() (*injection.Injector, error) {
 
 // flagOfField maps the fields of injection.Config, which errors name, to flags.
 var flagOfField = strings.NewReplacer(
-	"PullPolicy: ", "--init-image-pull-policy: ", "PullSecrets: ", "--init-image-pull-secret: ", "CPU: ", "--init-cpu: ",
-	"Memory: ", "--init-memory: ", "Strategy: ", "--strategy: ", "KubeletSysctls: ", "--kubelet-sysctls: ",
+	"PullPolicy: ", "--init-image-pull-policy: ", "PullSecrets: ", "--init-image-pull-secret: ",
+	"CPU: ", "--init-cpu: ", "Memory: ", "--init-memory: ",
+	"Strategy: ", "--strategy: ", "KubeletSysctls: ", "--kubelet-sysctls: ",
 )
 
 // container returns the container's configuration from the flags.

@@ -35,15 +35,19 @@ func newConvertCommand() *cobra.Command {
 		Short: "Turn init containers that set sysctls by hand into the annotation",
 		Long: `Turn init containers that set sysctls by hand into the annotation.
 
-convert reads the shell scripts of containers, and follows every branch. It changes a container only if it
-understands all of it, if the pod then sets the same values, and if the webhook would admit the pod. The lines go into the annotation,
-with >= where the script only raised a value. The container goes, with all that names it and the volumes that nothing else mounts.
+The command reads the shell scripts of containers and follows every branch. It changes a container
+only on three conditions: it understands the whole script, the pod then sets the same values, and
+the webhook would admit the pod. The lines go into the annotation, with >= if the script only raised
+a value. The command removes the container, everything that names it, and the volumes that no other
+container mounts.
 
-Everything else stays as it is and is reported, with file, line and reason: scripts that do more, node-level sysctls, sidecars, containers
-in custom resources, in the values of charts and in ConfigMaps. The report goes to standard error, or to standard output with -o report
-and --in-place. A second conversion changes nothing.
+It reports all other containers with file, line and reason, and does not change them: scripts that
+do more, node-level sysctls, sidecars, and containers in custom resources, values of charts and
+ConfigMaps. The report goes to standard error, or to standard output with -o report and --in-place.
+A second run changes nothing.
 
-The exit code is 0 if nothing stays, 3 if something stays, 1 if convert failed, and 2 for wrong flags or arguments.`,
+The exit code is 0 if nothing stays, 3 if something stays, 1 if convert failed, and 2 for wrong
+flags or arguments.`,
 		Example: `  sysctl-injector convert -f statefulset.yaml -o diff
   sysctl-injector convert -f manifests/ --in-place
   helm template search example/search | sysctl-injector convert -f - -o report`,
@@ -52,8 +56,8 @@ The exit code is 0 if nothing stays, 3 if something stays, 1 if convert failed, 
 	o.addFlags(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff, outputReport)
 	cmd.Flags().BoolVar(&o.native, "native", false,
-		"convert unsafe native sysctls (securityContext.sysctls) too, and write lines as native sysctls where "+
-			"every kubelet of --kubernetes-version counts them safe")
+		"also convert unsafe native sysctls (securityContext.sysctls), and write lines as native sysctls if every "+
+			"kubelet of --kubernetes-version counts them as safe")
 	cmd.Flags().BoolVar(&o.inPlace, "in-place", false, "write the files instead of printing them")
 	return cmd
 }

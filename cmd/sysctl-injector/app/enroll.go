@@ -62,16 +62,19 @@ func newEnrollCommand() *cobra.Command {
 		Short: "Enroll namespaces: open them for the injected container, and for nothing else",
 		Long: `Enroll namespaces: open them for the injected container, and for nothing else.
 
-Pod Security admission has no exception for one container: in a namespace with the standard baseline or restricted, it rejects the
-injected container. So the command sets the namespace's label to privileged, and the guard holds every other container to the standard
-of --enforce (default: the namespace's current standard). The command sets all labels in one patch, so a standard applies at every
-moment. The labels for warnings and audit stay.
+Pod Security admission has no exception for one container. In a namespace with the standard baseline
+or restricted, it rejects the injected container. So the command sets the namespace's label to
+privileged, and the guard holds every other container to the standard of --enforce (default: the
+namespace's current standard). The command sets all labels in one patch, so a standard applies at
+every moment. The labels for warnings and audit stay.
 
-First, the command checks that the installed guard has this version and covers the namespace, and checks the namespace's workloads
-against the standard. If the guard would reject some, the command shows them and asks whether to continue.
+First, the command checks that the installed guard has this version and covers the namespace. It
+also checks the namespace's workloads against the standard. If the guard would reject some, the
+command shows them and asks whether to continue.
 
-With --defaults, the namespace also gets the label that applies profiles to pods that do not name them. The command checks that the
-named profiles apply there by default, and shows every profile that does.`,
+With --defaults, the namespace also gets the label that applies profiles to pods that do not name
+them. The command checks that the named profiles apply there by default, and shows all profiles that
+do.`,
 		Example: `  sysctl-injector enroll shop --enforce restricted
   sysctl-injector enroll -l team=web --defaults nginx`,
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
@@ -98,8 +101,9 @@ func newUnenrollCommand() *cobra.Command {
 		Short: "Unenroll namespaces: restore their Pod Security labels from before enroll",
 		Long: `Unenroll namespaces: restore their Pod Security labels from before enroll.
 
-The command shows the standard that applies afterwards. If it is weaker than the current one, the command asks whether to
-continue. If somebody changed the labels after enroll, the command keeps the Pod Security label.`,
+The command shows the standard that applies afterwards. If it is weaker than the current one, the
+command asks whether to continue. If somebody changed the labels after enroll, the command keeps the
+Pod Security label.`,
 		Example: `  sysctl-injector unenroll shop`,
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
 			return o.each(cmd, namespaces, o.unenroll,
@@ -115,8 +119,8 @@ func (o *enrollOptions) addFlags(cmd *cobra.Command, all string) {
 	o.namespaceOptions.addFlags(cmd, all)
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "continue without asking")
 	addChoiceFlag(cmd, &o.dryRun, "dry-run", "",
-		"show the change without making it; server also asks the API server whether it would accept the change", dryRunNone, dryRunNone,
-		dryRunClient, dryRunServer)
+		"show the change without making it; server also asks the API server whether it would accept the change",
+		dryRunNone, dryRunNone, dryRunClient, dryRunServer)
 }
 
 // each plans and carries out the change of each namespace. After a failure, it continues with the next namespace.

@@ -35,13 +35,15 @@ func newExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain SYSCTL...",
 		Short: "Show what is known about a sysctl and whether pods may set it",
-		Long: `Show what is known about a sysctl and whether pods may set it: its scope, its default, the values that the kernel accepts, the kernels that
-have it, and what the policies say. One name is explained in sentences, several in a table; -o yaml and -o json add the source of each
-statement.
+		Long: `Show what is known about a sysctl and whether pods may set it: its scope, its default, the values
+that the kernel accepts, the kernels that have it, and the decision of the policies. A single name
+is explained in sentences, several in a table. -o yaml and -o json add the source of each statement.
 
-With --kubeconfig, --context, -n, -A or -l, the command reads the policies from the cluster. Otherwise it asks no cluster, and uses the
-built-in policies or those of --policy. With -A or -l, it prints a table with a line for each namespace and sysctl. The exit code is 1 if a
-pod may not set one of the sysctls on a shared kernel.`,
+With --kubeconfig, --context, -n, -A or -l, the command reads the policies from the cluster.
+Otherwise it asks no cluster, and uses the built-in policies or those of --policy. With -A or -l, it
+prints a table with a line for each namespace and sysctl.
+
+The exit code is 1 if a pod may not set one of the sysctls on a shared kernel.`,
 		Example: `  sysctl-injector explain net.core.somaxconn
   sysctl-injector explain net.core.somaxconn vm.max_map_count -n shop
   sysctl-injector explain net.core.somaxconn -l team=web

@@ -28,9 +28,11 @@ func (o *fileOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVarP(&o.kustomization, "kustomize", "k", "",
 		"`directory` with a kustomization to build, instead of -f")
 	flags.BoolVar(&o.strict, "strict", false,
-		"fail on files that are not Kubernetes objects, and on annotations outside a known pod template, instead of skipping them")
+		"fail on files that are not Kubernetes objects, and on annotations outside a known pod template, instead of "+
+			"skipping them")
 	flags.StringArrayVar(&o.templatePaths, "template-path", nil,
-		"where a custom resource keeps its pod template, as KIND.GROUP=PATH, such as Rollout.argoproj.io=spec.template (repeatable)")
+		"where a custom resource has its pod template, as KIND.GROUP=PATH, such as "+
+			"Rollout.argoproj.io=spec.template (repeatable)")
 	if err := cmd.MarkFlagFilename("filename", "yaml", "yml", "json"); err != nil {
 		panic(err) // only when the flag does not exist
 	}

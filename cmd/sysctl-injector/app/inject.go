@@ -28,19 +28,23 @@ func newInjectCommand() *cobra.Command {
 		Short: "Put the init container into the workloads of manifests, as the webhook would",
 		Long: `Put the init container into the workloads of manifests, as the webhook would.
 
-The command knows every built-in kind with pods: Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob,
-ReplicationController, PodTemplate, lists of them, and a ResourceList, so that it can serve as a KRM function. In other kinds, it finds a
-pod template by its shape, with a warning, or by --template-path. It prints the outcome for each workload to standard
-error. A key that has no effect in its place, such as the annotation in a Deployment's own metadata, is an error.
+The command knows every built-in kind with pods: Pod, Deployment, StatefulSet, DaemonSet,
+ReplicaSet, Job, CronJob, ReplicationController, PodTemplate, and lists of them. It also reads a
+ResourceList, so it can be used as a KRM function. In other kinds, it finds a pod template by its
+shape, with a warning, or by --template-path. It prints the outcome for each workload to standard
+error. A key that has no effect in its place, such as the annotation in a Deployment's own metadata,
+is an error.
 
-The command only adds lines: comments, order, quotes and blank lines stay. A second run changes nothing.
+The command only adds lines: comments, order, quotes and blank lines stay. A second run changes
+nothing.
 
-Without --policy, the command uses RuntimeClass and Namespace objects among the manifests as those of the cluster. With --policy, the
-manifests are under review: the command uses such objects only from the files of --policy, --profile and --runtime-class.
-It never uses a SysctlPolicy among the manifests.
+Without --policy, RuntimeClass and Namespace objects among the manifests count as those of the
+cluster. With --policy, the manifests are under review, and such objects count only from the files
+of --policy, --profile and --runtime-class. A SysctlPolicy among the manifests never counts.
 
-Files that are no Kubernetes objects (Helm templates and values, JSON patches, kustomizations) are skipped, with a line on standard
-error. With --strict, they end the run, as does a key in a kind that is not known, and in no pod template.`,
+Files that are not Kubernetes objects (Helm templates and values, JSON patches, kustomizations) are
+skipped, with a line on standard error. With --strict, such a file ends the run. So does one of our
+keys outside a pod template in an unknown kind.`,
 		Example: `  sysctl-injector inject -f deployment.yaml | kubectl apply -f -
   sysctl-injector inject -f manifests/ -o diff
   sysctl-injector inject -f search.yaml --template-path 'Elasticsearch.elasticsearch.k8s.elastic.co=spec.nodeSets[*].podTemplate'`,

@@ -12,7 +12,7 @@ import (
 func newRenderCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render",
-		Short: "Print objects that the project ships, for a version of Kubernetes",
+		Short: "Print objects of the project for a version of Kubernetes",
 		Args:  knownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -32,19 +32,19 @@ func newRenderGuardCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guard",
 		Short: "Print the guard for a version of Kubernetes",
-		Long: `Print the guard: the ValidatingAdmissionPolicies that hold every container except the injected one to a Pod Security Standard,
-and their bindings.
+		Long: `Print the guard: the ValidatingAdmissionPolicies that hold every container except the injected one
+to a Pod Security Standard, and their bindings.
 
-The standards differ between versions of Kubernetes: 1.37, for example, allows two more sysctls at baseline. The guard for a
-version agrees with the Pod Security of an API server of that version. The chart does the same for the cluster that it is
-installed in.`,
+The standards differ between versions of Kubernetes: for example, 1.37 allows two more sysctls at
+baseline. The guard for a version agrees with the Pod Security of an API server of that version. The
+chart renders the guard for the version of its cluster.`,
 		Example: `  sysctl-injector render guard --kubernetes-version 1.35 | kubectl apply -f -`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.config.KubernetesVersion, "kubernetes-version", "",
-		"version of the cluster's API servers, 1.31 or later (default: the newest that is known)")
+		"version of the cluster's API servers, 1.31 or later (default: the newest known)")
 	flags.StringVar(&o.image, "init-image", form.DefaultImage(), "image of the injected container")
 	flags.StringSliceVar(&o.previousImages, "previous-init-image", nil,
 		"earlier image that injected pods may still have (repeatable)")

@@ -17,15 +17,17 @@ func newRenderMutatingPolicyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mutating-policy",
 		Short: "Print the policies that inject without the server",
-		Long: `Print the policies that inject without the server: MutatingAdmissionPolicies, which the API server evaluates itself, and
-ValidatingAdmissionPolicies that reject a pod whose annotation cannot be read or is not allowed. They are for Kubernetes 1.36 and
-later.
+		Long: `Print the policies that inject without the server: MutatingAdmissionPolicies, which the API server
+evaluates itself, and ValidatingAdmissionPolicies that reject a pod whose annotation is invalid or
+not allowed. They need Kubernetes 1.36 or later.
 
-They inject the same init container, from the same annotations, in namespaces with the label sysctl-injector.dev/inject=enabled.
-SysctlPolicies and SysctlProfiles become part of the policies as they are now: after a change, render the policies again.
+They add the same init container for the same annotations, in namespaces with the label
+sysctl-injector.dev/inject=enabled. SysctlPolicies and SysctlProfiles become part of the printed
+policies. After a change, render the policies again.
 
-Nothing is granted. With the guard, each service account needs its grants, as with a server in the mode --grants=require: see
-'sysctl-injector companion'. What else needs the server is in docs/without-server.md.`,
+The policies grant nothing. With the guard, each service account needs its grants, as with a server
+in the mode --grants=require: see 'sysctl-injector companion'. docs/without-server.md lists what
+else needs the server.`,
 		Example: `  sysctl-injector render mutating-policy | kubectl apply --server-side -f -
   sysctl-injector render mutating-policy --policy policies/ --profile profiles/ | kubectl apply --server-side -f -`,
 		Args: cobra.NoArgs,
@@ -35,7 +37,7 @@ Nothing is granted. With the guard, each service account needs its grants, as wi
 	o.addPolicyFlag(cmd)
 	o.addProfileFlag(cmd)
 	cmd.Flags().StringVar(&o.kubernetesVersion, "kubernetes-version", "",
-		"version of the cluster's API servers, 1.36 or later (default: the newest that is known)")
+		"version of the cluster's API servers, 1.36 or later (default: the newest known)")
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML)
 	return cmd
 }

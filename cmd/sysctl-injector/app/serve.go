@@ -50,11 +50,12 @@ func newServeCommand() *cobra.Command {
 		Short: "Run the webhook",
 		Long: `Run the webhook: it decides on pods at https://ADDRESS` + admission.MutatePath + `.
 
-With --standalone, the server needs no cluster: policies, profiles and RuntimeClasses come from files, every namespace counts as
-enrolled, and the server applies no grants.`,
-		Example: `  sysctl-injector serve --standalone --bind-address 127.0.0.1:8443 --tls-cert-file tls.crt --tls-private-key-file tls.key`,
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+With --standalone, the server needs no cluster: policies, profiles and RuntimeClasses come from
+files, every namespace counts as enrolled, and the server applies no grants.`,
+		Example: `  sysctl-injector serve --standalone --bind-address 127.0.0.1:8443 \
+    --tls-cert-file tls.crt --tls-private-key-file tls.key`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.objectOptions.addFlags(cmd)
 	o.containerOptions.addFlags(cmd)
@@ -63,19 +64,23 @@ enrolled, and the server applies no grants.`,
 	flags.BoolVar(&o.standalone, "standalone", false, "run without a cluster")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; not needed in a pod")
 	flags.StringVar(&o.namespace, "namespace", "",
-		"the server's own namespace, which has its Certificate or Secret and the Lease for leader election (needed if several servers run)")
+		"the server's own namespace, with its Certificate or Secret and the Lease for leader election (needed if several "+
+			"servers run)")
 	modes := []string{string(cluster.GenerateGrants), string(cluster.RequireGrants)}
 	addChoiceFlag(cmd, &o.grants, "grants", "",
-		"what to do about the grants that a pod needs: apply them, or reject the pod if they are missing", modes[0], modes...)
+		"apply the grants that a pod needs (generate), or reject the pod if they are missing (require)", modes[0],
+		modes...)
 	addBackendFlag(cmd, &o.backend, "grants-backend")
-	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour, "how long to keep a grant that no live pod uses")
+	flags.DurationVar(&o.gracePeriod, "grants-grace-period", time.Hour,
+		"how long to keep a grant that no live pod uses")
 	limits := grants.DefaultLimits()
 	flags.IntVar(&o.grantLimits.Names, "grants-max-sysctls", limits.Names,
-		"limit of different sysctls with grants in one namespace")
+		"most different sysctls with grants in one namespace")
 	flags.IntVar(&o.grantLimits.PerMinute, "grants-max-per-minute", limits.PerMinute,
-		"limit of new grants in one namespace per minute, for each server")
+		"most new grants in one namespace per minute, by each server")
 	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
-	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080", "address of /livez, /readyz and /metrics (HTTP)")
+	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080",
+		"address of /livez, /readyz and /metrics (HTTP)")
 	flags.DurationVar(&o.shutdownDelay, "shutdown-delay", 5*time.Second,
 		"how long to keep serving after a signal to stop, until clients no longer send requests")
 	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")

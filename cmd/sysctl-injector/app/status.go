@@ -44,16 +44,17 @@ func newStatusCommand() *cobra.Command {
 The state of a pod is one of these:
 
   Set        the init container, or the kubelet, has set all sysctls
-  Verified   the init container has found the values that the pod wants; it sets none (annotation sysctl-injector.dev/mode: verify)
+  Verified   the init container has found the wanted values; it sets none (annotation sysctl-injector.dev/mode: verify)
   Waiting    the init container has not started
   Running    the init container runs
   Failed     the sysctls were not set, or do not hold; the containers of the app do not start
   Unknown    the pod does not say what sysctl-injector did with it
 
-Below the table are the messages of pods in the last two states, and of pods that cannot start. The command finds rejected pods by
-their Events, which the cluster keeps for an hour by default. A pod that a person creates has no Event: the person gets the message.
+Below the table are the messages of pods in the last two states, and of pods that cannot start. The
+command finds rejected pods by their Events, which the cluster keeps for an hour by default. If a
+person creates a pod and it is rejected, there is no Event: the person gets the message.
 
--l selects pods, and rejected pods by the labels of their workload.`,
+-l selects pods by their labels, and rejected pods by the labels of their workload.`,
 		Example: `  sysctl-injector status -n shop
   sysctl-injector status -A -o wide
   sysctl-injector status -n shop -l app=web --watch`,

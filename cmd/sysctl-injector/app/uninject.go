@@ -25,9 +25,10 @@ func newUninjectCommand() *cobra.Command {
 		Short: "Remove the init container and its traces from the workloads of manifests",
 		Long: `Remove the init container and its traces from the workloads of manifests: the opposite of inject.
 
-The command removes the init container, the label ` + "`sysctl-injector.dev/injected`" + `, the annotation ` + "`sysctl-injector.dev/status`" + ` and the native
-sysctls that the status names. The annotations by which a pod asks for sysctls stay, and so do comments, order, quotes and blank lines:
-after inject and uninject, a manifest is as it was before.
+The command removes the init container, the label sysctl-injector.dev/injected, the annotation
+sysctl-injector.dev/status and the native sysctls that the status names. The annotations that ask
+for sysctls stay, and so do comments, order, quotes and blank lines. After inject and uninject, a
+manifest is the same as before.
 
 Pull secrets stay, unless --init-image-pull-secret names them.`,
 		Example: `  sysctl-injector uninject -f deployment.yaml

@@ -18,8 +18,9 @@ func newUninstallCheckCommand() *cobra.Command {
 		Short: "Check that no namespace is enrolled, so that it is safe to uninstall",
 		Long: `Check that no namespace is enrolled, so that it is safe to uninstall.
 
-The Pod Security label of an enrolled namespace admits every pod, and only the guard holds its pods to a standard. Without the guard,
-nothing does. The chart runs this command before "helm uninstall" deletes anything.`,
+The Pod Security label of an enrolled namespace admits every pod, and only the guard holds its pods
+to a standard. Without the guard, nothing does. The chart runs this command before "helm uninstall"
+deletes anything.`,
 		Example: `  sysctl-injector uninstall-check`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -66,8 +66,9 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print the versions of this program and of the server in the cluster",
 		Long: `Print the versions of this program and of the server in the cluster.
 
-With --client, or if no kubeconfig names a cluster, the command asks no cluster. The server is a Deployment with the label
-app.kubernetes.io/name=sysctl-injector, in any namespace or in that of -n.`,
+With --client, or if no kubeconfig names a cluster, the command asks no cluster. The server is a
+Deployment with the label app.kubernetes.io/name=sysctl-injector, in any namespace or in the
+namespace of -n.`,
 		Example: `  sysctl-injector version
   sysctl-injector version --client -o json`,
 		Args: cobra.NoArgs,

@@ -36,7 +36,7 @@ func (o *workloadOptions) addFlags(cmd *cobra.Command) {
 	o.objectOptions.addFlags(cmd)
 	o.containerOptions.addFlags(cmd)
 	o.fileOptions.addFlags(cmd)
-	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the workloads that name none")
+	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of workloads that name none")
 }
 
 // workloads are manifests, and everything for a decision on them.

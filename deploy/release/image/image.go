@@ -38,7 +38,7 @@ type Config struct {
 func (c Config) labels() map[string]string {
 	return map[string]string{
 		"org.opencontainers.image.title":       "sysctl-injector",
-		"org.opencontainers.image.description": "Gives pods the kernel parameters that they ask for, without making them privileged",
+		"org.opencontainers.image.description": "Sets the kernel parameters that pods ask for, without making the pods privileged",
 		"org.opencontainers.image.source":      "https://github.com/sysctl-injector/sysctl-injector",
 		"org.opencontainers.image.licenses":    "Apache-2.0",
 		"org.opencontainers.image.version":     c.Version,

@@ -234,7 +234,9 @@ func (s *survey) rejection(w audit.Workload, namespaceLabels map[string]string, 
 	labelled[corev1.LabelMetadataName] = w.Namespace
 	labelled[v1alpha1.InjectLabel] = v1alpha1.InjectEnabled
 	delete(labelled, psaapi.EnforceLevelLabel) // enroll changes it
-	target := injection.Target{Namespace: w.Namespace, NamespaceLabels: labelled, RuntimeClass: s.classes[p.RuntimeClass]}
+	target := injection.Target{
+		Namespace: w.Namespace, NamespaceLabels: labelled, RuntimeClass: s.classes[p.RuntimeClass],
+	}
 	after := s.injector.Inject(p, target, s.rules)
 	if after.IsDenied() {
 		return "the webhook would reject the pod: " + after.Message()

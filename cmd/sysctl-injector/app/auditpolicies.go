@@ -46,7 +46,8 @@ func clusterRules(ctx context.Context, cluster client.Client) (*policy.Set, stri
 	case apierrors.IsForbidden(err):
 		return nil, "the built-in default, since the cluster's may not be listed: " + err.Error(), nil
 	case isUnknownKind(err):
-		return nil, "the built-in default, since the cluster has no SysctlPolicies: sysctl-injector is not installed", nil
+		return nil, "the built-in default, since the cluster has no SysctlPolicies: sysctl-injector is not installed",
+			nil
 	}
 	return nil, "", err
 }

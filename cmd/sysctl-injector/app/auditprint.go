@@ -44,13 +44,14 @@ func printAuditTable(out io.Writer, report audit.Report) error {
 		if !n.Converts {
 			then = "some of it stays"
 		}
-		wrap(&text, "", fmt.Sprintf("Namespace %s is open to privileged pods only because of this: without it, all of its workloads pass %q (%s).", n.Name, n.Standard, then), width)
+		wrap(&text, "", fmt.Sprintf("Namespace %s is open to privileged pods only because of this: "+
+			"without it, all of its workloads pass %q (%s).", n.Name, n.Standard, then), width)
 	}
 	if len(report.Namespaces) > 0 {
 		text.WriteString("\n")
 	}
-	wrap(&text, "", fmt.Sprintf("Workloads: %d looked at, %d with the annotation, %d that set sysctls by hand: %d convert, %d in part, %d stay.",
-		c.Workloads, c.Annotated, c.ByHand, c.Converts, c.Partly, c.Stays), width)
+	wrap(&text, "", fmt.Sprintf("Workloads: %d looked at, %d with the annotation, %d that set sysctls by hand: "+
+		"%d convert, %d in part, %d stay.", c.Workloads, c.Annotated, c.ByHand, c.Converts, c.Partly, c.Stays), width)
 	wrap(&text, "", "Policies: "+oneLine(report.Policies)+".", width)
 	for _, missing := range report.Incomplete {
 		wrap(&text, "", "Not looked at: "+oneLine(missing), width)
@@ -79,7 +80,8 @@ func auditRows(report audit.Report, width int) string {
 			if !native.Converts {
 				verdict = "no"
 			}
-			rows = append(rows, []string{f.Namespace, name, "native", oneLine(native.Name + " = " + native.Value), verdict})
+			sets := oneLine(native.Name + " = " + native.Value)
+			rows = append(rows, []string{f.Namespace, name, "native", sets, verdict})
 		}
 	}
 	fit(rows, width)
@@ -145,7 +147,8 @@ func reasons(text *strings.Builder, report audit.Report, width int) {
 		add := func(what string, reasons []string) {
 			for _, reason := range reasons {
 				some = true
-				wrap(text, "  ", oneLine(fmt.Sprintf("%s/%s/%s, %s: %s", f.Namespace, f.Kind, f.Name, what, reason)), width)
+				line := fmt.Sprintf("%s/%s/%s, %s: %s", f.Namespace, f.Kind, f.Name, what, reason)
+				wrap(text, "  ", oneLine(line), width)
 			}
 		}
 		for _, c := range f.Containers {

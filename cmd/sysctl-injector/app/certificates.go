@@ -38,7 +38,8 @@ func (o *certificateOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.certFile, "tls-cert-file", "/etc/sysctl-injector/tls/tls.crt",
 		"served certificate, in PEM; reloaded when it changes")
-	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key", "private key of the served certificate, in PEM")
+	flags.StringVar(&o.keyFile, "tls-private-key-file", "/etc/sysctl-injector/tls/tls.key",
+		"private key of the served certificate, in PEM")
 	flags.StringVar(&o.certificate, "certificate", "",
 		"cert-manager Certificate in --namespace that issues the files; /readyz?verbose and /metrics show its state")
 	flags.StringVar(&o.configuration, "webhook-configuration", certs.DefaultConfiguration,
@@ -121,5 +122,6 @@ func (o *certificateOptions) openCertificate(config *rest.Config, namespace stri
 		}
 		return err
 	}
-	return files.GetCertificate, []component{served, {name: o.certificate, start: issued.Start, state: issued.State}}, nil
+	issuer := component{name: o.certificate, start: issued.Start, state: issued.State}
+	return files.GetCertificate, []component{served, issuer}, nil
 }

@@ -107,7 +107,8 @@ func (o *clientOptions) findsCluster() bool {
 // restConfig returns the configuration of a client of the cluster.
 func (o *clientOptions) restConfig() (*rest.Config, error) {
 	if !o.findsCluster() {
-		return nil, errors.New("find the cluster: there is no kubeconfig; name one with --kubeconfig, or in the environment variable KUBECONFIG")
+		return nil, errors.New("find the cluster: there is no kubeconfig; name one with --kubeconfig, or in the " +
+			"environment variable KUBECONFIG")
 	}
 	timeout, err := clientcmd.ParseTimeout(o.requestTimeout)
 	if err != nil {

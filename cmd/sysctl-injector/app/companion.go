@@ -113,7 +113,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 	}
 	var needs []grants.Need
 	err = eachFile(workloads.files, func(f file) error {
-		_, err := manifest.RewriteFound(f.content, workloads.find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+		addNeed := func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			p, outcome, err := workloads.decide(t)
 			if err != nil {
 				return nil, err
@@ -128,7 +128,8 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 			}
 			needs = append(needs, need)
 			return nil, nil
-		})
+		}
+		_, err := manifest.RewriteFound(f.content, workloads.find, addNeed)
 		return err
 	})
 	return needs, err

@@ -92,8 +92,8 @@ func warnOfNatives(stderr io.Writer, t manifest.Template, p *pod.Pod) {
 	for _, native := range p.NativeSysctls {
 		if !grants.CanBeInPodSecurityPolicy(native.Name) {
 			fmt.Fprintf(stderr, "Warning: %s %q: a PodSecurityPolicy cannot allow %q of securityContext.sysctls: "+
-				"its names have no slashes and no capitals; set the sysctl with the annotation %s, or write its name with dots if no part of the name has a dot\n",
-				t.Kind, t.Name, native.Name, v1alpha1.SysctlsAnnotation)
+				"its names have no slashes and no capitals; set the sysctl with the annotation %s, or write its name "+
+				"with dots if no part of the name has a dot\n", t.Kind, t.Name, native.Name, v1alpha1.SysctlsAnnotation)
 		}
 	}
 }

@@ -156,8 +156,9 @@ func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
 // rejection is the webhook's own decision on a converted template; "" if it would admit its pods.
 func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Operation) string {
 	if namespace := c.namespaceOf(t); !c.objects.IsEnrolled(namespace) {
-		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act there, and the pod would start "+
-			"without its sysctls", namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
+		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act "+
+			"there, and the pod would start without its sysctls",
+			namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
 	}
 	encoded, err := json.Marshal(operations)
 	if err != nil {
@@ -186,7 +187,8 @@ func loosened(before, after injection.Outcome) string {
 			isLess := own.Operator == sysctl.AtLeast && own.Assignment != profile.Assignment ||
 				own.Optional && !profile.Optional
 			if own.Name == profile.Name && isLess {
-				return fmt.Sprintf("a profile sets %q for these pods, and a line %q would take its place: remove one of the two", profile.Assignment, own.Assignment)
+				return fmt.Sprintf("a profile sets %q for these pods, and a line %q would take its place: "+
+					"remove one of the two", profile.Assignment, own.Assignment)
 			}
 		}
 	}

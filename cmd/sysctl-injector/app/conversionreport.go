@@ -117,9 +117,9 @@ func (c *conversion) elsewhere(f file, o manifest.Object, places []convert.Place
 			one.problems = append(one.problems, convert.Problem{Reason: "an object of this kind is not converted"})
 		}
 		if len(one.sets) > 0 {
-			one.advice = append(one.advice, fmt.Sprintf("by hand: put the lines into annotation %s of the pods (podAnnotations in many charts, "+
-				"the metadata of the pod template in a custom resource), and take this entry out",
-				v1alpha1.SysctlsAnnotation))
+			one.advice = append(one.advice, fmt.Sprintf("by hand: put the lines into annotation %s of the pods "+
+				"(podAnnotations in many charts, the metadata of the pod template in a custom resource), "+
+				"and take this entry out", v1alpha1.SysctlsAnnotation))
 		}
 		c.items = append(c.items, one)
 	}
@@ -135,7 +135,8 @@ func (c *conversion) keys(f file, o manifest.Object) {
 			continue
 		}
 		c.items = append(c.items, item{
-			file: f.name, line: o.LineOf(found.Path), object: fmt.Sprintf("%s %q", o.Kind, o.Name), what: found.Err.Field,
+			file: f.name, line: o.LineOf(found.Path),
+			object: fmt.Sprintf("%s %q", o.Kind, o.Name), what: found.Err.Field,
 			problems: []convert.Problem{{Reason: found.Reason + ": " + found.Err.Detail}},
 		})
 	}
@@ -163,8 +164,10 @@ func (c *conversion) report(out io.Writer) error {
 	if len(c.templates) > 0 {
 		c.items = append(c.items, item{
 			file: c.templates[0], line: 1, object: fmt.Sprintf("Helm templates, %d in all", len(c.templates)),
-			what:     "not looked into",
-			problems: []convert.Problem{{Reason: "render them first: helm template ... | sysctl-injector convert -f -"}},
+			what: "not looked into",
+			problems: []convert.Problem{{
+				Reason: "render them first: helm template ... | sysctl-injector convert -f -",
+			}},
 		})
 	}
 	for _, i := range c.items {

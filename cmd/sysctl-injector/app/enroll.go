@@ -94,27 +94,6 @@ do.`,
 	return cmd
 }
 
-func newUnenrollCommand() *cobra.Command {
-	o := &enrollOptions{}
-	cmd := &cobra.Command{
-		Use:   "unenroll {NAMESPACE... | -l SELECTOR | -A}",
-		Short: "Unenroll namespaces: restore their Pod Security labels from before enroll",
-		Long: `Unenroll namespaces: restore their Pod Security labels from before enroll.
-
-The command shows the standard that applies afterwards. If it is weaker than the current one, the
-command asks whether to continue. If somebody changed the labels after enroll, the command keeps the
-Pod Security label.`,
-		Example: `  sysctl-injector unenroll shop`,
-		RunE: func(cmd *cobra.Command, namespaces []string) error {
-			return o.each(cmd, namespaces, o.unenroll,
-				func(n *corev1.Namespace) bool { return len(enrollment.Unenroll(n).Changes()) > 0 })
-		},
-		ValidArgsFunction: completeNamespaces(&o.clientOptions),
-	}
-	o.addFlags(cmd, "unenroll all enrolled namespaces")
-	return cmd
-}
-
 func (o *enrollOptions) addFlags(cmd *cobra.Command, all string) {
 	o.namespaceOptions.addFlags(cmd, all)
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "continue without asking")
@@ -209,7 +188,8 @@ func warnOfKeys(errOut io.Writer, namespace *corev1.Namespace) error {
 }
 
 // enroll is the planner of the command enroll.
-func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *corev1.Namespace) (enrollment.Plan, error) {
+func (o *enrollOptions) enroll(ctx context.Context, shared *terms,
+	namespace *corev1.Namespace) (enrollment.Plan, error) {
 	level := cmp.Or(o.enforce, inspect.CurrentLevel(namespace.Labels))
 	plan := enrollment.Enroll(namespace, level)
 	if len(o.defaults) > 0 {
@@ -234,8 +214,8 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *co
 		return plan, nil
 	}
 	if err := installed.Covers(rendered, plan.Labels()); err != nil {
-		return plan, fmt.Errorf("nothing would hold the other containers to %q: %w; install the guard of this version (%s)",
-			level, err, buildVersion())
+		return plan, fmt.Errorf("nothing would hold the other containers to %q: %w; install the guard of this "+
+			"version (%s)", level, err, buildVersion())
 	}
 	workloads, err := workloadsOf(ctx, shared.cluster, namespace.Name)
 	if err != nil {
@@ -245,26 +225,12 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms, namespace *co
 	if err != nil || len(violations) == 0 {
 		return plan, err
 	}
-	fmt.Fprintf(shared.questions, "In namespace %q, %q would reject new pods of these workloads:\n", namespace.Name, level)
+	fmt.Fprintf(shared.questions, "In namespace %q, %q would reject new pods of these workloads:\n", namespace.Name,
+		level)
 	for _, v := range violations {
 		fmt.Fprintln(shared.questions, "  "+oneLine(v.String()))
 	}
 	return plan, o.confirm(shared, "fix the workloads, choose another --enforce, or add --yes")
-}
-
-// unenroll is the planner of the command unenroll.
-func (o *enrollOptions) unenroll(_ context.Context, shared *terms, namespace *corev1.Namespace) (enrollment.Plan, error) {
-	plan := enrollment.Unenroll(namespace)
-	if len(plan.Changes()) == 0 {
-		return plan, nil
-	}
-	handover, weaker := plan.Handover()
-	fmt.Fprintf(shared.questions, "In namespace %q, %s.\n", namespace.Name, handover)
-	if !weaker {
-		return plan, nil
-	}
-	fmt.Fprintln(shared.questions, "That may be weaker.")
-	return plan, o.confirm(shared, "set the label "+psaapi.EnforceLevelLabel+" afterwards, and add --yes")
 }
 
 // confirm asks whether to continue, and returns an error that says what to do instead if the answer is not yes.

@@ -20,7 +20,8 @@ func (o *enrollOptions) checkDefaults(ctx context.Context, shared *terms, namesp
 	}
 	var profiles []*policy.Profile
 	for i := range list.Items {
-		compiled, _ := policy.CompileProfile(&list.Items[i]) // an invalid profile makes the webhook reject pods; the command check reports it
+		// An invalid profile makes the webhook reject pods; the command check reports it.
+		compiled, _ := policy.CompileProfile(&list.Items[i])
 		profiles = append(profiles, compiled)
 	}
 	rules := policy.NewSet(nil, profiles)

@@ -144,7 +144,9 @@ func (e *examination) nodes(ctx context.Context) error {
 		Nodes: nodes.Items, RuntimeClasses: classes.Items, GuestHandlers: e.settings.GuestHandlers,
 		APIServer: e.server.Minor(),
 	}.Judge()...)
-	linux := slices.DeleteFunc(nodes.Items, func(node corev1.Node) bool { return node.Status.NodeInfo.OperatingSystem == "windows" })
+	linux := slices.DeleteFunc(nodes.Items, func(node corev1.Node) bool {
+		return node.Status.NodeInfo.OperatingSystem == "windows"
+	})
 	kubelets, err := e.kubelets(ctx, linux)
 	if err != nil {
 		e.add(inspect.QuestionAllowed.Unread("the configuration of the kubelets", err))

@@ -129,7 +129,8 @@ func (o *explainOptions) print(out io.Writer, answers []namespaceAnswer) error {
 func (o *explainOptions) namespaces(ctx context.Context, loaded *source.Snapshot, asked bool) (names []string,
 	where string, err error) {
 	if !asked {
-		where = "No cluster was asked: the policies are the built-in ones. To ask a cluster, use -n, -A, --context or --kubeconfig."
+		where = "No cluster was asked: the policies are the built-in ones. " +
+			"To ask a cluster, use -n, -A, --context or --kubeconfig."
 		if len(o.policies) > 0 {
 			where = "No cluster was asked: the policies are those of --policy."
 		}

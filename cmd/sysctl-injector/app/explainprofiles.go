@@ -37,7 +37,8 @@ func profileSentences(values []ProfileValue) []string {
 		lines = append(lines, line+".")
 	}
 	if byDefault {
-		lines = append(lines, "The pod's own line wins over profiles that it names, and those win over profiles that apply by default.")
+		lines = append(lines, "The pod's own line wins over profiles that it names, "+
+			"and those win over profiles that apply by default.")
 	}
 	return lines
 }

@@ -47,7 +47,8 @@ skipped, with a line on standard error. With --strict, such a file ends the run.
 keys outside a pod template in an unknown kind.`,
 		Example: `  sysctl-injector inject -f deployment.yaml | kubectl apply -f -
   sysctl-injector inject -f manifests/ -o diff
-  sysctl-injector inject -f search.yaml --template-path 'Elasticsearch.elasticsearch.k8s.elastic.co=spec.nodeSets[*].podTemplate'`,
+  sysctl-injector inject -f search.yaml \
+    --template-path 'Elasticsearch.elasticsearch.k8s.elastic.co=spec.nodeSets[*].podTemplate'`,
 		RunE: func(cmd *cobra.Command, files []string) error { return o.run(cmd, files) },
 	}
 	o.addFlags(cmd)
@@ -72,21 +73,22 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 			}
 			return places
 		}
-		content, err := manifest.RewriteFound(f.content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+		inject := func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			_, outcome, err := workloads.decide(t)
 			for _, warning := range outcome.Warnings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s: %s\n", f.name, nameOf(t), oneLine(warning))
 			}
 			if t.ByShape && len(outcome.Operations) > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(),
-					"Warning: %s: %s: this kind is not known; the pod template was found by its shape. Check that the pods "+
-						"get its annotations and init containers\n", f.name, nameOf(t))
+					"Warning: %s: %s: this kind is not known; the pod template was found by its shape. "+
+						"Check that the pods get its annotations and init containers\n", f.name, nameOf(t))
 			}
 			if err == nil {
 				done = append(done, fmt.Sprintf("%s: %s: %s", f.name, nameOf(t), whatWasDone(outcome)))
 			}
 			return outcome.Operations, err
-		})
+		}
+		content, err := manifest.RewriteFound(f.content, find, inject)
 		if others > 0 {
 			done = append(done, fmt.Sprintf("%s: objects without pods, passed through: %d", f.name, others))
 		}
@@ -97,7 +99,8 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 		return err
 	}
 	if o.strict && workloads.undecided > 0 {
-		return fmt.Errorf("--strict: %d annotations are outside a known pod template, see the warnings", workloads.undecided)
+		return fmt.Errorf("--strict: %d annotations are outside a known pod template, see the warnings",
+			workloads.undecided)
 	}
 	if !o.quiet {
 		for _, line := range done {

@@ -79,7 +79,8 @@ func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (fil
 				return nil, err
 			}
 			if *left -= int64(len(content)); *left < 0 {
-				return nil, fmt.Errorf("%s: the manifests are larger than the limit of %d bytes in all", path, maxManifests)
+				return nil, fmt.Errorf("%s: the manifests are larger than the limit of %d bytes in all", path,
+					maxManifests)
 			}
 			files = append(files, file{oneLine(path), content})
 		}

@@ -10,7 +10,8 @@ import (
 )
 
 // helmAction matches a Helm action. A file that is not YAML is a template if it has one. Without one, it is an error.
-var helmAction = regexp.MustCompile(`{{-?\s*(if|else|end|with|range|define|include|template|toYaml|/\*)\b|{{[^}]*\.(Values|Release|Chart|Capabilities|Files)\b`)
+var helmAction = regexp.MustCompile(`{{-?\s*(if|else|end|with|range|define|include|template|toYaml|/\*)\b|` +
+	`{{[^}]*\.(Values|Release|Chart|Capabilities|Files)\b`)
 
 const renderFirst = "looks like a Helm template; render it first: helm template ... | sysctl-injector inject -f -"
 

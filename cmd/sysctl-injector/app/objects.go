@@ -62,8 +62,8 @@ func addReviewed(to *source.Snapshot, found []manifest.Object) (warnings []strin
 			flag = "--runtime-class"
 		}
 		warnings = append(warnings, fmt.Sprintf(
-			"line %d: %s %q is ignored, because it is among the manifests under review; to use it, name its file with %s",
-			object.Line, object.Kind, object.Name, flag))
+			"line %d: %s %q is ignored, because it is among the manifests under review; "+
+				"to use it, name its file with %s", object.Line, object.Kind, object.Name, flag))
 	}
 	return warnings, err
 }

@@ -29,8 +29,8 @@ func addOutputFlag(cmd *cobra.Command, value *string, byDefault string, formats 
 
 // addBackendFlag adds the flag that names the cluster's admission mechanism.
 func addBackendFlag(cmd *cobra.Command, value *string, name string) {
-	addChoiceFlag(cmd, value, name, "", "mechanism by which the cluster admits pods", string(grants.ValidatingAdmissionPolicy),
-		grants.Backends()...)
+	addChoiceFlag(cmd, value, name, "", "mechanism by which the cluster admits pods",
+		string(grants.ValidatingAdmissionPolicy), grants.Backends()...)
 }
 
 // addChoiceFlag adds a flag whose value is one of a few words, and their completion.

@@ -64,8 +64,8 @@ files, every namespace counts as enrolled, and the server applies no grants.`,
 	flags.BoolVar(&o.standalone, "standalone", false, "run without a cluster")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; not needed in a pod")
 	flags.StringVar(&o.namespace, "namespace", "",
-		"the server's own namespace, with its Certificate or Secret and the Lease for leader election (needed if several "+
-			"servers run)")
+		"the server's own namespace, with its Certificate or Secret and the Lease for leader election "+
+			"(needed if several servers run)")
 	modes := []string{string(cluster.GenerateGrants), string(cluster.RequireGrants)}
 	addChoiceFlag(cmd, &o.grants, "grants", "",
 		"apply the grants that a pod needs (generate), or reject the pod if they are missing (require)", modes[0],
@@ -106,7 +106,8 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	config := admission.Config{Injector: injector, BodyBytes: bodyBytes(limitMemory(log)),
 		Metrics: admission.NewMetrics(registry), Log: log}
 	known, err := o.facts(cmd, rest, registry, &config)
@@ -150,7 +151,8 @@ func (o *serveOptions) rest() (*rest.Config, error) {
 		return nil, nil
 	}
 	if len(o.policies)+len(o.profiles)+len(o.runtimeClasses) > 0 {
-		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: otherwise the server uses the cluster's objects")
+		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: otherwise the server uses " +
+			"the cluster's objects")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {

@@ -210,7 +210,8 @@ func (r *statusReader) rejections(ctx context.Context) ([]status.Rejection, erro
 				}
 			}
 			return nil
-		}, client.InNamespace(r.namespace), client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("reason", reason)})
+		}, client.InNamespace(r.namespace),
+			client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("reason", reason)})
 		if err := r.mayBeForbidden("Events", err); err != nil {
 			return nil, fmt.Errorf("list the Events: %w", err)
 		}

@@ -133,8 +133,10 @@ func (p *statusPrinter) pods(pods []status.Pod) error {
 	table := &metav1.Table{ColumnDefinitions: statusColumns}
 	for _, pod := range pods {
 		table.Rows = append(table.Rows, metav1.TableRow{
-			Cells:  p.cells(pod),
-			Object: runtime.RawExtension{Object: &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}},
+			Cells: p.cells(pod),
+			Object: runtime.RawExtension{Object: &metav1.PartialObjectMetadata{
+				ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+			}},
 		})
 	}
 	if err := p.rows.PrintObj(table, p.table); err != nil {

@@ -140,7 +140,8 @@ func (r *statusReader) findOwner(ctx context.Context, pod *status.Pod) {
 	if !known {
 		object := &metav1.PartialObjectMetadata{}
 		object.SetGroupVersionKind(schema.FromAPIVersionAndKind(pod.Owner.APIVersion, pod.Owner.Kind))
-		if err := r.cluster.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: pod.Owner.Name}, object); err != nil {
+		key := client.ObjectKey{Namespace: pod.Namespace, Name: pod.Owner.Name}
+		if err := r.cluster.Get(ctx, key, object); err != nil {
 			return
 		}
 		if owner = status.OwnerOf(object); owner == nil {

@@ -60,7 +60,7 @@ func (o *uninjectOptions) run(cmd *cobra.Command, arguments []string) error {
 	var rewritten []file
 	var done []string
 	err = eachFile(files, func(f file) error {
-		content, err := manifest.RewriteFound(f.content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+		uninject := func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			removal := injection.Uninject(t.Pod, o.pullSecrets)
 			what := "was not injected"
 			if len(removal.Removed) > 0 {
@@ -68,7 +68,8 @@ func (o *uninjectOptions) run(cmd *cobra.Command, arguments []string) error {
 			}
 			done = append(done, fmt.Sprintf("%s: %s: %s", f.name, nameOf(t), what))
 			return removal.Operations, nil
-		})
+		}
+		content, err := manifest.RewriteFound(f.content, find, uninject)
 		rewritten = append(rewritten, file{f.name, content})
 		return err
 	})

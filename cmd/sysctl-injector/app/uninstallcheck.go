@@ -43,8 +43,9 @@ deletes anything.`,
 				return nil
 			}
 			slices.Sort(enrolled)
-			return fmt.Errorf("these namespaces are still enrolled: %s; without sysctl-injector, nothing holds their pods to a Pod Security "+
-				"Standard, and pods start there without their sysctls; run first: sysctl-injector unenroll %s",
+			return fmt.Errorf("these namespaces are still enrolled: %s; without sysctl-injector, nothing holds "+
+				"their pods to a Pod Security Standard, and pods start there without their sysctls; run first: "+
+				"sysctl-injector unenroll %s",
 				strings.Join(enrolled, ", "), strings.Join(enrolled, " "))
 		},
 	}

@@ -275,9 +275,9 @@ func (r *run) noteWrite(a attempt) {
 	line := a.name + " = " + a.value
 	switch {
 	case a.outcome == missing:
-		line = a.name + " is left out: a pod does not have it, and the script failed at it without a word"
+		line = a.name + " is left out: a pod does not have it, and the script silently failed at it"
 	case a.outcome == denied:
-		line = a.name + " is left out: a pod may not write it, and the script failed at it without a word"
+		line = a.name + " is left out: a pod may not write it, and the script silently failed at it"
 	case r.setting.fateOf(a.name) == fateNode:
 		line = a.name + " = " + a.value + " (node-level)"
 	}

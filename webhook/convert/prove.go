@@ -38,7 +38,7 @@ func (s *setting) hidden(p *run, start starter) []Problem {
 }
 
 func (s *setting) hides(p *run, d doubt) Problem {
-	const goesOn = "the script goes on without a word, while a pod with the annotation would not start"
+	const goesOn = "the script continues silently, but a pod with the annotation would not start"
 	switch d.kind {
 	case doubtTool:
 		return Problem{0, "if the image has no sysctl command, " + goesOn}

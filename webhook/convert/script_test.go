@@ -52,7 +52,7 @@ func sketch(result *Result) string {
 	return strings.Join(lines, "; ")
 }
 
-const goesOn = "the script goes on without a word, while a pod with the annotation would not start"
+const goesOn = "the script continues silently, but a pod with the annotation would not start"
 
 func TestScripts(t *testing.T) {
 	for _, test := range []struct{ name, image, script, want string }{

@@ -47,7 +47,7 @@ func OnNodes(a Assignment) []string {
 
 // congestionNote is on the values of net.ipv4.tcp_congestion_control. reno is in every kernel, and allowed
 // everywhere. Source: Linux net/ipv4/tcp_cong.c, tcp_set_default_congestion_control, and commit 8d432592f30f (5.13).
-const congestionNote = "takes reno, bbr where the node has it, and else only what the node uses itself or lists in " +
+const congestionNote = "takes reno, bbr if the node has it, and otherwise only what the node itself uses or lists in " +
 	"its net.ipv4.tcp_allowed_congestion_control; " +
 	`other values fail with "Operation not permitted"`
 

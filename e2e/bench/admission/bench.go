@@ -131,8 +131,8 @@ func newBench(ctx context.Context, c *cluster.Cluster, program string, o options
 		"bench-policy":  {"example.com/bench": "policy"},
 		"bench-webhook": {v1alpha1.InjectLabel: v1alpha1.InjectEnabled},
 	} {
-		if _, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels},
-			patience); err != nil {
+		_, err := clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: name, Labels: labels})
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -34,21 +34,11 @@ func (b *bench) makeNamespaces(ctx context.Context, names []string, labels map[s
 	group.SetLimit(concurrency)
 	for _, name := range names {
 		group.Go(func() error {
-			_, err := b.client.CoreV1().Namespaces().Create(groupCtx,
-				&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+			_, err := clustertest.MakeNamespace(groupCtx, b.client, metav1.ObjectMeta{Name: name, Labels: labels})
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	// Controllers make the service accounts, in the order in which the namespaces came, more or less.
-	for _, name := range names {
-		if err := clustertest.AwaitServiceAccount(ctx, b.client, name, time.Minute); err != nil {
-			return err
-		}
-	}
-	return nil
+	return group.Wait()
 }
 
 // fill makes namespaces with these labels and creates the pods in them. It returns how long the pods took.

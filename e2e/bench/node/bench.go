@@ -44,7 +44,7 @@ func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
 	}
 	b := &bench{cluster: c, client: client, kinds: kinds()}
 	_, err = clustertest.MakeNamespace(ctx, client, metav1.ObjectMeta{Name: guarded, Labels: map[string]string{
-		v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "restricted"}}, patience)
+		v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "restricted"}})
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func TestServesAdmissionPolicies(t *testing.T) {
 
 func TestControllersTurnADeploymentIntoAPod(t *testing.T) {
 	client := clientset(t, suite.Cluster(t))
-	namespace := makeNamespace(t, client)
+	namespace := clustertest.Namespace(t, client, metav1.ObjectMeta{})
 	labels := map[string]string{"app": "idle"}
 	_, err := client.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "idle"},
@@ -120,17 +120,6 @@ func TestControllersTurnADeploymentIntoAPod(t *testing.T) {
 	}
 }
 
-// makeNamespace makes a namespace and waits for the service account without which no pod can be made there.
-func makeNamespace(t *testing.T, client *kubernetes.Clientset) string {
-	t.Helper()
-	namespace, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{GenerateName: "cluster-test-"},
-		patience)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return namespace
-}
-
 func TestCommandRunsTheClustersKubectl(t *testing.T) {
 	c := suite.Cluster(t)
 	output, err := c.Command(t.Context(), "kubectl", "auth", "whoami", "-o",
@@ -143,7 +132,7 @@ func TestCommandRunsTheClustersKubectl(t *testing.T) {
 func TestAuditLogNamesTheCall(t *testing.T) {
 	c := suite.Cluster(t)
 	client := clientset(t, c)
-	namespace := makeNamespace(t, client)
+	namespace := clustertest.Namespace(t, client, metav1.ObjectMeta{})
 	_, err := client.CoreV1().ConfigMaps(namespace).Create(t.Context(),
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "audited"}}, metav1.CreateOptions{})
 	if err != nil {
@@ -176,7 +165,7 @@ func TestTwoClustersDoNotClash(t *testing.T) {
 	for name, config := range map[string]cluster.Config{"a namespace": {}, "the loopback": {Loopback: true}} {
 		t.Run("beside one in "+name, func(t *testing.T) {
 			second := clustertest.Start(t, config)
-			namespace := makeNamespace(t, clientset(t, second))
+			namespace := clustertest.Namespace(t, clientset(t, second), metav1.ObjectMeta{})
 			_, err := clientset(t, first).CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{})
 			if err == nil {
 				t.Errorf("a namespace made in the second cluster is in the first: they are one")

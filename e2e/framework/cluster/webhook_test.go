@@ -26,7 +26,7 @@ func TestTheAPIServerCallsAWebhookInThisProcess(t *testing.T) {
 
 func checkWebhook(t *testing.T, c *cluster.Cluster) {
 	client := clientset(t, c)
-	namespace := makeNamespace(t, client)
+	namespace := clustertest.Namespace(t, client, metav1.ObjectMeta{})
 	const rejection = "rejected by the test's webhook"
 	target, stop, err := clustertest.Serve(t.Context(), c, namespace, "rejectr", "/reject", reject(rejection))
 	if err != nil {

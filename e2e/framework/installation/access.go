@@ -101,27 +101,20 @@ func (i *Installation) Unregister(ctx context.Context) (register func(context.Co
 // made.
 func (i *Installation) untilCalled(ctx context.Context) error {
 	labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
-	namespace, err := i.client.CoreV1().Namespaces().Create(ctx,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-", Labels: labels}},
-		metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	_, err = i.client.CoreV1().ServiceAccounts(namespace.Name).Create(ctx,
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "probe"}}, metav1.CreateOptions{})
+	namespace, err := clustertest.MakeNamespace(ctx, i.client,
+		metav1.ObjectMeta{GenerateName: "probe-", Labels: labels})
 	if err != nil {
 		return err
 	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "probe",
 			Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
-		Spec: corev1.PodSpec{ServiceAccountName: "probe",
-			Containers: []corev1.Container{{Name: "probe", Image: "probe"}}},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "probe", Image: "probe"}}},
 	}
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, pace, startTimeout, true, func(ctx context.Context) (bool, error) {
 		var created *corev1.Pod
-		created, last = i.client.CoreV1().Pods(namespace.Name).Create(ctx, pod,
+		created, last = i.client.CoreV1().Pods(namespace).Create(ctx, pod,
 			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return last == nil && len(created.Spec.InitContainers) == 1, nil
 	})
@@ -129,7 +122,7 @@ func (i *Installation) untilCalled(ctx context.Context) error {
 		return fmt.Errorf("wait until the API server calls the webhook: %w; the server's log:\n%s",
 			errors.Join(err, last), i.Log())
 	}
-	return i.client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{})
+	return i.client.CoreV1().Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{})
 }
 
 // configure makes the API server call a server, by the configuration that is shipped.

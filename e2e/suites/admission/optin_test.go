@@ -73,7 +73,7 @@ func TestNeverInTheSystemsNamespaces(t *testing.T) {
 	// all.
 	awaitInjection(t, control)
 	for _, namespace := range []string{"kube-system", "sysctl-injector-system"} {
-		must(t, clustertest.AwaitServiceAccount(t.Context(), client, namespace, patience))
+		must(t, clustertest.MakeServiceAccounts(t.Context(), client, namespace, "default"))
 		newTerminal(t, namespace).must(manifest(t, newPod("web", "net.core.somaxconn = 32768")), "create", "-f", "-")
 		wantUntouched(t, getPod(t, namespace, "web"))
 	}

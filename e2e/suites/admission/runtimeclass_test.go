@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -148,9 +149,7 @@ func makeNamespaceAndGo(t *testing.T, labels map[string]string) (namespace, acco
 	made, err := client.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "just-made-", Labels: labels}}, metav1.CreateOptions{})
 	must(t, err)
-	_, err = client.CoreV1().ServiceAccounts(made.Name).Create(t.Context(),
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "early"}}, metav1.CreateOptions{})
-	must(t, err)
+	must(t, clustertest.MakeServiceAccounts(t.Context(), client, made.Name, "early"))
 	return made.Name, "early"
 }
 

@@ -68,14 +68,11 @@ func finish(c *cluster.Cluster) error {
 // optedIn are the labels of a namespace that is enrolled.
 var optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 
-// makeNamespace makes a namespace and waits for the service account without which no pod can be made there.
+// makeNamespace creates a namespace for a test.
 func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	suite.Cluster(t)
-	namespace, err := clustertest.MakeNamespace(t.Context(), client,
-		metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
-	must(t, err)
-	return namespace
+	return clustertest.Namespace(t, client, metav1.ObjectMeta{Labels: labels})
 }
 
 // serves reports whether the API server is of Kubernetes 1.MINOR or newer.

@@ -19,7 +19,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/sysctl-injector/sysctl-injector/docs/reader"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
@@ -47,10 +46,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 	if err := installation.Build(ctx, program); err != nil {
 		return err
 	}
-	config := c.RESTConfig()
-	config.QPS = -1
-	config.WarningHandler = rest.NoWarnings{}
-	client, err = kubernetes.NewForConfig(config)
+	client, err = kubernetes.NewForConfig(clustertest.AdminConfig(c))
 	return err
 }
 
@@ -228,11 +224,7 @@ func TestAuditWithFewPermissions(t *testing.T) {
 func BenchmarkAudit(b *testing.B) {
 	suite.Cluster(b)
 	const owners, podsOfEach, namespace = 100, 100, "audit-large"
-	if _, err := client.CoreV1().Namespaces().Create(b.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
-		b.Fatal(err)
-	}
-	must(b, clustertest.AwaitServiceAccount(b.Context(), client, namespace, time.Minute))
+	clustertest.Namespace(b, client, metav1.ObjectMeta{Name: namespace})
 	var made atomic.Int64
 	group, ctx := errgroup.WithContext(b.Context())
 	group.SetLimit(16)

@@ -12,9 +12,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -116,9 +116,7 @@ func editorOf(t *testing.T, namespace string) client.Client {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	}))
-	config := suite.Cluster(t).RESTConfig()
-	config.Impersonate, config.QPS, config.WarningHandler = rest.ImpersonationConfig{UserName: user}, -1, rest.NoWarnings{}
-	editor, err := client.New(config, client.Options{Scheme: admin.Scheme()})
+	editor, err := client.New(clustertest.ConfigOf(suite.Cluster(t), user), client.Options{Scheme: admin.Scheme()})
 	must(t, err)
 	return editor
 }

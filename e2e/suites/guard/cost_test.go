@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -53,7 +54,7 @@ func TestGuardCost(t *testing.T) {
 			}
 			for _, level := range levels {
 				namespace := newNamespace(t, held(level))
-				makeServiceAccount(t, namespace, "all")
+				must(t, clustertest.MakeServiceAccounts(t.Context(), clientset(t), namespace, "all"))
 				grant(t, namespace, "all", names...)
 				if got := verdict(createAndDelete(t, namespace, copyOf(pod))); got != "" {
 					t.Errorf("%s: %s", level, got)

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/pod-security-admission/api"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -36,13 +37,6 @@ func waitForGrants(t testing.TB, namespace, serviceAccount string, names []strin
 		}
 		return true, nil
 	})
-}
-
-func makeServiceAccount(t *testing.T, namespace, name string) {
-	t.Helper()
-	_, err := clientset(t).CoreV1().ServiceAccounts(namespace).Create(t.Context(),
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-	must(t, err)
 }
 
 // createAndDelete creates a pod for good, since grants do not count in a dry run, and deletes it.
@@ -77,10 +71,8 @@ func TestGuardDryRun(t *testing.T) {
 func TestGuardGrants(t *testing.T) {
 	admin := clientset(t)
 	here, elsewhere := newNamespace(t, held(api.LevelBaseline)), newNamespace(t, held(api.LevelBaseline))
-	for _, name := range []string{"half", "revoked", "stranger"} {
-		makeServiceAccount(t, here, name)
-	}
-	makeServiceAccount(t, elsewhere, "stranger")
+	must(t, clustertest.MakeServiceAccounts(t.Context(), admin, here, "half", "revoked", "stranger"))
+	must(t, clustertest.MakeServiceAccounts(t.Context(), admin, elsewhere, "stranger"))
 	grant(t, here, "half", "net.core.somaxconn")
 	grant(t, here, "revoked", "net.core.somaxconn")
 	grant(t, elsewhere, "stranger", "net.core.somaxconn")
@@ -136,7 +128,7 @@ func TestGuardGrants(t *testing.T) {
 // with names as long as they may be; and each is checked, the last as well as the first.
 func TestGuardChecksEveryArgument(t *testing.T) {
 	namespace := newNamespace(t, held(api.LevelRestricted))
-	makeServiceAccount(t, namespace, "all")
+	must(t, clustertest.MakeServiceAccounts(t.Context(), clientset(t), namespace, "all"))
 	var names, args []string
 	for n := range sysctl.MaxContained {
 		name := fmt.Sprintf("net.a%02d.", n)

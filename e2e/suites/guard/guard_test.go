@@ -105,14 +105,7 @@ func newNamespace(t testing.TB, of labels) string {
 // settle makes what pods need in a fresh namespace, and waits until they are judged by its labels.
 func settle(t testing.TB, namespace string) {
 	t.Helper()
-	admin := clientset(t)
-	for _, name := range []string{"default", "granted"} {
-		_, err := admin.CoreV1().ServiceAccounts(namespace).Create(t.Context(),
-			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			t.Fatal(err)
-		}
-	}
+	must(t, clustertest.MakeServiceAccounts(t.Context(), clientset(t), namespace, "default", "granted"))
 	grant(t, namespace, "granted", granted...)
 	waitForLabels(t, namespace)
 }

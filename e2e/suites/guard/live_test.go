@@ -230,7 +230,7 @@ func TestGuardLeavesTheSystemAlone(t *testing.T) {
 			must(t, err)
 			// By the time that a namespace labelled later is held to its label, this one would be too.
 			newNamespace(t, held(api.LevelRestricted))
-			must(t, clustertest.AwaitServiceAccount(t.Context(), admin, name, patience))
+			must(t, clustertest.MakeServiceAccounts(t.Context(), admin, name, "default"))
 			if got := verdict(createIn(t, name, pod)); got != "" {
 				t.Error(got)
 			}

@@ -14,7 +14,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
@@ -74,9 +73,7 @@ func userIn(t *testing.T, namespace string) client.Client {
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 		}))
 	}
-	config := clustertest.AdminConfig(suite.Cluster(t))
-	config.Impersonate = rest.ImpersonationConfig{UserName: user}
-	editor, err := client.New(config, client.Options{Scheme: admin.Scheme()})
+	editor, err := client.New(clustertest.ConfigOf(suite.Cluster(t), user), client.Options{Scheme: admin.Scheme()})
 	must(t, err)
 	return editor
 }
@@ -86,9 +83,7 @@ func newNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(suite.Cluster(t).RESTConfig())
 	must(t, err)
-	name, err := clustertest.MakeNamespace(t.Context(), clientset,
-		metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels}, patience)
-	must(t, err)
+	name := clustertest.Namespace(t, clientset, metav1.ObjectMeta{Labels: labels})
 	t.Cleanup(func() {
 		_ = admin.Delete(context.WithoutCancel(t.Context()), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	})

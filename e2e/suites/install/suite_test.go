@@ -77,17 +77,12 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	return certManager.prepare(ctx, c)
 }
 
-// makeNamespace makes a namespace with its default service account, which the controller makes in no hurry.
+// makeNamespace creates a namespace with the service account "default", unless they exist.
 func makeNamespace(t *testing.T, name string, labels map[string]string) string {
 	t.Helper()
-	for _, object := range []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}},
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: name}},
-	} {
-		if err := objects.Create(t.Context(), object); client.IgnoreAlreadyExists(err) != nil {
-			t.Fatal(err)
-		}
-	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+	must(t, client.IgnoreAlreadyExists(objects.Create(t.Context(), namespace)))
+	must(t, clustertest.MakeServiceAccounts(t.Context(), clientset, name, "default"))
 	return name
 }
 

@@ -4,6 +4,7 @@ package mutating_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"testing"
 	"time"
@@ -11,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
@@ -39,10 +39,7 @@ var (
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{}
-	config.QPS = -1
-	if kube, err = kubernetes.NewForConfig(config); err != nil {
+	if kube, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
 	if err := createClasses(ctx); err != nil {
@@ -62,20 +59,15 @@ var (
 	policyLabels  = map[string]string{byLabel: "policy"}
 )
 
-// makeNamespace makes a namespace and waits for the service account without which no pod can be made there.
+// makeNamespace creates a namespace for a test.
 func makeNamespace(t *testing.T, labels ...map[string]string) string {
 	t.Helper()
 	suite.Cluster(t)
 	all := map[string]string{}
 	for _, some := range labels {
-		for key, value := range some {
-			all[key] = value
-		}
+		maps.Copy(all, some)
 	}
-	namespace, err := clustertest.MakeNamespace(t.Context(), kube,
-		metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: all}, patience)
-	must(t, err)
-	return namespace
+	return clustertest.Namespace(t, kube, metav1.ObjectMeta{Labels: all})
 }
 
 func newPod(sysctls string) *corev1.Pod {

@@ -5,6 +5,7 @@ package neighbours_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -63,14 +64,9 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	suite.Cluster(t)
 	all := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
-	for key, value := range labels {
-		all[key] = value
-	}
-	name, err := clustertest.MakeNamespace(t.Context(), client, metav1.ObjectMeta{
-		GenerateName: clustertest.GenerateName(t), Labels: all,
-		Annotations: map[string]string{"scheduler.alpha.kubernetes.io/node-selector": "tier=any"},
-	}, patience)
-	must(t, err)
+	maps.Copy(all, labels)
+	name := clustertest.Namespace(t, client, metav1.ObjectMeta{Labels: all,
+		Annotations: map[string]string{"scheduler.alpha.kubernetes.io/node-selector": "tier=any"}})
 	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "defaults"},
 		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
 			Type: corev1.LimitTypeContainer,

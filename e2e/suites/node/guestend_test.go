@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -28,12 +26,7 @@ func TestNothingOfAGuestRemains(t *testing.T) {
 		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	// Before the controller that makes it, which is in no hurry.
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
-	if _, err := client.CoreV1().ServiceAccounts("default").Create(t.Context(), account,
-		metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(err)
-	}
+	must(t, clustertest.MakeServiceAccounts(t.Context(), client, "default", "default"))
 	namespace, err := c.NodeCommand(t.Context(), "readlink", "/proc/self/ns/pid").Output()
 	must(t, err)
 	guests := func() []string { return guestProcesses(t, strings.TrimSpace(string(namespace))) }

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 )
 
@@ -65,10 +66,7 @@ func TestLibertyDeploymentOfTheSample(t *testing.T) {
 func makeAccount(t *testing.T, namespace, name string) {
 	t.Helper()
 	suite.Cluster(t)
-	makeNamed(t, metav1.ObjectMeta{Name: namespace, Labels: optedIn()})
-	_, err := client.CoreV1().ServiceAccounts(namespace).Create(t.Context(),
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-	must(t, err)
+	clustertest.Namespace(t, client, metav1.ObjectMeta{Name: namespace, Labels: optedIn()}, name)
 }
 
 // onlyPod waits for the one pod of a workload.

@@ -12,12 +12,9 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -41,6 +38,8 @@ var (
 	installed *installation.Installation
 	client    *kubernetes.Clientset
 
+	// awaitAnswer waits for an answer of the API server that depends on its caches.
+	awaitAnswer      = clustertest.Answers(patience)
 	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
@@ -87,31 +86,11 @@ func guardedAt(standard string) map[string]string {
 	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: standard}
 }
 
-// makeNamespace makes a namespace and waits for the service account without which no pod can be made there.
+// makeNamespace creates a namespace for a test.
 func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	suite.Cluster(t)
-	return makeNamed(t, metav1.ObjectMeta{GenerateName: clustertest.GenerateName(t), Labels: labels})
-}
-
-func makeNamed(t *testing.T, meta metav1.ObjectMeta) string {
-	t.Helper()
-	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: meta},
-		metav1.CreateOptions{})
-	must(t, err)
-	// Before the controller that makes it, which is in no hurry.
-	_, err = client.CoreV1().ServiceAccounts(namespace.Name).Create(t.Context(),
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, metav1.CreateOptions{})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(err)
-	}
-	return namespace.Name
-}
-
-// awaitAnswer waits for an answer of the API server that depends on what it has in its caches.
-func awaitAnswer(t *testing.T, what string, ask func(context.Context) (answer string, wanted bool)) {
-	t.Helper()
-	must(t, await.Answer(t.Context(), what, pace, patience, ask))
+	return clustertest.Namespace(t, client, metav1.ObjectMeta{Labels: labels})
 }
 
 // command runs a program in the cluster's network and returns its output, with errors in it.

@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // asks are what a pod of a service account may try once an administrator has let one pod of it set
@@ -55,7 +57,8 @@ func TestWhatEachOpens(t *testing.T) {
 	})
 	deploy(t, article)
 	expectRejection(t, article, "spec.initContainers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed")
-	bind(t, namespace, "privileged", rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "article"})
+	admin, dev := clients(t)
+	clustertest.Bind(t, admin, namespace, "privileged", rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "article"})
 
 	annotation := liberty(namespace, "annotation", "annotation", annotated(unsafe+" = 512"))
 	deploy(t, annotation)
@@ -79,7 +82,6 @@ func TestWhatEachOpens(t *testing.T) {
 		t.Errorf("the policies that admitted the pods (-want +got):\n%s", diff)
 	}
 
-	_, dev := clients(t)
 	for _, ask := range asks {
 		for account, admitted := range map[string]bool{"article": ask.article, "annotation": ask.annotation,
 			"native": ask.native} {

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -43,7 +44,7 @@ func TestStory(t *testing.T) {
 
 	t.Run("another service account gains nothing", func(t *testing.T) {
 		admin, dev := clients(t)
-		stranger := copyOf(pod)
+		stranger := pod.DeepCopy()
 		stranger.ObjectMeta = metav1.ObjectMeta{Name: "stranger", Namespace: sugi,
 			Annotations: map[string]string{v1alpha1.InjectAnnotation: "false"}}
 		stranger.Spec.ServiceAccountName, stranger.Spec.NodeName = "other", ""
@@ -161,13 +162,11 @@ func requireMode(t *testing.T) {
 func waitUntilRevoked(t *testing.T, namespace, serviceAccount, policy string) {
 	t.Helper()
 	eventually(t, "the authorizer to forget the grant", func(ctx context.Context) (string, bool) {
-		_, err := suite.Cluster(t).Kubectl(ctx, "", "auth", "can-i", "use", "podsecuritypolicies.policy/"+policy,
-			"--namespace", namespace, "--as", "system:serviceaccount:"+namespace+":"+serviceAccount)
-		return "yes", err != nil
+		answer, yes := clustertest.CanI(ctx, suite.Cluster(t), namespace,
+			"system:serviceaccount:"+namespace+":"+serviceAccount, "use", "podsecuritypolicies.policy/"+policy)
+		return answer, !yes
 	})
 }
-
-func copyOf(pod *corev1.Pod) *corev1.Pod { return pod.DeepCopy() }
 
 // TestServerSaysWhatKubernetesLacks reads the log of the server.
 func TestServerSaysWhatKubernetesLacks(t *testing.T) {

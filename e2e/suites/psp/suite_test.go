@@ -4,18 +4,13 @@ package psp_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -26,9 +21,6 @@ import (
 const (
 	chart    = "../../../deploy/helm/sysctl-injector"
 	patience = 30 * time.Second
-	// developer may write what the ClusterRole "edit" says in a test's namespace, and may use no PodSecurityPolicy of
-	// their own.
-	developer = "developer"
 	// unsafe is a sysctl that Kubernetes 1.24 counts unsafe.
 	unsafe = "net.core.somaxconn"
 	// laterSafe is one that Kubernetes counts safe since 1.29.
@@ -46,7 +38,7 @@ var (
 	}
 	installed *installation.Installation // set by prepare
 
-	must = clustertest.Must
+	eventually, must = clustertest.Answers(patience), clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -65,53 +57,16 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	return err
 }
 
-// clients returns one for the administrator, and one for a developer, whom no PodSecurityPolicy but the default
-// admits.
+// clients returns the clients of the administrator and of the developer. Only the default PodSecurityPolicy admits the
+// developer.
 func clients(t *testing.T) (admin, dev *kubernetes.Clientset) {
 	t.Helper()
-	of := func(user string) *kubernetes.Clientset {
-		config := clustertest.AdminConfig(suite.Cluster(t))
-		config.Impersonate = rest.ImpersonationConfig{UserName: user}
-		client, err := kubernetes.NewForConfig(config)
-		must(t, err)
-		return client
-	}
-	return of(""), of(developer)
+	return clustertest.Clients(t, suite.Cluster(t))
 }
 
-// newNamespace makes an enrolled namespace with service accounts, in which the developer may create pods.
+// newNamespace creates an enrolled namespace with service accounts, in which the developer may create pods.
 func newNamespace(t *testing.T, name string, serviceAccounts ...string) {
 	t.Helper()
-	admin, _ := clients(t)
-	labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
-	_, err := clustertest.MakeNamespace(t.Context(), admin, metav1.ObjectMeta{Name: name, Labels: labels}, patience)
-	must(t, err)
-	for _, account := range serviceAccounts {
-		_, err := admin.CoreV1().ServiceAccounts(name).Create(t.Context(),
-			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
-		must(t, err)
-	}
-	bind(t, name, "edit", rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: developer})
-	eventually(t, "the developer may create pods", func(ctx context.Context) (string, bool) {
-		_, err := suite.Cluster(t).Kubectl(ctx, "", "auth", "can-i", "create", "pods", "--namespace", name, "--as",
-			developer)
-		return fmt.Sprint(err), err == nil
-	})
-}
-
-// bind binds a ClusterRole within a namespace.
-func bind(t *testing.T, namespace, clusterRole string, subject rbacv1.Subject) {
-	t.Helper()
-	admin, _ := clients(t)
-	_, err := admin.RbacV1().RoleBindings(namespace).Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: clusterRole + "-"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
-		Subjects:   []rbacv1.Subject{subject},
-	}, metav1.CreateOptions{})
-	must(t, err)
-}
-
-func eventually(t *testing.T, what string, ask func(context.Context) (answer string, wanted bool)) {
-	t.Helper()
-	must(t, await.Answer(t.Context(), what, 50*time.Millisecond, patience, ask))
+	clustertest.DeveloperNamespace(t, suite.Cluster(t), metav1.ObjectMeta{Name: name,
+		Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}, serviceAccounts...)
 }

@@ -9,6 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -184,7 +185,8 @@ func compare(t *testing.T, want, got decided) {
 // allow lets a service account use constraints of OpenShift's own.
 func allow(t *testing.T, namespace, account, constraints string) {
 	t.Helper()
-	bind(t, namespace, "system:openshift:scc:"+constraints, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind,
+	admin, _ := clients(t)
+	clustertest.Bind(t, admin, namespace, "system:openshift:scc:"+constraints, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind,
 		Namespace: namespace, Name: account})
 	mayUse(t, namespace, account, constraints)
 }

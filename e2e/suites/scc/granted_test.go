@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
@@ -80,11 +81,11 @@ func TestUseHoldsForTheServiceAccountAlone(t *testing.T) {
 		{namespace, "system:serviceaccount:" + namespace + ":other", "sysctl-injector"},
 		{elsewhere, "system:serviceaccount:" + namespace + ":ledger", "sysctl-injector"},
 		{elsewhere, "system:serviceaccount:" + elsewhere + ":ledger", "sysctl-injector"},
-		{namespace, developer, "sysctl-injector"},
+		{namespace, clustertest.Developer, "sysctl-injector"},
 		{namespace, "system:serviceaccount:" + namespace + ":ledger", "sysctl-injector-user-namespace"},
 		{namespace, "system:serviceaccount:" + namespace + ":ledger", "privileged"},
 	} {
-		if _, yes := canI(t.Context(), t, other.namespace, other.user, "use",
+		if _, yes := clustertest.CanI(t.Context(), clusterOf(t), other.namespace, other.user, "use",
 			"securitycontextconstraints.security.openshift.io/"+other.constraints); yes {
 			t.Errorf("%s may use %s in namespace %s", other.user, other.constraints, other.namespace)
 		}
@@ -138,7 +139,7 @@ func TestServersPods(t *testing.T) {
 func mayUse(t *testing.T, namespace, account, constraints string) {
 	t.Helper()
 	eventually(t, account+" may use "+constraints, func(ctx context.Context) (string, bool) {
-		return canI(ctx, t, namespace, "system:serviceaccount:"+namespace+":"+account, "use",
+		return clustertest.CanI(ctx, clusterOf(t), namespace, "system:serviceaccount:"+namespace+":"+account, "use",
 			"securitycontextconstraints.security.openshift.io/"+constraints)
 	})
 }

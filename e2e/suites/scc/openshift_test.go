@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
@@ -162,17 +164,18 @@ func (o *openShift) untilCalled(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	namespace, err := clustertest.MakeNamespace(ctx, client, ofOpenShift("probe"), patience)
+	namespace, err := clustertest.MakeNamespace(ctx, client, ofOpenShift("probe"))
 	if err != nil {
 		return err
 	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "probe"},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "probe", Image: "probe"}}}}
-	return wait(ctx, "OpenShift's admission to decide on a pod", func(ctx context.Context) (string, bool) {
-		created, err := client.CoreV1().Pods(namespace).Create(ctx, pod,
-			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return fmt.Sprint(err), err == nil && created.Annotations[usedConstraints] != ""
-	})
+	return await.Answer(ctx, "OpenShift's admission to decide on a pod", 50*time.Millisecond, patience,
+		func(ctx context.Context) (string, bool) {
+			created, err := client.CoreV1().Pods(namespace).Create(ctx, pod,
+				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			return fmt.Sprint(err), err == nil && created.Annotations[usedConstraints] != ""
+		})
 }
 
 func (o *openShift) stop() error {

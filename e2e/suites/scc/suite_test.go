@@ -9,18 +9,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -30,9 +25,6 @@ import (
 const (
 	chart    = "../../../deploy/helm/sysctl-injector"
 	patience = 30 * time.Second
-	// developer may write what the ClusterRole "edit" says in a test's namespace, and uses restricted-v2 and
-	// restricted-v3 as everybody does.
-	developer = "developer"
 	// usedConstraints is the annotation by which OpenShift says which constraints admitted a pod.
 	usedConstraints = "openshift.io/scc"
 	// What OpenShift allots to each namespace of the tests.
@@ -44,8 +36,9 @@ var (
 	suite = clustertest.Suite{Prepare: prepare,
 		Finish: func(*cluster.Cluster) error { return errors.Join(installed.Remove(), admission.stop()) }}
 	admission = &openShift{}
-	must      = clustertest.Must
 	installed *installation.Installation // set by prepare
+
+	eventually, must = clustertest.Answers(patience), clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
@@ -94,41 +87,11 @@ func ofOpenShift(name string) metav1.ObjectMeta {
 // standard; "" for none.
 func newNamespace(t *testing.T, name, standard string, serviceAccounts ...string) {
 	t.Helper()
-	admin, _ := clients(t)
 	meta := ofOpenShift(name)
 	if standard != "" {
 		meta.Labels[v1alpha1.InjectLabel], meta.Labels[v1alpha1.EnforceLabel] = v1alpha1.InjectEnabled, standard
 	}
-	_, err := clustertest.MakeNamespace(t.Context(), admin, meta, patience)
-	must(t, err)
-	for _, account := range serviceAccounts {
-		_, err := admin.CoreV1().ServiceAccounts(name).Create(t.Context(),
-			&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
-		must(t, err)
-	}
-	bind(t, name, "edit", rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: developer})
-	eventually(t, "the developer may create pods", func(ctx context.Context) (string, bool) {
-		return canI(ctx, t, name, developer, "create", "pods")
-	})
-}
-
-// bind binds a ClusterRole within a namespace.
-func bind(t *testing.T, namespace, clusterRole string, subject rbacv1.Subject) {
-	t.Helper()
-	admin, _ := clients(t)
-	_, err := admin.RbacV1().RoleBindings(namespace).Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: strings.ReplaceAll(clusterRole, ":", "-") + "-"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: clusterRole},
-		Subjects:   []rbacv1.Subject{subject},
-	}, metav1.CreateOptions{})
-	must(t, err)
-}
-
-// canI asks the API server's authorizer.
-func canI(ctx context.Context, t *testing.T, namespace, user, verb, resource string) (answer string, yes bool) {
-	t.Helper()
-	answer, err := clusterOf(t).Kubectl(ctx, "", "auth", "can-i", verb, resource, "--namespace", namespace, "--as", user)
-	return answer, err == nil
+	clustertest.DeveloperNamespace(t, clusterOf(t), meta, serviceAccounts...)
 }
 
 // program runs a command of sysctl-injector on an object.
@@ -153,24 +116,9 @@ func clusterOf(t *testing.T) *cluster.Cluster {
 	return suite.Cluster(t)
 }
 
-// clients returns one for the administrator, and one for a developer.
+// clients returns the clients of the administrator and of the developer, who uses restricted-v2 and restricted-v3 as
+// everybody does.
 func clients(t *testing.T) (admin, dev *kubernetes.Clientset) {
 	t.Helper()
-	of := func(user string) *kubernetes.Clientset {
-		config := clustertest.AdminConfig(clusterOf(t))
-		config.Impersonate = rest.ImpersonationConfig{UserName: user}
-		client, err := kubernetes.NewForConfig(config)
-		must(t, err)
-		return client
-	}
-	return of(""), of(developer)
-}
-
-func eventually(t *testing.T, what string, ask func(context.Context) (answer string, wanted bool)) {
-	t.Helper()
-	must(t, wait(t.Context(), what, ask))
-}
-
-func wait(ctx context.Context, what string, ask func(context.Context) (answer string, wanted bool)) error {
-	return await.Answer(ctx, what, 50*time.Millisecond, patience, ask)
+	return clustertest.Clients(t, clusterOf(t))
 }

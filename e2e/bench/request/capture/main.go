@@ -49,7 +49,7 @@ func run(ctx context.Context, out, _ io.Writer) (err error) {
 		return err
 	}
 	meta := metav1.ObjectMeta{Name: namespace, Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}
-	if _, err := clustertest.MakeNamespace(ctx, client, meta, time.Minute); err != nil {
+	if _, err := clustertest.MakeNamespace(ctx, client, meta); err != nil {
 		return err
 	}
 	reviews, err := listen(ctx, c, client)

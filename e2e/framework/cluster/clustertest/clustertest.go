@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -25,7 +24,7 @@ func Start(t testing.TB, config cluster.Config) *cluster.Cluster {
 	t.Helper()
 	RequireOwn(t, "it starts a cluster of its own")
 	require(t, config)
-	logs, err := makeLogs(strings.Trim(GenerateName(t), "-"), &config)
+	logs, err := makeLogs(testName(t), &config)
 	if err != nil {
 		t.Fatal(err)
 	}

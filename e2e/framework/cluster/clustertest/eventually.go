@@ -19,6 +19,15 @@ func Eventually(patience time.Duration) func(t testing.TB, what string, conditio
 	}
 }
 
+// Answers returns a function that fails a test unless a question gets the wanted answer within the time given. The
+// failure shows the last answer.
+func Answers(patience time.Duration) func(t testing.TB, what string, ask func(context.Context) (string, bool)) {
+	return func(t testing.TB, what string, ask func(context.Context) (answer string, wanted bool)) {
+		t.Helper()
+		Must(t, await.Answer(t.Context(), what, pace, patience, ask))
+	}
+}
+
 // Must fails a test if there is an error.
 func Must(t testing.TB, err error) {
 	t.Helper()

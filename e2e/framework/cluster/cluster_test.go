@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
@@ -23,7 +22,11 @@ import (
 
 const patience = 20 * time.Second
 
-var suite clustertest.Suite
+var (
+	suite clustertest.Suite
+
+	eventually, must = clustertest.Eventually(patience), clustertest.Must
+)
 
 func TestMain(m *testing.M) {
 	if kind := os.Getenv(ownerVariable); kind != "" {
@@ -36,31 +39,17 @@ func TestMain(m *testing.M) {
 func clientset(t *testing.T, c *cluster.Cluster) *kubernetes.Clientset {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(c.RESTConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return client
-}
-
-// eventually waits for something the controllers do on their own.
-func eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	if err := await.Condition(t.Context(), what, 50*time.Millisecond, patience, condition); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestServesTheReleaseItWasBuiltFrom(t *testing.T) {
 	c := suite.Cluster(t)
 	versions, err := tools.KubernetesVersions()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	want := cmp.Or(os.Getenv(cluster.VersionVariable), versions[len(versions)-1])
 	got, err := clientset(t, c).Discovery().ServerVersion()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if got.GitVersion != c.Version() || got.Major+"."+got.Minor != want {
 		t.Errorf("/version says %s (%s.%s), want %s (%s)", got.GitVersion, got.Major, got.Minor, c.Version(), want)
 	}
@@ -71,9 +60,7 @@ func TestServesTheReleaseItWasBuiltFrom(t *testing.T) {
 
 func TestServesAdmissionPolicies(t *testing.T) {
 	resources, err := clientset(t, suite.Cluster(t)).Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	served := map[string]bool{}
 	for _, resource := range resources.APIResources {
 		served[resource.Name] = true
@@ -99,9 +86,7 @@ func TestControllersTurnADeploymentIntoAPod(t *testing.T) {
 			},
 		},
 	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var pods *corev1.PodList
 	eventually(t, "the Deployment's pod, seen by the scheduler", func(ctx context.Context) (bool, error) {
 		pods, err = client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=idle"})
@@ -135,9 +120,7 @@ func TestAuditLogNamesTheCall(t *testing.T) {
 	namespace := clustertest.Namespace(t, client, metav1.ObjectMeta{})
 	_, err := client.CoreV1().ConfigMaps(namespace).Create(t.Context(),
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "audited"}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	// The line is written once the answer has been sent.
 	eventually(t, "the creation of the ConfigMap in the audit log", func(context.Context) (bool, error) {
 		log, err := os.ReadFile(c.AuditLogPath())
@@ -177,9 +160,7 @@ func TestTwoClustersDoNotClash(t *testing.T) {
 func TestKeepsLogsInAGivenDirectory(t *testing.T) {
 	dir := t.TempDir()
 	c := clustertest.Start(t, cluster.Config{Dir: dir})
-	if err := c.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, c.Stop())
 	for _, name := range []string{"etcd.log", "kube-apiserver.log", "kube-controller-manager.log", "kube-scheduler.log"} {
 		if _, err := os.Stat(filepath.Join(dir, "logs", name)); err != nil {
 			t.Error(err)

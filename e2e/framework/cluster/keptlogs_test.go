@@ -39,9 +39,7 @@ func TestLogsStayIfASuiteFails(t *testing.T) {
 	for name, ending := range endings {
 		t.Run(name, func(t *testing.T) {
 			self, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			temporary := t.TempDir()
 			run := exec.CommandContext(t.Context(), self, "-test.run=^TestLogsStayIfASuiteFails$")
 			run.Env = append(os.Environ(), endingVariable+"="+name, "TMPDIR="+temporary)
@@ -51,9 +49,7 @@ func TestLogsStayIfASuiteFails(t *testing.T) {
 			}
 			awaitEnd(t, temporary)
 			kept, err := filepath.Glob(filepath.Join(temporary, "sysctl-injector-e2e-cluster-*"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			if !ending.stays {
 				if len(kept) > 0 {
 					t.Errorf("the suite passes and leaves %q", kept)
@@ -76,9 +72,7 @@ func TestLogsStayIfASuiteFails(t *testing.T) {
 func awaitEnd(t *testing.T, temporary string) {
 	t.Helper()
 	left, err := filepath.Glob(filepath.Join(temporary, "sysctl-injector-[0-9]*"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, path := range left {
 		awaitProcessesEnd(t, filepath.Base(path))
 	}

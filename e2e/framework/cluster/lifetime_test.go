@@ -22,9 +22,7 @@ func remains(t *testing.T, name string) []string {
 	t.Helper()
 	var found []string
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, path := range lines {
 		// A process may end while the list is read.
 		if line, err := os.ReadFile(path); err == nil && strings.Contains(string(line), name) {
@@ -44,15 +42,11 @@ func remains(t *testing.T, name string) []string {
 func mine(t *testing.T) []string {
 	t.Helper()
 	self, err := cluster.Self()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var found []string
 	for _, dir := range []string{os.TempDir(), "/dev/shm", "/run/netns"} {
 		paths, err := filepath.Glob(filepath.Join(dir, "sysctl-injector-"+self.String()+"-*"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		found = append(found, paths...)
 	}
 	return found
@@ -82,9 +76,7 @@ func TestStopLeavesNothing(t *testing.T) {
 			if found := remains(t, cluster); len(found) <= parts {
 				t.Fatalf("the test does not see all of a running cluster: %q", found)
 			}
-			if err := c.Stop(); err != nil {
-				t.Fatal(err)
-			}
+			must(t, c.Stop())
 			if found := remains(t, cluster); len(found) > 0 {
 				t.Errorf("after Stop there is still %q", found)
 			}
@@ -192,23 +184,15 @@ func ownCluster(kind string) {
 func startOwner(t *testing.T, kind string) (*exec.Cmd, string) {
 	t.Helper()
 	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	owner := exec.CommandContext(t.Context(), self)
 	owner.Env = append(os.Environ(), ownerVariable+"="+kind)
 	owner.Stderr = os.Stderr
 	output, err := owner.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := owner.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, owner.Start())
 	said, err := bufio.NewReader(output).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return owner, strings.TrimSpace(said)
 }
 

@@ -59,9 +59,7 @@ func nodeRemains(t *testing.T, name, namespace string) []string {
 	t.Helper()
 	found := remains(t, name)
 	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, dir := range dirs {
 		// A process may end while the list is read.
 		link, _ := os.Readlink(filepath.Join(dir, "ns", "pid"))
@@ -73,9 +71,7 @@ func nodeRemains(t *testing.T, name, namespace string) []string {
 	}
 	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
 		paths, err := filepath.Glob(pattern + name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		found = append(found, paths...)
 	}
 	return found
@@ -85,14 +81,10 @@ func TestStopLeavesNothingOfANode(t *testing.T) {
 	tunables := machineTunables(t)
 	mounts := machineMounts(t)
 	c := clustertest.Start(t, cluster.Config{Node: true})
-	if err := runPod(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
+	must(t, runPod(t.Context(), c))
 	name := filepath.Base(c.Dir())
 	namespace, err := processes(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	found := strings.Join(nodeRemains(t, name, namespace), "\n")
 	for _, part := range []string{"containerd", "kubelet", "containerd-shim", "httpd", "/sys/fs/cgroup/"} {
 		if !strings.Contains(found, part) {
@@ -105,9 +97,7 @@ func TestStopLeavesNothingOfANode(t *testing.T) {
 	if now := machineMounts(t); now != mounts {
 		t.Errorf("the machine's mounts before the node started:\n%s\nand after:\n%s", mounts, now)
 	}
-	if err := c.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, c.Stop())
 	if found := nodeRemains(t, name, namespace); len(found) > 0 {
 		t.Errorf("after Stop there is still\n%s", strings.Join(found, "\n"))
 	}
@@ -120,9 +110,7 @@ func machineTunables(t *testing.T) string {
 	for _, path := range []string{sysctl.VMOvercommitMemory, sysctl.VMPanicOnOOM, sysctl.KernelPanic,
 		sysctl.KernelPanicOnOops, sysctl.RootMaxKeys, sysctl.RootMaxBytes} {
 		content, err := os.ReadFile("/proc/sys/" + path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		fmt.Fprintf(&all, "%s = %s", path, content)
 	}
 	return all.String()
@@ -132,9 +120,7 @@ func machineTunables(t *testing.T) string {
 func machineMounts(t *testing.T) string {
 	t.Helper()
 	content, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var all strings.Builder
 	for line := range strings.Lines(string(content)) {
 		if !strings.Contains(line, "/netns") {
@@ -169,9 +155,7 @@ func TestNothingOfANodeOutlivesAnOwnerThatIsKilled(t *testing.T) {
 func TestANodeRunsItsOwnImages(t *testing.T) {
 	c := clustertest.Start(t, cluster.Config{Node: true})
 	listed, err := c.NodeCommand(t.Context(), "ctr", "--namespace=k8s.io", "images", "list", "--quiet").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, name := range []string{images.Busybox, images.App, images.Pause} {
 		if !strings.Contains(string(listed), name) {
 			t.Errorf("%s is not on the node: %s", name, listed)
@@ -184,8 +168,6 @@ func TestANodeRunsItsOwnImages(t *testing.T) {
 
 func killOwner(t *testing.T, owner *exec.Cmd) {
 	t.Helper()
-	if err := owner.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, owner.Process.Kill())
 	_ = owner.Wait()
 }

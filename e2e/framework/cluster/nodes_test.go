@@ -19,17 +19,11 @@ import (
 // no more, and nothing is left of it.
 func TestSecondNode(t *testing.T) {
 	c := clustertest.Start(t, cluster.Config{Node: true})
-	if err := runPod(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
+	must(t, runPod(t.Context(), c))
 	second, err := c.StartNode(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	client, err := kubernetes.NewForConfig(c.RESTConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	kubectl := func(args ...string) string {
 		t.Helper()
 		output, err := c.Command(t.Context(), "kubectl", args...).CombinedOutput()
@@ -48,20 +42,15 @@ func TestSecondNode(t *testing.T) {
 				PeriodSeconds: 1,
 			}}}},
 	}
-	if _, err := client.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = client.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{})
+	must(t, err)
 	kubectl("wait", "--for=condition=Ready", "pod/elsewhere", "--timeout=30s")
 	page := "/api/v1/namespaces/default/pods/elsewhere:" + images.AppPort + "/proxy/healthz"
 	kubectl("get", "--raw", page)
 
 	namespace, err := second.Command(t.Context(), "readlink", "/proc/self/ns/pid").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := second.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	must(t, second.Kill())
 	if output, err := c.Command(t.Context(), "kubectl", "get", "--raw", page,
 		"--request-timeout=2s").CombinedOutput(); err == nil {
 		t.Errorf("a killed node answers: %s", output)
@@ -69,9 +58,7 @@ func TestSecondNode(t *testing.T) {
 	if err := runPod(t.Context(), c); err != nil {
 		t.Errorf("the first node: %v", err)
 	}
-	if err := c.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, c.Stop())
 	if found := nodeRemains(t, filepath.Base(c.Dir())+"n2", strings.TrimSpace(string(namespace))); len(found) > 0 {
 		t.Errorf("after Stop there is still\n%s", strings.Join(found, "\n"))
 	}

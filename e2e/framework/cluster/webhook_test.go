@@ -29,9 +29,7 @@ func checkWebhook(t *testing.T, c *cluster.Cluster) {
 	namespace := clustertest.Namespace(t, client, metav1.ObjectMeta{})
 	const rejection = "rejected by the test's webhook"
 	target, stop, err := clustertest.Serve(t.Context(), c, namespace, "rejectr", "/reject", reject(rejection))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(stop)
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: namespace},
@@ -49,9 +47,8 @@ func checkWebhook(t *testing.T, c *cluster.Cluster) {
 		}},
 	}
 	webhooks := client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
-	if _, err := webhooks.Create(t.Context(), configuration, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = webhooks.Create(t.Context(), configuration, metav1.CreateOptions{})
+	must(t, err)
 	t.Cleanup(func() { _ = webhooks.Delete(context.Background(), namespace, metav1.DeleteOptions{}) })
 	// The API server learns of the configuration a moment later.
 	eventually(t, "the webhook's rejection", func(ctx context.Context) (bool, error) {

@@ -145,17 +145,15 @@ func hangOne(t *testing.T) {
 	must(t, err)
 	slice.ObjectMeta = metav1.ObjectMeta{Name: installation.Name + "-second", Labels: slice.Labels}
 	slice.Ports[0].Port = new(portOf(t, server))
-	if _, err := endpoints.Create(t.Context(), slice, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = endpoints.Create(t.Context(), slice, metav1.CreateOptions{})
+	must(t, err)
 	t.Cleanup(func() {
 		if err := endpoints.Delete(context.Background(), slice.Name, metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
-	if _, err := server.Pause(); err != nil {
-		t.Fatal(err)
-	}
+	_, err = server.Pause()
+	must(t, err)
 }
 
 // endpoint leaves the service with these addresses, until the test ends.

@@ -19,9 +19,8 @@ import (
 func makeRuntimeClass(t *testing.T, class *nodev1.RuntimeClass) {
 	t.Helper()
 	suite.Cluster(t)
-	if _, err := client.NodeV1().RuntimeClasses().Create(t.Context(), class, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := client.NodeV1().RuntimeClasses().Create(t.Context(), class, metav1.CreateOptions{})
+	must(t, err)
 	t.Cleanup(func() {
 		_ = client.NodeV1().RuntimeClasses().Delete(context.Background(), class.Name, metav1.DeleteOptions{})
 	})
@@ -124,10 +123,9 @@ func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 	for i := range rounds {
 		namespace, account := makeNamespaceAndGo(t, nil)
 		patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
-		if _, err := client.CoreV1().Namespaces().Patch(t.Context(), namespace, "application/merge-patch+json", patch,
-			metav1.PatchOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := client.CoreV1().Namespaces().Patch(t.Context(), namespace, "application/merge-patch+json", patch,
+			metav1.PatchOptions{})
+		must(t, err)
 		eventually(t, "the API server to call the webhook", func(context.Context) (bool, error) {
 			created, err := createAs(t, namespace, account, "net.core.somaxconn = 1024")
 			if err != nil {

@@ -41,9 +41,8 @@ func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 		a.review, a.err = post(t, server.Webhook, reader, len(body))
 		answered <- a
 	}()
-	if _, err := writer.Write(first); err != nil {
-		t.Fatal(err)
-	}
+	_, err = writer.Write(first)
+	must(t, err)
 	must(t, server.Terminate())
 	// From here on nobody new gets in, and the request is still not complete.
 	c := suite.Cluster(t)
@@ -55,9 +54,8 @@ func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 		}
 		return true, nil
 	})
-	if _, err := writer.Write(rest); err != nil {
-		t.Fatal(err)
-	}
+	_, err = writer.Write(rest)
+	must(t, err)
 	_ = writer.Close()
 	select {
 	case a := <-answered:

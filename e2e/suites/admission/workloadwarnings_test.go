@@ -115,10 +115,9 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 		must(b, err)
 		d := deployment("web", kind.sysctls)
 		d.Spec.Replicas = new(int32)
-		if made[n], err = client.AppsV1().Deployments(namespace.Name).Create(b.Context(), d,
-			metav1.CreateOptions{}); err != nil {
-			b.Fatal(err)
-		}
+		made[n], err = client.AppsV1().Deployments(namespace.Name).Create(b.Context(), d,
+			metav1.CreateOptions{})
+		must(b, err)
 	}
 	for round := 0; b.Loop(); round++ {
 		for n := range kinds {
@@ -126,10 +125,9 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 			change.ResourceVersion = ""
 			change.Spec.Template.Labels["round"] = fmt.Sprint(round)
 			begun := time.Now()
-			if _, err := client.AppsV1().Deployments(change.Namespace).Update(b.Context(), change,
-				metav1.UpdateOptions{}); err != nil {
-				b.Fatal(err)
-			}
+			_, err := client.AppsV1().Deployments(change.Namespace).Update(b.Context(), change,
+				metav1.UpdateOptions{})
+			must(b, err)
 			kinds[n].times = append(kinds[n].times, time.Since(begun))
 		}
 	}

@@ -21,9 +21,7 @@ const docsFile = "../../../docs/audit.md"
 func compareDocs(t *testing.T, page string) {
 	t.Helper()
 	content, err := os.ReadFile(docsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	docs, shown := string(content), false
 	for _, block := range transcript.Blocks(docs) {
 		for _, command := range block.Commands() {
@@ -43,11 +41,7 @@ func compareDocs(t *testing.T, page string) {
 		t.Errorf("%s shows another report; -update writes it (-page +printed):\n%s", docsFile, diff)
 	}
 	if *update {
-		if err := os.WriteFile(docsFile, []byte(docs), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := picture.Take(t.Context(), page, "../../../docs/images/audit.webp", 1280); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile(docsFile, []byte(docs), 0o644))
+		must(t, picture.Take(t.Context(), page, "../../../docs/images/audit.webp", 1280))
 	}
 }

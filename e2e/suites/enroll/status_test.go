@@ -94,12 +94,8 @@ func (p person) watch(args ...string) (stop func(), next func() string) {
 	p.t.Helper()
 	cmd := p.c.Command(p.t.Context(), installed.Program, args...)
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
+	must(p.t, err)
+	must(p.t, cmd.Start())
 	stop = func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -109,9 +105,7 @@ func (p person) watch(args ...string) (stop func(), next func() string) {
 	return stop, func() string {
 		p.t.Helper()
 		line, err := lines.ReadString('\n')
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		must(p.t, err)
 		return line
 	}
 }

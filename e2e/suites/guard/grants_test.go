@@ -77,10 +77,8 @@ func TestGuardGrants(t *testing.T) {
 	grant(t, here, "revoked", "net.core.somaxconn")
 	grant(t, elsewhere, "stranger", "net.core.somaxconn")
 	bindings := admin.RbacV1().RoleBindings(here)
-	if err := bindings.Delete(t.Context(), "sysctl-injector:net.core.somaxconn:revoked",
-		metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, bindings.Delete(t.Context(), "sysctl-injector:net.core.somaxconn:revoked",
+		metav1.DeleteOptions{}))
 	waitForGrants(t, here, "revoked", []string{"net.core.somaxconn"}, false)
 
 	rejected := func(serviceAccount, name string, all ...string) string {

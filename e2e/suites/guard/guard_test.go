@@ -119,9 +119,7 @@ func grant(t testing.TB, namespace, serviceAccount string, names ...string) {
 		ServiceAccount: serviceAccount, Sysctls: names}})
 	must(t, err)
 	for _, object := range objects {
-		if err := admin.Create(t.Context(), object); err != nil && !apierrors.IsAlreadyExists(err) {
-			t.Fatal(err)
-		}
+		must(t, client.IgnoreAlreadyExists(admin.Create(t.Context(), object)))
 	}
 	waitForGrants(t, namespace, serviceAccount, names, true)
 }

@@ -58,10 +58,8 @@ func TestGuardReadsRuntimeClasses(t *testing.T) {
 	becomes("a class that got the label to be admitted", "kata", true)
 	becomes("a class with another value to be rejected", "labelled", false)
 
-	if err := admin.NodeV1().RuntimeClasses().DeleteCollection(t.Context(), metav1.DeleteOptions{},
-		metav1.ListOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, admin.NodeV1().RuntimeClasses().DeleteCollection(t.Context(), metav1.DeleteOptions{},
+		metav1.ListOptions{}))
 	becomes("a class that is gone to be rejected", "kata", false)
 	eventually(t, "pods to do without any class", func(context.Context) (bool, error) {
 		return verdict(createIn(t, namespace, injectedPod())) == "", nil

@@ -30,9 +30,8 @@ func relabel(t *testing.T, namespace string, of labels) {
 	for key, value := range of {
 		object.Labels[key] = value
 	}
-	if _, err := namespaces.Update(t.Context(), object, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = namespaces.Update(t.Context(), object, metav1.UpdateOptions{})
+	must(t, err)
 	waitForLabels(t, namespace)
 }
 

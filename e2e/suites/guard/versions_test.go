@@ -95,10 +95,9 @@ func holdTo(t *testing.T, namespace string, minor int, level api.Level) {
 	t.Helper()
 	admin := clientset(t)
 	label := fmt.Sprintf(`{"metadata":{"labels":{"guard-version":"1.%d","guard-level":%q}}}`, minor, level)
-	if _, err := admin.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, []byte(label),
-		metav1.PatchOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := admin.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, []byte(label),
+		metav1.PatchOptions{})
+	must(t, err)
 	marker := plainPod()
 	marker.Spec.HostPID = true
 	eventually(t, fmt.Sprintf("the guard for 1.%d", minor), func(ctx context.Context) (bool, error) {

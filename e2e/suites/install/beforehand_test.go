@@ -22,9 +22,7 @@ func TestInstallBeforeCertManager(t *testing.T) {
 	// They would outlive an earlier installation.
 	for _, name := range []string{program + "-tls", program + "-ca"} {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: name}}
-		if err := objects.Delete(t.Context(), secret); client.IgnoreNotFound(err) != nil {
-			t.Fatal(err)
-		}
+		must(t, client.IgnoreNotFound(objects.Delete(t.Context(), secret)))
 	}
 	install(t, system, former)
 	// Meanwhile a server runs, is not ready, and says why.

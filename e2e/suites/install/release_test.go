@@ -123,10 +123,9 @@ func uninstalled(t *testing.T) {
 func wantValue(t *testing.T, name string) {
 	t.Helper()
 	namespace := makeNamespace(t, "apps", optedIn())
-	if _, err := clientset.CoreV1().Pods(namespace).Create(t.Context(), newPod(name, somaxconn),
-		metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := clientset.CoreV1().Pods(namespace).Create(t.Context(), newPod(name, somaxconn),
+		metav1.CreateOptions{})
+	must(t, err)
 	kubectl(t, "wait", "--for=condition=Ready", "pod/"+name, "-n", namespace, "--timeout="+patience.String())
 	if got := kubectl(t, "exec", "-n", namespace, name, "-c", "app", "--", "sysctl",
 		"net.core.somaxconn"); got != somaxconn {

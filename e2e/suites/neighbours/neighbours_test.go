@@ -114,9 +114,8 @@ func renameOurs(t *testing.T, name string) {
 	move := func(from, to string) {
 		renamed := found.DeepCopy()
 		renamed.ObjectMeta = metav1.ObjectMeta{Name: to, Labels: found.Labels}
-		if _, err := configurations.Create(context.Background(), renamed, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := configurations.Create(context.Background(), renamed, metav1.CreateOptions{})
+		must(t, err)
 		must(t, configurations.Delete(context.Background(), from, metav1.DeleteOptions{}))
 	}
 	move(installation.Name, name)

@@ -72,9 +72,8 @@ func applyPolicy(t *testing.T, name string, o order) {
 		fmt.Sprintf("reinvocationPolicy: %s", o.again)).
 		Replace(string(text))
 	c := suite.Cluster(t)
-	if _, err := c.Kubectl(t.Context(), manifest, "apply", "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	_, err = c.Kubectl(t.Context(), manifest, "apply", "-f", "-")
+	must(t, err)
 	t.Cleanup(func() { _, _ = c.Kubectl(context.Background(), manifest, "delete", "--wait=false", "-f", "-") })
 }
 

@@ -76,9 +76,8 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 				corev1.ResourceMemory: resource.MustParse("64Mi")},
 			Min: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5m")},
 		}}}}
-	if _, err := client.CoreV1().LimitRanges(name).Create(t.Context(), limits, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := client.CoreV1().LimitRanges(name).Create(t.Context(), limits, metav1.CreateOptions{})
+	must(t, err)
 	eventually(t, "the plugin LimitRanger to know its object", func(ctx context.Context) (bool, error) {
 		pod, err := client.CoreV1().Pods(name).Create(ctx, newPod("probe"),
 			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})

@@ -64,9 +64,8 @@ func guestClass(name string) *nodev1.RuntimeClass {
 // makeClass makes a class for one test: it belongs to no namespace.
 func makeClass(t *testing.T, class *nodev1.RuntimeClass) {
 	t.Helper()
-	if _, err := client.NodeV1().RuntimeClasses().Create(t.Context(), class, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := client.NodeV1().RuntimeClasses().Create(t.Context(), class, metav1.CreateOptions{})
+	must(t, err)
 	t.Cleanup(func() { deleteClass(t, class.Name) })
 }
 

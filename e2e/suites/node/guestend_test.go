@@ -22,19 +22,17 @@ func TestNothingOfAGuestRemains(t *testing.T) {
 	c := clustertest.Start(t, cluster.Config{Node: true, Runtimes: suite.Config.Runtimes})
 	client, err := kubernetes.NewForConfig(c.RESTConfig())
 	must(t, err)
-	if _, err := client.NodeV1().RuntimeClasses().Create(t.Context(), guestClass("guest"),
-		metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err = client.NodeV1().RuntimeClasses().Create(t.Context(), guestClass("guest"),
+		metav1.CreateOptions{})
+	must(t, err)
 	must(t, clustertest.MakeServiceAccounts(t.Context(), client, "default", "default"))
 	namespace, err := c.NodeCommand(t.Context(), "readlink", "/proc/self/ns/pid").Output()
 	must(t, err)
 	guests := func() []string { return guestProcesses(t, strings.TrimSpace(string(namespace))) }
 	pods := client.CoreV1().Pods("default")
 	start := func(name string) {
-		if _, err := pods.Create(t.Context(), newPod(name, "", under("guest")), metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		_, err := pods.Create(t.Context(), newPod(name, "", under("guest")), metav1.CreateOptions{})
+		must(t, err)
 		eventually(t, "pod "+name+" to be ready", func(ctx context.Context) (bool, error) {
 			pod, err := pods.Get(ctx, name, metav1.GetOptions{})
 			return err == nil && ready(pod), err

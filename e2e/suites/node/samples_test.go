@@ -25,9 +25,8 @@ func TestIngressDaemonSetOfTheSample(t *testing.T) {
 	keepsHost(t, "net.core.somaxconn", "net.ipv4.ip_local_port_range")
 	container := &set.Spec.Template.Spec.Containers[0]
 	container.Image = images.App
-	if _, err := client.AppsV1().DaemonSets(set.Namespace).Create(t.Context(), &set, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := client.AppsV1().DaemonSets(set.Namespace).Create(t.Context(), &set, metav1.CreateOptions{})
+	must(t, err)
 	pod := onlyPod(t, set.Namespace, set.Spec.Selector)
 	wantValues(t, pod, container.Name, "net.core.somaxconn = 32768", "net.ipv4.ip_local_port_range = 32768 65535")
 	wantUnprivileged(t, pod, container.Name, ordinary(t, func(pod *corev1.Pod) {
@@ -47,10 +46,9 @@ func TestLibertyDeploymentOfTheSample(t *testing.T) {
 	keepsHost(t, "net.core.somaxconn")
 	container := &deployment.Spec.Template.Spec.Containers[0]
 	container.Image = images.App
-	if _, err := client.AppsV1().Deployments(deployment.Namespace).Create(t.Context(), &deployment,
-		metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := client.AppsV1().Deployments(deployment.Namespace).Create(t.Context(), &deployment,
+		metav1.CreateOptions{})
+	must(t, err)
 	pod := onlyPod(t, deployment.Namespace, deployment.Spec.Selector)
 	if pod.Spec.ServiceAccountName != "psp-user" {
 		t.Errorf("the pod runs as %s", pod.Spec.ServiceAccountName)

@@ -46,14 +46,10 @@ func TestDashboardPicture(t *testing.T) {
 	}
 	c := suite.Cluster(t)
 	second, err := installed.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	prometheus := startPrometheus(t, c, installed.Server().Observe, second.Observe)
 	admin, err := clustertest.NewAdmin(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	const ready = `{"status":{"conditions":[{"type":"Ready","status":"True","reason":"Ready"}]}}`
 	if output, err := kubectl(t.Context(), c, `patch certificate sysctl-injector -n sysctl-injector-system `+
 		`--subresource=status --type=merge -p `+ready); err != nil {
@@ -69,9 +65,7 @@ func TestDashboardPicture(t *testing.T) {
 		shows := drawnPanel{panel: p}
 		for _, target := range p.Targets {
 			found, err := prometheus.query(t.Context(), inGrafana.Replace(target.Expr), target.LegendFormat, from, to)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			if len(found) == 0 {
 				t.Errorf("the panel %q shows nothing of %s", p.Title, target.Expr)
 			}
@@ -80,15 +74,11 @@ func TestDashboardPicture(t *testing.T) {
 		page.Panels = append(page.Panels, shows)
 	}
 	var text bytes.Buffer
-	if err := template.Must(template.ParseFiles("testdata/dashboard.html")).Execute(&text, map[string]any{
+	must(t, template.Must(template.ParseFiles("testdata/dashboard.html")).Execute(&text, map[string]any{
 		"Data": page, "Script": template.JS(read(t, charts+"uPlot.iife.min.js")), //nolint:gosec // our own files
 		"Style": template.CSS(read(t, charts+"uPlot.min.css")), //nolint:gosec // our own files
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if err := picture.Take(t.Context(), text.String(), "../../../docs/images/dashboard.webp", 1280); err != nil {
-		t.Fatal(err)
-	}
+	}))
+	must(t, picture.Take(t.Context(), text.String(), "../../../docs/images/dashboard.webp", 1280))
 }
 
 // requests are annotations of pods, admitted and rejected; a pod with an empty one asks for nothing.

@@ -31,21 +31,15 @@ const scrapeInterval = 5 * time.Second
 func startPrometheus(t *testing.T, c *cluster.Cluster, servers ...string) prometheus {
 	t.Helper()
 	listener, err := c.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	p := prometheus{address: listener.Addr().String(),
 		client: &http.Client{Transport: &http.Transport{DialContext: c.Dial}}}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, listener.Close())
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yml")
 	content := fmt.Sprintf("global: {scrape_interval: %s}\nscrape_configs:\n- job_name: sysctl-injector\n"+
 		"  static_configs: [{targets: ['%s']}]\n", scrapeInterval, strings.Join(servers, "', '"))
-	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(config, []byte(content), 0o600))
 	cmd := c.Command(t.Context(), "prometheus", "--config.file="+config, "--web.listen-address="+p.address,
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--log.level=warn")
 	var problem strings.Builder
@@ -54,13 +48,11 @@ func startPrometheus(t *testing.T, c *cluster.Cluster, servers ...string) promet
 		t.Fatalf("Prometheus (on Debian: apt-get install prometheus): %v", err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	if err := await.Answer(t.Context(), "Prometheus", 100*time.Millisecond, time.Minute,
+	must(t, await.Answer(t.Context(), "Prometheus", 100*time.Millisecond, time.Minute,
 		func(ctx context.Context) (string, bool) {
 			_, err := p.get(ctx, "/-/ready")
 			return fmt.Sprint(err, problem.String()), err == nil
-		}); err != nil {
-		t.Fatal(err)
-	}
+		}))
 	return p
 }
 

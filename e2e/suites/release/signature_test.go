@@ -116,12 +116,8 @@ func (s signer) serve() string {
 	s.t.Helper()
 	cmd := exec.Command(s.crane, "registry", "serve", "--address=127.0.0.1:0")
 	output, err := cmd.StderrPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
+	must(s.t, err)
+	must(s.t, cmd.Start())
 	s.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

@@ -25,9 +25,7 @@ func Start(t testing.TB, config cluster.Config) *cluster.Cluster {
 	RequireOwn(t, "it starts a cluster of its own")
 	require(t, config)
 	logs, err := makeLogs(testName(t), &config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	Must(t, err)
 	t.Cleanup(func() { logs.close(t.Failed()) })
 	c, err := cluster.Start(t.Context(), config)
 	if err != nil {

@@ -41,9 +41,7 @@ func (m Mutator) Install(t testing.TB, c *cluster.Cluster, client kubernetes.Int
 			calls.Add(1)
 			m.answer(w, r)
 		}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	Must(t, err)
 	t.Cleanup(stop)
 	configurations := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	_, err = configurations.Create(t.Context(), &admissionregistrationv1.MutatingWebhookConfiguration{
@@ -63,9 +61,7 @@ func (m Mutator) Install(t testing.TB, c *cluster.Cluster, client kubernetes.Int
 			}},
 		}},
 	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	Must(t, err)
 	t.Cleanup(func() { _ = configurations.Delete(context.Background(), m.Name, metav1.DeleteOptions{}) })
 	err = await.Condition(t.Context(), "the API server to call the webhook "+m.Name, 20*time.Millisecond,
 		30*time.Second, func(ctx context.Context) (bool, error) {
@@ -73,9 +69,7 @@ func (m Mutator) Install(t testing.TB, c *cluster.Cluster, client kubernetes.Int
 			_, _ = client.CoreV1().Pods(m.Namespace).Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 			return calls.Load() > 0, nil
 		})
-	if err != nil {
-		t.Fatal(err)
-	}
+	Must(t, err)
 }
 
 func (m Mutator) answer(w http.ResponseWriter, r *http.Request) {

@@ -199,7 +199,7 @@ fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random po
 pictures: ## Renew the pictures of the dashboard and of audit's report in docs/images (needs chromium, prometheus, npm)
 	go run ./e2e/framework/cluster/run build
 	npm install --no-save --ignore-scripts --no-audit --prefix=bin/charts uplot@1.6.32
-	SYSCTL_INJECTOR_E2E=1 go test -count=1 -p=1 -timeout=20m -run='TestDashboardPicture|TestAudit$$' \
+	SYSCTL_INJECTOR_E2E=1 go test -count=1 -p=1 -timeout=20m -run='TestDashboardPicture|TestAudit(Page)?$$' \
 		./e2e/suites/observability ./e2e/suites/audit -update
 
 ##@ A cluster to try things on

@@ -66,6 +66,12 @@ type Reader struct {
 	Environment []string
 	// Command prepares a program to run where the cluster is reached.
 	Command func(ctx context.Context, name string, args ...string) *exec.Cmd
+	// Skip, if set, selects blocks and commands that do not run.
+	Skip func(transcript.Block, transcript.Command) bool
+	// Exact requires that a console prints exactly what the page shows. Otherwise transcript.Matches compares them.
+	Exact bool
+	// Update, with Exact, writes into the page what its consoles print.
+	Update bool
 }
 
 // Run runs the commands of a page, but those in the table notRun. A block of "sh" has to succeed. The commands of a
@@ -80,7 +86,7 @@ func (r Reader) Run(t *testing.T, page Page) {
 	if page.Dir != "" {
 		dir = filepath.Join(r.Checkout, page.Dir)
 	}
-	session := &session{Reader: r, dir: dir}
+	session, correct := &session{Reader: r, dir: dir}, string(content)
 	session.stage(t, page, "")
 	for _, block := range transcript.Blocks(string(content)) {
 		commands := block.Commands()
@@ -93,18 +99,28 @@ func (r Reader) Run(t *testing.T, page Page) {
 			}
 		}
 		for _, command := range commands {
+			if r.Skip != nil && r.Skip(block, command) {
+				continue
+			}
 			output, err := session.run(t, command.Text)
+			if r.Exact && r.Update {
+				correct = strings.Replace(correct, "$ "+command.Text+command.Output, "$ "+command.Text+output, 1)
+				command.Output = output
+			}
 			switch {
 			case block.Language == "sh" && err != nil:
 				t.Fatalf("%s:%d: %v\n%s%s", page.Path, command.Line, err, command.Text, output)
 			case block.Language == "sh":
-			case !transcript.Matches(command.Output, output):
+			case r.Exact && output != command.Output, !transcript.Matches(command.Output, output):
 				t.Errorf("%s:%d: %s(-page +printed):\n%s", page.Path, command.Line, command.Text,
 					cmp.Diff(command.Output, output))
-			case (err != nil) != Fails(command):
+			case (err != nil) != fails(command):
 				t.Errorf("%s:%d: %s: %v\n%s", page.Path, command.Line, command.Text, err, output)
 			}
 		}
+	}
+	if correct != string(content) && !t.Failed() {
+		write(t, filepath.Join(r.Checkout, page.Path), correct)
 	}
 }
 
@@ -131,6 +147,9 @@ func (s *session) run(t *testing.T, script string) (string, error) {
 
 func (s *session) stage(t *testing.T, page Page, begins string) {
 	t.Helper()
+	if page.Stages[begins] == "" {
+		return
+	}
 	if output, err := s.run(t, page.Stages[begins]); err != nil {
 		t.Fatalf("%s: prepare %q: %v\n%s", page.Path, begins, err, output)
 	}
@@ -139,5 +158,5 @@ func (s *session) stage(t *testing.T, page Page, begins string) {
 // failure matches what a command prints that fails: an error, or a "no" of explain.
 var failure = regexp.MustCompile(`(?m)^(error: |Error from server|command terminated with exit code )| {2}no: [A-Z]`)
 
-// Fails reports whether the page says that a command fails.
-func Fails(command transcript.Command) bool { return failure.MatchString(command.Output) }
+// fails reports whether the page says that a command fails.
+func fails(command transcript.Command) bool { return failure.MatchString(command.Output) }

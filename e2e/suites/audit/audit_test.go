@@ -5,6 +5,7 @@ package audit_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,8 +25,11 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/picture"
 	"github.com/sysctl-injector/sysctl-injector/webhook/audit"
 )
+
+var update = flag.Bool("update", false, "rewrite the report and the picture in docs")
 
 var (
 	must  = clustertest.Must
@@ -109,14 +113,17 @@ func TestAudit(t *testing.T) {
 	if code != 0 || !strings.Contains(page, "<span class=\"name\">checkout</span>") {
 		t.Errorf("-o html: exit code %d, %s, %s", code, problem, page)
 	}
-	compareDocs(t, page)
+	if *update {
+		must(t, picture.Take(t.Context(), page, "../../../docs/images/audit.webp", 1280))
+	}
 	if out, _, _, _ := run(t, program, "audit", "-n", "audit-open", "-l", "app=web"); strings.Contains(out,
 		"nightly") || !strings.Contains(out, "Deployment/web") {
 		t.Errorf("with a selector:\n%s", out)
 	}
 }
 
-// The commands of the page work as printed, on the workloads of testdata/workloads.yaml.
+// The commands of the page print what it shows, on the workloads of testdata/workloads.yaml. With -update, what they
+// print is written into the page.
 func TestAuditPage(t *testing.T) {
 	if _, problem, code, _ := run(t, "kubectl", "apply", "-f", "testdata/workloads.yaml"); code != 0 {
 		t.Fatal(problem)
@@ -128,7 +135,7 @@ func TestAuditPage(t *testing.T) {
 	defer run(t, "kubectl", "delete", "namespace", "shop")
 	c := suite.Cluster(t)
 	reader.Reader{Checkout: filepath.Join("..", "..", ".."), Command: c.Command,
-		Path: []string{filepath.Dir(program), c.Binaries().Dir}}.Run(t, page)
+		Path: []string{filepath.Dir(program), c.Binaries().Dir}, Exact: true, Update: *update}.Run(t, page)
 }
 
 // The cluster's own policies decide what convert would change. The report names them.

@@ -59,7 +59,7 @@ const (
 	policyTurn
 	webhookTurn
 	plainTurn
-	notOptedInTurn
+	notEnrolledTurn
 )
 
 // table sets everything beside the case without a webhook.
@@ -113,7 +113,7 @@ func (b *bench) report(version string) (report.Report, error) {
 	for _, clients := range clientCounts {
 		chart.Groups = append(chart.Groups, fmt.Sprintf("clients: %d", clients))
 		tables = append(tables, b.table(clients), report.Text(b.comparison(clients)))
-		if calls := b.turns[notOptedInTurn].measured[clients].cost.calls; calls != 0 {
+		if calls := b.turns[notEnrolledTurn].measured[clients].cost.calls; calls != 0 {
 			return report.Report{}, fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is "+
 				"not enrolled", calls)
 		}

@@ -79,7 +79,7 @@ func (b *bench) run(ctx context.Context) error {
 }
 
 func (b *bench) empty(ctx context.Context) (err error) {
-	if err := b.makeNamespaces(ctx, []string{loadNamespace}, optedIn); err != nil {
+	if err := b.makeNamespaces(ctx, []string{loadNamespace}, enrolled); err != nil {
 		return err
 	}
 	if err := b.makeNamespaces(ctx, []string{plainNamespace}, nil); err != nil {
@@ -111,7 +111,7 @@ func (b *bench) others(ctx context.Context) (err error) {
 }
 
 func (b *bench) ours(ctx context.Context) (err error) {
-	if b.ourElapsed, err = b.fill(ctx, "injected", optedIn); err != nil {
+	if b.ourElapsed, err = b.fill(ctx, "injected", enrolled); err != nil {
 		return err
 	}
 	name := fmt.Sprintf("%d injected pods besides", b.namespaces*b.pods)

@@ -24,8 +24,8 @@ const (
 )
 
 var (
-	optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
-	dryRun  = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	enrolled = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+	dryRun   = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 )
 
 // makeNamespaces returns when pods can be created in them.

@@ -119,7 +119,7 @@ func TestDefaultsOfALabelThatAnotherWebhookAdds(t *testing.T) {
 // While the webhook is down, no pod is created in a namespace with defaults, and pods elsewhere are. Not in parallel
 // with the tests that need the webhook.
 func TestDefaultsInAnOutage(t *testing.T) {
-	namespace, other := makeDefaults(t, "net.core.somaxconn = 4096"), makeNamespace(t, optedIn)
+	namespace, other := makeDefaults(t, "net.core.somaxconn = 4096"), makeNamespace(t, enrolled)
 	server := installed.Server()
 	server.Kill()
 	t.Cleanup(func() {

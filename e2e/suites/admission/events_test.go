@@ -65,7 +65,7 @@ func described(k *terminal, kind, name string) string {
 // An Event at the Deployment says why it has no pods. At a StatefulSet, its own controller says so, once.
 func TestEventsAtTheDeployment(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	apply := func(kind, more string) {
 		text := strings.Replace(fmt.Sprintf("apiVersion: apps/v1\nkind: "+kind+"\nmetadata: {name: %[1]s}\nspec:"+more+selector, strings.ToLower(kind)), "net.core.somaxconn = 4096", swappiness, 1)
@@ -89,7 +89,7 @@ func TestEventsAtTheDeployment(t *testing.T) {
 
 func TestEventsAtTheCronJob(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(strings.Replace(cronJob, "kernel.sem = 10000 1024000000   500 32000", swappiness, 1), "apply", "-f", "-")
 	startMissed(k)
@@ -100,7 +100,7 @@ func TestEventsAtTheCronJob(t *testing.T) {
 // an Event of its own.
 func TestEventsAreNotOfDryRuns(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:\n  replicas: 0"+selector,
 		"web"), "apply", "-f", "-")

@@ -18,7 +18,7 @@ const somaxconn = "net.core.somaxconn = 32768"
 
 func TestApplyOfALivePodsOwnYAML(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(manifest(t, newPod("web", somaxconn)), "apply", "-f", "-")
 	first := getPod(t, namespace, "web")
@@ -40,7 +40,7 @@ func TestApplyTwice(t *testing.T) {
 	for _, flags := range [][]string{{"--server-side=false"}, {"--server-side=true"}} {
 		t.Run(flags[0], func(t *testing.T) {
 			t.Parallel()
-			namespace := makeNamespace(t, optedIn)
+			namespace := makeNamespace(t, enrolled)
 			k := newTerminal(t, namespace)
 			pod := manifest(t, newPod("web", somaxconn))
 			k.must(pod, append(flags, "apply", "-f", "-")...)
@@ -58,14 +58,14 @@ func TestInjectedManifestIsTheSameAsTheWebhooks(t *testing.T) {
 	t.Parallel()
 	source := manifest(t, newPod("web", somaxconn))
 	pods := map[string]*corev1.Pod{}
-	for name, labels := range map[string]map[string]string{"enrolled": optedIn, "not enrolled": nil} {
+	for name, labels := range map[string]map[string]string{"enrolled": enrolled, "not enrolled": nil} {
 		namespace := makeNamespace(t, labels)
 		k := newTerminal(t, namespace)
 		k.must(k.program(source, "inject", "-f", "-", "--init-image="+initImage), "apply", "-f", "-")
 		pods[name] = getPod(t, namespace, "web")
 		wantInjected(t, pods[name], "net.core.somaxconn=32768")
 	}
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace).must(source, "apply", "-f", "-")
 	webhooks := getPod(t, namespace, "web")
 	for name, pod := range pods {
@@ -78,7 +78,7 @@ func TestInjectedManifestIsTheSameAsTheWebhooks(t *testing.T) {
 // An image that is not the administrator's is replaced in a manifest too, and a warning names both.
 func TestInjectedManifestWithAnotherImage(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	_, stderr, err := k.run(k.program(manifest(t, newPod("web", somaxconn)), "inject", "-f", "-"), "apply", "-f", "-")
 	want := `Warning: init container "sysctl-injector" was replaced by the one that belongs there; it differed in image; its image was "` +
@@ -91,7 +91,7 @@ func TestInjectedManifestWithAnotherImage(t *testing.T) {
 
 func TestServerSideDryRunWritesNothing(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	// No other test asks for this sysctl, so what is granted for it is of this pod.
 	const sysctl, role = "net.ipv4.tcp_reordering", "sysctl-injector:net.ipv4.tcp_reordering"
@@ -125,7 +125,7 @@ func TestServerSideDryRunWritesNothing(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace).prints("pod/shell created\n", "", "run", "shell", "--image=busybox:1.36",
 		"--annotations="+v1alpha1.SysctlsAnnotation+"=net.core.somaxconn=1024")
 	wantInjected(t, getPod(t, namespace, "shell"), "net.core.somaxconn=1024")
@@ -133,7 +133,7 @@ func TestRun(t *testing.T) {
 
 func TestGenerateName(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	pod := newPod("", somaxconn)
 	pod.GenerateName = "web-"
 	k := newTerminal(t, namespace)
@@ -147,7 +147,7 @@ func TestGenerateName(t *testing.T) {
 
 func TestDebug(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(manifest(t, newPod("web", somaxconn)), "create", "-f", "-")
 
@@ -176,7 +176,7 @@ func TestDebug(t *testing.T) {
 
 func TestServiceAccountToken(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	without := newPod("without", somaxconn)
 	without.Spec.AutomountServiceAccountToken = new(bool)

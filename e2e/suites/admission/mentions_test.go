@@ -58,7 +58,7 @@ func TestMentionsWithoutAsking(t *testing.T) {
 // The entry's condition reads pods before the API server validates them, so it must not fail on invalid ones.
 func TestConditionReadsPodsThatAreNotValid(t *testing.T) {
 	t.Parallel()
-	k := newTerminal(t, makeNamespace(t, optedIn))
+	k := newTerminal(t, makeNamespace(t, enrolled))
 	for spec, want := range map[string]string{
 		"{}":                            "spec.containers: Required value",
 		"{containers: null}":            "spec.containers: Required value",

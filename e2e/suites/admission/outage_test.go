@@ -11,7 +11,7 @@ import (
 
 // What people see of an outage, and what comes after it. Not in parallel with the tests that need the webhook.
 func TestOutage(t *testing.T) {
-	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
+	inside, outside := makeNamespace(t, enrolled), makeNamespace(t, nil)
 	k := newTerminal(t, inside)
 	server := installed.Server()
 	server.Kill()

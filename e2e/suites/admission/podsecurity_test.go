@@ -14,7 +14,7 @@ func TestPodSecurity(t *testing.T) {
 		t.Run(level, func(t *testing.T) {
 			t.Parallel()
 			labels := map[string]string{"pod-security.kubernetes.io/enforce": level}
-			for key, value := range optedIn {
+			for key, value := range enrolled {
 				labels[key] = value
 			}
 			namespace := makeNamespace(t, labels)

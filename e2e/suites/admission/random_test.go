@@ -33,7 +33,7 @@ func TestRandomPodsDifferInNothingElse(t *testing.T) {
 	t.Logf("to see the same pods again: -args -random-seed=%d", seed)
 	random := randompod.Generator{Rand: rand.New(rand.NewPCG(seed, 0))}
 	annotates := !serves(t, 34)
-	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
+	inside, outside := makeNamespace(t, enrolled), makeNamespace(t, nil)
 	newTerminal(t, inside) // shows the log when the test fails
 	for i := range *randomPods {
 		pod, args := random.Pod(fmt.Sprintf("random-%d", i))

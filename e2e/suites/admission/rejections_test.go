@@ -26,11 +26,11 @@ const (
 func TestRejections(t *testing.T) {
 	t.Parallel()
 	labels := map[string]string{"example.com/trust": "everything"}
-	for key, value := range optedIn {
+	for key, value := range enrolled {
 		labels[key] = value
 	}
 	trusted := makeNamespace(t, labels)
-	plain := makeNamespace(t, optedIn)
+	plain := makeNamespace(t, enrolled)
 	makeRuntimeClass(t, &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "kata-by-name-only"}, Handler: "runc"})
 
 	sysctls := func(text string) func(*corev1.Pod) {
@@ -164,7 +164,7 @@ func assignments(n int) string {
 // A rejected file leaves nothing behind, and the rest of it is made.
 func TestRejectionOfOneInAFile(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	stdout, stderr, err := k.run(manifest(t, newPod("bad", "vm.swappiness = 1"),
 		newPod("good", "net.core.somaxconn = 32768")), "apply", "-f", "-")

@@ -44,7 +44,7 @@ func TestQoSClassStays(t *testing.T) {
 			s.Resources = &corev1.ResourceRequirements{Requests: randompod.Quantities("1", "1Gi")}
 		}, corev1.ResourceRequirements{}},
 	}
-	inside, outside := makeNamespace(t, optedIn), makeNamespace(t, nil)
+	inside, outside := makeNamespace(t, enrolled), makeNamespace(t, nil)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +97,7 @@ func TestLimitRange(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			classes := map[string]corev1.PodQOSClass{}
-			for name, labels := range map[string]map[string]string{"inside": optedIn, "outside": nil} {
+			for name, labels := range map[string]map[string]string{"inside": enrolled, "outside": nil} {
 				namespace := makeNamespace(t, labels)
 				k := newTerminal(t, namespace)
 				k.must(manifest(t, corev1.LimitRange{
@@ -136,7 +136,7 @@ func awaitLimitRange(t *testing.T, namespace string) {
 // lead there.
 func TestLimitRangeMinimum(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(manifest(t, corev1.LimitRange{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"}, ObjectMeta: metav1.ObjectMeta{Name: "minimum"},
@@ -152,7 +152,7 @@ func TestLimitRangeMinimum(t *testing.T) {
 
 func TestResourceQuota(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(manifest(t, corev1.ResourceQuota{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ResourceQuota"}, ObjectMeta: metav1.ObjectMeta{Name: "team"},

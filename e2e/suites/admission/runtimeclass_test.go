@@ -28,7 +28,7 @@ func makeRuntimeClass(t *testing.T, class *nodev1.RuntimeClass) {
 
 func TestGuestKernels(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	tests := []struct {
 		name  string
 		class nodev1.RuntimeClass
@@ -82,7 +82,7 @@ func whilePaused(t *testing.T, makeObject func(), createPod func() (*corev1.Pod,
 // The server's caches may lag behind the API server. A client that has just created the object must not notice.
 func TestClassMadeRightBeforeThePod(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace)
 	for i := range rounds {
 		class := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("just-made-%d", i)}, Handler: "kata"}
@@ -104,7 +104,7 @@ func TestNamespaceMadeRightBeforeThePod(t *testing.T) {
 	newTerminal(t, "default")
 	for i := range rounds {
 		var namespace, account string
-		created, err := whilePaused(t, func() { namespace, account = makeNamespaceAndGo(t, optedIn) },
+		created, err := whilePaused(t, func() { namespace, account = makeNamespaceAndGo(t, enrolled) },
 			func() (*corev1.Pod, error) {
 				return createAs(t, namespace, account, "net.core.somaxconn = 1024")
 			})

@@ -34,7 +34,7 @@ func TestSamples(t *testing.T) {
 	for file, test := range tests {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
-			namespace := makeNamespace(t, optedIn)
+			namespace := makeNamespace(t, enrolled)
 			newTerminal(t, namespace).must("", "apply", "-f", filepath.Join(dir, file))
 			pod := awaitPods(t, namespace, test.selector, 1)[0]
 			want := injectedContainer(&pod, test.args...)

@@ -24,7 +24,7 @@ import (
 // A server that gets SIGTERM answers the requests that have reached it, and exits with status 0.
 func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace)
 	server, err := installed.Start(t.Context())
 	must(t, err)
@@ -115,7 +115,7 @@ func post(t *testing.T, address string, body io.Reader, length int) (review admi
 
 // One server takes over from another under load, as in a rollout: no pod is rejected.
 func TestRollout(t *testing.T) {
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace)
 	old := installed.Server()
 	ctx, stop := context.WithCancel(t.Context())

@@ -65,8 +65,8 @@ func finish(c *cluster.Cluster) error {
 	return errors.Join(node.remove(context.Background()), checkPermissions(c), installed.Remove())
 }
 
-// optedIn are the labels of a namespace that is enrolled.
-var optedIn = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
+// enrolled are the labels of a namespace that is enrolled.
+var enrolled = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 
 // makeNamespace creates a namespace for a test.
 func makeNamespace(t *testing.T, labels map[string]string) string {

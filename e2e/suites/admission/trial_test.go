@@ -19,7 +19,7 @@ func trialPolicy(namespace, spec string) string {
 // policy's status counts.
 func TestPolicyOnTrial(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(trialPolicy(namespace, "  validationActions: [Warn, Audit]\n  replaces: [default]"), "apply", "-f", "-")
 	t.Cleanup(func() {

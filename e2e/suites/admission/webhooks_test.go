@@ -73,7 +73,7 @@ func TestBesideAnotherWebhook(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			namespace := makeNamespace(t, optedIn)
+			namespace := makeNamespace(t, enrolled)
 			otherWebhook{test.position, test.change}.install(t, namespace)
 			k := newTerminal(t, namespace)
 			pod := manifest(t, newPod("web", "net.core.somaxconn = 4096"))

@@ -44,7 +44,7 @@ func TestControllersPodsAreInjected(t *testing.T) {
 		{"Job", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: %[1]s}\nspec:\n  template:" + template +
 			"      restartPolicy: Never\n"},
 	}
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	for _, test := range tests {
 		t.Run(test.kind, func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +65,7 @@ const cronJob = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\
 
 func TestCronJobStartedByHand(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(cronJob, "apply", "-f", "-")
 	k.prints("job.batch/now created\n", "", "create", "job", "now", "--from=cronjob/nightly")
@@ -83,7 +83,7 @@ func startMissed(k *terminal) {
 
 func TestCronJobStartedByItsController(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.must(cronJob, "apply", "-f", "-")
 	startMissed(k)
@@ -98,7 +98,7 @@ func TestCronJobStartedByItsController(t *testing.T) {
 // A person who applies a Deployment sees nothing of a rejection but in the ReplicaSet's events.
 func TestReplicaSetTellsOfARejection(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: search}\nspec:\n  selector:\n    matchLabels: {app: search}\n  template:\n    metadata:\n      labels: {app: search}\n" +
 		"      annotations:\n        sysctl-injector.dev/sysctls: vm.max_map_count = 262144\n    spec:\n      containers:\n      - {name: search, image: search}\n"
@@ -151,7 +151,7 @@ func wantEvent(t *testing.T, namespace, kind, message string) {
 
 func TestEvictedPodIsMadeAnewWithItsSysctls(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace).must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "web"), "apply", "-f", "-")
 	first := awaitPods(t, namespace, "app=web", 1)[0]
 	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: first.Name, Namespace: namespace}}

@@ -36,7 +36,7 @@ func deployment(name, sysctls string) *appsv1.Deployment {
 // ReplicaSet.
 func TestWarningsAboutWorkloads(t *testing.T) {
 	t.Parallel()
-	k := newTerminal(t, makeNamespace(t, optedIn))
+	k := newTerminal(t, makeNamespace(t, enrolled))
 	rejected := manifest(t, deployment("rejected", "vm.swappiness = 1"))
 	awaitWarnings(t, k, rejected)
 
@@ -104,8 +104,8 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 		times   []time.Duration
 	}{
 		{"not enrolled", nil, somaxconn, nil},
-		{"enrolled, asks for nothing", optedIn, "", nil},
-		{"enrolled, asks for a sysctl", optedIn, somaxconn, nil},
+		{"enrolled, asks for nothing", enrolled, "", nil},
+		{"enrolled, asks for a sysctl", enrolled, somaxconn, nil},
 	}
 	made := make([]*appsv1.Deployment, len(kinds))
 	for n, kind := range kinds {

@@ -185,7 +185,7 @@ func level(of labels) string {
 		}
 		return "restricted"
 	}
-	if _, optedIn := of[v1alpha1.InjectLabel]; optedIn {
+	if _, enrolled := of[v1alpha1.InjectLabel]; enrolled {
 		return "baseline"
 	}
 	return of[api.EnforceLevelLabel]

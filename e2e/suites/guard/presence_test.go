@@ -21,7 +21,7 @@ const (
 	unseen = "the webhook of sysctl-injector did not see this pod. It does not answer, or another webhook added the annotation where " +
 		"the API server did not ask again. Try again (controllers do so by themselves); if it stays so, an administrator can " +
 		"find out why: kubectl -n sysctl-injector-system get pods,endpointslices"
-	notOptedIn = `namespace "%[1]s" is not enrolled, so the webhook does not see its pods. An administrator can run: ` +
+	notEnrolled = `namespace "%[1]s" is not enrolled, so the webhook does not see its pods. An administrator can run: ` +
 		"kubectl label --overwrite namespace %[1]s sysctl-injector.dev/inject=enabled"
 )
 
@@ -41,8 +41,8 @@ func TestGuardPresenceByNamespace(t *testing.T) {
 		{"an enrolled namespace", labels{inject: "enabled"}, byInject, unseen},
 		{"an enrolled namespace with a standard", held(api.LevelRestricted), byInject, unseen},
 		{"an enrolled namespace without a standard", labels{inject: "enabled", enforce: "privileged"}, byInject, unseen},
-		{"a label with another value", labels{inject: "disabled"}, byInject, notOptedIn},
-		{"a namespace that lost the label", labels{enforce: "baseline"}, byEnforce, notOptedIn},
+		{"a label with another value", labels{inject: "disabled"}, byInject, notEnrolled},
+		{"a namespace that lost the label", labels{enforce: "baseline"}, byEnforce, notEnrolled},
 		{"a namespace that lost the label, without a standard", labels{enforce: "privileged"}, "", ""},
 		{"a namespace that is none of ours", nil, "", ""},
 	} {
@@ -53,8 +53,8 @@ func TestGuardPresenceByNamespace(t *testing.T) {
 			want := ""
 			if test.binding != "" {
 				cause := test.want
-				if cause == notOptedIn {
-					cause = fmt.Sprintf(notOptedIn, namespace)
+				if cause == notEnrolled {
+					cause = fmt.Sprintf(notEnrolled, namespace)
 				}
 				want = `pods "pod" is forbidden: ` + fmt.Sprintf(presence, test.binding, cause)
 			}

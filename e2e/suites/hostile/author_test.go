@@ -141,7 +141,7 @@ var beyondPods = []authorAttempt{
 }
 
 // An author in an enrolled namespace gets the sysctls that a policy gives, and nothing besides.
-func TestAuthorInAnOptedInNamespace(t *testing.T) {
+func TestAuthorInAnEnrolledNamespace(t *testing.T) {
 	suite.Cluster(t)
 	namespace := newNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "baseline"})
 	a := author{userIn(t, namespace), namespace}

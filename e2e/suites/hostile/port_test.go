@@ -27,10 +27,10 @@ import (
 // could send too.
 func TestOneWhoReachesThePort(t *testing.T) {
 	suite.Cluster(t)
-	optedIn := newNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
+	enrolled := newNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	elsewhere := newNamespace(t, nil)
 	caller := callerOf(t)
-	good := func() *corev1.Pod { return goodPod(optedIn) }
+	good := func() *corev1.Pod { return goodPod(enrolled) }
 	with := func(tweak func(*corev1.Pod)) *corev1.Pod {
 		p := good()
 		tweak(p)
@@ -58,8 +58,8 @@ func TestOneWhoReachesThePort(t *testing.T) {
 		{"deep nesting", "", "", "", strings.Repeat(`{"a":`, 500_000), "400 "},
 		{"a deep pod", "", "", "", strings.Replace(about(good()), `"spec":{`,
 			`"spec":{"a":`+strings.Repeat("[", 500_000)+strings.Repeat("]", 500_000)+",", 1), "400 "},
-		{"another key in other case", "", "", "", strings.Replace(about(good()), `"namespace":"`+optedIn,
-			`"Namespace":"`+optedIn, 1), "Misdirected: "},
+		{"another key in other case", "", "", "", strings.Replace(about(good()), `"namespace":"`+enrolled,
+			`"Namespace":"`+enrolled, 1), "Misdirected: "},
 		{"a Deployment", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) {
 			r.Resource.Group,
 				r.Resource.Resource = "apps", "deployments"

@@ -55,7 +55,7 @@ func (l tally) count() int {
 // startLoad runs until the test ends.
 func startLoad(t *testing.T) *load {
 	t.Helper()
-	l := &load{namespace: makeNamespace(t, "load", optedIn())}
+	l := &load{namespace: makeNamespace(t, "load", enrolled())}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var working sync.WaitGroup
 	for range streams {

@@ -78,7 +78,7 @@ func serving(t *testing.T, namespace, version string) {
 	if n := len(servers(t, namespace)); n != 2 {
 		t.Errorf("there are %d servers, want 2", n)
 	}
-	makeNamespace(t, "load", optedIn())
+	makeNamespace(t, "load", enrolled())
 	eventually(t, "a pod to be injected", func(ctx context.Context) error {
 		// No dry run, for which nothing is granted.
 		pod, err := clientset.CoreV1().Pods("load").Create(ctx, loadPod(), metav1.CreateOptions{})
@@ -122,7 +122,7 @@ func uninstalled(t *testing.T) {
 // wantValue runs a pod and reads, in its app's container, what it asked for.
 func wantValue(t *testing.T, name string) {
 	t.Helper()
-	namespace := makeNamespace(t, "apps", optedIn())
+	namespace := makeNamespace(t, "apps", enrolled())
 	_, err := clientset.CoreV1().Pods(namespace).Create(t.Context(), newPod(name, somaxconn),
 		metav1.CreateOptions{})
 	must(t, err)

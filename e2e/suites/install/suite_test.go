@@ -86,8 +86,8 @@ func makeNamespace(t *testing.T, name string, labels map[string]string) string {
 	return name
 }
 
-// optedIn are the labels of a namespace that is enrolled.
-func optedIn() map[string]string {
+// enrolled are the labels of a namespace that is enrolled.
+func enrolled() map[string]string {
 	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 }
 

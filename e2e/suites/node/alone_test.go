@@ -40,7 +40,7 @@ func TestPrivilegedPodChangesItsOwnNetworkNamespace(t *testing.T) {
 
 func TestAnnotationSetsAndAppStaysUnprivileged(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "net.ipv4.tcp_keepalive_intvl", "net.core.somaxconn", "net.ipv4.ip_local_port_range")
 	const annotation = `
 # As in sysctl.conf.
@@ -59,7 +59,7 @@ net.ipv4.ip_local_port_range = 32768   65535
 
 func TestNodeLevelSysctlIsRejected(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "vm.max_map_count")
 	_, err := client.CoreV1().Pods(namespace).Create(t.Context(), newPod("node-level", "vm.max_map_count = 65540"),
 		metav1.CreateOptions{})

@@ -27,7 +27,7 @@ func TestEverySysctlOfTheCatalogue(t *testing.T) {
 // setEverySysctl sets the sysctls in pods that are changed by tweaks.
 func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 	t.Helper()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	reader := run(t, namespace, newPod("reader", "", tweaks...))
 	offered := offeredIn(t, reader)
 	var names, absent []string
@@ -65,7 +65,7 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 		}
 	}
 	open, secret := forEveryone(t, reader, found)
-	fill(optedIn(), open)
+	fill(enrolled(), open)
 	// "restricted" has no root.
 	t.Logf("read by root, in a namespace held to baseline: %q", secret)
 	fill(guardedAt("baseline"), secret, plain)

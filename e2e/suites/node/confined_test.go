@@ -83,7 +83,7 @@ func TestSysctlsUnderAnAppArmorProfile(t *testing.T) {
 		t.Skipf("NOT RUN: this kernel has no AppArmor, or the machine has no apparmor_parser (%q), so nothing here shows that a pod's "+
 			"Localhost profile leaves the injected container alone", parser)
 	}
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	onNode(t, "sh", "-c", `echo "$1" | apparmor_parser --replace`, "sh", noSysctls)
 	pod := run(t, namespace, newPod("profiled", "net.core.somaxconn = 2048", func(pod *corev1.Pod) {
 		pod.Spec.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{

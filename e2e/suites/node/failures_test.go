@@ -46,7 +46,7 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			namespace := makeNamespace(t, optedIn())
+			namespace := makeNamespace(t, enrolled())
 			// A pod that is not restarted ends in a phase of its own, and nothing comes after that.
 			pod := create(t, namespace, newPod("unset", test.sysctls,
 				func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }))
@@ -115,7 +115,7 @@ func lines(message string) string {
 // A pod that is restarted tries again and again, and its app goes on waiting.
 func TestAppWaitsWhileItsSysctlsFail(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	pod := create(t, namespace, newPod("unset", "net.ipv4.vs.expire_nodest_conn = 1"))
 	pod = awaitPod(t, pod, "to have tried twice", func(pod *corev1.Pod) bool {
 		return len(pod.Status.InitContainerStatuses) > 0 && pod.Status.InitContainerStatuses[0].RestartCount > 0

@@ -115,7 +115,7 @@ func wantOwnKernel(t *testing.T, pod *corev1.Pod) {
 func TestGuestSetsNodeLevelSysctlsForItselfAlone(t *testing.T) {
 	t.Parallel()
 	requireGuests(t)
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "vm.max_map_count")
 	class := guestClass("guest")
 	makeClass(t, class)
@@ -135,7 +135,7 @@ func TestGuestSetsNodeLevelSysctlsForItselfAlone(t *testing.T) {
 func TestGuestSetsSysctlsOfAllKinds(t *testing.T) {
 	t.Parallel()
 	requireGuests(t)
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	assignments := []string{
 		"vm.max_map_count = 131072", "vm.swappiness = 10", "vm.dirty_ratio = 15", "vm.min_free_kbytes = 4096",
 		"vm.overcommit_memory = 1",
@@ -181,7 +181,7 @@ func allow(t *testing.T, namespace string, names ...string) {
 func TestClassNamedLikeKata(t *testing.T) {
 	t.Parallel()
 	requireGuests(t)
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "vm.max_map_count", "kernel.shm_rmid_forced")
 	class, pod := decodeKataSample(t)
 

@@ -41,7 +41,7 @@ func TestSafeSysctlsNatively(t *testing.T) {
 func TestBothStrategiesSetTheSame(t *testing.T) {
 	t.Parallel()
 	assignments := []string{"kernel.msgmax = 16384", "net.ipv4.tcp_fin_timeout = 30", "net.ipv4.tcp_tw_reuse = 1"}
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "kernel.msgmax", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_tw_reuse")
 	byContainer := run(t, namespace, newPod("by-container", strings.Join(assignments, "\n")))
 	native := run(t, namespace, newPod("native", strings.Join(assignments, "\n"), nativeFirst))
@@ -65,7 +65,7 @@ func TestBothStrategiesSetTheSame(t *testing.T) {
 // A declaration that is not true of a kubelet ends the pod, for a reason that the docs say how to find.
 func TestKubeletThatDoesNotAllowADeclaredSysctl(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	pod := create(t, namespace, newPod("forbidden", "net.core.somaxconn = 2048", nativeFirst))
 	pod = awaitPod(t, pod, "to be rejected by the kubelet",
 		func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })

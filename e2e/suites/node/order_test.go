@@ -14,7 +14,7 @@ import (
 func TestSysctlsHoldBeforeInitContainersAndSidecars(t *testing.T) {
 	t.Parallel()
 	const notes = "/notes"
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	mounts := []corev1.VolumeMount{{Name: "notes", MountPath: notes}}
 	writes := func(name, then string) corev1.Container {
 		return corev1.Container{

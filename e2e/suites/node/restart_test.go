@@ -12,7 +12,7 @@ func TestSysctlsHoldAfterARestart(t *testing.T) {
 	t.Parallel()
 	assignments := []string{"net.core.somaxconn = 2048", "kernel.msgmax = 16384"}
 	start := func(t *testing.T) *corev1.Pod {
-		pod := run(t, makeNamespace(t, optedIn()), newPod("restarted", strings.Join(assignments, "\n")))
+		pod := run(t, makeNamespace(t, enrolled()), newPod("restarted", strings.Join(assignments, "\n")))
 		wantValues(t, pod, app, assignments...)
 		return pod
 	}

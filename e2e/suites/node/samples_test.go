@@ -64,7 +64,7 @@ func TestLibertyDeploymentOfTheSample(t *testing.T) {
 func makeAccount(t *testing.T, namespace, name string) {
 	t.Helper()
 	suite.Cluster(t)
-	clustertest.Namespace(t, client, metav1.ObjectMeta{Name: namespace, Labels: optedIn()}, name)
+	clustertest.Namespace(t, client, metav1.ObjectMeta{Name: namespace, Labels: enrolled()}, name)
 }
 
 // onlyPod waits for the one pod of a workload.

@@ -27,7 +27,7 @@ func native(name, value string) func(*corev1.Pod) {
 
 func TestSemaphoresOfTheSample(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "kernel.sem")
 	var pod corev1.Pod
 	decodeSample(t, "semaphores-pod.yaml", "Pod", &pod)
@@ -74,7 +74,7 @@ func TestUnsafeSysctlByItselfIsAStormOfFailedPods(t *testing.T) {
 
 func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "kernel.sem")
 	deployment := deploy(t, namespace, newPod("annotated", "kernel.sem = 10000  1024000000   500  32000"))
 	awaitDeployment(t, deployment)

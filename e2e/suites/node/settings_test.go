@@ -89,7 +89,7 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 func TestIPv6Sysctls(t *testing.T) {
 	t.Parallel()
 	const name = "net.ipv6.conf.all.accept_ra"
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	reader := run(t, namespace, newPod("reader", ""))
 	if offered := offeredIn(t, reader); !slices.Contains(offered, name) {
 		t.Skipf("NOT RUN: this kernel has no %s in a pod", name)

@@ -79,8 +79,8 @@ func installGuard(ctx context.Context, c *cluster.Cluster) error {
 	return err
 }
 
-// optedIn are the labels of a namespace that is enrolled, and held to the strictest standard by the guard.
-func optedIn() map[string]string { return guardedAt("restricted") }
+// enrolled are the labels of a namespace that is enrolled, and held to the strictest standard by the guard.
+func enrolled() map[string]string { return guardedAt("restricted") }
 
 func guardedAt(standard string) map[string]string {
 	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: standard}

@@ -24,7 +24,7 @@ func inUserNamespace(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) }
 // node.
 func TestNodeLevelSysctlIsRejectedInAUserNamespace(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	pod := newPod("node-level", "vm.max_map_count = 65540", inUserNamespace)
 	_, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
 	if err == nil || !strings.Contains(err.Error(), "UserNamespace") {
@@ -36,7 +36,7 @@ func TestUserNamespace(t *testing.T) {
 	t.Parallel()
 	assignments := []string{"net.core.somaxconn = 2048", "net.ipv4.ip_local_port_range = 32768 65535",
 		"kernel.sem = 10000 1024000000 500 32000"}
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "net.core.somaxconn", "net.ipv4.ip_local_port_range", "kernel.sem")
 	pod := run(t, namespace, newPod("namespaced", strings.Join(assignments, "\n"), inUserNamespace))
 	if sc := pod.Spec.InitContainers[0].SecurityContext; sc.Privileged != nil ||
@@ -59,7 +59,7 @@ func TestEverySysctlOfTheCatalogueInAUserNamespace(t *testing.T) {
 // The names that a pod has, and a pod in a user namespace does not, are rejected with the reason, and no others.
 func TestSysctlsThatUserNamespacesLackAreRejected(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	lacking := map[string]bool{}
 	for _, name := range offeredIn(t, run(t, namespace, newPod("ordinary", ""))) {
 		if settable(sysctl.Lookup(name)) {
@@ -108,7 +108,7 @@ func TestIPCNamesInAUserNamespaceAtBaseline(t *testing.T) {
 // take.
 func TestInjectedProcess(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn())
+	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "vm.swappiness", "kernel.sem", "net.core.somaxconn")
 	image := images.Busybox + "@" + pinReporter(t)
 	for _, test := range []struct{ name, sysctls, capabilities string }{

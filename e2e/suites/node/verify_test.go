@@ -108,7 +108,7 @@ func TestFloors(t *testing.T) {
 		"in a user namespace": inUserNamespace} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			namespace := makeNamespace(t, optedIn())
+			namespace := makeNamespace(t, enrolled())
 			pod := run(t, namespace, newPod("floors", strings.Join([]string{
 				"net.core.somaxconn >= 32768",     // higher than the default
 				"net.ipv4.tcp_rmem >= 1 262144 1", // one of three
@@ -120,7 +120,7 @@ func TestFloors(t *testing.T) {
 	}
 	t.Run("what cannot be raised keeps the pod from starting", func(t *testing.T) {
 		t.Parallel()
-		pod := create(t, makeNamespace(t, optedIn()),
+		pod := create(t, makeNamespace(t, enrolled()),
 			newPod("impossible", "net.ipv4.ping_group_range >= 1\nnet.core.somaxconn >= 5000"))
 		pod = awaitPod(t, pod, "to have tried once",
 			func(pod *corev1.Pod) bool { return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != "" })

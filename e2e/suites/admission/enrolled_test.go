@@ -9,9 +9,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-func TestOptedIn(t *testing.T) {
+func TestAnnotatedPodInAnEnrolledNamespaceIsInjected(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.prints("pod/web created\n", manifest(t,
 		newPod("web", "# comments stay out\nnet.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768   65535\n")), "create", "-f", "-")
@@ -19,14 +19,14 @@ func TestOptedIn(t *testing.T) {
 	k.prints("pod/web\n", "", "get", "pods", "-l", "sysctl-injector.dev/injected=true", "-o", "name")
 }
 
-func TestOptedInWithoutAnnotation(t *testing.T) {
+func TestPodWithoutAnnotationInAnEnrolledNamespaceStaysAsItIs(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace).must(manifest(t, newPod("web", "")), "create", "-f", "-")
 	wantUntouched(t, getPod(t, namespace, "web"))
 }
 
-func TestNotOptedIn(t *testing.T) {
+func TestPodsInOtherNamespacesStayAsTheyAre(t *testing.T) {
 	t.Parallel()
 	tests := map[string]map[string]string{
 		"without the label":          nil,
@@ -49,7 +49,7 @@ func TestNotOptedIn(t *testing.T) {
 
 func TestOptedOutByAnnotation(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	for value, wanted := range map[string]bool{"false": false, "true": true} {
 		pod := newPod("inject-"+value, "net.core.somaxconn = 32768")
@@ -81,7 +81,7 @@ func TestNeverInTheSystemsNamespaces(t *testing.T) {
 
 func TestProfiles(t *testing.T) {
 	t.Parallel()
-	namespace := makeNamespace(t, optedIn)
+	namespace := makeNamespace(t, enrolled)
 	pod := newPod("web", "net.core.somaxconn = 4096")
 	pod.Annotations[v1alpha1.ProfilesAnnotation] = "nginx"
 	newTerminal(t, namespace).must(manifest(t, pod), "create", "-f", "-")
@@ -91,7 +91,7 @@ func TestProfiles(t *testing.T) {
 // A sysctl that Kubernetes could set by itself is worth a word to the person at the terminal.
 func TestWarningsReachTheTerminal(t *testing.T) {
 	t.Parallel()
-	_, stderr, err := newTerminal(t, makeNamespace(t, optedIn)).run(manifest(t,
+	_, stderr, err := newTerminal(t, makeNamespace(t, enrolled)).run(manifest(t,
 		newPod("web", "net.ipv4.tcp_syncookies = 1")), "create", "-f", "-")
 	must(t, err)
 	const want = "Warning: net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n"

@@ -111,7 +111,8 @@ func TestEveryBlockRuns(t *testing.T) {
 				}
 			}
 			if _, runs := reader.Find(name); !runs && reader.WhyNotRun(name, block) == "" {
-				t.Errorf("%s:%d: no test runs this block; it is missing in docs/reader/pages.go or docs/reader/notrun.go",
+				t.Errorf("%s:%d: no test runs this block; it is missing in docs/reader/pages.go or "+
+					"docs/reader/notrun.go",
 					name, block.Line)
 			}
 			if len(block.Commands()) == 0 && reader.WhyNotRun(name, block) == "" {

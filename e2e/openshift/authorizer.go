@@ -19,13 +19,14 @@ func (r reviewer) Authorize(ctx context.Context, a authorizer.Attributes) (autho
 	for key, values := range a.GetUser().GetExtra() {
 		extra[key] = values
 	}
-	review, err := r.reviews.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: a.GetUser().GetName(), UID: a.GetUser().GetUID(), Groups: a.GetUser().GetGroups(), Extra: extra,
-		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: a.GetNamespace(), Verb: a.GetVerb(), Group: a.GetAPIGroup(), Version: a.GetAPIVersion(),
-			Resource: a.GetResource(), Subresource: a.GetSubresource(), Name: a.GetName(),
-		},
-	}}, metav1.CreateOptions{})
+	review, err := r.reviews.Create(ctx,
+		&authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: a.GetUser().GetName(), UID: a.GetUser().GetUID(), Groups: a.GetUser().GetGroups(), Extra: extra,
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: a.GetNamespace(), Verb: a.GetVerb(), Group: a.GetAPIGroup(), Version: a.GetAPIVersion(),
+				Resource: a.GetResource(), Subresource: a.GetSubresource(), Name: a.GetName(),
+			},
+		}}, metav1.CreateOptions{})
 	if err != nil {
 		return authorizer.DecisionNoOpinion, "", err
 	}

@@ -79,7 +79,8 @@ func run(ctx context.Context) error {
 		<-ctx.Done()
 		_ = server.Close() // it ends anyway
 	}()
-	if err := server.ServeTLS(listener, os.Getenv("TLS_CERT"), os.Getenv("TLS_KEY")); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.ServeTLS(listener, os.Getenv("TLS_CERT"), os.Getenv("TLS_KEY")); !errors.Is(err,
+		http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -102,7 +102,8 @@ func modules(pattern string) ([]string, error) {
 			return found, nil
 		}
 		if d == filepath.Dir(d) {
-			return nil, fmt.Errorf("no e2e/%s/go.mod in %s or above it: run inside the project's checkout", pattern, dir)
+			return nil,
+				fmt.Errorf("no e2e/%s/go.mod in %s or above it: run inside the project's checkout", pattern, dir)
 		}
 	}
 }

@@ -22,7 +22,8 @@ func TestProgressSpeaksAtItsPace(t *testing.T) {
 			var out strings.Builder
 			began := time.Unix(0, 0)
 			now := began
-			p := &progress{out: &out, what: "it", terminal: test.terminal, every: test.every, began: began, spoken: began}
+			p := &progress{out: &out, what: "it", terminal: test.terminal, every: test.every,
+				began: began, spoken: began}
 			p.now = func() time.Time { return now }
 			for second := range 60 {
 				now = began.Add(time.Duration(second+1) * time.Second)

@@ -53,7 +53,8 @@ func TestPlanFollowsWhatIsBuilt(t *testing.T) {
 		}
 		return b
 	}
-	const gomod = "module example.com/it\n\nrequire (\n\texample.com/a v1.0.0 // indirect\n\texample.com/tool v1.2.3\n)\n\ntool "
+	const gomod = "module example.com/it\n\nrequire (\n\texample.com/a v1.0.0 // indirect\n" +
+		"\texample.com/tool v1.2.3\n)\n\ntool "
 	foreign := write("go.mod", gomod+"example.com/tool/cmd/run\n")
 	if foreign.version != "v1.2.3" || len(foreign.tools) != 1 || foreign.tools[0] != "run" {
 		t.Errorf("a tool of another module: %v of version %s, want run of v1.2.3", foreign.tools, foreign.version)

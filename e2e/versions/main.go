@@ -59,7 +59,8 @@ func choose(wanted []string, oldest bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	versions = slices.DeleteFunc(versions, func(version string) bool { return version == tools.LastWithPodSecurityPolicy })
+	versions = slices.DeleteFunc(versions,
+		func(version string) bool { return version == tools.LastWithPodSecurityPolicy })
 	switch {
 	case oldest && len(wanted) > 0:
 		return nil, errors.New("--oldest chooses the version, so name none")

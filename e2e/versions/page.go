@@ -52,7 +52,8 @@ func put(page string, r row) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return replaceRows(page, skipsSection, []string{"Kubernetes", "test", "why it does not run"}, minor(r.release), skips)
+	return replaceRows(page, skipsSection, []string{"Kubernetes", "test", "why it does not run"},
+		minor(r.release), skips)
 }
 
 // replaceRows replaces the rows of a minor version in the table of a section.
@@ -63,7 +64,8 @@ func replaceRows(page, section string, heads []string, version int, rows [][]str
 	}
 	kept := rows
 	for line := range strings.Lines(old) {
-		if cells := split(line); len(cells) == len(heads) && strings.HasPrefix(cells[0], "v") && minor(cells[0]) != version {
+		if cells := split(line); len(cells) == len(heads) && strings.HasPrefix(cells[0], "v") &&
+			minor(cells[0]) != version {
 			kept = append(kept, cells)
 		}
 	}

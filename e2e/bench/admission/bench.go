@@ -161,7 +161,8 @@ func (b *bench) sameInjection(ctx context.Context) error {
 	for _, other := range []mutator{policy, rendered} {
 		ours, theirs := pods[webhook], pods[other]
 		if diff := cmp.Diff(ours.Spec.InitContainers, theirs.Spec.InitContainers) +
-			cmp.Diff(len(ours.Labels), len(theirs.Labels)) + cmp.Diff(ours.Annotations, theirs.Annotations); diff != "" {
+			cmp.Diff(len(ours.Labels), len(theirs.Labels)) +
+			cmp.Diff(ours.Annotations, theirs.Annotations); diff != "" {
 			return fmt.Errorf("the policy does not do what the webhook does (-webhook +policy):\n%s", diff)
 		}
 	}

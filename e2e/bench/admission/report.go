@@ -114,8 +114,9 @@ func (b *bench) report(version string) (report.Report, error) {
 		chart.Groups = append(chart.Groups, fmt.Sprintf("clients: %d", clients))
 		tables = append(tables, b.table(clients), report.Text(b.comparison(clients)))
 		if calls := b.turns[notEnrolledTurn].measured[clients].cost.calls; calls != 0 {
-			return report.Report{}, fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is "+
-				"not enrolled", calls)
+			return report.Report{},
+				fmt.Errorf("the API server has called the webhook %.0f times for a namespace that is "+
+					"not enrolled", calls)
 		}
 	}
 	return report.Report{Name: "admission", Parts: append([]report.Part{

@@ -70,12 +70,18 @@ func (p pods) body(namespace, account string) string {
 	}
 	var env []string
 	for size := 900; size < p.size; size += len(env[len(env)-1]) + 1 {
-		env = append(env, fmt.Sprintf(`{"name":"SETTING_%05d","value":"a value of \"setting\" %[1]d, with some text to it"}`, len(env)))
+		env = append(env,
+			fmt.Sprintf(`{"name":"SETTING_%05d","value":"a value of \"setting\" %[1]d, with some text to it"}`,
+				len(env)))
 	}
-	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002",`+
-		`"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"namespace":%q,"operation":"CREATE",`+
-		`"userInfo":{"username":"admin","groups":["system:authenticated"]},"object":{"kind":"Pod","apiVersion":"v1","metadata":{"generateName":"web-",`+
-		`"annotations":{"sysctl-injector.dev/sysctls":%s}},"spec":{"serviceAccountName":%q,"containers":[{"name":"web","image":"nginx","env":[%s]}]}},`+
+	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1",`+
+		`"request":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002",`+
+		`"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},`+
+		`"namespace":%q,"operation":"CREATE",`+
+		`"userInfo":{"username":"admin","groups":["system:authenticated"]},"object":{"kind":"Pod","apiVersion":"v1",`+
+		`"metadata":{"generateName":"web-",`+
+		`"annotations":{"sysctl-injector.dev/sysctls":%s}},"spec":{"serviceAccountName":%q,`+
+		`"containers":[{"name":"web","image":"nginx","env":[%s]}]}},`+
 		`"oldObject":null,"dryRun":false,"options":{"kind":"CreateOptions","apiVersion":"meta.k8s.io/v1"}}}`, namespace,
 		text, account, strings.Join(env, ","))
 }

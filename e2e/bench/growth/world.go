@@ -98,7 +98,8 @@ func newRules(size clusterSize) (*policy.Set, error) {
 		case size.oneNamespace:
 			object.Spec.Allow[0].Names = []string{fmt.Sprintf("net.ipv4.neigh.eth%d.*", n)}
 		default:
-			object.Spec.NamespaceSelector.MatchLabels = map[string]string{corev1.LabelMetadataName: fmt.Sprintf("other-%d", n)}
+			object.Spec.NamespaceSelector.MatchLabels = map[string]string{
+				corev1.LabelMetadataName: fmt.Sprintf("other-%d", n)}
 		}
 		compiled, errs := policy.CompilePolicy(object)
 		if len(errs) > 0 {

@@ -54,7 +54,8 @@ func (o *options) run(ctx context.Context, progress io.Writer) (r report.Report,
 				return err
 			}
 			if err := b.run(ctx); err != nil {
-				return fmt.Errorf("%w; the end of the server's log:\n%s", err, installation.Tail(installed.Server().Log(), 20))
+				return fmt.Errorf("%w; the end of the server's log:\n%s", err,
+					installation.Tail(installed.Server().Log(), 20))
 			}
 			r = b.report(c.Version())
 			return nil

@@ -16,9 +16,11 @@ import (
 // What containerd's log tells of the kubelet's calls.
 var (
 	criLine    = regexp.MustCompile(`^time="([^"]+)" level=info msg="(.*)"$`)
-	runSandbox = regexp.MustCompile(`^RunPodSandbox for name:"([^"]+)" +uid:"[^"]+" +namespace:"([^"]+)"( returns sandbox id )?`)
-	create     = regexp.MustCompile(`^CreateContainer within sandbox "(\w+)" for (?:container )?name:"([^"]+)"(?: returns container id "(\w+)")?$`)
-	start      = regexp.MustCompile(`^StartContainer for "(\w+)"( returns successfully)?$`)
+	runSandbox = regexp.MustCompile(`^RunPodSandbox for name:"([^"]+)" +uid:"[^"]+" +namespace:"([^"]+)"( returns ` +
+		`sandbox id )?`)
+	create = regexp.MustCompile(`^CreateContainer within sandbox "(\w+)" for (?:container )?name:"([^"]+)"(?: ` +
+		`returns container id "(\w+)")?$`)
+	start = regexp.MustCompile(`^StartContainer for "(\w+)"( returns successfully)?$`)
 )
 
 // What the kubelet's log tells.

@@ -43,7 +43,8 @@ func (o *options) run(ctx context.Context, progress io.Writer) (r report.Report,
 	// At this level the kubelet logs when it learns of a pod, and of a container's end.
 	err = command.Installed(ctx, cluster.Config{Node: true, KubeletArgs: []string{"--v=2"}, Progress: progress},
 		func(c *cluster.Cluster, _ *installation.Installation) error {
-			if output, err := c.Command(ctx, "kubectl", "apply", "-f", "deploy/guard.yaml").CombinedOutput(); err != nil {
+			if output, err := c.Command(ctx, "kubectl", "apply", "-f", "deploy/guard.yaml").
+				CombinedOutput(); err != nil {
 				return fmt.Errorf("install the guard: %w: %s", err, output)
 			}
 			b, err := newBench(ctx, c)

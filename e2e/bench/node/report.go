@@ -57,7 +57,8 @@ func (b *bench) inits() report.Table {
 		"of it the kubelet's wait"}}
 	for number := noop; number < native; number++ {
 		kind, ordinary := b.kinds[number], b.kinds[b.ordinary(number)]
-		table.Add(kind.name, milliseconds(median(kind.timelines, timeline.share)), ratio(kind, ordinary, timeline.share),
+		table.Add(kind.name, milliseconds(median(kind.timelines, timeline.share)),
+			ratio(kind, ordinary, timeline.share),
 			milliseconds(median(kind.timelines, timeline.work)), ratio(kind, ordinary, timeline.work),
 			milliseconds(median(kind.timelines, timeline.wait)))
 	}

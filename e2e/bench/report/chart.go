@@ -34,7 +34,8 @@ var colours = []string{"#8b949e", "#1f77b4", "#17a398", "#d1711a", "#9a63c4"}
 // SVG draws the chart.
 func (c Chart) SVG() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13" role="img">`+"\n", chartWidth, chartHeight)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" `+
+		`font-size="13" role="img">`+"\n", chartWidth, chartHeight)
 	fmt.Fprintf(&b, "<title>%s</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n", escape(c.Title))
 	text(&b, left, 24, "start", "#24292f", 16, c.Title)
 	x, y := left, 36.0
@@ -55,7 +56,8 @@ func (c Chart) SVG() []byte {
 			chartWidth-right, y, y)
 		text(&b, left-8, y+4, "end", "#57606a", 12, short(tick))
 	}
-	fmt.Fprintf(&b, `<text transform="translate(18 %.0f) rotate(-90)" text-anchor="middle" fill="#57606a">%s</text>`+"\n", (top+chartHeight-bottom)/2, escape(c.YName))
+	fmt.Fprintf(&b, `<text transform="translate(18 %.0f) rotate(-90)" text-anchor="middle" `+
+		`fill="#57606a">%s</text>`+"\n", (top+chartHeight-bottom)/2, escape(c.YName))
 	text(&b, (left+chartWidth-right)/2, chartHeight-12, "middle", "#57606a", 13, c.XName)
 	if len(c.X) > 0 {
 		c.lines(&b, axis)

@@ -85,7 +85,8 @@ func (b *bench) report() report.Report {
 		report.Picture{Alt: "p50 of a request", File: "bench-request-p50",
 			Chart: b.chart("p50 of a request, one client", func(f figure) time.Duration { return f.p50 })},
 		b.requests(), b.memory(),
-		report.Text(fmt.Sprintf("%d requests in %d rounds; of each figure, the median of the rounds. The program has %s.",
+		report.Text(fmt.Sprintf("%d requests in %d rounds; of each figure, the median of the rounds. The "+
+			"program has %s.",
 			requests, b.rounds, report.Mebibytes(float64(b.binary)))),
 	}}
 }

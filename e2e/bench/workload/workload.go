@@ -28,7 +28,8 @@ func NewPod(annotated bool) *corev1.Pod {
 				Name: "web", Image: "nginx:1.29",
 				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
 				Env: []corev1.EnvVar{{Name: "POD_NAME",
-					ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
+					ValueFrom: &corev1.EnvVarSource{
+						FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
 				SecurityContext: &corev1.SecurityContext{
 					AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true),
 					Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},

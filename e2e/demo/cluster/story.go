@@ -114,10 +114,11 @@ func (s *story) native(ctx context.Context) error {
 	}
 	pods := []string{"kubectl", "-n", "native", "get", "pods"}
 	const storm = 5
-	err := await.Answer(ctx, fmt.Sprintf("%d failed pods", storm), pace, patience, func(ctx context.Context) (string, bool) {
-		output, _ := s.output(ctx, pods...)
-		return output, strings.Count(output, "SysctlForbidden") >= storm
-	})
+	err := await.Answer(ctx, fmt.Sprintf("%d failed pods", storm), pace, patience,
+		func(ctx context.Context) (string, bool) {
+			output, _ := s.output(ctx, pods...)
+			return output, strings.Count(output, "SysctlForbidden") >= storm
+		})
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,8 @@ func (s *story) install(ctx context.Context) (err error) {
 	if s.installed, err = installation.Install(ctx, s.cluster, installation.Config{}); err != nil {
 		return err
 	}
-	s.Say("The CustomResourceDefinitions, the default SysctlPolicy, the ClusterRole and the webhook's configuration are applied; its")
+	s.Say("The CustomResourceDefinitions, the default SysctlPolicy, the ClusterRole and the webhook's configuration " +
+		"are applied; its")
 	s.Say("server runs beside the cluster, as the service account %s.", installation.User)
 	if _, err := s.run(ctx, "kubectl", "apply", "-f", "deploy/guard.yaml"); err != nil {
 		return err
@@ -158,7 +160,8 @@ func (s *story) annotated(ctx context.Context) error {
 			return err
 		}
 	}
-	s.Say("Its pods have one container more, in front, and its service account may have that one with these two sysctls alone:")
+	s.Say("Its pods have one container more, in front, and its service account may have that one with these two " +
+		"sysctls alone:")
 	return s.expect(ctx, `sysctl -w ["net.core.somaxconn=32768","net.ipv4.ip_local_port_range=32768 65535"]`,
 		"kubectl", "-n", "shop", "get", "pods", "-l", "app=web", "-o",
 		`jsonpath={.items[0].spec.initContainers[0].command[*]} {.items[0].spec.initContainers[0].args}`)
@@ -215,14 +218,15 @@ func (s *story) guest(ctx context.Context) error {
 	}
 	// The API server's guard hears of the class a moment later.
 	apply := []string{"kubectl", "apply", "-f", manifests + "search-guest.yaml"}
-	err := await.Answer(ctx, "the guard to know the RuntimeClass", pace, patience, func(ctx context.Context) (string, bool) {
-		output, err := s.output(ctx, apply...)
-		if err == nil {
-			s.Command(apply)
-			s.Quote(output)
-		}
-		return output, err == nil
-	})
+	err := await.Answer(ctx, "the guard to know the RuntimeClass", pace, patience,
+		func(ctx context.Context) (string, bool) {
+			output, err := s.output(ctx, apply...)
+			if err == nil {
+				s.Command(apply)
+				s.Quote(output)
+			}
+			return output, err == nil
+		})
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,8 @@ func EnsureBinaries(ctx context.Context, config Config) (Binaries, error) {
 	if _, err := findEtcd(); err != nil {
 		return Binaries{}, err // before the long build
 	}
-	return binaries(config, func(name string) (tools.Tools, error) { return tools.Ensure(ctx, name, config.progress()) })
+	return binaries(config,
+		func(name string) (tools.Tools, error) { return tools.Ensure(ctx, name, config.progress()) })
 }
 
 func binaries(config Config, get func(name string) (tools.Tools, error)) (Binaries, error) {
@@ -98,5 +99,6 @@ func findEtcd() (string, error) {
 	if _, err := os.Stat("/usr/bin/etcd"); err == nil {
 		return "/usr/bin/etcd", nil
 	}
-	return "", errors.New("etcd is not installed: `apt-get install etcd-server` on Debian and Ubuntu, or put an etcd ≥ 3.4 in PATH")
+	return "", errors.New("etcd is not installed: `apt-get install etcd-server` on Debian and Ubuntu, or put an etcd " +
+		"≥ 3.4 in PATH")
 }

@@ -59,7 +59,8 @@ func TestServesTheReleaseItWasBuiltFrom(t *testing.T) {
 }
 
 func TestServesAdmissionPolicies(t *testing.T) {
-	resources, err := clientset(t, suite.Cluster(t)).Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
+	resources, err := clientset(t, suite.Cluster(t)).Discovery().
+		ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
 	must(t, err)
 	served := map[string]bool{}
 	for _, resource := range resources.APIResources {
@@ -134,7 +135,8 @@ func TestAuditLogNamesTheCall(t *testing.T) {
 				User      struct{ Username string }
 			}
 			// The last line may be half-written.
-			if json.Unmarshal([]byte(line), &event) == nil && event.Verb == "create" && event.User.Username == "admin" &&
+			if json.Unmarshal([]byte(line), &event) == nil && event.Verb == "create" &&
+				event.User.Username == "admin" &&
 				event.ObjectRef.Namespace == namespace && event.ObjectRef.Name == "audited" {
 				return true, nil
 			}
@@ -161,7 +163,8 @@ func TestKeepsLogsInAGivenDirectory(t *testing.T) {
 	dir := t.TempDir()
 	c := clustertest.Start(t, cluster.Config{Dir: dir})
 	must(t, c.Stop())
-	for _, name := range []string{"etcd.log", "kube-apiserver.log", "kube-controller-manager.log", "kube-scheduler.log"} {
+	for _, name := range []string{"etcd.log", "kube-apiserver.log", "kube-controller-manager.log",
+		"kube-scheduler.log"} {
 		if _, err := os.Stat(filepath.Join(dir, "logs", name)); err != nil {
 			t.Error(err)
 		}

@@ -36,7 +36,8 @@ func External() bool { return os.Getenv(KubeconfigVariable) != "" }
 func Connect(ctx context.Context, config Config) (*Cluster, error) {
 	c := &Cluster{kubeconfig: os.Getenv(KubeconfigVariable), logs: config.LogDir}
 	if err := c.connect(ctx); err != nil {
-		return nil, fmt.Errorf("connect to the cluster of %s: %w", KubeconfigVariable, errors.Join(err, c.removeTemporary()))
+		return nil,
+			fmt.Errorf("connect to the cluster of %s: %w", KubeconfigVariable, errors.Join(err, c.removeTemporary()))
 	}
 	return c, nil
 }

@@ -69,7 +69,8 @@ func awaitProcessesEnd(t *testing.T, name string) {
 const parts = 4
 
 func TestStopLeavesNothing(t *testing.T) {
-	for name, config := range map[string]cluster.Config{"in a network namespace": {}, "on the loopback": {Loopback: true}} {
+	for name, config := range map[string]cluster.Config{"in a network namespace": {},
+		"on the loopback": {Loopback: true}} {
 		t.Run(name, func(t *testing.T) {
 			c := clustertest.Start(t, config)
 			cluster := filepath.Base(c.Dir())

@@ -150,7 +150,8 @@ func literal(address string) error {
 		return err
 	}
 	if host != "" && net.ParseIP(host) == nil {
-		return fmt.Errorf("%q is not an IP address: names cannot be looked up inside the cluster's network namespace", host)
+		return fmt.Errorf("%q is not an IP address: names cannot be looked up inside the cluster's network namespace",
+			host)
 	}
 	return nil
 }

@@ -159,7 +159,8 @@ func (c *Cluster) writeKubeletClient() error {
 	if err != nil {
 		return err
 	}
-	return writeFiles(c.files.pki, map[string][]byte{kubeletClientCert: apiServer.cert, kubeletClientKey: apiServer.key})
+	return writeFiles(c.files.pki,
+		map[string][]byte{kubeletClientCert: apiServer.cert, kubeletClientKey: apiServer.key})
 }
 
 func writeFiles(dir string, files map[string][]byte) error {

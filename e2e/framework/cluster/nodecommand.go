@@ -108,7 +108,8 @@ func NodeSupported() error {
 	}
 	missing = append(missing, runcSupported())
 	if errors.Join(missing...) != nil {
-		return fmt.Errorf("a node lacks programs (`%s` on Debian and Ubuntu): %w", nodePackages, errors.Join(missing...))
+		return fmt.Errorf("a node lacks programs (`%s` on Debian and Ubuntu): %w", nodePackages,
+			errors.Join(missing...))
 	}
 	if len(cgroupHierarchies()) == 0 {
 		return errors.New("a node needs cgroups, and none are mounted at " + cgroupMount)
@@ -129,7 +130,8 @@ func runcSupported() error {
 	if err := errors.Join(missing...); err != nil {
 		return err
 	}
-	if output, err := exec.Command("pkg-config", "--exists", "--print-errors", "libseccomp").CombinedOutput(); err != nil {
+	if output, err := exec.Command("pkg-config", "--exists", "--print-errors", "libseccomp").
+		CombinedOutput(); err != nil {
 		return fmt.Errorf("find libseccomp: %w: %s", err, strings.TrimSpace(string(output)))
 	}
 	return nil

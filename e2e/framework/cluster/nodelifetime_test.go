@@ -30,10 +30,12 @@ func runPod(ctx context.Context, c *cluster.Cluster) error {
 	}
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "running"},
-		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: images.App, ReadinessProbe: &corev1.Probe{
-			ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.Parse(images.AppPort)}},
-			PeriodSeconds: 1,
-		}}}},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: images.App,
+			ReadinessProbe: &corev1.Probe{
+				ProbeHandler: corev1.ProbeHandler{
+					TCPSocket: &corev1.TCPSocketAction{Port: intstr.Parse(images.AppPort)}},
+				PeriodSeconds: 1,
+			}}}},
 	}
 	if _, err := client.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{}); err != nil &&
 		!apierrors.IsAlreadyExists(err) {
@@ -161,7 +163,8 @@ func TestANodeRunsItsOwnImages(t *testing.T) {
 			t.Errorf("%s is not on the node: %s", name, listed)
 		}
 	}
-	if err := c.ImportImages(t.Context(), "/nowhere.tar"); err == nil || !strings.Contains(err.Error(), "/nowhere.tar") {
+	if err := c.ImportImages(t.Context(), "/nowhere.tar"); err == nil ||
+		!strings.Contains(err.Error(), "/nowhere.tar") {
 		t.Errorf("the import of no file: %v", err)
 	}
 }

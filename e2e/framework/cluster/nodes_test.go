@@ -37,7 +37,8 @@ func TestSecondNode(t *testing.T) {
 		Spec: corev1.PodSpec{NodeName: second.Name(), Containers: []corev1.Container{{Name: "app", Image: images.App,
 			ReadinessProbe: &corev1.Probe{
 				ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{
-					Host: kubectl("get", "pod", "running", "-o", "jsonpath={.status.podIP}"), Port: intstr.Parse(images.AppPort),
+					Host: kubectl("get", "pod", "running", "-o",
+						"jsonpath={.status.podIP}"), Port: intstr.Parse(images.AppPort),
 				}},
 				PeriodSeconds: 1,
 			}}}},

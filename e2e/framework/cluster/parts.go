@@ -65,7 +65,8 @@ func (c *Cluster) apiServer(f files, extra []string) part {
 		args = append(args, "--bind-address=0.0.0.0", "--advertise-address="+nodeAddress)
 	} else {
 		// A loopback address may not be an endpoint of the service kubernetes.default; it gets none.
-		args = append(args, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
+		args = append(args, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
+			"--endpoint-reconciler-type=none")
 	}
 	if len(c.nodes) > 0 {
 		args = append(args,

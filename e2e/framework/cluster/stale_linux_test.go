@@ -19,7 +19,8 @@ func TestStale(t *testing.T) {
 	}{
 		{"this process's own", namePrefix + self.String() + "-1", false},
 		{"one whose owner has ended", namePrefix + ended.String() + "-1", true},
-		{"one whose owner's id was given to another", fmt.Sprintf("%s%d-%d-1", namePrefix, self.PID, self.Start-1), true},
+		{"one whose owner's id was given to another",
+			fmt.Sprintf("%s%d-%d-1", namePrefix, self.PID, self.Start-1), true},
 		{"a name with too few parts", namePrefix + ended.String(), false},
 		{"a name with other words", namePrefix + "some-thing-1", false},
 		{"somebody else's", "kind-" + ended.String() + "-1", false},

@@ -21,16 +21,17 @@ const machineSpec = `{
     "sysctl": {"kernel.shm_rmid_forced": "0"},
     "cgroupsPath": "/kubepods/pod/container",
     "resources": {"devices": [{"allow": false}], "cpu": {"shares": 2}},
-    "namespaces": [{"type": "pid"}, {"type": "network", "path": "/run/netns/a"}, {"type": "mount", "path": "/proc/1/ns/mnt"}],
+    "namespaces": [{"type": "pid"}, {"type": "network", "path": "/run/netns/a"},
+			{"type": "mount", "path": "/proc/1/ns/mnt"}],
     "readonlyPaths": ["/proc/sys"]
   }
 }`
 
-const guestSpec = `{"linux":{"cgroupsPath":"/id","namespaces":[{"type":"pid"},{"type":"mount"}],"readonlyPaths":["/proc/sys"],"resources":{"devices":[{"allow":false}]}},` +
-	`"mounts":[{"destination":"/proc","source":"proc","type":"proc"},` +
-	`{"destination":"/dev/shm","options":["nosuid","noexec","nodev","mode=1777"],"source":"shm","type":"tmpfs"},` +
-	`{"destination":"/etc/hosts","source":"/run/machine/var/lib/hosts","type":"bind"}],` +
-	`"process":{"args":["sh"]},"root":{"path":"/run/containers/id/rootfs","readonly":true}}`
+const guestSpec = `{"linux":{"cgroupsPath":"/id","namespaces":[{"type":"pid"},{"type":"mount"}],` +
+	`"readonlyPaths":["/proc/sys"],"resources":{"devices":[{"allow":false}]}},"mounts":[{"destination":"/proc",` +
+	`"source":"proc","type":"proc"},{"destination":"/dev/shm","options":["nosuid","noexec","nodev","mode=1777"],` +
+	`"source":"shm","type":"tmpfs"},{"destination":"/etc/hosts","source":"/run/machine/var/lib/hosts",` +
+	`"type":"bind"}],"process":{"args":["sh"]},"root":{"path":"/run/containers/id/rootfs","readonly":true}}`
 
 func TestSpecFitsTheGuest(t *testing.T) {
 	var spec object

@@ -74,7 +74,8 @@ func (g Generator) Pod(name string) (*corev1.Pod, []string) {
 	for i := range 1 + g.IntN(3) {
 		container := g.container(&pod.Spec, fmt.Sprintf("main-%d", i))
 		if g.maybe() {
-			container.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromInt32(8080)}}}
+			container.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+				HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromInt32(8080)}}}
 			container.Ports = []corev1.ContainerPort{{Name: fmt.Sprintf("http-%d", i), ContainerPort: 8080}}
 		}
 		pod.Spec.Containers = append(pod.Spec.Containers, container)

@@ -31,7 +31,8 @@ func makeDefaults(t *testing.T, sysctls string) string {
 func makeProfile(t *testing.T, namespace, name, sysctls, podSelector string) {
 	t.Helper()
 	k := newTerminal(t, namespace)
-	k.must(fmt.Sprintf("apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlProfile\nmetadata: {name: %s}\nspec:\n  sysctls: %q\n  appliesTo:\n"+
+	k.must(fmt.Sprintf("apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlProfile\nmetadata: {name: %s}\nspec:\n"+
+		"  sysctls: %q\n  appliesTo:\n"+
 		"    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %s}}\n    podSelector: %s\n", name, sysctls,
 		namespace, podSelector), "apply", "-f", "-")
 	t.Cleanup(func() {
@@ -45,7 +46,8 @@ func makeProfile(t *testing.T, namespace, name, sysctls, podSelector string) {
 // wantDefaults checks that a pod has the injected container with its arguments, and a status that names the profile.
 func wantDefaults(t *testing.T, pod *corev1.Pod, profile string, args ...string) {
 	t.Helper()
-	if len(pod.Spec.InitContainers) == 0 || strings.Join(pod.Spec.InitContainers[0].Args, " ") != strings.Join(args, " ") {
+	if len(pod.Spec.InitContainers) == 0 ||
+		strings.Join(pod.Spec.InitContainers[0].Args, " ") != strings.Join(args, " ") {
 		t.Errorf("pod %s has the init containers %v, want one with %v", pod.Name, pod.Spec.InitContainers, args)
 	}
 	if status := pod.Annotations[v1alpha1.StatusAnnotation]; !strings.Contains(status,
@@ -67,12 +69,15 @@ func TestDefaults(t *testing.T) {
 		{name: "own-line", tweak: func(p *corev1.Pod) {
 			p.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 512"}
 		}, args: []string{"net.core.somaxconn=512"}},
-		{name: "opts-out", tweak: func(p *corev1.Pod) { p.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: ""} }},
-		{name: "opts-out-of-all", tweak: func(p *corev1.Pod) { p.Annotations = map[string]string{v1alpha1.InjectAnnotation: "false"} }},
+		{name: "opts-out",
+			tweak: func(p *corev1.Pod) { p.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: ""} }},
+		{name: "opts-out-of-all",
+			tweak: func(p *corev1.Pod) { p.Annotations = map[string]string{v1alpha1.InjectAnnotation: "false"} }},
 		{name: "other-label", tweak: func(p *corev1.Pod) { p.Labels = map[string]string{"app": "db"} }},
 		{name: "no-label", tweak: func(p *corev1.Pod) { p.Labels = nil }},
 		{name: "host-network", tweak: func(p *corev1.Pod) { p.Spec.HostNetwork = true },
-			denied: fmt.Sprintf("HostNetwork: metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: default profile %q, line 1: net.core.somaxconn would change the node: ", namespace)},
+			denied: fmt.Sprintf("HostNetwork: metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: default "+
+				"profile %q, line 1: net.core.somaxconn would change the node: ", namespace)},
 		{name: "windows", tweak: func(p *corev1.Pod) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
 			denied: `it the annotation sysctl-injector.dev/profiles: ""`},
 	} {
@@ -143,7 +148,8 @@ func TestDefaultsInAnOutage(t *testing.T) {
 	}
 	must(t, installed.Restart(t.Context()))
 	awaitInjection(t, other)
-	created, err := client.CoreV1().Pods(namespace).Create(t.Context(), newPod("afterwards", ""), metav1.CreateOptions{})
+	created, err := client.CoreV1().Pods(namespace).Create(t.Context(), newPod("afterwards", ""),
+		metav1.CreateOptions{})
 	must(t, err)
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }
@@ -172,7 +178,8 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 	try := func(ctx context.Context, tweak func(*corev1.Pod)) error {
 		pod := newPod("unseen", "")
 		tweak(pod)
-		_, err := client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := client.CoreV1().Pods(namespace).
+			Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err
 	}
 	labelled := func(labels map[string]string) func(*corev1.Pod) { return func(p *corev1.Pod) { p.Labels = labels } }
@@ -181,7 +188,8 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 	}
 	denied := func(err error, profile string) bool {
 		return err != nil && strings.Contains(err.Error(),
-			fmt.Sprintf("SysctlProfile %q applies to the pod by default, and the webhook of sysctl-injector did not apply it: ", profile))
+			fmt.Sprintf("SysctlProfile %q applies to the pod by default, and the webhook of sysctl-injector did "+
+				"not apply it: ", profile))
 	}
 	for _, test := range []struct {
 		name    string
@@ -201,8 +209,12 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 		"another value":                   labelled(map[string]string{"app": "db", "tier": "back", "zone": "lab"}),
 		"a label that must not be there":  labelled(map[string]string{"tier": "edge", "legacy": ""}),
 		"a status that names the profile": status(`{"defaults":["a","` + namespace + `"]}`),
-		"an empty list of profiles":       func(p *corev1.Pod) { p.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: " "} },
-		"inject false":                    func(p *corev1.Pod) { p.Annotations = map[string]string{v1alpha1.InjectAnnotation: "false"} },
+		"an empty list of profiles": func(p *corev1.Pod) {
+			p.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: " "}
+		},
+		"inject false": func(p *corev1.Pod) {
+			p.Annotations = map[string]string{v1alpha1.InjectAnnotation: "false"}
+		},
 	} {
 		if err := try(t.Context(), tweak); err != nil {
 			t.Errorf("a pod with %s: %v", name, err)
@@ -222,7 +234,8 @@ func TestTypesOfTheGuardsDefaults(t *testing.T) {
 	t.Parallel()
 	suite.Cluster(t)
 	eventually(t, "the types to be checked", func(ctx context.Context) (bool, error) {
-		policy, err := client.AdmissionregistrationV1().ValidatingAdmissionPolicies().Get(ctx, defaults, metav1.GetOptions{})
+		policy, err := client.AdmissionregistrationV1().ValidatingAdmissionPolicies().
+			Get(ctx, defaults, metav1.GetOptions{})
 		if err != nil || policy.Status.ObservedGeneration < policy.Generation || policy.Status.TypeChecking == nil {
 			return false, err
 		}

@@ -14,7 +14,8 @@ func TestAnnotatedPodInAnEnrolledNamespaceIsInjected(t *testing.T) {
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	k.prints("pod/web created\n", manifest(t,
-		newPod("web", "# comments stay out\nnet.core.somaxconn = 32768\nnet.ipv4.ip_local_port_range = 32768   65535\n")), "create", "-f", "-")
+		newPod("web", "# comments stay out\nnet.core.somaxconn = 32768\n"+
+			"net.ipv4.ip_local_port_range = 32768   65535\n")), "create", "-f", "-")
 	wantInjected(t, getPod(t, namespace, "web"), "net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535")
 	k.prints("pod/web\n", "", "get", "pods", "-l", "sysctl-injector.dev/injected=true", "-o", "name")
 }
@@ -94,7 +95,8 @@ func TestWarningsReachTheTerminal(t *testing.T) {
 	_, stderr, err := newTerminal(t, makeNamespace(t, enrolled)).run(manifest(t,
 		newPod("web", "net.ipv4.tcp_syncookies = 1")), "create", "-f", "-")
 	must(t, err)
-	const want = "Warning: net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can set it without a privileged init container\n"
+	const want = "Warning: net.ipv4.tcp_syncookies: safe since Kubernetes 1.4, so spec.securityContext.sysctls can " +
+		"set it without a privileged init container\n"
 	if diff := cmp.Diff(want, stderr); diff != "" {
 		t.Errorf("kubectl create (-want +got):\n%s", diff)
 	}

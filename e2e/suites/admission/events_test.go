@@ -20,8 +20,9 @@ import (
 const (
 	swappiness         = "vm.swappiness = 10"
 	rejectedSwappiness = "NodeLevel: " + annotation +
-		"Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it " +
-		"on the node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"
+		"Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An " +
+		"administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of its " +
+		"own (Kata Containers, for one)"
 )
 
 // summary is what the tests compare of an Event.
@@ -68,8 +69,9 @@ func TestEventsAtTheDeployment(t *testing.T) {
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	apply := func(kind, more string) {
-		text := strings.Replace(fmt.Sprintf("apiVersion: apps/v1\nkind: "+kind+"\nmetadata: {name: %[1]s}\nspec:"+more+selector, strings.ToLower(kind)), "net.core.somaxconn = 4096", swappiness, 1)
-		k.must(text, "apply", "-f", "-")
+		text := fmt.Sprintf("apiVersion: apps/v1\nkind: "+kind+"\nmetadata: {name: %[1]s}\nspec:"+more+selector,
+			strings.ToLower(kind))
+		k.must(strings.Replace(text, "net.core.somaxconn = 4096", swappiness, 1), "apply", "-f", "-")
 	}
 	apply("StatefulSet", "\n  serviceName: db")
 	eventually(t, "the StatefulSet's own Event", func(context.Context) (bool, error) {

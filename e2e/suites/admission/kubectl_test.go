@@ -47,7 +47,8 @@ func TestApplyTwice(t *testing.T) {
 			first := getPod(t, namespace, "web")
 			wantInjected(t, first, "net.core.somaxconn=32768")
 			k.must(pod, append(flags, "apply", "-f", "-")...)
-			if diff := cmp.Diff(withoutIdentity(t, first), withoutIdentity(t, getPod(t, namespace, "web"))); diff != "" {
+			if diff := cmp.Diff(withoutIdentity(t, first),
+				withoutIdentity(t, getPod(t, namespace, "web"))); diff != "" {
 				t.Errorf("to apply the same again changes the pod (-first +second):\n%s", diff)
 			}
 		})
@@ -70,7 +71,8 @@ func TestInjectedManifestIsTheSameAsTheWebhooks(t *testing.T) {
 	webhooks := getPod(t, namespace, "web")
 	for name, pod := range pods {
 		if diff := cmp.Diff(withoutIdentity(t, webhooks), withoutIdentity(t, pod)); diff != "" {
-			t.Errorf("the pod of the injected manifest, %s, differs (-by the webhook +by the manifest):\n%s", name, diff)
+			t.Errorf("the pod of the injected manifest, %s, differs (-by the webhook +by the manifest):\n%s", name,
+				diff)
 		}
 	}
 }
@@ -81,7 +83,8 @@ func TestInjectedManifestWithAnotherImage(t *testing.T) {
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
 	_, stderr, err := k.run(k.program(manifest(t, newPod("web", somaxconn)), "inject", "-f", "-"), "apply", "-f", "-")
-	want := `Warning: init container "sysctl-injector" was replaced by the one that belongs there; it differed in image; its image was "` +
+	want := `Warning: init container "sysctl-injector" was replaced by the one that belongs there; it differed in ` +
+		`image; its image was "` +
 		form.DefaultImage() + `", and is "` + initImage + `"` + "\n"
 	if err != nil || stderr != want {
 		t.Fatalf("kubectl apply: %v; it says %q, want %q", err, stderr, want)
@@ -100,14 +103,16 @@ func TestServerSideDryRunWritesNothing(t *testing.T) {
 	var pod corev1.Pod
 	must(t, yaml.UnmarshalStrict([]byte(printed), &pod))
 	wantInjected(t, &pod, sysctl+"=30")
-	if _, err := client.CoreV1().Pods(namespace).Get(t.Context(), "web", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := client.CoreV1().Pods(namespace).
+		Get(t.Context(), "web", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the pod is there: %v", err)
 	}
 	bindings, err := client.RbacV1().RoleBindings(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(bindings.Items) > 0 {
 		t.Errorf("the namespace has the role bindings %v (%v), want none", bindings.Items, err)
 	}
-	if _, err := client.RbacV1().ClusterRoles().Get(t.Context(), role, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := client.RbacV1().ClusterRoles().
+		Get(t.Context(), role, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("the cluster role is there: %v", err)
 	}
 
@@ -142,7 +147,8 @@ func TestGenerateName(t *testing.T) {
 		wantInjected(t, &created, "net.core.somaxconn=32768")
 	}
 	pod.Annotations[v1alpha1.SysctlsAnnotation] = "net.core.somaxconn ="
-	k.fails(denied("InvalidAnnotation: "+annotation+`Required value: line 1: net.core.somaxconn has no value: write "name = value"`), manifest(t, pod), "create", "-f", "-")
+	k.fails(denied("InvalidAnnotation: "+annotation+`Required value: line 1: net.core.somaxconn has no value: write `+
+		`"name = value"`), manifest(t, pod), "create", "-f", "-")
 }
 
 func TestDebug(t *testing.T) {
@@ -186,7 +192,8 @@ func TestServiceAccountToken(t *testing.T) {
 		if len(pod.Spec.Volumes) != volumes || len(pod.Spec.Containers[0].VolumeMounts) != volumes {
 			t.Errorf("pod %s has the volumes %v, want %d", name, pod.Spec.Volumes, volumes)
 		}
-		wantInjected(t, pod, "net.core.somaxconn=32768") // with the mount where there is a token, and none where there is not
+		// with the mount where there is a token, and none where there is not
+		wantInjected(t, pod, "net.core.somaxconn=32768")
 	}
 }
 

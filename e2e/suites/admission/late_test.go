@@ -69,7 +69,8 @@ func makeAnnotated(t *testing.T, position string) string {
 			asking := map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}
 			return []operation{{"add", "/metadata/annotations", asking}}
 		case pod.Annotations[v1alpha1.SysctlsAnnotation] == "":
-			return []operation{{"add", "/metadata/annotations/sysctl-injector.dev~1sysctls", "net.core.somaxconn = 1024"}}
+			return []operation{{"add", "/metadata/annotations/sysctl-injector.dev~1sysctls",
+				"net.core.somaxconn = 1024"}}
 		}
 		return nil
 	}}.install(t, namespace)
@@ -87,7 +88,8 @@ func TestAnnotatedByAnotherWebhook(t *testing.T) {
 			var created *corev1.Pod
 			eventually(t, "the pod to be created", func(ctx context.Context) (done bool, err error) {
 				created, err = client.CoreV1().Pods(namespace).Create(ctx, newPod("web", ""), metav1.CreateOptions{})
-				if err != nil && (strings.Contains(err.Error(), nothingSets) || strings.Contains(err.Error(), "GrantFailed")) {
+				if err != nil &&
+					(strings.Contains(err.Error(), nothingSets) || strings.Contains(err.Error(), "GrantFailed")) {
 					return false, nil // our webhook or its grant was late, and the pod was not created without it
 				}
 				return err == nil, err

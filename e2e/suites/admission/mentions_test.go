@@ -23,7 +23,8 @@ var mentions = []struct {
 		pod.Annotations = map[string]string{v1alpha1.InjectAnnotation: "false"}
 	}, ""},
 	{"a label that we do not know", func(pod *corev1.Pod) { pod.Labels["sysctl-injector.dev/inject"] = "true" },
-		"UnknownKey: metadata.labels[sysctl-injector.dev/inject]: Forbidden: this is a key of metadata.annotations; move it there"},
+		"UnknownKey: metadata.labels[sysctl-injector.dev/inject]: Forbidden: this is a key of metadata.annotations; " +
+			"move it there"},
 	{"the reserved init container", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "a"}, {Name: "sysctl-injector", Image: "a"}}
 	}, "ReservedName: spec.initContainers[1]" + reservedName},

@@ -93,7 +93,8 @@ func TestOutages(t *testing.T) {
 			if err := create(t.Context(), annotated[before], ""); !o.explains(err) {
 				t.Errorf("a pod that the webhook before ours annotates: %v", err)
 			}
-			if err := create(t.Context(), annotated[after], ""); err == nil || !strings.Contains(err.Error(), nothingSets) {
+			if err := create(t.Context(), annotated[after], ""); err == nil ||
+				!strings.Contains(err.Error(), nothingSets) {
 				t.Errorf("a pod that the webhook after ours annotates: %v", err)
 			}
 		})
@@ -226,7 +227,8 @@ func startBriefly(t *testing.T) (*installation.Server, authority) {
 	t.Helper()
 	for validity := 10 * time.Second; ; validity *= 2 {
 		ca := newAuthority(t, time.Now().Add(validity))
-		server, err := installed.Start(t.Context(), "--tls-cert-file="+ca.certFile, "--tls-private-key-file="+ca.keyFile)
+		server, err := installed.Start(t.Context(), "--tls-cert-file="+ca.certFile,
+			"--tls-private-key-file="+ca.keyFile)
 		if err == nil {
 			t.Cleanup(server.Kill)
 			return server, ca

@@ -23,7 +23,8 @@ func checkPermissions(c *cluster.Cluster) error {
 		}
 	}
 	if cluster.External() {
-		fmt.Fprintln(os.Stderr, "NOT CHECKED: whether the API server rejected a request of the server. The cluster's audit log is not readable")
+		fmt.Fprintln(os.Stderr, "NOT CHECKED: whether the API server rejected a request of the server. The cluster's "+
+			"audit log is not readable")
 		return errors.Join(errs...)
 	}
 	file, err := os.Open(c.AuditLogPath())

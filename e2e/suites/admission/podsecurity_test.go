@@ -23,13 +23,16 @@ func TestPodSecurity(t *testing.T) {
 			pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: new(true),
 				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
 			pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{
-				AllowPrivilegeEscalation: new(bool), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				AllowPrivilegeEscalation: new(bool),
+				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			}
 			k.must(manifest(t, pod), "create", "--dry-run=server", "-f", "-")
 			asking := newPod("web", "net.core.somaxconn = 1024")
 			asking.Spec = pod.Spec
-			k.fails(denied("PodSecurity: "+annotation+`Forbidden: namespace "`+namespace+`" is held to Pod Security "`+level+`", which rejects the privileged init container that would set them; `+
-				"an administrator can enroll it for that container alone: sysctl-injector enroll "+namespace+" --enforce "+level), manifest(t, asking), "create", "-f", "-")
+			k.fails(denied("PodSecurity: "+annotation+`Forbidden: namespace "`+namespace+`" is held to Pod Security "`+
+				level+`", which rejects the privileged init container that would set them; `+
+				"an administrator can enroll it for that container alone: sysctl-injector enroll "+namespace+
+				" --enforce "+level), manifest(t, asking), "create", "-f", "-")
 		})
 	}
 }

@@ -49,7 +49,8 @@ func TestRandomPodsDifferInNothingElse(t *testing.T) {
 		want := expect(without, args)
 		if annotates {
 			// The API server writes it for each container that states a profile, ours included.
-			want.Annotations[corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+v1alpha1.ContainerName] = "unconfined"
+			appArmor := corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix + v1alpha1.ContainerName
+			want.Annotations[appArmor] = "unconfined"
 		}
 		if diff := cmp.Diff(want, anonymous(with)); diff != "" {
 			t.Fatalf("pod %d (-want +got):\n%s\n%s", i, diff, manifest(t, pod))

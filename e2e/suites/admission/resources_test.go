@@ -29,16 +29,20 @@ func TestQoSClassStays(t *testing.T) {
 		{"burstable-and-small", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
 			s.Containers[0].Resources = corev1.ResourceRequirements{Requests: randompod.Quantities("10m", "16Mi"),
 				Limits: randompod.Quantities("50m", "32Mi")}
-		}, corev1.ResourceRequirements{Requests: randompod.Quantities("10m", "16Mi"), Limits: randompod.Quantities("50m", "32Mi")}},
+		},
+			corev1.ResourceRequirements{Requests: randompod.Quantities("10m", "16Mi"),
+				Limits: randompod.Quantities("50m", "32Mi")}},
 		{"guaranteed", corev1.PodQOSGuaranteed,
 			func(s *corev1.PodSpec) { s.Containers[0].Resources.Limits = randompod.Quantities("250m", "64Mi") },
-			corev1.ResourceRequirements{Requests: randompod.Quantities("100m", "32Mi"), Limits: randompod.Quantities("100m", "32Mi")}},
+			corev1.ResourceRequirements{Requests: randompod.Quantities("100m", "32Mi"),
+				Limits: randompod.Quantities("100m", "32Mi")}},
 		{"burstable-by-an-init-container", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
 			s.InitContainers = []corev1.Container{{Name: "setup", Image: "setup",
 				Resources: corev1.ResourceRequirements{Requests: randompod.Quantities("", "64Mi")}}}
 		}, corev1.ResourceRequirements{Requests: randompod.Quantities("", "32Mi")}},
 		{"guaranteed-as-a-whole", corev1.PodQOSGuaranteed, func(s *corev1.PodSpec) {
-			s.Resources = &corev1.ResourceRequirements{Limits: randompod.Quantities("1", "1Gi"), Requests: randompod.Quantities("1", "1Gi")}
+			s.Resources = &corev1.ResourceRequirements{Limits: randompod.Quantities("1", "1Gi"),
+				Requests: randompod.Quantities("1", "1Gi")}
 		}, corev1.ResourceRequirements{}},
 		{"burstable-as-a-whole", corev1.PodQOSBurstable, func(s *corev1.PodSpec) {
 			s.Resources = &corev1.ResourceRequirements{Requests: randompod.Quantities("1", "1Gi")}
@@ -79,17 +83,20 @@ func TestLimitRange(t *testing.T) {
 			"of CPU and memory",
 			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: randompod.Quantities("1", "1Gi"),
 				DefaultRequest: randompod.Quantities("500m", "512Mi")},
-			corev1.ResourceRequirements{Requests: randompod.Quantities("100m", "32Mi"), Limits: randompod.Quantities("100m", "32Mi")},
+			corev1.ResourceRequirements{Requests: randompod.Quantities("100m", "32Mi"),
+				Limits: randompod.Quantities("100m", "32Mi")},
 		},
 		{
 			"of memory alone",
 			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: randompod.Quantities("", "1Gi"),
 				DefaultRequest: randompod.Quantities("", "1Gi")},
-			corev1.ResourceRequirements{Requests: randompod.Quantities("", "32Mi"), Limits: randompod.Quantities("", "32Mi")},
+			corev1.ResourceRequirements{Requests: randompod.Quantities("", "32Mi"),
+				Limits: randompod.Quantities("", "32Mi")},
 		},
 		{
 			"of storage alone",
-			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: randompod.Storage("2Gi"), DefaultRequest: randompod.Storage("1Gi")},
+			corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: randompod.Storage("2Gi"),
+				DefaultRequest: randompod.Storage("1Gi")},
 			corev1.ResourceRequirements{Requests: randompod.Storage("1Gi"), Limits: randompod.Storage("2Gi")},
 		},
 	}
@@ -116,7 +123,8 @@ func TestLimitRange(t *testing.T) {
 				}
 			}
 			if classes["inside"] != classes["outside"] {
-				t.Errorf("the pod is %s, and %s in a namespace that is not enrolled", classes["inside"], classes["outside"])
+				t.Errorf("the pod is %s, and %s in a namespace that is not enrolled", classes["inside"],
+					classes["outside"])
 			}
 		})
 	}
@@ -141,12 +149,14 @@ func TestLimitRangeMinimum(t *testing.T) {
 	k.must(manifest(t, corev1.LimitRange{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"}, ObjectMeta: metav1.ObjectMeta{Name: "minimum"},
 		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
-			Type: corev1.LimitTypeContainer, Min: randompod.Quantities("200m", ""), Default: randompod.Quantities("1", ""),
+			Type: corev1.LimitTypeContainer, Min: randompod.Quantities("200m", ""), Default: randompod.Quantities("1",
+				""),
 			DefaultRequest: randompod.Quantities("1", ""),
 		}}},
 	}), "create", "-f", "-")
 	awaitLimitRange(t, namespace)
-	k.fails(`Error from server (Forbidden): error when creating "STDIN": pods "web" is forbidden: minimum cpu usage per Container is 200m, but request is 100m`,
+	k.fails(`Error from server (Forbidden): error when creating "STDIN": pods "web" is forbidden: minimum cpu usage `+
+		`per Container is 200m, but request is 100m`,
 		manifest(t, newPod("web", "net.core.somaxconn = 4096")), "create", "-f", "-")
 }
 
@@ -158,7 +168,8 @@ func TestResourceQuota(t *testing.T) {
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ResourceQuota"}, ObjectMeta: metav1.ObjectMeta{Name: "team"},
 		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
 			corev1.ResourceRequestsCPU: resource.MustParse("1"), corev1.ResourceLimitsCPU: resource.MustParse("1"),
-			corev1.ResourceRequestsMemory: resource.MustParse("1Gi"), corev1.ResourceLimitsMemory: resource.MustParse("1Gi"),
+			corev1.ResourceRequestsMemory: resource.MustParse("1Gi"),
+			corev1.ResourceLimitsMemory:   resource.MustParse("1Gi"),
 		}},
 	}), "create", "-f", "-")
 	eventually(t, "the quota to be in force", func(ctx context.Context) (bool, error) {
@@ -174,9 +185,12 @@ func TestResourceQuota(t *testing.T) {
 	wantContainer(t, pod, stated(injectedContainer(pod, "net.core.somaxconn=4096")))
 	eventually(t, "the quota to count the pod", func(ctx context.Context) (bool, error) {
 		quota, err := client.CoreV1().ResourceQuotas(namespace).Get(ctx, "team", metav1.GetOptions{})
-		return err == nil && quota.Status.Used.Name(corev1.ResourceLimitsCPU, resource.DecimalSI).String() == "400m", err
+		return err == nil && quota.Status.Used.Name(corev1.ResourceLimitsCPU, resource.DecimalSI).String() == "400m",
+			err
 	})
-	want := `Error from server (Forbidden): error when creating "STDIN": pods "none" is forbidden: failed quota: team: must specify %s`
-	k.fails(fmt.Sprintf(want, "limits.cpu for: sysctl-injector,web; limits.memory for: sysctl-injector,web; requests.cpu for: sysctl-injector,web; requests.memory for: sysctl-injector,web"),
+	want := `Error from server (Forbidden): error when creating "STDIN": pods "none" is forbidden: failed quota: ` +
+		`team: must specify %s`
+	k.fails(fmt.Sprintf(want, "limits.cpu for: sysctl-injector,web; limits.memory for: sysctl-injector,web; "+
+		"requests.cpu for: sysctl-injector,web; requests.memory for: sysctl-injector,web"),
 		manifest(t, newPod("none", "net.core.somaxconn = 4096")), "create", "-f", "-")
 }

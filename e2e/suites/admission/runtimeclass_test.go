@@ -85,7 +85,8 @@ func TestClassMadeRightBeforeThePod(t *testing.T) {
 	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace)
 	for i := range rounds {
-		class := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("just-made-%d", i)}, Handler: "kata"}
+		class := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("just-made-%d", i)},
+			Handler: "kata"}
 		pod := newPod(class.Name, "vm.max_map_count = 262144")
 		pod.Spec.RuntimeClassName = &class.Name
 		created, err := whilePaused(t, func() { makeRuntimeClass(t, class) }, func() (*corev1.Pod, error) {
@@ -145,7 +146,8 @@ func makeNamespaceAndGo(t *testing.T, labels map[string]string) (namespace, acco
 	t.Helper()
 	suite.Cluster(t)
 	made, err := client.CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "just-made-", Labels: labels}}, metav1.CreateOptions{})
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "just-made-",
+			Labels: labels}}, metav1.CreateOptions{})
 	must(t, err)
 	must(t, clustertest.MakeServiceAccounts(t.Context(), client, made.Name, "early"))
 	return made.Name, "early"
@@ -155,5 +157,6 @@ func makeNamespaceAndGo(t *testing.T, labels map[string]string) (namespace, acco
 func createAs(t *testing.T, namespace, account, sysctls string) (*corev1.Pod, error) {
 	pod := newPod("web", sysctls)
 	pod.Spec.ServiceAccountName = account
-	return client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return client.CoreV1().Pods(namespace).Create(t.Context(), pod,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }

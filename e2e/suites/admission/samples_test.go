@@ -18,7 +18,8 @@ func TestSamples(t *testing.T) {
 		requests corev1.ResourceList // of the injected container
 	}{
 		"ingress-nginx-daemonset.yaml": {"app.kubernetes.io/name=ingress-nginx",
-			[]string{"net.core.somaxconn=32768", "net.ipv4.ip_local_port_range=32768 65535"}, randompod.Quantities("100m", "32Mi")},
+			[]string{"net.core.somaxconn=32768",
+				"net.ipv4.ip_local_port_range=32768 65535"}, randompod.Quantities("100m", "32Mi")},
 		"kata-pod.yaml":           {"sysctl-injector.dev/injected", []string{"vm.max_map_count=64000"}, nil},
 		"liberty-deployment.yaml": {"app=liberty", []string{"net.core.somaxconn=512"}, nil},
 		"profile-pod.yaml": {"sysctl-injector.dev/injected",

@@ -77,7 +77,8 @@ func review(t *testing.T, namespace string) []byte {
 	body, err := json.Marshal(admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{
-			UID: "1", Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"}, Operation: admissionv1.Create,
+			UID: "1", Resource: metav1.GroupVersionResource{Version: "v1",
+				Resource: "pods"}, Operation: admissionv1.Create,
 			Namespace: namespace, Object: runtime.RawExtension{Raw: pod},
 		},
 	})

@@ -58,7 +58,8 @@ func (k *terminal) command(input string, cmd *exec.Cmd) (stdout, stderr string, 
 	if err != nil {
 		said = err.Error()
 	}
-	fmt.Fprintf(&k.transcript, "$ %s\n%s%s(%s)\n", strings.Join(cmd.Args, " "), installation.Tail(out.String(), 60), errs.String(), said)
+	fmt.Fprintf(&k.transcript, "$ %s\n%s%s(%s)\n", strings.Join(cmd.Args, " "), installation.Tail(out.String(), 60),
+		errs.String(), said)
 	return out.String(), errs.String(), err
 }
 

@@ -11,7 +11,8 @@ import (
 
 // trialPolicy is a policy for one namespace that allows net.core.* alone, with further fields of its spec.
 func trialPolicy(namespace, spec string) string {
-	return fmt.Sprintf("apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: %[1]s}\nspec:\n  namespaceSelector: {matchLabels: {%[2]s: %[1]s}}\n"+
+	return fmt.Sprintf("apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: %[1]s}\n"+
+		"spec:\n  namespaceSelector: {matchLabels: {%[2]s: %[1]s}}\n"+
 		"  allow: [{names: [net.core.*]}]\n%[3]s\n", namespace, corev1.LabelMetadataName, spec)
 }
 
@@ -25,7 +26,8 @@ func TestPolicyOnTrial(t *testing.T) {
 	t.Cleanup(func() {
 		_ = suite.Cluster(t).Command(context.Background(), "kubectl", "delete", "sysctlpolicy", namespace).Run()
 	})
-	const warning = "Warning: SysctlPolicy %s, on trial, would reject this pod: NotAllowedByPolicy: line 1: net.ipv4.tcp_fin_timeout is not allowed by any SysctlPolicy"
+	const warning = "Warning: SysctlPolicy %s, on trial, would reject this pod: NotAllowedByPolicy: line 1: " +
+		"net.ipv4.tcp_fin_timeout is not allowed by any SysctlPolicy"
 	outside := newPod("outside", "net.ipv4.tcp_fin_timeout = 30")
 	eventually(t, "the policy to be tried", func(context.Context) (bool, error) {
 		_, stderr, err := k.run(manifest(t, outside), "create", "--dry-run=server", "-f", "-")

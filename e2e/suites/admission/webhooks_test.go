@@ -27,7 +27,8 @@ func TestBesideAnotherWebhook(t *testing.T) {
 		return addInit(pod, "proxy", ptr.To(corev1.ContainerRestartPolicyAlways))
 	}
 	more := onlyAsking(operation{"replace", sysctls, "net.core.somaxconn = 8192"})
-	root := corev1.Volume{Name: "root", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}
+	root := corev1.Volume{Name: "root",
+		VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}
 	tests := []struct {
 		name     string
 		position string
@@ -60,7 +61,8 @@ func TestBesideAnotherWebhook(t *testing.T) {
 			onlyInjected(operation{"add", ours + "args/-", "kernel.core_pattern=x"}), nil, "4096", ""},
 		{"that mounts the node into our container", after,
 			onlyInjected(operation{"add", "/spec/volumes/-", root},
-				operation{"add", ours + "volumeMounts", []corev1.VolumeMount{{Name: "root", MountPath: "/node"}}}), nil, "4096", ""},
+				operation{"add", ours + "volumeMounts", []corev1.VolumeMount{{Name: "root", MountPath: "/node"}}}),
+			nil, "4096", ""},
 		{"that makes our container run on", after,
 			onlyInjected(operation{"add", ours + "restartPolicy", "Always"}), nil, "4096", ""},
 		{"that gives every container a cloud identity, before us", before, giveIdentity, nil, "4096", ""},
@@ -142,8 +144,11 @@ func giveIdentity(pod *corev1.Pod) []operation {
 	if slices.ContainsFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == "aws-iam-token" }) {
 		return ops
 	}
-	token := corev1.Volume{Name: "aws-iam-token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-		Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "sts.amazonaws.com", Path: "token"}}},
-	}}}
+	token := corev1.Volume{Name: "aws-iam-token",
+		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			Sources: []corev1.VolumeProjection{
+				{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "sts.amazonaws.com",
+					Path: "token"}}},
+		}}}
 	return append(ops, operation{"add", "/spec/volumes", append(slices.Clone(pod.Spec.Volumes), token)})
 }

@@ -59,9 +59,11 @@ func TestControllersPodsAreInjected(t *testing.T) {
 	}
 }
 
-const cronJob = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  schedule: '@yearly'\n  suspend: true\n  jobTemplate:\n    spec:\n      template:\n" +
-	"        metadata:\n          labels: {app: nightly}\n          annotations:\n            sysctl-injector.dev/sysctls: kernel.sem = 10000 1024000000   500 32000\n" +
-	"        spec:\n          restartPolicy: Never\n          containers:\n          - {name: main, image: 'busybox:1.36'}\n"
+const cronJob = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  schedule: '@yearly'\n" +
+	"  suspend: true\n  jobTemplate:\n    spec:\n      template:\n        metadata:\n" +
+	"          labels: {app: nightly}\n          annotations:\n" +
+	"            sysctl-injector.dev/sysctls: kernel.sem = 10000 1024000000   500 32000\n        spec:\n" +
+	"          restartPolicy: Never\n          containers:\n          - {name: main, image: 'busybox:1.36'}\n"
 
 func TestCronJobStartedByHand(t *testing.T) {
 	t.Parallel()
@@ -73,8 +75,8 @@ func TestCronJobStartedByHand(t *testing.T) {
 	wantInjected(t, &pod, "kernel.sem=10000 1024000000 500 32000")
 }
 
-// startMissed has the CronJob's controller make up for the run of this year, which was missed. A schedule with more runs
-// would start another Job if one fell due during the test.
+// startMissed makes the CronJob's controller start the missed run of this year. With more runs in the schedule, another
+// Job could start during the test.
 func startMissed(k *terminal) {
 	missed := fmt.Sprintf(`{"status":{"lastScheduleTime":%q}}`, time.Now().AddDate(-2, 0, 0).UTC().Format(time.RFC3339))
 	k.must("", "patch", "cronjob", "nightly", "--subresource=status", "--type=merge", "--patch", missed)
@@ -100,11 +102,14 @@ func TestReplicaSetTellsOfARejection(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
-	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: search}\nspec:\n  selector:\n    matchLabels: {app: search}\n  template:\n    metadata:\n      labels: {app: search}\n" +
-		"      annotations:\n        sysctl-injector.dev/sysctls: vm.max_map_count = 262144\n    spec:\n      containers:\n      - {name: search, image: search}\n"
+	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: search}\nspec:\n  selector:\n" +
+		"    matchLabels: {app: search}\n  template:\n    metadata:\n      labels: {app: search}\n" +
+		"      annotations:\n        sysctl-injector.dev/sysctls: vm.max_map_count = 262144\n    spec:\n" +
+		"      containers:\n      - {name: search, image: search}\n"
 	k.prints("deployment.apps/search created\n", deployment, "apply", "-f", "-")
 	want := rejection("NodeLevel: " + annotation +
-		"Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. A" + guestAdvice)
+		"Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. A" +
+		guestAdvice)
 	wantEvent(t, namespace, "ReplicaSet", "Error creating: "+want)
 	eventually(t, "the Deployment's condition", func(ctx context.Context) (bool, error) {
 		deployment, err := client.AppsV1().Deployments(namespace).Get(ctx, "search", metav1.GetOptions{})
@@ -123,7 +128,8 @@ func TestReplicaSetTellsOfARejection(t *testing.T) {
 	})
 	// The person corrects the manifest, and it goes on.
 	k.must("", "patch", "deployment", "search", "--type=merge", "--patch",
-		`{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 4096"}}}}}`)
+		`{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = `+
+			`4096"}}}}}`)
 	pod := awaitPods(t, namespace, "app=search", 1)[0]
 	wantInjected(t, &pod, "net.core.somaxconn=4096")
 }
@@ -152,7 +158,9 @@ func wantEvent(t *testing.T, namespace, kind, message string) {
 func TestEvictedPodIsMadeAnewWithItsSysctls(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
-	newTerminal(t, namespace).must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "web"), "apply", "-f", "-")
+	newTerminal(t, namespace).
+		must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "web"),
+			"apply", "-f", "-")
 	first := awaitPods(t, namespace, "app=web", 1)[0]
 	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: first.Name, Namespace: namespace}}
 	must(t, client.CoreV1().Pods(namespace).EvictV1(t.Context(), eviction))

@@ -43,8 +43,10 @@ func TestWarningsAboutWorkloads(t *testing.T) {
 	misplaced := deployment("misplaced", "")
 	misplaced.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: somaxconn}
 	native := deployment("native", "")
-	native.Spec.Template.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "8"}}}
-	cronJob := "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  schedule: '0 1 * * *'\n  jobTemplate:\n    metadata:\n      annotations: {sysctl-injector.dev/sysctls: a = 1}\n" +
+	native.Spec.Template.Spec.SecurityContext = &corev1.PodSecurityContext{
+		Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "8"}}}
+	cronJob := "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec:\n  schedule: '0 1 * * *'\n" +
+		"  jobTemplate:\n    metadata:\n      annotations: {sysctl-injector.dev/sysctls: a = 1}\n" +
 		"    spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: example.com/a}]}}}\n"
 	const moveIt = "this is a key of spec.template.metadata.annotations; move it there"
 	for _, step := range []struct {

@@ -140,7 +140,8 @@ func TestAuditPage(t *testing.T) {
 
 // The cluster's own policies decide what convert would change. The report names them.
 func TestAuditByTheClustersPolicies(t *testing.T) {
-	const own = "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: %s}\nspec:\n  allow: [{names: [%s], kernels: [Shared]}]\n"
+	const own = "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: %s}\nspec:\n" +
+		"  allow: [{names: [%s], kernels: [Shared]}]\n"
 	crds := filepath.Join("..", "..", "..", "templates", "crds")
 	kubectl := func(args ...string) {
 		t.Helper()
@@ -197,7 +198,8 @@ func TestAuditWithFewPermissions(t *testing.T) {
 		{"create", "namespace", namespace},
 		{"create", "serviceaccount", "reader", "-n", namespace},
 		{"create", "role", "reader", "-n", namespace, "--verb=get,list", "--resource=pods,deployments.apps"},
-		{"create", "rolebinding", "reader", "-n", namespace, "--role=reader", "--serviceaccount=" + namespace + ":reader"},
+		{"create", "rolebinding", "reader", "-n", namespace, "--role=reader", "--serviceaccount=" +
+			namespace + ":reader"},
 	} {
 		if _, problem, code, _ := run(t, "kubectl", args...); code != 0 {
 			t.Fatal(problem)

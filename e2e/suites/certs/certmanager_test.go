@@ -51,10 +51,13 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 	const notReady, ready = "sysctl_injector_certmanager_certificate_ready 0",
 		"sysctl_injector_certmanager_certificate_ready 1"
 
-	tells(`[!]`+name+`cannot be watched: certificates.cert-manager.io "sysctl-injector" is forbidden: User "`+installation.User+
-		`" cannot list resource "certificates" in API group "cert-manager.io" in the namespace "sysctl-injector-system"`, notReady)
+	tells(`[!]`+name+`cannot be watched: certificates.cert-manager.io "sysctl-injector" is `+
+		`forbidden: User "`+installation.User+
+		`" cannot list resource "certificates" in API group "cert-manager.io" in the namespace `+
+		`"sysctl-injector-system"`, notReady)
 	kubectl(t, certManagerRBAC, "apply", "-f", "-")
-	tells("[!]"+name+"cannot be watched: the server could not find the requested resource (get certificates.cert-manager.io)", notReady)
+	tells("[!]"+name+"cannot be watched: the server could not find the requested resource (get "+
+		"certificates.cert-manager.io)", notReady)
 	kubectl(t, definition(t), "apply", "--server-side", "-f", "-")
 	tells("[!]"+name+"does not exist", notReady)
 
@@ -82,7 +85,8 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 	certificate.Status.NotAfter, certificate.Status.RenewalTime = &expires, &renews
 	status(certmanagermetav1.ConditionTrue, "Ready", "Certificate is up to date and has not expired")
 	tells("[+]"+name+"is Ready, expires at 2032-01-02T03:04:05Z, renews at 2032-01-01T03:04:05Z",
-		ready, "sysctl_injector_certmanager_certificate_renewal_timestamp_seconds "+strconv.FormatFloat(float64(renews.Unix()), 'g', -1, 64))
+		ready, "sysctl_injector_certmanager_certificate_renewal_timestamp_seconds "+
+			strconv.FormatFloat(float64(renews.Unix()), 'g', -1, 64))
 	must(t, admin.Delete(t.Context(), certificate))
 	tells("[!]"+name+"does not exist", notReady)
 }

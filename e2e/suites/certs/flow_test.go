@@ -91,9 +91,10 @@ func (f *flow) greet(ctx context.Context, server *installation.Server) {
 func (f *flow) runs(what string) {
 	f.t.Helper()
 	created, greeted := f.created.Load()+100, f.greeted.Load()+100
-	eventually(f.t, "the flow "+what, func() string { return "the flow has ended" }, func(context.Context) (bool, error) {
-		return f.t.Failed() || f.created.Load() >= created && f.greeted.Load() >= greeted, nil
-	})
+	eventually(f.t, "the flow "+what, func() string { return "the flow has ended" },
+		func(context.Context) (bool, error) {
+			return f.t.Failed() || f.created.Load() >= created && f.greeted.Load() >= greeted, nil
+		})
 	f.t.Logf("%s: %d pods and %d connections so far", what, f.created.Load(), f.greeted.Load())
 }
 

@@ -37,7 +37,8 @@ const (
 func TestServersManageTheirCertificate(t *testing.T) {
 	c := suite.Cluster(t)
 	if c.Namespace() == "" {
-		t.Skip("SKIPPED, self-managed certificates were not tested: the API server verifies the name of a service, and on the loopback there is none")
+		t.Skip("SKIPPED, self-managed certificates were not tested: the API server verifies the name of a service, " +
+			"and on the loopback there is none")
 	}
 	// Nothing is there: no Secret, and a webhook configuration as it is shipped.
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
@@ -84,7 +85,8 @@ func TestServersManageTheirCertificate(t *testing.T) {
 	publish(`"list", "watch"`)
 	must(t, admin.Delete(t.Context(), second))
 	third := awaitSecret(t, "the next CA", func(s *corev1.Secret) bool { return s.UID != second.UID })
-	const cause = `patch MutatingWebhookConfiguration sysctl-injector: mutatingwebhookconfigurations.admissionregistration.k8s.io \"sysctl-injector\" is forbidden`
+	const cause = `patch MutatingWebhookConfiguration sysctl-injector: ` +
+		`mutatingwebhookconfigurations.admissionregistration.k8s.io \"sysctl-injector\" is forbidden`
 	for _, server := range servers {
 		eventually(t, "the server to say what it lacks", server.Log, func(context.Context) (bool,
 			error) {
@@ -106,7 +108,8 @@ func TestServersManageTheirCertificate(t *testing.T) {
 	for n := range configuration.Webhooks {
 		removals = append(removals, fmt.Sprintf(`{"op": "remove", "path": "/webhooks/%d/clientConfig/caBundle"}`, n))
 	}
-	fresh := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}
+	fresh := &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}
 	must(t, admin.Patch(t.Context(), fresh,
 		client.RawPatch("application/json-patch+json", []byte("["+strings.Join(removals, ", ")+"]"))))
 	eventually(t, "the caBundle to be there again", func() string { return string(trusted(t)) },
@@ -131,11 +134,15 @@ func TestServerWithoutTheRightToWriteItsSecret(t *testing.T) {
 	server := startServer(t, selfManaged)
 	lost := secret(t)
 	defer kubectl(t, string(selfManagedRBAC), "apply", "-f", "-")
-	kubectl(t, "", "patch", "role", "sysctl-injector-certificate", "--namespace="+installation.Namespace, "--type=merge",
-		`--patch={"rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["sysctl-injector-tls"], "verbs": ["list", "watch"]}]}`)
+	kubectl(t, "", "patch", "role", "sysctl-injector-certificate",
+		"--namespace="+installation.Namespace, "--type=merge",
+		`--patch={"rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["sysctl-injector-tls"], `+
+			`"verbs": ["list", "watch"]}]}`)
 	must(t, admin.Delete(t.Context(), lost))
-	want := `[!]certificate renewal: create Secret sysctl-injector-system/sysctl-injector-tls: secrets is forbidden: User "` + installation.User +
-		`" cannot create resource "secrets" in API group "" in the namespace "sysctl-injector-system"; an earlier certificate is served until ` +
+	want := `[!]certificate renewal: create Secret sysctl-injector-system/sysctl-injector-tls: secrets is ` +
+		`forbidden: User "` + installation.User +
+		`" cannot create resource "secrets" in API group "" in the namespace "sysctl-injector-system"; an earlier ` +
+		`certificate is served until ` +
 		leaf(t, lost).NotAfter.Format(time.RFC3339) + "\n"
 	state := func() string { return "it answers:\n" + observe(t, server, "/readyz?verbose") }
 	eventually(t, want, state, func(context.Context) (bool, error) { return strings.Contains(state(), want), nil })
@@ -153,7 +160,8 @@ func expose(t *testing.T, servers []*installation.Server) {
 	must(t, installed.Route(t.Context(), servers[0]))
 	for n, server := range servers[1:] {
 		slice := &discoveryv1.EndpointSlice{}
-		must(t, admin.Get(t.Context(), client.ObjectKey{Namespace: installation.Namespace, Name: installation.Name}, slice))
+		must(t,
+			admin.Get(t.Context(), client.ObjectKey{Namespace: installation.Namespace, Name: installation.Name}, slice))
 		_, port, err := net.SplitHostPort(server.Webhook)
 		must(t, err)
 		number, err := strconv.ParseInt(port, 10, 32)
@@ -243,9 +251,10 @@ func shakeHands(ctx context.Context, c *cluster.Cluster, server *installation.Se
 func awaitServed(t *testing.T, servers []*installation.Server, of *corev1.Secret) {
 	t.Helper()
 	for _, server := range servers {
-		eventually(t, "a server to serve the Secret's certificate", server.Log, func(ctx context.Context) (bool, error) {
-			shown, err := shakeHands(ctx, suite.Cluster(t), server)
-			return err == nil && shown.Equal(leaf(t, of)), err
-		})
+		eventually(t, "a server to serve the Secret's certificate", server.Log,
+			func(ctx context.Context) (bool, error) {
+				shown, err := shakeHands(ctx, suite.Cluster(t), server)
+				return err == nil && shown.Equal(leaf(t, of)), err
+			})
 	}
 }

@@ -9,7 +9,8 @@ import (
 
 const manifest = "../../../deploy/install.yaml"
 
-const header = `# Generated from the chart in deploy/helm by ` + "`go test ./e2e/suites/chart -update`" + `: do not edit.
+const header = `# Generated from the chart in deploy/helm by ` +
+	"`go test ./e2e/suites/chart -update`" + `: do not edit.
 # The chart with its default values. It needs cert-manager; docs/install.md tells how it is applied.
 apiVersion: v1
 kind: Namespace

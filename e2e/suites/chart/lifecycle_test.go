@@ -79,7 +79,8 @@ func left(t *testing.T, c *cluster.Cluster) (all []string) {
 // kept is what an administrator may have made their own.
 var kept = []string{
 	"SysctlPolicy default", "SysctlProfile cassandra", "SysctlProfile elasticsearch", "SysctlProfile envoy",
-	"SysctlProfile haproxy", "SysctlProfile kafka", "SysctlProfile milvus", "SysctlProfile mongodb", "SysctlProfile nginx",
+	"SysctlProfile haproxy", "SysctlProfile kafka", "SysctlProfile milvus", "SysctlProfile mongodb",
+	"SysctlProfile nginx",
 	"SysctlProfile opensearch", "SysctlProfile postgresql", "SysctlProfile rabbitmq", "SysctlProfile redis",
 }
 
@@ -90,9 +91,12 @@ func TestDocumentedCommands(t *testing.T) {
 	findHelm(t)
 	c := clustertest.Start(t, cluster.Config{})
 	// Without cert-manager, helm says what to do. Without a cluster to ask, it renders.
-	cmd := c.Command(t.Context(), findHelm(t), "install", release, chart, "--namespace", namespace, "--create-namespace")
-	remedy := "cert-manager is not installed: install it first (https://cert-manager.io/docs/installation/helm), or add --set certificates.source=self-managed"
-	if output, err := cmd.CombinedOutput(); err == nil || !strings.HasSuffix(strings.TrimSpace(string(output)), remedy) {
+	cmd := c.Command(t.Context(), findHelm(t), "install", release, chart, "--namespace", namespace,
+		"--create-namespace")
+	remedy := "cert-manager is not installed: install it first (https://cert-manager.io/docs/installation/helm), or " +
+		"add --set certificates.source=self-managed"
+	if output, err := cmd.CombinedOutput(); err == nil ||
+		!strings.HasSuffix(strings.TrimSpace(string(output)), remedy) {
 		t.Errorf("helm install without cert-manager: %v, and it says\n%s", err, output)
 	}
 	cmd = c.Command(t.Context(), findHelm(t), "template", release, chart, "--namespace", namespace)

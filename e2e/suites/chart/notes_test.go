@@ -71,8 +71,10 @@ func TestNotesNameNamespacesWithAWrongLabel(t *testing.T) {
 	}
 	_, notes, _ := strings.Cut(output, "\nNOTES:\n")
 	for _, want := range []string{
-		"\n   Namespace notes-value is not enrolled: its label sysctl-injector.dev/inject is \"true\", and not \"enabled\".\n",
-		"\n   Namespace notes-annotation has the annotation sysctl-injector.dev/inject, which has no effect: it is a label.\n",
+		"\n   Namespace notes-value is not enrolled: its label sysctl-injector.dev/inject is \"true\", and not " +
+			"\"enabled\".\n",
+		"\n   Namespace notes-annotation has the annotation sysctl-injector.dev/inject, which has no effect: it " +
+			"is a label.\n",
 	} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("the notes do not say %q:\n%s", want, notes)

@@ -165,7 +165,8 @@ func checkArguments(t *testing.T, pod corev1.PodSpec) {
 // convert reads an object into its type; a field that the type does not have is an error.
 func convert(t testing.TB, object *unstructured.Unstructured, into any) {
 	t.Helper()
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into, false); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into,
+		false); err != nil {
 		t.Fatalf("%s %q: %v", object.GetKind(), object.GetName(), err)
 	}
 }

@@ -63,8 +63,9 @@ func TestRequireHasEnough(t *testing.T) {
 		func(ctx context.Context) (bool, error) {
 			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 				User: installation.User,
-				ResourceAttributes: &authorizationv1.ResourceAttributes{Group: rbacv1.GroupName, Resource: "clusterroles",
-					Verb: "create"},
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Group: rbacv1.GroupName,
+					Resource: "clusterroles",
+					Verb:     "create"},
 			}}
 			err := admin.Create(ctx, review)
 			return !review.Status.Allowed, err

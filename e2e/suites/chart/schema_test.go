@@ -63,7 +63,6 @@ func TestSchemaRejects(t *testing.T) {
 		"webhook: {port: 443}":                                                    "/webhook/port",
 		"metrics: {port: 70000}":                                                  "/metrics/port",
 		"hostNetwork: 'true'":                                                     "/hostNetwork",
-		"webhook: {failurePolicy: Ignore}":                                        "additional properties 'failurePolicy'",
 		"logLevel: info":                                                          "/logLevel",
 		"shutdownDelaySeconds: 5s":                                                "/shutdownDelaySeconds",
 		"priorityClassName: 'a b'":                                                "/priorityClassName",
@@ -72,6 +71,8 @@ func TestSchemaRejects(t *testing.T) {
 		"podAnnotations: {'a b': c}":                                              "'a b' does not match pattern",
 		"networkPolicy: {apiServer: {cidrs: [10.0.0.1]}}":                         "/networkPolicy/apiServer/cidrs/0",
 		"networkPolicy: {apiServer: {ports: []}}":                                 "/networkPolicy/apiServer/ports",
+
+		"webhook: {failurePolicy: Ignore}": "additional properties 'failurePolicy'",
 	} {
 		t.Run(set, func(t *testing.T) {
 			_, problem, err := helm(t, set, "template", release, chart, "-f", "-")

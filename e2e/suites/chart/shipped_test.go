@@ -43,7 +43,8 @@ func TestGuardIsTheOneThatIsShipped(t *testing.T) {
 
 // What an installation decides comes out as webhook/guard writes it.
 func TestGuardOfAnInstallation(t *testing.T) {
-	const current, former = "registry.example.com:5000/mirror/busybox@sha256:" + digest, "docker.io/library/busybox:1.36"
+	const current, former = "registry.example.com:5000/mirror/busybox@sha256:" +
+		digest, "docker.io/library/busybox:1.36"
 	for name, test := range map[string]struct {
 		set    string
 		config guard.Config
@@ -68,7 +69,8 @@ func TestGuardOfAnInstallation(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(guardOf(t, test.config), ofGuard(decode(t, render(t, elsewhere, test.set)))); diff != "" {
+			if diff := cmp.Diff(guardOf(t, test.config),
+				ofGuard(decode(t, render(t, elsewhere, test.set)))); diff != "" {
 				t.Errorf("guard (-webhook/guard +chart):\n%s", diff)
 			}
 		})
@@ -146,7 +148,8 @@ func TestCertificateRights(t *testing.T) {
 func rightsFor(objects []*unstructured.Unstructured) map[string]any {
 	found := map[string]any{}
 	for _, object := range objects {
-		if rules := object.Object["rules"]; rules != nil && strings.HasPrefix(object.GetName(), "sysctl-injector-cert") {
+		if rules := object.Object["rules"]; rules != nil &&
+			strings.HasPrefix(object.GetName(), "sysctl-injector-cert") {
 			found[object.GetKind()] = rules
 		}
 	}

@@ -51,7 +51,8 @@ var rows = []struct{ value, set, rendered string }{
 	{"webhook.port", "webhook: {port: 9443}", "--bind-address=:9443"},
 	{"webhook.clientCAConfigMap", "webhook: {clientCAConfigMap: api-servers}",
 		"--client-ca-file=/etc/sysctl-injector/client-ca/ca.crt"},
-	{"webhook.configurationName", "webhook: {configurationName: zz-sysctl-injector}\ncertificates: {source: self-managed}", "--webhook-configuration=zz-sysctl-injector"},
+	{"webhook.configurationName", "webhook: {configurationName: zz-sysctl-injector}\ncertificates: {source: " +
+		"self-managed}", "--webhook-configuration=zz-sysctl-injector"},
 	{"webhook.annotations", "webhook: {annotations: {admissions.enforcer/disabled: 'true'}}",
 		`admissions.enforcer/disabled: "true"`},
 	{"logLevel", "logLevel: WARN", "--log-level=WARN"},
@@ -68,8 +69,10 @@ var rows = []struct{ value, set, rendered string }{
 	{"tolerations", "tolerations: [{key: dedicated, operator: Exists, effect: NoSchedule}]",
 		"tolerations:\n        - effect: NoSchedule\n          key: dedicated"},
 	{
-		"affinity", "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [a]}]}]}}}",
-		"affinity:\n        nodeAffinity:\n          requiredDuringSchedulingIgnoredDuringExecution:\n            nodeSelectorTerms:",
+		"affinity", "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: " +
+			"[{matchFields: [{key: metadata.name, operator: In, values: [a]}]}]}}}",
+		"affinity:\n        nodeAffinity:\n          requiredDuringSchedulingIgnoredDuringExecution:\n" +
+			"            nodeSelectorTerms:",
 	},
 	{"podAnnotations", "podAnnotations: {example.com/team: kernel}", "annotations:\n        example.com/team: kernel"},
 	{"podLabels", "podLabels: {example.com/team: kernel, app.kubernetes.io/name: mine}", "example.com/team: kernel"},
@@ -92,7 +95,8 @@ var rows = []struct{ value, set, rendered string }{
 		`release: "prometheus"`},
 	{"metrics.dashboard.enabled", "metrics: {dashboard: {enabled: true}}", `grafana_dashboard: "1"`},
 	{"metrics.dashboard.labels.grafana_dashboard",
-		"metrics: {dashboard: {enabled: true, labels: {grafana_dashboard: yes-please}}}", `grafana_dashboard: "yes-please"`},
+		"metrics: {dashboard: {enabled: true, labels: {grafana_dashboard: " +
+			"yes-please}}}", `grafana_dashboard: "yes-please"`},
 	{"uninstall.requireUnenrolled", "uninstall: {requireUnenrolled: false}", ""},
 }
 
@@ -153,7 +157,8 @@ func TestEachValueCounts(t *testing.T) {
 			if after == before {
 				t.Error("nothing is rendered otherwise")
 			}
-			if row.rendered != "" && (!strings.Contains(after, row.rendered) || strings.Contains(before, row.rendered)) {
+			if row.rendered != "" &&
+				(!strings.Contains(after, row.rendered) || strings.Contains(before, row.rendered)) {
 				t.Errorf("%q is not what it changes", row.rendered)
 			}
 		})
@@ -169,7 +174,8 @@ func TestEachValueCounts(t *testing.T) {
 
 // A quantity may be a number. Helm reads a large one as a float.
 func TestQuantitiesAsNumbers(t *testing.T) {
-	rendered := render(t, elsewhere, "{initContainer: {cpu: 1, memory: 67108864}, resources: {requests: {cpu: 0.5}, limits: {cpu: 2, memory: 1073741824}}}")
+	rendered := render(t, elsewhere, "{initContainer: {cpu: 1, memory: 67108864}, resources: {requests: {cpu: 0.5}, "+
+		"limits: {cpu: 2, memory: 1073741824}}}")
 	var deployment appsv1.Deployment
 	convert(t, find(t, decode(t, rendered), "Deployment", release), &deployment)
 	container := deployment.Spec.Template.Spec.Containers[0]

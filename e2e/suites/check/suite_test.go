@@ -185,7 +185,8 @@ create() { kubectl create -f - <<< "$1"; }
 namespace() { create "{apiVersion: v1, kind: Namespace, metadata: {name: broken, $1}}"; }
 guard() { sysctl-injector render guard "$@" | kubectl apply --server-side --force-conflicts -f -; }
 serve() {
-	kubectl -n $SYSTEM create secret tls tls --cert="$1.crt" --key="$1.key" --dry-run=client -o yaml | kubectl replace -f -
+	kubectl -n $SYSTEM create secret tls tls --cert="$1.crt" --key="$1.key" --dry-run=client -o yaml |
+		kubectl replace -f -
 }
 `
 

@@ -119,7 +119,8 @@ const fixIt = "fix the workloads, choose another --enforce, or add --yes"
 
 // notCovered is what enroll says of a guard that does not do its work.
 func notCovered(level, problem string) string {
-	return fmt.Sprintf("error: namespace \"shop\": nothing would hold the other containers to %q: %s; install the guard of this version (%s)\n",
+	return fmt.Sprintf("error: namespace \"shop\": nothing would hold the other containers to %q: %s; install the "+
+		"guard of this version (%s)\n",
 		level, problem, installation.Version)
 }
 
@@ -143,9 +144,12 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	// enroll names a workload that the standard would reject, and asks the administrator.
 	p.must("", "kubectl", "apply", "-f", "testdata/agent.yaml")
 	const violations = "In namespace \"shop\", \"restricted\" would reject new pods of these workloads:\n" +
-		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container \"agent\" must set securityContext.allowPrivilegeEscalation=false), " +
-		"unrestricted capabilities (container \"agent\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"agent\" must set " +
-		"securityContext.runAsNonRoot=true), seccompProfile (pod or container \"agent\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")\n"
+		"  DaemonSet \"agent\": host namespaces (hostNetwork=true), allowPrivilegeEscalation != false (container " +
+		"\"agent\" must set securityContext.allowPrivilegeEscalation=false), " +
+		"unrestricted capabilities (container \"agent\" must set securityContext.capabilities.drop=[\"ALL\"]), " +
+		"runAsNonRoot != true (pod or container \"agent\" must set " +
+		"securityContext.runAsNonRoot=true), seccompProfile (pod or container \"agent\" must set " +
+		"securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")\n"
 	p.says("", violations+"Continue? [y/N] \n"+`error: namespace "shop": nothing was changed; `+fixIt+"\n", "",
 		"sysctl-injector", "enroll", "shop")
 	const changes = `  label pod-security.kubernetes.io/enforce: change "restricted" to "privileged"
@@ -156,14 +160,16 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.says("namespace/shop enrolled (server dry run)\n"+changes, violations, "", "sysctl-injector", "enroll", "shop",
 		"--dry-run", "server")
 	p.must("", "kubectl", "-n", "shop", "delete", "daemonset", "agent")
-	before := p.must("", "kubectl", "get", "namespace", "shop", "-o", "jsonpath={.metadata.labels}{.metadata.annotations}")
+	before := p.must("", "kubectl", "get", "namespace", "shop", "-o",
+		"jsonpath={.metadata.labels}{.metadata.annotations}")
 	p.says("namespace/shop enrolled\n"+changes, "", "", "sysctl-injector", "enroll", "shop")
 	p.says("namespace/shop unchanged\n", "", "", "sysctl-injector", "enroll", "shop", "--enforce", "restricted")
 
 	// The injected pod passes, one that is privileged by itself does not, nor one that falls short of restricted.
 	p.eventually("pod/web created", pod("web", "net.core.somaxconn = 1024"), "kubectl", "create", "-f", "-")
 	if got := p.must("", "kubectl", "-n", "shop", "get", "pod", "web", "-o",
-		"jsonpath={.spec.initContainers[*].name} {.spec.initContainers[0].args}"); got != `sysctl-injector ["net.core.somaxconn=1024"]` {
+		"jsonpath={.spec.initContainers[*].name} {.spec.initContainers[0].args}"); got != `sysctl-injector `+
+		`["net.core.somaxconn=1024"]` {
 		t.Errorf("got %s", got)
 	}
 	p.eventually(`allowPrivilegeEscalation != false (container "web"`,
@@ -178,7 +184,8 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
   label sysctl-injector.dev/enforce: remove "restricted"
   label sysctl-injector.dev/inject: remove "enabled"
   annotation sysctl-injector.dev/former-enforce: remove "restricted"
-`, "In namespace \"shop\", containers are held to \"restricted\" now; then Pod Security admission holds them to \"restricted\".\n",
+`, "In namespace \"shop\", containers are held to \"restricted\" now; then Pod Security admission "+
+		"holds them to \"restricted\".\n",
 		"", "sysctl-injector", "unenroll", "shop")
 	if after := p.must("", "kubectl", "get", "namespace", "shop", "-o",
 		"jsonpath={.metadata.labels}{.metadata.annotations}"); after != before {

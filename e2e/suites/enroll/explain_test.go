@@ -44,7 +44,8 @@ func TestExplainForEachNamespace(t *testing.T) {
 	p := person{t, suite.Cluster(t)}
 	p.createNamespace("each-open", "explain=each", "team=each", "sysctl-injector.dev/inject=enabled")
 	p.createNamespace("each-plain", "explain=each")
-	p.must(strings.NewReplacer("explained", "each", "Guest", "Guest, Shared", "kernel.pid_max", "kernel.sem, kernel.pid_max").
+	p.must(strings.NewReplacer("explained", "each", "Guest", "Guest, Shared", "kernel.pid_max",
+		"kernel.sem, kernel.pid_max").
 		Replace(explainPolicy), "kubectl", "apply", "-f", "-")
 	defer p.must("", "kubectl", "delete", "sysctlpolicy", "each")
 
@@ -79,5 +80,6 @@ each-plain   no         kernel.sem   by default         by default
 	if found["each-open"] != "each NodeLevel" || found["each-plain"] != " NodeLevel" || len(found) < 5 {
 		t.Errorf("got %v", found)
 	}
-	p.says("", "error: no namespace is selected\n", "", "sysctl-injector", "explain", "kernel.sem", "-l", "nothing=here")
+	p.says("", "error: no namespace is selected\n", "", "sysctl-injector", "explain", "kernel.sem",
+		"-l", "nothing=here")
 }

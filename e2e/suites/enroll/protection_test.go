@@ -27,10 +27,13 @@ func TestEnrollRejectsNamespacesThatTheGuardExcludes(t *testing.T) {
 	for _, name := range []string{"kube-system", "sysctl-injector-system"} {
 		before := p.must("", "kubectl", "get", "namespace", name, "-o", "jsonpath={.metadata.labels}")
 		for _, enforce := range []string{"baseline", "restricted", "privileged"} {
-			p.says("", fmt.Sprintf("error: namespace %q: neither the webhook nor the guard acts in this namespace, so it cannot be enrolled\n", name), "",
+			p.says("",
+				fmt.Sprintf("error: namespace %q: neither the webhook nor the guard acts in this namespace, so it "+
+					"cannot be enrolled\n", name), "",
 				"sysctl-injector", "enroll", name, "--yes", "--enforce", enforce)
 		}
-		if after := p.must("", "kubectl", "get", "namespace", name, "-o", "jsonpath={.metadata.labels}"); after != before {
+		if after := p.must("", "kubectl", "get", "namespace", name, "-o",
+			"jsonpath={.metadata.labels}"); after != before {
 			t.Errorf("the labels were %s and are %s", before, after)
 		}
 	}
@@ -42,16 +45,20 @@ func TestEnrollRejectsAGuardThatDoesNotDoItsWork(t *testing.T) {
 	for _, test := range []struct{ name, kind, object, patch, problem string }{
 		{"a binding that only audits", "validatingadmissionpolicybinding", "sysctl-injector-baseline",
 			`[{"op":"replace","path":"/spec/validationActions","value":["Audit"]}]`,
-			`ValidatingAdmissionPolicyBinding "sysctl-injector-baseline" does not deny: its validationActions are [Audit]`},
+			`ValidatingAdmissionPolicyBinding "sysctl-injector-baseline" does not deny: its ` +
+				`validationActions are [Audit]`},
 		{"a binding for another namespace", "validatingadmissionpolicybinding", "sysctl-injector-exec",
-			`[{"op":"replace","path":"/spec/matchResources/namespaceSelector/matchExpressions/0","value":{"key":"team","operator":"Exists"}}]`,
+			`[{"op":"replace","path":"/spec/matchResources/namespaceSelector/matchExpressions/0",` +
+				`"value":{"key":"team","operator":"Exists"}}]`,
 			`ValidatingAdmissionPolicyBinding "sysctl-injector-exec" does not select this namespace`},
 		{"a policy that fails open", "validatingadmissionpolicy", "sysctl-injector-kernel",
 			`[{"op":"replace","path":"/spec/failurePolicy","value":"Ignore"}]`,
-			`ValidatingAdmissionPolicy "sysctl-injector-kernel" is not that of this version: it differs in failurePolicy`},
+			`ValidatingAdmissionPolicy "sysctl-injector-kernel" is not that of this version: it differs in ` +
+				`failurePolicy`},
 		{"a policy without its first validation", "validatingadmissionpolicy", "sysctl-injector-baseline",
 			`[{"op":"remove","path":"/spec/validations/0"}]`,
-			`ValidatingAdmissionPolicy "sysctl-injector-baseline" is not that of this version: it differs in validations`},
+			`ValidatingAdmissionPolicy "sysctl-injector-baseline" is not that of this version: it differs ` +
+				`in validations`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := person{t, p.c}
@@ -61,7 +68,8 @@ func TestEnrollRejectsAGuardThatDoesNotDoItsWork(t *testing.T) {
 			p.says("", want, "", "sysctl-injector", "enroll", "unguarded", "--yes")
 		})
 	}
-	p.says("namespace/unguarded enrolled (server dry run)\n"+`  label pod-security.kubernetes.io/enforce: change "baseline" to "privileged"
+	p.says(`namespace/unguarded enrolled (server dry run)
+  label pod-security.kubernetes.io/enforce: change "baseline" to "privileged"
   label sysctl-injector.dev/enforce: add "baseline"
   label sysctl-injector.dev/inject: add "enabled"
   annotation sysctl-injector.dev/former-enforce: add "baseline"
@@ -75,9 +83,11 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 		p.createNamespace(name)
 		p.eventually("default", "", "kubectl", "-n", name, "get", "serviceaccount", "default")
 		// The pod of a custom resource counts: its maker is not among the workloads that are judged.
-		p.eventually("pod/member created", "", "kubectl", "-n", name, "create", "-f", "testdata/owned-by-a-custom-resource.yaml")
+		p.eventually("pod/member created", "", "kubectl", "-n", name, "create", "-f",
+			"testdata/owned-by-a-custom-resource.yaml")
 		violations = fmt.Sprintf("In namespace %q, \"baseline\" would reject new pods of these workloads:\n"+
-			"  Pod \"member\": host namespaces (hostNetwork=true), hostPort (container \"db\" uses hostPort 1)\nContinue? [y/N] ", name)
+			"  Pod \"member\": host namespaces (hostNetwork=true), hostPort (container \"db\" uses hostPort "+
+			"1)\nContinue? [y/N] ", name)
 		asked += violations
 	}
 	changes := func(name string) string {
@@ -92,7 +102,8 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 
 	// The cluster's default is weaker than the standard of the guard, so unenroll asks.
 	question := func(name string) string {
-		return fmt.Sprintf("In namespace %q, containers are held to \"baseline\" now; then Pod Security admission holds them to the cluster's default level.\n"+
+		return fmt.Sprintf("In namespace %q, containers are held to \"baseline\" now; then Pod Security admission "+
+			"holds them to the cluster's default level.\n"+
 			"That may be weaker.\nContinue? [y/N] ", name)
 	}
 	back := `  label pod-security.kubernetes.io/enforce: remove "privileged"
@@ -101,7 +112,8 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
   annotation sysctl-injector.dev/former-enforce: remove ""
 `
 	p.says("namespace/second unenrolled\n"+back, question("first")+question("second")+
-		"error: namespace \"first\": nothing was changed; set the label pod-security.kubernetes.io/enforce afterwards, and add --yes\n",
+		"error: namespace \"first\": nothing was changed; set the label pod-security.kubernetes.io/enforce "+
+		"afterwards, and add --yes\n",
 		"n\ny\n", "sysctl-injector", "unenroll", "first", "second")
 	p.says("namespace/first unenrolled\n"+back, strings.TrimSuffix(question("first"), "Continue? [y/N] "), "",
 		"sysctl-injector", "unenroll", "first", "--yes")
@@ -113,7 +125,8 @@ func TestAForgedAnnotationDoesNotTurnPodSecurityOff(t *testing.T) {
 	p.must("", "kubectl", "annotate", "namespace", "forged", "sysctl-injector.dev/former-enforce=privileged")
 	p.says(`namespace/forged unenrolled
   annotation sysctl-injector.dev/former-enforce: remove "privileged"
-`, "In namespace \"forged\", containers are held to \"restricted\" now; then Pod Security admission holds them to \"restricted\".\n", "", "sysctl-injector", "unenroll", "forged")
+`, "In namespace \"forged\", containers are held to \"restricted\" now; then Pod Security admission holds them to "+
+		"\"restricted\".\n", "", "sysctl-injector", "unenroll", "forged")
 	if got := p.must("", "kubectl", "get", "namespace", "forged", "-o",
 		`jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`); got != "restricted" {
 		t.Errorf("Pod Security enforces %q", got)

@@ -63,7 +63,8 @@ func TestSamplesInAnEnrolledNamespace(t *testing.T) {
 func TestUninstallCheck(t *testing.T) {
 	p := person{t, suite.Cluster(t)}
 	const labels = "-l=sysctl-injector.dev/inject=enabled"
-	before := strings.Fields(p.must("", "kubectl", "get", "namespaces", labels, "-o", "jsonpath={.items[*].metadata.name}"))
+	before := strings.Fields(p.must("", "kubectl", "get", "namespaces", labels, "-o",
+		"jsonpath={.items[*].metadata.name}"))
 	for _, name := range before {
 		p.must("", "kubectl", "label", "namespace", name, "sysctl-injector.dev/inject-", "sysctl-injector.dev/enforce-")
 	}
@@ -71,7 +72,8 @@ func TestUninstallCheck(t *testing.T) {
 	p.createNamespace("half-enrolled", "sysctl-injector.dev/enforce=baseline")
 	p.createNamespace("by-label", "sysctl-injector.dev/inject=enabled")
 	p.createNamespace("by-mistake", "sysctl-injector.dev/inject=true")
-	p.says("", "error: these namespaces are still enrolled: by-label, half-enrolled; without sysctl-injector, nothing holds their pods to a Pod Security Standard, "+
+	p.says("", "error: these namespaces are still enrolled: by-label, half-enrolled; without sysctl-injector, "+
+		"nothing holds their pods to a Pod Security Standard, "+
 		"and pods start there without their sysctls; run first: sysctl-injector unenroll by-label half-enrolled\n", "",
 		"sysctl-injector", "uninstall-check")
 }

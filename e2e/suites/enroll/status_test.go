@@ -15,7 +15,8 @@ import (
 // patchStatus writes a pod's status as a kubelet does.
 func (p person) patchStatus(pod, initContainer string) {
 	p.t.Helper()
-	patch := fmt.Sprintf(`{"status":{"initContainerStatuses":[{"name":"sysctl-injector","ready":false,"restartCount":0,"image":"","imageID":"",%s}]}}`, initContainer)
+	patch := fmt.Sprintf(`{"status":{"initContainerStatuses":[{"name":"sysctl-injector","ready":false,`+
+		`"restartCount":0,"image":"","imageID":"",%s}]}}`, initContainer)
 	p.must("", "kubectl", "-n", "status", "patch", "pod", pod, "--subresource=status", "--type=merge", "-p", patch)
 }
 
@@ -54,9 +55,10 @@ func TestStatus(t *testing.T) {
 	web := strings.TrimSpace(p.must("", "kubectl", "-n", "status", "get", "pods", "-l", "app=web", "-o",
 		"jsonpath={.items[0].metadata.name}"))
 
-	const rejected = "\nRejected:\nstatus/Deployment/rejected, 1s ago: NodeLevel: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1:" +
-		" vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it on the node, or" +
-		" the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"
+	const rejected = "\nRejected:\nstatus/Deployment/rejected, 1s ago: NodeLevel: " +
+		"metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: vm.swappiness is node-level: it would " +
+		"change the node and every pod on it. An administrator can set it on the node, or the pod can run under a " +
+		"RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"
 	p.patchStatus("alone", `"state":{"waiting":{"reason":"PodInitializing"}}`)
 	p.patchStatus(web, `"state":{"waiting":{"reason":"PodInitializing"}}`)
 	_, watched := p.watch("status", "-n", "status", "-l", "app=web", "--watch", "-o", "json")
@@ -68,7 +70,9 @@ func TestStatus(t *testing.T) {
 		!strings.Contains(line, `"owner":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}`) {
 		t.Errorf("the second line of the watch is %s", line)
 	}
-	p.patchStatus("alone", `"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1,"reason":"Error","message":"net.core.somaxconn is 128, wanted 4096"}}`)
+	p.patchStatus("alone",
+		`"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1,`+
+			`"reason":"Error","message":"net.core.somaxconn is 128, wanted 4096"}}`)
 
 	p.status("NAME STATE FORM SYSCTLS OWNER AGE\n"+
 		"alone Failed verify net.core.somaxconn=4096 <none> 1s\n"+
@@ -76,7 +80,8 @@ func TestStatus(t *testing.T) {
 		"\nstatus/alone: exit code 1: net.core.somaxconn is 128, wanted 4096\n"+rejected, "sysctl-injector", "status",
 		"-n", "status")
 	p.status("NAMESPACE NAME STATE FORM SYSCTLS OWNER AGE EXIT RESTARTS KERNEL PROFILES NODE\n"+
-		"status web-HASH Set privileged net.core.somaxconn=4096,kernel.sem=1 2 3 4 Deployment/web 1s 0 0 Shared <none> <none>\n",
+		"status web-HASH Set privileged net.core.somaxconn=4096,kernel.sem=1 2 3 4 Deployment/web 1s 0 0 Shared "+
+		"<none> <none>\n",
 		"sysctl-injector", "status", "-A", "-l", "app=web", "-o", "wide")
 
 	// The same as a plugin of the real kubectl.
@@ -133,7 +138,8 @@ func TestEnrollSelectedNamespacesWithDefaults(t *testing.T) {
 	defer p.must("", "kubectl", "delete", "sysctlprofile", "by-default", "by-name")
 
 	const problem = "error: namespace \"unselected\": --defaults: "
-	p.says("", problem+"SysctlProfile \"by-default\" does not select this namespace: its spec.appliesTo is for namespaces with team=selected\n", "",
+	p.says("", problem+"SysctlProfile \"by-default\" does not select this namespace: its spec.appliesTo is for "+
+		"namespaces with team=selected\n", "",
 		"sysctl-injector", "enroll", "unselected", "--defaults", "by-default")
 	p.says("", problem+"SysctlProfile \"by-name\" applies only to pods that name it: it has no spec.appliesTo\n", "",
 		"sysctl-injector", "enroll", "-n", "unselected", "--defaults", "by-name")
@@ -143,11 +149,16 @@ func TestEnrollSelectedNamespacesWithDefaults(t *testing.T) {
 	}
 	var out, errs strings.Builder
 	for _, name := range []string{"selected-a", "selected-b"} {
-		fmt.Fprintf(&errs, "SysctlProfiles that apply to pods of namespace %q by default: by-default (pods with tier=web)\n", name)
-		fmt.Fprintf(&out, "namespace/%s enrolled\n  label pod-security.kubernetes.io/enforce: add \"privileged\"\n  label sysctl-injector.dev/defaults: add \"enabled\"\n"+
-			"  label sysctl-injector.dev/enforce: add \"baseline\"\n  label sysctl-injector.dev/inject: add \"enabled\"\n  annotation sysctl-injector.dev/former-enforce: add \"\"\n", name)
+		fmt.Fprintf(&errs,
+			"SysctlProfiles that apply to pods of namespace %q by default: by-default (pods with tier=web)\n", name)
+		fmt.Fprintf(&out, "namespace/%s enrolled\n  label pod-security.kubernetes.io/enforce: add \"privileged\"\n"+
+			"  label sysctl-injector.dev/defaults: add \"enabled\"\n"+
+			"  label sysctl-injector.dev/enforce: add \"baseline\"\n"+
+			"  label sysctl-injector.dev/inject: add \"enabled\"\n  annotation "+
+			"sysctl-injector.dev/former-enforce: add \"\"\n", name)
 	}
-	p.says(out.String(), errs.String(), "", "sysctl-injector", "enroll", "-l", "team=selected", "--defaults", "by-default")
+	p.says(out.String(), errs.String(), "", "sysctl-injector", "enroll", "-l", "team=selected",
+		"--defaults", "by-default")
 	p.says("", "error: no namespace is selected\n", "", "sysctl-injector", "unenroll", "-l", "team=nobody")
 	unenrolled := p.must("", "sysctl-injector", "unenroll", "-l", "team=selected", "--yes")
 	if got := strings.Count(unenrolled, " unenrolled\n"); got != 2 ||

@@ -76,7 +76,8 @@ func (a *audit) calls(t *testing.T, account string) []call {
 // in its own time.
 func (a *audit) admissions(t *testing.T, account string) []call {
 	t.Helper()
-	return slices.DeleteFunc(a.calls(t, account), func(c call) bool { return c.Verb == "list" && c.ObjectRef.Resource == "pods" })
+	return slices.DeleteFunc(a.calls(t, account),
+		func(c call) bool { return c.Verb == "list" && c.ObjectRef.Resource == "pods" })
 }
 
 // writes are the calls of a user that may have changed something. The status of policies and profiles is not among

@@ -13,7 +13,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-const notChanged = ` exists without the label app.kubernetes.io/managed-by=sysctl-injector, so it is not changed; delete it, or add the label`
+const notChanged = ` exists without the label app.kubernetes.io/managed-by=sysctl-injector, so it is not changed; ` +
+	`delete it, or add the label`
 
 // An object with the name of a grant but without the label is not changed.
 func TestForeignObjects(t *testing.T) {
@@ -50,7 +51,8 @@ func TestForeignObjects(t *testing.T) {
 			}
 			found := test.object.DeepCopyObject().(client.Object)
 			must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(found), found))
-			if found.GetResourceVersion() != test.object.GetResourceVersion() || found.GetUID() != test.object.GetUID() {
+			if found.GetResourceVersion() != test.object.GetResourceVersion() ||
+				found.GetUID() != test.object.GetUID() {
 				t.Errorf("the object was %v, and is now %v", test.object, found)
 			}
 			must(t, admin.Delete(t.Context(), test.object))
@@ -70,7 +72,8 @@ func TestReplacedObjects(t *testing.T) {
 	wrongRef.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"}
 	aggregating := role("net.ipv4.tcp_retries2")
 	aggregating.Labels, aggregating.AggregationRule = ours,
-		&rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
+		&rbacv1.AggregationRule{
+			ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
 	for _, test := range []struct {
 		name, sysctl string
 		object       client.Object
@@ -112,7 +115,8 @@ func TestLabelMakesItOurs(t *testing.T) {
 	if !mayUse(t, namespace, "default", "net.ipv4.tcp_fin_timeout") {
 		t.Error("the pod is admitted without its grant")
 	}
-	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(foreign), foreign); err != nil || len(foreign.Rules) != 1 {
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(foreign), foreign); err != nil ||
+		len(foreign.Rules) != 1 {
 		t.Errorf("the role is %v: %v", foreign.Rules, err)
 	}
 }

@@ -30,7 +30,8 @@ func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 		{set.Namespace, "none", set.UID},
 		{elsewhere.Namespace, elsewhere.Name, elsewhere.UID},
 	} {
-		s.review(t, rejectedPod(forged.namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", forged.name, forged.uid))
+		s.review(t, rejectedPod(forged.namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet",
+			forged.name, forged.uid))
 	}
 	eventually(t, "the server to have looked at them", func(ctx context.Context) (bool, error) {
 		metrics, err := s.Get(ctx, "/metrics")

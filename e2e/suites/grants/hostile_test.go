@@ -55,8 +55,10 @@ func TestManyNamesOfRejectedPods(t *testing.T) {
 	})
 	t.Run("the message says what to do", func(t *testing.T) {
 		rejects(t, newPod(namespace, "default", "kernel.sem = 250 32000 100 128"),
-			fmt.Sprintf(`TooManySysctls: namespace %q has grants for 64 different sysctls, and the pod needs 1 more, but the limit is 64; `+
-				`delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls`, namespace))
+			fmt.Sprintf(`TooManySysctls: namespace %q has grants for 64 different sysctls, and the pod needs 1 more, `+
+				`but the limit is 64; `+
+				`delete pods that set others (their grants are removed after a grace period), or ask an `+
+				`administrator to raise --grants-max-sysctls`, namespace))
 	})
 	t.Run("another namespace is not affected", func(t *testing.T) {
 		create(t, newPod(s.namespace(t), "default", "kernel.sem = 250 32000 100 128"))
@@ -70,7 +72,8 @@ func TestForgedServiceAccounts(t *testing.T) {
 	namespace := s.namespace(t)
 	names := knownNames(t, 16)
 	rejected := s.review(t, newPod(namespace, "nobody", names...))
-	message := fmt.Sprintf(`NoServiceAccount: namespace %q has no service account "nobody", so nothing is granted to it; create the service account first`, namespace)
+	message := fmt.Sprintf(`NoServiceAccount: namespace %q has no service account "nobody", so nothing is granted to `+
+		`it; create the service account first`, namespace)
 	if rejected.Allowed || rejected.Result.Message != message {
 		t.Errorf("the answer is %v, want %s", rejected, message)
 	}
@@ -125,8 +128,9 @@ func editorOf(t *testing.T, namespace string) client.Client {
 func knownNames(t *testing.T, count int) []string {
 	t.Helper()
 	var names []string
-	for _, key := range strings.Fields(`accept_local accept_redirects accept_source_route arp_accept arp_announce arp_filter arp_ignore arp_notify bootp_relay
-		disable_policy disable_xfrm drop_gratuitous_arp force_igmp_version forwarding log_martians medium_id promote_secondaries proxy_arp proxy_arp_pvlan rp_filter`) {
+	for _, key := range strings.Fields(`accept_local accept_redirects accept_source_route arp_accept arp_announce
+		arp_filter arp_ignore arp_notify bootp_relay disable_policy disable_xfrm drop_gratuitous_arp force_igmp_version
+		forwarding log_martians medium_id promote_secondaries proxy_arp proxy_arp_pvlan rp_filter`) {
 		for _, device := range strings.Fields("all default lo eth0 eth1 net1 net2 net3") {
 			name := "net.ipv4.conf." + device + "." + key
 			if !sysctl.IsKnown(name) {

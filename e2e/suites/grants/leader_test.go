@@ -21,7 +21,8 @@ import (
 // for the audit log to tell them apart, with the rights that are shipped and no others.
 func TestLeader(t *testing.T) {
 	suite.Cluster(t)
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "sysctl-injector"}}
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace,
+		Name: "sysctl-injector"}}
 	t.Cleanup(func() {
 		must(t, client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), lease)))
 	})
@@ -31,11 +32,13 @@ func TestLeader(t *testing.T) {
 		must(t, addAccount(t.Context(), account, "sysctl-injector"))
 		must(t, admin.Create(t.Context(), &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "sysctl-injector-leader-election"},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role",
+				Name: "sysctl-injector-leader-election"},
 			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: installation.Namespace,
 				Name: account}},
 		}))
-		servers[account] = start(t, serverConfig{account: account, args: []string{"--namespace=" + installation.Namespace}})
+		servers[account] = start(t,
+			serverConfig{account: account, args: []string{"--namespace=" + installation.Namespace}})
 	}
 	// A standby is ready too: it answers about pods.
 	generation := 0

@@ -67,7 +67,8 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 		t.Errorf("%d pods are listed in %d pages", pods, listed)
 	}
 	enrolled := peak(t)
-	t.Logf("highest resident memory: %.0f MiB before, %.0f MiB with %d hostile pods elsewhere, %.0f MiB with them in an enrolled namespace", before/mebibyte, elsewhere/mebibyte, pods, enrolled/mebibyte)
+	t.Logf("highest resident memory: %.0f MiB before, %.0f MiB with %d hostile pods elsewhere, %.0f MiB with them in "+
+		"an enrolled namespace", before/mebibyte, elsewhere/mebibyte, pods, enrolled/mebibyte)
 	if enrolled-before > growth || enrolled > limit {
 		t.Errorf("the highest resident memory was %.0f MiB and is %.0f MiB", before/mebibyte, enrolled/mebibyte)
 	}

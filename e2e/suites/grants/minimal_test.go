@@ -3,35 +3,19 @@ package grants_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
-	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
-
-// right is one thing that the server's role lets it do.
-type right struct{ group, resource, verb string }
-
-func (r right) String() string { return r.verb + " " + r.resource }
-
-// denied is what the API server says to the reduced server that lacks the right.
-func (r right) denied() string {
-	return fmt.Sprintf("User %q cannot %s resource %q in API group %q", user(reduced), r.verb, r.resource, r.group)
-}
-
-// reduced is the name of a service account, and of its ClusterRole.
-const reduced = "reduced"
 
 // minimal is a server whose role lacks one right after another.
 type minimal struct {
@@ -103,50 +87,6 @@ func TestRoleIsMinimal(t *testing.T) {
 	}
 }
 
-// rights lists what the role that is shipped lets the server do, in order.
-func rights(t *testing.T) []right {
-	t.Helper()
-	role := &rbacv1.ClusterRole{}
-	must(t, templates.Decode(templates.Install, "install/clusterrole.yaml", role))
-	all := map[right]bool{}
-	for _, rule := range role.Rules {
-		for _, group := range rule.APIGroups {
-			for _, resource := range rule.Resources {
-				for _, verb := range rule.Verbs {
-					all[right{group, resource, verb}] = true
-				}
-			}
-		}
-	}
-	return slices.SortedFunc(maps.Keys(all), func(a, b right) int { return strings.Compare(a.String(), b.String()) })
-}
-
-// setRights gives the reduced role all that is shipped but one right, and waits until the API server's authorizer
-// knows.
-func setRights(t *testing.T, missing right) {
-	t.Helper()
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: reduced}}
-	for _, r := range rights(t) {
-		if r != missing {
-			role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{r.group},
-				Resources: []string{r.resource}, Verbs: []string{r.verb}})
-		}
-	}
-	must(t, admin.Update(t.Context(), role))
-	for _, r := range rights(t) {
-		resource, subresource, _ := strings.Cut(r.resource, "/")
-		eventually(t, "the authorizer to know of the role", func(ctx context.Context) (bool, error) {
-			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: user(reduced),
-				ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: r.verb, Group: r.group,
-					Resource: resource, Subresource: subresource},
-			}}
-			err := admin.Create(ctx, review)
-			return review.Status.Allowed == (r != missing), err
-		})
-	}
-}
-
 // isNotReady: without the list, the caches are never filled.
 func (m *minimal) isNotReady(t *testing.T, r right) {
 	// As where the API server does not stream lists (before Kubernetes 1.32): a client that watches need not list
@@ -163,7 +103,8 @@ func (m *minimal) isNotReady(t *testing.T, r right) {
 func (m *minimal) waitsForTheGuard(t *testing.T, r right) {
 	s := launch(t, serverConfig{account: reduced})
 	s.answers(t, "503 Service Unavailable: [+]shutdown ok\n[+]certificate ok\n[+]caches ok\n[+]kubernetes-version ok\n"+
-		`[-]guard: read ValidatingAdmissionPolicy "sysctl-injector-baseline": validatingadmissionpolicies.admissionregistration.k8s.io `+
+		`[-]guard: read ValidatingAdmissionPolicy "sysctl-injector-baseline": `+
+		`validatingadmissionpolicies.admissionregistration.k8s.io `+
 		`"sysctl-injector-baseline" is forbidden: `+r.denied()+" at the cluster scope")
 }
 
@@ -186,12 +127,9 @@ func (m *minimal) seesNoChanges(t *testing.T, r right) {
 // listsNoPods: which grants are used is not known, and so none is removed.
 func (m *minimal) listsNoPods(t *testing.T, r right) {
 	s := launch(t, serverConfig{account: reduced})
-	s.awaitLog(t, logged(fmt.Sprintf("list what the pods of namespace %q need: pods is forbidden: %s in the namespace %q", m.namespace, r.denied(), m.namespace)))
-}
-
-// sysctl is one that no other row asks for.
-func (r right) sysctl() string {
-	return "net.ipv4.conf." + r.verb + "_" + r.resource + ".forwarding"
+	s.awaitLog(t,
+		logged(fmt.Sprintf("list what the pods of namespace %q need: pods is forbidden: %s in the namespace %q",
+			m.namespace, r.denied(), m.namespace)))
 }
 
 // allowSysctlsOf allows what newPod asks for in rejectsPod. No kernel has these names, so a policy has to spell them
@@ -232,7 +170,8 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 		want = "apply " + roleKind + ": " + forbidden
 	case "delete clusterroles":
 		role.Labels, role.AggregationRule = ours,
-			&rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"example.com/part": "of"}}}}
+			&rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{
+				{MatchLabels: map[string]string{"example.com/part": "of"}}}}
 		must(t, admin.Create(t.Context(), role))
 		want = "delete " + roleKind + ", which aggregates other roles: " + forbidden
 	case "get rolebindings":
@@ -242,17 +181,25 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 	case "patch rolebindings":
 		want = "apply " + bindingKind + ": " + forbidden
 	case "delete rolebindings":
-		binding.Labels, binding.RoleRef = ours, rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"}
+		binding.Labels, binding.RoleRef = ours, rbacv1.RoleRef{APIGroup: rbacv1.GroupName,
+			Kind: "ClusterRole", Name: "view"}
 		must(t, admin.Create(t.Context(), binding))
 		want = "delete " + bindingKind + ", which refers to another role: " + forbidden
 	case "get serviceaccounts":
-		want = fmt.Sprintf(`read service account "default" in namespace %q: serviceaccounts "default" is forbidden: %s in the namespace %[1]q`, m.namespace, r.denied())
+		want = fmt.Sprintf(`read service account "default" in namespace %q: serviceaccounts "default" is forbidden: `+
+			`%s in the namespace %[1]q`, m.namespace, r.denied())
 	case "create subjectaccessreviews":
-		want = fmt.Sprintf(`ask whether service account "default" in namespace %q may use sysctls.sysctl-injector.dev %q: subjectaccessreviews.authorization.k8s.io is forbidden: %s at the cluster scope`,
+		want = fmt.Sprintf(`ask whether service account "default" in namespace %q may use `+
+			`sysctls.sysctl-injector.dev %q: subjectaccessreviews.authorization.k8s.io is forbidden: %s at the `+
+			`cluster scope`,
 			m.namespace, r.sysctl(), r.denied())
 	case "use sysctls":
-		want = fmt.Sprintf("apply %s: clusterroles.rbac.authorization.k8s.io %q is forbidden: user %q (groups=[\"system:serviceaccounts\" \"system:serviceaccounts:sysctl-injector-system\" \"system:authenticated\"]) "+
-			"is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"sysctl-injector.dev\"], Resources:[\"sysctls\"], ResourceNames:[%q], Verbs:[\"use\"]}", roleKind, role.Name, user(reduced), r.sysctl())
+		want = fmt.Sprintf("apply %s: clusterroles.rbac.authorization.k8s.io %q is forbidden: user %q "+
+			"(groups=[\"system:serviceaccounts\" \"system:serviceaccounts:sysctl-injector-system\" "+
+			"\"system:authenticated\"]) "+
+			"is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"sysctl-injector.dev\"], "+
+			"Resources:[\"sysctls\"], ResourceNames:[%q], "+
+			"Verbs:[\"use\"]}", roleKind, role.Name, user(reduced), r.sysctl())
 	}
 	rejects(t, newPod(m.namespace, "default", r.sysctl()+" = 1"), "GrantFailed: "+want)
 }
@@ -273,13 +220,15 @@ func (m *minimal) keepsUnusedRole(t *testing.T, r right) {
 	old.Labels = ours
 	old.Annotations = map[string]string{unusedSince: "2020-01-01T00:00:00Z"}
 	must(t, admin.Create(t.Context(), old))
-	m.awaitLog(t, "list clusterrolebindings: clusterrolebindings.rbac.authorization.k8s.io is forbidden: "+logged(r.denied()))
+	m.awaitLog(t,
+		"list clusterrolebindings: clusterrolebindings.rbac.authorization.k8s.io is forbidden: "+logged(r.denied()))
 	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(old), old))
 }
 
 // tellsNoStatus: a policy or profile shows nobody whether it counts.
 func (m *minimal) tellsNoStatus(t *testing.T, r right) {
-	var object client.Object = &v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.none"}}}}}
+	var object client.Object = &v1alpha1.SysctlPolicy{
+		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.none"}}}}}
 	if r.resource == "sysctlprofiles/status" {
 		object = &v1alpha1.SysctlProfile{Spec: v1alpha1.SysctlProfileSpec{Sysctls: "net.none = 1"}}
 	}

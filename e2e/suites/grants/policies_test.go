@@ -74,7 +74,8 @@ func TestPoliciesReload(t *testing.T) {
 		shipped.ResourceVersion, shipped.UID, shipped.Status = "", "", v1alpha1.SysctlPolicyStatus{}
 		must(t, admin.Create(context.WithoutCancel(t.Context()), shipped))
 	})
-	awaitAnswer(t, pod, "NoPolicy: "+annotationPath+"net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one")
+	awaitAnswer(t, pod, "NoPolicy: "+annotationPath+"net.core.somaxconn is not allowed: there is no SysctlPolicy, so "+
+		"nothing is; an administrator can create one")
 
 	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "reload"},
 		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.core.*"}}}}}
@@ -89,7 +90,8 @@ func TestPoliciesReload(t *testing.T) {
 		must(t, admin.Patch(t.Context(), policy, client.RawPatch(types.MergePatchType, []byte(patch))))
 	}
 	change(`{"spec": {"allow": [{"names": ["net.core.*"], "max": 512}]}}`)
-	awaitAnswer(t, pod, bounded(`: the nearest one, SysctlPolicy "reload", allows only whole numbers up to 512, not "1024"`))
+	awaitAnswer(t, pod,
+		bounded(`: the nearest one, SysctlPolicy "reload", allows only whole numbers up to 512, not "1024"`))
 	change(`{"spec": {"allow": [{"names": ["net.core.*"], "oneOf": ["1024"]}]}}`)
 	awaitAnswer(t, pod, "")
 	change(`{"spec": {"namespaceSelector": {"matchLabels": {"example.com/trust": "some"}}}}`)
@@ -123,9 +125,11 @@ func TestPoliciesReload(t *testing.T) {
 		`spec.sysctls: Required value: line 1: net.core.somaxconn has no value: write "name = value"`)
 	byProfile := newPod(namespace, "default")
 	byProfile.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: "reload"}
-	awaitAnswer(t, byProfile, `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Invalid value: "reload": `+
-		`SysctlProfile "reload" cannot be read: spec.sysctls: Required value: line 1: net.core.somaxconn has no value: `+
-		`write "name = value"; an administrator has to correct it`)
+	awaitAnswer(t, byProfile,
+		`InvalidAnnotation: metadata.annotations[sysctl-injector.dev/profiles]: Invalid value: "reload": `+
+			`SysctlProfile "reload" cannot be read: spec.sysctls: Required value: line 1: net.core.somaxconn `+
+			`has no value: `+
+			`write "name = value"; an administrator has to correct it`)
 	must(t, admin.Patch(t.Context(), profile, client.RawPatch(types.MergePatchType,
 		[]byte(`{"spec": {"sysctls": "net.core.somaxconn = 1024"}}`))))
 	awaitReady(t, profile, &profile.Status.Conditions, metav1.ConditionTrue, "in force")
@@ -140,7 +144,8 @@ var ofOlder = strings.NewReplacer(`Invalid value: "object": `, "Invalid value: "
 func TestPoliciesAtTheTerminal(t *testing.T) {
 	newSite(t, serverConfig{})
 	policy := func(rule string) string {
-		return "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: terminal}\nspec: {allow: [" + rule + "]}\n"
+		return "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: terminal}\n" +
+			"spec: {allow: [" + rule + "]}\n"
 	}
 	const patternForm = `spec.allow[0].names[0] in body should match '^[a-z0-9_][A-Za-z0-9_./-]*\*?$|^\*$|` +
 		`^net[./](\*[./]neigh|ipv[46][./](conf|neigh)|mpls[./]conf)[./]\*[./][A-Za-z0-9_-]*\*?$'`
@@ -156,13 +161,19 @@ func TestPoliciesAtTheTerminal(t *testing.T) {
 			invalid + `spec.allow[0].names[0]: Invalid value: "net.ipv4.conf.eth*.forwarding": ` + patternForm},
 		{"no names", policy(`{names: []}`), invalid +
 			`spec.allow[0].names: Invalid value: 0: spec.allow[0].names in body should have at least 1 items`},
-		{"no rules", policy(``), invalid + `spec.allow: Invalid value: 0: spec.allow in body should have at least 1 items`},
+		{"no rules", policy(``), invalid +
+			`spec.allow: Invalid value: 0: spec.allow in body should have at least 1 items`},
 		{"a kernel that is none", policy(`{names: [net.core.somaxconn], kernels: [Host]}`), invalid + "\n" +
 			"* spec.allow[0].kernels[0]: Unsupported value: \"Host\": supported values: \"Shared\", \"Guest\"\n" +
-			"* <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"},
+			"* <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; " +
+			"correct the existing errors to complete validation"},
 		{"a misspelt field", policy(`{names: [net.core.somaxconn], maximum: 1}`),
-			`Error from server (BadRequest): error when creating "STDIN": SysctlPolicy in version "v1alpha1" cannot be handled as a SysctlPolicy: strict decoding error: unknown field "spec.allow[0].maximum"`},
-		{"a profile without sysctls", "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlProfile\nmetadata: {name: terminal}\nspec: {sysctls: ''}\n", `The SysctlProfile "terminal" is invalid: spec.sysctls: Invalid value: "": spec.sysctls in body should be at least 1 chars long`},
+			`Error from server (BadRequest): error when creating "STDIN": SysctlPolicy in version "v1alpha1" cannot ` +
+				`be handled as a SysctlPolicy: strict decoding error: unknown field "spec.allow[0].maximum"`},
+		{"a profile without sysctls",
+			"apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlProfile\nmetadata: {name: terminal}\n" +
+				"spec: {sysctls: ''}\n", `The SysctlProfile "terminal" is invalid: spec.sysctls: Invalid value: "": ` +
+				`spec.sysctls in body should be at least 1 chars long`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, stderr, err := kubectl(t, test.input, "create", "-f", "-")
@@ -185,7 +196,8 @@ func TestPoliciesAtTheTerminal(t *testing.T) {
 	age, blanks := regexp.MustCompile(`[0-9]+m?[0-9]*s *\n`), regexp.MustCompile(` +`)
 	for _, test := range []struct{ args, want string }{
 		{"get sysctlpolicies", "NAME NAMES ACTIONS WOULD-REJECT READY AGE\n" +
-			"default net.*,kernel.shm*,kernel.msg*,kernel.sem,fs.mqueue.*,vm.*,fs.* True AGE\nterminal net..x,net.core.* False AGE\n"},
+			"default net.*,kernel.shm*,kernel.msg*,kernel.sem,fs.mqueue.*,vm.*,fs.* True AGE\nterminal " +
+			"net..x,net.core.* False AGE\n"},
 		{"get scp terminal -o wide", "NAME NAMES ACTIONS WOULD-REJECT READY REASON AGE\n" +
 			`terminal net..x,net.core.* False spec.allow[0].names[0]: Invalid value: "net..x": ` + nameForm + " AGE\n"},
 	} {

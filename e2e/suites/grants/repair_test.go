@@ -43,7 +43,8 @@ func TestRepair(t *testing.T) {
 		{"a deleted ClusterRole", func(ctx context.Context) error { return admin.Delete(ctx, role(sysctl)) }},
 		{"a RoleBinding for somebody else besides", func(ctx context.Context) error {
 			patch := client.RawPatch(types.JSONPatchType,
-				[]byte(`[{"op": "add", "path": "/subjects/-", "value": {"kind": "ServiceAccount", "namespace": "default", "name": "default"}}]`))
+				[]byte(`[{"op": "add", "path": "/subjects/-", "value": {"kind": "ServiceAccount", "namespace": `+
+					`"default", "name": "default"}}]`))
 			return admin.Patch(ctx, binding(namespace, "default", sysctl), patch)
 		}},
 		{"a RoleBinding for nobody", func(ctx context.Context) error {
@@ -52,14 +53,16 @@ func TestRepair(t *testing.T) {
 		}},
 		{"a ClusterRole with another rule besides", func(ctx context.Context) error {
 			patch := client.RawPatch(types.JSONPatchType,
-				[]byte(`[{"op": "add", "path": "/rules/-", "value": {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}}]`))
+				[]byte(`[{"op": "add", "path": "/rules/-", "value": {"apiGroups": [""], "resources": ["secrets"], `+
+					`"verbs": ["get"]}}]`))
 			return admin.Patch(ctx, role(sysctl), patch)
 		}},
 		{"a ClusterRole without rules", func(ctx context.Context) error {
 			return admin.Patch(ctx, role(sysctl), client.RawPatch(types.MergePatchType, []byte(`{"rules": []}`)))
 		}},
 		{"a ClusterRole that aggregates others", func(ctx context.Context) error {
-			patch := []byte(`{"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"example.com/part": "of"}}]}}`)
+			patch := []byte(`{"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": ` +
+				`{"example.com/part": "of"}}]}}`)
 			return admin.Patch(ctx, role(sysctl), client.RawPatch(types.MergePatchType, patch))
 		}},
 		{"a RoleBinding to another role", func(ctx context.Context) error {
@@ -99,7 +102,8 @@ func TestRepairGoesOn(t *testing.T) {
 	taken := binding(namespace, "default", "net.core.somaxconn")
 	must(t, admin.Patch(t.Context(), taken, client.RawPatch(types.MergePatchType,
 		[]byte(`{"metadata": {"labels": null}, "subjects": null}`))))
-	s.awaitLog(t, `"level":"ERROR"`, `RoleBinding \"`+namespace+`/sysctl-injector:net.core.somaxconn:default\"`+notChanged)
+	s.awaitLog(t, `"level":"ERROR"`,
+		`RoleBinding \"`+namespace+`/sysctl-injector:net.core.somaxconn:default\"`+notChanged)
 	must(t, admin.Delete(t.Context(), binding(namespace, "default", "net.ipv4.tcp_retries2")))
 	awaitObject(t, "the other RoleBinding to be restored", binding(namespace, "default", "net.ipv4.tcp_retries2"),
 		func(*rbacv1.RoleBinding) bool { return true })

@@ -20,10 +20,12 @@ func TestRequire(t *testing.T) {
 	pod := newPod(namespace, "web", "net.core.somaxconn", "kernel.sem = 250 32000 100 128")
 	command := "sysctl-injector companion -n " + namespace +
 		" --serviceaccount web kernel.sem net.core.somaxconn | kubectl apply -f -"
-	rejects(t, pod, `NotGranted: service account "web" in namespace "`+namespace+`" may not use kernel.sem, net.core.somaxconn; an administrator can run: `+command)
+	rejects(t, pod, `NotGranted: service account "web" in namespace "`+namespace+`" may not use kernel.sem, `+
+		`net.core.somaxconn; an administrator can run: `+command)
 	rejects(t, newPod(namespace, "web", "net.core.somaxconn"),
 		`NotGranted: service account "web" in namespace "`+namespace+`" may not use net.core.somaxconn; `+
-			`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web net.core.somaxconn | kubectl apply -f -`)
+			`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web `+
+			`net.core.somaxconn | kubectl apply -f -`)
 
 	output := shell(t, command)
 	if want := strings.Join([]string{
@@ -41,7 +43,8 @@ func TestRequire(t *testing.T) {
 	// Only what is missing is named.
 	rejects(t, newPod(namespace, "web", "net.core.somaxconn", "net.ipv4.tcp_fin_timeout"),
 		`NotGranted: service account "web" in namespace "`+namespace+`" may not use net.ipv4.tcp_fin_timeout; `+
-			`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web net.ipv4.tcp_fin_timeout | kubectl apply -f -`)
+			`an administrator can run: sysctl-injector companion -n `+namespace+` --serviceaccount web `+
+			`net.ipv4.tcp_fin_timeout | kubectl apply -f -`)
 	if writes := log.writes(t, installation.Name); len(writes) > 0 {
 		t.Errorf("the server writes: %v", writes)
 	}

@@ -51,7 +51,8 @@ func (s *server) review(t *testing.T, pod *corev1.Pod) *admissionv1.AdmissionRes
 // rejectsForeignNamespace: whether a namespace is enrolled that the cache does not hold cannot be asked.
 func (m *minimal) rejectsForeignNamespace(t *testing.T, r right) {
 	m.rejectsReview(t, newPod("kube-public", "default", "net.core.somaxconn"),
-		fmt.Sprintf(`ClusterUnavailable: read namespace "kube-public": namespaces "kube-public" is forbidden: %s in the namespace "kube-public"`, r.denied()))
+		fmt.Sprintf(`ClusterUnavailable: read namespace "kube-public": namespaces "kube-public" is forbidden: %s in `+
+			`the namespace "kube-public"`, r.denied()))
 }
 
 // rejectsUnknownRuntimeClass: whether there is a RuntimeClass that the cache does not hold yet cannot be asked.
@@ -59,7 +60,9 @@ func (m *minimal) rejectsUnknownRuntimeClass(t *testing.T, r right) {
 	pod := newPod(m.namespace, "default", "net.core.somaxconn")
 	class := "new"
 	pod.Spec.RuntimeClassName = &class
-	m.rejectsReview(t, pod, fmt.Sprintf(`ClusterUnavailable: read RuntimeClass "new": runtimeclasses.node.k8s.io "new" is forbidden: %s at the cluster scope`, r.denied()))
+	m.rejectsReview(t, pod,
+		fmt.Sprintf(`ClusterUnavailable: read RuntimeClass "new": runtimeclasses.node.k8s.io "new" is forbidden: %s `+
+			`at the cluster scope`, r.denied()))
 }
 
 func (m *minimal) rejectsReview(t *testing.T, pod *corev1.Pod, want string) {

@@ -98,7 +98,8 @@ func restConfig(t *testing.T, account string) *rest.Config {
 	t.Helper()
 	request := &authenticationv1.TokenRequest{}
 	must(t, admin.SubResource("token").Create(t.Context(),
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account}}, request))
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace,
+			Name: account}}, request))
 	config := rest.AnonymousClientConfig(suite.Cluster(t).RESTConfig())
 	config.BearerToken = request.Status.Token
 	config.Dial, config.Proxy, config.QPS = suite.Cluster(t).RESTConfig().Dial, suite.Cluster(t).RESTConfig().Proxy, -1

@@ -62,7 +62,8 @@ func newSite(t *testing.T, config serverConfig) *site {
 		hook.Webhooks[n].ClientConfig = admissionregistrationv1.WebhookClientConfig{URL: &url, CABundle: serving.CA}
 		selector := hook.Webhooks[n].NamespaceSelector
 		selector.MatchExpressions = append(selector.MatchExpressions,
-			metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn, Values: []string{s.name}})
+			metav1.LabelSelectorRequirement{Key: siteLabel, Operator: metav1.LabelSelectorOpIn,
+				Values: []string{s.name}})
 	}
 	must(t, admin.Create(t.Context(), hook))
 	t.Cleanup(func() { _ = admin.Delete(context.WithoutCancel(t.Context()), hook) })

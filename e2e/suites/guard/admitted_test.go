@@ -25,7 +25,8 @@ var admitted = []struct {
 		"net.ipv4.ip_local_port_range=32768 65535")},
 	{"a value of every character that there may be", sets("kernel.sem=AZ az_09,:./+-")},
 	{"a value of 256 characters", sets("net.core.somaxconn=" + strings.Repeat("1", sysctl.MaxValueLength))},
-	{"a list of ports of 4095 characters", sets("net.ipv4.ip_local_reserved_ports=" + strings.Repeat("1,23-456,", 455))},
+	{"a list of ports of 4095 characters", sets("net.ipv4.ip_local_reserved_ports=" +
+		strings.Repeat("1,23-456,", 455))},
 	{"an interface with a dot in its name", sets("net.ipv4.conf.eth0/100.forwarding=1")},
 	{"other init containers and sidecars behind it", func(pod *corev1.Pod) {
 		sidecar := plainContainer("sidecar")
@@ -51,7 +52,8 @@ var admitted = []struct {
 		pod.Spec.InitContainers[0].Image = formerImage + "@sha256:" + strings.Repeat("0", 64)
 	}},
 	{"the annotation that an older API server writes for the AppArmor profile", func(pod *corev1.Pod) {
-		pod.Annotations = map[string]string{"container.apparmor.security.beta.kubernetes.io/sysctl-injector": "unconfined"}
+		pod.Annotations = map[string]string{
+			"container.apparmor.security.beta.kubernetes.io/sysctl-injector": "unconfined"}
 	}},
 	{"a Localhost profile of AppArmor for the pod", func(pod *corev1.Pod) {
 		pod.Spec.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeLocalhost,
@@ -67,7 +69,8 @@ var admitted = []struct {
 		mounts := []corev1.VolumeMount{{Name: "kube-api-access-x", MountPath: tokenPath, ReadOnly: true}}
 		pod.Spec.InitContainers[0].VolumeMounts, pod.Spec.Containers[0].VolumeMounts = mounts, mounts
 	}},
-	{"a process namespace that the containers share", func(pod *corev1.Pod) { pod.Spec.ShareProcessNamespace = new(true) }},
+	{"a process namespace that the containers share",
+		func(pod *corev1.Pod) { pod.Spec.ShareProcessNamespace = new(true) }},
 	{"a user namespace", func(pod *corev1.Pod) { pod.Spec.HostUsers = new(false) }},
 	{"a net.* name in a RuntimeClass of the node's kernel", under("kata", "net.core.somaxconn=1024")},
 	{"a node-level name in a RuntimeClass that is labelled", under("labelled", "vm.max_map_count=262144")},

@@ -69,7 +69,8 @@ var arguments = []argumentsRow{
 	{"a way out by an interface of slashes", []string{"net.ipv4.conf.//.//.//.//.//.tmp.x=1"}},
 	{"two slashes in an interface", []string{"net.ipv4.conf.eth0//1.forwarding=1"}},
 	{"a list of ports that is too long", []string{"net.ipv4.ip_local_reserved_ports=" + strings.Repeat("1", 4096)}},
-	{"a value that only a list of ports may have", []string{"net.ipv4.ip_local_reserved_port=" + strings.Repeat("1", 257)}},
+	{"a value that only a list of ports may have",
+		[]string{"net.ipv4.ip_local_reserved_port=" + strings.Repeat("1", 257)}},
 }
 
 type argumentsRow struct {

@@ -26,9 +26,10 @@ type liveAttempt struct {
 
 const (
 	onlySomeFields = `Pod "pod" is invalid: spec: Forbidden: pod updates may not change fields other than`
-	noMore         = `Pod "pod" is invalid: spec.initContainers: Forbidden: pod updates may not add or remove containers`
-	noMoreApps     = `Pod "pod" is invalid: spec.containers: Forbidden: pod updates may not add or remove containers`
-	ignored        = layer("nobody: the API server takes nothing of it")
+	noMore         = `Pod "pod" is invalid: spec.initContainers: Forbidden: pod updates may not add or ` +
+		`remove containers`
+	noMoreApps = `Pod "pod" is invalid: spec.containers: Forbidden: pod updates may not add or remove containers`
+	ignored    = layer("nobody: the API server takes nothing of it")
 )
 
 // immutable is an attempt to change a field of the injected container that no pod can change.
@@ -39,24 +40,32 @@ func immutable(name string, change func(*corev1.Container)) liveAttempt {
 
 var liveAttempts = []liveAttempt{
 	// The image is the one field of a container that can change.
-	{update("another image", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = "registry.example.com/shell:1" }),
-		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
-	{update("another tag", func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = "docker.io/library/busybox:latest" }),
+	{update("another image",
+		func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = "registry.example.com/shell:1" }),
+		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined,
+			oursIsPrivileged)},
+	{update("another tag",
+		func(pod *corev1.Pod) { pod.Spec.InitContainers[0].Image = "docker.io/library/busybox:latest" }),
 		theStandard, standard(differsInImage("image", "docker.io/library/busybox:latest"), oursIsUnconfined,
 			oursIsPrivileged)},
 	{update("another image, annotations and labels gone", func(pod *corev1.Pod) {
 		pod.Annotations, pod.Labels = nil, nil
 		pod.Spec.InitContainers[0].Image = "registry.example.com/shell:1"
-	}), theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
+	}), theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined,
+		oursIsPrivileged)},
 	{patch("another image", types.JSONPatchType,
 		`[{"op":"replace","path":"/spec/initContainers/0/image","value":"registry.example.com/shell:1"}]`),
-		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
+		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined,
+			oursIsPrivileged)},
 	{patch("another image", types.StrategicMergePatchType,
 		`{"spec":{"initContainers":[{"name":"sysctl-injector","image":"registry.example.com/shell:1"}]}}`),
-		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
+		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined,
+			oursIsPrivileged)},
 	{patch("another image", types.ApplyPatchType,
-		`{"apiVersion":"v1","kind":"Pod","spec":{"initContainers":[{"name":"sysctl-injector","image":"registry.example.com/shell:1"}]}}`),
-		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined, oursIsPrivileged)},
+		`{"apiVersion":"v1","kind":"Pod","spec":{"initContainers":[{"name":"sysctl-injector",`+
+			`"image":"registry.example.com/shell:1"}]}}`),
+		theStandard, standard(differsInImage("image", "registry.example.com/shell:1"), oursIsUnconfined,
+			oursIsPrivileged)},
 
 	// Everything else cannot.
 	immutable("arguments", func(c *corev1.Container) { c.Args = []string{"net.not.granted=1"} }),
@@ -68,7 +77,8 @@ var liveAttempts = []liveAttempt{
 	immutable("capabilities", func(c *corev1.Container) { c.SecurityContext.Capabilities = &corev1.Capabilities{} }),
 	immutable("a user", func(c *corev1.Container) { c.SecurityContext.RunAsUser = new(int64(1)) }),
 	immutable("the pull policy", func(c *corev1.Container) { c.ImagePullPolicy = corev1.PullAlways }),
-	immutable("a restart policy", func(c *corev1.Container) { c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways) }),
+	immutable("a restart policy",
+		func(c *corev1.Container) { c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways) }),
 	immutable("its name", func(c *corev1.Container) { c.Name = "other" }),
 	{update("its place", func(pod *corev1.Pod) {
 		inits := pod.Spec.InitContainers
@@ -89,9 +99,11 @@ var liveAttempts = []liveAttempt{
 	{update("a RuntimeClass", func(pod *corev1.Pod) { pod.Spec.RuntimeClassName = new("labelled") }), theAPIServer,
 		onlySomeFields},
 	{patch("a privileged app", types.ApplyPatchType,
-		`{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"more","image":"a","securityContext":{"privileged":true}}]}}`),
+		`{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"more","image":"a",`+
+			`"securityContext":{"privileged":true}}]}}`),
 		theAPIServer, noMoreApps},
-	{patch("arguments", types.JSONPatchType, `[{"op":"add","path":"/spec/initContainers/0/args/-","value":"net.not.granted=1"}]`), theAPIServer, onlySomeFields},
+	{patch("arguments", types.JSONPatchType, `[{"op":"add","path":"/spec/initContainers/0/args/-",`+
+		`"value":"net.not.granted=1"}]`), theAPIServer, onlySomeFields},
 
 	// Ephemeral containers.
 	{debug("into ours", func(c *corev1.EphemeralContainer) { c.TargetContainerName = "sysctl-injector" }), theStandard,
@@ -99,8 +111,9 @@ var liveAttempts = []liveAttempt{
 	{debug("into ours, privileged", func(c *corev1.EphemeralContainer) {
 		c.TargetContainerName = "sysctl-injector"
 		c.SecurityContext = &corev1.SecurityContext{Privileged: new(true)}
-	}), theStandard, standard(`reserved container name (container "debugger" must not set targetContainerName "sysctl-injector")`,
-		`privileged (container "debugger" must not set securityContext.privileged=true)`)},
+	}), theStandard,
+		standard(`reserved container name (container "debugger" must not set targetContainerName "sysctl-injector")`,
+			`privileged (container "debugger" must not set securityContext.privileged=true)`)},
 	{debug("privileged", func(c *corev1.EphemeralContainer) {
 		c.SecurityContext = &corev1.SecurityContext{Privileged: new(true)}
 	}), theStandard, standard(`privileged (container "debugger" must not set securityContext.privileged=true)`)},
@@ -113,18 +126,22 @@ var liveAttempts = []liveAttempt{
 		theAPIServer, `Pod "pod" is invalid: spec.ephemeralContainers[0].name: Duplicate value: "sysctl-injector"`},
 	{debug("that traces processes that the pod shares", func(c *corev1.EphemeralContainer) {
 		c.SecurityContext.Capabilities.Add = []corev1.Capability{"SYS_PTRACE"}
-	}), theStandard, standard(`non-default capabilities (container "debugger" must not include "SYS_PTRACE" in securityContext.capabilities.add)`)},
+	}), theStandard,
+		standard(`non-default capabilities (container "debugger" must not include "SYS_PTRACE" in ` +
+			`securityContext.capabilities.add)`)},
 	{patch("into ours", types.StrategicMergePatchType,
 		`{"spec":{"ephemeralContainers":[{"name":"debugger","image":"a","targetContainerName":"sysctl-injector"}]}}`,
 		"ephemeralcontainers"),
-		theStandard, standard(`reserved container name (container "debugger" must not set targetContainerName "sysctl-injector")`)},
+		theStandard, standard(`reserved container name (container "debugger" must not set targetContainerName ` +
+			`"sysctl-injector")`)},
 	{patch("into ours, not by the subresource", types.StrategicMergePatchType,
 		`{"spec":{"ephemeralContainers":[{"name":"debugger","image":"a","targetContainerName":"sysctl-injector"}]}}`),
 		theAPIServer, onlySomeFields},
 
 	// Other subresources.
 	{patch("our image, and an ephemeral container for cover", types.StrategicMergePatchType,
-		`{"spec":{"initContainers":[{"name":"sysctl-injector","image":"a"}],"ephemeralContainers":[{"name":"b","image":"b"}]}}`, "ephemeralcontainers"),
+		`{"spec":{"initContainers":[{"name":"sysctl-injector","image":"a"}],"ephemeralContainers":[{"name":"b",`+
+			`"image":"b"}]}}`, "ephemeralcontainers"),
 		ignored, ""},
 	{patch("privileges", types.StrategicMergePatchType,
 		`{"spec":{"containers":[{"name":"app","securityContext":{"privileged":true}}]}}`, "resize"),
@@ -141,7 +158,8 @@ var liveAttempts = []liveAttempt{
 		`{"spec":{"ephemeralContainers":[{"name":"a","image":"a"}]}}`, "status"), ignored, ""},
 	{write{"pods/binding: a pod in its place", func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod,
 		mode []string) error {
-		return admin.CoreV1().RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("binding").
+		return admin.CoreV1().RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
+			SubResource("binding").
 			VersionedParams(&metav1.CreateOptions{DryRun: mode}, scheme.ParameterCodec).Body(pod).Do(ctx).Error()
 	}}, theAPIServer, `Pod in version "v1" cannot be handled as a Binding`},
 	{write{"pods/binding: annotations and labels", func(ctx context.Context, admin *kubernetes.Clientset,

@@ -52,7 +52,8 @@ var anHTTPGet = &corev1.HTTPGetAction{Port: intstr.FromInt32(80)}
 var shapes = []shape{
 	// Another image.
 	{"another image", func(c *corev1.Container) { c.Image = "registry.example.com/shell:1" }, "image", nil},
-	{"another tag of the image", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:1.37" }, "image", nil},
+	{"another tag of the image", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:1.37" }, "image",
+		nil},
 	{"no tag", func(c *corev1.Container) { c.Image = "docker.io/library/busybox" }, "image", nil},
 	{"the tag latest", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:latest" }, "image", nil},
 	{"a digest that is too short", func(c *corev1.Container) {
@@ -71,7 +72,8 @@ var shapes = []shape{
 		c.Image = "docker.io/library/busybox:1.37@sha256:" + strings.Repeat("0", 64)
 	}, "image", nil},
 	{"the short name of the image", func(c *corev1.Container) { c.Image = "busybox:1.36" }, "image", nil},
-	{"the image of another registry", func(c *corev1.Container) { c.Image = "evil.example.com/docker.io/library/busybox:1.36" }, "image", nil},
+	{"the image of another registry",
+		func(c *corev1.Container) { c.Image = "evil.example.com/docker.io/library/busybox:1.36" }, "image", nil},
 	{"another repository that ends the same",
 		func(c *corev1.Container) { c.Image = "docker.io/evil/library/busybox:1.36" }, "image", nil},
 	{"the image in capitals", func(c *corev1.Container) { c.Image = "docker.io/library/BusyBox:1.36" }, "image", nil},
@@ -82,9 +84,11 @@ var shapes = []shape{
 	// Another command.
 	{"no command", func(c *corev1.Container) { c.Command = nil }, "command", nil},
 	{"a shell", func(c *corev1.Container) { c.Command = []string{"sh", "-c"} }, "command", nil},
-	{"the command by its path", func(c *corev1.Container) { c.Command = []string{"/bin/sysctl", "-w"} }, "command", nil},
+	{"the command by its path", func(c *corev1.Container) { c.Command = []string{"/bin/sysctl", "-w"} },
+		"command", nil},
 	{"the command without -w", func(c *corev1.Container) { c.Command = []string{"sysctl"} }, "command", nil},
-	{"the command in another order", func(c *corev1.Container) { c.Command = []string{"-w", "sysctl"} }, "command", nil},
+	{"the command in another order", func(c *corev1.Container) { c.Command = []string{"-w", "sysctl"} },
+		"command", nil},
 	{"-w twice", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w", "-w"} }, "command", nil},
 	{"-p and a file", func(c *corev1.Container) { c.Command = []string{"sysctl", "-p"} }, "command", nil},
 	{"-q besides", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w", "-q"} }, "command", nil},
@@ -106,7 +110,8 @@ var shapes = []shape{
 	{"an environment", func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "LD_PRELOAD", Value: "/x.so"}} },
 		"env", nil},
 	{"an environment from a ConfigMap", func(c *corev1.Container) {
-		c.EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "a"}}}}
+		c.EnvFrom = []corev1.EnvFromSource{
+			{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "a"}}}}
 	}, "envFrom", nil},
 	{"a working directory", func(c *corev1.Container) { c.WorkingDir = "/tmp" }, "workingDir", nil},
 	{"a port", func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{ContainerPort: 80}} }, "ports", nil},
@@ -118,14 +123,17 @@ var shapes = []shape{
 	{"standard input", func(c *corev1.Container) { c.Stdin = true }, "stdin", nil},
 	{"standard input, once", func(c *corev1.Container) { c.Stdin, c.StdinOnce = true, true }, "stdin, stdinOnce", nil},
 	{"a terminal", func(c *corev1.Container) { c.TTY = true }, "tty", nil},
-	{"the restart policy of a sidecar", func(c *corev1.Container) { c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways) }, "restartPolicy", nil},
+	{"the restart policy of a sidecar",
+		func(c *corev1.Container) { c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways) }, "restartPolicy", nil},
 	{"a sidecar's lifecycle hook", func(c *corev1.Container) {
 		c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
-		c.Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh"}}}}
+		c.Lifecycle = &corev1.Lifecycle{
+			PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh"}}}}
 	}, "lifecycle, restartPolicy", nil},
 	{"a sidecar's startup probe", func(c *corev1.Container) {
 		c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
-		c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"sh"}}}}
+		c.StartupProbe = &corev1.Probe{
+			ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"sh"}}}}
 	}, "restartPolicy, startupProbe", nil},
 	{"a sidecar's liveness probe", func(c *corev1.Container) {
 		c.RestartPolicy = new(corev1.ContainerRestartPolicyAlways)
@@ -159,13 +167,17 @@ var shapes = []shape{
 		[]string{}},
 	{"a capability", func(c *corev1.Container) {
 		c.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}
-	}, "securityContext", []string{`non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in securityContext.capabilities.add)`, oursIsPrivileged}},
+	}, "securityContext",
+		[]string{`non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in ` +
+			`securityContext.capabilities.add)`, oursIsPrivileged}},
 	{"a capability less", func(c *corev1.Container) {
 		c.SecurityContext.Capabilities = &corev1.Capabilities{Drop: []corev1.Capability{"KILL"}}
 	}, "securityContext", nil},
-	{"another user", func(c *corev1.Container) { c.SecurityContext.RunAsUser = new(int64(1000)) }, "securityContext", nil},
+	{"another user", func(c *corev1.Container) { c.SecurityContext.RunAsUser = new(int64(1000)) },
+		"securityContext", nil},
 	{"no user", func(c *corev1.Container) { c.SecurityContext.RunAsUser = nil }, "securityContext", nil},
-	{"another group", func(c *corev1.Container) { c.SecurityContext.RunAsGroup = new(int64(1000)) }, "securityContext", nil},
+	{"another group", func(c *corev1.Container) { c.SecurityContext.RunAsGroup = new(int64(1000)) },
+		"securityContext", nil},
 	{"no group", func(c *corev1.Container) { c.SecurityContext.RunAsGroup = nil }, "securityContext", nil},
 	{"runAsNonRoot left to the pod", func(c *corev1.Container) { c.SecurityContext.RunAsNonRoot = nil },
 		"securityContext", nil},
@@ -186,8 +198,10 @@ var shapes = []shape{
 	{"seccomp", func(c *corev1.Container) {
 		c.SecurityContext.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeUnconfined}
 	}, "securityContext", []string{oursIsPrivileged,
-		`seccompProfile (container "sysctl-injector" must not set securityContext.seccompProfile.type to "Unconfined")`}},
-	{"no AppArmor profile", func(c *corev1.Container) { c.SecurityContext.AppArmorProfile = nil }, "securityContext", nil},
+		`seccompProfile (container "sysctl-injector" must not set securityContext.seccompProfile.type to ` +
+			`"Unconfined")`}},
+	{"no AppArmor profile", func(c *corev1.Container) { c.SecurityContext.AppArmorProfile = nil },
+		"securityContext", nil},
 	{"AppArmor", func(c *corev1.Container) {
 		c.SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeRuntimeDefault}
 	}, "securityContext", nil},
@@ -214,7 +228,8 @@ var shapes = []shape{
 	}), "volumeMounts", nil},
 	{"the token and another volume", func(c *corev1.Container) {
 		mount("projected", tokenPath)(c)
-		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "scratch", MountPath: "/scratch", ReadOnly: true})
+		c.VolumeMounts = append(c.VolumeMounts,
+			corev1.VolumeMount{Name: "scratch", MountPath: "/scratch", ReadOnly: true})
 	}, "volumeMounts", nil},
 	{"a path below the token's", mount("projected", tokenPath+"/x"), "volumeMounts", nil},
 	{"the token's path with a dot", mount("projected", tokenPath+"/."), "volumeMounts", nil},

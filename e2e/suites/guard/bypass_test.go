@@ -70,7 +70,9 @@ func attacked() *corev1.Pod {
 	pod.Spec.Volumes = []corev1.Volume{
 		{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		{Name: "projected", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}},
-		{Name: "claim", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "claim"}}},
+		{Name: "claim",
+			VolumeSource: corev1.VolumeSource{
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "claim"}}},
 	}
 	pod.Spec.ResourceClaims = []corev1.PodResourceClaim{{Name: "device", ResourceClaimName: new("device")}}
 	return pod
@@ -121,13 +123,15 @@ func differsInImage(fields, image string) string {
 }
 
 func differsBecause(fields, remedy string) string {
-	return `reserved container name (container "sysctl-injector" is not as the webhook writes it, it differs in ` + fields +
+	return `reserved container name (container "sysctl-injector" is not as the webhook writes it, it differs in ` +
+		fields +
 		`; the likely cause is another webhook, or a policy, that runs later; exempt the container there` + remedy +
 		`, or have our webhook run last: webhook.configurationName="zz-sysctl-injector")`
 }
 
 func notGranted(namespace, serviceAccount, name string, all ...string) string {
-	return fmt.Sprintf(`sysctl %q is not granted: service account %q must be allowed to "use" it; an administrator allows it with `+
+	return fmt.Sprintf(`sysctl %q is not granted: service account %q must be allowed to "use" it; an administrator `+
+		`allows it with `+
 		"`sysctl-injector companion -n %s --serviceaccount %s %s | kubectl apply -f -`", name, serviceAccount,
 		namespace, serviceAccount, strings.Join(all, " "))
 }

@@ -23,7 +23,8 @@ func TestGuardCost(t *testing.T) {
 		tweak                  func(*corev1.PodSpec)
 	}{
 		{name: "privileged", template: "privileged", prefix: "net."},
-		{name: "privileged, with the script", template: "privileged", prefix: "net.", command: script(templates.SetScript)},
+		{name: "privileged, with the script", template: "privileged", prefix: "net.",
+			command: script(templates.SetScript)},
 		{name: "guest", template: "privileged", prefix: "vm.",
 			tweak: func(spec *corev1.PodSpec) { spec.RuntimeClassName = new("labelled") }},
 		{name: "verify", template: "verify", prefix: "vm.", command: script(templates.VerifyScript)},

@@ -42,14 +42,16 @@ func TestGuardExec(t *testing.T) {
 		for _, method := range []string{"GET", "POST"} {
 			t.Run(fmt.Sprintf("%s %s %q, binding %q", method, test.subresource, test.container, test.binding),
 				func(t *testing.T) {
-					request := admin.Verb(method).Namespace(test.namespace).Resource("pods").Name("pod").SubResource(test.subresource).
+					request := admin.Verb(method).Namespace(test.namespace).Resource("pods").Name("pod").
+						SubResource(test.subresource).
 						Param("command", "sh").Param("stdin", "true").Param("stdout", "true").Param("ports", "80")
 					if test.container != "" {
 						request.Param("container", test.container)
 					}
 					got, want := verdict(request.Do(t.Context()).Error()), fmt.Sprintf(unscheduled, "pod")
 					if test.binding != "" {
-						want = fmt.Sprintf(`pods "pod" is forbidden: ValidatingAdmissionPolicy 'sysctl-injector-exec' with binding '%s' denied request: %s`, test.binding, nobodyMay)
+						want = fmt.Sprintf(`pods "pod" is forbidden: ValidatingAdmissionPolicy `+
+							`'sysctl-injector-exec' with binding '%s' denied request: %s`, test.binding, nobodyMay)
 					}
 					if got != want {
 						t.Errorf("got  %s\nwant %s", got, want)

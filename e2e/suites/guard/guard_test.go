@@ -35,7 +35,8 @@ const (
 
 // granted are the names that the service account "granted" may use in every namespace that newNamespace makes.
 var granted = []string{
-	"net.core.somaxconn", "net.ipv4.ip_local_port_range", "kernel.sem", "vm.max_map_count", "net.netfilter.nf_conntrack_max",
+	"net.core.somaxconn", "net.ipv4.ip_local_port_range", "kernel.sem", "vm.max_map_count",
+	"net.netfilter.nf_conntrack_max",
 }
 
 const patience = 30 * time.Second
@@ -93,7 +94,8 @@ func newNamespace(t testing.TB, of labels) string {
 	t.Helper()
 	admin := clientset(t)
 	namespace, err := admin.CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "guard-test-", Labels: of}}, metav1.CreateOptions{})
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "guard-test-",
+			Labels: of}}, metav1.CreateOptions{})
 	must(t, err)
 	t.Cleanup(func() {
 		_ = admin.CoreV1().Namespaces().Delete(context.Background(), namespace.Name, metav1.DeleteOptions{})
@@ -139,7 +141,8 @@ var markers = []struct {
 	{askFor(func(pod *corev1.Pod) { inject(pod); under("kata", "vm.max_map_count=262144")(pod) }),
 		func(of labels) bool { return level(of) == "baseline" || level(of) == "restricted" }},
 	{func(ctx context.Context, admin *kubernetes.Clientset, namespace string) error {
-		return admin.CoreV1().RESTClient().Post().Namespace(namespace).Resource("pods").Name("none").SubResource("exec").
+		return admin.CoreV1().RESTClient().Post().Namespace(namespace).Resource("pods").Name("none").
+			SubResource("exec").
 			Param("container", "sysctl-injector").Param("command", "sh").Do(ctx).Error()
 	}, func(of labels) bool {
 		_, inject := of[v1alpha1.InjectLabel]

@@ -37,7 +37,8 @@ func TestGuardMessages(t *testing.T) {
 	many := plainPod()
 	for n := range 39 {
 		many.Spec.Containers[0].Ports = append(many.Spec.Containers[0].Ports,
-			corev1.ContainerPort{Name: fmt.Sprintf("p%d", n), ContainerPort: int32(9000 - n), HostPort: int32(9000 - n)})
+			corev1.ContainerPort{Name: fmt.Sprintf("p%d", n), ContainerPort: int32(9000 - n),
+				HostPort: int32(9000 - n)})
 	}
 	sides.compare(t, "39 ports", many)
 
@@ -108,7 +109,8 @@ func TestGuardTypes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eventually(t, "the types to be checked", func(ctx context.Context) (bool, error) {
 				policy, err := policies.Get(ctx, name, metav1.GetOptions{})
-				if err != nil || policy.Status.ObservedGeneration < policy.Generation || policy.Status.TypeChecking == nil {
+				if err != nil || policy.Status.ObservedGeneration < policy.Generation ||
+					policy.Status.TypeChecking == nil {
 					return false, err
 				}
 				for _, warning := range policy.Status.TypeChecking.ExpressionWarnings {

@@ -69,7 +69,8 @@ func patch(name string, kind types.PatchType, body string, subresources ...strin
 			if kind == types.ApplyPatchType {
 				options.FieldManager, options.Force = "attacker", new(true)
 			}
-			_, err := admin.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, kind, []byte(body), options, subresources...)
+			_, err := admin.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, kind, []byte(body), options,
+				subresources...)
 			return err
 		}}
 }
@@ -79,7 +80,8 @@ func debug(name string, change func(*corev1.EphemeralContainer)) write {
 		mode []string) error {
 		pod = copyOf(pod)
 		pod.ResourceVersion = ""
-		container := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon(plainContainer("debugger"))}
+		container := corev1.EphemeralContainer{
+			EphemeralContainerCommon: corev1.EphemeralContainerCommon(plainContainer("debugger"))}
 		change(&container)
 		pod.Spec.EphemeralContainers = append(pod.Spec.EphemeralContainers, container)
 		_, err := admin.CoreV1().Pods(pod.Namespace).UpdateEphemeralContainers(ctx, pod.Name, pod,
@@ -93,7 +95,8 @@ var sameWrites = []write{
 	update("a label", func(pod *corev1.Pod) { pod.Labels = labels{"a": "b"} }),
 	update("a deadline", func(pod *corev1.Pod) { pod.Spec.ActiveDeadlineSeconds = new(int64(60)) }),
 	update("a toleration", func(pod *corev1.Pod) {
-		pod.Spec.Tolerations = append(pod.Spec.Tolerations, corev1.Toleration{Key: "a", Operator: corev1.TolerationOpExists})
+		pod.Spec.Tolerations = append(pod.Spec.Tolerations,
+			corev1.Toleration{Key: "a", Operator: corev1.TolerationOpExists})
 	}),
 	update("nothing", func(*corev1.Pod) {}),
 	update("an image", func(pod *corev1.Pod) { pod.Spec.Containers[0].Image = "registry.example.com/app:2" }),
@@ -105,13 +108,15 @@ var sameWrites = []write{
 		`{"spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
 	patch("a finalizer", types.JSONPatchType, `[{"op":"add","path":"/metadata/finalizers","value":["example.com/a"]}]`),
 	patch("a label", types.ApplyPatchType, `{"apiVersion":"v1","kind":"Pod","metadata":{"labels":{"a":"b"}}}`),
-	patch("an image", types.ApplyPatchType, `{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
+	patch("an image", types.ApplyPatchType,
+		`{"apiVersion":"v1","kind":"Pod","spec":{"containers":[{"name":"app","image":"registry.example.com/app:2"}]}}`),
 	patch("a condition", types.StrategicMergePatchType, `{"status":{"conditions":[{"type":"a","status":"True"}]}}`,
 		"status"),
 	patch("resources", types.StrategicMergePatchType,
 		`{"spec":{"containers":[{"name":"app","resources":{"requests":{"cpu":"2"},"limits":{"cpu":"2"}}}]}}`, "resize"),
 	debug("a harmless one", func(*corev1.EphemeralContainer) {}),
-	debug("a privileged one", func(c *corev1.EphemeralContainer) { c.SecurityContext = &corev1.SecurityContext{Privileged: new(true)} }),
+	debug("a privileged one",
+		func(c *corev1.EphemeralContainer) { c.SecurityContext = &corev1.SecurityContext{Privileged: new(true)} }),
 	debug("one with a capability, in another's processes", func(c *corev1.EphemeralContainer) {
 		c.TargetContainerName = "app"
 		c.SecurityContext.Capabilities.Add = []corev1.Capability{"SYS_PTRACE"}
@@ -130,8 +135,8 @@ func TestGuardUpdates(t *testing.T) {
 		for _, pod := range []*corev1.Pod{violating, good} {
 			pod = copyOf(pod)
 			pod.Spec.InitContainers = []corev1.Container{plainContainer("setup")}
-			pod.Spec.Containers[0].Resources.Requests, pod.Spec.Containers[0].Resources.Limits = randompod.Quantities("1", "1Gi"),
-				randompod.Quantities("1", "1Gi")
+			pod.Spec.Containers[0].Resources = corev1.ResourceRequirements{
+				Requests: randompod.Quantities("1", "1Gi"), Limits: randompod.Quantities("1", "1Gi")}
 			live(t, upstream, pod)
 			live(t, guarded, pod)
 		}
@@ -163,11 +168,12 @@ func TestGuardNamespaceLabels(t *testing.T) {
 	neither.Spec.HostPID = true
 	const (
 		inject, enforce = v1alpha1.InjectLabel, v1alpha1.EnforceLabel
-		unseen          = `reserved container name (container "sysctl-injector" must not be in a namespace without the label ` +
-			`sysctl-injector.dev/inject=enabled, where the webhook does not see it)`
-		nonRoot   = `runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)`
-		hostPID   = `host namespaces (hostPID=true)`
-		unknown   = `; the namespace is held to it because its label sysctl-injector.dev/enforce is none of baseline, restricted, privileged`
+		unseen          = `reserved container name (container "sysctl-injector" must not be in a namespace ` +
+			`without the label sysctl-injector.dev/inject=enabled, where the webhook does not see it)`
+		nonRoot = `runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)`
+		hostPID = `host namespaces (hostPID=true)`
+		unknown = `; the namespace is held to it because its label sysctl-injector.dev/enforce is none of ` +
+			`baseline, restricted, privileged`
 		base      = `"baseline:latest": `
 		restrict  = `"restricted:latest": `
 		hostPIDis = base + hostPID
@@ -225,7 +231,8 @@ func TestGuardLeavesTheSystemAlone(t *testing.T) {
 			_, _ = namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}},
 				metav1.CreateOptions{})
 			_, err := namespaces.Patch(t.Context(), name, types.MergePatchType,
-				[]byte(`{"metadata":{"labels":{"sysctl-injector.dev/inject":"enabled","sysctl-injector.dev/enforce":"restricted"}}}`), metav1.PatchOptions{})
+				[]byte(`{"metadata":{"labels":{"sysctl-injector.dev/inject":"enabled",`+
+					`"sysctl-injector.dev/enforce":"restricted"}}}`), metav1.PatchOptions{})
 			must(t, err)
 			// By the time that a namespace labelled later is held to its label, this one would be too.
 			newNamespace(t, held(api.LevelRestricted))

@@ -18,8 +18,10 @@ var kubeletSysctls = []string{"net.core.somaxconn", "kernel.msg*"}
 // TestGuardAdmitsWhatTheWebhookSetsNatively tries unsafe names in securityContext.sysctls. Pod Security rejects all
 // of them.
 func TestGuardAdmitsWhatTheWebhookSetsNatively(t *testing.T) {
-	const status = `{"version":"v1","kernel":"Shared","sysctls":["net.core.somaxconn=1024","kernel.msgmax=8192"],"native":["net.core.somaxconn=1024","kernel.msgmax=8192"]}`
-	answered := map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024", v1alpha1.StatusAnnotation: status}
+	const status = `{"version":"v1","kernel":"Shared","sysctls":["net.core.somaxconn=1024","kernel.msgmax=8192"],` +
+		`"native":["net.core.somaxconn=1024","kernel.msgmax=8192"]}`
+	answered := map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024",
+		v1alpha1.StatusAnnotation: status}
 	with := func(key, value string) map[string]string {
 		changed := map[string]string{key: value}
 		for k, v := range answered {

@@ -18,10 +18,11 @@ const (
 	presence = "ValidatingAdmissionPolicy 'sysctl-injector-presence' with binding '%s' denied request: " +
 		"the pod asks for sysctls, and nothing would set them: %s. " +
 		`To start the pod without its sysctls, give it the annotation sysctl-injector.dev/inject: "false"`
-	unseen = "the webhook of sysctl-injector did not see this pod. It does not answer, or another webhook added the annotation where " +
-		"the API server did not ask again. Try again (controllers do so by themselves); if it stays so, an administrator can " +
-		"find out why: kubectl -n sysctl-injector-system get pods,endpointslices"
-	notEnrolled = `namespace "%[1]s" is not enrolled, so the webhook does not see its pods. An administrator can run: ` +
+	unseen = "the webhook of sysctl-injector did not see this pod. It does not answer, or another webhook added the " +
+		"annotation where the API server did not ask again. Try again (controllers do so by themselves); if it stays " +
+		"so, an administrator can find out why: kubectl -n sysctl-injector-system get pods,endpointslices"
+	notEnrolled = `namespace "%[1]s" is not enrolled, so the webhook does not see its pods. An ` +
+		`administrator can run: ` +
 		"kubectl label --overwrite namespace %[1]s sysctl-injector.dev/inject=enabled"
 )
 
@@ -40,7 +41,8 @@ func TestGuardPresenceByNamespace(t *testing.T) {
 	}{
 		{"an enrolled namespace", labels{inject: "enabled"}, byInject, unseen},
 		{"an enrolled namespace with a standard", held(api.LevelRestricted), byInject, unseen},
-		{"an enrolled namespace without a standard", labels{inject: "enabled", enforce: "privileged"}, byInject, unseen},
+		{"an enrolled namespace without a standard", labels{inject: "enabled", enforce: "privileged"},
+			byInject, unseen},
 		{"a label with another value", labels{inject: "disabled"}, byInject, notEnrolled},
 		{"a namespace that lost the label", labels{enforce: "baseline"}, byEnforce, notEnrolled},
 		{"a namespace that lost the label, without a standard", labels{enforce: "privileged"}, "", ""},
@@ -111,10 +113,11 @@ func TestGuardPresenceOfWhatWasAdded(t *testing.T) {
 	namespace := newNamespace(t, held(api.LevelRestricted))
 	const (
 		byContainer = `{"version":"v1","kernel":"Shared","form":"privileged","sysctls":["net.core.somaxconn=1024"]}`
-		byItself    = `{"version":"v1","kernel":"Shared","sysctls":["net.ipv4.ip_local_port_range=1024 65535","kernel.shm_rmid_forced=1"],` +
-			`"native":["net.ipv4.ip_local_port_range=1024 65535","kernel.shm_rmid_forced=1"]}`
-		cause = ` is gone. The likely cause is another webhook, or a policy, that runs later and removes it; exempt it there, ` +
-			`or have our webhook run last: webhook.configurationName="zz-sysctl-injector"`
+		byItself    = `{"version":"v1","kernel":"Shared","sysctls":["net.ipv4.ip_local_port_range=1024 ` +
+			`65535","kernel.shm_rmid_forced=1"],"native":["net.ipv4.ip_local_port_range=1024 ` +
+			`65535","kernel.shm_rmid_forced=1"]}`
+		cause = ` is gone. The likely cause is another webhook, or a policy, that runs later and removes it; ` +
+			`exempt it there, or have our webhook run last: webhook.configurationName="zz-sysctl-injector"`
 	)
 	native := func(names ...string) []corev1.Sysctl {
 		var sysctls []corev1.Sysctl
@@ -134,7 +137,8 @@ func TestGuardPresenceOfWhatWasAdded(t *testing.T) {
 		{"both native sysctls", byItself, native("net.ipv4.ip_local_port_range", "kernel.shm_rmid_forced"), ""},
 		{"one of the native sysctls", byItself, native("kernel.shm_rmid_forced"),
 			"spec.securityContext.sysctls of net.ipv4.ip_local_port_range"},
-		{"neither", byItself, nil, "spec.securityContext.sysctls of net.ipv4.ip_local_port_range, kernel.shm_rmid_forced"},
+		{"neither", byItself, nil,
+			"spec.securityContext.sysctls of net.ipv4.ip_local_port_range, kernel.shm_rmid_forced"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pod := plainPod()

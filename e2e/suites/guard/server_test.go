@@ -20,11 +20,12 @@ type olderAnswer struct {
 
 // The versions since which the API server has a feature without a feature gate. Before, it drops the fields.
 const (
-	userNamespaces  = 33 // UserNamespacesSupport and ProcMountType: hostUsers, procMount
-	inPlaceResize   = 33 // InPlacePodVerticalScaling: resizePolicy, pods/resize
-	resourceClaims  = 34 // DynamicResourceAllocation: resources.claims
-	initResize      = 36 // InPlacePodVerticalScalingInitContainers: pods/resize of init containers
-	appArmorByField = 34 // before, the API server writes an annotation, too, for each profile that a field of a new pod states
+	userNamespaces = 33 // UserNamespacesSupport and ProcMountType: hostUsers, procMount
+	inPlaceResize  = 33 // InPlacePodVerticalScaling: resizePolicy, pods/resize
+	resourceClaims = 34 // DynamicResourceAllocation: resources.claims
+	initResize     = 36 // InPlacePodVerticalScalingInitContainers: pods/resize of init containers
+	// before, the API server writes an annotation, too, for each profile that a field of a new pod states
+	appArmorByField = 34
 )
 
 const ourAppArmorAnnotation = "container.apparmor.security.beta.kubernetes.io/sysctl-injector"
@@ -42,9 +43,11 @@ var olderAnswers = []olderAnswer{
 			`]: Invalid value: "sysctl-injector": container not found, ` +
 			`spec.initContainers: Forbidden: pod updates may not add or remove containers`},
 	{appArmorByField, []string{"ours under a name in another script"}, theAPIServer,
-		"Pod \"pod\" is invalid: [metadata.annotations: Invalid value: \"container.apparmor.security.beta.kubernetes.io/sysctl-\u0456njector\": name part must"},
+		"Pod \"pod\" is invalid: [metadata.annotations: Invalid value: " +
+			"\"container.apparmor.security.beta.kubernetes.io/sysctl-\u0456njector\": name part must"},
 	{appArmorByField, []string{"ours with a blank after its name"}, theAPIServer,
-		`Pod "pod" is invalid: [metadata.annotations: Invalid value: "container.apparmor.security.beta.kubernetes.io/sysctl-injector ": name part must`},
+		`Pod "pod" is invalid: [metadata.annotations: Invalid value: ` +
+			`"container.apparmor.security.beta.kubernetes.io/sysctl-injector ": name part must`},
 	{userNamespaces, []string{"a user namespace in a guest",
 		"the app's /proc without masks, in a user namespace of the node's"}, nobody, ""},
 	{inPlaceResize, []string{"a resize policy"}, theStandard, standard(differsIn("restartPolicy"), oursIsUnconfined,
@@ -93,7 +96,8 @@ var unconfinedMark = regexp.MustCompile(`\{unconfined ([^}]*)\}`)
 
 // unconfinedByField is what it says where no annotation says the same.
 func unconfinedByField(container string) string {
-	return `forbidden AppArmor profile (container "` + container + `" must not set AppArmor profile type to "Unconfined")`
+	return `forbidden AppArmor profile (container "` + container +
+		`" must not set AppArmor profile type to "Unconfined")`
 }
 
 func unconfinedByBoth(container string) string {

@@ -86,8 +86,10 @@ func TestPodSecurityAdmitsIPCNamesInAUserNamespace(t *testing.T) {
 		want     string
 	}{
 		{api.LevelBaseline, forIPC, ""},
-		{api.LevelBaseline, forNetwork, `non-default capabilities (container "sysctl-injector" must not include "NET_ADMIN" in securityContext.capabilities.add)`},
-		{api.LevelRestricted, forIPC, `procMount (container "sysctl-injector" must not set securityContext.procMount to "Unmasked")`},
+		{api.LevelBaseline, forNetwork, `non-default capabilities (container "sysctl-injector" must not include ` +
+			`"NET_ADMIN" in securityContext.capabilities.add)`},
+		{api.LevelRestricted, forIPC,
+			`procMount (container "sysctl-injector" must not set securityContext.procMount to "Unmasked")`},
 	} {
 		namespace := newNamespace(t, labels{api.EnforceLevelLabel: string(test.level)})
 		got := verdict(createIn(t, namespace, userNamespaced(test.template, "kernel.sem=1 2 3 4")))
@@ -101,7 +103,8 @@ func TestPodSecurityAdmitsIPCNamesInAUserNamespace(t *testing.T) {
 func TestGuardBypassInAUserNamespace(t *testing.T) {
 	needsUserNamespaces(t)
 	const (
-		netAdmin  = `non-default capabilities (container "sysctl-injector" must not include "NET_ADMIN" in securityContext.capabilities.add)`
+		netAdmin = `non-default capabilities (container "sysctl-injector" must not include "NET_ADMIN" in ` +
+			`securityContext.capabilities.add)`
 		different = "is not as the webhook writes it, it differs in "
 	)
 	first := func(tweak func(*corev1.Container)) func(*corev1.Pod) {
@@ -117,7 +120,8 @@ func TestGuardBypassInAUserNamespace(t *testing.T) {
 		want  []string // each a part of the message
 	}{
 		{"without a user namespace", func(pod *corev1.Pod) { pod.Spec.HostUsers = nil }, []string{"hostUsers"}},
-		{"in the node's user namespace", func(pod *corev1.Pod) { pod.Spec.HostUsers = new(true) }, []string{"hostUsers"}},
+		{"in the node's user namespace", func(pod *corev1.Pod) { pod.Spec.HostUsers = new(true) },
+			[]string{"hostUsers"}},
 		{"the same with a masked /proc", func(pod *corev1.Pod) {
 			pod.Spec.HostUsers = nil
 			pod.Spec.InitContainers[0].SecurityContext.ProcMount = nil
@@ -125,7 +129,9 @@ func TestGuardBypassInAUserNamespace(t *testing.T) {
 		{"privileged too", sc(func(sc *corev1.SecurityContext) {
 			sc.Privileged, sc.AllowPrivilegeEscalation = new(true), nil
 		}), []string{different + "securityContext", netAdmin, oursIsPrivileged}},
-		{"another capability", sc(func(sc *corev1.SecurityContext) { sc.Capabilities.Add = []corev1.Capability{"SYS_ADMIN"} }), []string{different + "securityContext", "SYS_ADMIN"}},
+		{"another capability",
+			sc(func(sc *corev1.SecurityContext) { sc.Capabilities.Add = []corev1.Capability{"SYS_ADMIN"} }), []string{
+				different + "securityContext", "SYS_ADMIN"}},
 		{"one capability more", sc(func(sc *corev1.SecurityContext) {
 			sc.Capabilities.Add = append(sc.Capabilities.Add,
 				"NET_RAW")
@@ -134,7 +140,9 @@ func TestGuardBypassInAUserNamespace(t *testing.T) {
 			[]string{different + "securityContext"}},
 		{"no capability dropped", sc(func(sc *corev1.SecurityContext) { sc.Capabilities.Drop = nil }),
 			[]string{different + "securityContext", netAdmin}},
-		{"one capability dropped", sc(func(sc *corev1.SecurityContext) { sc.Capabilities.Drop = []corev1.Capability{"KILL"} }), []string{different + "securityContext", netAdmin}},
+		{"one capability dropped",
+			sc(func(sc *corev1.SecurityContext) { sc.Capabilities.Drop = []corev1.Capability{"KILL"} }), []string{
+				different + "securityContext", netAdmin}},
 		{"privileges that may grow", sc(func(sc *corev1.SecurityContext) { sc.AllowPrivilegeEscalation = new(true) }),
 			[]string{different + "securityContext"}},
 		{"privileges that may grow by default",
@@ -142,7 +150,10 @@ func TestGuardBypassInAUserNamespace(t *testing.T) {
 			[]string{different + "securityContext"}},
 		{"no seccomp profile", sc(func(sc *corev1.SecurityContext) { sc.SeccompProfile = nil }),
 			[]string{different + "securityContext"}},
-		{"seccomp unconfined", sc(func(sc *corev1.SecurityContext) { sc.SeccompProfile.Type = corev1.SeccompProfileTypeUnconfined }), []string{different + "securityContext", "seccompProfile"}},
+		{"seccomp unconfined", sc(func(sc *corev1.SecurityContext) {
+			sc.SeccompProfile.Type = corev1.SeccompProfileTypeUnconfined
+		}),
+			[]string{different + "securityContext", "seccompProfile"}},
 		{"another user", sc(func(sc *corev1.SecurityContext) { sc.RunAsUser = new(int64(1000)) }),
 			[]string{different + "securityContext"}},
 		{"a writable root file system", sc(func(sc *corev1.SecurityContext) { sc.ReadOnlyRootFilesystem = nil }),
@@ -180,7 +191,9 @@ func TestGuardBypassInAUserNamespace(t *testing.T) {
 			pod.Spec.InitContainers = []corev1.Container{ours("net.core.somaxconn=1024")}
 			pod.Spec.InitContainers[0].SecurityContext.ProcMount = new(corev1.UnmaskedProcMount)
 		}, []string{different + "securityContext", oursIsPrivileged}},
-		{"a name of a guest's", first(func(c *corev1.Container) { c.Args = []string{"net.netfilter.nf_conntrack_max=262144"} }), []string{"without a RuntimeClass"}},
+		{"a name of a guest's",
+			first(func(c *corev1.Container) { c.Args = []string{"net.netfilter.nf_conntrack_max=262144"} }), []string{
+				"without a RuntimeClass"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -104,8 +104,10 @@ func TestGuardBypassOfScripts(t *testing.T) {
 			different + "args"},
 		{"a path in an argument", func(c *corev1.Container) { c.Args = []string{"-kernel/../../etc/x=1"} },
 			different + "args"},
-		{"two operators", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn>>=1"} }, different + "args"},
-		{"another operator", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn<=1"} }, different + "args"},
+		{"two operators", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn>>=1"} },
+			different + "args"},
+		{"another operator", func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn<=1"} },
+			different + "args"},
 		{"the same name twice, spelt in two ways", func(c *corev1.Container) {
 			c.Args = []string{"net.core.somaxconn=1",
 				"-net.core.somaxconn>=2"}

@@ -45,7 +45,8 @@ type alone struct {
 func startAlone(t *testing.T) *alone {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getenv(clustertest.Wanted) != "1" {
-		t.Skipf("SKIPPED, the server was not overloaded: it takes minutes, and Linux; run it with %s=1", clustertest.Wanted)
+		t.Skipf("SKIPPED, the server was not overloaded: it takes minutes, and Linux; run it with %s=1",
+			clustertest.Wanted)
 	}
 	if os.Getenv(cluster.VersionVariable) != "" {
 		t.Skipf("NOT RUN with %s: it needs no Kubernetes, and is run without", cluster.VersionVariable)

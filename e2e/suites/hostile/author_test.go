@@ -2,12 +2,9 @@ package hostile_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -16,134 +13,60 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
-	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
-
-// author is a user who writes pods in one namespace.
-type author struct {
-	client.Client
-	namespace string
-}
-
-// authorAttempt is what an author tries, and a part of what they get: empty where the API server lets them.
-type authorAttempt struct {
-	name string
-	try  func(context.Context, author) error
-	want string
-}
-
-// pod tries to create a pod that differs from a good one.
-func pod(tweak func(*corev1.Pod)) func(context.Context, author) error {
-	return func(ctx context.Context, a author) error {
-		pod := goodPod(a.namespace)
-		tweak(pod)
-		return a.Create(ctx, pod, client.DryRunAll)
-	}
-}
-
-// replaced tries to create a pod that brings along an injected container of its own. It is admitted with the one that
-// belongs there, and with none besides.
-func replaced(tweak func(*corev1.Pod)) func(context.Context, author) error {
-	return func(ctx context.Context, a author) error {
-		good, tried := goodPod(a.namespace), goodPod(a.namespace)
-		tweak(tried)
-		if err := errors.Join(a.Create(ctx, good, client.DryRunAll), a.Create(ctx, tried, client.DryRunAll)); err != nil {
-			return err
-		}
-		want, got := good.Spec.InitContainers[0], tried.Spec.InitContainers[0]
-		want.VolumeMounts[0].Name, got.VolumeMounts[0].Name = "", "" // of the token, drawn for each pod
-		if diff := cmp.Diff(want, got); diff != "" {
-			return fmt.Errorf("a pod whose first container is (-want +got):\n%s", diff)
-		}
-		for _, other := range tried.Spec.InitContainers[1:] {
-			if other.SecurityContext != nil && other.SecurityContext.Privileged != nil && *other.SecurityContext.Privileged {
-				return fmt.Errorf("a pod with another privileged container %q", other.Name)
-			}
-		}
-		return nil
-	}
-}
-
-// object tries to create an object. It is made for the author's namespace where it names none.
-func object(object client.Object) func(context.Context, author) error {
-	return func(ctx context.Context, a author) error {
-		created := object.DeepCopyObject().(client.Object)
-		if created.GetNamespace() == "own" {
-			created.SetNamespace(a.namespace)
-		}
-		return a.Create(ctx, created, client.DryRunAll)
-	}
-}
-
-func sysctls(lines ...string) func(*corev1.Pod) {
-	return func(pod *corev1.Pod) { pod.Annotations[v1alpha1.SysctlsAnnotation] = strings.Join(lines, "\n") }
-}
-
-func goodPod(namespace string) *corev1.Pod {
-	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "web-", Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 1024"}},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
-	}
-}
-
-// container is the injected container, as an author writes it by hand.
-func container(tweak func(*corev1.Container)) func(*corev1.Pod) {
-	return func(pod *corev1.Pod) {
-		var ours corev1.Container
-		if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &ours); err != nil {
-			panic(err) // the template is embedded, and a test reads it
-		}
-		ours.Image, ours.Args, ours.Resources = "docker.io/library/busybox:1.36", []string{"net.core.somaxconn=1024"}, corev1.ResourceRequirements{}
-		tweak(&ours)
-		pod.Spec.InitContainers = append([]corev1.Container{ours}, pod.Spec.InitContainers...)
-	}
-}
-
-func both(tweaks ...func(*corev1.Pod)) func(*corev1.Pod) {
-	return func(pod *corev1.Pod) {
-		for _, tweak := range tweaks {
-			tweak(pod)
-		}
-	}
-}
 
 // beyondPods are attempts of an author at what is not theirs, wherever they are: RBAC denies them.
 var beyondPods = []authorAttempt{
 	{"a policy", object(&v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "mine"}}), "cannot create resource"},
-	{"a profile", object(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "mine"}}), "cannot create resource"},
-	{"a RuntimeClass", object(&nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "kata"}, Handler: "kata"}), "cannot create resource"},
+	{"a profile", object(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "mine"}}),
+		"cannot create resource"},
+	{"a RuntimeClass", object(&nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "kata"}, Handler: "kata"}),
+		"cannot create resource"},
 	{"a RoleBinding of a grant", object(&rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "sysctl-injector:net.core.somaxconn:default", Labels: ours},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "sysctl-injector:net.core.somaxconn"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "own",
+			Name: "sysctl-injector:net.core.somaxconn:default", Labels: ours},
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole",
+			Name: "sysctl-injector:net.core.somaxconn"},
 	}), "cannot create resource"},
-	{"another webhook", object(&admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "mine"}}), "cannot create resource"},
-	{"the server's Lease", object(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "mine"}}), "cannot create resource"},
+	{"another webhook",
+		object(&admissionregistrationv1.MutatingWebhookConfiguration{
+			ObjectMeta: metav1.ObjectMeta{Name: "mine"}}), "cannot create resource"},
+	{"the server's Lease",
+		object(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace,
+			Name: "mine"}}), "cannot create resource"},
 	{"a pod beside the server", object(&corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: "mine"},
-		Spec:       corev1.PodSpec{ServiceAccountName: installation.Name, Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
+		Spec: corev1.PodSpec{ServiceAccountName: installation.Name,
+			Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
 	}), "cannot create resource"},
 	{"a token of the server", func(ctx context.Context, a author) error {
-		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: installation.Name}}
+		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace,
+			Name: installation.Name}}
 		return a.SubResource("token").Create(ctx, account, &authenticationv1.TokenRequest{})
 	}, "cannot create resource"},
 	{"the label of their namespace", func(ctx context.Context, a author) error {
-		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"sysctl-injector.dev/inject":"enabled","pod-security.kubernetes.io/enforce":"privileged"}}}`))
-		return a.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}, patch, client.DryRunAll)
+		patch := client.RawPatch(types.MergePatchType,
+			[]byte(`{"metadata":{"labels":{"sysctl-injector.dev/inject":"enabled",`+
+				`"pod-security.kubernetes.io/enforce":"privileged"}}}`))
+		return a.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}, patch,
+			client.DryRunAll)
 	}, "cannot patch resource"},
 	{"to be without the webhook", func(ctx context.Context, a author) error {
-		return a.Delete(ctx, &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}, client.DryRunAll)
+		return a.Delete(ctx,
+			&admissionregistrationv1.MutatingWebhookConfiguration{
+				ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}, client.DryRunAll)
 	}, "cannot delete resource"},
 }
 
 // An author in an enrolled namespace gets the sysctls that a policy gives, and nothing besides.
 func TestAuthorInAnEnrolledNamespace(t *testing.T) {
 	suite.Cluster(t)
-	namespace := newNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "baseline"})
+	namespace := newNamespace(t,
+		map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: "baseline"})
 	a := author{userIn(t, namespace), namespace}
 	a.awaitStandard(t)
 	privileged := &corev1.SecurityContext{Privileged: new(true)}
@@ -158,24 +81,41 @@ func TestAuthorInAnEnrolledNamespace(t *testing.T) {
 		{"a flag for a name", pod(sysctls("-p = /etc/shadow")), "InvalidAnnotation: "},
 		{"a letter that looks the same", pod(sysctls("net.core.somaxc\u043enn = 1")), "InvalidAnnotation: "},
 		{"a sysctl of the node", pod(sysctls("vm.max_map_count = 262144")), "NodeLevel: "},
-		{"a program for the node's kernel to run", pod(sysctls("kernel.core_pattern = /tmp/x")), "denied the request: "},
+		{"a program for the node's kernel to run", pod(sysctls("kernel.core_pattern = /tmp/x")),
+			"denied the request: "},
 		{"a sysctl that only the node's network has", pod(sysctls("net.core.netdev_max_backlog = 1")), "HostOnly: "},
 		{"a name that does not exist", pod(sysctls("net.x = 1")), "UnknownSysctl: "},
-		{"a kernel module for the node to load", pod(sysctls("net.ipv4.tcp_congestion_control = diag")), "denied the request: "},
+		{"a kernel module for the node to load", pod(sysctls("net.ipv4.tcp_congestion_control = diag")),
+			"denied the request: "},
 		{"a sysctl on the node's network", pod(func(p *corev1.Pod) { p.Spec.HostNetwork = true }), "HostNetwork: "},
-		{"IPC sysctls of the node", pod(both(sysctls("kernel.sem = 1 2 3 4"), func(p *corev1.Pod) { p.Spec.HostIPC = true })), "HostIPC: "},
-		{"a guest kernel by the name of its RuntimeClass", pod(both(sysctls("vm.max_map_count = 262144"), guest)), "kata"},
-		{"a misspelt key", pod(func(p *corev1.Pod) { p.Annotations["sysctl-injector.dev/sysctl"] = "a" }), "UnknownKey: "},
-		{"a long list of mistakes", pod(func(p *corev1.Pod) { p.Annotations[v1alpha1.SysctlsAnnotation] = strings.Repeat("a\n", 120_000) }), "InvalidAnnotation: "},
+		{"IPC sysctls of the node",
+			pod(both(sysctls("kernel.sem = 1 2 3 4"), func(p *corev1.Pod) { p.Spec.HostIPC = true })), "HostIPC: "},
+		{"a guest kernel by the name of its RuntimeClass",
+			pod(both(sysctls("vm.max_map_count = 262144"), guest)), "kata"},
+		{"a misspelt key", pod(func(p *corev1.Pod) { p.Annotations["sysctl-injector.dev/sysctl"] = "a" }),
+			"UnknownKey: "},
+		{"a long list of mistakes",
+			pod(func(p *corev1.Pod) {
+				p.Annotations[v1alpha1.SysctlsAnnotation] = strings.Repeat("a\n",
+					120_000)
+			}), "InvalidAnnotation: "},
 
 		{"the container with another image", replaced(container(func(c *corev1.Container) { c.Image = "evil" })), ""},
-		{"the container with a shell", replaced(container(func(c *corev1.Container) { c.Command = []string{"sh", "-c"} })), ""},
-		{"the container with other values", replaced(container(func(c *corev1.Container) { c.Args = []string{"kernel.core_pattern=/tmp/x"} })), ""},
-		{"the container with the value of another pod", replaced(container(func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn=1"} })), ""},
+		{"the container with a shell",
+			replaced(container(func(c *corev1.Container) { c.Command = []string{"sh", "-c"} })), ""},
+		{"the container with other values",
+			replaced(container(func(c *corev1.Container) { c.Args = []string{"kernel.core_pattern=/tmp/x"} })), ""},
+		{"the container with the value of another pod",
+			replaced(container(func(c *corev1.Container) { c.Args = []string{"net.core.somaxconn=1"} })), ""},
 		{"the container with a hook", replaced(container(func(c *corev1.Container) {
-			c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh"}}}}
+			c.Lifecycle = &corev1.Lifecycle{
+				PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh"}}}}
 		})), ""},
-		{"the container with a variable", replaced(container(func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "LD_PRELOAD", Value: "/x"}} })), ""},
+		{"the container with a variable",
+			replaced(container(func(c *corev1.Container) {
+				c.Env = []corev1.EnvVar{{Name: "LD_PRELOAD",
+					Value: "/x"}}
+			})), ""},
 		{"the container after another", replaced(func(p *corev1.Pod) {
 			container(func(*corev1.Container) {})(p)
 			p.Spec.InitContainers = append([]corev1.Container{{Name: "first", Image: "evil"}}, p.Spec.InitContainers...)
@@ -183,28 +123,41 @@ func TestAuthorInAnEnrolledNamespace(t *testing.T) {
 		{"the container with the node's files", pod(both(container(func(c *corev1.Container) {
 			c.VolumeMounts = []corev1.VolumeMount{{Name: "node", MountPath: "/node"}}
 		}), func(p *corev1.Pod) {
-			p.Spec.Volumes = []corev1.Volume{{Name: "node", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
+			p.Spec.Volumes = []corev1.Volume{{Name: "node",
+				VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
 		})), "hostPath volumes"},
-		{"the container without asking", pod(both(container(func(*corev1.Container) {}), func(p *corev1.Pod) { p.Annotations = nil })), "denied"},
-		{"an app of the container's name", pod(func(p *corev1.Pod) { p.Spec.Containers[0].Name = v1alpha1.ContainerName }), "denied the request: "},
-		{"a privileged container besides", pod(func(p *corev1.Pod) { p.Spec.Containers[0].SecurityContext = privileged }), `privileged (container "web"`},
+		{"the container without asking",
+			pod(both(container(func(*corev1.Container) {}), func(p *corev1.Pod) { p.Annotations = nil })), "denied"},
+		{"an app of the container's name",
+			pod(func(p *corev1.Pod) { p.Spec.Containers[0].Name = v1alpha1.ContainerName }), "denied the request: "},
+		{"a privileged container besides",
+			pod(func(p *corev1.Pod) { p.Spec.Containers[0].SecurityContext = privileged }),
+			`privileged (container "web"`},
 		{"a privileged init container besides", pod(func(p *corev1.Pod) {
 			p.Spec.InitContainers = []corev1.Container{{Name: "more", Image: "evil", SecurityContext: privileged}}
 		}), `privileged (container "more"`},
-		{"the node's processes besides", pod(func(p *corev1.Pod) { p.Spec.HostPID = true }), "host namespaces (hostPID=true)"},
+		{"the node's processes besides", pod(func(p *corev1.Pod) { p.Spec.HostPID = true }),
+			"host namespaces (hostPID=true)"},
 		{"an unsafe sysctl of their own", pod(func(p *corev1.Pod) {
-			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax", Value: "1"}}}
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{
+				Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax", Value: "1"}}}
 		}), "forbidden sysctls"},
 
 		{"another image, later", later(func(p *corev1.Pod) { p.Spec.InitContainers[0].Image = "evil" }), "image"},
-		{"another command, later", later(func(p *corev1.Pod) { p.Spec.InitContainers[0].Command = []string{"sh"} }), "pod updates may not change fields"},
+		{"another command, later", later(func(p *corev1.Pod) { p.Spec.InitContainers[0].Command = []string{"sh"} }),
+			"pod updates may not change fields"},
 		{"an ephemeral container beside it", func(ctx context.Context, a author) error {
 			return a.withPod(ctx, func(p *corev1.Pod) error {
-				debugger := corev1.EphemeralContainer{TargetContainerName: v1alpha1.ContainerName, EphemeralContainerCommon: corev1.EphemeralContainerCommon{
-					Name: "debugger", Image: "evil", TerminationMessagePolicy: corev1.TerminationMessageReadFile, SecurityContext: privileged,
-				}}
+				debugger := corev1.EphemeralContainer{TargetContainerName: v1alpha1.ContainerName,
+					EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+						Name: "debugger", Image: "evil", TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+						SecurityContext: privileged,
+					}}
 				p.Spec.EphemeralContainers = append(p.Spec.EphemeralContainers, debugger)
-				return a.SubResource("ephemeralcontainers").Update(ctx, p, &client.SubResourceUpdateOptions{UpdateOptions: client.UpdateOptions{DryRun: []string{metav1.DryRunAll}}})
+				return a.SubResource("ephemeralcontainers").
+					Update(ctx, p,
+						&client.SubResourceUpdateOptions{
+							UpdateOptions: client.UpdateOptions{DryRun: []string{metav1.DryRunAll}}})
 			})
 		}, `privileged (container "debugger"`},
 	}, beyondPods...))
@@ -219,14 +172,21 @@ func TestAuthorElsewhere(t *testing.T) {
 	a.awaitStandard(t)
 	a.tries(t, append([]authorAttempt{
 		{"a pod that asks for nothing", pod(func(p *corev1.Pod) { p.Annotations = nil }), ""},
-		{"the container, as it is injected", pod(container(func(*corev1.Container) {})), `privileged (container "sysctl-injector"`},
-		{"the container, as if it had been injected", pod(both(container(func(*corev1.Container) {}), func(p *corev1.Pod) {
-			p.Labels = map[string]string{v1alpha1.InjectedLabel: "true"}
-		})), `privileged (container "sysctl-injector"`},
+		{"the container, as it is injected", pod(container(func(*corev1.Container) {})),
+			`privileged (container "sysctl-injector"`},
+		{"the container, as if it had been injected",
+			pod(both(container(func(*corev1.Container) {}), func(p *corev1.Pod) {
+				p.Labels = map[string]string{v1alpha1.InjectedLabel: "true"}
+			})), `privileged (container "sysctl-injector"`},
 		{"an unsafe sysctl of their own", pod(func(p *corev1.Pod) {
-			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax", Value: "1"}}}
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{
+				Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax", Value: "1"}}}
 		}), "forbidden sysctls"},
-		{"a pod in a namespace that is enrolled", func(ctx context.Context, a author) error { return a.Create(ctx, goodPod(other), client.DryRunAll) }, "cannot create resource"},
+		{"a pod in a namespace that is enrolled",
+			func(ctx context.Context,
+				a author) error {
+				return a.Create(ctx, goodPod(other), client.DryRunAll)
+			}, "cannot create resource"},
 	}, beyondPods...))
 	t.Run("a pod that asks is not injected", func(t *testing.T) {
 		created := goodPod(namespace)
@@ -235,54 +195,4 @@ func TestAuthorElsewhere(t *testing.T) {
 			t.Errorf("it has init containers %v", created.Spec.InitContainers)
 		}
 	})
-}
-
-// tries runs a table.
-func (a author) tries(t *testing.T, attempts []authorAttempt) {
-	t.Helper()
-	for _, attempt := range attempts {
-		t.Run(attempt.name, func(t *testing.T) {
-			err := attempt.try(t.Context(), a)
-			if attempt.want == "" && err != nil || attempt.want != "" && (err == nil || !strings.Contains(err.Error(), attempt.want)) {
-				t.Errorf("they get %s, want %q", answerOf(err), attempt.want)
-			}
-		})
-	}
-	t.Logf("%d attempts", len(attempts))
-}
-
-// awaitStandard waits until the author's rights and the namespace's labels are in force.
-func (a author) awaitStandard(t *testing.T) {
-	t.Helper()
-	eventually(t, "the rights and the standard to be in force", func(ctx context.Context) (bool, error) {
-		plain := pod(func(p *corev1.Pod) { p.Annotations = nil })(ctx, a)
-		onTheHost := pod(func(p *corev1.Pod) { p.Annotations, p.Spec.HostPID = nil, true })(ctx, a)
-		return plain == nil && onTheHost != nil, nil
-	})
-}
-
-// withPod has an injected pod, which exists.
-func (a author) withPod(ctx context.Context, try func(*corev1.Pod) error) error {
-	created := goodPod(a.namespace)
-	if err := a.Create(ctx, created); err != nil {
-		return err
-	}
-	// The scheduler writes the pod's status meanwhile.
-	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		live := &corev1.Pod{}
-		if err := a.Get(ctx, client.ObjectKeyFromObject(created), live); err != nil {
-			return err
-		}
-		return try(live)
-	})
-}
-
-// later tries to change a pod that has been admitted.
-func later(change func(*corev1.Pod)) func(context.Context, author) error {
-	return func(ctx context.Context, a author) error {
-		return a.withPod(ctx, func(p *corev1.Pod) error {
-			change(p)
-			return a.Update(ctx, p, client.DryRunAll)
-		})
-	}
 }

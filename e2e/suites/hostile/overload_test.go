@@ -65,7 +65,8 @@ func largePods(t *testing.T, s *alone) func(context.Context) error {
 	bodies := [][]byte{
 		largeReview(t, `"env":[`, `{"name":"A%d","value":"b"},`), largeReview(t, `"containers":[`, `{},`),
 		largeReview(t, `"containers":[`, `{"name":"sysctl-injector"},`),
-		largeReview(t, `"annotations":{`, `"sysctl-injector.dev/%d":"",`), largeReview(t, `"annotations":{`, `"a%d":"\n",`),
+		largeReview(t, `"annotations":{`, `"sysctl-injector.dev/%d":"",`), largeReview(t,
+			`"annotations":{`, `"a%d":"\n",`),
 	}
 	return func(ctx context.Context) error {
 		body := bodies[int(sent.Add(1))%len(bodies)]
@@ -80,7 +81,8 @@ func (s *alone) send(ctx context.Context, size int, body []byte) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	const head = "POST %s?timeout=10s HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+	const head = "POST %s?timeout=10s HTTP/1.1\r\nHost: webhook\r\nConnection: close\r\n" +
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 	if _, err := fmt.Fprintf(conn, head, admission.MutatePath, size); err != nil {
 		return err
 	}
@@ -95,12 +97,14 @@ func (s *alone) send(ctx context.Context, size int, body []byte) error {
 // that it has.
 func largeReview(t *testing.T, behind, each string) []byte {
 	t.Helper()
-	pod := `{"metadata":{"name":"web","annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1024"}},"spec":{"containers":[{"name":"web","env":[{"name":"A"}]}]}}`
+	pod := `{"metadata":{"name":"web","annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = ` +
+		`1024"}},"spec":{"containers":[{"name":"web","env":[{"name":"A"}]}]}}`
 	var all strings.Builder
 	for n := 0; all.Len() < largest-4<<10; n++ {
 		all.WriteString(strings.ReplaceAll(each, "%d", fmt.Sprint(n)))
 	}
-	return fmt.Appendf(nil, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},`+
+	return fmt.Appendf(nil, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"1",`+
+		`"resource":{"version":"v1","resource":"pods"},`+
 		`"namespace":"shop","operation":"CREATE","object":%s}}`, strings.Replace(pod, behind, behind+all.String(), 1))
 }
 

@@ -67,7 +67,8 @@ func TestOneWhoReachesThePort(t *testing.T) {
 		{"an update", "", "", "", about(good(),
 			func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Update }), "Misdirected: "},
 		{"an ephemeral container", "", "", "",
-			about(good(), func(r *admissionv1.AdmissionRequest) { r.SubResource = "ephemeralcontainers" }), "Misdirected: "},
+			about(good(),
+				func(r *admissionv1.AdmissionRequest) { r.SubResource = "ephemeralcontainers" }), "Misdirected: "},
 		{"a pod in a namespace that is not enrolled", "", "", "", about(goodPod(elsewhere)), "NamespaceNotEnabled: "},
 		{"a pod beside the server", "", "", "", about(goodPod(installation.Namespace)), "NamespaceNotEnabled: "},
 		{"a pod in a namespace that does not exist", "", "", "", about(goodPod("nowhere")), "NamespaceNotEnabled: "},
@@ -78,8 +79,10 @@ func TestOneWhoReachesThePort(t *testing.T) {
 				func(r *admissionv1.AdmissionRequest) { r.Namespace = elsewhere }), "NamespaceNotEnabled: "},
 		{"a sysctl of the node", "", "", "", about(with(sysctls("vm.max_map_count = 262144"))), "NodeLevel: "},
 		{"a name that does not exist", "", "", "", about(with(sysctls("net.x = 1"))), "UnknownSysctl: "},
-		{"a dry run", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }), "allowed"},
-		{"a pod that asks for nothing", "", "", "", about(with(func(p *corev1.Pod) { p.Annotations = nil })), "allowed"},
+		{"a dry run", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }),
+			"allowed"},
+		{"a pod that asks for nothing", "", "", "",
+			about(with(func(p *corev1.Pod) { p.Annotations = nil })), "allowed"},
 	}
 	for _, attempt := range attempts {
 		t.Run(attempt.name, func(t *testing.T) {

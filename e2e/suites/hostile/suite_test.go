@@ -85,7 +85,8 @@ func newNamespace(t *testing.T, labels map[string]string) string {
 	must(t, err)
 	name := clustertest.Namespace(t, clientset, metav1.ObjectMeta{Labels: labels})
 	t.Cleanup(func() {
-		_ = admin.Delete(context.WithoutCancel(t.Context()), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		_ = admin.Delete(context.WithoutCancel(t.Context()),
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	})
 	return name
 }

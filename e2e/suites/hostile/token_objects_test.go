@@ -26,7 +26,8 @@ func typed[T client.Object](edit func(T)) func(client.Object) {
 func TestOwnWebhookConfiguration(t *testing.T) {
 	a := holder(t)
 	const noConfiguration = "sysctl-injector changes only the CA bundles of its own webhook configurations"
-	setAside(t, &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}})
+	setAside(t,
+		&admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}})
 	live := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	must(t, templates.Decode(templates.Install, "install/webhook.yaml", live))
 	certificate, err := suite.Cluster(t).ServingCertificate("hostile")
@@ -35,7 +36,8 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 	selector := metav1.LabelSelectorRequirement{Key: "example.com/site", Operator: metav1.LabelSelectorOpIn,
 		Values: []string{"none"}}
 	for n := range live.Webhooks {
-		live.Webhooks[n].NamespaceSelector.MatchExpressions = append(live.Webhooks[n].NamespaceSelector.MatchExpressions, selector)
+		namespaces := live.Webhooks[n].NamespaceSelector
+		namespaces.MatchExpressions = append(namespaces.MatchExpressions, selector)
 	}
 	foreign := live.DeepCopy()
 	foreign.Name = "foreign"
@@ -52,17 +54,22 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 		{"with another CA bundle for each entry", func(c *configuration) {
 			c.Webhooks[0].ClientConfig.CABundle, c.Webhooks[1].ClientConfig.CABundle = certificate.CA, certificate.CA
 		}, ""},
-		{"for every resource", func(c *configuration) { c.Webhooks[0].Rules[0].Resources = []string{"*"} }, noConfiguration},
+		{"for every resource", func(c *configuration) { c.Webhooks[0].Rules[0].Resources = []string{"*"} },
+			noConfiguration},
 		{"for updates", func(c *configuration) {
-			c.Webhooks[0].Rules[0].Operations = append(c.Webhooks[0].Rules[0].Operations, admissionregistrationv1.Update)
+			c.Webhooks[0].Rules[0].Operations = append(c.Webhooks[0].Rules[0].Operations,
+				admissionregistrationv1.Update)
 		}, noConfiguration},
 		{"for every namespace", func(c *configuration) { c.Webhooks[0].NamespaceSelector = &metav1.LabelSelector{} },
 			noConfiguration},
 		{"for some objects", func(c *configuration) {
 			c.Webhooks[0].ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 		}, noConfiguration},
-		{"that fails open", func(c *configuration) { c.Webhooks[0].FailurePolicy = new(admissionregistrationv1.Ignore) }, noConfiguration},
-		{"with another timeout", func(c *configuration) { c.Webhooks[0].TimeoutSeconds = new(int32(30)) }, noConfiguration},
+		{"that fails open", func(c *configuration) {
+			c.Webhooks[0].FailurePolicy = new(admissionregistrationv1.Ignore)
+		}, noConfiguration},
+		{"with another timeout", func(c *configuration) { c.Webhooks[0].TimeoutSeconds = new(int32(30)) },
+			noConfiguration},
 		{"with another path", func(c *configuration) { c.Webhooks[0].ClientConfig.Service.Path = new("/other") },
 			noConfiguration},
 		{"with a URL", func(c *configuration) {
@@ -86,14 +93,20 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 			c.Webhooks = append(c.Webhooks, *other)
 		}, noConfiguration},
 		{"without a webhook", func(c *configuration) { c.Webhooks = nil }, noConfiguration},
-		{"with an annotation", func(c *configuration) { c.Annotations = map[string]string{"cert-manager.io/inject-ca-from": "a/b"} }, noConfiguration},
+		{"with an annotation",
+			func(c *configuration) {
+				c.Annotations = map[string]string{
+					"cert-manager.io/inject-ca-from": "a/b"}
+			}, noConfiguration},
 	} {
 		a.writes(t, test.name, nil, live, typed(test.edit), []way{byUpdate, byJSONPatch, byMergePatch}, test.want)
 	}
 	a.writes(t, "with another CA bundle", nil, live,
-		typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), []way{byStrategicPatch}, "")
+		typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), []way{
+			byStrategicPatch}, "")
 	a.writes(t, "another configuration", fresh, foreign,
-		typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }), everyWay, noConfiguration)
+		typed(func(c *configuration) { c.Webhooks[0].ClientConfig.CABundle = certificate.CA }),
+		everyWay, noConfiguration)
 	a.removes(t, "its own configuration", live, noConfiguration)
 	validating := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "new"}}
 	a.writes(t, "a validating one", validating, nil, func(client.Object) {}, creating, noConfiguration)
@@ -155,12 +168,14 @@ func TestOwnObjects(t *testing.T) {
 		a.is(t, "the condition "+test.kind+" because of "+test.reason+", by update", test.want,
 			func(ctx context.Context) error {
 				return a.client.Status().Update(ctx, changed.DeepCopy(),
-					&client.SubResourceUpdateOptions{UpdateOptions: client.UpdateOptions{DryRun: []string{metav1.DryRunAll}}})
+					&client.SubResourceUpdateOptions{
+						UpdateOptions: client.UpdateOptions{DryRun: []string{metav1.DryRunAll}}})
 			})
 		a.is(t, "the condition "+test.kind+" because of "+test.reason+", by merge patch", test.want,
 			func(ctx context.Context) error {
 				return a.client.Status().Patch(ctx, changed.DeepCopy(), client.MergeFrom(policy),
-					&client.SubResourcePatchOptions{PatchOptions: client.PatchOptions{DryRun: []string{metav1.DryRunAll}}})
+					&client.SubResourcePatchOptions{
+						PatchOptions: client.PatchOptions{DryRun: []string{metav1.DryRunAll}}})
 			})
 	}
 }

@@ -1,7 +1,6 @@
 package hostile_test
 
 import (
-	"context"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,77 +13,22 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Messages of the policies in own-writes.yaml.
-const (
-	noClusterRole = "sysctl-injector writes only ClusterRoles that allow the use of one sysctl and are named after it"
-	noAggregation = "sysctl-injector adds no ClusterRole to another by a label rbac.authorization.k8s.io/aggregate-to-*"
-	noOwners      = "sysctl-injector adds neither finalizers nor owner references"
-	noRoleBinding = "sysctl-injector writes only RoleBindings of one of its ClusterRoles to one service account of the same namespace, named after both"
-	noOtherRBAC   = "sysctl-injector writes neither Roles nor ClusterRoleBindings"
-	noLabel       = "sysctl-injector writes only what carries the label app.kubernetes.io/managed-by=sysctl-injector, and this "
-)
-
-// unusedSince is the annotation by which the server marks a grant that nothing uses.
-const unusedSince = "sysctl-injector.dev/unused-since"
-
-// holder tries as the holder of the server's token, whom an administrator has bound to cluster-admin: so RBAC denies
-// nothing, and each answer is the policies'. The server itself, which would repair what is tried, is away meanwhile.
-func holder(t *testing.T) *attempts {
-	t.Helper()
-	suite.Cluster(t)
-	installed.Server().Kill()
-	t.Cleanup(func() { must(t, installed.Restart(context.WithoutCancel(t.Context()))) })
-	everything := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "own-writes"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: installation.Namespace, Name: installation.Name}},
-	}
-	exist(t, everything)
-	a := &attempts{client: as(t, installation.Name)}
-	eventually(t, "the right and the policies to be in force", func(ctx context.Context) (bool, error) {
-		err := a.client.Delete(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "view"}}, client.DryRunAll)
-		binding := a.client.Create(ctx, grantedBinding("net.ipv4.tcp_new", nil), client.DryRunAll)
-		other := a.client.Delete(ctx, everything, client.DryRunAll)
-		return isDenied(err) && isDenied(binding) && isDenied(other), nil
-	})
-	t.Cleanup(func() { t.Logf("%d attempts", a.count) })
-	return a
-}
-
-// exist creates objects until the test ends.
-func exist(t *testing.T, objects ...client.Object) {
-	t.Helper()
-	for _, object := range objects {
-		must(t, admin.Create(t.Context(), object))
-		t.Cleanup(func() { must(t, client.IgnoreNotFound(admin.Delete(context.WithoutCancel(t.Context()), object))) })
-	}
-}
-
-// setAside takes an object of the installation away until the test ends.
-func setAside(t *testing.T, object client.Object) {
-	t.Helper()
-	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(object), object))
-	must(t, admin.Delete(t.Context(), object))
-	t.Cleanup(func() {
-		object.SetResourceVersion("")
-		must(t, admin.Create(context.WithoutCancel(t.Context()), object))
-	})
-}
-
 // grantedRole is the ClusterRole that grants a sysctl, as the server writes it.
 func grantedRole(sysctl string, labels map[string]string) *rbacv1.ClusterRole {
 	return &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{Name: "sysctl-injector:" + sysctl, Labels: labels},
-		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"sysctls"}, ResourceNames: []string{sysctl}, Verbs: []string{"use"}}},
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"sysctls"},
+			ResourceNames: []string{sysctl}, Verbs: []string{"use"}}},
 	}
 }
 
 // grantedBinding gives it to the default service account of the namespace default.
 func grantedBinding(sysctl string, labels map[string]string) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "sysctl-injector:" + sysctl + ":default", Namespace: "default", Labels: labels},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "sysctl-injector:" + sysctl},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "default"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "sysctl-injector:" + sysctl +
+			":default", Namespace: "default", Labels: labels},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "sysctl-injector:" + sysctl},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "default"}},
 	}
 }
 
@@ -96,8 +40,10 @@ var metadataEdits = []struct {
 	want string
 }{
 	{"as rendered", everyWay, func(client.Object) {}, ""},
-	{"marked as unused", everyWay, func(o client.Object) { o.SetAnnotations(map[string]string{unusedSince: "2026-01-01T00:00:00Z"}) }, ""},
-	{"with an owner's finalizer", everyWay, func(o client.Object) { o.SetFinalizers([]string{"example.com/stay"}) }, noOwners},
+	{"marked as unused", everyWay,
+		func(o client.Object) { o.SetAnnotations(map[string]string{unusedSince: "2026-01-01T00:00:00Z"}) }, ""},
+	{"with an owner's finalizer", everyWay, func(o client.Object) { o.SetFinalizers([]string{"example.com/stay"}) },
+		noOwners},
 	{"with an owner", everyWay, func(o client.Object) {
 		o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "Namespace", Name: "default", UID: "1"}})
 	}, noOwners},
@@ -120,18 +66,33 @@ func TestOwnClusterRoles(t *testing.T) {
 		edit func(*rbacv1.ClusterRole)
 		want string
 	}{
-		{"with the server's own rules", everyWay, func(r *rbacv1.ClusterRole) { r.Rules = server.Rules }, noClusterRole},
-		{"with another rule besides", everyWay, func(r *rbacv1.ClusterRole) { r.Rules = append(r.Rules, secrets) }, noClusterRole},
-		{"with another rule", everyWay, func(r *rbacv1.ClusterRole) { r.Rules = []rbacv1.PolicyRule{secrets} }, noClusterRole},
+		{"with the server's own rules", everyWay,
+			func(r *rbacv1.ClusterRole) { r.Rules = server.Rules }, noClusterRole},
+		{"with another rule besides", everyWay,
+			func(r *rbacv1.ClusterRole) { r.Rules = append(r.Rules, secrets) }, noClusterRole},
+		{"with another rule", everyWay, func(r *rbacv1.ClusterRole) { r.Rules = []rbacv1.PolicyRule{secrets} },
+			noClusterRole},
 		{"without rules", unsetting, func(r *rbacv1.ClusterRole) { r.Rules = []rbacv1.PolicyRule{} }, noClusterRole},
-		{"with another verb besides", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].Verbs = []string{"use", "get"} }, noClusterRole},
+		{"with another verb besides", everyWay,
+			func(r *rbacv1.ClusterRole) { r.Rules[0].Verbs = []string{"use", "get"} }, noClusterRole},
 		{"with every verb", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].Verbs = []string{"*"} }, noClusterRole},
-		{"for every group", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].APIGroups = []string{"*"} }, noClusterRole},
-		{"for every resource", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].Resources = []string{"*"} }, noClusterRole},
-		{"for another resource besides", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].Resources = []string{"sysctls", "sysctlpolicies"} }, noClusterRole},
+		{"for every group", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].APIGroups = []string{"*"} },
+			noClusterRole},
+		{"for every resource", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].Resources = []string{"*"} },
+			noClusterRole},
+		{"for another resource besides", everyWay,
+			func(r *rbacv1.ClusterRole) {
+				r.Rules[0].Resources = []string{"sysctls",
+					"sysctlpolicies"}
+			}, noClusterRole},
 		{"for every sysctl", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].ResourceNames = nil }, noClusterRole},
-		{"for another sysctl than its name says", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].ResourceNames = []string{"kernel.core_pattern"} }, noClusterRole},
-		{"for two sysctls", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].ResourceNames = append(r.Rules[0].ResourceNames, "kernel.sem") }, noClusterRole},
+		{"for another sysctl than its name says", everyWay,
+			func(r *rbacv1.ClusterRole) { r.Rules[0].ResourceNames = []string{"kernel.core_pattern"} }, noClusterRole},
+		{"for two sysctls", everyWay,
+			func(r *rbacv1.ClusterRole) {
+				r.Rules[0].ResourceNames = append(r.Rules[0].ResourceNames,
+					"kernel.sem")
+			}, noClusterRole},
 		{"for URLs", everyWay, func(r *rbacv1.ClusterRole) {
 			r.Rules = []rbacv1.PolicyRule{{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"use"}}}
 		}, noClusterRole},
@@ -139,49 +100,71 @@ func TestOwnClusterRoles(t *testing.T) {
 			r.Rules[0].APIGroups, r.Rules[0].Resources = []string{"policy"}, []string{"podsecuritypolicies"}
 		}, noClusterRole},
 		{"that aggregates others", everyWay, func(r *rbacv1.ClusterRole) {
-			r.AggregationRule = &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"a": "b"}}}}
+			r.AggregationRule = &rbacv1.AggregationRule{
+				ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"a": "b"}}}}
 		}, noClusterRole},
-		{"added to view", everyWay, func(r *rbacv1.ClusterRole) { r.Labels["rbac.authorization.k8s.io/aggregate-to-view"] = "true" }, noAggregation},
-		{"added to another", everyWay, func(r *rbacv1.ClusterRole) { r.Labels["rbac.authorization.k8s.io/aggregate-to-own"] = "" }, noAggregation},
-		{"without the label", unsetting, func(r *rbacv1.ClusterRole) { r.Labels = nil }, noLabel + "ClusterRole does not"},
-		{"with another's label", everyWay, func(r *rbacv1.ClusterRole) { r.Labels[v1alpha1.ManagedByLabel] = "Helm" }, noLabel + "ClusterRole does not"},
+		{"added to view", everyWay,
+			func(r *rbacv1.ClusterRole) { r.Labels["rbac.authorization.k8s.io/aggregate-to-view"] = "true" },
+			noAggregation},
+		{"added to another", everyWay,
+			func(r *rbacv1.ClusterRole) { r.Labels["rbac.authorization.k8s.io/aggregate-to-own"] = "" }, noAggregation},
+		{"without the label", unsetting, func(r *rbacv1.ClusterRole) { r.Labels = nil }, noLabel +
+			"ClusterRole does not"},
+		{"with another's label", everyWay, func(r *rbacv1.ClusterRole) { r.Labels[v1alpha1.ManagedByLabel] = "Helm" },
+			noLabel + "ClusterRole does not"},
 		{"of another name", creating, func(r *rbacv1.ClusterRole) { r.Name = "net.ipv4.tcp_new" }, noClusterRole},
 		{"of the server's name", creating, func(r *rbacv1.ClusterRole) { r.Name = "sysctl-injector-2" }, noClusterRole},
-		{"with a name like a shortened one", creating, func(r *rbacv1.ClusterRole) { r.Name += "::0123456789" }, noClusterRole},
+		{"with a name like a shortened one", creating,
+			func(r *rbacv1.ClusterRole) { r.Name += "::0123456789" }, noClusterRole},
 		{"for SecurityContextConstraints", creating, func(r *rbacv1.ClusterRole) {
 			*r = *grantedRole("scc", ours)
-			r.Rules[0] = rbacv1.PolicyRule{APIGroups: []string{"security.openshift.io"}, Resources: []string{"securitycontextconstraints"}, ResourceNames: []string{"sysctl-injector"}, Verbs: []string{"use"}}
+			r.Rules[0] = rbacv1.PolicyRule{APIGroups: []string{"security.openshift.io"},
+				Resources: []string{"securitycontextconstraints"}, ResourceNames: []string{
+					"sysctl-injector"}, Verbs: []string{"use"}}
 		}, ""},
 		{"for others' SecurityContextConstraints", creating, func(r *rbacv1.ClusterRole) {
 			*r = *grantedRole("scc", ours)
-			r.Rules[0] = rbacv1.PolicyRule{APIGroups: []string{"security.openshift.io"}, Resources: []string{"securitycontextconstraints"}, ResourceNames: []string{"privileged"}, Verbs: []string{"use"}}
+			r.Rules[0] = rbacv1.PolicyRule{APIGroups: []string{"security.openshift.io"},
+				Resources: []string{"securitycontextconstraints"}, ResourceNames: []string{
+					"privileged"}, Verbs: []string{"use"}}
 		}, noClusterRole},
 		{"for a PodSecurityPolicy", creating, func(r *rbacv1.ClusterRole) {
 			*r = *grantedRole("psp:sysctl-injector-kernel.sem", ours)
-			r.Rules[0] = rbacv1.PolicyRule{APIGroups: []string{"policy"}, Resources: []string{"podsecuritypolicies"}, ResourceNames: []string{"sysctl-injector-kernel.sem"}, Verbs: []string{"use"}}
+			r.Rules[0] = rbacv1.PolicyRule{APIGroups: []string{"policy"}, Resources: []string{"podsecuritypolicies"},
+				ResourceNames: []string{"sysctl-injector-kernel.sem"}, Verbs: []string{"use"}}
 		}, ""},
 		{"for others' PodSecurityPolicy", creating, func(r *rbacv1.ClusterRole) {
 			*r = *grantedRole("psp:privileged", ours)
-			r.Rules[0] = rbacv1.PolicyRule{APIGroups: []string{"policy"}, Resources: []string{"podsecuritypolicies"}, ResourceNames: []string{"privileged"}, Verbs: []string{"use"}}
+			r.Rules[0] = rbacv1.PolicyRule{APIGroups: []string{"policy"}, Resources: []string{"podsecuritypolicies"},
+				ResourceNames: []string{"privileged"}, Verbs: []string{"use"}}
 		}, noClusterRole},
 	} {
-		a.writes(t, test.name, fresh, live, func(o client.Object) { test.edit(o.(*rbacv1.ClusterRole)) }, test.ways, test.want)
+		a.writes(t, test.name, fresh, live, func(o client.Object) { test.edit(o.(*rbacv1.ClusterRole)) },
+			test.ways, test.want)
 	}
 
 	foreign := grantedRole("net.ipv4.tcp_foreign", map[string]string{v1alpha1.ManagedByLabel: "Helm"})
 	spoilt := grantedRole("net.ipv4.tcp_spoilt", ours)
 	spoilt.Rules = append(spoilt.Rules, secrets)
-	spoilt.Labels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy, "rbac.authorization.k8s.io/aggregate-to-own": "true"}
+	spoilt.Labels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy,
+		"rbac.authorization.k8s.io/aggregate-to-own": "true"}
 	exist(t, foreign, spoilt)
-	a.writes(t, "a foreign one, labelled", fresh, foreign, func(o client.Object) { o.SetLabels(ours) }, changing, noLabel+"ClusterRole does not")
+	a.writes(t, "a foreign one, labelled", fresh, foreign, func(o client.Object) { o.SetLabels(ours) }, changing,
+		noLabel+"ClusterRole does not")
 	a.writes(t, "a spoilt one, marked", fresh, spoilt, metadataEdits[1].edit, changing, "")
-	a.writes(t, "a spoilt one, restored", fresh, spoilt, func(o client.Object) { o.(*rbacv1.ClusterRole).Rules = grantedRole("net.ipv4.tcp_spoilt", ours).Rules }, changing, "")
-	a.writes(t, "a spoilt one, with more", fresh, spoilt, func(o client.Object) { o.(*rbacv1.ClusterRole).Rules[1].Verbs = []string{"*"} }, changing, noClusterRole)
+	a.writes(t, "a spoilt one, restored", fresh, spoilt,
+		func(o client.Object) {
+			o.(*rbacv1.ClusterRole).Rules = grantedRole("net.ipv4.tcp_spoilt",
+				ours).Rules
+		}, changing, "")
+	a.writes(t, "a spoilt one, with more", fresh, spoilt,
+		func(o client.Object) { o.(*rbacv1.ClusterRole).Rules[1].Verbs = []string{"*"} }, changing, noClusterRole)
 	a.removes(t, "one of its own", live, "")
 	a.removes(t, "a spoilt one", spoilt, "")
 	a.removes(t, "a foreign one", foreign, noLabel+"ClusterRole does not")
 	for _, name := range []string{"cluster-admin", "system:node", installation.Name} {
-		a.removes(t, name, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}}, noLabel+"ClusterRole does not")
+		a.removes(t, name, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}},
+			noLabel+"ClusterRole does not")
 	}
 	// Nobody else is held to it.
 	must(t, admin.Delete(t.Context(), foreign, client.DryRunAll))
@@ -201,9 +184,11 @@ func TestOwnRoleBindings(t *testing.T) {
 		edit func(*rbacv1.RoleBinding)
 		want string
 	}{
-		{"of the server's own role", creating, func(b *rbacv1.RoleBinding) { b.RoleRef.Name = installation.Name }, noRoleBinding},
+		{"of the server's own role", creating,
+			func(b *rbacv1.RoleBinding) { b.RoleRef.Name = installation.Name }, noRoleBinding},
 		{"of the server's own role to a user", creating, func(b *rbacv1.RoleBinding) {
-			b.RoleRef.Name, b.Subjects = installation.Name, []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "mallory"}}
+			b.RoleRef.Name, b.Subjects = installation.Name, []rbacv1.Subject{{Kind: rbacv1.UserKind,
+				APIGroup: rbacv1.GroupName, Name: "mallory"}}
 		}, noRoleBinding},
 		{"of cluster-admin", creating, func(b *rbacv1.RoleBinding) { b.RoleRef.Name = "cluster-admin" }, noRoleBinding},
 		{"of a Role", creating, func(b *rbacv1.RoleBinding) { b.RoleRef.Kind = "Role" }, noRoleBinding},
@@ -214,24 +199,32 @@ func TestOwnRoleBindings(t *testing.T) {
 			b.Subjects = []rbacv1.Subject{{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "default"}}
 		}, noRoleBinding},
 		{"to everybody besides", everyWay, func(b *rbacv1.RoleBinding) {
-			b.Subjects = append(b.Subjects, rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "system:authenticated"})
+			b.Subjects = append(b.Subjects,
+				rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "system:authenticated"})
 		}, noRoleBinding},
-		{"to a service account of another namespace", everyWay, func(b *rbacv1.RoleBinding) { b.Subjects[0].Namespace = "kube-system" }, noRoleBinding},
-		{"to another service account than its name says", everyWay, func(b *rbacv1.RoleBinding) { b.Subjects[0].Name = "other" }, noRoleBinding},
+		{"to a service account of another namespace", everyWay,
+			func(b *rbacv1.RoleBinding) { b.Subjects[0].Namespace = "kube-system" }, noRoleBinding},
+		{"to another service account than its name says", everyWay,
+			func(b *rbacv1.RoleBinding) { b.Subjects[0].Name = "other" }, noRoleBinding},
 		{"to nobody", unsetting, func(b *rbacv1.RoleBinding) { b.Subjects = nil }, noRoleBinding},
-		{"without the label", unsetting, func(b *rbacv1.RoleBinding) { b.Labels = nil }, noLabel + "RoleBinding does not"},
-		{"with another's label", everyWay, func(b *rbacv1.RoleBinding) { b.Labels[v1alpha1.ManagedByLabel] = "Helm" }, noLabel + "RoleBinding does not"},
+		{"without the label", unsetting, func(b *rbacv1.RoleBinding) { b.Labels = nil }, noLabel +
+			"RoleBinding does not"},
+		{"with another's label", everyWay, func(b *rbacv1.RoleBinding) { b.Labels[v1alpha1.ManagedByLabel] = "Helm" },
+			noLabel + "RoleBinding does not"},
 		{"of another name", creating, func(b *rbacv1.RoleBinding) { b.Name = "admins" }, noRoleBinding},
 	} {
-		a.writes(t, test.name, fresh, live, func(o client.Object) { test.edit(o.(*rbacv1.RoleBinding)) }, test.ways, test.want)
+		a.writes(t, test.name, fresh, live, func(o client.Object) { test.edit(o.(*rbacv1.RoleBinding)) },
+			test.ways, test.want)
 	}
 
 	foreign, spoilt := grantedBinding("net.ipv4.tcp_foreign", nil), grantedBinding("net.ipv4.tcp_spoilt", ours)
 	spoilt.Subjects = nil
 	exist(t, foreign, spoilt)
-	a.writes(t, "a foreign one, labelled", fresh, foreign, func(o client.Object) { o.SetLabels(ours) }, changing, noLabel+"RoleBinding does not")
+	a.writes(t, "a foreign one, labelled", fresh, foreign, func(o client.Object) { o.SetLabels(ours) }, changing,
+		noLabel+"RoleBinding does not")
 	a.writes(t, "a spoilt one, marked", fresh, spoilt, metadataEdits[1].edit, changing, "")
-	a.writes(t, "a spoilt one, restored", fresh, spoilt, func(o client.Object) { o.(*rbacv1.RoleBinding).Subjects = live.Subjects }, changing, "")
+	a.writes(t, "a spoilt one, restored", fresh, spoilt,
+		func(o client.Object) { o.(*rbacv1.RoleBinding).Subjects = live.Subjects }, changing, "")
 	a.removes(t, "one of its own", live, "")
 	a.removes(t, "a spoilt one", spoilt, "")
 	a.removes(t, "a foreign one", foreign, noLabel+"RoleBinding does not")
@@ -242,10 +235,12 @@ func TestOwnOtherRBAC(t *testing.T) {
 	a := holder(t)
 	account := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "default"}}
 	role := func(name string) *rbacv1.Role {
-		return &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Labels: ours}, Rules: grantedRole("net.ipv4.tcp_live", nil).Rules}
+		return &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Labels: ours},
+			Rules: grantedRole("net.ipv4.tcp_live", nil).Rules}
 	}
 	binding := func(name string) *rbacv1.ClusterRoleBinding {
-		return &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: ours}, RoleRef: grantedBinding("net.ipv4.tcp_live", nil).RoleRef, Subjects: account}
+		return &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: ours},
+			RoleRef: grantedBinding("net.ipv4.tcp_live", nil).RoleRef, Subjects: account}
 	}
 	exist(t, role("live"), binding("live"))
 	mark := metadataEdits[1].edit
@@ -253,7 +248,8 @@ func TestOwnOtherRBAC(t *testing.T) {
 	a.writes(t, "a ClusterRoleBinding", binding("new"), binding("live"), mark, everyWay, noOtherRBAC)
 	a.removes(t, "a Role", role("live"), noOtherRBAC)
 	a.removes(t, "a ClusterRoleBinding", binding("live"), noOtherRBAC)
-	a.removes(t, "the server's own ClusterRoleBinding", &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}, noOtherRBAC)
+	a.removes(t, "the server's own ClusterRoleBinding",
+		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}, noOtherRBAC)
 }
 
 // With self-managed certificates the server writes a Secret. The API server fills one of the type
@@ -284,12 +280,15 @@ func TestOwnSecrets(t *testing.T) {
 	}), creating, noSecret)
 	a.writes(t, "of no type", fresh, nil, edit(func(s *corev1.Secret) { s.Type = "" }), creating, noSecret)
 	a.writes(t, "a Helm release", fresh, nil, edit(func(s *corev1.Secret) {
-		s.Name, s.Type, s.Data = "sh.helm.release.v1.sysctl-injector.v2", "helm.sh/release.v1", map[string][]byte{"release": {1}}
+		s.Name, s.Type, s.Data = "sh.helm.release.v1.sysctl-injector.v2", "helm.sh/release.v1", map[string][]byte{
+			"release": {1}}
 	}), creating, noSecret)
-	a.writes(t, "with other data", fresh, nil, edit(func(s *corev1.Secret) { s.Data["release"] = []byte{1} }), creating, noData)
+	a.writes(t, "with other data", fresh, nil, edit(func(s *corev1.Secret) { s.Data["release"] = []byte{1} }),
+		creating, noData)
 	exist(t, fresh.DeepCopy())
 	a.writes(t, "renewed", nil, fresh, edit(func(s *corev1.Secret) { s.Data["tls.crt"] = []byte{2} }), changing, "")
-	a.writes(t, "with more data", nil, fresh, edit(func(s *corev1.Secret) { s.Data["release"] = []byte{1} }), changing, noData)
+	a.writes(t, "with more data", nil, fresh, edit(func(s *corev1.Secret) { s.Data["release"] = []byte{1} }),
+		changing, noData)
 	a.writes(t, "with a finalizer", nil, fresh, metadataEdits[2].edit, changing, noData)
 	a.removes(t, "its own", fresh, noSecret)
 }

@@ -24,7 +24,8 @@ func TestNoEscalation(t *testing.T) {
 	const (
 		account    = "system:serviceaccount:sysctl-injector-system:sysctl-injector"
 		attempting = `is forbidden: user "` + account +
-			`" (groups=["system:serviceaccounts" "system:serviceaccounts:sysctl-injector-system" "system:authenticated"]) ` +
+			`" (groups=["system:serviceaccounts" "system:serviceaccounts:sysctl-injector-system" ` +
+			`"system:authenticated"]) ` +
 			"is attempting to grant RBAC permissions not currently held:\n"
 		clusterRole = `clusterroles.rbac.authorization.k8s.io "escalation" `
 	)
@@ -61,7 +62,8 @@ func TestNoEscalation(t *testing.T) {
 			"clusterrolebindings.rbac.authorization.k8s.io " + cannot("create", "clusterrolebindings", rbacv1.GroupName,
 				"at the cluster scope")},
 		{"a Role", &rbacv1.Role{ObjectMeta: here, Rules: rule("", "secrets", "get")},
-			"roles.rbac.authorization.k8s.io " + cannot("create", "roles", rbacv1.GroupName, `in the namespace "default"`)},
+			"roles.rbac.authorization.k8s.io " +
+				cannot("create", "roles", rbacv1.GroupName, `in the namespace "default"`)},
 		{"a pod", &corev1.Pod{ObjectMeta: here}, "pods " + cannot("create", "pods", "", `in the namespace "default"`)},
 		{"a policy", &v1alpha1.SysctlPolicy{ObjectMeta: meta}, "sysctlpolicies.sysctl-injector.dev " +
 			cannot("create", "sysctlpolicies", v1alpha1.GroupName, "at the cluster scope")},
@@ -87,7 +89,8 @@ func as(t *testing.T, account string) client.Client {
 	t.Helper()
 	request := &authenticationv1.TokenRequest{}
 	must(t, admin.SubResource("token").Create(t.Context(),
-		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace, Name: account}}, request))
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace,
+			Name: account}}, request))
 	administrator := suite.Cluster(t).RESTConfig()
 	config := rest.AnonymousClientConfig(administrator)
 	config.BearerToken, config.Dial, config.Proxy, config.QPS = request.Status.Token, administrator.Dial,

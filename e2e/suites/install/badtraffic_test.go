@@ -64,7 +64,8 @@ func sendBadTraffic(t *testing.T, l *load) {
 	}
 }
 
-const header = "POST /mutate-pods HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+const header = "POST /mutate-pods HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\n" +
+	"Content-Length: %d\r\n\r\n"
 
 // sendSlowBody sends a byte now and then, until the server has had enough.
 func sendSlowBody(ctx context.Context, t *testing.T, ip string) error {

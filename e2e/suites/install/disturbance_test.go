@@ -85,7 +85,8 @@ func wantNone(t *testing.T, counted tally) {
 func wantInjected(t *testing.T, counted tally) {
 	t.Helper()
 	if counted.bare > 0 {
-		t.Errorf("%d of %d pods were admitted without the container that sets their sysctls", counted.bare, counted.created)
+		t.Errorf("%d of %d pods were admitted without the container that sets their sysctls", counted.bare,
+			counted.created)
 	}
 }
 

@@ -68,7 +68,8 @@ func TestFaults(t *testing.T) {
 				whole = time.Now()
 			})
 			report(f.name, counted)
-			t.Logf("two servers are ready %s after the fault began and %s after its cause ended; the last pod was rejected %s after it began",
+			t.Logf("two servers are ready %s after the fault began and %s after its cause ended; the last pod was "+
+				"rejected %s after it began",
 				round(whole.Sub(began)), round(whole.Sub(ended)), round(max(0, counted.latest.Sub(began))))
 			f.want(t, counted)
 		})
@@ -92,7 +93,8 @@ func exhaustQuota(t *testing.T) func() {
 	victim := servers(t, system)[0]
 	must(t, objects.Delete(t.Context(), &victim))
 	eventually(t, "the ReplicaSet to be rejected another server", func(ctx context.Context) error {
-		list, err := clientset.CoreV1().Events(system).List(ctx, metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
+		list, err := clientset.CoreV1().Events(system).
+			List(ctx, metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
 		if err != nil {
 			return err
 		}
@@ -174,7 +176,8 @@ func partition(t *testing.T, server corev1.Pod) func() {
 	iptables := func(action string) {
 		for _, rule := range rules {
 			args := append([]string{action, rule[0]}, rule[1:]...)
-			if output, err := suite.Cluster(t).NodeCommand(t.Context(), "iptables", args...).CombinedOutput(); err != nil {
+			if output, err := suite.Cluster(t).NodeCommand(t.Context(), "iptables", args...).
+				CombinedOutput(); err != nil {
 				t.Errorf("iptables %s: %v: %s", strings.Join(args, " "), err, output)
 			}
 		}

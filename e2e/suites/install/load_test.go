@@ -77,7 +77,8 @@ func (l *load) stream(ctx context.Context) {
 		l.add(began, pod, err)
 		if err == nil {
 			// Those that are not deleted are of no concern: the API server may be away.
-			_ = pods.Delete(context.WithoutCancel(ctx), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))})
+			_ = pods.Delete(context.WithoutCancel(ctx), pod.Name,
+				metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))})
 		}
 		select {
 		case <-ctx.Done():

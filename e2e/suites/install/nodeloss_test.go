@@ -63,7 +63,8 @@ func TestNodeLoss(t *testing.T) {
 		whole = time.Since(began)
 	})
 	report("a node with one of two servers loses its power", counted)
-	t.Logf("the Service lists the lost server for %s, two servers are ready after %s; the last pod was rejected after %s",
+	t.Logf("the Service lists the lost server for %s, two servers are ready after %s; the last pod was "+
+		"rejected after %s",
 		round(unlisted), round(whole), round(max(0, counted.latest.Sub(began))))
 	wantInjected(t, counted)
 }

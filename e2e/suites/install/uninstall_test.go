@@ -15,7 +15,8 @@ func TestUninstallWhileEnrolled(t *testing.T) {
 		"jsonpath={.items[*].metadata.name}"))
 
 	output, err := command(t, helmPath, "uninstall", program, "--namespace="+system, "--timeout=3m")
-	want := fmt.Sprintf("error: these namespaces are still enrolled: %s; without sysctl-injector, nothing holds their pods to a Pod Security Standard, "+
+	want := fmt.Sprintf("error: these namespaces are still enrolled: %s; without sysctl-injector, nothing holds "+
+		"their pods to a Pod Security Standard, "+
 		"and pods start there without their sysctls; run first: sysctl-injector unenroll %s",
 		strings.Join(enrolled, ", "), strings.Join(enrolled, " "))
 	if err == nil || !strings.Contains(output, want) {

@@ -80,7 +80,8 @@ func withoutWebhook(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	eventually(t, "the webhook to be called no more", func(ctx context.Context) (bool, error) { return !injects(ctx), nil })
+	eventually(t, "the webhook to be called no more",
+		func(ctx context.Context) (bool, error) { return !injects(ctx), nil })
 }
 
 func kubectl(t *testing.T, input string, args ...string) {

@@ -30,7 +30,8 @@ func fragments(t *testing.T) []neighbour {
 	must(t, yaml.UnmarshalStrict(everyContainer, &all))
 	var found []neighbour
 	for _, f := range all {
-		found = append(found, neighbour{name: f.Neighbour, setsResources: f.SetsResources, alone: f.Alone, change: f.change,
+		found = append(found, neighbour{name: f.Neighbour, setsResources: f.SetsResources, alone: f.Alone,
+			change: f.change,
 			spares: f.SetsResources, rejection: f.Rejection})
 	}
 	return found

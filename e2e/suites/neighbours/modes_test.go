@@ -90,7 +90,8 @@ func TestFirstPod(t *testing.T) {
 	source := manifest(t, pod)
 	for _, args := range [][]string{{"apply", "--dry-run=server"}, {"apply", "--server-side", "--dry-run=server"},
 		{"create", "--dry-run=server"}} {
-		if printed := mustKubectl(t, namespace, source, append(args, "-o", "yaml", "-f", "-")...); !strings.Contains(printed,
+		if printed := mustKubectl(t, namespace, source, append(args, "-o", "yaml", "-f",
+			"-")...); !strings.Contains(printed,
 			"net.ipv4.tcp_fin_timeout=30") {
 			t.Errorf("kubectl %s prints a pod without the container:\n%s", strings.Join(args, " "), printed)
 		}
@@ -161,10 +162,12 @@ func TestLivePod(t *testing.T) {
 	mustKubectl(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--",
 		"sleep", "60")
 	mustKubectl(t, namespace, "", "label", "pod", name, "tier=front")
-	mustKubectl(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=copy",
+	mustKubectl(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline",
+		"--copy-to=copy",
 		"--keep-annotations", "--", "sleep", "60")
 	wantInjected(t, get(t, namespace, "copy"))
-	mustKubectl(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline", "--copy-to=fresh",
+	mustKubectl(t, namespace, "", "debug", name, "--image=docker.io/library/busybox:1.36", "--profile=baseline",
+		"--copy-to=fresh",
 		"--keep-annotations", "--keep-init-containers=false", "--", "sleep", "60")
 	wantInjected(t, get(t, namespace, "fresh"))
 	live := get(t, namespace, name)
@@ -178,7 +181,8 @@ func TestLivePod(t *testing.T) {
 			t.Errorf("the pod was not resized: %v", live.Spec.Containers[0].Resources)
 		}
 	}
-	if got := live.Spec.InitContainers[0]; got.Image != injected.Image || got.Resources.Requests.Cpu().String() != "20m" {
+	if got := live.Spec.InitContainers[0]; got.Image != injected.Image ||
+		got.Resources.Requests.Cpu().String() != "20m" {
 		t.Errorf("the injected container is now %+v", got)
 	}
 }

@@ -20,7 +20,8 @@ var policies = []struct {
 	has  func(corev1.Container) bool
 }{
 	{"add-env", func(c corev1.Container) bool { return len(c.Env) == 1 && c.Env[0].Name == "SITE" }},
-	{"use-mirror", func(c corev1.Container) bool { return strings.HasPrefix(c.Image, "mirror.example.com/docker.io/") }},
+	{"use-mirror",
+		func(c corev1.Container) bool { return strings.HasPrefix(c.Image, "mirror.example.com/docker.io/") }},
 	{"pin-digest", func(c corev1.Container) bool { return strings.Contains(c.Image, "@sha256:") }},
 }
 
@@ -31,7 +32,8 @@ func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 	served, err := client.Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
 	must(t, err)
 	if !hasKind(served, "MutatingAdmissionPolicy") {
-		t.Skip("NOT RUN: this API server does not serve MutatingAdmissionPolicy in admissionregistration.k8s.io/v1 (Kubernetes 1.36)")
+		t.Skip("NOT RUN: this API server does not serve MutatingAdmissionPolicy in admissionregistration.k8s.io/v1 " +
+			"(Kubernetes 1.36)")
 	}
 	for _, policy := range policies {
 		for _, o := range orders {

@@ -23,7 +23,8 @@ import (
 )
 
 // plugins are on together in the suite's API server, as in hardened clusters. Their settings are in makeNamespace.
-var plugins = []string{"AlwaysPullImages", "LimitRanger", "DefaultTolerationSeconds", "PodNodeSelector", "ServiceAccount"}
+var plugins = []string{"AlwaysPullImages", "LimitRanger", "DefaultTolerationSeconds", "PodNodeSelector",
+	"ServiceAccount"}
 
 const (
 	// guardFile is the guard, as it is shipped.

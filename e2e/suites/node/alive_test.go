@@ -103,7 +103,8 @@ func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 		}
 		awaitAnswer(t, "kubectl apply of what `sysctl-injector "+args[0]+"` prints",
 			func(ctx context.Context) (string, bool) {
-				apply := suite.Cluster(t).Command(ctx, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-")
+				apply := suite.Cluster(t).Command(ctx, "kubectl", "apply", "--server-side",
+					"--force-conflicts", "-f", "-")
 				apply.Stdin = bytes.NewReader(output)
 				answer, err := apply.CombinedOutput()
 				return string(answer), err == nil // the guard learns of a grant a moment later

@@ -116,7 +116,8 @@ var otherViews = map[string]string{
 
 // settable tells whether the catalogue says that a pod can set it.
 func settable(entry sysctl.Entry) bool {
-	return (entry.Scope == sysctl.Network || entry.Scope == sysctl.IPC) && entry.HostOnly == nil && entry.Forbidden == nil
+	return (entry.Scope == sysctl.Network || entry.Scope == sysctl.IPC) && entry.HostOnly == nil &&
+		entry.Forbidden == nil
 }
 
 // forEveryone divides sysctls into those that everyone may read and those that only root may.

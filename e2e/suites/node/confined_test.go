@@ -11,7 +11,8 @@ import (
 )
 
 // A seccomp profile that lets nobody open a file with O_TRUNC, as `sysctl -w` does. The app does not need to.
-const noWriting = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["open", "openat", "openat2"], "action": "SCMP_ACT_ERRNO",
+const noWriting = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+	{"names": ["open", "openat", "openat2"], "action": "SCMP_ACT_ERRNO",
 	"args": [{"index": 2, "value": 512, "valueTwo": 512, "op": "SCMP_CMP_MASKED_EQ"}]}]}`
 
 // A pod's settings for its processes apply to the app, and do not stop the injected container.
@@ -54,7 +55,8 @@ func TestSysctlsInAConfinedPod(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, guardedAt(test.standard))
-			onNode(t, "sh", "-c", `mkdir -p /var/lib/kubelet/seccomp && echo "$1" >/var/lib/kubelet/seccomp/no-writing.json`, "sh", noWriting)
+			onNode(t, "sh", "-c", `mkdir -p /var/lib/kubelet/seccomp && echo "$1" `+
+				`>/var/lib/kubelet/seccomp/no-writing.json`, "sh", noWriting)
 			keepsHost(t, "net.core.somaxconn", "net.ipv4.ip_local_port_range")
 			pod := run(t, namespace, newPod("confined",
 				"net.core.somaxconn = 2048\nnet.ipv4.ip_local_port_range = 40000 50000", test.tweak))
@@ -80,7 +82,8 @@ func TestSysctlsUnderAnAppArmorProfile(t *testing.T) {
 	t.Parallel()
 	enabled, _ := os.ReadFile("/sys/module/apparmor/parameters/enabled")
 	if parser, err := exec.LookPath("apparmor_parser"); strings.TrimSpace(string(enabled)) != "Y" || err != nil {
-		t.Skipf("NOT RUN: this kernel has no AppArmor, or the machine has no apparmor_parser (%q), so nothing here shows that a pod's "+
+		t.Skipf("NOT RUN: this kernel has no AppArmor, or the machine has no apparmor_parser (%q), so nothing here "+
+			"shows that a pod's "+
 			"Localhost profile leaves the injected container alone", parser)
 	}
 	namespace := makeNamespace(t, enrolled())

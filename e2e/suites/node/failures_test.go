@@ -20,7 +20,8 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	for name, test := range map[string]struct{ sysctls, want, culprit string }{
 		"a name that does not exist": {
 			"net.core.somaxconn = 1024\nnet.ipv4.vs.expire_nodest_conn = 1\nnet.ipv4.tcp_fin_timeout = 30",
-			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = 30\nsysctl: error: 'net.ipv4.vs/expire_nodest_conn' is an unknown key\n",
+			"net.core.somaxconn = 1024\nnet.ipv4.tcp_fin_timeout = 30\n" +
+				"sysctl: error: 'net.ipv4.vs/expire_nodest_conn' is an unknown key\n",
 			"net.ipv4.vs.expire_nodest_conn",
 		},
 		"a value that this kernel rejects": {
@@ -34,13 +35,16 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 			"net.ipv4.tcp_ecn",
 		},
 		"a value out of its range, the last of several": {
-			"net.core.somaxconn = 1024\nnet.ipv4.ip_local_port_range = 32768 65535\nnet.ipv4.tcp_keepalive_time = 600\nnet.ipv4.tcp_syncookies = 300",
-			"net.core.somaxconn = 1024\nnet.ipv4.ip_local_port_range = 32768 65535\nnet.ipv4.tcp_keepalive_time = 600\nsysctl: write error: Invalid argument\n",
+			"net.core.somaxconn = 1024\nnet.ipv4.ip_local_port_range = 32768 65535\n" +
+				"net.ipv4.tcp_keepalive_time = 600\nnet.ipv4.tcp_syncookies = 300",
+			"net.core.somaxconn = 1024\nnet.ipv4.ip_local_port_range = 32768 65535\n" +
+				"net.ipv4.tcp_keepalive_time = 600\nsysctl: write error: Invalid argument\n",
 			"net.ipv4.tcp_syncookies",
 		},
 		"a name that does not exist, and then a value": {
 			"net.ipv4.vs.expire_nodest_conn = 1\nnet.core.somaxconn = 1024\nnet.ipv4.tcp_syncookies = 300",
-			"net.core.somaxconn = 1024\nsysctl: error: 'net.ipv4.vs/expire_nodest_conn' is an unknown key\nsysctl: write error: Invalid argument\n",
+			"net.core.somaxconn = 1024\nsysctl: error: 'net.ipv4.vs/expire_nodest_conn' is an unknown key\n" +
+				"sysctl: write error: Invalid argument\n",
 			"net.ipv4.vs.expire_nodest_conn net.ipv4.tcp_syncookies",
 		},
 	} {
@@ -50,7 +54,8 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 			// A pod that is not restarted ends in a phase of its own, and nothing comes after that.
 			pod := create(t, namespace, newPod("unset", test.sysctls,
 				func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }))
-			pod = awaitPod(t, pod, "to fail", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
+			pod = awaitPod(t, pod, "to fail",
+				func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
 			wantNeverStarted(t, pod)
 			status := pod.Status.InitContainerStatuses[0]
 			if status.Name != v1alpha1.ContainerName || status.State.Terminated == nil ||
@@ -70,7 +75,8 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 				}
 			}
 			if found := culprits(described); found != test.culprit {
-				t.Errorf("by kubectl describe, as documented, %q is at fault, want %q:\n%s", found, test.culprit, described)
+				t.Errorf("by kubectl describe, as documented, %q is at fault, want %q:\n%s", found,
+					test.culprit, described)
 			}
 		})
 	}

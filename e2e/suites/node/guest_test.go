@@ -164,8 +164,9 @@ func allow(t *testing.T, namespace string, names ...string) {
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "SysctlPolicy"},
 		ObjectMeta: metav1.ObjectMeta{Name: namespace},
 		Spec: v1alpha1.SysctlPolicySpec{
-			NamespaceSelector: metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
-			Allow:             []v1alpha1.AllowRule{{Names: names}},
+			NamespaceSelector: metav1.LabelSelector{
+				MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
+			Allow: []v1alpha1.AllowRule{{Names: names}},
 		},
 	})
 	must(t, err)
@@ -188,7 +189,8 @@ func TestClassNamedLikeKata(t *testing.T) {
 	t.Run("on the node's kernel is rejected", func(t *testing.T) {
 		shared := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: class.Name}, Handler: "runc"}
 		makeClass(t, shared)
-		for _, rejected := range []*corev1.Pod{pod, newPod("annotated", "vm.max_map_count = 262144", under(class.Name))} {
+		for _, rejected := range []*corev1.Pod{pod,
+			newPod("annotated", "vm.max_map_count = 262144", under(class.Name))} {
 			_, err := client.CoreV1().Pods(namespace).Create(t.Context(), rejected, metav1.CreateOptions{})
 			if err == nil || !strings.Contains(err.Error(), "NodeLevel") {
 				t.Errorf("pod %s under a RuntimeClass of handler runc: %v, want NodeLevel", rejected.Name, err)

@@ -64,7 +64,8 @@ var cgroupFiles = []string{"memory/*/kubepods/*pod%s/*/tasks", "memory/*/kubepod
 	"*/kubepods/*pod%s/*/cgroup.threads", "*/kubepods/*/*pod%s/*/cgroup.threads"}
 
 func (tr tracer) seize(uid string) {
-	const options = unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
+	const options = unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEFORK |
+		unix.PTRACE_O_TRACEVFORK
 	for _, pattern := range cgroupFiles {
 		files, _ := filepath.Glob("/sys/fs/cgroup/" + fmt.Sprintf(pattern, uid)) // the pattern is a good one
 		for _, file := range files {

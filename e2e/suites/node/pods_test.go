@@ -117,7 +117,8 @@ func ready(pod *corev1.Pod) bool {
 // inside runs a program in a container by `kubectl exec`.
 func inside(t *testing.T, pod *corev1.Pod, container string, args ...string) (string, error) {
 	t.Helper()
-	return command(t, "kubectl", append([]string{"exec", "-n", pod.Namespace, pod.Name, "-c", container, "--"}, args...)...)
+	return command(t, "kubectl",
+		append([]string{"exec", "-n", pod.Namespace, pod.Name, "-c", container, "--"}, args...)...)
 }
 
 // values reads sysctls inside a container.
@@ -151,7 +152,8 @@ func wantValues(t *testing.T, pod *corev1.Pod, container string, assignments ...
 	found := values(t, pod, container, names...)
 	for _, name := range names {
 		if found[name] != wanted[name] {
-			t.Errorf("container %s of pod %s reads %s = %q, want %q", container, pod.Name, name, found[name], wanted[name])
+			t.Errorf("container %s of pod %s reads %s = %q, want %q", container, pod.Name, name,
+				found[name], wanted[name])
 		}
 	}
 }

@@ -21,7 +21,8 @@ const semaphores = "10000 1024000000 500 32000"
 // native asks the kubelet for a sysctl.
 func native(name, value string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) {
-		pod.Spec.SecurityContext.Sysctls = append(pod.Spec.SecurityContext.Sysctls, corev1.Sysctl{Name: name, Value: value})
+		pod.Spec.SecurityContext.Sysctls = append(pod.Spec.SecurityContext.Sysctls,
+			corev1.Sysctl{Name: name, Value: value})
 	}
 }
 
@@ -101,7 +102,8 @@ func TestUnsafeSysctlThatTheKubeletAllows(t *testing.T) {
 	namespace := makeNamespace(t, nil)
 	keepsHost(t, "kernel.msgmax", "kernel.shm_rmid_forced")
 	pod := run(t, namespace, newPod("native", "",
-		native("kernel.shm_rmid_forced", "0"), native("net.ipv4.route.min_pmtu", "1024"), native("kernel.msgmax", "16384")))
+		native("kernel.shm_rmid_forced", "0"), native("net.ipv4.route.min_pmtu", "1024"), native("kernel.msgmax",
+			"16384")))
 	wantValues(t, pod, app, "kernel.shm_rmid_forced = 0", "net.ipv4.route.min_pmtu = 1024", "kernel.msgmax = 16384")
 }
 

@@ -51,7 +51,8 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 		}},
 		"the runtime's seccomp profile for the pod": {standard: "baseline", tweak: func(pod *corev1.Pod) {
 			plain(pod)
-			pod.Spec.SecurityContext.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+			pod.Spec.SecurityContext.SeccompProfile = &corev1.SeccompProfile{
+				Type: corev1.SeccompProfileTypeRuntimeDefault}
 		}},
 		"no privilege escalation and no capabilities": {standard: "baseline", tweak: func(pod *corev1.Pod) {
 			plain(pod)
@@ -70,7 +71,8 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 			limits(t, namespace)
 			quota(t, namespace)
 		}, tweak: func(*corev1.Pod) {}},
-		"a hostname and other DNS settings": {tweak: func(pod *corev1.Pod) { pod.Spec.Hostname = "named"; pod.Spec.DNSPolicy = corev1.DNSDefault }},
+		"a hostname and other DNS settings": {
+			tweak: func(pod *corev1.Pod) { pod.Spec.Hostname = "named"; pod.Spec.DNSPolicy = corev1.DNSDefault }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,7 +81,8 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 			if test.prepare != nil {
 				test.prepare(t, namespace)
 			}
-			pod := run(t, namespace, newPod("careful", "net.core.somaxconn = 2048\nkernel.sem = "+semaphores, test.tweak))
+			pod := run(t, namespace,
+				newPod("careful", "net.core.somaxconn = 2048\nkernel.sem = "+semaphores, test.tweak))
 			wantValues(t, pod, app, "net.core.somaxconn = 2048", "kernel.sem = "+semaphores)
 			wantUnprivileged(t, pod, app, ordinary(t, test.tweak))
 		})
@@ -95,7 +98,8 @@ func TestIPv6Sysctls(t *testing.T) {
 		t.Skipf("NOT RUN: this kernel has no %s in a pod", name)
 	}
 	keepsHost(t, name, "net.ipv6.conf.default.hop_limit")
-	pod := run(t, namespace, newPod("v6", name+" = 0\nnet.ipv6.conf.default.hop_limit = 70\nnet.ipv6.conf.all.disable_ipv6 = 1"))
+	pod := run(t, namespace,
+		newPod("v6", name+" = 0\nnet.ipv6.conf.default.hop_limit = 70\nnet.ipv6.conf.all.disable_ipv6 = 1"))
 	wantValues(t, pod, app, name+" = 0", "net.ipv6.conf.default.hop_limit = 70", "net.ipv6.conf.all.disable_ipv6 = 1")
 	wantUnprivileged(t, pod, app, ordinary(t))
 }

@@ -30,7 +30,8 @@ var (
 	suite = clustertest.Suite{
 		// The kubelet's flag as the Kata Containers guide has it: with it, and on this node alone, pods set these by
 		// themselves.
-		Config:   cluster.Config{Node: true, KubeletArgs: []string{"--allowed-unsafe-sysctls=kernel.msg*,net.ipv4.route.min_pmtu"}},
+		Config: cluster.Config{Node: true,
+			KubeletArgs: []string{"--allowed-unsafe-sysctls=kernel.msg*,net.ipv4.route.min_pmtu"}},
 		Parallel: 8, // most of a test's time is spent waiting for the kubelet
 		Prepare:  prepare,
 		Finish:   func(*cluster.Cluster) error { return installed.Remove() },

@@ -46,7 +46,8 @@ func TestUserNamespace(t *testing.T) {
 	wantValues(t, pod, app, assignments...)
 	wantUnprivileged(t, pod, app, ordinary(t, inUserNamespace))
 	output, err := inside(t, pod, app, "cat", "/proc/self/uid_map")
-	if mapped := strings.Fields(output); err != nil || len(mapped) != 3 || slices.Equal(mapped[:2], []string{"0", "0"}) {
+	if mapped := strings.Fields(output); err != nil || len(mapped) != 3 ||
+		slices.Equal(mapped[:2], []string{"0", "0"}) {
 		t.Errorf("the pod's users are mapped as %q, %v: want another user of the node as its root", output, err)
 	}
 }
@@ -173,7 +174,8 @@ func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 			var same corev1.Container
 			must(t, templates.Decode(templates.Forms, "forms/"+test.template+".yaml", &same))
 			pod := newPod(test.template, "", inUserNamespace)
-			pod.Spec.Containers = []corev1.Container{{Name: app, Image: images.App, SecurityContext: same.SecurityContext}}
+			pod.Spec.Containers = []corev1.Container{{Name: app, Image: images.App,
+				SecurityContext: same.SecurityContext}}
 			pod = run(t, namespace, pod)
 			status, err := inside(t, pod, app, "grep", "-E", "^(CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp):",
 				"/proc/self/status")
@@ -213,5 +215,6 @@ func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 
 // pids are the numbers among words.
 func pids(words string) []string {
-	return slices.DeleteFunc(strings.Fields(words), func(word string) bool { return strings.Trim(word, "0123456789") != "" })
+	return slices.DeleteFunc(strings.Fields(words),
+		func(word string) bool { return strings.Trim(word, "0123456789") != "" })
 }

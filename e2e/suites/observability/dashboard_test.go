@@ -63,7 +63,8 @@ func readDashboard(t *testing.T) []panel {
 	decodeFile(t, dashboardFile, &dashboard)
 	if len(dashboard.Panels) == 0 || len(dashboard.Templating.List) == 0 ||
 		dashboard.Templating.List[0].Name != "datasource" {
-		t.Fatalf("%s has %d panels and the variables %v", dashboardFile, len(dashboard.Panels), dashboard.Templating.List)
+		t.Fatalf("%s has %d panels and the variables %v", dashboardFile, len(dashboard.Panels),
+			dashboard.Templating.List)
 	}
 	return dashboard.Panels
 }
@@ -98,7 +99,8 @@ func TestDashboardPanels(t *testing.T) {
 	taken := map[[2]int]string{}
 	ids := map[int]bool{}
 	for _, p := range readDashboard(t) {
-		if ids[p.ID] || p.Title == "" || len(p.Targets) == 0 || p.Datasource != asked || p.GridPos.X+p.GridPos.W > columns {
+		if ids[p.ID] || p.Title == "" || len(p.Targets) == 0 || p.Datasource != asked ||
+			p.GridPos.X+p.GridPos.W > columns {
 			t.Errorf("panel %d, %q, is there twice, or has no title, no query, the data source %v or the place %v",
 				p.ID, p.Title, p.Datasource, p.GridPos)
 		}
@@ -184,7 +186,8 @@ func TestExpressionsKnowTheReasons(t *testing.T) {
 	known := []string{
 		admitted, strings.Join([]string{injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|"),
 		admission.ReasonPanic, admission.ReasonClusterUnavailable + "|" + admission.ReasonGrantFailed,
-		strings.Join([]string{admission.ReasonPanic, admission.ReasonClusterUnavailable, admission.ReasonGrantFailed}, "|"),
+		strings.Join([]string{admission.ReasonPanic, admission.ReasonClusterUnavailable, admission.ReasonGrantFailed},
+			"|"),
 	}
 	used := 0
 	for _, path := range []string{dashboardFile, alertsFile, docsFile} {

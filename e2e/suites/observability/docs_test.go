@@ -61,7 +61,8 @@ func TestMessagesAreDocumented(t *testing.T) {
 }
 
 // logs are the methods of loggers, and what makes a record for one.
-var logs = []string{"NewRecord", "Debug", "Info", "Warn", "Error", "DebugContext", "InfoContext", "WarnContext", "ErrorContext", "Log", "LogAttrs"}
+var logs = []string{"NewRecord", "Debug", "Info", "Warn", "Error", "DebugContext", "InfoContext", "WarnContext",
+	"ErrorContext", "Log", "LogAttrs"}
 
 // messages are those that the program's own code logs: constant, and beginning with a capital.
 func messages(t *testing.T) []string {

@@ -39,12 +39,14 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("find the module github.com/cert-manager/cert-manager: %w", err)
 	}
-	definition := filepath.Join(strings.TrimSpace(string(module)), "deploy", "crds", "cert-manager.io_certificates.yaml")
+	definition := filepath.Join(strings.TrimSpace(string(module)), "deploy", "crds",
+		"cert-manager.io_certificates.yaml")
 	for _, args := range []string{
 		"apply --server-side -f " + definition,
 		"wait --for=condition=Established customresourcedefinitions --all --timeout=30s",
 		"apply -f testdata/cluster.yaml",
-		`patch certificate sysctl-injector -n sysctl-injector-system --subresource=status --type=merge -p {"status":{"renewalTime":"2032-01-01T03:04:05Z"}}`,
+		`patch certificate sysctl-injector -n sysctl-injector-system --subresource=status --type=merge -p ` +
+			`{"status":{"renewalTime":"2032-01-01T03:04:05Z"}}`,
 	} {
 		if output, err := kubectl(ctx, c, args); err != nil {
 			return fmt.Errorf("kubectl %s: %w\n%s", args, err, output)
@@ -68,7 +70,8 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	output, err := kubectl(ctx, c, "run rejected -n shop --image=busybox --annotations=sysctl-injector.dev/sysctls=vm.swappiness=1")
+	output, err := kubectl(ctx, c,
+		"run rejected -n shop --image=busybox --annotations=sysctl-injector.dev/sysctls=vm.swappiness=1")
 	if !strings.Contains(output, "NodeLevel: ") {
 		return fmt.Errorf("the pod was to be rejected: %w\n%s", err, output)
 	}

@@ -22,7 +22,8 @@ var asks = []struct {
 		spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: unsafe, Value: "512"}}}
 	}},
 	{"another sysctl, natively", true, false, false, func(spec *corev1.PodSpec) {
-		spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax", Value: "65536"}}}
+		spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "kernel.msgmax",
+			Value: "65536"}}}
 	}},
 	{"the node's network", true, false, false, func(spec *corev1.PodSpec) { spec.HostNetwork = true }},
 	{"the node's processes", true, false, false, func(spec *corev1.PodSpec) { spec.HostPID = true }},
@@ -35,7 +36,8 @@ var asks = []struct {
 		spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 80}}
 	}},
 	{"a capability", true, false, false, func(spec *corev1.PodSpec) {
-		spec.Containers[0].SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}}
+		spec.Containers[0].SecurityContext = &corev1.SecurityContext{
+			Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}}
 	}},
 	// A PodSecurityPolicy cannot single out one container.
 	{"a privileged container of its own", true, true, false, func(spec *corev1.PodSpec) {
@@ -52,13 +54,16 @@ func TestWhatEachOpens(t *testing.T) {
 	article := liberty(namespace, "article", "article", func(template *corev1.PodTemplateSpec) {
 		template.Spec.InitContainers = []corev1.Container{{
 			Name: "sysctl", Image: "busybox", SecurityContext: &corev1.SecurityContext{Privileged: new(true)},
-			Command: []string{"sh", "-c", `sysctl -w net.core.somaxconn=32768; sysctl -w net.ipv4.ip_local_port_range="32768 65535"`},
+			Command: []string{"sh", "-c",
+				`sysctl -w net.core.somaxconn=32768; sysctl -w net.ipv4.ip_local_port_range="32768 65535"`},
 		}}
 	})
 	deploy(t, article)
-	expectRejection(t, article, "spec.initContainers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed")
+	expectRejection(t, article,
+		"spec.initContainers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed")
 	admin, dev := clients(t)
-	clustertest.Bind(t, admin, namespace, "privileged", rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "article"})
+	clustertest.Bind(t, admin, namespace, "privileged",
+		rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "article"})
 
 	annotation := liberty(namespace, "annotation", "annotation", annotated(unsafe+" = 512"))
 	deploy(t, annotation)

@@ -28,7 +28,8 @@ func TestStory(t *testing.T) {
 
 	before := liberty(sugi, "before", "psp-user", native(unsafe, "512"))
 	deploy(t, before)
-	expectRejection(t, before, rejected+`[pod.spec.securityContext.sysctls[0]: Forbidden: unsafe sysctl "net.core.somaxconn" is not allowed]`)
+	expectRejection(t, before,
+		rejected+`[pod.spec.securityContext.sysctls[0]: Forbidden: unsafe sysctl "net.core.somaxconn" is not allowed]`)
 
 	d := liberty(sugi, "liberty", "psp-user", annotated("net.core.somaxconn = 512"))
 	deploy(t, d)
@@ -75,11 +76,13 @@ func TestStory(t *testing.T) {
 		waitUntilRevoked(t, sugi, "psp-user", name)
 		third := liberty(sugi, "third", "psp-user", annotated("net.core.somaxconn = 512"))
 		deploy(t, third)
-		expectRejection(t, third, "sysctl-injector companion -n sugi --serviceaccount psp-user --backend psp --injected net.core.somaxconn | kubectl apply -f -")
+		expectRejection(t, third, "sysctl-injector companion -n sugi --serviceaccount psp-user --backend psp "+
+			"--injected net.core.somaxconn | kubectl apply -f -")
 
 		// What the message says is all that it takes.
 		_, err := suite.Cluster(t).Kubectl(t.Context(),
-			string(companion(t, nil, "-n", sugi, "--serviceaccount", "psp-user", "--injected", unsafe)), "apply", "-f", "-")
+			string(companion(t, nil, "-n", sugi, "--serviceaccount", "psp-user", "--injected",
+				unsafe)), "apply", "-f", "-")
 		must(t, err)
 		admittedPod(t, third)
 	})
@@ -173,7 +176,8 @@ func TestServerSaysWhatKubernetesLacks(t *testing.T) {
 	suite.Cluster(t)
 	log := installed.Log()
 	for _, feature := range []string{"matchConditions", "ValidatingAdmissionPolicy"} {
-		if !strings.Contains(log, `"msg":"Kubernetes lacks a feature","kubernetes":"v1.24.17","feature":"`+feature+`"`) {
+		if !strings.Contains(log,
+			`"msg":"Kubernetes lacks a feature","kubernetes":"v1.24.17","feature":"`+feature+`"`) {
 			t.Errorf("the log of %s says nothing of %s:\n%s", installation.Name, feature, log)
 		}
 	}

@@ -106,7 +106,8 @@ func expectRejection(t *testing.T, d *appsv1.Deployment, want string) {
 // companion runs `sysctl-injector companion`.
 func companion(t *testing.T, input any, args ...string) []byte {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), installed.Program, append([]string{"companion", "--backend=psp"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), installed.Program,
+		append([]string{"companion", "--backend=psp"}, args...)...)
 	if input != nil {
 		content, err := yaml.Marshal(input)
 		must(t, err)

@@ -116,7 +116,8 @@ func TestRelease(t *testing.T) {
 		}
 		var chart struct{ Version, AppVersion string }
 		must(t, yaml.Unmarshal(read(t, checkout, "deploy/helm/sysctl-injector/Chart.yaml"), &chart))
-		versions := strings.NewReplacer(chart.AppVersion, version, "sysctl-injector-"+chart.Version, "sysctl-injector-1.2.3")
+		versions := strings.NewReplacer(chart.AppVersion, version, "sysctl-injector-"+chart.Version,
+			"sysctl-injector-1.2.3")
 		if diff := cmp.Diff(versions.Replace(string(read(t, checkout, "deploy/install.yaml"))), manifest); diff != "" {
 			t.Error("install.yaml, besides the version, is not the checkout's (-want +got):\n" + diff)
 		}

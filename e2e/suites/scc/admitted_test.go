@@ -54,7 +54,8 @@ var pods = []struct {
 	{
 		"states nothing", "", "net.core.somaxconn = 1024", func(*corev1.Pod) {},
 		as("restricted-v2"), as("sysctl-injector"),
-		"sccmatching/provider.go: what is not set is filled in, and what is set stays; so the second pass finds what restricted-v2 set in the first",
+		"sccmatching/provider.go: what is not set is filled in, and what is set stays; so the second pass finds what " +
+			"restricted-v2 set in the first",
 	},
 	{
 		"states a user of the range", "", "net.core.somaxconn = 1024", func(p *corev1.Pod) { runAsUser(p, firstUID+5) },
@@ -77,7 +78,8 @@ var pods = []struct {
 	{
 		"has the image's user, by anyuid", "anyuid", "net.core.somaxconn = 1024", func(*corev1.Pod) {},
 		decided{Constraints: "anyuid", Level: level},
-		decided{Constraints: "sysctl-injector", FSGroup: firstUID, Level: level, NoEscalation: true, RuntimeDefault: true},
+		decided{Constraints: "sysctl-injector", FSGroup: firstUID, Level: level, NoEscalation: true,
+			RuntimeDefault: true},
 		"util/sort/bypriority.go: anyuid has priority 10, and so comes first; group/mustrunas.go",
 	},
 	{
@@ -93,7 +95,8 @@ var pods = []struct {
 		"in a user namespace, with a user that it has", "", "net.core.somaxconn = 1024",
 		func(p *corev1.Pod) { inUserNamespace(p, 1001) },
 		as("restricted-v3", uid(1001), fsGroup(1000)), as("sysctl-injector-user-namespace", uid(1001), fsGroup(1000)),
-		"sccmatching/provider.go, UserNamespaceLevel; user/mustrunasrange.go: restricted-v3 has 1000 to 65534, and the injected container 0",
+		"sccmatching/provider.go, UserNamespaceLevel; user/mustrunasrange.go: restricted-v3 has 1000 to 65534, and " +
+			"the injected container 0",
 	},
 	{
 		"in a user namespace, IPC names only", "", "kernel.sem = 10000 1024000000 500 32000",
@@ -104,8 +107,10 @@ var pods = []struct {
 	{
 		"in a user namespace, with no user stated", "", "net.core.somaxconn = 1024",
 		func(p *corev1.Pod) { p.Spec.HostUsers = new(false) },
-		as("restricted-v2"), rejected("provider sysctl-injector-user-namespace: .spec.securityContext.fsGroup: Invalid value: [1000680000]: 1000680000 is not an allowed group"),
-		"util/sort/byrestrictions.go: restricted-v2 and restricted-v3 have as many points; bypriority.go: then the name decides",
+		as("restricted-v2"), rejected("provider sysctl-injector-user-namespace: .spec.securityContext.fsGroup: " +
+			"Invalid value: [1000680000]: 1000680000 is not an allowed group"),
+		"util/sort/byrestrictions.go: restricted-v2 and restricted-v3 have as many points; bypriority.go: then " +
+			"the name decides",
 	},
 	{
 		"in a user namespace, by nested-container", "nested-container", "kernel.sem = 10000 1024000000 500 32000",
@@ -113,12 +118,14 @@ var pods = []struct {
 			inUserNamespace(p, 1001)
 			p.Annotations["openshift.io/required-scc"] = "nested-container"
 		},
-		decided{Constraints: "nested-container", UID: 1001, Level: level}, rejected(`SELinux type "container_engine_t"`),
+		decided{Constraints: "nested-container", UID: 1001,
+			Level: level}, rejected(`SELinux type "container_engine_t"`),
 		"sccadmission/admission.go: only the required constraints are tried; selinux/mustrunas.go",
 	},
 	{
 		"only reads", "", "net.core.somaxconn >= 128", verifies,
-		as("restricted-v2"), rejected("initContainers[0].runAsUser: Invalid value: 65534: must be in the ranges: [1000680000, 1000689999]"),
+		as("restricted-v2"), rejected("initContainers[0].runAsUser: Invalid value: 65534: must be in the ranges: " +
+			"[1000680000, 1000689999]"),
 		"user/mustrunasrange.go",
 	},
 	{
@@ -186,8 +193,9 @@ func compare(t *testing.T, want, got decided) {
 func allow(t *testing.T, namespace, account, constraints string) {
 	t.Helper()
 	admin, _ := clients(t)
-	clustertest.Bind(t, admin, namespace, "system:openshift:scc:"+constraints, rbacv1.Subject{Kind: rbacv1.ServiceAccountKind,
-		Namespace: namespace, Name: account})
+	clustertest.Bind(t, admin, namespace, "system:openshift:scc:"+constraints,
+		rbacv1.Subject{Kind: rbacv1.ServiceAccountKind,
+			Namespace: namespace, Name: account})
 	mayUse(t, namespace, account, constraints)
 }
 
@@ -195,7 +203,8 @@ func newPod(namespace, account, sysctls string) *corev1.Pod {
 	pod := &corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "app-", Namespace: namespace, Annotations: map[string]string{}},
-		Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+		Spec: corev1.PodSpec{ServiceAccountName: account,
+			Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 	}
 	if sysctls != "" {
 		pod.Annotations[v1alpha1.SysctlsAnnotation] = sysctls
@@ -218,7 +227,8 @@ func create(t *testing.T, pod *corev1.Pod) decided {
 		if of.SELinuxOptions != nil {
 			got.Level = of.SELinuxOptions.Level
 		}
-		got.RuntimeDefault = of.SeccompProfile != nil && of.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault
+		got.RuntimeDefault = of.SeccompProfile != nil &&
+			of.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault
 	}
 	if of := created.Spec.Containers[0].SecurityContext; of != nil {
 		got.UID = valueOf(of.RunAsUser)

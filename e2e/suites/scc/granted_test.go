@@ -18,9 +18,10 @@ import (
 )
 
 var resources = map[string]schema.GroupVersionResource{
-	"SecurityContextConstraints": {Group: "security.openshift.io", Version: "v1", Resource: "securitycontextconstraints"},
-	"ClusterRole":                {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
-	"RoleBinding":                {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
+	"SecurityContextConstraints": {Group: "security.openshift.io", Version: "v1",
+		Resource: "securitycontextconstraints"},
+	"ClusterRole": {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
+	"RoleBinding": {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 }
 
 // TestCompanionIsWhatTheServerApplies compares what companion prints with what there is once the server has granted
@@ -99,7 +100,8 @@ func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 	const namespace = "beforehand"
 	newNamespace(t, namespace, "", "ledger", "other")
 	pod := newPod(namespace, "ledger", "net.core.somaxconn = 1024")
-	_, err := clusterOf(t).Kubectl(t.Context(), program(t, pod, "companion", "--backend=scc", "-f", "-"), "apply", "-f", "-")
+	_, err := clusterOf(t).Kubectl(t.Context(), program(t, pod, "companion", "--backend=scc", "-f", "-"),
+		"apply", "-f", "-")
 	must(t, err)
 	mayUse(t, namespace, "ledger", "sysctl-injector")
 	for _, test := range []struct {
@@ -131,7 +133,8 @@ func TestServersPods(t *testing.T) {
 		metav1.GetOptions{})
 	must(t, err)
 	compare(t, as("restricted-v2"), create(t, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "server-", Namespace: "servers"}, Spec: deployment.Spec.Template.Spec,
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "server-",
+			Namespace: "servers"}, Spec: deployment.Spec.Template.Spec,
 	}))
 }
 

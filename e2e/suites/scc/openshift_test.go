@@ -128,7 +128,8 @@ func (o *openShift) configure(ctx context.Context, c *cluster.Cluster, port int,
 	}
 	const name = "constraints.openshift.test"
 	rules := []admissionregistrationv1.RuleWithOperations{{
-		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
+		Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create,
+			admissionregistrationv1.Update},
 		Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"},
 			Resources: []string{"pods"}},
 	}}

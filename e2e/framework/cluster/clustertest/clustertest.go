@@ -52,7 +52,8 @@ func requireBuilt(t testing.TB, config cluster.Config) {
 	}
 	_, err := cluster.FindBinaries(config)
 	if errors.Is(err, tools.ErrNotBuilt) {
-		t.Skipf("SKIPPED, nothing was tested against a real cluster: %v. `make test-api` builds them (about ten minutes, once)", err)
+		t.Skipf("SKIPPED, nothing was tested against a real cluster: %v. `make test-api` builds them (about ten "+
+			"minutes, once)", err)
 	}
 	if err != nil {
 		t.Skipf("SKIPPED, nothing was tested against a real cluster: %v", err)

@@ -40,7 +40,8 @@ func DeveloperNamespace(t testing.TB, c *cluster.Cluster, meta metav1.ObjectMeta
 	t.Helper()
 	admin, _ := Clients(t, c)
 	namespace := Namespace(t, admin, meta, serviceAccounts...)
-	Bind(t, admin, namespace, "edit", rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: Developer})
+	Bind(t, admin, namespace, "edit",
+		rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: Developer})
 	Answers(30*time.Second)(t, "the developer may create pods", func(ctx context.Context) (string, bool) {
 		return CanI(ctx, c, namespace, Developer, "create", "pods")
 	})

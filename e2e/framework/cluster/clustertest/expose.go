@@ -34,7 +34,8 @@ func Expose(ctx context.Context, c *cluster.Cluster, namespace, name string, por
 		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: 443}}},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return admissionregistrationv1.WebhookClientConfig{}, fmt.Errorf("create service %s/%s: %w", namespace, name, err)
+		return admissionregistrationv1.WebhookClientConfig{},
+			fmt.Errorf("create service %s/%s: %w", namespace, name, err)
 	}
 	if err := SetEndpoints(ctx, client, namespace, name, port, c.Address().String()); err != nil {
 		return admissionregistrationv1.WebhookClientConfig{}, err

@@ -52,8 +52,9 @@ func (m Mutator) Install(t testing.TB, c *cluster.Cluster, client kubernetes.Int
 			AdmissionReviewVersions: []string{"v1"},
 			SideEffects:             ptr.To(admissionregistrationv1.SideEffectClassNone),
 			ReinvocationPolicy:      m.Reinvocation,
-			NamespaceSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: m.Namespace}},
-			ObjectSelector:          m.Selector,
+			NamespaceSelector: &metav1.LabelSelector{
+				MatchLabels: map[string]string{corev1.LabelMetadataName: m.Namespace}},
+			ObjectSelector: m.Selector,
 			Rules: []admissionregistrationv1.RuleWithOperations{{
 				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
 				Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"},
@@ -66,7 +67,8 @@ func (m Mutator) Install(t testing.TB, c *cluster.Cluster, client kubernetes.Int
 	err = await.Condition(t.Context(), "the API server to call the webhook "+m.Name, 20*time.Millisecond,
 		30*time.Second, func(ctx context.Context) (bool, error) {
 			// Whether the pod is admitted does not matter here.
-			_, _ = client.CoreV1().Pods(m.Namespace).Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			_, _ = client.CoreV1().Pods(m.Namespace).
+				Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 			return calls.Load() > 0, nil
 		})
 	Must(t, err)

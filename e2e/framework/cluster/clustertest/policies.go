@@ -106,7 +106,8 @@ func settledPolicy() (*admissionregistrationv1.ValidatingAdmissionPolicy,
 		}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
 			ObjectMeta: meta,
 			Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
-				PolicyName: settledName, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+				PolicyName: settledName, ValidationActions: []admissionregistrationv1.ValidationAction{
+					admissionregistrationv1.Deny},
 			},
 		}, &corev1.ConfigMap{ObjectMeta: meta}
 }

@@ -48,7 +48,8 @@ func newRoot() *cobra.Command {
 		}
 	}
 	for _, command := range []*cobra.Command{
-		add(&cobra.Command{Use: "up", Short: "Start the cluster, building Kubernetes first if need be"}, withOptions(up)),
+		add(&cobra.Command{Use: "up", Short: "Start the cluster, building Kubernetes first if need be"},
+			withOptions(up)),
 		add(&cobra.Command{Use: "supervise", Hidden: true}, withOptions(supervise)),
 	} {
 		command.Flags().BoolVar(&o.node, "node", false, "with a node for pods to run on; needs root and containerd")
@@ -62,9 +63,10 @@ func newRoot() *cobra.Command {
 			return cluster.NodeSupported()
 		})
 	root.AddCommand(&cobra.Command{
-		Use:   "build [MODULE...]",
-		Short: "Build what the suites run, or some of the modules below e2e/ (kubernetes/1.31), into the user's cache directory",
-		RunE:  build,
+		Use: "build [MODULE...]",
+		Short: "Build what the suites run, or some of the modules below e2e/ (kubernetes/1.31), into the user's " +
+			"cache directory",
+		RunE: build,
 	})
 	return root
 }

@@ -22,7 +22,8 @@ type state struct {
 	Binaries   string           `json:"binaries"`
 	Dir        string           `json:"dir"`
 	Node       bool             `json:"node,omitempty"`
-	Installed  bool             `json:"installed,omitempty"` // the chart, so that there are helm and the program of the checkout
+	// the chart, so that there are helm and the program of the checkout
+	Installed bool `json:"installed,omitempty"`
 }
 
 func statePath(dir string) string { return filepath.Join(dir, "cluster.json") }
@@ -78,7 +79,8 @@ A shell in which kubectl just works:
 Logs: %s
 `, where, enter, s.logs())
 	if s.Installed {
-		fmt.Fprintf(out, "sysctl-injector is installed, and in the PATH of that shell. What to try: helm -n %s get notes %s\n", systemNamespace, images.Program)
+		fmt.Fprintf(out, "sysctl-injector is installed, and in the PATH of that shell. What to try: helm -n %s "+
+			"get notes %s\n", systemNamespace, images.Program)
 	}
 	if s.Node {
 		fmt.Fprintf(out, "Pods run on its node; images on it: %s (imagePullPolicy: IfNotPresent)\n",

@@ -18,7 +18,7 @@ import (
 // Kubernetes is the folder that has a module for each version of Kubernetes: kubernetes/1.37.
 const Kubernetes = "kubernetes"
 
-// build is one way to build a module's tools; dir carries a hash of everything that decides the result.
+// build is a plan to build a module's tools. dir contains a hash of everything that decides the result.
 type build struct {
 	name    string
 	version string
@@ -65,7 +65,7 @@ func plan(name string) (build, error) {
 	if strings.HasPrefix(name, Kubernetes+"/") {
 		linker += versionFlags("k8s.io/component-base/version", b.version)
 		if name == Kubernetes+"/"+LastWithPodSecurityPolicy {
-			// There, /version comes from another package.
+			// In this version, /version comes from another package.
 			linker += versionFlags("k8s.io/client-go/pkg/version", b.version)
 		}
 	}
@@ -146,7 +146,7 @@ func (f moduleFile) version() string {
 	return direct
 }
 
-// addSources writes the module's go.mod and its own code, of which most have none.
+// addSources writes the module's go.mod and its own code, if it has any.
 func addSources(sum io.Writer, module string) error {
 	code, err := filepath.Glob(filepath.Join(module, "*.go"))
 	if err != nil {
@@ -181,8 +181,8 @@ func (b build) find() (Tools, error) {
 	return Tools{Version: b.version, Dir: b.dir, Module: b.module}, nil
 }
 
-// run builds beside the final directory and renames, so that a build that is killed leaves nothing half-made. The
-// caller holds the lock.
+// run builds beside the final directory and then renames, so that a killed build leaves no partial result. The caller
+// holds the lock.
 func (b build) run(ctx context.Context, p *progress) error {
 	partial := b.dir + ".partial"
 	if err := os.RemoveAll(partial); err != nil {

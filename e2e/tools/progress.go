@@ -13,8 +13,8 @@ import (
 	"golang.org/x/term"
 )
 
-// progress tells a person what a long step is doing: one line that is rewritten on a terminal, and an ordinary line
-// every few seconds in a log.
+// progress shows what a long step is doing: one line that is rewritten on a terminal, and an ordinary line every few
+// seconds in a log.
 type progress struct {
 	out      io.Writer
 	what     string

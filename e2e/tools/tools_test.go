@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Every module below e2e/ says what is built, in which version, and what of: a change of any of that is another
-// build.
+// Every module below e2e/ states the programs, their version and their sources: a change of any of these leads to
+// another build.
 func TestPlan(t *testing.T) {
 	names, err := Names()
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // suites are the ones that depend on the version of the API server.
 var suites = []string{"admission", "neighbours", "guard", "grants", "hostile", "chart", "certs", "mutating"}
 
-// since names the first version that has what a suite is about: the final version of MutatingAdmissionPolicy.
+// since is the first version in which a suite can run: the one with the final version of MutatingAdmissionPolicy.
 var since = map[string]string{"mutating": "v1.36"}
 
 // needed are the modules below e2e/ that the suites run besides Kubernetes.

@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 )
 
-// row is what became of the suites on one release.
+// row holds the results of the suites on one release.
 type row struct {
 	release string // "v1.31.14"
 	results []result

@@ -25,7 +25,7 @@ const timeout = "20m"
 // skip is a test that did not run, and why.
 type skip struct{ test, reason string }
 
-// result is what became of one suite on one version.
+// result is the result of one suite on one version.
 type result struct {
 	suite       string
 	needs       string // the first version that can run it, if this one cannot
@@ -82,7 +82,7 @@ func test(ctx context.Context, version, suite string) (result, error) {
 // event is a line of `go test -json`.
 type event struct{ Action, Test, Output string }
 
-// log is a line by which a test speaks: its file and line, and then the text.
+// log matches a line that a test logs: its file and line, and then the text.
 var log = regexp.MustCompile(`^\s*\S+_test\.go:\d+: |^\s*\S+\.go:\d+: `)
 
 // read counts the tests of a run, and prints the output of those that fail.
@@ -95,7 +95,7 @@ func read(events io.Reader, failures io.Writer) (result, error) {
 		line := bytes.TrimSpace(lines.Bytes())
 		var e event
 		if err := json.Unmarshal(line, &e); err != nil {
-			fmt.Fprintf(failures, "%s\n", line) // what a program printed beside the tests
+			fmt.Fprintf(failures, "%s\n", line) // a line that a program printed beside the tests
 			continue
 		}
 		switch {

@@ -49,7 +49,7 @@ const (
 	rendered // the policies of `sysctl-injector render mutating-policy`, which also check what they inject
 )
 
-// turn is one case, and what was measured of it.
+// turn is one case with its measurements.
 type turn struct {
 	name      string
 	mutator   mutator
@@ -171,13 +171,13 @@ func (b *bench) sameInjection(ctx context.Context) error {
 
 var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 
-// enable sees to it that one mutator is in force and no other is.
+// enable puts one mutator in force and no other.
 func (b *bench) enable(ctx context.Context, wanted mutator) error {
 	if b.now == wanted {
 		return nil
 	}
 	if b.now != nobody && wanted != nobody {
-		// Two configurations of the webhook cannot be told apart by what they do.
+		// The two configurations of the webhook have the same effect, so the wait below cannot tell them apart.
 		if err := b.enable(ctx, nobody); err != nil {
 			return err
 		}

@@ -12,18 +12,19 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 )
 
-// metric is a histogram of the API server; what is counted of it carries a label.
+// metric is a histogram of the API server. Only series with the label are counted.
 type metric struct{ name, label string }
 
 var (
-	// Of both entries: "pods." for pods that ask, "plain.pods." for the others.
+	// The label matches both entries: "pods." for pods that ask, "plain.pods." for the others.
 	webhookMetric = metric{"apiserver_admission_webhook_admission_duration_seconds", `pods.sysctl-injector.dev"`}
 	policyMetric  = metric{"apiserver_mutating_admission_policy_check_duration_seconds", `policy="bench"`}
-	// Of the two that inject; the ones that decide are in the creation's time alone.
+	// The label matches the two policies that inject. The time of the policies that decide is only in the time of the
+	// creation.
 	renderedMetric = metric{policyMetric.name, `policy="sysctl-injector-inject`}
 )
 
-// cost is what a histogram has added up.
+// cost is the sum and the count of a histogram.
 type cost struct{ seconds, calls float64 }
 
 func (c cost) plus(d cost) cost  { return cost{c.seconds + d.seconds, c.calls + d.calls} }
@@ -62,7 +63,7 @@ const (
 	notEnrolledTurn
 )
 
-// table sets everything beside the case without a webhook.
+// table compares every case with the case without a webhook.
 func (b *bench) table(clients int) report.Table {
 	table := report.Table{{"clients: " + strconv.Itoa(clients), "pods", "create p50", "p99", "p50 beside none", "ratio",
 		"calls a pod", "mean of a call"}}
@@ -91,7 +92,7 @@ func (b *bench) p50(turn, clients int) time.Duration {
 	return report.Median(b.turns[turn].measured[clients].durations)
 }
 
-// comparison is the line that says what the tables come to.
+// comparison sums up the tables in one line.
 func (b *bench) comparison(clients int) string {
 	none, policy, webhook := b.p50(nobodyTurn, clients), b.p50(policyTurn, clients), b.p50(webhookTurn, clients)
 	return fmt.Sprintf("clients: %d; webhook : MutatingAdmissionPolicy = %.2f (p50 of a creation), %.2f (what each "+

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// curve is a cost over one number, of which all others stay as they are.
+// curve is a cost as a function of one number, with all other numbers fixed.
 type curve struct {
 	name, title, file string
 	points            []int

@@ -67,7 +67,7 @@ func (o *options) run(ctx context.Context, progress io.Writer) (report.Report, e
 // measure returns the processor time of one request: the median of the rounds.
 func (o *options) measure(ctx context.Context, w *world) (time.Duration, error) {
 	this := process.Process(os.Getpid())
-	for range w.bodies { // that every need has been found to be met
+	for range w.bodies { // warm up: the grants of every pod are checked once
 		if err := w.ask(ctx); err != nil {
 			return 0, err
 		}

@@ -110,7 +110,7 @@ func newRules(size clusterSize) (*policy.Set, error) {
 	return policy.NewSet(policies, nil), nil
 }
 
-// ask has the next pod decided upon, and makes sure that it is injected.
+// ask lets the handler decide on the next pod, and checks that it is injected.
 func (w *world) ask(ctx context.Context) error {
 	body := w.bodies[w.next%len(w.bodies)]
 	w.next++
@@ -124,7 +124,7 @@ func (w *world) ask(ctx context.Context) error {
 	return nil
 }
 
-// nowhere takes the log's lines, which are written as in earnest.
+// nowhere discards the log. The handler still formats every line.
 type nowhere struct{}
 
 func (*nowhere) Write(p []byte) (int, error) { return len(p), nil }

@@ -48,7 +48,7 @@ const (
 func newBench(c *cluster.Cluster, installed *installation.Installation, o options, progress io.Writer) (*bench, error) {
 	config := c.RESTConfig()
 	config.WarningHandler = rest.NoWarnings{}
-	// The machine is to spend its time on the server and not on this client's JSON.
+	// With protobuf, the machine spends its time on the server and not on this client's JSON.
 	config.ContentType, config.AcceptContentTypes = "application/vnd.kubernetes.protobuf",
 		"application/vnd.kubernetes.protobuf,application/json"
 	config.QPS = -1

@@ -38,7 +38,7 @@ func (s *server) restart(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Not killed: it gives up the Lease, so that the next one leads at once. Only the leader watches pods.
+	// A server that terminates releases the Lease, so that the next one leads at once. Only the leader watches pods.
 	stopping := s.installed.Server()
 	if err := stopping.Terminate(); err != nil {
 		return 0, fmt.Errorf("stop the server: %w", err)
@@ -62,7 +62,7 @@ func (s *server) restart(ctx context.Context) (time.Duration, error) {
 	return elapsed, nil
 }
 
-// leader is who holds the Lease; empty where nobody does.
+// leader returns the holder of the Lease, or "" if it has none.
 func (s *server) leader(ctx context.Context) (string, error) {
 	lease, err := s.client.CoordinationV1().Leases(installation.Namespace).Get(ctx, installation.Name,
 		metav1.GetOptions{})
@@ -117,7 +117,7 @@ func (s *server) metrics(ctx context.Context) (map[string]float64, error) {
 	return values, nil
 }
 
-// memory is what the kernel says of the process. Its program lies in a directory of this run's own.
+// memory returns the kernel's figures of the process. Its program is in a directory of this run.
 func (s *server) memory() (process.Memory, error) {
 	p, err := process.Find(s.installed.Program)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// What containerd's log tells of the kubelet's calls.
+// Lines of containerd's log about the kubelet's calls.
 var (
 	criLine    = regexp.MustCompile(`^time="([^"]+)" level=info msg="(.*)"$`)
 	runSandbox = regexp.MustCompile(`^RunPodSandbox for name:"([^"]+)" +uid:"[^"]+" +namespace:"([^"]+)"( returns ` +
@@ -23,7 +23,7 @@ var (
 	start = regexp.MustCompile(`^StartContainer for "(\w+)"( returns successfully)?$`)
 )
 
-// What the kubelet's log tells.
+// Lines of the kubelet's log.
 var (
 	kubeletLine = regexp.MustCompile(`^I(\d{4} \d\d:\d\d:\d\d\.\d{6}) .*\] (.*)$`)
 	added       = regexp.MustCompile(`^"SyncLoop ADD" source="api" pods=\["([^"]+)"\]`)

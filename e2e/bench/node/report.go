@@ -109,7 +109,7 @@ func durations(timelines []timeline, of func(timeline) time.Duration) []time.Dur
 	return all
 }
 
-// milliseconds has no more digits than the figures bear.
+// milliseconds rounds a duration to the precision of the measurements.
 func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }

@@ -4,7 +4,7 @@ package main
 
 import "time"
 
-// timeline is when what happened to a pod. All clocks are this machine's.
+// timeline holds the times of the events of a pod. All clocks are this machine's.
 type timeline struct {
 	pod             string    // namespace/name
 	create, created time.Time // the client's call
@@ -81,5 +81,5 @@ func (t timeline) share() time.Duration { return t.app.creation.begin.Sub(t.init
 // work is what containerd and runc do for an init container, and what runs in it.
 func (t timeline) work() time.Duration { return t.init.exited.Sub(t.init.creation.begin) }
 
-// wait is the kubelet's until it finds that an init container has ended.
+// wait is the time until the kubelet finds that an init container has ended.
 func (t timeline) wait() time.Duration { return t.ended.Sub(t.init.exited) }

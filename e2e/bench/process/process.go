@@ -1,4 +1,4 @@
-// Package process tells what a running program takes of the machine, and keeps it to one processor.
+// Package process measures the processor time and memory of a running program, and pins it to processors.
 package process
 
 import (
@@ -30,7 +30,7 @@ func (p Process) CPU() (time.Duration, error) {
 	return time.Duration(now.Nano()), nil
 }
 
-// Memory is what the kernel says of a program's memory, in bytes.
+// Memory is a program's memory by the kernel's count, in bytes.
 type Memory struct {
 	Resident float64 // VmRSS
 	Peak     float64 // VmHWM

@@ -28,7 +28,7 @@ const (
 	left, right, top, bottom float64 = 80, 24, 90, 56
 )
 
-// Legible on white and on black, and to those who do not tell red from green.
+// Legible on white and on black, and for people who cannot distinguish red and green.
 var colours = []string{"#8b949e", "#1f77b4", "#17a398", "#d1711a", "#9a63c4"}
 
 // SVG draws the chart.

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Report is what one command has to say.
+// Report is the result of one command.
 type Report struct {
 	Name  string // of the page's section
 	Parts []Part // in their order

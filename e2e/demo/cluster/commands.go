@@ -55,7 +55,7 @@ func (s *story) output(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(output)), err
 }
 
-// program is where a program is that a person has in the PATH.
+// program returns the path of a program that a person has in the PATH.
 func (s *story) program(name string) string {
 	if name == "sysctl-injector" {
 		return s.installed.Program
@@ -75,7 +75,7 @@ func shown(args []string) []string {
 	return typed
 }
 
-// hostValue is this machine's, whose kernel the node has too.
+// hostValue returns a sysctl of this machine. The node has the same kernel.
 func hostValue(name string) (string, error) {
 	content, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
 	return strings.Join(strings.Fields(string(content)), " "), err

@@ -20,7 +20,7 @@ import (
 func main() { narrator.Main(run) }
 
 func run(ctx context.Context, out io.Writer) (err error) {
-	// What takes minutes the first time is no part of the story.
+	// The builds are not part of the story: the first time, they take minutes.
 	if err := cluster.NodeSupported(); err != nil {
 		return err
 	}

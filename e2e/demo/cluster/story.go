@@ -16,7 +16,7 @@ import (
 
 const manifests = "e2e/demo/cluster/manifests/"
 
-// story is what is told, and on what.
+// story is a demonstration and the cluster that it runs on.
 type story struct {
 	*narrator.Narrator
 	cluster   *cluster.Cluster
@@ -183,7 +183,7 @@ func (s *story) inside(ctx context.Context) error {
 	return s.rejected(ctx, "Read-only file system", exec("sysctl", "-w", "net.core.somaxconn=1")...)
 }
 
-// unchanged compares what the machine and the node have with what they had.
+// unchanged checks that the sysctls of the machine and the node are as before.
 func (s *story) unchanged(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(s.host)) {
 		value, err := hostValue(name)
@@ -216,7 +216,7 @@ func (s *story) guest(ctx context.Context) error {
 	if err := s.apply(ctx, "guest-class.yaml"); err != nil {
 		return err
 	}
-	// The API server's guard hears of the class a moment later.
+	// The guard in the API server sees the class a moment later.
 	apply := []string{"kubectl", "apply", "-f", manifests + "search-guest.yaml"}
 	err := await.Answer(ctx, "the guard to know the RuntimeClass", pace, patience,
 		func(ctx context.Context) (string, bool) {

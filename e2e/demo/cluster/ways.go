@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ways shows three pods that ask for the same, and get it in three ways.
+// ways shows three pods that ask for the same sysctls and get them in three ways.
 func (s *story) ways(ctx context.Context) error {
 	if err := s.apply(ctx, "ways.yaml"); err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package await waits for what happens on its own.
+// Package await waits for a condition.
 package await
 
 import (
@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// Condition asks at a pace until the condition holds, fails, or patience is at its end.
+// Condition polls at a pace until the condition holds or returns an error, or until patience has passed.
 func Condition(ctx context.Context, what string, pace, patience time.Duration,
 	condition func(context.Context) (bool, error)) error {
 	if err := wait.PollUntilContextTimeout(ctx, pace, patience, true, condition); err != nil {
@@ -18,7 +18,7 @@ func Condition(ctx context.Context, what string, pace, patience time.Duration,
 	return nil
 }
 
-// Answer is Condition for an answer that is not the wanted one at first. The error tells the last one.
+// Answer polls until it gets the wanted answer. Its error contains the last answer.
 func Answer(ctx context.Context, what string, pace, patience time.Duration,
 	ask func(context.Context) (answer string, wanted bool)) error {
 	last := "none"

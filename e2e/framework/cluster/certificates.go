@@ -47,7 +47,7 @@ func newAuthority() (*authority, error) {
 	return &authority{cert: cert, key: key, certPEM: encode("CERTIFICATE", der)}, nil
 }
 
-// serverTemplate is for the API server and whatever else serves.
+// serverTemplate is for the API server and all other servers.
 func serverTemplate(names []string, addresses ...net.IP) *x509.Certificate {
 	return &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "sysctl-injector test server"},

@@ -96,7 +96,7 @@ func (c *Cluster) configureClient() error {
 	}
 	config.Dial = c.Dial
 	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // whatever the environment says
-	// a test waits for the server, never for its own client's rate limit
+	// A test waits for the server, never for its own client's rate limit.
 	config.QPS = -1
 	c.config = config
 	c.admin, err = rest.HTTPClientFor(config)

@@ -16,7 +16,7 @@ type files struct {
 }
 
 // namePrefix opens the names of all that a cluster leaves outside its Dir. The owner's process id and start time
-// follow, so that a later process can tell what nobody owns any more.
+// follow, so that a later process can tell whether the owner still lives.
 const namePrefix = "sysctl-injector-"
 
 func (c *Cluster) makeDirectories(config Config) (files, error) {
@@ -64,12 +64,13 @@ const (
 	kubectlCacheDir = "kubectl-cache"
 )
 
-// credentialPaths is all that a directory is left without when its cluster stops.
+// credentialPaths lists the files that are removed from a kept directory when its cluster stops.
 func credentialPaths(dir string) []string {
 	return []string{filepath.Join(dir, pkiDir), filepath.Join(dir, kubeconfigFile), filepath.Join(dir, kubectlCacheDir)}
 }
 
-// RemoveCredentials does for a Config.Dir what Stop could not when the cluster's owner was killed.
+// RemoveCredentials removes the credentials from the Config.Dir of a cluster whose owner was killed before it called
+// Stop.
 func RemoveCredentials(dir string) error {
 	for _, path := range credentialPaths(dir) {
 		if err := os.RemoveAll(path); err != nil {
@@ -79,8 +80,8 @@ func RemoveCredentials(dir string) error {
 	return nil
 }
 
-// RemoveStale removes what clusters left behind whose owner was killed; the kernel has ended their processes already.
-// Start does it too. It is a courtesy: what cannot be removed now stays for the next time.
+// RemoveStale removes the files and network namespaces of clusters whose owner was killed. The kernel has already ended
+// their processes. Start calls it too. It ignores errors: the next call tries again.
 func RemoveStale() {
 	for _, dir := range []string{os.TempDir(), memoryDirectory()} {
 		paths, _ := filepath.Glob(filepath.Join(dir, namePrefix+"*"))
@@ -94,7 +95,7 @@ func RemoveStale() {
 	removeStaleCgroups()
 }
 
-// stale reports whether a name is one of ours and its owner is gone. Any other name is none of our business.
+// stale reports whether a name is a cluster's and the cluster's owner is gone.
 func stale(name string) bool {
 	rest, ok := strings.CutPrefix(name, namePrefix)
 	if !ok {

@@ -79,7 +79,7 @@ type ports struct {
 	etcdClient, etcdPeer, apiServer, controllerManager, scheduler int
 }
 
-// choosePorts takes the usual ports in a namespace, where nobody else is, and free ones on the loopback. The API
+// choosePorts takes the usual ports in a namespace, where they are free, and any free ones on the loopback. The API
 // server's is that of the service kubernetes.default.
 func choosePorts(n network) (ports, error) {
 	if n.namespace() != "" {
@@ -91,7 +91,7 @@ func choosePorts(n network) (ports, error) {
 		if err != nil {
 			return ports{}, fmt.Errorf("find a free port: %w", err)
 		}
-		// Closed only when all are chosen, lest one be chosen twice.
+		// Closed only when all are chosen, so that no port is chosen twice.
 		defer listener.Close()
 		*port = listener.Addr().(*net.TCPAddr).Port
 	}

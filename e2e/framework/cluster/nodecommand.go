@@ -57,8 +57,8 @@ func (n *Node) part(path string, args []string) *exec.Cmd {
 	return n.enter(context.Background(), path, args)
 }
 
-// enter enters the namespaces of the node's first process. A program there ends with the node: nsenter, which waits
-// for it outside, takes only its own end to heart.
+// enter runs a program in the namespaces of the node's first process. The program ends with the node. The end of
+// nsenter, which waits for it outside, does not end it.
 func (n *Node) enter(ctx context.Context, path string, args []string) *exec.Cmd {
 	entering := []string{"--target=" + n.machineID(), "--mount", "--pid", "--net", "--", path}
 	cmd := exec.CommandContext(ctx, "nsenter", append(entering, args...)...)

@@ -35,7 +35,7 @@ func (c *Cluster) etcd(f files) part {
 			"--listen-peer-urls=" + peer,
 			"--initial-advertise-peer-urls=" + peer,
 			"--initial-cluster=default=" + peer,
-			"--snapshot-count=10000", // else the history of a long run stays in memory
+			"--snapshot-count=10000", // otherwise the history of a long run stays in memory
 		},
 		ready: []check{answers(c.client(), client+"/health")},
 	}
@@ -56,7 +56,7 @@ func (c *Cluster) apiServer(f files, extra []string) part {
 		"--allow-privileged=true",
 		// Webhooks that name a service are called at its endpoints, so no kube-proxy is needed.
 		"--enable-aggregator-routing=true",
-		// Else logs and exec look up the node's name, and nobody here answers.
+		// Otherwise logs and exec look up the node's name, and there is no DNS here.
 		"--kubelet-preferred-address-types=InternalIP",
 		"--audit-policy-file=" + filepath.Join(f.pki, auditPolicyFile),
 		"--audit-log-path=" + c.AuditLogPath(),
@@ -104,7 +104,7 @@ func (c *Cluster) controllerManager(f files, extra []string) part {
 		args: append(args, extra...),
 		ready: []check{
 			answers(c.client(), "https://"+hostPort("127.0.0.1", c.ports.controllerManager)+"/healthz"),
-			// No pod can be made in a namespace before this controller has been there.
+			// Pods can be created in a namespace only after this controller has created its service account.
 			answers(c.admin, c.config.Host+"/api/v1/namespaces/default/serviceaccounts/default"),
 		},
 	}

@@ -71,7 +71,7 @@ func (p *process) failure(what string, cause error) error {
 	return fmt.Errorf("%s %s: %w\nthe end of its log:\n%s", p.name, what, cause, logTail(p.log))
 }
 
-// exitError says how a process ended that should have gone on; an exit status of 0 is no better than another.
+// exitError says how a process ended that should keep running. An exit status of 0 is an error too.
 func (p *process) exitError() error {
 	if p.err == nil {
 		return fmt.Errorf("exit status 0")

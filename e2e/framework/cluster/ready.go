@@ -30,7 +30,7 @@ type check struct {
 	pass func(context.Context) error
 }
 
-// checkPace is short, as most waits are a second or two and are on the way of every test run.
+// checkPace is short: most waits take a second or two, and every test run has them.
 const checkPace = 25 * time.Millisecond
 
 // run starts the parts of a stage and waits until all are ready.
@@ -122,8 +122,8 @@ func answers(client *http.Client, url string) check {
 	}}
 }
 
-// client makes calls inside the cluster's network, as nobody and without checking who answers: it asks parts that
-// have nothing but a health endpoint.
+// client makes anonymous calls inside the cluster's network without verifying certificates. It is for parts that have
+// only a health endpoint.
 func (c *Cluster) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext:       c.network.dial,

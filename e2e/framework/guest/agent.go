@@ -28,7 +28,7 @@ type agent struct {
 	running map[int]int // process ids by session
 }
 
-// serveGuest does what the keeper says until that is to end.
+// serveGuest carries out the keeper's requests until the keeper ends the guest.
 func serveGuest() error {
 	for _, m := range []struct{ kind, path, data string }{
 		{"proc", "/proc", ""},
@@ -70,7 +70,7 @@ func serveGuest() error {
 	}
 }
 
-// powerOff ends the guest. What went wrong is for its console.
+// powerOff ends the guest. It prints the error to the console.
 func powerOff(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -89,7 +89,7 @@ func mount(kind, path, data string) error {
 	return nil
 }
 
-// makeRaw has a line carry bytes as they are.
+// makeRaw makes a line carry bytes unchanged.
 func makeRaw(line *os.File) error {
 	settings, err := unix.IoctlGetTermios(int(line.Fd()), unix.TCGETS)
 	if err != nil {
@@ -136,7 +136,7 @@ func (a *agent) done(m message, err error) {
 	if err != nil {
 		answer.Error = err.Error()
 	}
-	_ = a.send(answer) // without a line there is no one to tell
+	_ = a.send(answer) // without a line there is no receiver
 }
 
 // follow starts a process, hands over what it writes, and at last its exit code.
@@ -167,7 +167,7 @@ func (a *agent) follow(m message, start func(message, *streams) (process, error)
 	_ = a.send(message{Session: m.Session, Op: opExit, Code: code})
 }
 
-// hangUp ends a process that nobody stands for any more, as the machine would have done.
+// hangUp kills a process when the process that stood for it on the machine is gone.
 func (a *agent) hangUp(session int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -43,7 +43,7 @@ func attach(sandbox container, m message) int {
 			if m.Stream == 2 {
 				stream = os.Stderr
 			}
-			_, _ = stream.Write(m.Data) // nobody may be reading, and the process goes on
+			_, _ = stream.Write(m.Data) // the process continues if there is no reader
 		case opExit:
 			return m.Code
 		}

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// container is what is known of a container between two commands. A sandbox is one too.
+// container is the stored state of a container between two commands. A sandbox is a container too.
 type container struct {
 	dir     string
 	ID      string
@@ -119,7 +119,7 @@ func kill(root, id string, signal int, all bool) error {
 	if !c.isSandbox() {
 		return call(c.sandbox(), message{Op: opKill, ID: id, Signal: signal, All: all})
 	}
-	// Whatever the signal, the guest is to end.
+	// Every signal ends the guest.
 	if syscall.Kill(c.PID, syscall.SIGTERM) != nil {
 		return errNotRunning
 	}

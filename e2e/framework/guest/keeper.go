@@ -47,7 +47,7 @@ func keep(c container) int {
 	}
 }
 
-// guest is a running kernel, as its keeper has it.
+// guest is a running kernel, as its keeper sees it.
 type guest struct {
 	*link
 	cmd  *exec.Cmd
@@ -127,7 +127,7 @@ func (g *guest) greet(sysctls map[string]string) error {
 	return g.answer()
 }
 
-// forward hands what the guest says to those whom it concerns.
+// forward passes each message of the guest to its session.
 func (g *guest) forward() {
 	for {
 		m, err := g.receive()
@@ -138,7 +138,7 @@ func (g *guest) forward() {
 		session := g.sessions[m.Session]
 		g.mu.Unlock()
 		if session != nil {
-			_ = session.send(m) // who has hung up needs no answer
+			_ = session.send(m) // a session that has hung up needs no answer
 		}
 	}
 }

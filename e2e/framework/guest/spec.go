@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// object is a part of an OCI specification. What this program does not know of stays as it is.
+// object is a part of an OCI specification. Fields that this program does not know stay as they are.
 type object map[string]any
 
 const specFile = "config.json"
@@ -77,9 +77,8 @@ func (o object) rootIn(bundle string) string {
 	return filepath.Join(bundle, path)
 }
 
-// fit makes a container's specification one for the guest, where its root directory is already. The pod's network,
-// IPC and UTS namespaces are the guest's own, and what the machine grants and denies a pod's processes is not the
-// guest's to do.
+// fit makes a container's specification one for the guest, where its root directory is already. The pod's network, IPC
+// and UTS namespaces are the guest's own, and the guest does not apply the machine's restrictions on a pod's processes.
 func (o object) fit(id, root string) object {
 	o.without("hostname", "hooks")
 	o.object("root")["path"] = root

@@ -14,7 +14,7 @@ type streams struct {
 	ended   chan struct{}
 }
 
-// patienceWithStreams bounds the wait for those to whom a process that has ended gave its streams.
+// patienceWithStreams bounds the wait for processes that inherited the streams of a process that has ended.
 const patienceWithStreams = 2 * time.Second
 
 func newStreams(say func(stream int, data []byte)) (*streams, error) {

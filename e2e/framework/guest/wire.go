@@ -35,11 +35,11 @@ const (
 	opExec   = "exec"
 	opKill   = "kill"
 	opDelete = "delete"
-	opHangUp = "hang up" // nobody stands for the session's process any more
+	opHangUp = "hang up" // the process that stood for the session's process is gone
 	opEnd    = "end"
 )
 
-// What the guest tells.
+// Messages of the guest.
 const (
 	opHello  = "hello"
 	opDone   = "done" // or not, with an error
@@ -47,7 +47,7 @@ const (
 	opExit   = "exit"
 )
 
-// errNotRunning is in the words by which containerd knows that there is nothing left to kill.
+// errNotRunning has the text by which containerd recognizes that there is nothing left to kill.
 var errNotRunning = errors.New("container not running")
 
 // link sends and receives messages.
@@ -106,7 +106,7 @@ func (m message) failure() error {
 	return errors.New(m.Error)
 }
 
-// call has a sandbox's guest do something.
+// call sends a request to a sandbox's guest.
 func call(sandbox container, m message) error {
 	connection, err := net.Dial("unix", sandbox.socket())
 	if err != nil {

@@ -25,13 +25,12 @@ import (
 const (
 	// Busybox is the webhook's default image for the container that it injects.
 	Busybox = "docker.io/library/busybox:1.36"
-	// App stands in for any server: whatever its arguments, it answers on AppPort until it is killed. /healthz is a
-	// page of it.
+	// App is an HTTP server. It ignores its arguments, and answers on AppPort, also at /healthz, until it is killed.
 	App = "example.com/app:e2e"
 	// Reporter is a busybox whose sysctl first prints what its process may do: /proc/self/status, what it sees of
 	// other processes, and how a write of ReportedWrite ends.
 	Reporter = "docker.io/library/busybox:reporter"
-	// Pause is what a node's containerd holds a pod's namespaces with.
+	// Pause is the image of the sandbox containers, which hold the namespaces of pods.
 	Pause = "docker.io/library/pause:e2e"
 )
 
@@ -41,7 +40,7 @@ const AppPort = "10254"
 // ReportedWrite is a sysctl of the node, for which only a privileged process has the right.
 const ReportedWrite = "vm.swappiness=1"
 
-// reporter stands in for busybox's sysctl. The shell itself opens the files, so it is its own status that it prints.
+// reporter stands in for busybox's sysctl. The shell opens the files itself, so it prints its own status.
 const reporter = `#!/bin/sh
 while read -r line; do echo "$line"; done </proc/self/status
 echo processes: /proc/[0-9]*
@@ -71,7 +70,7 @@ func Write(path string) error {
 	}{
 		{Busybox, base, v1.Config{Cmd: []string{"sh"}}},
 		{Reporter, reporting, v1.Config{Cmd: []string{"sh"}}},
-		// A shell's $0 takes the first argument, and the rest are of no use to it.
+		// The first argument becomes the shell's $0, and the others are ignored.
 		{App, base, v1.Config{Entrypoint: []string{"sh", "-c", "exec httpd -f -p " + AppPort + " -h /www"}}},
 		{Pause, base, v1.Config{Entrypoint: []string{"sleep", "infinity"}}},
 	} {
@@ -163,7 +162,7 @@ func findBusybox() (string, error) {
 	return path, nil
 }
 
-// withPlatform says what the image runs on, as containerd ignores one that it cannot place.
+// withPlatform states the image's platform. Without it, containerd ignores the image.
 func withPlatform(base v1.Image) (v1.Image, error) {
 	config, err := base.ConfigFile()
 	if err != nil {

@@ -97,8 +97,8 @@ func (i *Installation) Unregister(ctx context.Context) (register func(context.Co
 	return register, configurations.Delete(ctx, Name, metav1.DeleteOptions{})
 }
 
-// untilCalled waits until the API server knows of the webhook: it learns of a configuration a moment after it is
-// made.
+// untilCalled waits until the API server calls the webhook. The API server learns of a configuration a moment after it
+// is created.
 func (i *Installation) untilCalled(ctx context.Context) error {
 	labels := map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 	namespace, err := clustertest.MakeNamespace(ctx, i.client,

@@ -60,7 +60,7 @@ func (i *Installation) join(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// Where it listens, and where its certificate comes from, is a matter of the pod.
+	// The flags for addresses and for the certificate hold only in a pod.
 	args := slices.DeleteFunc(deployment.Spec.Template.Spec.Containers[0].Args, func(arg string) bool {
 		flag, _, _ := strings.Cut(arg, "=")
 		return slices.Contains([]string{"serve", "--namespace", "--cert-source", "--bind-address",

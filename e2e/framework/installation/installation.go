@@ -29,13 +29,13 @@ import (
 const (
 	Namespace = "sysctl-injector-system"
 	Name      = "sysctl-injector" // of the service account, the service and the webhook configuration
-	// User is who the server is to the API server.
+	// User is the server's user name at the API server.
 	User = "system:serviceaccount:" + Namespace + ":" + Name
-	// Version is what the program says of itself.
+	// Version is the version that the program reports.
 	Version = "v0.0.0-e2e"
 )
 
-// leaderElection names the role by which servers choose one that writes.
+// leaderElection is the name of the Role for leader election.
 const leaderElection = Name + "-leader-election"
 
 // Config says what is installed.
@@ -104,8 +104,8 @@ func (i *Installation) install(ctx context.Context, config Config) (err error) {
 	return i.untilCalled(ctx)
 }
 
-// Apply applies what is installed but for a server and the configuration by which it is called, and further objects
-// in YAML. The server's rights are those that are shipped.
+// Apply applies everything except the webhook configuration, and further objects in YAML. It starts no server. The
+// server's rights are the shipped ones.
 func Apply(ctx context.Context, c *cluster.Cluster, further []byte) error {
 	labels := map[string]string{"app.kubernetes.io/name": Name}
 	account := metav1.ObjectMeta{Name: Name, Namespace: Namespace, Labels: labels}
@@ -193,7 +193,7 @@ func encode(objects ...any) ([]byte, error) {
 	return all, nil
 }
 
-// prepare writes the files that a server reads, and says by what flags it is started.
+// prepare writes the files that a server reads, and sets its flags.
 func (i *Installation) prepare(ctx context.Context, config Config, certificate cluster.ServingCertificate) error {
 	kubeconfig, err := i.kubeconfig(ctx)
 	if err != nil {
@@ -220,7 +220,7 @@ func (i *Installation) prepare(ctx context.Context, config Config, certificate c
 // Args are the flags by which a server is started, but for its addresses.
 func (i *Installation) Args() []string { return slices.Clone(i.args) }
 
-// Server is the one that the API server calls.
+// Server returns the server that the API server calls.
 func (i *Installation) Server() *Server {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -27,7 +27,7 @@ func (l *Log) String() string {
 	return l.text.String()
 }
 
-// Addresses finds the line by which the server says where it listens; empty before it has.
+// Addresses returns the addresses that the server has logged, or "" before it listens.
 func (l *Log) Addresses() (webhook, observe string) {
 	for line := range strings.Lines(l.String()) {
 		var said struct{ Webhook, Observe string }

@@ -44,7 +44,7 @@ func (i *Installation) Start(ctx context.Context, args ...string) (*Server, erro
 	return i.start(ctx, "0", "0", args...)
 }
 
-// Restart starts a server where the one that the API server calls was.
+// Restart starts a server at the address of the server that the API server calls.
 func (i *Installation) Restart(ctx context.Context) error {
 	stopped := i.Server()
 	stopped.Kill()

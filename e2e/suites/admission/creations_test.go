@@ -19,7 +19,7 @@ var outagePods = flag.Int("outage-pods", 24, "how many pods of each kind are cre
 // outageStreams is how many of them are created at a time.
 const outageStreams = 8
 
-// tally counts what became of pods of one kind.
+// tally counts the outcomes of pods of one kind.
 type tally struct {
 	created   int
 	bare      int // of those, without the injected container
@@ -31,7 +31,7 @@ type tally struct {
 func creations(t *testing.T, namespace, sysctls string) tally {
 	t.Helper()
 	config := suite.Cluster(t).RESTConfig()
-	config.QPS = -1 // the client is not to be what takes time
+	config.QPS = -1 // without the client's own rate limit
 	unlimited, err := kubernetes.NewForConfig(config)
 	must(t, err)
 	var counted tally

@@ -154,8 +154,8 @@ func TestDefaultsInAnOutage(t *testing.T) {
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }
 
-// The guard rejects a pod that the webhook has not given its defaults. Here the webhook's configuration is gone, so
-// that nobody but the guard knows of them. Not in parallel with the tests that need the webhook.
+// The guard rejects a pod that the webhook has not given its defaults. Here the webhook's configuration is deleted, so
+// that only the guard applies them. Not in parallel with the tests that need the webhook.
 func TestTheGuardKnowsDefaults(t *testing.T) {
 	namespace := makeDefaults(t, "net.core.somaxconn = 4096")
 	makeProfile(t, namespace, namespace+".tier", "net.ipv4.tcp_tw_reuse = 1",
@@ -164,7 +164,7 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 		`{matchExpressions: [{key: zone, operator: Exists}, {key: zone, operator: NotIn, values: [lab]}]}`)
 	register, err := installed.Unregister(t.Context())
 	must(t, err)
-	defer func() { // not as a cleanup, before which the test's context ends
+	defer func() { // not as a cleanup: the test's context ends before cleanups
 		if err := register(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -194,7 +194,7 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		tweak   func(*corev1.Pod)
-		profile string // that the pod is rejected for; "" if it is created
+		profile string // named in the rejection; "" if the pod is created
 	}{
 		{"a label", labelled(map[string]string{"app": "web"}), ""},
 		{"a value of a list", labelled(map[string]string{"tier": "edge"}), ".tier"},

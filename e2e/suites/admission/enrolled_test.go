@@ -39,7 +39,7 @@ func TestPodsInOtherNamespacesStayAsTheyAre(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, labels)
-			// Not even what would be rejected is looked at.
+			// The webhook does not even look at a pod that it would reject.
 			newTerminal(t, namespace).must(manifest(t, newPod("web", "net.core.somaxconn = 32768"),
 				newPod("odd", "rubbish")), "create", "-f", "-")
 			wantUntouched(t, getPod(t, namespace, "web"))
@@ -89,7 +89,7 @@ func TestProfiles(t *testing.T) {
 	wantInjected(t, getPod(t, namespace, "web"), "net.ipv4.ip_local_port_range=32768 65535", "net.core.somaxconn=4096")
 }
 
-// A sysctl that Kubernetes could set by itself is worth a word to the person at the terminal.
+// A sysctl that Kubernetes can set by itself leads to a warning at the terminal.
 func TestWarningsReachTheTerminal(t *testing.T) {
 	t.Parallel()
 	_, stderr, err := newTerminal(t, makeNamespace(t, enrolled)).run(manifest(t,

@@ -25,7 +25,7 @@ const (
 		"own (Kata Containers, for one)"
 )
 
-// summary is what the tests compare of an Event.
+// summary holds the fields of an Event that the tests compare.
 type summary struct{ Object, Related, Action, Note string }
 
 // eventsOf are the Events that the server has written about objects of a namespace.
@@ -57,13 +57,13 @@ func awaitEvents(t *testing.T, namespace string, want ...summary) {
 	}
 }
 
-// described is the part of `kubectl describe` that a person reads.
+// described returns the part of `kubectl describe` about Events.
 func described(k *terminal, kind, name string) string {
 	_, events, _ := strings.Cut(k.must("", "describe", kind, name), "\nEvents:\n")
 	return events
 }
 
-// An Event at the Deployment says why it has no pods. At a StatefulSet, its own controller says so, once.
+// An Event of the Deployment says why it has no pods. For a StatefulSet, its controller writes the only Event.
 func TestEventsAtTheDeployment(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
@@ -98,8 +98,8 @@ func TestEventsAtTheCronJob(t *testing.T) {
 	awaitEvents(t, namespace, summary{"CronJob/nightly", "Job", "NodeLevel", rejectedSwappiness})
 }
 
-// A dry run is rejected the same, and leaves no Event. Rejected for another reason, the same ReplicaSet's pod makes
-// an Event of its own.
+// A dry run is rejected in the same way and leads to no Event. Each reason of rejection leads to an Event of its own,
+// also for one ReplicaSet.
 func TestEventsAreNotOfDryRuns(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)

@@ -96,7 +96,7 @@ func TestServerSideDryRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
-	// No other test asks for this sysctl, so what is granted for it is of this pod.
+	// No other test asks for this sysctl, so its grants belong to this pod.
 	const sysctl, role = "net.ipv4.tcp_reordering", "sysctl-injector:net.ipv4.tcp_reordering"
 	source := manifest(t, newPod("web", sysctl+" = 30"))
 	printed := k.must(source, "apply", "--dry-run=server", "-o", "yaml", "-f", "-")
@@ -116,7 +116,7 @@ func TestServerSideDryRunWritesNothing(t *testing.T) {
 		t.Errorf("the cluster role is there: %v", err)
 	}
 
-	// In earnest the same writes all of it.
+	// Without the dry run, the same command writes everything.
 	k.must(source, "apply", "-f", "-")
 	wantInjected(t, getPod(t, namespace, "web"), sysctl+"=30")
 	bindings, err = client.RbacV1().RoleBindings(namespace).List(t.Context(), metav1.ListOptions{})
@@ -164,8 +164,8 @@ func TestDebug(t *testing.T) {
 		t.Errorf("the pod's ephemeral containers are %v, want debugger", pod.Spec.EphemeralContainers)
 	}
 
-	// A copy is left without the annotations by kubectl, and so without anything that asks for the container it
-	// keeps. The profile is the default of newer versions of kubectl; that of 1.31 keeps the annotations.
+	// kubectl removes the annotations from a copy, but keeps the injected container, which nothing asks for then. The
+	// profile is the default of newer versions of kubectl. The default of 1.31 keeps the annotations.
 	copyTo := func(flags ...string) []string {
 		return append(append([]string{"debug", "web", "--profile=general", "--image=busybox:1.36",
 			"--container=debugger"}, flags...), "--", "sleep", "60")
@@ -192,12 +192,12 @@ func TestServiceAccountToken(t *testing.T) {
 		if len(pod.Spec.Volumes) != volumes || len(pod.Spec.Containers[0].VolumeMounts) != volumes {
 			t.Errorf("pod %s has the volumes %v, want %d", name, pod.Spec.Volumes, volumes)
 		}
-		// with the mount where there is a token, and none where there is not
+		// With the token's mount if there is a token, and without it otherwise.
 		wantInjected(t, pod, "net.core.somaxconn=32768")
 	}
 }
 
-// withoutIdentity leaves out what differs between any two pods, and what their makers noted of them.
+// withoutIdentity removes the fields that differ between any two pods, and the records of who created them.
 func withoutIdentity(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	pod = pod.DeepCopy()

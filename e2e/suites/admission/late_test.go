@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// presence is the guard's policy that rejects pods which the webhook has not seen. The rest of it has its own
+	// presence is the guard's policy that rejects pods that the webhook has not seen. The other policies have their own
 	// suite.
 	presence = "sysctl-injector-presence"
-	// defaults is its policy that rejects pods which the webhook has not given their default profiles.
+	// defaults is the guard's policy that rejects pods without their default profiles.
 	defaults = "sysctl-injector-defaults"
-	// presenceLabel on a namespace says that the policy holds there.
+	// presenceLabel is the label of the namespaces in which the policy acts.
 	presenceLabel = "example.com/presence"
 	nothingSets   = "ValidatingAdmissionPolicy '" + presence + "' with binding '" + presence + "' denied request: " +
 		"the pod asks for sysctls, and nothing would set them: the webhook of sysctl-injector did not see this pod."
 )
 
-// installPresence installs that policy, as it is shipped, for the namespaces with the label; and the policy about
-// default profiles, which holds in no other test's namespaces.
+// installPresence installs the shipped presence policy for the namespaces with the label, and the policy about default
+// profiles, which acts in no other test's namespaces.
 func installPresence(ctx context.Context) error {
 	objects, err := guard.Render(guard.Config{Images: []string{initImage}})
 	if err != nil {
@@ -55,7 +55,7 @@ func installPresence(ctx context.Context) error {
 	return clustertest.SettlePolicies(ctx, client)
 }
 
-// present are the labels of a namespace that is enrolled, and where the policy holds.
+// present are the labels of an enrolled namespace in which the policy acts.
 var present = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, presenceLabel: "true"}
 
 // makeAnnotated makes a namespace where another webhook, before or after ours, adds the annotation to pods without
@@ -77,8 +77,8 @@ func makeAnnotated(t *testing.T, position string) string {
 	return namespace
 }
 
-// Another webhook makes a pod ask for sysctls: it is injected, whichever webhook is first. TestOutages has the same
-// while ours is down.
+// A pod that another webhook annotates is injected, whichever webhook runs first. TestOutages covers the same while our
+// webhook is down.
 func TestAnnotatedByAnotherWebhook(t *testing.T) {
 	t.Parallel()
 	for _, position := range []string{before, after} {

@@ -9,11 +9,11 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// mentions are pods that mention us and ask for nothing.
+// mentions are pods with a key or name of ours that ask for no sysctls.
 var mentions = []struct {
 	name     string
 	tweak    func(*corev1.Pod)
-	rejected string // none: the pod is created, and nothing is done to it
+	rejected string // empty: the pod is created unchanged
 }{
 	{"the label", func(pod *corev1.Pod) { pod.Labels[v1alpha1.InjectedLabel] = "true" }, ""},
 	{"the status annotation", func(pod *corev1.Pod) {
@@ -32,7 +32,7 @@ var mentions = []struct {
 		"ReservedName: spec.containers[0]" + reservedName},
 }
 
-// A pod that carries something of ours without asking for sysctls is decided upon by the webhook.
+// The webhook decides on pods that carry a key or name of ours but ask for no sysctls.
 func TestMentionsWithoutAsking(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, present)

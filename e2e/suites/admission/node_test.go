@@ -99,7 +99,7 @@ func (n *readyNode) renew(ctx context.Context) (err error) {
 	return nil
 }
 
-// check says why a DaemonSet has no pod for the node; nil when it has one.
+// check returns why a DaemonSet has no pod for the node, or nil if it has one.
 func (n *readyNode) check(ctx context.Context) error {
 	node, err := client.CoreV1().Nodes().Get(ctx, n.name, metav1.GetOptions{})
 	if err != nil {
@@ -113,7 +113,7 @@ func (n *readyNode) check(ctx context.Context) error {
 	return nil
 }
 
-// remove stops the heartbeats and deletes the node. Its error says if the node was not Ready to the end.
+// remove stops the heartbeats and deletes the node. It returns an error if the node was not Ready to the end.
 func (n *readyNode) remove(ctx context.Context) error {
 	unfit := n.check(ctx)
 	n.stop()

@@ -9,7 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// What people see of an outage, and what comes after it. Not in parallel with the tests that need the webhook.
+// An outage leads to these messages, and controllers recover after it. Not in parallel with the tests that need the
+// webhook.
 func TestOutage(t *testing.T) {
 	inside, outside := makeNamespace(t, enrolled), makeNamespace(t, nil)
 	k := newTerminal(t, inside)
@@ -28,13 +29,13 @@ func TestOutage(t *testing.T) {
 	}
 	why := `failed calling webhook "pods.sysctl-injector.dev": failed to call webhook: Post "` + url +
 		`/mutate-pods?timeout=5s": dial tcp ` + server.Webhook + `: connect: connection refused`
-	// The API server may still hold connections of which it has not noticed yet that they are dead.
+	// The API server may still hold dead connections.
 	eventually(t, "the API server to notice", func(ctx context.Context) (bool, error) {
 		err := create(ctx, inside, somaxconn)
 		return err != nil && strings.Contains(err.Error(), why), nil
 	})
 
-	// In the namespaces that are enrolled, nothing that asks for sysctls starts without them; nobody else is touched.
+	// In enrolled namespaces, no pod that asks for sysctls is created without them. Other pods are not affected.
 	const internal = "Internal error occurred: "
 	k.fails(`Error from server (InternalError): error when creating "STDIN": `+internal+why,
 		manifest(t, newPod("asking", somaxconn)), "create", "-f", "-")
@@ -54,7 +55,7 @@ func TestOutage(t *testing.T) {
 	newTerminal(t, outside).must(manifest(t, newPod("web", somaxconn)), "create", "-f", "-")
 	wantUntouched(t, getPod(t, outside, "web"))
 
-	// Back again, it is called again, and controllers make up for what they could not make.
+	// After the restart it is called again, and controllers create the missing pods.
 	must(t, installed.Restart(t.Context()))
 	k.must(manifest(t, newPod("asking", somaxconn)), "create", "-f", "-")
 	wantInjected(t, getPod(t, inside, "asking"), "net.core.somaxconn=32768")

@@ -25,7 +25,7 @@ import (
 type outage struct {
 	name  string
 	begin func(*testing.T)
-	why   []string // one of these is in the message about a pod that asks
+	why   []string // one of these is in the message about the rejected pod
 	some  bool     // pods that ask are created too: there is another server
 }
 
@@ -43,7 +43,7 @@ var outages = []outage{
 	{"one of two servers hangs", hangOne, []string{"context deadline exceeded"}, true},
 	{"the network is cut", func(t *testing.T) {
 		kill(t)
-		endpoint(t, "203.0.113.1") // of a network that nobody has (RFC 5737)
+		endpoint(t, "203.0.113.1") // of a network for documentation (RFC 5737)
 	}, []string{"context deadline exceeded", "connect: no route to host", "connect: network is unreachable"}, false},
 	{"the caBundle is of another CA", func(t *testing.T) {
 		trustInstead(t, newAuthority(t, time.Now().Add(time.Hour)).bundle)
@@ -51,8 +51,8 @@ var outages = []outage{
 	{"the certificate has expired", expire, []string{"x509: certificate has expired or is not yet valid"}, false},
 }
 
-// While the webhook is down, a pod that asks for nothing is created, and one that asks is rejected, also if it was
-// another webhook that had it ask. Not in parallel with the tests that need the webhook.
+// While the webhook is down, a pod that asks for nothing is created, and one that asks is rejected, also if another
+// webhook added the annotation. Not in parallel with the tests that need the webhook.
 func TestOutages(t *testing.T) {
 	if suite.Cluster(t).Namespace() == "" {
 		t.Skip("SKIPPED, outages were not tested: on the loopback there is no service to lose")
@@ -89,7 +89,8 @@ func TestOutages(t *testing.T) {
 			if o.some {
 				return
 			}
-			// Annotated before ours is called, the pod asks; afterwards, only the guard can see it.
+			// Annotated before our webhook's turn, the pod asks. Annotated after it, only the guard sees the
+			// annotation.
 			if err := create(t.Context(), annotated[before], ""); !o.explains(err) {
 				t.Errorf("a pod that the webhook before ours annotates: %v", err)
 			}
@@ -103,7 +104,7 @@ func TestOutages(t *testing.T) {
 	t.Logf("pods created while this is wrong:\n%s", figures)
 }
 
-// explains tells whether an error is of a pod that was rejected because of the outage, and says so.
+// explains reports whether an error rejects a pod because of the outage and says so.
 func (o outage) explains(err error) bool {
 	return err != nil && strings.Contains(err.Error(), `failed calling webhook "`+admission.PodsEntry+`": `) &&
 		slices.ContainsFunc(o.why, func(why string) bool { return strings.Contains(err.Error(), why) })
@@ -136,7 +137,7 @@ func kill(t *testing.T) {
 // within seconds. (API servers before 1.33 do not see it: it is in a second EndpointSlice.)
 func hangOne(t *testing.T) {
 	t.Helper()
-	// The API server keeps its connections: now it has to choose servers again.
+	// The API server keeps its connections. After the restart it has to choose servers again.
 	must(t, installed.Restart(t.Context()))
 	server, err := installed.Start(t.Context())
 	must(t, err)
@@ -181,7 +182,7 @@ func portOf(t *testing.T, server *installation.Server) int32 {
 	return int32(port)
 }
 
-// trustInstead has the API server trust another CA for the webhook, until the test ends.
+// trustInstead makes the API server trust another CA for the webhook until the test ends.
 func trustInstead(t *testing.T, bundle []byte) {
 	t.Helper()
 	configurations := client.AdmissionregistrationV1().MutatingWebhookConfigurations()
@@ -206,8 +207,8 @@ func trustInstead(t *testing.T, bundle []byte) {
 	t.Cleanup(func() { write(former.Webhooks[0].ClientConfig.CABundle) })
 }
 
-// expire has the API server call a server whose certificate has expired. The server takes up no such certificate, so
-// it starts with one that outlasts the start.
+// expire makes the API server call a server whose certificate has expired. A server does not load an expired
+// certificate, so it starts with one that expires soon after the start.
 func expire(t *testing.T) {
 	t.Helper()
 	former := installed.Server()
@@ -222,7 +223,8 @@ func expire(t *testing.T) {
 	})
 }
 
-// startBriefly starts a server whose certificate expires soon. On a busy machine, a start takes longer.
+// startBriefly starts a server whose certificate expires soon. On a busy machine the start takes longer, so the
+// certificate lives longer.
 func startBriefly(t *testing.T) (*installation.Server, authority) {
 	t.Helper()
 	for validity := 10 * time.Second; ; validity *= 2 {

@@ -13,8 +13,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// checkPermissions looks, once all tests have run, whether the server was ever rejected anything: it works under the
-// ClusterRole that is shipped.
+// checkPermissions checks, after all tests, that the API server has rejected no request of the server, which runs with
+// the shipped ClusterRole.
 func checkPermissions(c *cluster.Cluster) error {
 	var errs []error
 	for line := range strings.Lines(installed.Log()) {

@@ -57,8 +57,8 @@ func stated(container corev1.Container) corev1.Container {
 	return container
 }
 
-// wantInjected checks that the injected container is where it belongs, as it should be, and once; with the label and
-// the status that tell of it.
+// wantInjected checks that the injected container is where it belongs, as it should be, and once; and that the pod has
+// the label and the status.
 func wantInjected(t *testing.T, pod *corev1.Pod, args ...string) {
 	t.Helper()
 	wantContainer(t, pod, injectedContainer(pod, args...))
@@ -76,7 +76,7 @@ func wantContainer(t *testing.T, pod *corev1.Pod, want corev1.Container) {
 	if pod.Labels[v1alpha1.InjectedLabel] != "true" {
 		t.Errorf("pod %s has the labels %v, want %s=true", pod.Name, pod.Labels, v1alpha1.InjectedLabel)
 	}
-	// It goes on where profiles have a part in it.
+	// With profiles, the status is longer.
 	status, begins := pod.Annotations[v1alpha1.StatusAnnotation], strings.TrimSuffix(statusOf(v1alpha1.SharedKernel,
 		want.Args), "}")
 	if !strings.HasPrefix(status, begins) && pod.Spec.RuntimeClassName == nil {

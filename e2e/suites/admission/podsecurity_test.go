@@ -6,8 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Pod Security has no exemption for one container of a pod. Where it would reject ours, the webhook rejects first,
-// and says what to do.
+// Pod Security has no exemption for one container of a pod. If it would reject our container, the webhook rejects the
+// pod first and says what to do.
 func TestPodSecurity(t *testing.T) {
 	t.Parallel()
 	for _, level := range []string{"baseline", "restricted"} {

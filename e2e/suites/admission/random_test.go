@@ -22,8 +22,8 @@ var (
 	randomPods = flag.Int("random-pods", 150, "how many random pods are made")
 )
 
-// The API server admits every pod with our patch that it admits without, and the two differ in nothing but what is
-// ours.
+// The API server admits with our patch every pod that it admits without it, and the two pods differ only in what we
+// add.
 func TestRandomPodsDifferInNothingElse(t *testing.T) {
 	t.Parallel()
 	seed := *randomSeed
@@ -58,7 +58,7 @@ func TestRandomPodsDifferInNothingElse(t *testing.T) {
 	}
 }
 
-// expect adds what is ours to a pod that the API server made without us.
+// expect adds what we inject to a pod that the API server created without us.
 func expect(without *corev1.Pod, args []string) *corev1.Pod {
 	want := without.DeepCopy()
 	container := injectedContainer(want, args...)
@@ -74,8 +74,8 @@ func expect(without *corev1.Pod, args []string) *corev1.Pod {
 	return anonymous(want)
 }
 
-// smallestOf is what our container states beside others, which have the API server's defaults: their smallest request
-// and limit.
+// smallestOf returns the resources of our container: the smallest request and limit of the others, which have the API
+// server's defaults.
 func smallestOf(others []corev1.Container) (own corev1.ResourceRequirements) {
 	for name, most := range randompod.Quantities("100m", "32Mi") {
 		lower := func(to *corev1.ResourceList, from corev1.ResourceList) {

@@ -130,7 +130,7 @@ func TestLimitRange(t *testing.T) {
 	}
 }
 
-// awaitLimitRange waits until the API server counts with it.
+// awaitLimitRange waits until the API server applies it.
 func awaitLimitRange(t *testing.T, namespace string) {
 	t.Helper()
 	eventually(t, "the LimitRange to be in force", func(ctx context.Context) (bool, error) {
@@ -140,8 +140,8 @@ func awaitLimitRange(t *testing.T, namespace string) {
 	})
 }
 
-// A minimum that the container is below is a matter for --init-cpu and --init-memory; what the API server says must
-// lead there.
+// If our container is below a minimum, the remedy is --init-cpu or --init-memory. The API server's message must lead
+// there.
 func TestLimitRangeMinimum(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
@@ -176,8 +176,8 @@ func TestResourceQuota(t *testing.T) {
 		quota, err := client.CoreV1().ResourceQuotas(namespace).Get(ctx, "team", metav1.GetOptions{})
 		return err == nil && len(quota.Status.Hard) == 4, err
 	})
-	// The quota wants limits of each container, ours included; and ours, which runs before the others, costs nothing
-	// more.
+	// The quota requires limits on each container, also on ours. Our container runs before the others, so it needs no
+	// more quota.
 	small := newPod("small", "net.core.somaxconn = 4096")
 	small.Spec.Containers[0].Resources.Limits = randompod.Quantities("400m", "256Mi")
 	k.must(manifest(t, small), "create", "-f", "-")

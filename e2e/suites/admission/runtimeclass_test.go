@@ -57,10 +57,10 @@ func TestGuestKernels(t *testing.T) {
 	}
 }
 
-// rounds make it likely that a cache which lags is caught at it.
+// rounds is large enough to catch a cache that lags.
 const rounds = 20
 
-// whilePaused has an object made, and a pod that depends on it, before the server has heard of either.
+// whilePaused creates an object and a pod that depends on it before the server can see either.
 func whilePaused(t *testing.T, makeObject func(), createPod func() (*corev1.Pod, error)) (pod *corev1.Pod, err error) {
 	t.Helper()
 	resume, err := installed.Server().Pause()
@@ -72,7 +72,7 @@ func whilePaused(t *testing.T, makeObject func(), createPod func() (*corev1.Pod,
 		defer close(created)
 		pod, err = createPod()
 	}()
-	// Nobody can tell when the request has arrived. If it has not by then, the round proves less, but nothing wrong.
+	// The arrival of the request cannot be observed. If it is late, the round shows less, but never fails wrongly.
 	time.Sleep(30 * time.Millisecond)
 	resume()
 	<-created
@@ -116,8 +116,8 @@ func TestNamespaceMadeRightBeforeThePod(t *testing.T) {
 	}
 }
 
-// The API server itself looks a namespace's labels up in a cache, so that it may not call the webhook yet. But when
-// it does, the webhook may not be the one that does not know of the label.
+// The API server itself looks a namespace's labels up in a cache, so that it may not call the webhook yet. Once it
+// calls the webhook, the webhook must know the label.
 func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 	t.Parallel()
 	newTerminal(t, "default")
@@ -141,7 +141,7 @@ func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 	}
 }
 
-// makeNamespaceAndGo makes a namespace with a service account, and waits for nothing.
+// makeNamespaceAndGo creates a namespace with a service account, and does not wait.
 func makeNamespaceAndGo(t *testing.T, labels map[string]string) (namespace, account string) {
 	t.Helper()
 	suite.Cluster(t)

@@ -44,7 +44,7 @@ func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 	_, err = writer.Write(first)
 	must(t, err)
 	must(t, server.Terminate())
-	// From here on nobody new gets in, and the request is still not complete.
+	// From here on the server accepts no connections, and the request is still incomplete.
 	c := suite.Cluster(t)
 	eventually(t, "the server to take no more connections", func(ctx context.Context) (bool, error) {
 		conn, err := c.Dial(ctx, "tcp", server.Webhook)

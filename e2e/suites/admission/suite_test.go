@@ -1,5 +1,5 @@
-// Package admission_test holds the suites that go through kubectl and a real API server to the real program,
-// installed as a person would. There is no kubelet: pods are made, and stay Pending.
+// Package admission_test tests the real program through kubectl and a real API server, installed as a person would.
+// There is no kubelet: pods are created and stay Pending.
 package admission_test
 
 import (
@@ -29,7 +29,7 @@ import (
 var policies []byte
 
 const (
-	// initImage is not the default one, so that a flag that is lost shows.
+	// initImage is not the default one, so that a lost flag shows.
 	initImage = "registry.example.com/mirror/busybox:1.36.1"
 	patience  = 30 * time.Second
 	pace      = 20 * time.Millisecond
@@ -75,7 +75,7 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 	return clustertest.Namespace(t, client, metav1.ObjectMeta{Labels: labels})
 }
 
-// serves reports whether the API server is of Kubernetes 1.MINOR or newer.
+// serves reports whether the API server is Kubernetes 1.MINOR or newer.
 func serves(t *testing.T, minor uint) bool {
 	t.Helper()
 	return version.MustParseGeneric(suite.Cluster(t).Version()).AtLeast(version.MajorMinor(1, minor))

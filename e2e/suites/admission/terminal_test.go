@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// terminal is a person with kubectl, at work in one namespace. When the test fails it shows what was said.
+// terminal is a person with kubectl in one namespace. If the test fails, it prints the commands and their output.
 type terminal struct {
 	t          *testing.T
 	c          *cluster.Cluster
@@ -102,12 +102,12 @@ func (k *terminal) rejects(want, input string, args ...string) {
 	}
 }
 
-// denied is what kubectl says when the webhook rejects the object of a manifest on its standard input.
+// denied returns kubectl's message if the webhook rejects the object of a manifest on its standard input.
 func denied(message string) string {
 	return `Error from server (Forbidden): error when creating "STDIN": ` + rejection(message)
 }
 
-// rejection is what the API server says of it.
+// rejection returns the API server's message about it.
 func rejection(message string) string {
 	return `admission webhook "pods.sysctl-injector.dev" denied the request: ` + message
 }

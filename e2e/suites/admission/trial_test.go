@@ -60,7 +60,7 @@ func TestPolicyOnTrial(t *testing.T) {
 		t.Errorf("kubectl get says %s", row)
 	}
 
-	// In force, it allows what it lists; the trial is over.
+	// In force, it allows what it lists, and the trial ends.
 	k.must(trialPolicy(namespace, "  validationActions: [Deny]\n"), "replace", "-f", "-")
 	eventually(t, "the trial to leave the status", func(context.Context) (bool, error) {
 		out, _, err := k.run("", "get", "sysctlpolicy", namespace, "-o", "jsonpath={.status.trial}")
@@ -68,7 +68,7 @@ func TestPolicyOnTrial(t *testing.T) {
 	})
 }
 
-// The API server rejects what contradicts itself, with the same words as the commands that read files.
+// The API server rejects a policy that contradicts itself, with the same message as the commands that read files.
 func TestPolicyThatContradictsItself(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

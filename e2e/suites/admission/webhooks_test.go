@@ -107,8 +107,7 @@ func addInit(pod *corev1.Pod, name string, restart *corev1.ContainerRestartPolic
 	return []operation{{"add", "/spec/initContainers/0", container}}
 }
 
-// onlyAsking changes the pods that ask for sysctls, and no others: by those the test learns that the webhook is
-// called.
+// onlyAsking changes only the pods that ask for sysctls. The others show the test when the webhook is called.
 func onlyAsking(change ...operation) func(*corev1.Pod) []operation {
 	return func(pod *corev1.Pod) []operation {
 		if pod.Annotations[v1alpha1.SysctlsAnnotation] == "" {

@@ -97,7 +97,7 @@ func TestCronJobStartedByItsController(t *testing.T) {
 	wantInjected(t, &pods.Items[0], "kernel.sem=10000 1024000000 500 32000")
 }
 
-// A person who applies a Deployment sees nothing of a rejection but in the ReplicaSet's events.
+// A person who applies a Deployment sees a rejection only in the events of the ReplicaSet.
 func TestReplicaSetTellsOfARejection(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
@@ -126,7 +126,7 @@ func TestReplicaSetTellsOfARejection(t *testing.T) {
 		}
 		return false, nil
 	})
-	// The person corrects the manifest, and it goes on.
+	// The person corrects the manifest, and the pods are created.
 	k.must("", "patch", "deployment", "search", "--type=merge", "--patch",
 		`{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = `+
 			`4096"}}}}}`)

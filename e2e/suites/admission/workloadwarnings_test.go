@@ -32,7 +32,7 @@ func deployment(name, sysctls string) *appsv1.Deployment {
 	}
 }
 
-// kubectl shows what the pods of a workload will meet, when it is applied and not later in the events of a
+// kubectl shows the rejections of a workload's pods as soon as the workload is applied, not only in the events of a
 // ReplicaSet.
 func TestWarningsAboutWorkloads(t *testing.T) {
 	t.Parallel()
@@ -78,7 +78,7 @@ func TestWarningsAboutWorkloads(t *testing.T) {
 	}
 }
 
-// awaitWarnings waits until the API server knows of the entry, which is a moment after it is made.
+// awaitWarnings waits until the API server calls the entry, a moment after it is created.
 func awaitWarnings(t *testing.T, k *terminal, manifest string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
@@ -95,8 +95,8 @@ func awaitWarnings(t *testing.T, k *terminal, manifest string) {
 	}
 }
 
-// BenchmarkDeploymentUpdate measures what the warnings add to a change of a Deployment's template. The kinds of
-// update take turns.
+// BenchmarkDeploymentUpdate measures the time that the warnings add to a change of a Deployment's template. The kinds
+// of update take turns.
 func BenchmarkDeploymentUpdate(b *testing.B) {
 	suite.Cluster(b)
 	kinds := []struct {

@@ -1,5 +1,5 @@
-// Package audit_test runs `sysctl-injector audit` against a real API server: what it finds, with which permissions,
-// and what 10,000 pods take.
+// Package audit_test runs `sysctl-injector audit` against a real API server: its findings, the permissions that it
+// needs, and its cost for 10,000 pods.
 package audit_test
 
 import (

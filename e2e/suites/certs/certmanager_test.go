@@ -19,8 +19,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// The server follows its Certificate from before cert-manager is installed, and is ready all the time: what it serves
-// is valid.
+// The server watches its Certificate even before cert-manager is installed, and is ready all the time because it serves
+// a valid certificate.
 func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 	suite.Cluster(t)
 	server := startServer(t, "--certificate="+installation.Name)
@@ -91,7 +91,7 @@ func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
 	tells("[!]"+name+"does not exist", notReady)
 }
 
-// states are those of a Certificate that a server has logged.
+// states returns the states of a Certificate that a server has logged.
 func states(t *testing.T, log string) (all []string) {
 	t.Helper()
 	for _, line := range lines(log, "State of the cert-manager Certificate") {

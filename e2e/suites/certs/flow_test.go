@@ -32,8 +32,7 @@ func startFlow(t *testing.T, servers []*installation.Server) *flow {
 	must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name,
 		Name: "web"}}))
 	f := &flow{t: t, namespace: namespace.Name}
-	// The API server learns a moment later of a new namespace, of the webhook configuration and of the servers behind
-	// it.
+	// The API server sees a new namespace, the webhook configuration and the servers behind it a moment later.
 	var last error
 	eventually(t, "the first pod to be injected", func() string { return "it is rejected: " + errorText(last) },
 		func(ctx context.Context) (bool, error) {
@@ -76,7 +75,7 @@ func (f *flow) create(ctx context.Context) {
 	}
 }
 
-// greet sees that a server shows what the caBundle in force verifies.
+// greet checks that the caBundle in force verifies a server's certificate.
 func (f *flow) greet(ctx context.Context, server *installation.Server) {
 	for ctx.Err() == nil {
 		if _, err := shakeHands(context.WithoutCancel(ctx), suite.Cluster(f.t), server); err != nil {
@@ -87,7 +86,7 @@ func (f *flow) greet(ctx context.Context, server *installation.Server) {
 	}
 }
 
-// runs waits until pods and connections enough have been made from now on.
+// runs waits until enough new pods and connections have been made.
 func (f *flow) runs(what string) {
 	f.t.Helper()
 	created, greeted := f.created.Load()+100, f.greeted.Load()+100

@@ -76,7 +76,7 @@ func TestServersManageTheirCertificate(t *testing.T) {
 	awaitServed(t, servers, second)
 	flow.runs("with the second certificate")
 
-	// Everything is lost, and for some time nobody may tell the API server of the next CA.
+	// Everything is lost, and for some time the servers may not publish the next CA.
 	publish := func(verbs string) {
 		t.Helper()
 		kubectl(t, "", "patch", "clusterrole", "sysctl-injector-certificate", "--type=json",
@@ -128,7 +128,7 @@ func TestServersManageTheirCertificate(t *testing.T) {
 	}
 }
 
-// A server that may not write says so, and goes on with the certificate that it has. It heals once it may.
+// A server that may not write its Secret reports it and keeps its certificate. It recovers when it gets the right.
 func TestServerWithoutTheRightToWriteItsSecret(t *testing.T) {
 	suite.Cluster(t)
 	server := startServer(t, selfManaged)
@@ -154,7 +154,7 @@ func TestServerWithoutTheRightToWriteItsSecret(t *testing.T) {
 	}
 }
 
-// expose has the API server call these servers and no others.
+// expose makes the API server call these servers and no others.
 func expose(t *testing.T, servers []*installation.Server) {
 	t.Helper()
 	must(t, installed.Route(t.Context(), servers[0]))
@@ -196,7 +196,7 @@ func leaf(t *testing.T, of *corev1.Secret) *x509.Certificate {
 	return certificates[0]
 }
 
-// bundle is the caBundle in force; nil if there is none, or if the entries do not have the same.
+// bundle returns the caBundle in force. It is nil if there is none or if the entries differ.
 func bundle(ctx context.Context) ([]byte, error) {
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
 	err := admin.Get(ctx, client.ObjectKey{Name: installation.Name}, configuration)

@@ -1,5 +1,5 @@
-// Package certs_test holds the suite of the server's certificate: a real API server that calls real servers, which
-// make their certificate themselves, or tell the state of a cert-manager Certificate.
+// Package certs_test tests the server's certificate: a real API server calls real servers, which create their
+// certificate themselves or report the state of a cert-manager Certificate.
 package certs_test
 
 import (
@@ -80,7 +80,7 @@ func kubectl(t *testing.T, input string, args ...string) {
 	must(t, err)
 }
 
-// eventually waits for what happens on its own. State says how things are where that is never so.
+// eventually waits for a condition. If it never holds, the failure contains the state.
 func eventually(t *testing.T, what string, state func() string, condition func(context.Context) (bool, error)) {
 	t.Helper()
 	if err := await.Condition(t.Context(), what, pace, patience, condition); err != nil {
@@ -88,7 +88,7 @@ func eventually(t *testing.T, what string, state func() string, condition func(c
 	}
 }
 
-// lines are those of a text that hold another.
+// lines returns the lines of a text that contain another text.
 func lines(text, with string) (found []string) {
 	for line := range strings.Lines(text) {
 		if strings.Contains(line, with) {

@@ -47,7 +47,7 @@ func shell(t *testing.T, c *cluster.Cluster, commands string) {
 	}
 }
 
-// left lists what there is of an installation: the objects with its label, or with its name.
+// left lists the objects of an installation: those with its label or with its name.
 func left(t *testing.T, c *cluster.Cluster) (all []string) {
 	t.Helper()
 	reader, err := client.New(c.RESTConfig(), client.Options{})
@@ -76,7 +76,7 @@ func left(t *testing.T, c *cluster.Cluster) (all []string) {
 	return all
 }
 
-// kept is what an administrator may have made their own.
+// kept are the objects that an administrator may have changed.
 var kept = []string{
 	"SysctlPolicy default", "SysctlProfile cassandra", "SysctlProfile elasticsearch", "SysctlProfile envoy",
 	"SysctlProfile haproxy", "SysctlProfile kafka", "SysctlProfile milvus", "SysctlProfile mongodb",
@@ -84,8 +84,8 @@ var kept = []string{
 	"SysctlProfile opensearch", "SysctlProfile postgresql", "SysctlProfile rabbitmq", "SysctlProfile redis",
 }
 
-// The page's commands, one after another on one cluster. Nothing runs there: what is asked is what the API server
-// holds.
+// The page's commands, one after another on one cluster. No server runs there: the test looks only at the objects in
+// the API server.
 func TestDocumentedCommands(t *testing.T) {
 	clustertest.Require(t)
 	findHelm(t)
@@ -123,7 +123,7 @@ func TestDocumentedCommands(t *testing.T) {
 	if diff := cmp.Diff(kept, left(t, c)); diff != "" {
 		t.Errorf("left by helm uninstall (-want +got):\n%s", diff)
 	}
-	// What is kept is no obstacle, neither to Helm nor to kubectl.
+	// Helm and kubectl can both install over the kept objects.
 	shell(t, c, install)
 	if diff := cmp.Diff(installed, left(t, c)); diff != "" {
 		t.Errorf("installed again (-before +after):\n%s", diff)

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The Prometheus operator finds the port, and gets the very alerts that are tested.
+// The Prometheus operator finds the port, and gets the alerts that are tested.
 func TestMonitoring(t *testing.T) {
 	objects := decode(t, render(t, elsewhere, combinations["observed"]))
 

@@ -54,7 +54,7 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// The notes name the namespaces in the cluster that somebody meant to open.
+// The notes name the namespaces whose labels look like an attempt to enroll them.
 func TestNotesNameNamespacesWithAWrongLabel(t *testing.T) {
 	for name, metadata := range map[string]metav1.ObjectMeta{
 		"notes-value":      {Labels: map[string]string{v1alpha1.InjectLabel: "true"}},
@@ -85,7 +85,7 @@ func TestNotesNameNamespacesWithAWrongLabel(t *testing.T) {
 	}
 }
 
-// A command of the notes has a line of its own. What it is piped to is not looked at.
+// A command of the notes has a line of its own. The rest of a pipe is ignored.
 var command = regexp.MustCompile(`(?m)^(?:  )?(sysctl-injector|kubectl) ([^|<\n]*)`)
 
 func checkCommand(t *testing.T, program, line string) {
@@ -103,8 +103,8 @@ func checkCommand(t *testing.T, program, line string) {
 	}
 }
 
-// checkSample holds the pod of the notes to what the namespace is held to there. It stands at the margin: a shell
-// takes an indented end of a document for a part of it.
+// checkSample checks that the pod of the notes meets the standard of its namespace. The here-document is not indented:
+// a shell takes an indented end marker for text.
 func checkSample(t *testing.T, notes string) {
 	t.Helper()
 	_, rest, _ := strings.Cut(notes, "<<'EOF'\n")

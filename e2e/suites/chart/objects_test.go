@@ -51,7 +51,7 @@ func TestAPIServerAccepts(t *testing.T) {
 	}
 }
 
-// Whatever is set, these hold.
+// These hold for every combination of values.
 func TestAlways(t *testing.T) {
 	for name, set := range renderings() {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestAlways(t *testing.T) {
 			if pod.Spec.HostNetwork != wanted {
 				t.Errorf("hostNetwork is %t", pod.Spec.HostNetwork)
 			}
-			pod.Spec.HostNetwork = false // the one thing that is not for restricted
+			pod.Spec.HostNetwork = false // the only field that restricted rejects
 			checkRestricted(t, pod.ObjectMeta, pod.Spec)
 			if !*pod.Spec.Containers[0].SecurityContext.ReadOnlyRootFilesystem {
 				t.Error("the root filesystem can be written to")
@@ -90,7 +90,7 @@ func TestAlways(t *testing.T) {
 	}
 }
 
-// checkRestricted holds a pod to Pod Security's strictest standard.
+// checkRestricted checks that a pod meets Pod Security's strictest standard.
 func checkRestricted(t *testing.T, metadata metav1.ObjectMeta, spec corev1.PodSpec) {
 	t.Helper()
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
@@ -101,7 +101,7 @@ func checkRestricted(t *testing.T, metadata metav1.ObjectMeta, spec corev1.PodSp
 	}
 }
 
-// checkSelectors holds whatever selects pods to selecting the server's.
+// checkSelectors checks that every selector of pods selects the server's pods.
 func checkSelectors(t *testing.T, objects []*unstructured.Unstructured, pod map[string]string) {
 	t.Helper()
 	for _, object := range objects {
@@ -139,7 +139,7 @@ func checkSelectors(t *testing.T, objects []*unstructured.Unstructured, pod map[
 	}
 }
 
-// checkArguments has the program itself read its arguments.
+// checkArguments lets the program itself parse its arguments.
 func checkArguments(t *testing.T, pod corev1.PodSpec) {
 	t.Helper()
 	var problem strings.Builder

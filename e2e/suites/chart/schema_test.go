@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 )
 
-// A typing error in a value, or a value that cannot work, is an error that names it.
+// A misspelt value and a value that cannot work lead to an error that names it.
 func TestSchemaRejects(t *testing.T) {
 	for set, path := range map[string]string{
 		"replica: 2":                             "additional properties 'replica'",
@@ -87,7 +87,7 @@ func TestSchemaRejects(t *testing.T) {
 	}
 }
 
-// A server listens on two ports.
+// A server cannot listen twice on one port.
 func TestPortsDiffer(t *testing.T) {
 	_, problem, err := helm(t, "webhook: {port: 8080}", "template", release, chart, "-f", "-")
 	if err == nil || !strings.Contains(problem, "webhook.port and metrics.port are the same") {
@@ -95,7 +95,7 @@ func TestPortsDiffer(t *testing.T) {
 	}
 }
 
-// The value of each entry is its own.
+// Each entry has its own timeout.
 func TestTimeoutOfEachEntry(t *testing.T) {
 	var configuration admissionregistrationv1.MutatingWebhookConfiguration
 	rendered := decode(t, render(t, elsewhere, "webhook: {timeoutSeconds: 7, plainTimeoutSeconds: 2}"))
@@ -110,7 +110,7 @@ func TestTimeoutOfEachEntry(t *testing.T) {
 	}
 }
 
-// Helm hands a chart that another depends on a key more.
+// Helm adds a key to the values of a subchart.
 func TestInAnotherChart(t *testing.T) {
 	umbrella := t.TempDir()
 	must(t, os.CopyFS(filepath.Join(umbrella, "charts", release), os.DirFS(chart)))

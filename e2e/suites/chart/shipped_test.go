@@ -41,7 +41,7 @@ func TestGuardIsTheOneThatIsShipped(t *testing.T) {
 	}
 }
 
-// What an installation decides comes out as webhook/guard writes it.
+// The guard that the chart renders for an installation is the one that webhook/guard renders.
 func TestGuardOfAnInstallation(t *testing.T) {
 	const current, former = "registry.example.com:5000/mirror/busybox@sha256:" +
 		digest, "docker.io/library/busybox:1.36"
@@ -104,7 +104,7 @@ func guardOf(t *testing.T, config guard.Config) map[string]any {
 	return ofGuard(decode(t, strings.ReplaceAll(string(manifest), namespace, elsewhere)))
 }
 
-// The rest of what is shipped comes out as it is, with the release's labels, and its namespace.
+// The other shipped objects are rendered unchanged, except for the release's labels and namespace.
 func TestShippedObjects(t *testing.T) {
 	objects := decode(t, render(t, elsewhere, "", "--include-crds"))
 	for _, folder := range []string{"crds", "install", "policies", "profiles"} {

@@ -1,4 +1,4 @@
-// Package chart_test renders the chart with helm, and gives what comes out to a real API server.
+// Package chart_test renders the chart with helm, and passes the result to a real API server.
 package chart_test
 
 import (
@@ -28,7 +28,7 @@ import (
 const (
 	chart   = "../../../deploy/helm/sysctl-injector"
 	release = "sysctl-injector"
-	// namespace is the usual one, and elsewhere is not.
+	// namespace is the usual namespace, and elsewhere is another.
 	namespace = "sysctl-injector-system"
 	elsewhere = "kernel-parameters"
 )
@@ -38,7 +38,7 @@ var (
 	suite  = clustertest.Suite{Prepare: prepare}
 	must   = clustertest.Must
 	admin  client.Client
-	// rendered is what helm made of the chart already.
+	// rendered caches helm's output.
 	rendered = map[string]string{}
 )
 
@@ -143,7 +143,7 @@ func decode(t testing.TB, manifest string) (objects []*unstructured.Unstructured
 	return objects
 }
 
-// find returns the object of a kind and name.
+// find returns the object with a kind and name.
 func find(t testing.TB, objects []*unstructured.Unstructured, kind, name string) *unstructured.Unstructured {
 	t.Helper()
 	for _, object := range objects {

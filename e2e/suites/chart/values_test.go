@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// rows set each value to another than its default, and say what then is rendered that was not before.
+// rows set each value to another than its default, with a text that is rendered only then.
 var rows = []struct{ value, set, rendered string }{
 	{"replicas", "replicas: 5", "replicas: 5"},
 	{"image.repository", "image: {repository: registry.example.com/mirror/sysctl-injector}",
@@ -105,7 +105,7 @@ const (
 	existing = "certificates: {source: existing-secret, existingSecret: site-tls, caBundle: Cg==}"
 )
 
-// combinations are installations as people have them.
+// combinations are the values of typical installations.
 var combinations = map[string]string{
 	"air-gapped": `
 image: {repository: registry.example.com/sysctl-injector}
@@ -134,7 +134,7 @@ metrics: {port: 10080}`,
 	"OpenShift": "grants: {backend: scc}",
 }
 
-// renderings are the values that the tests of what is rendered go through.
+// renderings returns the values with which the tests render the chart.
 func renderings() map[string]string {
 	all := maps.Clone(combinations)
 	all["defaults"] = ""
@@ -208,7 +208,7 @@ func paths(path string, value any) (all []string) {
 	return all
 }
 
-// What is switched off is gone.
+// A part that is switched off is not rendered.
 func TestSwitchedOff(t *testing.T) {
 	for set, kinds := range map[string][]string{
 		"networkPolicy: {enabled: false}":        {"NetworkPolicy"},

@@ -29,7 +29,7 @@ type breakage struct {
 	Repair, After string
 }
 
-// act breaks something that no command can break, and puts it right.
+// act breaks something that no command can break, and repairs it.
 type act struct{ do, undo func(*testing.T) }
 
 var acts = map[string]act{
@@ -73,8 +73,8 @@ func (b breakage) undo(t *testing.T) {
 	}
 }
 
-// Of a healthy installation one thing is broken, check names it and nothing else, and with the remedy every check
-// passes again.
+// On a healthy installation one thing is broken. check names that thing and nothing else, and with the remedy every
+// check passes again.
 func TestBroken(t *testing.T) {
 	awaitHealthy(t)
 	content, err := os.ReadFile("testdata/broken.yaml")

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// authority is a CA of the suite's own, besides the cluster's: it issues certificates that should not be served.
+// authority is a CA that the suite makes besides the cluster's. It issues certificates that should not be served.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey

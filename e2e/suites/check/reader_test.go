@@ -10,8 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
-// A permission that the caller lacks is not a failure of the cluster. The ClusterRole "view" allows few of the
-// objects.
+// A permission that the caller lacks is not reported as a failure of the cluster. The ClusterRole "view" covers few of
+// the objects.
 func TestWithFewPermissions(t *testing.T) {
 	awaitHealthy(t)
 	mustShell(t, `
@@ -63,7 +63,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// Without --wait, it fails at once, and says on standard error how much.
+// Without --wait, the command fails at once, and prints the number of failed checks to standard error.
 func TestExitCode(t *testing.T) {
 	awaitHealthy(t)
 	mustShell(t, "kubectl delete clusterrolebinding sysctl-injector")

@@ -53,15 +53,16 @@ var (
 	client    *kubernetes.Clientset
 	// program is in a directory of its own, which is in the PATH of the commands.
 	program string
-	// before is what check said before the install.
+	// before is the report of check before the install.
 	before report
-	// node plays the kubelet.
+	// node stands in for the kubelet.
 	node *fakeKubelet
 	// helmDir holds helm.
 	helmDir string
 	// own is a CA that the API server trusts too.
 	own authority
-	// desk is where commands run. It holds the files tls.crt, tls.key and ca.crt of a healthy installation.
+	// desk is the directory in which commands run. It holds the files tls.crt, tls.key and ca.crt of a healthy
+	// installation.
 	desk string
 )
 
@@ -171,8 +172,8 @@ func install(ctx context.Context, c *cluster.Cluster) error {
 	return err
 }
 
-// prelude are functions for scripts. Of an object that a script changes or deletes, save keeps the state, and restore
-// brings it back.
+// prelude defines functions for scripts. save keeps the state of an object that a script changes or deletes, and
+// restore brings it back.
 const prelude = `
 PATH="$0:$PATH"
 SYSTEM=sysctl-injector-system IMAGE=docker.io/library/busybox:1.36

@@ -1,5 +1,5 @@
-// Package enroll_test walks an administrator's way: from a namespace that Pod Security admission holds to a standard,
-// to the first injected pod in it, with the webhook, the grants and the guard all at work, and back.
+// Package enroll_test follows an administrator from a namespace that Pod Security admission holds to a standard, to the
+// first injected pod in it, and back. The webhook, the grants and the guard are all in force.
 package enroll_test
 
 import (
@@ -38,7 +38,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	return err
 }
 
-// person is at a terminal with kubectl and sysctl-injector.
+// person is a person at a terminal with kubectl and sysctl-injector.
 type person struct {
 	t *testing.T
 	c *cluster.Cluster
@@ -66,7 +66,7 @@ func (p person) must(input, program string, args ...string) string {
 	return out
 }
 
-// says runs a command and compares all that it says. One that fails is to end with exit code 1.
+// says runs a command and compares all that it prints. A command that fails must end with exit code 1.
 func (p person) says(wantOut, wantErr, input, program string, args ...string) {
 	p.t.Helper()
 	out, errs, err := p.run(input, program, args...)
@@ -81,7 +81,7 @@ func (p person) says(wantOut, wantErr, input, program string, args ...string) {
 	}
 }
 
-// eventually runs a command until it says what is wanted.
+// eventually runs a command until it prints what is wanted.
 func (p person) eventually(wanted, input, program string, args ...string) {
 	p.t.Helper()
 	var said string
@@ -94,7 +94,7 @@ func (p person) eventually(wanted, input, program string, args ...string) {
 	}
 }
 
-// pod is one that meets "restricted", with a name and an annotation or none.
+// pod returns a pod that meets "restricted", with an annotation unless sysctls is empty.
 func pod(name, sysctls string) string {
 	annotations := "{}"
 	if sysctls != "" {
@@ -117,7 +117,7 @@ spec:
 
 const fixIt = "fix the workloads, choose another --enforce, or add --yes"
 
-// notCovered is what enroll says of a guard that does not do its work.
+// notCovered returns enroll's message about a guard that does not protect the namespace.
 func notCovered(level, problem string) string {
 	return fmt.Sprintf("error: namespace \"shop\": nothing would hold the other containers to %q: %s; install the "+
 		"guard of this version (%s)\n",
@@ -165,7 +165,8 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.says("namespace/shop enrolled\n"+changes, "", "", "sysctl-injector", "enroll", "shop")
 	p.says("namespace/shop unchanged\n", "", "", "sysctl-injector", "enroll", "shop", "--enforce", "restricted")
 
-	// The injected pod passes, one that is privileged by itself does not, nor one that falls short of restricted.
+	// The injected pod is admitted. A pod that is privileged by itself is rejected, and so is a pod that does not meet
+	// restricted.
 	p.eventually("pod/web created", pod("web", "net.core.somaxconn = 1024"), "kubectl", "create", "-f", "-")
 	if got := p.must("", "kubectl", "-n", "shop", "get", "pod", "web", "-o",
 		"jsonpath={.spec.initContainers[*].name} {.spec.initContainers[0].args}"); got != `sysctl-injector `+
@@ -178,7 +179,7 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 		strings.Replace(pod("root", "net.core.somaxconn = 1024"), "allowPrivilegeEscalation: false", "privileged: true",
 			1), "kubectl", "create", "-f", "-")
 
-	// And back: as it was before, and Pod Security at work.
+	// And back: the labels are as before, and Pod Security admission acts again.
 	p.says(`namespace/shop unenrolled
   label pod-security.kubernetes.io/enforce: change "privileged" to "restricted"
   label sysctl-injector.dev/enforce: remove "restricted"

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// withGuard returns a person at a cluster that has the guard as shipped, also again after the test.
+// withGuard returns a person at a cluster with the shipped guard, and restores the guard after the test.
 func withGuard(t *testing.T) person {
 	t.Helper()
 	p := person{t, suite.Cluster(t)}
@@ -82,7 +82,7 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 	for _, name := range []string{"first", "second"} {
 		p.createNamespace(name)
 		p.eventually("default", "", "kubectl", "-n", name, "get", "serviceaccount", "default")
-		// The pod of a custom resource counts: its maker is not among the workloads that are judged.
+		// A pod of a custom resource is judged itself, because its owner is not a known workload.
 		p.eventually("pod/member created", "", "kubectl", "-n", name, "create", "-f",
 			"testdata/owned-by-a-custom-resource.yaml")
 		violations = fmt.Sprintf("In namespace %q, \"baseline\" would reject new pods of these workloads:\n"+

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// applied says how the comment of each sample has it applied, and what kubectl then says last.
+// applied holds, for each sample, the last line that kubectl prints when the sample is applied as its comment says.
 var applied = map[string]string{
 	"ingress-nginx-daemonset.yaml": "daemonset.apps/ingress-nginx-controller created",
 	"kata-pod.yaml":                "pod/search created",

@@ -20,7 +20,7 @@ func (p person) patchStatus(pod, initContainer string) {
 	p.must("", "kubectl", "-n", "status", "patch", "pod", pod, "--subresource=status", "--type=merge", "-p", patch)
 }
 
-// How old something is, and how often it happened, depends on the machine.
+// Ages and counts depend on the machine.
 var (
 	ages  = regexp.MustCompile(`\b\d+s( *(?:\n|  | ago))`)
 	times = regexp.MustCompile(` and \d+ times in all`)
@@ -37,13 +37,13 @@ func (p person) status(want string, program string, args ...string) {
 	out = times.ReplaceAllString(ages.ReplaceAllString(hash.ReplaceAllString(out, "web-HASH"), "1s$1"), "")
 	out = regexp.MustCompile(` +`).ReplaceAllString(out, " ")
 	out = strings.ReplaceAll(strings.ReplaceAll(out, " \n", "\n"), "\n ",
-		" ") // where lines break depends on what was cut out
+		" ") // line breaks depend on the texts that were cut out
 	if diff := cmp.Diff(want, out); diff != "" {
 		p.t.Errorf("%v (-want +got):\n%s", args, diff)
 	}
 }
 
-// status shows what a kubelet says of the init containers, and which workloads have no pods.
+// status shows the states of the init containers that a kubelet reports, and the workloads without pods.
 func TestStatus(t *testing.T) {
 	p := withGuard(t)
 	p.createNamespace("status", "sysctl-injector.dev/inject=enabled", "sysctl-injector.dev/enforce=privileged")

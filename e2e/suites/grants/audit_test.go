@@ -49,7 +49,7 @@ func (c call) String() string {
 // audit reads the calls from a moment on.
 type audit struct{ start int64 }
 
-// newAudit begins now: what the API server has answered so far is not among it.
+// newAudit starts at this moment: earlier calls are not in it.
 func newAudit(t *testing.T) *audit {
 	t.Helper()
 	clustertest.RequireOwn(t, "it reads the API server's audit log")
@@ -58,8 +58,7 @@ func newAudit(t *testing.T) *audit {
 	return a
 }
 
-// calls are those of a user that have been answered. Watches are not: the caches are kept up to date by them,
-// whatever pods come.
+// calls returns a user's answered calls, without watches: those update the caches, whatever pods are created.
 func (a *audit) calls(t *testing.T, account string) []call {
 	t.Helper()
 	a.catchUp(t)
@@ -72,16 +71,16 @@ func (a *audit) calls(t *testing.T, account string) []call {
 	return found
 }
 
-// admissions are the calls of a user that admitting pods may have cost. The controller lists the pods of namespaces
-// in its own time.
+// admissions returns the calls of a user that may have been made to admit pods. The controller's lists of pods are left
+// out: they are made at other times.
 func (a *audit) admissions(t *testing.T, account string) []call {
 	t.Helper()
 	return slices.DeleteFunc(a.calls(t, account),
 		func(c call) bool { return c.Verb == "list" && c.ObjectRef.Resource == "pods" })
 }
 
-// writes are the calls of a user that may have changed something. The status of policies and profiles is not among
-// them: a new leader writes it in its own time, whatever pods come.
+// writes returns the calls of a user that may have changed something. Writes of the status of policies and profiles are
+// left out: a new leader makes them at any time, whatever pods are created.
 func (a *audit) writes(t *testing.T, account string) []call {
 	t.Helper()
 	return slices.DeleteFunc(a.calls(t, account), func(c call) bool {
@@ -99,8 +98,8 @@ func (a *audit) statuses(t *testing.T, account string) []call {
 	})
 }
 
-// catchUp waits until the log has come to this moment, and returns where that is: a call made now marks it. A call
-// that began earlier may be logged later, although everybody sees what it wrote: its line has to be there too.
+// catchUp waits until the log has reached this moment, and returns the position. A call made now marks the moment. A
+// call that began earlier may be logged later although its write is already visible, so catchUp waits for its line too.
 func (a *audit) catchUp(t *testing.T) (end int64) {
 	t.Helper()
 	name := strings.ToLower(rand.Text())
@@ -126,7 +125,7 @@ func (a *audit) catchUp(t *testing.T) (end int64) {
 	return end
 }
 
-// read goes through the calls, and tells of each where its line ends.
+// read passes each call to a function, with the position of the end of its line.
 func (a *audit) read(t *testing.T, each func(c call, end int64)) {
 	t.Helper()
 	file, err := os.Open(suite.Cluster(t).AuditLogPath())
@@ -138,7 +137,7 @@ func (a *audit) read(t *testing.T, each func(c call, end int64)) {
 	for lines := bufio.NewReader(file); ; {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return // what is left of a line is being written
+			return // the last line is still being written
 		}
 		must(t, err)
 		end += int64(len(line))

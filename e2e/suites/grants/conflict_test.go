@@ -101,7 +101,7 @@ func TestReplacedObjects(t *testing.T) {
 	}
 }
 
-// A rejection's advice helps: with the label the object is ours, and becomes what is needed.
+// The advice in the rejection works: with the label, the server takes the object over and makes it the needed one.
 func TestLabelMakesItOurs(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)

@@ -37,7 +37,7 @@ func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 		metrics, err := s.Get(ctx, "/metrics")
 		return strings.Contains(metrics, `sysctl_injector_events_total{result="skipped"} 3`), err
 	})
-	// Were it the API server's own review, there would be the same Event.
+	// The same review from the API server would lead to the same Event.
 	s.review(t, rejectedPod(set.Namespace, appsv1.SchemeGroupVersion.String(), "ReplicaSet", set.Name, set.UID))
 	eventually(t, "an Event", func(ctx context.Context) (bool, error) {
 		metrics, err := s.Get(ctx, "/metrics")
@@ -84,7 +84,7 @@ func newReplicaSet(t *testing.T, namespace string) *appsv1.ReplicaSet {
 	return found
 }
 
-// rejectedPod is a controller's pod that nobody may have.
+// rejectedPod is a pod of a controller, and every policy rejects it.
 func rejectedPod(namespace, apiVersion, kind, name string, uid types.UID) *corev1.Pod {
 	pod := newPod(namespace, "default", "vm.swappiness = 10")
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: name, UID: uid,
@@ -92,14 +92,14 @@ func rejectedPod(namespace, apiVersion, kind, name string, uid types.UID) *corev
 	return pod
 }
 
-// tellsNobody: the rejection itself stands, and the log says what is missing.
+// tellsNobody: the pod is rejected all the same, and the log says what is missing.
 func (m *minimal) tellsNobody(t *testing.T, r right) {
 	kind := map[string]string{"replicasets": "ReplicaSet", "jobs": "Job"}[r.resource]
 	m.create(t, rejectedPod(m.namespace, r.group+"/v1", kind, "none", "none"))
 	m.awaitLog(t, "Cannot find the workload of a rejected pod", logged(r.denied()))
 }
 
-// writesNoEvent: neither the first, nor that it has come again.
+// writesNoEvent: the server can neither create an Event nor count it up.
 func (m *minimal) writesNoEvent(t *testing.T, r right) {
 	set := newReplicaSet(t, m.namespace)
 	for range 2 {
@@ -108,7 +108,7 @@ func (m *minimal) writesNoEvent(t *testing.T, r right) {
 	m.awaitLog(t, "Cannot write an Event", logged(r.denied()))
 }
 
-// create creates a pod that is to be rejected, for whatever reason.
+// create creates a pod that must be rejected, for any reason.
 func (m *minimal) create(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	if err := admin.Create(t.Context(), pod); err == nil {

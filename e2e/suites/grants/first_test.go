@@ -73,7 +73,7 @@ func TestFirstPod(t *testing.T) {
 	if mayUse(t, namespace, "default", "net.core.somaxconn") || mayUse(t, namespace, "web", "net.ipv4.tcp_rmem") {
 		t.Error("more is granted than the pod asks for")
 	}
-	// The controller may look after what was just made, and has nothing to do.
+	// The controller may reconcile the new objects, and has nothing to do.
 	if got, want := summary(before.writes(t, installation.Name)), map[string]int{"patch clusterroles: 201": 2,
 		"patch rolebindings: 201": 2}; !cmp.Equal(got, want) {
 		t.Errorf("the first pod costs %v, want %v", got, want)
@@ -95,7 +95,7 @@ func TestFirstPod(t *testing.T) {
 	remove(t, pod)
 }
 
-// summary counts calls by what was done to which kind.
+// summary counts calls by verb and kind.
 func summary(calls []call) map[string]int {
 	counts := map[string]int{}
 	for _, c := range calls {
@@ -104,13 +104,13 @@ func summary(calls []call) map[string]int {
 	return counts
 }
 
-// succeeded leaves out the calls that have changed nothing: where the server's cache was behind, or the server ended
+// succeeded leaves out the calls that changed nothing, because the server's cache was behind or the server ended
 // meanwhile.
 func succeeded(calls []call) []call {
 	return slices.DeleteFunc(calls, func(c call) bool { return c.ResponseStatus.Code >= 300 })
 }
 
-// A hundred pods at once, which no grant exists for yet.
+// A hundred pods are created at once, and none of their grants exists yet.
 func TestConcurrentFirstPods(t *testing.T) {
 	const pods = 100
 	s := newSite(t, serverConfig{})
@@ -118,7 +118,7 @@ func TestConcurrentFirstPods(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		accounts int
-		want     map[string]int // what is written; the roles are there the second time
+		want     map[string]int // the writes; the second time, the roles exist
 	}{
 		{"three service accounts", 3, map[string]int{"patch clusterroles: 201": 2, "patch rolebindings: 201": 6}},
 		{"thirty service accounts", 30, map[string]int{"patch rolebindings: 201": 60}},
@@ -146,7 +146,7 @@ func TestConcurrentFirstPods(t *testing.T) {
 			}
 			got := summary(log.writes(t, installation.Name))
 			if slow.Load() {
-				// A second try may apply again what the first one created too late.
+				// A second try may apply again an object that the first one created too late.
 				maps.DeleteFunc(got, func(write string, _ int) bool { return strings.HasSuffix(write, ": 200") })
 			}
 			if !cmp.Equal(got, test.want) {
@@ -156,9 +156,8 @@ func TestConcurrentFirstPods(t *testing.T) {
 	}
 }
 
-// createInTime creates a pod as a controller does: it tries again where the grants take longer than the API server
-// waits. Together they are hundreds of calls, which an API server that shares its processors does not answer within 3
-// s.
+// createInTime creates a pod as a controller does: it tries again if the grants take longer than the API server waits.
+// Together they are hundreds of calls, which an API server that shares its processors does not answer within 3 s.
 func createInTime(ctx context.Context, pod *corev1.Pod, slow *atomic.Bool) error {
 	return await.Condition(ctx, "the grants of "+pod.Spec.ServiceAccountName, 20*time.Millisecond, time.Minute,
 		func(ctx context.Context) (bool, error) {
@@ -172,8 +171,8 @@ func createInTime(ctx context.Context, pod *corev1.Pod, slow *atomic.Bool) error
 		})
 }
 
-// awaitAge waits until objects are as old as counts as settled: ten seconds, and the one that the API's clock is
-// coarse by.
+// awaitAge waits until objects are old enough to count as settled: ten seconds, and one more because the API's times
+// are whole seconds.
 func awaitAge(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {
@@ -184,7 +183,7 @@ func awaitAge(t *testing.T, objects ...client.Object) {
 	}
 }
 
-// A dry run leaves no trace.
+// A dry run writes nothing.
 func TestDryRun(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)

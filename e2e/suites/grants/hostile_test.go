@@ -65,8 +65,8 @@ func TestManyNamesOfRejectedPods(t *testing.T) {
 	})
 }
 
-// Somebody who reaches the port sends reviews of pods under 200 service accounts that do not exist, 16 sysctls each:
-// 3,200 grants.
+// A client that reaches the port sends reviews of pods under 200 service accounts that do not exist, with 16 sysctls
+// each: 3,200 grants.
 func TestForgedServiceAccounts(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
@@ -103,7 +103,7 @@ func TestForgedServiceAccounts(t *testing.T) {
 	// room, and one more each 8 s.)
 	want := map[string]int{"get serviceaccounts: 404": answers["NoServiceAccount"]}
 	got := summary(log.calls(t, installation.Name))
-	// The controller looks at the new namespace once in a while, whatever is sent.
+	// The controller lists in the new namespace now and then, whatever reviews are sent.
 	maps.DeleteFunc(got, func(call string, _ int) bool { return strings.HasPrefix(call, "list ") })
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls that %d reviews lead to (-want +got):\n%s", reviews, diff)
@@ -155,7 +155,7 @@ func wantGrants(t *testing.T, namespace string, roles, bindings int) {
 	}
 }
 
-// kindOfAnswer returns the first of the texts that an error holds; the whole error where it holds none.
+// kindOfAnswer returns the first of the texts that an error contains, or else the whole error.
 func kindOfAnswer(err error, texts ...string) string {
 	for _, text := range texts {
 		if err != nil && strings.Contains(err.Error(), text) {

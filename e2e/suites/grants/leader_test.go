@@ -17,8 +17,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// Of several servers one writes. When it ends, or dies, another one takes over. Each has an account of its own here,
-// for the audit log to tell them apart, with the rights that are shipped and no others.
+// Only one of several servers writes. When it ends or is killed, another one takes over. Each server has a service
+// account of its own with the shipped rights, so that the audit log distinguishes them.
 func TestLeader(t *testing.T) {
 	suite.Cluster(t)
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace,
@@ -49,7 +49,7 @@ func TestLeader(t *testing.T) {
 	})
 	log := newAudit(t)
 	must(t, admin.Create(t.Context(), policy))
-	// writer waits until the policy's state is told, and returns whose server did.
+	// writer waits until the policy's status is written, and returns the account of the server that wrote it.
 	writer := func() string {
 		t.Helper()
 		generation++
@@ -82,13 +82,12 @@ func TestLeader(t *testing.T) {
 		t.Errorf("the leader was %s, and is %s", first, again)
 	}
 
-	// One that ends gives the Lease up.
+	// A server that ends releases the Lease.
 	servers[first].terminate(t)
 	touch()
 	second := writer()
 
-	// One that dies does not. The test need not wait for the time that the Lease runs: an administrator cuts it
-	// short.
+	// A killed server does not. An administrator shortens the Lease, so that the test need not wait until it expires.
 	servers[second].Kill()
 	must(t, admin.Patch(t.Context(), lease, client.RawPatch(types.MergePatchType,
 		[]byte(`{"spec": {"leaseDurationSeconds": 1}}`))))

@@ -29,7 +29,7 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 		pods = 1400
 		// growth is far less than the 350 MiB of all pods, and more than one pod takes.
 		growth = 64 * mebibyte
-		// limit is what the chart gives a server.
+		// limit is the memory limit of a server in the chart.
 		limit = 512 * mebibyte
 	)
 	suite.Cluster(t)
@@ -44,7 +44,7 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 	createHostilePods(t, namespace, pods)
 
 	log := newAudit(t)
-	// The server has dealt with the namespace once this one is gone.
+	// When this binding is gone, the server has reconciled the namespace.
 	over := unused(namespace, "over", "2020-01-01T00:00:00Z")
 	must(t, admin.Create(t.Context(), over))
 	awaitGone(t, over)
@@ -123,7 +123,7 @@ func createHostilePods(t *testing.T, namespace string, count int) {
 	})
 }
 
-// listedPods is how often the server has listed the pods of a namespace, page by page.
+// listedPods returns how often the server has listed the pods of a namespace, counted in pages.
 func listedPods(t *testing.T, log *audit, namespace string) int {
 	t.Helper()
 	listed := 0

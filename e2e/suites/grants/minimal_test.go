@@ -17,14 +17,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// minimal is a server whose role lacks one right after another.
+// minimal is a server whose role lacks one right in each test.
 type minimal struct {
 	*site
 	namespace string
 }
 
-// The role holds nothing that the server could do without: with any right taken away something fails, as its row
-// says.
+// The server needs every right of its role: without any one of them something fails, as its row says.
 func TestRoleIsMinimal(t *testing.T) {
 	suite.Cluster(t)
 	must(t, admin.Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: reduced}}))
@@ -89,8 +88,7 @@ func TestRoleIsMinimal(t *testing.T) {
 
 // isNotReady: without the list, the caches are never filled.
 func (m *minimal) isNotReady(t *testing.T, r right) {
-	// As where the API server does not stream lists (before Kubernetes 1.32): a client that watches need not list
-	// there.
+	// Without streamed lists, as before Kubernetes 1.32: with them, a client that may watch need not list.
 	s := launch(t, serverConfig{account: reduced, env: []string{"KUBE_FEATURE_WatchListClient=false"}})
 	s.awaitLog(t, logged(r.denied()))
 	const want = "503 Service Unavailable: [+]shutdown ok\n[+]certificate ok\n" +
@@ -108,7 +106,7 @@ func (m *minimal) waitsForTheGuard(t *testing.T, r right) {
 		`"sysctl-injector-baseline" is forbidden: `+r.denied()+" at the cluster scope")
 }
 
-// answers waits until a server says at /readyz why it is not ready.
+// answers waits until /readyz of a server says why it is not ready.
 func (s *server) answers(t *testing.T, want string) {
 	t.Helper()
 	must(t, await.Answer(t.Context(), "the answer "+want, 20*time.Millisecond, patience,
@@ -124,7 +122,7 @@ func (m *minimal) seesNoChanges(t *testing.T, r right) {
 	s.awaitLog(t, logged(r.denied()))
 }
 
-// listsNoPods: which grants are used is not known, and so none is removed.
+// listsNoPods: the server cannot tell which grants are used, so it removes none.
 func (m *minimal) listsNoPods(t *testing.T, r right) {
 	s := launch(t, serverConfig{account: reduced})
 	s.awaitLog(t,
@@ -132,8 +130,8 @@ func (m *minimal) listsNoPods(t *testing.T, r right) {
 			m.namespace, r.denied(), m.namespace)))
 }
 
-// allowSysctlsOf allows what newPod asks for in rejectsPod. No kernel has these names, so a policy has to spell them
-// out.
+// allowSysctlsOf allows what newPod asks for in rejectsPod. No kernel has these names, so a policy has to list each of
+// them.
 func allowSysctlsOf(t *testing.T, rights []right) {
 	t.Helper()
 	policy := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "rights"}}
@@ -147,7 +145,7 @@ func allowSysctlsOf(t *testing.T, rights []right) {
 	awaitReady(t, policy, &policy.Status.Conditions, metav1.ConditionTrue, "in force")
 }
 
-// rejectsPod: the grant cannot be applied, or not be found to be in force. The person learns why.
+// rejectsPod: the grant cannot be applied, or the server cannot check that it is in force. The rejection says why.
 func (m *minimal) rejectsPod(t *testing.T, r right) {
 	role, binding := role(r.sysctl()), binding(m.namespace, "default", r.sysctl())
 	roleKind := fmt.Sprintf("ClusterRole %q", role.Name)
@@ -204,8 +202,8 @@ func (m *minimal) rejectsPod(t *testing.T, r right) {
 	rejects(t, newPod(m.namespace, "default", r.sysctl()+" = 1"), "GrantFailed: "+want)
 }
 
-// createdByPatch is what the API server says where a patch would create an object. Before Kubernetes 1.32 it does not
-// say why not.
+// createdByPatch returns the API server's message about a forbidden patch that would create an object. Before
+// Kubernetes 1.32 it contains no reason.
 func createdByPatch(t *testing.T, forbidden string) string {
 	t.Helper()
 	if version.MustParseGeneric(suite.Cluster(t).Version()).LessThan(version.MajorMinor(1, 32)) {
@@ -214,7 +212,7 @@ func createdByPatch(t *testing.T, forbidden string) string {
 	return forbidden
 }
 
-// keepsUnusedRole: it may be that somebody binds it.
+// keepsUnusedRole: another binding might use the role.
 func (m *minimal) keepsUnusedRole(t *testing.T, r right) {
 	old := role(r.sysctl())
 	old.Labels = ours
@@ -225,7 +223,7 @@ func (m *minimal) keepsUnusedRole(t *testing.T, r right) {
 	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(old), old))
 }
 
-// tellsNoStatus: a policy or profile shows nobody whether it counts.
+// tellsNoStatus: the status of a policy or profile does not say whether it is in force.
 func (m *minimal) tellsNoStatus(t *testing.T, r right) {
 	var object client.Object = &v1alpha1.SysctlPolicy{
 		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.none"}}}}}
@@ -238,5 +236,5 @@ func (m *minimal) tellsNoStatus(t *testing.T, r right) {
 	m.awaitLog(t, logged(r.denied()))
 }
 
-// logged is a text as a line of the log quotes it.
+// logged returns a text as the log quotes it.
 func logged(text string) string { return strings.ReplaceAll(text, `"`, `\"`) }

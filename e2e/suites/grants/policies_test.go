@@ -16,7 +16,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// answer is what becomes of a pod that is not really created: "" if it would be admitted.
+// answer returns the error of a dry-run creation of a pod, or "" if it would be admitted.
 func answer(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
 	err := admin.Create(t.Context(), pod, client.DryRunAll)
@@ -26,7 +26,7 @@ func answer(t *testing.T, pod *corev1.Pod) string {
 	return strings.TrimPrefix(err.Error(), `admission webhook "pods.sysctl-injector.dev" denied the request: `)
 }
 
-// awaitAnswer waits until the server has heard of what was changed.
+// awaitAnswer waits until the server acts by the changed objects.
 func awaitAnswer(t *testing.T, pod *corev1.Pod, want string) {
 	t.Helper()
 	var last string
@@ -41,7 +41,7 @@ func awaitAnswer(t *testing.T, pod *corev1.Pod, want string) {
 	})
 }
 
-// awaitReady waits until a policy or profile says whether it counts, and compares what it says.
+// awaitReady waits until the status of a policy or profile says whether it is in force, and compares it.
 func awaitReady(t *testing.T, object client.Object, conditions *[]metav1.Condition, status metav1.ConditionStatus,
 	message string) {
 	t.Helper()
@@ -56,7 +56,7 @@ const nameForm = `a sysctl name is words joined by single dots, such as net.core
 
 const annotationPath = "metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: "
 
-// What is created, changed or deleted counts from then on.
+// A policy or profile that is created, changed or deleted takes effect without a restart.
 func TestPoliciesReload(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
@@ -100,7 +100,7 @@ func TestPoliciesReload(t *testing.T) {
 		[]byte(`{"metadata": {"labels": {"example.com/trust": "some"}}}`))))
 	awaitAnswer(t, pod, "")
 
-	// A policy that cannot be read counts no more, and the others go on.
+	// A policy that cannot be read is no longer in force, and the others still are.
 	awaitReady(t, policy, &policy.Status.Conditions, metav1.ConditionTrue, "in force")
 	other := &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "reload-other"},
 		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"kernel.sem"}}}}}
@@ -136,11 +136,11 @@ func TestPoliciesReload(t *testing.T) {
 	awaitAnswer(t, byProfile, "")
 }
 
-// ofOlder takes out what API servers of 1.31 say besides: the types of values that they do not show.
+// ofOlder removes the types of values that only API servers of 1.31 print.
 var ofOlder = strings.NewReplacer(`Invalid value: "object": `, "Invalid value: ", `Invalid value: "null": `,
 	"Invalid value: null: ")
 
-// What kubectl says of policies that the API rejects, and how it lists those that are there.
+// kubectl shows why the API rejects a policy, and lists the existing policies.
 func TestPoliciesAtTheTerminal(t *testing.T) {
 	newSite(t, serverConfig{})
 	policy := func(rule string) string {

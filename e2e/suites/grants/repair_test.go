@@ -13,7 +13,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// What a live pod needs is restored, whatever becomes of it, be a server there at that moment or not.
+// The grants of a live pod are restored after any change, also if no server runs at that moment.
 func TestRepair(t *testing.T) {
 	const sysctl = "net.core.somaxconn"
 	s := newSite(t, serverConfig{})
@@ -93,12 +93,13 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// A grant that cannot be restored, since somebody else holds its name, keeps no other of the namespace from it.
+// A grant that cannot be restored, because a foreign object has its name, does not stop the repair of the namespace's
+// other grants.
 func TestRepairGoesOn(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
 	create(t, newPod(namespace, "default", "net.core.somaxconn", "net.ipv4.tcp_retries2"))
-	// The one that comes first in the order of repair.
+	// The first grant in the order of repair.
 	taken := binding(namespace, "default", "net.core.somaxconn")
 	must(t, admin.Patch(t.Context(), taken, client.RawPatch(types.MergePatchType,
 		[]byte(`{"metadata": {"labels": null}, "subjects": null}`))))
@@ -114,14 +115,14 @@ func TestRepairGoesOn(t *testing.T) {
 	}
 }
 
-// A pod that nobody would admit gets nothing granted by being there, and objects without our label stay as they are.
+// A live pod that would not be admitted gets no grants, and objects without our label stay as they are.
 func TestForgedPods(t *testing.T) {
 	s := newSite(t, serverConfig{args: []string{"--grants-grace-period=1h"}})
 	foreign, enrolled := s.namespace(t), s.namespace(t)
 	s.terminate(t)
 
-	// Pods as if they had been injected, in a namespace that is not enrolled, and in one that is: where they got past
-	// the webhook.
+	// Pods that look injected, in a namespace that is not enrolled, and in an enrolled one whose webhook did not see
+	// them.
 	label := func(namespace, value string) {
 		t.Helper()
 		patch := []byte(`{"metadata": {"labels": {"` + v1alpha1.InjectLabel + `": ` + value + `}}}`)
@@ -142,7 +143,8 @@ func TestForgedPods(t *testing.T) {
 	forge(enrolled, "no such thing")
 	label(enrolled, `"enabled"`)
 
-	// Of each namespace, the old binding shows when its turn has come; and nothing without the label goes with it.
+	// The removal of the old binding shows that a namespace has been reconciled. Objects without the label are not
+	// removed.
 	const longAgo = "2020-01-01T00:00:00Z"
 	old := []*rbacv1.RoleBinding{unused(foreign, "old", longAgo), unused(enrolled, "old", longAgo)}
 	others := []client.Object{unused(foreign, "others", longAgo), unused(enrolled, "others", longAgo),

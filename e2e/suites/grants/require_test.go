@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// Under --grants=require the server grants nothing: its rejection holds what an administrator runs.
+// With --grants=require the server grants nothing: its rejection contains the command that an administrator runs.
 func TestRequire(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t, "web")

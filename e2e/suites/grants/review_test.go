@@ -17,7 +17,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 )
 
-// review asks a server as the API server does, but about whatever the caller likes: anybody may who reaches its port.
+// review sends a review to a server as the API server does, but about any pod. Every client that reaches the port can
+// do so.
 func (s *server) review(t *testing.T, pod *corev1.Pod) *admissionv1.AdmissionResponse {
 	t.Helper()
 	raw, err := json.Marshal(pod)
@@ -48,14 +49,14 @@ func (s *server) review(t *testing.T, pod *corev1.Pod) *admissionv1.AdmissionRes
 	return answer.Response
 }
 
-// rejectsForeignNamespace: whether a namespace is enrolled that the cache does not hold cannot be asked.
+// rejectsForeignNamespace: for a namespace outside the cache, the server cannot ask whether it is enrolled.
 func (m *minimal) rejectsForeignNamespace(t *testing.T, r right) {
 	m.rejectsReview(t, newPod("kube-public", "default", "net.core.somaxconn"),
 		fmt.Sprintf(`ClusterUnavailable: read namespace "kube-public": namespaces "kube-public" is forbidden: %s in `+
 			`the namespace "kube-public"`, r.denied()))
 }
 
-// rejectsUnknownRuntimeClass: whether there is a RuntimeClass that the cache does not hold yet cannot be asked.
+// rejectsUnknownRuntimeClass: for a RuntimeClass that is not in the cache yet, the server cannot ask whether it exists.
 func (m *minimal) rejectsUnknownRuntimeClass(t *testing.T, r right) {
 	pod := newPod(m.namespace, "default", "net.core.somaxconn")
 	class := "new"

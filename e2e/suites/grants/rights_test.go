@@ -20,7 +20,7 @@ type right struct{ group, resource, verb string }
 
 func (r right) String() string { return r.verb + " " + r.resource }
 
-// denied is what the API server says to the reduced server that lacks the right.
+// denied returns the API server's message to the reduced server that lacks the right.
 func (r right) denied() string {
 	return fmt.Sprintf("User %q cannot %s resource %q in API group %q", user(reduced), r.verb, r.resource, r.group)
 }
@@ -72,7 +72,7 @@ func setRights(t *testing.T, missing right) {
 	}
 }
 
-// sysctl is one that no other row asks for.
+// sysctl returns a name that no other row asks for.
 func (r right) sysctl() string {
 	return "net.ipv4.conf." + r.verb + "_" + r.resource + ".forwarding"
 }

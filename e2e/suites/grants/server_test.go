@@ -24,7 +24,7 @@ type server struct{ *installation.Server }
 
 // serverConfig says how a server is started. The zero value is what is shipped.
 type serverConfig struct {
-	account string   // its service account; empty: the one that is shipped
+	account string   // its service account; empty: the shipped one
 	proxy   string   // the address by which it reaches the API server; empty: the API server's own
 	address string   // host:port of the webhook; empty: any port
 	args    []string // further flags

@@ -21,7 +21,7 @@ import (
 
 const (
 	webhookFile = "install/webhook.yaml"
-	// siteLabel on a namespace says which test's server decides on its pods.
+	// siteLabel is the label of a namespace that names the test whose server decides on its pods.
 	siteLabel = "example.com/site"
 	// denied begins the API server's message about a rejected pod.
 	denied = `admission webhook "pods.sysctl-injector.dev" denied the request: `
@@ -30,7 +30,7 @@ const (
 // ours are the labels of what the server writes.
 var ours = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy}
 
-// site is a server, and the namespaces whose pods it is asked about.
+// site is a server, and the namespaces whose pods it decides on.
 type site struct {
 	*server
 	config     serverConfig
@@ -43,12 +43,13 @@ func newSite(t *testing.T, config serverConfig) *site {
 	t.Helper()
 	suite.Cluster(t)
 	s := &site{config: config, name: strings.ToLower(t.Name())}
-	// Before the server's own clean-up is registered, so that it runs after: nothing restores what is removed here.
+	// Registered before the server's own cleanup, so that it runs after the server has ended: nothing restores the
+	// objects that are removed here.
 	t.Cleanup(func() { s.clean(t) })
 	s.server = start(t, config)
 	s.config.address = s.Webhook
 
-	// The server has now done all that it does without a pod.
+	// After this, the server writes nothing until a pod is created.
 	awaitObject(t, "the policy to be read", &v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default"}},
 		func(p *v1alpha1.SysctlPolicy) bool {
 			return meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady)
@@ -103,7 +104,7 @@ func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
 	return name
 }
 
-// clean removes the site's pods and all grants there are, for the tests to come.
+// clean removes the site's pods and all grants, for the next tests.
 func (s *site) clean(t *testing.T) {
 	ctx := context.WithoutCancel(t.Context())
 	var errs []error
@@ -176,12 +177,12 @@ func remove(t *testing.T, pod *corev1.Pod) {
 	must(t, admin.Delete(t.Context(), pod, client.GracePeriodSeconds(0)))
 }
 
-// role is the ClusterRole that grants a sysctl, to be read.
+// role returns the empty ClusterRole that grants a sysctl, to be read into.
 func role(sysctl string) *rbacv1.ClusterRole {
 	return &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "sysctl-injector:" + sysctl}}
 }
 
-// binding is the RoleBinding that gives a service account a sysctl, to be read.
+// binding returns the empty RoleBinding that grants a sysctl to a service account, to be read into.
 func binding(namespace, serviceAccount, sysctl string) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace,
 		Name: "sysctl-injector:" + sysctl + ":" + serviceAccount}}

@@ -1,5 +1,5 @@
-// Package grants_test holds the suite of the grants: a real API server, and the real program under its own service
-// account, with the rights that are shipped. Every test has a site of its own and leaves the cluster without grants.
+// Package grants_test tests the grants with a real API server, and with the real program under its own service account
+// and the shipped rights. Every test has a site of its own and leaves the cluster without grants.
 package grants_test
 
 import (
@@ -78,7 +78,7 @@ func addAccount(ctx context.Context, name, role string) error {
 	)
 }
 
-// user is who a service account of the system namespace is to the API server.
+// user returns the user name of a service account in the system namespace.
 func user(account string) string {
 	return "system:serviceaccount:" + installation.Namespace + ":" + account
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A server whose API server stops answering, or is gone, rejects pods that need new grants. It says why, within the
-// five seconds that the API server waits for it. Pods whose grants are known to exist are admitted.
+// If its API server hangs or is gone, a server rejects pods that need new grants. It says why within the five seconds
+// that the API server waits for it. Pods whose grants are known to exist are admitted.
 func TestUnreachable(t *testing.T) {
 	p := newProxy(t)
 	s := newSite(t, serverConfig{proxy: p.address})
@@ -42,7 +42,7 @@ type proxy struct {
 	address  string
 	listener net.Listener
 
-	passing sync.RWMutex // held for writing while nothing passes
+	passing sync.RWMutex // locked for writing while the proxy stalls
 
 	mu          sync.Mutex
 	stalled     bool
@@ -91,7 +91,7 @@ func (p *proxy) pass(to io.Writer, from io.Reader) {
 	}
 }
 
-// stall keeps every connection open, and lets nothing through.
+// stall keeps every connection open and forwards nothing.
 func (p *proxy) stall() {
 	p.passing.Lock()
 	p.mu.Lock()

@@ -17,7 +17,7 @@ import (
 
 const unusedSince = "sysctl-injector.dev/unused-since"
 
-// unused is a RoleBinding of ours that no pod needs, since the time given.
+// unused is a RoleBinding of the server that no pod has needed since the time given.
 func unused(namespace, name, since string) *rbacv1.RoleBinding {
 	return &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{
@@ -32,8 +32,8 @@ func namespaceObject(name string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
-// A grant goes once no live pod has used it for the grace period: the binding first, and then the role, unless
-// somebody else binds it.
+// A grant is removed when no live pod has used it for the grace period: first the binding, then the role, unless
+// another binding uses it.
 func TestUnused(t *testing.T) {
 	const grace = 2 * time.Second
 	const alone, boundHere, boundEverywhere = "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_max_syn_backlog",
@@ -78,13 +78,13 @@ func TestUnused(t *testing.T) {
 	if got := summary(writes); !cmp.Equal(got, want) {
 		t.Errorf("the server writes %v, want %v", got, want)
 	}
-	// Not before its time.
+	// Not before the grace period has passed.
 	since := map[string]time.Time{}
 	for _, c := range writes {
 		switch {
 		case c.Verb == "patch":
 			since[c.ObjectRef.Name] = c.StageTimestamp
-		case c.StageTimestamp.Sub(since[c.ObjectRef.Name]) < grace-time.Second: // what is noted is whole seconds
+		case c.StageTimestamp.Sub(since[c.ObjectRef.Name]) < grace-time.Second: // the annotation has whole seconds
 			t.Errorf("%s %q goes %s after it was found to be unused", c.ObjectRef.Resource, c.ObjectRef.Name,
 				c.StageTimestamp.Sub(since[c.ObjectRef.Name]))
 		}
@@ -104,7 +104,7 @@ func TestUnused(t *testing.T) {
 	awaitGone(t, role(boundEverywhere))
 }
 
-// The count is kept in the object: a server goes on with it where another one has left it.
+// The time is kept in the object, so a restarted server continues the count.
 func TestCountSurvivesRestart(t *testing.T) {
 	s := newSite(t, serverConfig{args: []string{"--grants-grace-period=1h"}})
 	namespace := s.namespace(t)
@@ -129,7 +129,7 @@ func TestCountSurvivesRestart(t *testing.T) {
 			return b.UID == needed.UID && len(b.Annotations) == 0
 		})
 	s.restart(t)
-	// The binding in use loses its mark, and is applied, in case it has changed too.
+	// The used binding loses its annotation, and is applied again in case it has changed.
 	want := map[string]int{"delete rolebindings: 200": 1, "patch rolebindings: 200": 2}
 	if got := summary(succeeded(log.writes(t, installation.Name))); !cmp.Equal(got, want) {
 		t.Errorf("the servers write %v, want %v", got, want)

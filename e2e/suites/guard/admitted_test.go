@@ -97,8 +97,8 @@ func TestGuardAdmits(t *testing.T) {
 	}
 }
 
-// TestGuardAdmitsWhatALimitRangeAdds has the API server write resources into the injected container, of a kind of its
-// own too.
+// TestGuardAdmitsWhatALimitRangeAdds lets the API server write resources into the injected container, also ephemeral
+// storage.
 func TestGuardAdmitsWhatALimitRangeAdds(t *testing.T) {
 	admin := clientset(t)
 	namespace := newNamespace(t, held(levels[0]))
@@ -121,7 +121,7 @@ func TestGuardAdmitsWhatALimitRangeAdds(t *testing.T) {
 }
 
 // TestGuardKnowsTheScopes compares, for every name of the catalogue, whether the guard admits it on a shared kernel.
-// None is granted, which a dry run does not ask about.
+// None is granted: a dry run needs no grant.
 func TestGuardKnowsTheScopes(t *testing.T) {
 	namespace := newNamespace(t, held(levels[0]))
 	names := []string{"kernel.shmmax", "kernel.msgmax", "kernel.sem", "kernel.sem_next_id", "fs.mqueue.msg_max",

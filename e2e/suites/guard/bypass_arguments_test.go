@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// arguments are attempts to have the command do something else than set what was granted.
+// arguments are attempts to make the command do more than set the granted sysctls.
 var arguments = []argumentsRow{
 	{"none", nil},
 	{"an empty one", []string{""}},

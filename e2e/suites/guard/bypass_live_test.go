@@ -16,8 +16,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// liveAttempt is one at changing a pod that was injected and admitted. Where nobody rejects it, nothing of what runs
-// may change.
+// liveAttempt is an attempt to change an injected pod after its admission. If it is not rejected, it must not change
+// what runs.
 type liveAttempt struct {
 	write
 	by   layer
@@ -189,7 +189,7 @@ func TestGuardBypassOfLivePods(t *testing.T) {
 			must(t, err)
 			mode := dry
 			if row.by == ignored {
-				mode = nil // to see what becomes of it
+				mode = nil // so that the result can be compared
 			}
 			got := verdict(row.do(t.Context(), admin, current, mode))
 			if row.by != ignored {
@@ -201,7 +201,7 @@ func TestGuardBypassOfLivePods(t *testing.T) {
 			}
 			after, err := admin.CoreV1().Pods(namespace).Get(t.Context(), "pod", metav1.GetOptions{})
 			must(t, err)
-			// These may change: whatever they are, they give nobody anything.
+			// These may change: no value of them gains anything.
 			after.Spec.InitContainers[0].Resources = before.Spec.InitContainers[0].Resources
 			after.Spec.EphemeralContainers, after.Spec.NodeName = nil, ""
 			if diff := cmp.Diff(before.Spec, after.Spec); diff != "" {

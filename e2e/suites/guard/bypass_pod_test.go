@@ -4,7 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// places are attempts to have the reserved name, or the privileges that go with it, in another place.
+// places are attempts to use the reserved name, or its privileges, in another place.
 var places = []attempt{
 	{"ours as the second init container", func(pod *corev1.Pod) {
 		pod.Spec.InitContainers = append([]corev1.Container{plainContainer("first")}, pod.Spec.InitContainers...)
@@ -71,7 +71,7 @@ var places = []attempt{
 	}, theAPIServer, `pods "pod" is forbidden: a mirror pod may not reference service accounts`},
 }
 
-// neighbours are attempts to use that the namespace admits one privileged container for another.
+// neighbours are attempts to get a second privileged container admitted beside the injected one.
 var neighbours = []attempt{
 	{"the app privileged", func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: new(true)}

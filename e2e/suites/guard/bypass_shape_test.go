@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// shape is an attempt to have the injected container as another one than the webhook writes.
+// shape is an attempt to get an injected container admitted that differs from the webhook's.
 type shape struct {
 	name    string
 	tweak   func(*corev1.Container)

@@ -9,7 +9,7 @@ import (
 	"k8s.io/pod-security-admission/api"
 )
 
-// layer is who rejects.
+// layer is the part of the API server that rejects.
 type layer string
 
 const (
@@ -19,13 +19,13 @@ const (
 	nobody       layer = "nobody: what is asked for is dropped"
 )
 
-// attempt is one at getting a pod past the guard that has a privileged container of its own, or sets what was not
-// granted.
+// attempt is an attempt to get a pod past the guard that has a privileged container of its own, or sets sysctls that
+// are not granted.
 type attempt struct {
 	name  string
 	tweak func(*corev1.Pod) // of a pod that the webhook has injected, and that would be admitted
 	by    layer
-	want  string // what the layer says, in full; of the API server the beginning
+	want  string // the layer's whole message; for the API server's own validation, its beginning
 }
 
 // attempts are the rows of every table.
@@ -102,12 +102,12 @@ func (a attempt) check(t *testing.T, got string) {
 	}
 }
 
-// standard is what the guard says of violations of baseline.
+// standard returns the guard's message about violations of baseline.
 func standard(violations ...string) string {
 	return `violates PodSecurity "baseline:latest": ` + strings.Join(violations, ", ")
 }
 
-// Parts of messages. A container that is not ours is held to the standard too.
+// Parts of messages. A container that is not the injected one must meet the standard too.
 const (
 	oursIsPrivileged = `privileged (container "sysctl-injector" must not set securityContext.privileged=true)`
 	onlyTheFirst     = `reserved container name (only the first init container may be named "sysctl-injector")`
@@ -117,7 +117,7 @@ var oursIsUnconfined = unconfined("sysctl-injector")
 
 func differsIn(fields string) string { return differsBecause(fields, "") }
 
-// differsInImage is what the guard says where the image is among the fields: it names the chart's value.
+// differsInImage returns the guard's message if the image is among the fields: it names the chart's value.
 func differsInImage(fields, image string) string {
 	return differsBecause(fields, `, or have the chart write the image that it leaves: initContainer.image="`+image+`"`)
 }

@@ -12,7 +12,8 @@ import (
 
 const nobodyMay = `nobody may exec into container "sysctl-injector" or attach to it: it sets kernel parameters`
 
-// TestGuardExec asks for streams of a container that runs nowhere: what passes admission fails a step later.
+// TestGuardExec asks for streams of a container that does not run: a request that passes admission fails in the next
+// step.
 func TestGuardExec(t *testing.T) {
 	admin := clientset(t).CoreV1().RESTClient()
 	enforced, byDefault := newNamespace(t, held(api.LevelRestricted)),
@@ -36,7 +37,7 @@ func TestGuardExec(t *testing.T) {
 		{"exec", "", enforced, ""}, // the API server takes the one ordinary container
 		{"attach", "", enforced, ""},
 		{"exec", "sysctl-injector", open, ""},
-		// No container is named, and a parameter that says so is not read.
+		// This subresource names no container, and ignores the parameter.
 		{"portforward", "sysctl-injector", enforced, ""},
 	} {
 		for _, method := range []string{"GET", "POST"} {

@@ -69,11 +69,12 @@ func fixtures(t *testing.T) map[string]*corev1.Pod {
 	return pods
 }
 
-// sides are, for each standard, a namespace that Pod Security admission holds to it and one that the guard does.
+// sides holds, for each standard, a namespace that Pod Security admission holds to it, and one that the guard holds to
+// it.
 type sides struct {
 	admin           *kubernetes.Clientset
 	upstream, guard map[api.Level]string
-	unguarded       string // a namespace that nobody holds to anything
+	unguarded       string // a namespace without a standard
 }
 
 func newSides(t *testing.T) sides {
@@ -91,8 +92,8 @@ func (s sides) create(ctx context.Context, namespace string, pod *corev1.Pod) st
 	return verdict(err)
 }
 
-// compare holds the guard to the very words of Pod Security admission, at both standards, and with the injected
-// container to the same words as without. It returns how many verdicts were rejections by a standard.
+// compare checks that the guard gives the same messages as Pod Security admission, at both standards, with and without
+// the injected container. It returns how many verdicts were rejections by a standard.
 func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (rejected int) {
 	t.Helper()
 	bare = copyOf(bare)
@@ -104,7 +105,7 @@ func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (rejected in
 		if violations(want) != "" {
 			rejected++
 		} else if want != "" && s.create(t.Context(), s.unguarded, bare) == want {
-			continue // nobody's pod: the API server takes it nowhere
+			continue // the API server rejects the pod in every namespace
 		}
 		if got := s.create(t.Context(), s.guard[level], bare); violations(got) != violations(want) ||
 			(got == "") != (want == "") {
@@ -112,7 +113,7 @@ func (s sides) compare(t *testing.T, name string, bare *corev1.Pod) (rejected in
 				got, asYAML(t, bare))
 		}
 		if onWindows(bare) {
-			continue // there is neither a busybox nor a sysctl
+			continue // a Windows pod has neither busybox nor sysctls
 		}
 		if got := s.create(t.Context(), s.guard[level], injected); violations(got) != violations(want) ||
 			(got == "") != (want == "") {

@@ -8,8 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// generator makes pods that differ from the plain one in what Pod Security admission looks at: some in much, some in
-// little.
+// generator makes pods that differ from the plain one in few or many of the fields that Pod Security admission checks.
 type generator struct {
 	*rand.Rand
 	calm bool
@@ -20,7 +19,7 @@ func newGenerator(seed uint64) generator {
 	return generator{random, random.IntN(4) > 0}
 }
 
-// in tells of one case in so many.
+// in reports true in one of so many cases.
 func (g generator) in(cases int) bool {
 	if g.calm {
 		cases *= 6
@@ -28,7 +27,7 @@ func (g generator) in(cases int) bool {
 	return g.IntN(cases) == 0
 }
 
-// pick takes one of several. The first one is the harmless one.
+// pick picks one of several values. The first value violates no standard.
 func pick[T any](g generator, from ...T) T {
 	if g.calm && g.IntN(8) > 0 {
 		return from[0]
@@ -68,7 +67,7 @@ func (g generator) pod() *corev1.Pod {
 	if g.in(10) {
 		pod.Annotations = map[string]string{"container.apparmor.security.beta.kubernetes.io/" +
 			spec.Containers[0].Name: pick(g, "runtime/default", "localhost/a", "unconfined")}
-		spec.Containers[0].SecurityContext = nil // its field would have to say the same
+		spec.Containers[0].SecurityContext = nil // the field and the annotation must agree
 		if spec.SecurityContext != nil {
 			spec.SecurityContext.AppArmorProfile = nil
 		}
@@ -236,7 +235,7 @@ func claimTemplate() *corev1.PersistentVolumeClaimTemplate {
 	}}
 }
 
-// windows makes a pod for Windows nodes, on which the API server takes nothing that only Linux has.
+// windows makes a pod one for Windows nodes. The API server accepts no Linux-only fields in it.
 func (g generator) windows(pod *corev1.Pod) {
 	spec := &pod.Spec
 	spec.OS = &corev1.PodOS{Name: corev1.Windows}

@@ -122,8 +122,8 @@ func TestGuardGrants(t *testing.T) {
 	}
 }
 
-// TestGuardChecksEveryArgument stays within the cost that the API server allows: as many arguments as there may be,
-// with names as long as they may be; and each is checked, the last as well as the first.
+// TestGuardChecksEveryArgument has the largest number of arguments, with the longest names. The cost stays within the
+// API server's limit, and every argument is checked, also the last.
 func TestGuardChecksEveryArgument(t *testing.T) {
 	namespace := newNamespace(t, held(api.LevelRestricted))
 	must(t, clustertest.MakeServiceAccounts(t.Context(), clientset(t), namespace, "all"))

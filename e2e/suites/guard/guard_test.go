@@ -1,5 +1,5 @@
-// Package guard_test holds the guard to what it promises, in a real API server: the verdicts of Pod Security
-// admission, and nothing privileged but the injected container.
+// Package guard_test tests the guard in a real API server: its verdicts are those of Pod Security admission, and it
+// admits no privileged container but the injected one.
 package guard_test
 
 import (
@@ -27,7 +27,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 )
 
-// The images that the guard of this suite takes for ours: of this release, and of the one before.
+// The init images that the guard of this suite accepts: this release's and the previous one's.
 const (
 	currentImage = "docker.io/library/busybox:1.36"
 	formerImage  = "docker.io/library/busybox:1.35"
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 // prepare installs the guard and RuntimeClasses.
 func prepare(ctx context.Context, c *cluster.Cluster) error {
-	// The guard's policy on profiles has them for its parameters.
+	// The guard's policy about profiles needs these kinds for its parameters.
 	for _, args := range [][]string{{"apply", "-f", "../../../templates/crds"},
 		{"wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"}} {
 		if _, err := c.Kubectl(ctx, "", args...); err != nil {
@@ -89,7 +89,7 @@ func held(level api.Level) labels {
 }
 
 // newNamespace makes a namespace, with the service accounts "default" and "granted", and waits until the API server's
-// admission has heard of its labels.
+// admission acts by its labels.
 func newNamespace(t testing.TB, of labels) string {
 	t.Helper()
 	admin := clientset(t)
@@ -104,7 +104,7 @@ func newNamespace(t testing.TB, of labels) string {
 	return namespace.Name
 }
 
-// settle makes what pods need in a fresh namespace, and waits until they are judged by its labels.
+// settle creates what pods need in a new namespace, and waits until they are judged by its labels.
 func settle(t testing.TB, namespace string) {
 	t.Helper()
 	must(t, clustertest.MakeServiceAccounts(t.Context(), clientset(t), namespace, "default", "granted"))
@@ -126,8 +126,8 @@ func grant(t testing.TB, namespace, serviceAccount string, names ...string) {
 	waitForGrants(t, namespace, serviceAccount, names, true)
 }
 
-// markers are requests of which each is rejected for another reason, so that the verdicts on them tell what is in
-// force in a namespace: its labels, and each policy.
+// markers are requests that are rejected for different reasons. The verdicts show whether the labels of a namespace and
+// each policy are in force.
 var markers = []struct {
 	ask      func(context.Context, *kubernetes.Clientset, string) error
 	rejected func(labels) bool
@@ -179,7 +179,7 @@ func waitForLabels(t testing.TB, namespace string) {
 		})
 }
 
-// level is the standard that a namespace is held to, by whomever.
+// level returns the standard of a namespace, by the guard or by Pod Security admission.
 func level(of labels) string {
 	if enforced, is := of[v1alpha1.EnforceLabel]; is {
 		switch enforced {
@@ -196,7 +196,7 @@ func level(of labels) string {
 
 var dryRun = metav1.CreateOptions{DryRun: dry}
 
-// verdict is what the API server says of a pod: nothing, or why not.
+// verdict returns the reason of a rejection, or "" if the pod is admitted.
 func verdict(err error) string {
 	if err == nil {
 		return ""

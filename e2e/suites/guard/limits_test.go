@@ -11,8 +11,8 @@ import (
 	"k8s.io/pod-security-admission/api"
 )
 
-// TestGuardMessages compares messages in full: with Pod Security's own, which TestGuardFixtures and
-// TestGuardRandomPods do for each violation, for many at once.
+// TestGuardMessages compares whole messages about many violations with Pod Security's. TestGuardFixtures and
+// TestGuardRandomPods compare them for each violation.
 func TestGuardMessages(t *testing.T) {
 	sides := newSides(t)
 	everything := plainPod()
@@ -78,7 +78,8 @@ func TestGuardMessages(t *testing.T) {
 	}
 }
 
-// TestGuardManyContainers stays within the cost that the API server allows, in pods that are larger than people's.
+// TestGuardManyContainers checks that the cost stays within the API server's limit, in pods that are larger than usual
+// ones.
 func TestGuardManyContainers(t *testing.T) {
 	for _, level := range levels {
 		namespace := newNamespace(t, held(level))
@@ -101,7 +102,7 @@ func TestGuardManyContainers(t *testing.T) {
 	}
 }
 
-// TestGuardTypes waits for the controller that checks the policies' expressions against the types of what they judge.
+// TestGuardTypes waits for the controller that checks the types in the policies' expressions.
 func TestGuardTypes(t *testing.T) {
 	policies := clientset(t).AdmissionregistrationV1().ValidatingAdmissionPolicies()
 	for _, name := range []string{"baseline", "restricted", "kernel", "exec", "presence"} {

@@ -16,7 +16,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// relabel writes the labels of a namespace, and waits until they count.
+// relabel writes the labels of a namespace, and waits until they are in force.
 func relabel(t *testing.T, namespace string, of labels) {
 	t.Helper()
 	namespaces := clientset(t).CoreV1().Namespaces()
@@ -123,8 +123,8 @@ var sameWrites = []write{
 	}),
 }
 
-// TestGuardUpdates compares the verdicts on changes of live pods, of which one kind meets no standard and the other
-// every one.
+// TestGuardUpdates compares the verdicts on changes of live pods that meet no standard and of live pods that meet every
+// standard.
 func TestGuardUpdates(t *testing.T) {
 	admin := clientset(t)
 	violating := plainPod()
@@ -234,7 +234,7 @@ func TestGuardLeavesTheSystemAlone(t *testing.T) {
 				[]byte(`{"metadata":{"labels":{"sysctl-injector.dev/inject":"enabled",`+
 					`"sysctl-injector.dev/enforce":"restricted"}}}`), metav1.PatchOptions{})
 			must(t, err)
-			// By the time that a namespace labelled later is held to its label, this one would be too.
+			// When a namespace that is labelled later is held to its standard, the labels of this one are in force too.
 			newNamespace(t, held(api.LevelRestricted))
 			must(t, clustertest.MakeServiceAccounts(t.Context(), admin, name, "default"))
 			if got := verdict(createIn(t, name, pod)); got != "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// kubeletSysctls are those that the guard of this suite takes to be allowed on all kubelets.
+// kubeletSysctls are the names that the guard of this suite assumes all kubelets to allow.
 var kubeletSysctls = []string{"net.core.somaxconn", "kernel.msg*"}
 
 // TestGuardAdmitsWhatTheWebhookSetsNatively tries unsafe names in securityContext.sysctls. Pod Security rejects all

@@ -26,8 +26,8 @@ const (
 		"kubectl label --overwrite namespace %[1]s sysctl-injector.dev/inject=enabled"
 )
 
-// A pod that asks for sysctls and that the webhook has not answered is rejected, wherever the webhook is or was to be
-// called.
+// A pod that asks for sysctls and was not answered by the webhook is rejected, in every namespace in which the webhook
+// is, or should be, called.
 func TestGuardPresenceByNamespace(t *testing.T) {
 	const (
 		byInject  = "sysctl-injector-presence"

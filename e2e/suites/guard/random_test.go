@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The environment says how many random pods are compared, and from which one on: `make fuzz-guard` asks for more.
+// The environment sets the number of random pods and the seed. `make fuzz-guard` compares more pods.
 const (
 	podsVariable = "GUARD_PODS"
 	seedVariable = "GUARD_SEED"

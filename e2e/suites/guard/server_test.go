@@ -10,7 +10,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// olderAnswer is what API servers before a version say to an attempt where newer ones say something else.
+// olderAnswer is the answer of API servers before a version to an attempt, where newer ones answer differently.
 type olderAnswer struct {
 	before   uint // the minor version that is the first to answer as the tables of attempts say
 	attempts []string
@@ -24,7 +24,7 @@ const (
 	inPlaceResize  = 33 // InPlacePodVerticalScaling: resizePolicy, pods/resize
 	resourceClaims = 34 // DynamicResourceAllocation: resources.claims
 	initResize     = 36 // InPlacePodVerticalScalingInitContainers: pods/resize of init containers
-	// before, the API server writes an annotation, too, for each profile that a field of a new pod states
+	// Before, the API server also writes an annotation for each profile that a field of a new pod states.
 	appArmorByField = 34
 )
 
@@ -71,7 +71,8 @@ func server(t testing.TB) apiServer {
 	return apiServer{version.MustParseGeneric(suite.Cluster(t).Version()).Minor()}
 }
 
-// answer returns who rejects an attempt and how. The tables say what the newest version answers.
+// answer returns the layer that rejects an attempt, and its message. The tables contain the answers of the newest
+// version.
 func (s apiServer) answer(attempt string, by layer, want string) (layer, string) {
 	for _, older := range olderAnswers {
 		if s.minor < older.before && slices.Contains(older.attempts, attempt) {
@@ -81,7 +82,7 @@ func (s apiServer) answer(attempt string, by layer, want string) (layer, string)
 	return by, want
 }
 
-// checks are those that the API server's own Pod Security has, of fields that it reads.
+// checks returns the checks of the API server's own Pod Security admission, for fields that it reads.
 func (s apiServer) checks() []policy.Check {
 	return slices.DeleteFunc(policy.DefaultChecks(), func(check policy.Check) bool {
 		return check.Versions[0].MinimumVersion.Minor() > int(s.minor) ||
@@ -89,12 +90,12 @@ func (s apiServer) checks() []policy.Check {
 	})
 }
 
-// unconfined stands in a table for what the standard says of a container whose AppArmor profile is off.
+// unconfined is a placeholder in the tables for the standard's message about a container without an AppArmor profile.
 func unconfined(container string) string { return "{unconfined " + container + "}" }
 
 var unconfinedMark = regexp.MustCompile(`\{unconfined ([^}]*)\}`)
 
-// unconfinedByField is what it says where no annotation says the same.
+// unconfinedByField is the message if no annotation states the same.
 func unconfinedByField(container string) string {
 	return `forbidden AppArmor profile (container "` + container +
 		`" must not set AppArmor profile type to "Unconfined")`
@@ -106,7 +107,7 @@ func unconfinedByBoth(container string) string {
 		`"container.apparmor.security.beta.kubernetes.io/` + container + `="unconfined"")`
 }
 
-// words fills in what differs by version.
+// words replaces the placeholders by the messages of the version.
 func (s apiServer) words(want string) string {
 	say := unconfinedByField
 	if s.minor < appArmorByField {
@@ -117,7 +118,7 @@ func (s apiServer) words(want string) string {
 	})
 }
 
-// Each row of olderAnswers is about an attempt that there is.
+// Each row of olderAnswers names an existing attempt.
 func TestOlderAnswersAreUsed(t *testing.T) {
 	names := map[string]bool{}
 	for _, row := range attempts() {

@@ -20,7 +20,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// install applies the guard, over one that is there.
+// install applies the guard, also over an existing one.
 func install(ctx context.Context, c *cluster.Cluster, images ...string) error {
 	admin, err := newClient(c)
 	if err != nil {
@@ -78,8 +78,8 @@ func injectedWith(image string) *corev1.Pod {
 	return pod
 }
 
-// TestGuardUpgrade goes from one release's image to the next as docs tell to: first the guard takes both, then the
-// webhook injects the new one, and when no pod has the old one any more the guard forgets it.
+// TestGuardUpgrade changes the init image as the docs say: first the guard accepts both images, then the webhook
+// injects the new one, and when no pod has the old one any more, the guard no longer accepts it.
 func TestGuardUpgrade(t *testing.T) {
 	c, admin := suite.Cluster(t), clientset(t)
 	t.Cleanup(func() {
@@ -108,7 +108,7 @@ func TestGuardUpgrade(t *testing.T) {
 			pod.Spec.InitContainers[0].Image, pod.Spec.Containers[0].Image = image, "registry.example.com/app:2"
 		}).do(t.Context(), admin, pod, dry)
 	}
-	// All the while, old pods come and change, where the API server survives that.
+	// Meanwhile, old pods are created and changed, if the API server's version survives that.
 	safe, err := clustertest.PoliciesCompileSafely(admin)
 	must(t, err)
 	watched, stop := context.WithCancel(t.Context())

@@ -17,8 +17,8 @@ import (
 )
 
 // TestGuardUpstream runs Pod Security admission's own test, with the guard in its place in the namespaces for the API
-// server's version. In those for a later version, which upstream's test has too, stands the guard for that version.
-// The other namespaces are left to Pod Security: they show that the test runs as upstream means it.
+// server's version. In namespaces for a later version, the guard for that version acts. In the other namespaces Pod
+// Security acts: they show that the test runs as upstream intends.
 func TestGuardUpstream(t *testing.T) {
 	admin := clientset(t)
 	minor := int(server(t).minor)
@@ -42,7 +42,7 @@ func TestGuardUpstream(t *testing.T) {
 			}
 			var namespace *corev1.Namespace
 			var err error
-			// The names are upstream's own: with -count=2 the first run's are still being deleted.
+			// The names are upstream's: with -count=2, the namespaces of the first run are still being deleted.
 			eventually(t, "namespace "+name, func(ctx context.Context) (bool, error) {
 				namespace, err = admin.CoreV1().Namespaces().Create(ctx,
 					&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: of}}, metav1.CreateOptions{})

@@ -65,7 +65,7 @@ func TestGuardAdmitsUserNamespaces(t *testing.T) {
 				pod.GenerateName, pod.Name = "pod-", ""
 				pod.Spec.ServiceAccountName = test.serviceAccount
 				pod.Spec.Volumes, pod.Spec.ResourceClaims = nil, nil
-				// In earnest: a dry run does not ask for grants.
+				// Not a dry run, which needs no grants.
 				_, err := clientset(t).CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
 				if got := verdict(err); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
 					t.Errorf("got  %s\nwant …%s…", got, test.want)
@@ -75,7 +75,7 @@ func TestGuardAdmitsUserNamespaces(t *testing.T) {
 	}
 }
 
-// Pod Security admits the container for IPC names at baseline by itself. No guard is bound here.
+// Pod Security itself admits the container for IPC names at baseline. The guard does not act here.
 func TestPodSecurityAdmitsIPCNamesInAUserNamespace(t *testing.T) {
 	if server(t).minor < userNamespacesTrusted {
 		t.Skip("NOT RUN: Pod Security of this version of Kubernetes does not trust user namespaces")
@@ -99,7 +99,7 @@ func TestPodSecurityAdmitsIPCNamesInAUserNamespace(t *testing.T) {
 	}
 }
 
-// Attempts to have more of the container without privilege than the webhook writes.
+// Attempts to get more out of the unprivileged container than the webhook writes.
 func TestGuardBypassInAUserNamespace(t *testing.T) {
 	needsUserNamespaces(t)
 	const (

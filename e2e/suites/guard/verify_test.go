@@ -78,7 +78,7 @@ func TestGuardAdmitsTheScript(t *testing.T) {
 	}
 }
 
-// Attempts to have a script do more than it does.
+// Attempts to make a script do more than it should.
 func TestGuardBypassOfScripts(t *testing.T) {
 	const different = "is not as the webhook writes it, it differs in "
 	namespace := newNamespace(t, held(api.LevelBaseline))
@@ -136,7 +136,7 @@ func TestGuardBypassOfScripts(t *testing.T) {
 	}
 }
 
-// privilegedVerification is the container that verifies, in everything but its privilege.
+// privilegedVerification is the container that verifies, but privileged.
 func privilegedVerification() corev1.Container {
 	container := oursOf("verify", "vm.max_map_count=1")
 	container.Command = script(templates.VerifyScript)

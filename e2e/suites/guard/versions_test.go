@@ -20,8 +20,8 @@ import (
 // The versions that the guard is for.
 const oldestMinor, newestMinor = 31, 37
 
-// TestGuardVersions compares the guard for each version up to the API server's with what Pod Security of that version
-// says, on every upstream fixture and on random pods. The guards stand side by side, each for one namespace per
+// TestGuardVersions compares the guard for each version up to the API server's with Pod Security of that version, on
+// every upstream fixture and on random pods. The guards are installed side by side, each for one namespace per
 // standard.
 func TestGuardVersions(t *testing.T) {
 	evaluator, err := podsecurity.NewEvaluator(podsecurity.DefaultChecks(), nil)
@@ -56,8 +56,8 @@ func TestGuardVersions(t *testing.T) {
 	}
 }
 
-// defaulted returns the pods to compare as the API server admits them, with its defaults. The others it takes
-// nowhere.
+// defaulted returns the pods to compare, with the API server's defaults. It leaves out pods that the API server rejects
+// everywhere.
 func defaulted(t *testing.T, namespace string) []*corev1.Pod {
 	t.Helper()
 	admin := clientset(t)
@@ -89,7 +89,7 @@ func defaulted(t *testing.T, namespace string) []*corev1.Pod {
 	return pods
 }
 
-// holdTo has a namespace held to the guard for a version, which installBeside has installed. The namespace must exist
+// holdTo puts a namespace under the guard for a version, which installBeside has installed. The namespace must exist
 // before: newNamespace waits for the verdicts of the suite's own guard.
 func holdTo(t *testing.T, namespace string, minor int, level api.Level) {
 	t.Helper()
@@ -136,12 +136,11 @@ func standardsOf(t *testing.T, version string) []client.Object {
 			continue
 		}
 		policy.Name += "-" + version
-		// Types are not checked for versions of which there may be many. TestGuardTypes waits for that, and it takes
-		// long.
+		// With a wildcard version, types are not checked. The check takes long, and TestGuardTypes waits for it.
 		for i := range policy.Spec.MatchConstraints.ResourceRules {
 			policy.Spec.MatchConstraints.ResourceRules[i].APIVersions = []string{"*"}
 		}
-		// Without the reason why the namespace is held to the standard: these have no label that says it.
+		// Without the reason why the namespace is held to the standard: these namespaces have no such label.
 		policy.Spec.Validations[0].MessageExpression = `'violates PodSecurity "` + level +
 			`:latest": ' + variables.violations.join(', ')`
 		standards = append(standards, policy, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{

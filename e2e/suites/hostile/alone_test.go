@@ -32,7 +32,8 @@ const (
 	memoryLimit = 512 * mebibyte
 )
 
-// alone is the program in a process of its own, without a cluster: so nothing else limits what reaches it.
+// alone is the program in a process of its own, without a cluster, so that no API server limits the requests that reach
+// it.
 type alone struct {
 	address string
 	tls     *tls.Config // of its clients
@@ -110,8 +111,8 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// writeCertificate writes a certificate for example.com that signs itself, with a key of the kind that cert-manager
-// and the server make.
+// writeCertificate writes a self-signed certificate for example.com, with a key of the kind that cert-manager and the
+// server make.
 func writeCertificate(t *testing.T, dir string) (certFile, keyFile string, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -146,7 +147,7 @@ func (s *alone) dial(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// memory checks that the server lives, and has never taken more than its limit.
+// memory checks that the server runs, and that its memory has never exceeded its limit.
 func (s *alone) memory(t *testing.T) process.Memory {
 	t.Helper()
 	memory, err := s.process.Memory()

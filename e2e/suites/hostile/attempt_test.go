@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// way is how an object is written.
+// way is a way to write an object.
 type way string
 
 const (
@@ -34,19 +34,19 @@ const (
 var (
 	creating = []way{byCreate, byApplyingAnew}
 	changing = []way{byUpdate, byJSONPatch, byMergePatch, byStrategicPatch, byApply}
-	// unsetting can take a field away: another owner's fields stay when an object is applied.
+	// unsetting are the ways that can remove a field. Applying an object keeps the fields of other owners.
 	unsetting = []way{byCreate, byApplyingAnew, byUpdate, byJSONPatch, byMergePatch, byStrategicPatch}
 	everyWay  = slices.Concat(creating, changing)
 )
 
-// attempts tries what a token lets its holder do, in dry runs, and counts the attempts.
+// attempts makes the attempts of a token's holder, in dry runs, and counts them.
 type attempts struct {
 	client client.Client
 	count  int
 }
 
-// writes tries to write an object in several ways: by a create, as fresh is after the edit, or from live to what that
-// is after the edit. The answer is to end in want; empty: the API server lets it.
+// writes tries to write an object in several ways: it creates the edited fresh object, or changes live into the edited
+// live object. The answer must end in want. If want is empty, the API server must allow the write.
 func (a *attempts) writes(t *testing.T, name string, fresh, live client.Object, edit func(client.Object), ways []way,
 	want string) {
 	t.Helper()

@@ -23,7 +23,8 @@ type author struct {
 	namespace string
 }
 
-// authorAttempt is what an author tries, and a part of what they get: empty where the API server lets them.
+// authorAttempt is an attempt of an author, with a part of the answer. The part is empty if the API server allows the
+// attempt.
 type authorAttempt struct {
 	name string
 	try  func(context.Context, author) error
@@ -39,8 +40,8 @@ func pod(tweak func(*corev1.Pod)) func(context.Context, author) error {
 	}
 }
 
-// replaced tries to create a pod that brings along an injected container of its own. It is admitted with the one that
-// belongs there, and with none besides.
+// replaced tries to create a pod that already contains an injected container. It is admitted with the webhook's
+// container in its place, and with no other.
 func replaced(tweak func(*corev1.Pod)) func(context.Context, author) error {
 	return func(ctx context.Context, a author) error {
 		good, tried := goodPod(a.namespace), goodPod(a.namespace)
@@ -50,7 +51,7 @@ func replaced(tweak func(*corev1.Pod)) func(context.Context, author) error {
 			return err
 		}
 		want, got := good.Spec.InitContainers[0], tried.Spec.InitContainers[0]
-		want.VolumeMounts[0].Name, got.VolumeMounts[0].Name = "", "" // of the token, drawn for each pod
+		want.VolumeMounts[0].Name, got.VolumeMounts[0].Name = "", "" // of the token's volume, random for each pod
 		if diff := cmp.Diff(want, got); diff != "" {
 			return fmt.Errorf("a pod whose first container is (-want +got):\n%s", diff)
 		}
@@ -64,7 +65,7 @@ func replaced(tweak func(*corev1.Pod)) func(context.Context, author) error {
 	}
 }
 
-// object tries to create an object. It is made for the author's namespace where it names none.
+// object tries to create an object, in the author's namespace unless it names another.
 func object(object client.Object) func(context.Context, author) error {
 	return func(ctx context.Context, a author) error {
 		created := object.DeepCopyObject().(client.Object)
@@ -134,13 +135,13 @@ func (a author) awaitStandard(t *testing.T) {
 	})
 }
 
-// withPod has an injected pod, which exists.
+// withPod calls a function with an existing injected pod.
 func (a author) withPod(ctx context.Context, try func(*corev1.Pod) error) error {
 	created := goodPod(a.namespace)
 	if err := a.Create(ctx, created); err != nil {
 		return err
 	}
-	// The scheduler writes the pod's status meanwhile.
+	// The scheduler may write the pod's status meanwhile.
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		live := &corev1.Pod{}
 		if err := a.Get(ctx, client.ObjectKeyFromObject(created), live); err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// beyondPods are attempts of an author at what is not theirs, wherever they are: RBAC denies them.
+// beyondPods are attempts at objects that RBAC denies to an author in every namespace.
 var beyondPods = []authorAttempt{
 	{"a policy", object(&v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "mine"}}), "cannot create resource"},
 	{"a profile", object(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "mine"}}),
@@ -62,7 +62,7 @@ var beyondPods = []authorAttempt{
 	}, "cannot delete resource"},
 }
 
-// An author in an enrolled namespace gets the sysctls that a policy gives, and nothing besides.
+// An author in an enrolled namespace gets only the sysctls that a policy allows.
 func TestAuthorInAnEnrolledNamespace(t *testing.T) {
 	suite.Cluster(t)
 	namespace := newNamespace(t,
@@ -163,7 +163,7 @@ func TestAuthorInAnEnrolledNamespace(t *testing.T) {
 	}, beyondPods...))
 }
 
-// An author elsewhere gets nothing injected. Pod Security admission holds them, as it does without sysctl-injector.
+// In other namespaces, an author gets nothing injected. Pod Security admission acts as it does without sysctl-injector.
 func TestAuthorElsewhere(t *testing.T) {
 	suite.Cluster(t)
 	namespace := newNamespace(t, map[string]string{"pod-security.kubernetes.io/enforce": "baseline"})

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// largest is as much as the API server accepts of a pod.
+	// largest is the largest pod that the API server accepts.
 	largest = 3 << 20
 	// attackers attack at once, each with one connection.
 	attackers = 1000
@@ -30,8 +30,8 @@ const (
 	apiServerTimeout = 10 * time.Second
 )
 
-// One who reaches the port sends what takes the most memory. The server holds its memory limit, and answers pods
-// meanwhile.
+// Clients that reach the port send the requests that take the most memory. The server stays within its memory limit,
+// and keeps answering about pods.
 func TestMemoryUnderOverload(t *testing.T) {
 	for _, attack := range []struct {
 		name    string
@@ -50,7 +50,7 @@ func TestMemoryUnderOverload(t *testing.T) {
 	}
 }
 
-// stopping sends all of a body but its last bytes, and waits until the server gives up on it.
+// stopping sends a body without its last bytes, and waits until the server gives up on it.
 func stopping(size int) func(*testing.T, *alone) func(context.Context) error {
 	body := bytes.Repeat([]byte{' '}, size-16)
 	return func(_ *testing.T, s *alone) func(context.Context) error {
@@ -93,8 +93,8 @@ func (s *alone) send(ctx context.Context, size int, body []byte) error {
 	return err
 }
 
-// largeReview returns a review of a pod that is as large as may be, with each in it again and again, behind a text
-// that it has.
+// largeReview returns a review of a pod of the largest size. It repeats each in the pod, after a text that the pod
+// contains.
 func largeReview(t *testing.T, behind, each string) []byte {
 	t.Helper()
 	pod := `{"metadata":{"name":"web","annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = ` +
@@ -108,8 +108,8 @@ func largeReview(t *testing.T, behind, each string) []byte {
 		`"namespace":"shop","operation":"CREATE","object":%s}}`, strings.Replace(pod, behind, behind+all.String(), 1))
 }
 
-// overload has attackers send, each again a second after it has been rejected, and asks for answers until each has
-// been rejected once.
+// overload lets attackers send, and each send again a second after it was rejected. It asks for answers until each
+// attacker has been rejected once.
 func overload(t *testing.T, s *alone, clients int64, send func(context.Context) error) {
 	client := s.client()
 	before := s.answers(t, client, "small-annotated", goodRequests)
@@ -121,7 +121,7 @@ func overload(t *testing.T, s *alone, clients int64, send func(context.Context) 
 	for range clients {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				_ = send(ctx) // the server is right to give up on it
+				_ = send(ctx) // the server may close the connection
 				if attempts.Add(1) == clients {
 					close(all)
 				}
@@ -136,7 +136,7 @@ func overload(t *testing.T, s *alone, clients int64, send func(context.Context) 
 	for isAttacked := true; isAttacked; {
 		select {
 		case <-all:
-			isAttacked = false // and a last time
+			isAttacked = false // ask one last time
 		case <-s.ended:
 			t.Fatalf("the server has ended; its log:\n%.2000s", s.log)
 		default:
@@ -155,7 +155,7 @@ func overload(t *testing.T, s *alone, clients int64, send func(context.Context) 
 	}
 }
 
-// answered is how good requests were answered.
+// answered holds the results of the good requests.
 type answered struct {
 	took     []time.Duration
 	repeated int
@@ -175,8 +175,8 @@ func (s *alone) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: s.tls}}
 }
 
-// answers sends requests one after another, as the API server does: each has its timeout, and is sent again where the
-// answer says so. It expects an answer to each.
+// answers sends requests one after another, as the API server does: each has its timeout, and is repeated if the answer
+// asks for it. It expects an answer to each.
 func (s *alone) answers(t *testing.T, client *http.Client, name string, requests int) answered {
 	t.Helper()
 	all, err := s.ask(t.Context(), client, name, requests)
@@ -227,8 +227,8 @@ func (s *alone) post(ctx context.Context, client *http.Client, body []byte) (sta
 	return response.StatusCode, answer, err
 }
 
-// Connections that have each sent one good request, and are silent since, lock nobody out: a new one takes the place
-// of the one that has been silent for the longest.
+// Idle connections that have each sent one good request do not keep new ones out: a new connection replaces the one
+// that has been idle for the longest time.
 func TestIdleConnectionsLockNobodyOut(t *testing.T) {
 	const idle = 2500 // more than the server keeps open
 	s := startAlone(t)

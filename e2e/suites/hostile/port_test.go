@@ -23,8 +23,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// One who reaches the port may send whatever they like. It creates nothing, unless it is a pod that the API server
-// could send too.
+// A client that reaches the port may send any request. It leads to grants only for a pod that the API server could send
+// too.
 func TestOneWhoReachesThePort(t *testing.T) {
 	suite.Cluster(t)
 	enrolled := newNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
@@ -127,8 +127,8 @@ func callerOf(t *testing.T) caller {
 		TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12}}}}
 }
 
-// ask sends a request, a review where nothing else is said, and returns the HTTP status and body of an error, the
-// message of a rejection, or "allowed".
+// ask sends a request and returns the HTTP status and body of an error, the message of a rejection, or "allowed". By
+// default the request is a review.
 func (c caller) ask(t *testing.T, method, path, mediaType, body string) string {
 	t.Helper()
 	if method == "" {
@@ -160,7 +160,7 @@ func (c caller) ask(t *testing.T, method, path, mediaType, body string) string {
 	return review.Response.Result.Message
 }
 
-// reviewOf is the review that the API server would send of a pod, but for the tweaks.
+// reviewOf returns the review that the API server would send for a pod, with tweaks.
 func reviewOf(t *testing.T, p *corev1.Pod, tweaks ...func(*admissionv1.AdmissionRequest)) string {
 	t.Helper()
 	raw, err := json.Marshal(p)

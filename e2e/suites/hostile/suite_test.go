@@ -1,6 +1,6 @@
-// Package hostile_test has four parties try what would gain them something or harm others, one table of attempts for
-// each: a pod author in an enrolled namespace, a pod author elsewhere, one who reaches the webhook's port, and the
-// holder of the server's token. docs/security.md says what each of them gets.
+// Package hostile_test runs the attempts of four attackers to gain something or to harm others, in a table for each: a
+// pod author in an enrolled namespace, a pod author elsewhere, a client that reaches the webhook's port, and the holder
+// of the server's token. docs/security.md says what each of them gets.
 package hostile_test
 
 import (
@@ -42,7 +42,7 @@ var ours = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy}
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
-// prepare installs all that is shipped: the server with the rights it has, the policies and the guard.
+// prepare installs everything that is shipped: the server with its rights, the policies and the guard.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if admin, err = clustertest.NewAdmin(c, v1alpha1.AddToScheme); err != nil {
 		return err
@@ -78,7 +78,7 @@ func userIn(t *testing.T, namespace string) client.Client {
 	return editor
 }
 
-// newNamespace makes a namespace in which pods can be made.
+// newNamespace creates a namespace until the test ends.
 func newNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
 	clientset, err := kubernetes.NewForConfig(suite.Cluster(t).RESTConfig())
@@ -91,7 +91,7 @@ func newNamespace(t *testing.T, labels map[string]string) string {
 	return name
 }
 
-// answerOf is what somebody gets: the error, or "admitted".
+// answerOf returns the text of an error, or "admitted".
 func answerOf(err error) string {
 	if err == nil {
 		return "admitted"

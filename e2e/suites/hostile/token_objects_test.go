@@ -17,12 +17,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// typed makes an edit of any object of an edit of its type.
+// typed turns an edit of a type into an edit of any object.
 func typed[T client.Object](edit func(T)) func(client.Object) {
 	return func(object client.Object) { edit(object.(T)) }
 }
 
-// Of its own webhook configuration the server changes the CA bundles. With more it would be called for other objects.
+// The server changes only the CA bundles in its own webhook configuration. With other changes it would be called for
+// other objects.
 func TestOwnWebhookConfiguration(t *testing.T) {
 	a := holder(t)
 	const noConfiguration = "sysctl-injector changes only the CA bundles of its own webhook configurations"
@@ -112,7 +113,8 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 	a.writes(t, "a validating one", validating, nil, func(client.Object) {}, creating, noConfiguration)
 }
 
-// Events, Leases and the status of policies are written in the shape that the server writes them in.
+// The holder of the token can write Events, Leases and the status of policies only in the form in which the server
+// writes them.
 func TestOwnObjects(t *testing.T) {
 	a := holder(t)
 	const noEvent = "sysctl-injector writes only its own Events, which tell of a rejected pod"

@@ -32,7 +32,7 @@ func grantedBinding(sysctl string, labels map[string]string) *rbacv1.RoleBinding
 	}
 }
 
-// metadataEdits are of any object of RBAC.
+// metadataEdits apply to all objects of RBAC.
 var metadataEdits = []struct {
 	name string
 	ways []way
@@ -49,7 +49,7 @@ var metadataEdits = []struct {
 	}, noOwners},
 }
 
-// A holder of the token writes ClusterRoles as the server renders them, and no others.
+// A holder of the token can write only ClusterRoles as the server renders them.
 func TestOwnClusterRoles(t *testing.T) {
 	a := holder(t)
 	fresh, live := grantedRole("net.ipv4.tcp_new", ours), grantedRole("net.ipv4.tcp_live", ours)
@@ -166,7 +166,7 @@ func TestOwnClusterRoles(t *testing.T) {
 		a.removes(t, name, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}},
 			noLabel+"ClusterRole does not")
 	}
-	// Nobody else is held to it.
+	// The policy does not apply to other users.
 	must(t, admin.Delete(t.Context(), foreign, client.DryRunAll))
 }
 
@@ -230,7 +230,7 @@ func TestOwnRoleBindings(t *testing.T) {
 	a.removes(t, "a foreign one", foreign, noLabel+"RoleBinding does not")
 }
 
-// Roles and ClusterRoleBindings are none of the server's business, with its label or without.
+// The server's user can write no Roles and no ClusterRoleBindings, with or without its label.
 func TestOwnOtherRBAC(t *testing.T) {
 	a := holder(t)
 	account := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: "default"}}
@@ -252,9 +252,9 @@ func TestOwnOtherRBAC(t *testing.T) {
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: installation.Name}}, noOtherRBAC)
 }
 
-// With self-managed certificates the server writes a Secret. The API server fills one of the type
-// service-account-token with a token that does not expire: under the name that the server may read, the holder would
-// have one for good.
+// With self-managed certificates the server writes a Secret. The API server fills a Secret of the type
+// service-account-token with a token that does not expire. Under the name that the server may read, it would give the
+// holder a permanent token.
 func TestOwnSecrets(t *testing.T) {
 	a := holder(t)
 	const (

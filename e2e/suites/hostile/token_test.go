@@ -26,8 +26,9 @@ const (
 // unusedSince is the annotation by which the server marks a grant that nothing uses.
 const unusedSince = "sysctl-injector.dev/unused-since"
 
-// holder tries as the holder of the server's token, whom an administrator has bound to cluster-admin: so RBAC denies
-// nothing, and each answer is the policies'. The server itself, which would repair what is tried, is away meanwhile.
+// holder returns attempts by the holder of the server's token, whom an administrator has bound to cluster-admin: RBAC
+// denies nothing, so each answer comes from the policies. The server is stopped meanwhile, because it would repair the
+// objects.
 func holder(t *testing.T) *attempts {
 	t.Helper()
 	suite.Cluster(t)
@@ -51,7 +52,7 @@ func holder(t *testing.T) *attempts {
 	return a
 }
 
-// exist creates objects until the test ends.
+// exist creates objects, and deletes them when the test ends.
 func exist(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {
@@ -60,7 +61,7 @@ func exist(t *testing.T, objects ...client.Object) {
 	}
 }
 
-// setAside takes an object of the installation away until the test ends.
+// setAside deletes an object of the installation, and restores it when the test ends.
 func setAside(t *testing.T, object client.Object) {
 	t.Helper()
 	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(object), object))

@@ -14,20 +14,20 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 )
 
-// badClients send to each server. Most of them hold a connection for as long as they may.
+// badClients send to every server. Most of them hold their connections for as long as the server lets them.
 var badClients = []struct {
 	name  string
 	count int
 	send  func(context.Context, *testing.T, string) error
 }{
-	// Were each given what it declares, they would have more than a server may.
+	// If the server allocated the declared sizes, it would exceed its memory limit.
 	{"bodies that take their time", 250, sendSlowBody},
 	{"handshakes that stop", 50, sendHalfHandshake},
 	{"bodies of 10 MB", 5, sendLargeBody},
 	{"garbage", 5, sendGarbage},
 }
 
-// sendBadTraffic has clients that mean harm, or are broken, at every server at once.
+// sendBadTraffic runs malicious and broken clients against every server at once.
 func sendBadTraffic(t *testing.T, l *load) {
 	ctx, stop := context.WithCancel(t.Context())
 	var working sync.WaitGroup
@@ -38,7 +38,7 @@ func sendBadTraffic(t *testing.T, l *load) {
 			for range client.count {
 				working.Go(func() {
 					for ctx.Err() == nil {
-						_ = client.send(ctx, t, pod.Status.PodIP) // that the server gives up on it is as it should be
+						_ = client.send(ctx, t, pod.Status.PodIP) // the server is expected to close the connection
 						sent[i].Add(1)
 						// Clients wait between two bodies, as in e2e/suites/hostile. Otherwise the test would measure
 						// how fast this machine makes connections, because the server gives up on a body within 2 s.
@@ -51,7 +51,7 @@ func sendBadTraffic(t *testing.T, l *load) {
 			}
 		}
 	}
-	l.flows(t, 2*settled) // as many as before it
+	l.flows(t, 2*settled) // as many as before the attack
 	stop()
 	working.Wait()
 	for i, pod := range servers(t, system) {
@@ -67,7 +67,7 @@ func sendBadTraffic(t *testing.T, l *load) {
 const header = "POST /mutate-pods HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\n" +
 	"Content-Length: %d\r\n\r\n"
 
-// sendSlowBody sends a byte now and then, until the server has had enough.
+// sendSlowBody sends a byte now and then until the server closes the connection.
 func sendSlowBody(ctx context.Context, t *testing.T, ip string) error {
 	conn, err := dialTLS(ctx, t, ip)
 	if err != nil {
@@ -106,7 +106,7 @@ func sendLargeBody(ctx context.Context, t *testing.T, ip string) error {
 	return err
 }
 
-// sendHalfHandshake opens a record of TLS, and says no more.
+// sendHalfHandshake begins a TLS record and then sends nothing.
 func sendHalfHandshake(ctx context.Context, t *testing.T, ip string) error {
 	return sendRaw(ctx, t, ip, []byte{0x16, 0x03, 0x01, 0x02, 0x00})
 }
@@ -130,7 +130,7 @@ func sendRaw(ctx context.Context, t *testing.T, ip string, content []byte) error
 	return err
 }
 
-// closeWith closes a connection when it is told to, or when ctx ends.
+// closeWith closes a connection when the returned function is called, or when ctx ends.
 func closeWith(ctx context.Context, conn net.Conn) (closeIt func()) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	return func() {

@@ -15,17 +15,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// The chart may be there before cert-manager is: it heals by itself.
+// The chart can be installed before cert-manager. The servers become ready when cert-manager runs.
 func TestInstallBeforeCertManager(t *testing.T) {
 	uninstalled(t)
 	must(t, certManager.stop())
-	// They would outlive an earlier installation.
+	// They may be left from an earlier installation.
 	for _, name := range []string{program + "-tls", program + "-ca"} {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: name}}
 		must(t, client.IgnoreNotFound(objects.Delete(t.Context(), secret)))
 	}
 	install(t, system, former)
-	// Meanwhile a server runs, is not ready, and says why.
+	// Until then a server runs, is not ready, and says why.
 	eventually(t, "a server to say what it waits for", func(context.Context) error {
 		output, err := command(t, "kubectl", "logs", "-n", system, "deployment/"+program)
 		if err == nil && !strings.Contains(output, "does cert-manager run?") {

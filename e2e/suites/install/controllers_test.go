@@ -17,7 +17,7 @@ import (
 type controllers struct {
 	path    string
 	log     string
-	running *exec.Cmd // nil when they are not
+	running *exec.Cmd // nil if they are not running
 }
 
 var certManager controllers
@@ -42,7 +42,7 @@ func (m *controllers) prepare(ctx context.Context, c *cluster.Cluster) error {
 	return nil
 }
 
-// start has them run, if they do not yet.
+// start starts them unless they run.
 func (m *controllers) start(t *testing.T) {
 	t.Helper()
 	if m.running != nil {
@@ -68,7 +68,7 @@ func (m *controllers) stop() error {
 	return err
 }
 
-// output is what they have logged of late.
+// output returns the end of their log.
 func (m *controllers) output() string {
 	content, err := os.ReadFile(m.log)
 	if err != nil {

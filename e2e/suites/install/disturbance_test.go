@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Some of what disturbs an installation lasts as long as it is let to.
+// pause is how long a disturbance lasts that does not end by itself.
 const pause = 5 * time.Second
 
 // TestAvailability disturbs an installation while pods are created all the time.
@@ -30,7 +30,7 @@ func TestAvailability(t *testing.T) {
 		do   func(*testing.T)
 		want func(*testing.T, tally)
 	}{
-		// What an administrator or a platform does in daily operation costs no pod.
+		// Daily operations of an administrator or a platform cost no pod.
 		{"nothing happens", func(t *testing.T) { l.flows(t, settled) }, wantNone},
 		{"the servers are rolled", rollServers, wantNone},
 		{"the node is drained of them, one by one", drainServers, wantNone},
@@ -41,7 +41,7 @@ func TestAvailability(t *testing.T) {
 			renew(t,
 				program)
 		}, wantNone},
-		// A fault may cost pods, but never their sysctls: a pod is rejected, and its controller tries again.
+		// A fault may lead to rejected pods, which controllers create again, but never to pods without their sysctls.
 		{"the leader is killed", killLeader, wantInjected},
 		{"the API server restarts", restartAPIServer, wantInjected},
 		{"etcd pauses for 5 s", pauseEtcd, wantInjected},
@@ -62,7 +62,7 @@ func TestAvailability(t *testing.T) {
 	})
 }
 
-// installed makes sure that the chart is installed with its defaults, and serves.
+// installed makes sure that the chart is installed with its defaults and that its servers answer.
 func installed(t *testing.T) {
 	t.Helper()
 	suite.Cluster(t)
@@ -96,7 +96,7 @@ func rollServers(t *testing.T) {
 	gone(t)
 }
 
-// gone waits until the servers that are ending have ended: until then they may still lose requests.
+// gone waits until all terminating servers have ended: until then they could still lose requests.
 func gone(t *testing.T) {
 	t.Helper()
 	eventually(t, "the former servers to end", func(ctx context.Context) error {
@@ -129,8 +129,8 @@ func drainServers(t *testing.T) {
 	gone(t)
 }
 
-// endLeader has the leader end by itself, as it does when it cannot renew the Lease: its pod stays, and nobody but
-// its own readiness tells that it ends. Whoever is first leads then, be it in the same pod.
+// endLeader stops the leader with SIGTERM, so it exits as it does when it cannot renew the Lease: its pod stays, and
+// only its readiness shows that it ends. Any server may lead next, also the restarted one in the same pod.
 func endLeader(t *testing.T) {
 	former, pod := leader(t)
 	kill(t, pod, "SIGTERM")
@@ -145,7 +145,7 @@ func endLeader(t *testing.T) {
 	})
 }
 
-// leader is who has the Lease, and the server's pod.
+// leader returns the holder of the Lease, and that server's pod.
 func leader(t *testing.T) (identity string, pod corev1.Pod) {
 	t.Helper()
 	eventually(t, "a leader", func(ctx context.Context) error {

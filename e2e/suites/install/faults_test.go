@@ -21,9 +21,9 @@ import (
 // fault breaks an installation.
 type fault struct {
 	name string
-	// begin breaks something, and returns what puts it right; nil where the cluster does.
+	// begin breaks something, and returns a function that repairs it. It returns nil if the cluster repairs it.
 	begin func(*testing.T) (end func())
-	// lasts is for how long it stays so.
+	// lasts is how long the fault lasts.
 	lasts time.Duration
 	want  func(*testing.T, tally)
 }
@@ -46,8 +46,8 @@ var faults = []fault{
 	{"the kernel's OOM killer ends both servers", exhaustMemory, 0, wantInjected},
 }
 
-// TestFaults breaks an installation while pods are created all the time. No pod may be created without what it asked
-// for, and once what was broken is whole, pods are created again, unaided.
+// TestFaults breaks an installation while pods are created all the time. No pod may be created without its sysctls.
+// After the repair, pods must be created again without further help.
 func TestFaults(t *testing.T) {
 	installed(t)
 	l := startLoad(t)
@@ -76,7 +76,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// exhaustQuota leaves no room for another pod in the servers' namespace, and has one server end.
+// exhaustQuota sets a quota that leaves no room for another pod in the servers' namespace, and ends one server.
 func exhaustQuota(t *testing.T) func() {
 	quota := &corev1.ResourceQuota{
 		ObjectMeta: metav1.ObjectMeta{Name: "exhausted", Namespace: system},
@@ -118,7 +118,7 @@ func removeClusterRole(t *testing.T) func() {
 	return func() { create(t, anew(role)) }
 }
 
-// anew is an object as it is created once more.
+// anew returns a copy of an object that can be created again.
 func anew[T client.Object](object T) T {
 	object.SetResourceVersion("")
 	object.SetUID("")
@@ -130,7 +130,7 @@ func create(t *testing.T, object client.Object) {
 	must(t, objects.Create(t.Context(), object))
 }
 
-// takeGrant overwrites the label by which the servers know their own objects: they leave others alone.
+// takeGrant overwrites the label by which the servers know their own objects. They do not change objects without it.
 func takeGrant(t *testing.T) func() {
 	label := func(value string) {
 		kubectl(t, "label", "--overwrite", "clusterrole", "sysctl-injector:net.core.somaxconn",
@@ -140,7 +140,7 @@ func takeGrant(t *testing.T) func() {
 	return func() { label(v1alpha1.ManagedBy) }
 }
 
-// relabelServer overwrites the label by which a Service and a ReplicaSet know a server.
+// relabelServer overwrites the label by which the Service and the ReplicaSet select a server.
 func relabelServer(t *testing.T) func() {
 	victim := servers(t, system)[0]
 	kubectl(t, "label", "--overwrite", "pod", victim.Name, "-n", system, "app.kubernetes.io/name=other")

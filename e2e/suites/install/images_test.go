@@ -16,7 +16,7 @@ const (
 	released = "v0.1.0"
 )
 
-// archives are the project's image, as a release has it. The versions differ in name.
+// archives are the files of the project's image, as in a release. The versions differ only in their names.
 var archives []string
 
 func writeImages(ctx context.Context) (err error) {

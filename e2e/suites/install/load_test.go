@@ -16,8 +16,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// load creates annotated pods in several streams, and deletes them as it goes. They name a scheduler that is not
-// there: the kubelet has nothing to do with them.
+// load creates annotated pods in several streams, and deletes them again. They name a scheduler that does not exist, so
+// no kubelet runs them.
 type load struct {
 	namespace string
 	mu        sync.Mutex
@@ -27,13 +27,14 @@ type load struct {
 
 const (
 	streams = 4
-	// breath is between two pods of a stream: the load is steady, and leaves the machine time for what it is about.
+	// breath is the pause between two pods of a stream. It keeps the load steady, and leaves processor time for the
+	// installation.
 	breath = 20 * time.Millisecond
 	// settled is how many pods follow a disturbance before its count ends.
 	settled = 100
 )
 
-// tally counts the creations of a time.
+// tally counts the creations during a period.
 type tally struct {
 	created    int
 	bare       int            // admitted without the injected container
@@ -76,7 +77,7 @@ func (l *load) stream(ctx context.Context) {
 		pod, err := pods.Create(context.WithoutCancel(ctx), loadPod(), metav1.CreateOptions{})
 		l.add(began, pod, err)
 		if err == nil {
-			// Those that are not deleted are of no concern: the API server may be away.
+			// An error is ignored: the API server may be unavailable.
 			_ = pods.Delete(context.WithoutCancel(ctx), pod.Name,
 				metav1.DeleteOptions{GracePeriodSeconds: ptr.To(int64(0))})
 		}
@@ -131,12 +132,12 @@ func (l *load) add(began time.Time, pod *corev1.Pod, err error) {
 
 var variable = regexp.MustCompile(`load-\w{5}|\d+\.\d+\.\d+\.\d+(:\d+)?(->\S+:\d+)?`)
 
-// normal leaves out of a message what differs each time.
+// normal removes the variable parts of a message.
 func normal(err error) string {
 	return variable.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), "…")
 }
 
-// flows waits until so many more pods have been created.
+// flows waits until this many more pods have been created.
 func (l *load) flows(t *testing.T, pods int) {
 	t.Helper()
 	wanted := l.created() + pods
@@ -154,7 +155,7 @@ func (l *load) created() int {
 	return l.tally.created
 }
 
-// during counts what becomes of pods while something is done, and for a while after it.
+// during counts the outcomes of creations while a function runs, and for a while after it.
 func (l *load) during(t *testing.T, do func()) tally {
 	t.Helper()
 	l.flows(t, settled/10)

@@ -7,14 +7,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Without helm, as docs/install.md tells.
+// Installs without helm, as docs/install.md describes.
 func TestInstallManifest(t *testing.T) {
 	const manifest = root + "/deploy/install.yaml"
 	uninstalled(t)
 	certManager.start(t)
 	kubectl(t, "apply", "--server-side", "--force-conflicts", "-f", chart+"/crds")
 	kubectl(t, "wait", "--for=condition=Established", "-f", chart+"/crds", "--timeout=1m")
-	// What a release of the chart left is its own still.
+	// Objects that a release of the chart has left still belong to it.
 	kubectl(t, "apply", "--server-side", "--force-conflicts", "-f", manifest)
 	serving(t, system, released)
 	wantValue(t, "manifest")

@@ -9,12 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// exhaust takes a container's memory away: its cgroup has a limit below what its processes use.
+// exhaust sets a container's memory limit below the memory that its processes use.
 //
 //go:embed testdata/exhaust.sh
 var exhaust string
 
-// exhaustMemory has the kernel's OOM killer end both servers at the same time.
+// exhaustMemory makes the kernel's OOM killer end both servers at the same time.
 func exhaustMemory(t *testing.T) func() {
 	both := servers(t, system)
 	args := []string{"-ec", exhaust, "exhaust"}

@@ -22,7 +22,7 @@ const (
 	shortGrace   = "--node-monitor-grace-period=20s"
 )
 
-// soon has Kubernetes replace pods 5 s after it has given their node up. The default is 300 s.
+// soon makes Kubernetes replace pods 5 s after their node became unreachable. The default is 300 s.
 const soon = `--set-json=tolerations=[` +
 	`{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":5},` +
 	`{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":5}]`
@@ -76,7 +76,7 @@ func startNode(t *testing.T, c *cluster.Cluster) *cluster.Node {
 	must(t, err)
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		// A cloud provider deletes the Node of a machine that is gone, and the pods go with it.
+		// As a cloud provider does, delete the Node of a machine that is gone. Its pods are deleted too.
 		err := objects.Delete(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name()}})
 		pods, listErr := clientset.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" +
 			node.Name()})

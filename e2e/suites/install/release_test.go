@@ -23,16 +23,15 @@ const chart = root + "/deploy/helm/sysctl-injector"
 // install installs the chart, or changes an installation to this version and these flags alone. It does not wait.
 func install(t *testing.T, namespace, version string, flags ...string) {
 	t.Helper()
-	// Our own pods are held to the strictest standard.
+	// The servers' pods must meet the strictest standard.
 	makeNamespace(t, namespace, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
-	// What an installation elsewhere has left is taken over.
+	// Objects that another installation has left are taken over.
 	args := []string{"upgrade", "--install", program, chart, "--namespace=" + namespace, "--take-ownership",
 		"--set=image.tag=" + version}
 	helm(t, append(args, flags...)...)
 }
 
-// rolledOut waits until every server is of the version given and ready, and no other is left but those that are
-// ending.
+// rolledOut waits until every server has the version given and is ready, and all others are terminating.
 func rolledOut(t *testing.T, namespace, version string) {
 	t.Helper()
 	if output, err := command(t, "kubectl", "rollout", "status", "deployment/"+program, "-n", namespace,
@@ -46,7 +45,7 @@ func rolledOut(t *testing.T, namespace, version string) {
 	}
 }
 
-// why tells what keeps the servers from being ready.
+// why returns the reasons for which the servers are not ready.
 func why(t *testing.T, namespace string) string {
 	t.Helper()
 	pods, _ := command(t, "kubectl", "describe", "pods", "-n", namespace)
@@ -80,7 +79,7 @@ func serving(t *testing.T, namespace, version string) {
 	}
 	makeNamespace(t, "load", enrolled())
 	eventually(t, "a pod to be injected", func(ctx context.Context) error {
-		// No dry run, for which nothing is granted.
+		// Not a dry run: nothing is granted for that.
 		pod, err := clientset.CoreV1().Pods("load").Create(ctx, loadPod(), metav1.CreateOptions{})
 		if err != nil {
 			return err
@@ -99,7 +98,7 @@ func uninstall(t *testing.T, namespace string) {
 	helm(t, "uninstall", program, "--namespace="+namespace, "--no-hooks", "--wait")
 }
 
-// installedIn is the namespace of the installation there is, or empty.
+// installedIn returns the namespace of the installation, or "" if there is none.
 func installedIn(t *testing.T) string {
 	t.Helper()
 	suite.Cluster(t)
@@ -119,7 +118,7 @@ func uninstalled(t *testing.T) {
 	}
 }
 
-// wantValue runs a pod and reads, in its app's container, what it asked for.
+// wantValue runs a pod and checks its sysctl in the app's container.
 func wantValue(t *testing.T, name string) {
 	t.Helper()
 	namespace := makeNamespace(t, "apps", enrolled())

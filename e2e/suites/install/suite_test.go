@@ -1,5 +1,6 @@
 // Package install_test installs sysctl-injector as administrators do: by helm, on a real node, with the real
-// cert-manager, the project's own image and two replicas. It counts what an installation costs pods while it changes.
+// cert-manager, the project's own image and two replicas. It counts the pods that are rejected while the installation
+// changes.
 package install_test
 
 import (
@@ -29,7 +30,7 @@ const (
 	patience = 2 * time.Minute
 	pace     = 50 * time.Millisecond
 
-	program   = "sysctl-injector" // and all that it is made of in a cluster
+	program   = "sysctl-injector" // and the name of its objects in a cluster
 	somaxconn = "net.core.somaxconn = 32768"
 )
 
@@ -91,7 +92,7 @@ func enrolled() map[string]string {
 	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}
 }
 
-// eventually waits for what happens on its own. What it waits for tells why it has not come about yet.
+// eventually waits until a condition returns no error. The failure contains the last error.
 func eventually(t *testing.T, what string, condition func(context.Context) error) {
 	t.Helper()
 	err := await.Answer(t.Context(), what, pace, patience, func(ctx context.Context) (string, bool) {

@@ -28,7 +28,7 @@ func TestUninstallWhileEnrolled(t *testing.T) {
 	}
 	serving(t, system, former)
 
-	// The installation may be kept.
+	// After that, the installation can be kept.
 	var history []struct{ Revision int }
 	must(t, json.Unmarshal([]byte(helm(t, "history", program, "--namespace="+system, "-o", "json")),
 		&history))

@@ -16,7 +16,7 @@ func TestUpgrade(t *testing.T) {
 	installed(t)
 	l := startLoad(t)
 
-	// The guard takes both init images at once, while the servers are exchanged one by one.
+	// The guard accepts both init images while the servers are replaced one by one.
 	const image, another = "docker.io/library/busybox:1.36", "registry.example.com/busybox:1.37"
 	images := func(now, before string) []string {
 		return []string{"--set=initContainer.image=" + now, "--set=guard.previousImages={" + before + "}"}
@@ -42,8 +42,7 @@ func TestUpgrade(t *testing.T) {
 	counted := l.during(t, func() { uninstall(t, system) })
 	report("helm uninstall", counted)
 	for message, n := range counted.rejected {
-		// For a moment the webhook is gone and the guard is not: pods that ask are not created without what they ask
-		// for.
+		// For a moment the webhook is gone and the guard still acts: it rejects pods that ask for sysctls.
 		if !strings.Contains(message, "ValidatingAdmissionPolicy 'sysctl-injector-presence'") {
 			t.Errorf("%d of %d pods were rejected: %s", n, counted.count(), message)
 		}
@@ -58,7 +57,7 @@ func TestUpgrade(t *testing.T) {
 	wantValue(t, "again")
 }
 
-// wantUninstalled checks that nothing is left that could reject a pod, and that what people wrote is.
+// wantUninstalled checks that nothing is left that could reject a pod, and that policies and profiles are kept.
 func wantUninstalled(t *testing.T) {
 	t.Helper()
 	ours := client.MatchingLabels{"app.kubernetes.io/name": program}

@@ -22,7 +22,7 @@ func TestGettingStarted(t *testing.T) {
 	runPage(t, "docs/getting-started.md")
 }
 
-// The README's commands install the chart, where the image is in a registry of one's own.
+// The README's commands install the chart with the image in a private registry.
 func TestReadme(t *testing.T) {
 	uninstalled(t)
 	certManager.start(t)
@@ -52,7 +52,7 @@ func TestInstallPages(t *testing.T) {
 	}
 }
 
-// All other pages with commands, where the webhook is installed.
+// The commands of all other pages run with the webhook installed.
 func TestPages(t *testing.T) {
 	uninstalled(t)
 	certManager.start(t)
@@ -68,7 +68,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// removeNamespaces deletes the namespaces that the pages speak of, without the time that pods have to end.
+// removeNamespaces deletes the namespaces of the pages, and their pods without a grace period.
 func removeNamespaces(t *testing.T) {
 	t.Helper()
 	for _, namespace := range []string{"shop", "sugi"} {
@@ -79,7 +79,7 @@ func removeNamespaces(t *testing.T) {
 	kubectl(t, "delete", "deployment", "web", "-n", "default", "--ignore-not-found")
 }
 
-// cleanUp removes what the pages lead to.
+// cleanUp removes the objects that the pages create.
 func cleanUp(t *testing.T) {
 	t.Helper()
 	removeNamespaces(t)
@@ -105,7 +105,7 @@ func runPage(t *testing.T, path string) {
 	reader.Reader{
 		Checkout: root,
 		Path:     []string{dir, filepath.Dir(helmPath), c.Binaries().Dir},
-		// Go's caches are in the home directory of whoever runs the tests.
+		// Go's caches are in the home directory of the user who runs the tests.
 		Environment: append(goCaches(t), "HOME="+home),
 		Command:     c.Command,
 	}.Run(t, page)

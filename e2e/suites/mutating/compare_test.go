@@ -11,7 +11,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
-// sides are two namespaces that are alike, but for what acts there.
+// sides are two namespaces that differ only in what injects there.
 type sides struct{ webhook, policy string }
 
 func makeSides(t *testing.T, labels map[string]string) sides {
@@ -21,8 +21,8 @@ func makeSides(t *testing.T, labels map[string]string) sides {
 	return s
 }
 
-// compare creates a pod on both sides. It returns why both reject it, "" if both admit it, and fails the test
-// where they differ.
+// compare creates a pod on both sides. It returns the reasons of the rejections, "" if both admit the pod, and fails
+// the test if they differ.
 func (s sides) compare(t *testing.T, pod *corev1.Pod) (byWebhook, byPolicy string) {
 	t.Helper()
 	want, webhookErr := kube.CoreV1().Pods(s.webhook).Create(t.Context(), pod, dryRun)

@@ -14,8 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// In an enrolled namespace the guard judges what the policies inject, and asks for grants as it does with a server.
-// The API server does not call the webhook meanwhile: it would have the grants made.
+// In an enrolled namespace the guard checks the container that the policies inject, and needs grants for it as it does
+// with a server. The API server does not call the webhook meanwhile, because the webhook would make the grants.
 func TestWithTheGuard(t *testing.T) {
 	guard, err := os.ReadFile("../../../deploy/guard.yaml")
 	must(t, err)
@@ -57,7 +57,7 @@ func TestWithTheGuard(t *testing.T) {
 	}
 }
 
-// withoutWebhook takes the webhook away until the test ends.
+// withoutWebhook removes the webhook until the test ends.
 func withoutWebhook(t *testing.T) {
 	t.Helper()
 	suite.Cluster(t)

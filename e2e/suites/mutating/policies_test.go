@@ -32,7 +32,7 @@ var (
 
 	objects = bytes.Join([][]byte{policiesYAML, profilesYAML}, []byte("\n---\n"))
 
-	// shipped is what an installation has, and the objects of testdata.
+	// shipped holds the shipped policies and profiles, and those of testdata.
 	shipped = mutating.Config{
 		GuestHandlers: policy.DefaultGuestHandlers(), Version: installation.Version,
 		Policies: append(decodeAll[v1alpha1.SysctlPolicy](builtIn(templates.Policies)),
@@ -76,12 +76,13 @@ func decodeAll[T any](manifest []byte) (all []*T) {
 	}
 }
 
-// The classes of pods with a kernel of their own: by their handler, and by a label; and one of pods on the node's.
+// RuntimeClasses whose pods have a kernel of their own, by handler and by label, and one whose pods run on the node's
+// kernel.
 const (
 	guestClass    = "guest-by-handler"
 	labelledClass = "guest-by-label"
-	nodeClass     = "kata" // a name says nothing
-	// plainKataClass has the handler that the tests of package injection know.
+	nodeClass     = "kata" // the name does not decide
+	// plainKataClass has the handler that the tests of package injection use.
 	plainKataClass = "guest-kata"
 )
 
@@ -100,8 +101,8 @@ func createClasses(ctx context.Context) error {
 	return nil
 }
 
-// install renders the policies and has them act in namespaces with the label byLabel of one value. It returns when
-// they do.
+// install installs the rendered policies for the namespaces in which the label byLabel has a value. It returns when
+// they act.
 func install(ctx context.Context, config mutating.Config, world string) error {
 	rendered, err := mutating.Render(config)
 	if err != nil {

@@ -27,7 +27,7 @@ func newRandom(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// The policies make the same of random pods as the webhook.
+// The policies change random pods in the same way as the webhook.
 func TestRandomPods(t *testing.T) {
 	t.Parallel()
 	random := randompod.Generator{Rand: newRandom(t)}
@@ -53,7 +53,7 @@ func TestRandomPods(t *testing.T) {
 	t.Logf("%d of %d admitted", admitted, *randomPods)
 }
 
-// The policies decide the same as the webhook on annotations that are nearly right.
+// The policies decide on nearly valid annotations as the webhook does.
 func TestRandomAnnotations(t *testing.T) {
 	t.Parallel()
 	random := newRandom(t)
@@ -86,7 +86,7 @@ func TestRandomAnnotations(t *testing.T) {
 	t.Logf("%d of %d admitted", admitted, *randomPods)
 }
 
-// line is a line of an annotation, or nearly one.
+// line returns a valid or nearly valid line of an annotation.
 func line(random *rand.Rand, known []string) string {
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
 	name := pick(pick(known...), pick(known...), pick(known...),

@@ -12,7 +12,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// A rejection says which line is wrong, and what to do.
+// A rejection says which line is wrong and how to correct it.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	s := makeSides(t, nil)
@@ -61,7 +61,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// The pod that costs most is within the API server's limits on CEL.
+// The most expensive pod stays within the API server's limits on CEL.
 func TestMostExpensivePod(t *testing.T) {
 	t.Parallel()
 	s := makeSides(t, map[string]string{"example.com/trust": "everything"})

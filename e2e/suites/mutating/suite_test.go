@@ -23,8 +23,8 @@ const (
 	patience = 30 * time.Second
 	pace     = 20 * time.Millisecond
 
-	// byLabel on a namespace says which policies act there, in place of the label by which they act in an
-	// installation: there, the webhook would act too.
+	// byLabel is the label of a namespace that selects the policies that act there. It replaces the label of an
+	// installation, because with that label the webhook would act too.
 	byLabel = "example.com/injected-by"
 )
 

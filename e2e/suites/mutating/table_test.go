@@ -22,7 +22,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/mutating"
 )
 
-// decision is one that the tests of package injection made, as they record it.
+// decision is a recorded decision of the tests of package injection.
 type decision struct {
 	Test         string
 	Pod          json.RawMessage
@@ -33,7 +33,7 @@ type decision struct {
 	Patched json.RawMessage
 }
 
-// world is what a decision depends on besides the pod and where it runs.
+// world holds what a decision depends on, besides the pod and its namespace.
 type world struct {
 	Allow    []v1alpha1.AllowRule
 	Profiles map[string]string
@@ -47,7 +47,8 @@ type world struct {
 	Defaults bool
 }
 
-// mostOfATest bounds how many decisions of one test are made again: some tests make thousands, of random pods.
+// mostOfATest bounds the decisions of one test that are repeated: some tests make thousands of decisions on random
+// pods.
 const mostOfATest = 60
 
 // The policies make the decisions that the tests of package injection make, all of its tables included.
@@ -118,10 +119,10 @@ func recordDecisions(t *testing.T) []decision {
 	return all
 }
 
-// needsServer reports whether a decision needs the server, by docs/without-server.md.
+// needsServer reports whether a decision needs the server, according to docs/without-server.md.
 func (d *decision) needsServer() bool {
 	if d.RuntimeClass != nil && d.RuntimeClass.Scheduling != nil {
-		return true // the suite's classes have none; the API server itself adds what a class has to the pod
+		return true // the API server itself adds it to the pod; the suite's classes have none
 	}
 	return d.Defaults || d.Config.Strategy == form.NativeFirst || strings.Contains(string(d.Pod), "native-first") ||
 		d.Config.Kubernetes < 36
@@ -145,8 +146,8 @@ func (w *world) policies() mutating.Config {
 	return config
 }
 
-// compare creates the pod of a decision where the policies act, and the pod that the webhook made of it where nothing
-// does. Pods that the API server does not accept in any case are left out.
+// compare creates the pod of a decision in a namespace with the policies, and the pod that the webhook returned in a
+// namespace without injection. It leaves out pods that the API server rejects in every namespace.
 func (d *decision) compare(t *testing.T, plain, namespace string) (compared, admitted bool) {
 	t.Helper()
 	pod, want := d.decode(t, d.Pod), d.decode(t, d.Pod)
@@ -171,7 +172,7 @@ func (d *decision) compare(t *testing.T, plain, namespace string) (compared, adm
 	return true, err == nil
 }
 
-// decode reads a pod, and has it name a class like the one that the decision was made with.
+// decode reads a pod, and sets a RuntimeClass like the one of the decision.
 func (d *decision) decode(t *testing.T, raw json.RawMessage) *corev1.Pod {
 	t.Helper()
 	pod := &corev1.Pod{}
@@ -192,7 +193,7 @@ func (d *decision) decode(t *testing.T, raw json.RawMessage) *corev1.Pod {
 	return pod
 }
 
-// awaitDecisions waits until the policies of a namespace act, whatever they allow.
+// awaitDecisions waits until the policies act in a namespace, whatever they allow.
 func awaitDecisions(t *testing.T, namespace string) {
 	t.Helper()
 	eventually(t, "the API server to evaluate the policies in "+namespace, func(ctx context.Context) (bool, error) {

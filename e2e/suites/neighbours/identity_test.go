@@ -81,8 +81,8 @@ var azureIdentity = neighbour{
 	notice: func(pod *corev1.Pod) { pod.Labels["azure.workload.identity/use"] = "true" },
 }
 
-// azureProxy makes those that it makes of a pod with the annotation inject-proxy-sidecar, besides:
-// injectProxyInitContainer and injectProxySidecarContainer, which prepends a native sidecar.
+// azureProxy makes also its changes for a pod with the annotation inject-proxy-sidecar: injectProxyInitContainer and
+// injectProxySidecarContainer, which prepends a native sidecar.
 var azureProxy = neighbour{
 	name: "azure-workload-identity with its proxy", spares: true,
 	change: func(pod *corev1.Pod) {

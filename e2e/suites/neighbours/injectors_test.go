@@ -81,7 +81,7 @@ var sorter = neighbour{name: "a webhook that sorts init containers", change: fun
 	slices.SortFunc(pod.Spec.InitContainers, func(a, b corev1.Container) int { return strings.Compare(a.Name, b.Name) })
 }}
 
-// oldTypes decodes pods into types of Kubernetes 1.27, and so loses what came later: a container's AppArmor profile
+// oldTypes decodes pods into the types of Kubernetes 1.27, and so loses newer fields: a container's AppArmor profile
 // (1.30) and its restart policy (1.28).
 var oldTypes = neighbour{name: "a webhook built on Kubernetes 1.27", sparesVerify: true, change: func(pod *corev1.Pod) {
 	annotate(pod, "example.com/seen", "true")
@@ -103,23 +103,23 @@ var cleaner = neighbour{name: "a webhook that removes unknown labels and annotat
 		delete(pod.Annotations, "sysctl-injector.dev/status")
 	}}
 
-// remover takes our container away.
+// remover removes our container.
 var remover = neighbour{name: "a webhook that removes the container", removesContainer: true,
 	rejection: []string{`the init container "sysctl-injector"` + gone},
 	change:    func(pod *corev1.Pod) { remove(pod, "sysctl-injector") }}
 
-// gone is what the guard says where the last webhook has removed what ours added.
+// gone is the guard's message if the last webhook has removed what ours added.
 const gone = " is gone. The likely cause is another webhook, or a policy, that runs later and removes it; " +
 	"exempt it there, " + remedy
 
-// userNamespaces puts pods into user namespaces, where the container has another form.
+// userNamespaces puts pods into user namespaces, in which our container has another form.
 var userNamespaces = neighbour{
 	name: "a webhook that puts pods into user namespaces", spares: true,
 	change: func(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) },
 	asIf:   func(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) },
 }
 
-// podLevel changes the pod, and no container: what registries, schedulers and tenants' webhooks do.
+// podLevel changes the pod and no container, as the webhooks of registries, schedulers and tenants do.
 var podLevel = neighbour{name: "webhooks that change the pod and no container", spares: true, removesNative: true,
 	change: func(pod *corev1.Pod) {
 		pod.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "mirror"}}

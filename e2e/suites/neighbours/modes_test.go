@@ -17,7 +17,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// kubectl runs a command in a namespace, with an input, and returns its exit code and all that it prints.
+// kubectl runs a command in a namespace, with an input, and returns its exit code and its whole output.
 func kubectl(t *testing.T, namespace, input string, args ...string) (code int, output string) {
 	t.Helper()
 	cmd := suite.Cluster(t).Command(t.Context(), "kubectl", append([]string{"--namespace=" + namespace}, args...)...)
@@ -51,7 +51,7 @@ func manifest(t *testing.T, pod *corev1.Pod) string {
 	return string(text)
 }
 
-// awaitInjected waits until so many pods match a selector, all of them injected.
+// awaitInjected waits until the wanted number of pods match a selector, and all of them are injected.
 func awaitInjected(t *testing.T, namespace, selector string, wanted int) []corev1.Pod {
 	t.Helper()
 	var found *corev1.PodList
@@ -80,8 +80,8 @@ func get(t *testing.T, namespace, name string) *corev1.Pod {
 	return pod
 }
 
-// The first pod that asks for a sysctl can be tried in a dry run and in a diff, which grant nothing, and then applied
-// in either way.
+// The first pod that asks for a sysctl passes a dry run and a diff, which grant nothing, and can then be applied on
+// either side.
 func TestFirstPod(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
@@ -106,7 +106,7 @@ func TestFirstPod(t *testing.T) {
 	}
 	for _, how := range []string{"--server-side=true", "--server-side=false"} {
 		t.Run(how, func(t *testing.T) {
-			// The same pod again, under another name: its grant may take longer than a call on a busy machine.
+			// The same pod again, under another name: on a busy machine, its grant may take longer than one call.
 			name := "web" + strings.TrimPrefix(how, "--server-side=")
 			source := strings.Replace(source, "name: web\n", "name: "+name+"\n", 2)
 			eventually(t, "the pod to be applied", func(context.Context) (bool, error) {
@@ -147,7 +147,7 @@ func TestControllers(t *testing.T) {
 	}
 }
 
-// A live pod can be debugged, copied, resized and labelled; none of that touches the injected container.
+// A live pod can be debugged, copied, resized and labelled. None of this changes the injected container.
 func TestLivePod(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)

@@ -22,9 +22,8 @@ func neighbours(t *testing.T) []neighbour {
 		oldTypes, cleaner, remover, userNamespaces, podLevel)
 }
 
-// Beside a webhook, a pod is created with exactly the container that it gets without one, and with what the webhook
-// adds to the other containers. The exception is a webhook that has the last word and changes our container: the pod
-// is rejected.
+// Beside another webhook, a pod gets the same injected container as without it, and the webhook's changes in the other
+// containers. The exception is a webhook that runs last and changes our container: then the pod is rejected.
 func TestBesideAWebhook(t *testing.T) {
 	for _, n := range neighbours(t) {
 		t.Run(n.name, func(t *testing.T) {
@@ -59,7 +58,7 @@ func TestBesideAWebhook(t *testing.T) {
 	}
 }
 
-// variant is a kind of pod, by the way in which its sysctls are set.
+// variant is a kind of pod, with one of the ways to set sysctls.
 type variant struct {
 	name   string
 	tweak  func(*corev1.Pod)
@@ -82,7 +81,7 @@ func (v variant) of(pod *corev1.Pod) *corev1.Pod {
 	return pod
 }
 
-// Where our configuration's name sorts behind the neighbour's, no neighbour has the last word.
+// If our configuration's name sorts after the neighbour's, no neighbour runs last.
 func TestOursLast(t *testing.T) {
 	renameOurs(t, "zz-sysctl-injector")
 	t.Run("beside", func(t *testing.T) {
@@ -120,7 +119,7 @@ func renameOurs(t *testing.T, name string) {
 	}
 	move(installation.Name, name)
 	t.Cleanup(func() { move(name, installation.Name) })
-	// The sorter has the last word until the API server knows of the new name, and the old one is gone for it.
+	// The sorter runs last until the API server sees the new name and no longer the old one.
 	namespace := makeNamespace(t, nil)
 	sorter.install(t, namespace, last)
 	eventually(t, "the API server to call our webhook last", func(ctx context.Context) (bool, error) {
@@ -130,10 +129,10 @@ func renameOurs(t *testing.T, name string) {
 	})
 }
 
-// What the guard says of a pod whose container another webhook has changed after ours.
+// Parts of the guard's message about a pod whose container another webhook has changed after ours.
 const (
 	cause = "the likely cause is another webhook, or a policy, that runs later; exempt the container there"
-	// pullPolicy is what the plugin AlwaysPullImages says.
+	// pullPolicy is the message of the plugin AlwaysPullImages.
 	pullPolicy = `spec.initContainers[0].imagePullPolicy: Unsupported value: "IfNotPresent": supported values: "Always"`
 	remedy     = `or have our webhook run last: webhook.configurationName="zz-sysctl-injector"`
 )
@@ -154,7 +153,7 @@ func wantRejected(t *testing.T, err error, texts []string) {
 	}
 }
 
-// reference is the neighbour's pod as it is created where the neighbour does not see it.
+// reference creates the neighbour's pod where the neighbour is not called.
 func (n neighbour) reference(t *testing.T, namespace string, v variant) *corev1.Pod {
 	t.Helper()
 	pod := v.of(n.pod(order{"reference", ""}))
@@ -239,7 +238,7 @@ func newPod(name string) *corev1.Pod {
 	}
 }
 
-// pod is a pod that the neighbour takes notice of, with an init container of its own where that may be.
+// pod returns a pod on which the neighbour acts, with an init container of its own if the neighbour allows it.
 func (n neighbour) pod(o order) *corev1.Pod {
 	pod := newPod(o.String())
 	pod.Labels = map[string]string{orderLabel: o.String()}

@@ -25,8 +25,8 @@ var policies = []struct {
 	{"pin-digest", func(c corev1.Container) bool { return strings.Contains(c.Image, "@sha256:") }},
 }
 
-// MutatingAdmissionPolicies run before all webhooks, whatever their names, and again after a webhook's change. Then
-// the API server calls ours again, so ours has the last word.
+// MutatingAdmissionPolicies run before all webhooks, whatever their names, and again after a webhook's change. Then the
+// API server calls our webhook again, so ours runs last.
 func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 	suite.Cluster(t)
 	served, err := client.Discovery().ServerResourcesForGroupVersion("admissionregistration.k8s.io/v1")
@@ -51,7 +51,7 @@ func TestBesideAMutatingAdmissionPolicy(t *testing.T) {
 				created, err := create(t, namespace, neighbour{}.pod(o))
 				must(t, err)
 				if first := &created.Spec.InitContainers[0]; form.IsPinned(first.Image, image) {
-					first.Image = image // a digest stays
+					first.Image = image // a digest is kept
 				}
 				neighbour{change: func(*corev1.Pod) {}}.check(t, created, reference)
 				for _, c := range []corev1.Container{created.Spec.InitContainers[1], created.Spec.Containers[0]} {

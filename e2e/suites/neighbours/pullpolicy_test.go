@@ -18,9 +18,9 @@ var annotator = neighbour{name: "a webhook that adds the annotation", change: fu
 	pod.Annotations[v1alpha1.SysctlsAnnotation] = "net.core.somaxconn = 1024"
 }}
 
-// The plugin AlwaysPullImages runs before the webhooks, and then rejects other pull policies. Where a webhook removes
-// our container, or annotates the pod only after ours was called, the plugin does not see the container that comes
-// then. The remedy is a server that writes the policy Always.
+// The plugin AlwaysPullImages sets the pull policy before the webhooks run, and rejects other policies afterwards. If a
+// webhook removes our container, or annotates the pod after our webhook was called, the container is added again
+// without the plugin. The remedy is a server that writes the policy Always.
 func TestPullPolicyAlways(t *testing.T) {
 	for _, n := range []neighbour{remover, annotator} {
 		t.Run(n.name, func(t *testing.T) {
@@ -62,7 +62,7 @@ func serveWith(t *testing.T, flags ...string) {
 		if err := installed.Route(ctx, server); err != nil {
 			return err
 		}
-		// The API server keeps connections open. It must not use them any more.
+		// The API server keeps connections open to the former server, and must not use them any more.
 		if err := former.Terminate(); err != nil {
 			return err
 		}

@@ -1,6 +1,6 @@
-// Package neighbours_test runs the product beside what real clusters have: the API server's own admission plugins,
-// mutating policies, and the webhooks of other projects. testdata and the files of this package hold those
-// neighbours; each names the code that it follows.
+// Package neighbours_test runs sysctl-injector beside the API server's own admission plugins, mutating policies, and
+// the webhooks of other projects. The neighbours are in testdata and in the files of this package. Each names the code
+// that it follows.
 package neighbours_test
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// plugins are on together in the suite's API server, as in hardened clusters. Their settings are in makeNamespace.
+// plugins are all enabled in the suite's API server, as in hardened clusters. makeNamespace creates their settings.
 var plugins = []string{"AlwaysPullImages", "LimitRanger", "DefaultTolerationSeconds", "PodNodeSelector",
 	"ServiceAccount"}
 
@@ -59,7 +59,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 	return err
 }
 
-// makeNamespace makes an enrolled namespace that the guard holds to baseline, with what the plugins read: a
+// makeNamespace creates an enrolled namespace that the guard holds to baseline, with the settings of the plugins: a
 // LimitRange, and the annotation of PodNodeSelector.
 func makeNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()

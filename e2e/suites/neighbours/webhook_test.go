@@ -16,7 +16,7 @@ import (
 // neighbour is a mutating webhook of another project.
 type neighbour struct {
 	name string
-	// change is what it does to a pod. It must be idempotent.
+	// change changes a pod as the neighbour does. It must be idempotent.
 	change func(*corev1.Pod)
 	// spares is set if it does not change the injected container when it is called again.
 	spares bool
@@ -29,17 +29,17 @@ type neighbour struct {
 	removesNative bool
 	// setsResources is set if it sets resources, which our container keeps.
 	setsResources bool
-	// alone is set if what it adds to init containers is not allowed in those of a pod.
+	// alone is set if its additions to init containers are not allowed in a pod's own init containers.
 	alone bool
-	// rejection is what the message says if the neighbour is called last; nil: the likely cause, and the remedy.
+	// rejection are texts in the message if the neighbour runs last. nil stands for the likely cause and the remedy.
 	rejection []string
-	// asIf changes the pod that is created without the neighbour, as the neighbour changes a whole pod.
+	// asIf makes the neighbour's changes of the whole pod in the pod that is created without the neighbour.
 	asIf func(*corev1.Pod)
 	// notice changes a pod so that the neighbour acts on it.
 	notice func(*corev1.Pod)
 }
 
-// position is where a neighbour's configuration stands beside ours.
+// position is the position of a neighbour's configuration, before or after ours.
 type position string
 
 const (
@@ -60,7 +60,8 @@ var orders = []order{
 	last,
 }
 
-// last is the order in which a neighbour is called after us, and again after us: it has the last word.
+// last is the order in which a neighbour runs last: it is called after our webhook, and again after our webhook's
+// second call.
 var last = order{after, admissionregistrationv1.IfNeededReinvocationPolicy}
 
 // String implements fmt.Stringer. It is the name of a pod, too.
@@ -68,7 +69,7 @@ func (o order) String() string {
 	return strings.TrimSuffix(string(o.position)+"-"+strings.ToLower(string(o.again)), "-")
 }
 
-// orderLabel has a pod changed by the neighbour in one order only.
+// orderLabel selects the one order in which the neighbour changes a pod.
 const orderLabel = "example.com/order"
 
 // install serves the neighbour for the pods of a namespace with the order's label, and returns when the API server

@@ -17,14 +17,13 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// With a CPU limit of 1m the injected container lives so long that a person can get into it, and it is privileged.
-// Here it is caught while it runs and held, so that this does not depend on who is faster. Without the guard it is
-// open; with it, it is not.
+// With a CPU limit of 1m, the privileged injected container runs long enough for exec. The test stops its process, so
+// that the result does not depend on timing. Without the guard, exec is possible. The guard rejects it.
 func TestLiveInjectedContainer(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		labels map[string]string
-		somax  string // by which its process is known
+		somax  string // identifies its process
 		try    func(*testing.T, *corev1.Pod)
 	}{
 		"is open without the guard": {guardedAt("privileged"), "3001", func(t *testing.T, pod *corev1.Pod) {
@@ -58,8 +57,8 @@ func TestLiveInjectedContainer(t *testing.T) {
 	}
 }
 
-// holdInit makes pods, slow ones, until the injected container of one is caught as it begins to run. The first is,
-// unless this test is kept from running for longer than such a container takes to begin.
+// holdInit creates slow pods until the injected container of one of them is stopped as it begins to run. Usually the
+// first one is: the test misses it only if the test itself does not run during the container's start.
 func holdInit(t *testing.T, namespace, somax string) (*corev1.Pod, *held) {
 	t.Helper()
 	for attempt := range 5 {
@@ -67,7 +66,7 @@ func holdInit(t *testing.T, namespace, somax string) (*corev1.Pod, *held) {
 		looks := 0
 		over := func() bool {
 			if looks++; looks%100 > 0 {
-				return false // to ask the API server takes longer
+				return false // a call to the API server takes longer
 			}
 			found, err := client.CoreV1().Pods(namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 			return err != nil || ready(found)
@@ -81,8 +80,8 @@ func holdInit(t *testing.T, namespace, somax string) (*corev1.Pod, *held) {
 	return nil, nil
 }
 
-// slowPod is injected offline, by the same code and the flag that the server has too, and its grants are printed by
-// the program.
+// slowPod creates a pod that `inject` has injected with --init-cpu=1m, a flag that the server has too. `companion`
+// prints its grants.
 func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 	t.Helper()
 	limits := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"),
@@ -90,7 +89,7 @@ func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 	pod := newPod(name, sysctls, func(pod *corev1.Pod) {
 		pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
 		pod.Namespace = namespace
-		pod.Spec.Containers[0].Resources.Limits = limits // else the injected container has none
+		pod.Spec.Containers[0].Resources.Limits = limits // otherwise the injected container has none
 	})
 	content, err := yaml.Marshal(pod)
 	must(t, err)
@@ -107,7 +106,7 @@ func slowPod(t *testing.T, namespace, name, sysctls string) *corev1.Pod {
 					"--force-conflicts", "-f", "-")
 				apply.Stdin = bytes.NewReader(output)
 				answer, err := apply.CombinedOutput()
-				return string(answer), err == nil // the guard learns of a grant a moment later
+				return string(answer), err == nil // the guard sees a grant a moment later
 			})
 	}
 	created, err := client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})

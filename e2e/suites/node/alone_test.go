@@ -9,11 +9,11 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// A pod cannot set sysctls by itself, and can with an annotation. The project started from this story.
+// A pod cannot set sysctls by itself, but can with an annotation. The project started from this case.
 
 func TestOrdinaryPodCannotSetSysctls(t *testing.T) {
 	t.Parallel()
-	// Not even as root, which the default standard lets it be.
+	// Not even as root, which the default standard allows.
 	namespace := makeNamespace(t, guardedAt("baseline"))
 	keepsHost(t, "vm.max_map_count", "net.ipv4.tcp_keepalive_intvl")
 	pod := run(t, namespace, newPod("ordinary", "", plain))
@@ -52,7 +52,7 @@ net.ipv4.ip_local_port_range = 32768   65535
 	wantValues(t, pod, app, "net.ipv4.tcp_keepalive_intvl = 70", "net.core.somaxconn = 32768",
 		"net.ipv4.ip_local_port_range = 32768 65535")
 	wantUnprivileged(t, pod, app, ordinary(t))
-	// The pod beside it has the kernel's own.
+	// Another pod has the kernel's default.
 	other := run(t, namespace, newPod("other", ""))
 	wantValues(t, other, app, "net.ipv4.tcp_keepalive_intvl = 75")
 }

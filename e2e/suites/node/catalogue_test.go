@@ -17,8 +17,8 @@ import (
 // most is how many sysctls a pod may ask for.
 const most = 16
 
-// Every sysctl of a network or IPC namespace that the catalogue says can be set in a pod, and that this kernel offers
-// there, is set in one, to another value where it takes one, and read back.
+// Every sysctl of a network or IPC namespace that pods can set by the catalogue, and that this kernel has, is set in a
+// pod and read back. It is set to another value if it accepts one.
 func TestEverySysctlOfTheCatalogue(t *testing.T) {
 	t.Parallel()
 	setEverySysctl(t)
@@ -49,7 +49,7 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 		t.Logf("NOT SET, as new namespaces neither show them nor take a value: %q", missing(names, found))
 	}
 	pods := map[*corev1.Pod][]assignment{}
-	// A namespace may have only so many sysctls granted, so the pods are spread over as many namespaces as it takes.
+	// The grants of a namespace are limited, so the pods are spread over several namespaces.
 	fill := func(labels map[string]string, assignments []assignment, further ...func(*corev1.Pod)) {
 		namespace, names := "", 0
 		for group := range slices.Chunk(assignments, most) {
@@ -66,7 +66,7 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 	}
 	open, secret := forEveryone(t, reader, found)
 	fill(enrolled(), open)
-	// "restricted" has no root.
+	// "restricted" does not allow root.
 	t.Logf("read by root, in a namespace held to baseline: %q", secret)
 	fill(guardedAt("baseline"), secret, plain)
 	read := map[string]string{}
@@ -108,19 +108,20 @@ func missing(names []string, found []assignment) []string {
 	})
 }
 
-// otherViews show what another sysctl sets, in other words: set to one value each, only the last would hold.
+// otherViews are sysctls that show the value of another one in other units. If both were set, only the last value would
+// hold.
 var otherViews = map[string]string{
 	"net.ipv6.route.gc_min_interval_ms": "net.ipv6.route.gc_min_interval",
 	"net.mptcp.path_manager":            "net.mptcp.pm_type",
 }
 
-// settable tells whether the catalogue says that a pod can set it.
+// settable reports whether a pod can set a sysctl according to the catalogue.
 func settable(entry sysctl.Entry) bool {
 	return (entry.Scope == sysctl.Network || entry.Scope == sysctl.IPC) && entry.HostOnly == nil &&
 		entry.Forbidden == nil
 }
 
-// forEveryone divides sysctls into those that everyone may read and those that only root may.
+// forEveryone divides sysctls into those that every user may read and those that only root may read.
 func forEveryone(t *testing.T, pod *corev1.Pod, all []assignment) (open, secret []assignment) {
 	t.Helper()
 	readable := namesIn(t, pod, "-perm", "-0004")
@@ -134,9 +135,9 @@ func forEveryone(t *testing.T, pod *corev1.Pod, all []assignment) (open, secret 
 	return open, secret
 }
 
-// offeredIn lists the sysctls that a pod has and that its root may read and write, by the names that the project
-// gives them. Of interfaces only the defaults are in it: what one interface has, each has. net.ipv4.route.flush,
-// which nobody may read, is not.
+// offeredIn lists the sysctls in a pod that its root may read and write, by the project's names. Of the sysctls of
+// interfaces it lists only the defaults, since all interfaces have the same ones. It leaves out net.ipv4.route.flush,
+// which cannot be read.
 func offeredIn(t *testing.T, pod *corev1.Pod) []string {
 	t.Helper()
 	return namesIn(t, pod, "-perm", "-0600")

@@ -10,12 +10,12 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// A seccomp profile that lets nobody open a file with O_TRUNC, as `sysctl -w` does. The app does not need to.
+// A seccomp profile that forbids opening a file with O_TRUNC, as `sysctl -w` does. The app does not need it.
 const noWriting = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 	{"names": ["open", "openat", "openat2"], "action": "SCMP_ACT_ERRNO",
 	"args": [{"index": 2, "value": 512, "valueTwo": 512, "op": "SCMP_CMP_MASKED_EQ"}]}]}`
 
-// A pod's settings for its processes apply to the app, and do not stop the injected container.
+// A pod's security settings apply to the app, and do not stop the injected container.
 func TestSysctlsInAConfinedPod(t *testing.T) {
 	t.Parallel()
 	security := func(change func(*corev1.PodSecurityContext)) func(*corev1.Pod) {
@@ -69,7 +69,7 @@ func TestSysctlsInAConfinedPod(t *testing.T) {
 	}
 }
 
-// An AppArmor profile that lets nobody write below /proc/sys, as nearly every profile does.
+// An AppArmor profile that forbids writing below /proc/sys, as nearly every profile does.
 const noSysctls = `profile sysctl-injector-e2e flags=(attach_disconnected,mediate_deleted) {
   file,
   network,

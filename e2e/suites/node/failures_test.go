@@ -11,10 +11,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// A sysctl that another kernel takes, and this node's does not (it has no IPVS, and bounds that others lack): the app
-// never starts, and the termination message has busybox's own words. It names a key that does not exist, and goes on
-// with the next. A value that the kernel rejects ends it, and its words do not say whose value that was: it is the
-// first that is neither reported as set nor named in an error.
+// If this node's kernel rejects a sysctl that others accept (it has no IPVS, and bounds that others lack), the app
+// never starts, and the termination message is busybox's output. For a key that does not exist, busybox prints its name
+// and continues with the next one. At a rejected value it stops without printing the name: it is the first that is
+// neither reported as set nor named in an error.
 func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ sysctls, want, culprit string }{
@@ -51,7 +51,7 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, enrolled())
-			// A pod that is not restarted ends in a phase of its own, and nothing comes after that.
+			// A pod that is not restarted ends in the phase Failed.
 			pod := create(t, namespace, newPod("unset", test.sysctls,
 				func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }))
 			pod = awaitPod(t, pod, "to fail",
@@ -82,19 +82,19 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 	}
 }
 
-// described finds what `kubectl describe` shows of the injected container: its arguments, one a line, and its
+// described matches the injected container in the output of `kubectl describe`: its arguments, one per line, and its
 // message.
 var described = regexp.MustCompile(`(?s)  ` + v1alpha1.ContainerName +
 	`:\n.*?\n    Args:\n(.*?)\n    State:.*?\n      Message: (.*?)\n +Exit Code:`)
 
-// culprits reads `kubectl describe` as docs/troubleshooting.md says: the names at fault are those that an error
-// names, and, where a value was rejected, the first that is neither in an error nor reported as set.
+// culprits reads `kubectl describe` as docs/troubleshooting.md says. The names at fault are those in errors, and, if a
+// value was rejected, the first that is neither in an error nor reported as set.
 func culprits(text string) string {
 	found := described.FindStringSubmatch(text)
 	if found == nil {
 		return ""
 	}
-	// busybox writes a slash for the dot behind a folder that the kernel does not have.
+	// busybox writes a slash for the dot after a folder that the kernel does not have.
 	args, message := found[1], strings.ReplaceAll(found[2], "/", ".")
 	var wrong []string
 	rejected := strings.Contains(message, "write error")
@@ -110,15 +110,15 @@ func culprits(text string) string {
 	return strings.Join(wrong, " ")
 }
 
-// lines sorts what was said: what is set goes to one stream and what is wrong to another, and the runtime merges
-// them.
+// lines sorts the lines of a message: busybox writes sysctls to one stream and errors to another, and the runtime
+// merges them.
 func lines(message string) string {
 	said := strings.Split(strings.TrimSpace(message), "\n")
 	slices.Sort(said)
 	return strings.Join(said, "\n")
 }
 
-// A pod that is restarted tries again and again, and its app goes on waiting.
+// A pod that is restarted tries again and again, and its app keeps waiting.
 func TestAppWaitsWhileItsSysctlsFail(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled())

@@ -13,8 +13,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// The main story where the guard holds every other container to "restricted", in a namespace that was opened as a
-// person would.
+// An annotated pod runs in a namespace that was enrolled as a person would, and the guard holds every other container
+// to "restricted".
 func TestGuardedNamespace(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
@@ -57,7 +57,7 @@ func TestGuardedNamespace(t *testing.T) {
 	t.Run("lets nobody into the injected container", func(t *testing.T) { wantClosed(t, namespace) })
 }
 
-// wantClosed checks that nobody gets into the injected container, whether it runs or not.
+// wantClosed checks that exec into the injected container is rejected, whether it runs or not.
 func wantClosed(t *testing.T, namespace string) {
 	t.Helper()
 	wantRejected(t, namespace, create(t, namespace, newPod("closed", "net.core.somaxconn = 2048")).Name)

@@ -25,10 +25,10 @@ import (
 // Pods with a kernel of their own: user-mode Linux, which is a Linux kernel but an ordinary process of the node
 // (e2e/framework/guest).
 
-// errNoGuest says why there are no such pods; nil where there are.
+// errNoGuest says why such pods cannot run here. It is nil if they can.
 var errNoGuest error
 
-// addGuests gives the suite's node the runtime. What it returns removes the program.
+// addGuests adds the runtime to the suite's node. The returned function removes the program.
 func addGuests(config *cluster.Config) (remove func()) {
 	dir, err := os.MkdirTemp("", "guest-")
 	if err != nil {
@@ -42,8 +42,8 @@ func addGuests(config *cluster.Config) (remove func()) {
 	return func() { _ = os.RemoveAll(dir) }
 }
 
-// requireGuests skips a test on a machine without guests. In CI, where nobody would notice, it fails if they can be
-// had.
+// requireGuests skips a test on a machine without guests. In CI, where a skip would go unnoticed, the test fails if the
+// machine could have guests.
 func requireGuests(t *testing.T) {
 	t.Helper()
 	switch {
@@ -55,7 +55,7 @@ func requireGuests(t *testing.T) {
 	}
 }
 
-// guestClass is a RuntimeClass whose pods have a kernel of their own, and says so.
+// guestClass is a RuntimeClass with the label of classes whose pods have a kernel of their own.
 func guestClass(name string) *nodev1.RuntimeClass {
 	labels := map[string]string{v1alpha1.KernelLabel: v1alpha1.KernelLabelGuest}
 	return &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Handler: handler.Name}
@@ -80,8 +80,8 @@ func under(class string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Spec.RuntimeClassName = ptr.To(class) }
 }
 
-// runGuest makes a pod whose class is new, which the API server may not know of when it asks the guard, and waits
-// until it runs.
+// runGuest creates a pod with a new RuntimeClass and waits until it runs. The guard may see the class only a moment
+// later.
 func runGuest(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	began := time.Now()
@@ -94,7 +94,7 @@ func runGuest(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	created = awaitPod(t, created, "to be ready", ready)
 	t.Logf("pod %s was ready after %.1f s", pod.Name, time.Since(began).Seconds())
 	t.Cleanup(func() {
-		// A guest has memory of its own, which the next may need.
+		// A guest has memory of its own, which the next guest may need.
 		_ = client.CoreV1().Pods(namespace).Delete(context.Background(), pod.Name, metav1.DeleteOptions{})
 	})
 	wantOwnKernel(t, created)
@@ -119,7 +119,7 @@ func TestGuestSetsNodeLevelSysctlsForItselfAlone(t *testing.T) {
 	keepsHost(t, "vm.max_map_count")
 	class := guestClass("guest")
 	makeClass(t, class)
-	// Both run at the same time, and each has its own.
+	// Both pods run at the same time, and each has its own values.
 	other := runGuest(t, namespace, newPod("other", "", under(class.Name)))
 	pod := runGuest(t, namespace, newPod("annotated", "vm.max_map_count = 262144", under(class.Name)))
 	wantValues(t, pod, app, "vm.max_map_count = 262144")
@@ -141,7 +141,7 @@ func TestGuestSetsSysctlsOfAllKinds(t *testing.T) {
 		"vm.overcommit_memory = 1",
 		"fs.file-max = 200000", "fs.nr_open = 524288", "fs.aio-max-nr = 131072",
 		"kernel.pid_max = 65536", "kernel.threads-max = 5000",
-		// Those of namespaces too are the guest's own.
+		// The sysctls of namespaces are the guest's own, too.
 		"net.core.somaxconn = 2048", "kernel.sem = " + semaphores,
 	}
 	var names []string
@@ -152,7 +152,7 @@ func TestGuestSetsSysctlsOfAllKinds(t *testing.T) {
 	keepsHost(t, names...)
 	class := guestClass("guest-of-all-kinds")
 	makeClass(t, class)
-	allow(t, namespace, "kernel.pid_max", "kernel.threads-max") // to which the default policy is closed
+	allow(t, namespace, "kernel.pid_max", "kernel.threads-max") // which the default policy does not allow
 	pod := runGuest(t, namespace, newPod("annotated", strings.Join(assignments, "\n"), under(class.Name)))
 	wantValues(t, pod, app, assignments...)
 }
@@ -177,8 +177,8 @@ func allow(t *testing.T, namespace string, names ...string) {
 	}
 }
 
-// The name of a class says nothing: the first has a guest's and gives its pods the node's kernel. The second is the
-// sample's, and its handler is this node's instead of Kata's; the label says what the handler's name does not.
+// The name of a class does not decide: the first class is named like Kata's and gives its pods the node's kernel. The
+// second is the sample's with this node's handler instead of Kata's, and its label decides.
 func TestClassNamedLikeKata(t *testing.T) {
 	t.Parallel()
 	requireGuests(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
-// A guest is many processes of the node. They end with the pod, and those of a pod that still runs with the node.
+// A guest is many processes on the node. They end with the pod, and those of a pod that still runs end with the node.
 func TestNothingOfAGuestRemains(t *testing.T) {
 	t.Parallel()
 	clustertest.RequireNode(t)
@@ -51,7 +51,7 @@ func TestNothingOfAGuestRemains(t *testing.T) {
 	}
 }
 
-// guestProcesses lists the processes of guests, and those that stand for them, in a node's namespace.
+// guestProcesses lists the processes of guests, and the processes that stand for them, in a node's namespace.
 func guestProcesses(t *testing.T, namespace string) []string {
 	t.Helper()
 	dirs, err := filepath.Glob("/proc/[0-9]*")

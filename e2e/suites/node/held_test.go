@@ -13,16 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// held is a process that stands still.
+// held is a stopped process.
 type held struct{ pid, pidfd int }
 
-// holdAtExec stops a pod's process just when it becomes the program with the arguments given, before it does
-// anything: whatever runs in the pod's cgroups until then is traced. It is nil when the wait is over before that.
+// holdAtExec stops a pod's process at the exec of a program with the arguments given, before the program's first
+// instruction. To find it, all processes in the pod's cgroups are traced. It returns nil if the wait ends before that.
 func holdAtExec(t *testing.T, uid string, over func() bool, args ...string) *held {
 	t.Helper()
 	result := make(chan *held)
 	go func() {
-		runtime.LockOSThread() // a tracer is a thread; never unlocked, it ends here, and so does all tracing
+		runtime.LockOSThread() // never unlocked: the tracing thread ends with this function, and all tracing with it
 		tr := tracer{wanted: strings.Join(args, "\x00") + "\x00", traced: map[int]bool{}}
 		for {
 			tr.seize(uid)
@@ -40,7 +40,7 @@ func holdAtExec(t *testing.T, uid string, over func() bool, args ...string) *hel
 	return <-result
 }
 
-// stop has a traced process stand still, and leaves it to others.
+// stop stops a traced process and detaches from it.
 func stop(pid int) *held {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -53,7 +53,7 @@ func stop(pid int) *held {
 	return &held{pid, pidfd}
 }
 
-// tracer follows processes until one becomes the one that is wanted.
+// tracer traces processes until one runs the wanted program.
 type tracer struct {
 	wanted string
 	traced map[int]bool
@@ -69,13 +69,13 @@ func (tr tracer) seize(uid string) {
 	for _, pattern := range cgroupFiles {
 		files, _ := filepath.Glob("/sys/fs/cgroup/" + fmt.Sprintf(pattern, uid)) // the pattern is a good one
 		for _, file := range files {
-			listed, _ := os.ReadFile(file) // it goes with its container
+			listed, _ := os.ReadFile(file) // it disappears with its container
 			for _, field := range strings.Fields(string(listed)) {
 				tid, err := strconv.Atoi(field)
 				if err != nil || tr.traced[tid] {
 					continue
 				}
-				// golang.org/x/sys/unix has no seizing with options, and later ones would need the thread to stop.
+				// golang.org/x/sys/unix cannot seize with options, and setting them later requires a stopped thread.
 				if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(tid), 0, options, 0,
 					0); errno == 0 {
 					tr.traced[tid] = true
@@ -85,7 +85,7 @@ func (tr tracer) seize(uid string) {
 	}
 }
 
-// next lets every thread go on that has stopped, but for the one that is wanted, whose id it returns.
+// next continues every stopped thread except the wanted one, whose id it returns.
 func (tr tracer) next() int {
 	for tid := range tr.traced {
 		var status unix.WaitStatus
@@ -102,8 +102,7 @@ func (tr tracer) next() int {
 	return 0
 }
 
-// goOn lets a thread go on after what stopped it: an event, which the tracer alone sees, or a signal, which is the
-// thread's.
+// goOn continues a thread after an event, which only the tracer sees, or after a signal, which it passes to the thread.
 func (tr tracer) goOn(tid int, status unix.WaitStatus) {
 	signal := 0
 	switch event := int(status) >> 16; event {
@@ -123,14 +122,14 @@ func commandLine(pid int) string {
 	return string(line)
 }
 
-// runs tells whether the process is there, and stands still.
+// runs reports whether the process exists and is stopped.
 func (h *held) runs() bool {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.pid))
 	_, fields, _ := strings.Cut(string(stat), ") ")
 	return strings.HasPrefix(fields, "T ") && unix.PidfdSendSignal(h.pidfd, 0, nil, 0) == nil
 }
 
-// release lets the process go on. A second call does nothing.
+// release continues the process. A second call does nothing.
 func (h *held) release(t *testing.T) {
 	t.Helper()
 	if h.pidfd < 0 {

@@ -39,11 +39,11 @@ func hostValues(t *testing.T, names []string) map[string]string {
 	return found
 }
 
-// hostValue is the node's own.
+// hostValue returns a sysctl of the node.
 func hostValue(t *testing.T, name string) string {
 	t.Helper()
 	return hostValues(t, []string{name})["on the node, "+name]
 }
 
-// procPath is where the kernel has a sysctl.
+// procPath returns the path of a sysctl in /proc/sys.
 func procPath(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }

@@ -20,7 +20,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// The archive has two platforms, as a release's. The node takes its own, and the kubelet sees that the user is not
+// The archive has two platforms, as in a release. The node takes its own, and the kubelet sees that the user is not
 // root.
 func TestImageOfReleaseRunsAsNobody(t *testing.T) {
 	t.Parallel()

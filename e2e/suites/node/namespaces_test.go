@@ -16,12 +16,12 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// assignment is a sysctl with the value that new namespaces have of it, and another that they take and keep; the same
-// where there is none.
+// assignment is a sysctl with its initial value in new namespaces, and another value that they accept and keep. The two
+// are equal if there is no other.
 type assignment struct{ name, initial, value string }
 
-// TestCatalogueAgainstTheKernel changes each sysctl that the catalogue gives to a namespace in new namespaces, and
-// looks whether this machine's own value changed with it.
+// TestCatalogueAgainstTheKernel changes, in new namespaces, each sysctl that belongs to a namespace by the catalogue,
+// and checks that the machine's own value stays the same.
 func TestCatalogueAgainstTheKernel(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
@@ -60,7 +60,7 @@ func machineValues(t *testing.T, names []string) map[string]string {
 		content, err := os.ReadFile(procPath(name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // only some namespaces have it
-		case errors.Is(err, unix.EIO), errors.Is(err, fs.ErrPermission): // never to be read
+		case errors.Is(err, unix.EIO), errors.Is(err, fs.ErrPermission): // not readable
 		case err != nil:
 			t.Fatal(err)
 		default:
@@ -70,7 +70,7 @@ func machineValues(t *testing.T, names []string) map[string]string {
 	return found
 }
 
-// onHost keeps the names that the machine has too, and lets be read.
+// onHost keeps the names that the machine has too and that can be read.
 func onHost(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		_, err := os.ReadFile(procPath(name))
@@ -109,7 +109,7 @@ func try(name string) (assignment, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return assignment{}, nil
 	}
-	if err != nil && !errors.Is(err, unix.EIO) { // a secret that is not set yet
+	if err != nil && !errors.Is(err, unix.EIO) { // a secret that has no value yet
 		return assignment{}, err
 	}
 	a := assignment{name: name, initial: normal(string(content))}

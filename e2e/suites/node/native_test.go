@@ -16,7 +16,7 @@ const declared = "kernel.msg*,net.core.somaxconn"
 
 func nativeFirst(pod *corev1.Pod) { pod.Annotations[v1alpha1.StrategyAnnotation] = "native-first" }
 
-// Safe names need no container, and so no enrolment: Pod Security admits the pod at each of its standards.
+// Safe names need no container, and so no enrolment: Pod Security admits the pod at every standard.
 func TestSafeSysctlsNatively(t *testing.T) {
 	t.Parallel()
 	assignments := []string{"net.ipv4.ip_local_port_range = 32768 65535", "net.ipv4.tcp_keepalive_time = 601",
@@ -37,7 +37,7 @@ func TestSafeSysctlsNatively(t *testing.T) {
 	}
 }
 
-// Both strategies end in the same values, in a namespace that the guard holds.
+// Both strategies lead to the same values, in a namespace that the guard holds.
 func TestBothStrategiesSetTheSame(t *testing.T) {
 	t.Parallel()
 	assignments := []string{"kernel.msgmax = 16384", "net.ipv4.tcp_fin_timeout = 30", "net.ipv4.tcp_tw_reuse = 1"}
@@ -62,7 +62,7 @@ func TestBothStrategiesSetTheSame(t *testing.T) {
 	}
 }
 
-// A declaration that is not true of a kubelet ends the pod, for a reason that the docs say how to find.
+// If a kubelet does not allow a declared name, it ends the pod, and the docs say how to find the reason.
 func TestKubeletThatDoesNotAllowADeclaredSysctl(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled())
@@ -74,7 +74,7 @@ func TestKubeletThatDoesNotAllowADeclaredSysctl(t *testing.T) {
 	}
 }
 
-// The rules are those of the init container.
+// Native sysctls obey the same rules as those of the init container.
 func TestNativeSysctlsAreHeldToTheSameRules(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, guardedAt("privileged"))

@@ -10,7 +10,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// What an ordinary init container and a sidecar see as they start is written down by them, and read by the app.
+// An ordinary init container and a sidecar record the values that they see at their start, and the app reads the
+// records.
 func TestSysctlsHoldBeforeInitContainersAndSidecars(t *testing.T) {
 	t.Parallel()
 	const notes = "/notes"

@@ -20,7 +20,7 @@ import (
 // app is the name of the container that a test looks into.
 const app = "app"
 
-// newPod is a pod as the strictest standard wants it, that asks for the sysctls given, or for nothing.
+// newPod returns a pod that meets the strictest standard, and that asks for the sysctls given, or for nothing.
 func newPod(name, sysctls string, tweaks ...func(*corev1.Pod)) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -54,14 +54,14 @@ func restrictedContainer() *corev1.SecurityContext {
 		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
 }
 
-// plain is a pod that says nothing of its security: its app is root in its container.
+// plain removes a pod's security settings: its app is root in its container.
 func plain(pod *corev1.Pod) {
 	pod.Spec.SecurityContext = &corev1.PodSecurityContext{}
 	pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{}
 }
 
-// create makes a pod that must be admitted. As a controller does, it tries again if the pod's grants are not in force
-// in time, or too many are new at this moment.
+// create creates a pod that must be admitted. As a controller does, it tries again if the pod's grants are not in force
+// in time, or if too many grants are new.
 func create(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	var created *corev1.Pod
@@ -136,7 +136,7 @@ func values(t *testing.T, pod *corev1.Pod, container string, names ...string) ma
 	return found
 }
 
-// normal writes a value as sysctl.conf does: /proc/sys has tabs.
+// normal replaces the tabs of /proc/sys by spaces.
 func normal(value string) string { return strings.Join(strings.Fields(value), " ") }
 
 // wantValues checks what the app reads. Each assignment is "name = value".
@@ -158,7 +158,7 @@ func wantValues(t *testing.T, pod *corev1.Pod, container string, assignments ...
 	}
 }
 
-// privilege is what a process may do, and whether it may ever get more.
+// privilege is a process's capabilities, and whether it may gain more.
 type privilege struct{ capEff, noNewPrivs string }
 
 func (p privilege) String() string {
@@ -187,7 +187,7 @@ func privilegeOf(t *testing.T, pod *corev1.Pod, container string) privilege {
 	return found
 }
 
-// wantUnprivileged checks that a container has what the same container of a pod without sysctls has, and cannot write
+// wantUnprivileged checks that a container has the same privilege as in a pod without sysctls, and cannot write
 // /proc/sys.
 func wantUnprivileged(t *testing.T, pod *corev1.Pod, container string, ordinary privilege) {
 	t.Helper()

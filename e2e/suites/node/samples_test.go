@@ -13,8 +13,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 )
 
-// The two workloads for which administrators once opened everything by a PodSecurityPolicy, as they are published
-// here. Their images are others. Their namespaces are held to the strictest standard.
+// The samples of the two workloads for which administrators once allowed everything by a PodSecurityPolicy, with other
+// images. Their namespaces are held to the strictest standard.
 
 func TestIngressDaemonSetOfTheSample(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ import (
 
 const semaphores = "10000 1024000000 500 32000"
 
-// native asks the kubelet for a sysctl.
+// native sets a sysctl in the pod's securityContext.
 func native(name, value string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) {
 		pod.Spec.SecurityContext.Sysctls = append(pod.Spec.SecurityContext.Sysctls,
@@ -40,15 +40,15 @@ func TestSemaphoresOfTheSample(t *testing.T) {
 	if host := hostValue(t, "kernel.sem"); host == semaphores {
 		t.Errorf("the node's kernel.sem is %s too", host)
 	}
-	// Each IPC namespace has the kernel's own to begin with.
+	// Each new IPC namespace has the kernel's defaults.
 	other := run(t, namespace, newPod("other", ""))
 	if found := values(t, other, app, "kernel.sem")["kernel.sem"]; found == semaphores {
 		t.Errorf("another pod reads kernel.sem = %s", found)
 	}
 }
 
-// An unsafe sysctl that the kubelet does not allow: the scheduler knows nothing of that, so the kubelet rejects each
-// pod that a ReplicaSet makes, and it makes the next.
+// If the kubelet does not allow an unsafe sysctl, it rejects every pod, and the ReplicaSet creates the next one,
+// because the scheduler does not know about the kubelet's setting.
 func TestUnsafeSysctlByItselfIsAStormOfFailedPods(t *testing.T) {
 	t.Parallel()
 	const storm = 10
@@ -79,7 +79,7 @@ func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
 	keepsHost(t, "kernel.sem")
 	deployment := deploy(t, namespace, newPod("annotated", "kernel.sem = 10000  1024000000   500  32000"))
 	awaitDeployment(t, deployment)
-	// All pods that the Deployment ever made: nothing here deletes one.
+	// All pods that the Deployment has ever created: none is deleted here.
 	pods, err := client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
 	must(t, err)
 	if want := int(*deployment.Spec.Replicas); len(pods.Items) != want {

@@ -11,7 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// What else a careful pod asks for, and what a careful administrator demands, does not get in the way.
+// The usual hardening settings of pods and administrators do not prevent the injection.
 func TestSysctlsBesideOtherSettings(t *testing.T) {
 	t.Parallel()
 	someMemory := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"),

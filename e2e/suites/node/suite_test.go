@@ -1,5 +1,5 @@
-// Package node_test holds the project to its claim on a real node: a kubelet, containerd and the running kernel. The
-// values are read inside the app's container, which has no privilege, and the host's are compared before and after.
+// Package node_test tests the project on a real node: a kubelet, containerd and the running kernel. The values are read
+// inside the app's container, which has no privilege, and the host's values are compared before and after.
 package node_test
 
 import (
@@ -28,8 +28,7 @@ const (
 
 var (
 	suite = clustertest.Suite{
-		// The kubelet's flag as the Kata Containers guide has it: with it, and on this node alone, pods set these by
-		// themselves.
+		// The kubelet's flag from the Kata Containers guide: on this node, pods can set these sysctls by themselves.
 		Config: cluster.Config{Node: true,
 			KubeletArgs: []string{"--allowed-unsafe-sysctls=kernel.msg*,net.ipv4.route.min_pmtu"}},
 		Parallel: 8, // most of a test's time is spent waiting for the kubelet

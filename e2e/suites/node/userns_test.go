@@ -20,8 +20,7 @@ import (
 
 func inUserNamespace(pod *corev1.Pod) { pod.Spec.HostUsers = ptr.To(false) }
 
-// Root of a user namespace is not root on the kernel. The webhook rejects a node-level sysctl there, whatever the
-// node.
+// Root of a user namespace is not root of the kernel. The webhook rejects a node-level sysctl there, on every node.
 func TestNodeLevelSysctlIsRejectedInAUserNamespace(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled())
@@ -57,7 +56,7 @@ func TestEverySysctlOfTheCatalogueInAUserNamespace(t *testing.T) {
 	setEverySysctl(t, inUserNamespace)
 }
 
-// The names that a pod has, and a pod in a user namespace does not, are rejected with the reason, and no others.
+// Only the names that pods have, but pods in user namespaces lack, are rejected, with the reason.
 func TestSysctlsThatUserNamespacesLackAreRejected(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled())
@@ -105,8 +104,8 @@ func TestIPCNamesInAUserNamespaceAtBaseline(t *testing.T) {
 	}
 }
 
-// The injected process itself says what it may do. Its image is pinned by a digest, which the webhook and the guard
-// take.
+// The injected process reports its own privilege. Its image is pinned by a digest, which the webhook and the guard
+// accept.
 func TestInjectedProcess(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled())
@@ -159,7 +158,7 @@ func pinReporter(t *testing.T) string {
 	return digest
 }
 
-// A container with a shell and the security context of the injected one tries what that security context permits. Its
+// A container with a shell and the security context of the injected one tries to do more than set sysctls. Its
 // namespace is not enrolled, because the guard rejects exec into the injected container.
 func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 	t.Parallel()
@@ -213,7 +212,7 @@ func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
 	}
 }
 
-// pids are the numbers among words.
+// pids returns the numbers among words.
 func pids(words string) []string {
 	return slices.DeleteFunc(strings.Fields(words),
 		func(word string) bool { return strings.Trim(word, "0123456789") != "" })

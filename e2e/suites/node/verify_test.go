@@ -15,14 +15,15 @@ import (
 
 func verifyOnly(pod *corev1.Pod) { pod.Annotations[v1alpha1.ModeAnnotation] = "verify" }
 
-// held by Pod Security itself, without enrolment.
+// restrictedByPodSecurity returns the labels of a namespace that Pod Security itself holds to restricted, without
+// enrolment.
 func restrictedByPodSecurity() map[string]string {
 	return map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
 		api.EnforceLevelLabel: string(api.LevelRestricted)}
 }
 
-// A pod whose values hold starts, node-level names and the pod's own included, where Pod Security is at its
-// strictest.
+// A pod whose values hold starts, also with node-level names and with the pod's own sysctls, where Pod Security is at
+// its strictest.
 func TestVerifiedPodStarts(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, restrictedByPodSecurity())
@@ -41,9 +42,9 @@ func TestVerifiedPodStarts(t *testing.T) {
 	wantValues(t, exact, app, "vm.max_map_count = "+mapCount)
 }
 
-// A pod whose values do not hold waits in Init, says each value found and wanted, and starts by itself once its node
-// has them. The value is one of the node's network namespace, which the pod shares: the test can change it, and
-// nothing else depends on it.
+// A pod whose values do not hold waits in Init, reports each value found and wanted, and starts when its node has the
+// values. The test changes a value of the node's network namespace, which the pod shares and on which nothing else
+// depends.
 func TestVerifiedPodWaitsForItsNode(t *testing.T) {
 	t.Parallel()
 	const name = "net.ipv4.neigh.lo.ucast_solicit"
@@ -97,7 +98,7 @@ func setOnNode(t *testing.T, name, value string) {
 	}
 }
 
-// A floor raises what is lower and leaves what is higher, each number by itself.
+// A floor raises lower numbers and keeps higher ones, each number by itself.
 func TestFloors(t *testing.T) {
 	t.Parallel()
 	keepsHost(t, "net.core.somaxconn", "kernel.shmmax", "net.ipv4.tcp_rmem")

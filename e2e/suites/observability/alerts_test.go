@@ -38,7 +38,7 @@ func readAlerts(t *testing.T) (rules []rule) {
 	return rules
 }
 
-// Prometheus' own tool runs the rules against series in which something is wrong, or is not.
+// promtool runs the rules against series with and without a fault.
 func TestAlerts(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules", "--lint-fatal", alertsFile}, {"test", "rules", alertTests}} {
 		if output, err := promtool(t, args...); err != nil {
@@ -47,7 +47,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// A rule that nothing makes fire says nothing, and one that everything makes fire says too much.
+// Every alert has a test in which it fires and one in which it stays silent.
 func TestEveryAlertIsTestedBothWays(t *testing.T) {
 	var file struct {
 		Tests []struct {
@@ -60,7 +60,7 @@ func TestEveryAlertIsTestedBothWays(t *testing.T) {
 	decodeFile(t, alertTests, &file)
 	fires, silent := map[string]bool{}, map[string]bool{}
 	for _, test := range file.Tests {
-		last := test.Rows[len(test.Rows)-1] // before, it is on its way to fire
+		last := test.Rows[len(test.Rows)-1] // earlier rows show the alert pending
 		if len(last.Fires) > 0 {
 			fires[last.Alert] = true
 		} else {

@@ -19,7 +19,7 @@ const dashboardFile = "../../../deploy/dashboards/sysctl-injector.json"
 
 type datasource struct{ Type, UID string }
 
-// asked is where every panel and query gets its data: from the source that the person chose.
+// asked is the data source of every panel and query: the one that the person chose.
 var asked = datasource{"prometheus", "${datasource}"}
 
 type panel struct {
@@ -69,7 +69,7 @@ func readDashboard(t *testing.T) []panel {
 	return dashboard.Panels
 }
 
-// variables is what Grafana puts into an expression.
+// variables replaces Grafana's variables in an expression.
 var variables = strings.NewReplacer("$__rate_interval", "5m", "$job", ".*")
 
 // Prometheus can read every expression of the dashboard.
@@ -93,7 +93,7 @@ func TestDashboardExpressions(t *testing.T) {
 	}
 }
 
-// Grafana finds each panel once, in a place of its own, and asks the source that the person chose.
+// Each panel exists once, overlaps no other, and asks the data source that the person chose.
 func TestDashboardPanels(t *testing.T) {
 	const columns = 24
 	taken := map[[2]int]string{}
@@ -132,7 +132,7 @@ var (
 // ofTarget are the labels that Prometheus adds.
 var ofTarget = []string{"job", "instance"}
 
-// What the dashboard and the alerts ask for is what a running server tells.
+// The dashboard and the alerts use only metrics that a running server exports.
 func TestExpressionsAskForWhatIsExported(t *testing.T) {
 	metrics := exported(t)
 	expressions := map[string]string{}
@@ -178,7 +178,7 @@ func labelsIn(expression string) (labels []string) {
 	return labels
 }
 
-// Every query distinguishes the same reasons: those of admissions, and those of rejections that are not the pod's
+// Every query uses the same lists of reasons: those of admissions, and those of rejections that are not the pod's
 // fault.
 func TestExpressionsKnowTheReasons(t *testing.T) {
 	admitted := strings.Join([]string{injection.ReasonInjected, injection.ReasonAlreadyInjected,

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// row is one of a table, whose first cell is one word of code.
+// row matches a row of a table whose first cell is one word of code.
 var row = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|([^|]*)\\|")
 
 // tableOf reads a table of the page: of each row the first two cells.
@@ -35,7 +35,7 @@ func tableOf(t *testing.T, section string) map[string]string {
 	return table
 }
 
-// The page knows every metric that a running server exports, with its labels, and no other.
+// The page lists exactly the metrics that a running server exports, with their labels.
 func TestMetricsAreDocumented(t *testing.T) {
 	want := map[string]string{}
 	for name, labels := range exported(t) {
@@ -52,7 +52,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-// The page knows every message that is logged, and no other.
+// The page lists exactly the messages that are logged.
 func TestMessagesAreDocumented(t *testing.T) {
 	documented := slices.Sorted(maps.Keys(tableOf(t, "Logs")))
 	if diff := cmp.Diff(messages(t), documented); diff != "" {
@@ -60,7 +60,7 @@ func TestMessagesAreDocumented(t *testing.T) {
 	}
 }
 
-// logs are the methods of loggers, and what makes a record for one.
+// logs are the methods of loggers, and the function that makes a record.
 var logs = []string{"NewRecord", "Debug", "Info", "Warn", "Error", "DebugContext", "InfoContext", "WarnContext",
 	"ErrorContext", "Log", "LogAttrs"}
 

@@ -1,5 +1,5 @@
-// Package observability_test checks what people and machines watch the server by: the metrics of the real program,
-// the dashboard and the alerts that are made of them, and the page that explains them.
+// Package observability_test checks the metrics of the real program, the dashboard and the alerts that use them, and
+// the page that explains them.
 package observability_test
 
 import (
@@ -97,7 +97,7 @@ func families(t *testing.T) map[string]*dto.MetricFamily {
 	return found
 }
 
-// exported returns the names of each metric's labels, by the metric's name. Of a histogram they are the buckets.
+// exported returns the names of each metric's labels, by the metric's name. A histogram appears as its buckets.
 func exported(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}

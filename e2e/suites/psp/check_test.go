@@ -28,8 +28,8 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 	})
 }
 
-// findings are the checks that do not pass. Those of what the suite does without are left out: a node, the
-// Deployment's pods and its Secret.
+// findings returns the checks that do not pass. It leaves out the checks of a node, of the Deployment's pods and of its
+// Secret, which the suite does not have.
 func findings(ctx context.Context, c *cluster.Cluster) ([]string, error) {
 	output, err := c.Command(ctx, installed.Program, "check", "-o", "json").Output()
 	var report struct{ Checks []inspect.Check }

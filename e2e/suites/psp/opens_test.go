@@ -11,8 +11,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
-// asks are what a pod of a service account may try once an administrator has let one pod of it set
-// net.core.somaxconn, and what comes of it: by the article's way, by the annotation, and natively.
+// asks are attempts of a pod whose service account may set net.core.somaxconn, and whether they succeed if it may by
+// the article's way, by the annotation, and natively.
 var asks = []struct {
 	name                        string
 	article, annotation, native bool
@@ -45,8 +45,8 @@ var asks = []struct {
 	}},
 }
 
-// TestWhatEachOpens has the article's init container, which needs the ClusterRole "privileged" for its service
-// account, beside the annotation and beside the native sysctl.
+// TestWhatEachOpens compares the policies of three ways to set a sysctl: the article's init container, which needs the
+// ClusterRole "privileged" for its service account, the annotation, and the native sysctl.
 func TestWhatEachOpens(t *testing.T) {
 	const namespace = "opens"
 	newNamespace(t, namespace, "article", "annotation", "native")

@@ -17,7 +17,7 @@ import (
 // usedPolicy is the annotation by which the API server says which PodSecurityPolicy admitted a pod.
 const usedPolicy = "kubernetes.io/psp"
 
-// rejected begins what the API server says of a pod that no policy admits.
+// rejected is the beginning of the API server's message about a pod that no policy admits.
 const rejected = "PodSecurityPolicy: unable to admit pod: "
 
 // TestStory goes from an unsafe sysctl that nobody may set to one annotation, with the policy that the server
@@ -79,7 +79,7 @@ func TestStory(t *testing.T) {
 		expectRejection(t, third, "sysctl-injector companion -n sugi --serviceaccount psp-user --backend psp "+
 			"--injected net.core.somaxconn | kubectl apply -f -")
 
-		// What the message says is all that it takes.
+		// The command in the message is enough.
 		_, err := suite.Cluster(t).Kubectl(t.Context(),
 			string(companion(t, nil, "-n", sugi, "--serviceaccount", "psp-user", "--injected",
 				unsafe)), "apply", "-f", "-")
@@ -88,7 +88,8 @@ func TestStory(t *testing.T) {
 	})
 }
 
-// TestStoryNativelyByAnnotation has the server write the sysctl into the pod, and a policy that lists exactly that.
+// TestStoryNativelyByAnnotation lets the server write the sysctl into the pod, and a policy that lists exactly that
+// sysctl.
 func TestStoryNativelyByAnnotation(t *testing.T) {
 	const namespace = "sugi-strategy"
 	newNamespace(t, namespace, "psp-user", "other")
@@ -115,8 +116,7 @@ func TestStoryNativelyByAnnotation(t *testing.T) {
 	expectRejection(t, stranger, `unsafe sysctl "net.ipv4.tcp_keepalive_time" is not allowed`)
 }
 
-// TestStoryNatively has the administrator apply what companion prints for the Deployment that sets the sysctl
-// natively.
+// TestStoryNatively applies the output of companion for a Deployment that sets the sysctl natively.
 func TestStoryNatively(t *testing.T) {
 	const namespace, name = "sugi-natively", "sysctl-injector-net.core.somaxconn"
 	newNamespace(t, namespace, "psp-user", "other")
@@ -141,7 +141,7 @@ func TestStoryNatively(t *testing.T) {
 	expectRejection(t, more, `unsafe sysctl "kernel.msgmax" is not allowed`)
 }
 
-// requireMode has the API server call a server that grants nothing, for the rest of a test.
+// requireMode makes the API server call a server that grants nothing, for the rest of a test.
 func requireMode(t *testing.T) {
 	t.Helper()
 	generating := installed.Server()
@@ -171,7 +171,7 @@ func waitUntilRevoked(t *testing.T, namespace, serviceAccount, policy string) {
 	})
 }
 
-// TestServerSaysWhatKubernetesLacks reads the log of the server.
+// TestServerSaysWhatKubernetesLacks checks that the server logs the features that Kubernetes 1.24 lacks.
 func TestServerSaysWhatKubernetesLacks(t *testing.T) {
 	suite.Cluster(t)
 	log := installed.Log()

@@ -77,7 +77,7 @@ func admittedPod(t *testing.T, d *appsv1.Deployment) *corev1.Pod {
 	return &pod
 }
 
-// rejection is why the ReplicaSet of a Deployment has no pod.
+// rejection returns why the ReplicaSet of a Deployment has no pod.
 func rejection(ctx context.Context, t *testing.T, d *appsv1.Deployment) string {
 	t.Helper()
 	admin, _ := clients(t)
@@ -122,7 +122,7 @@ func companion(t *testing.T, input any, args ...string) []byte {
 	return output
 }
 
-// applied compares what companion prints with what there is in the cluster: every field that it states.
+// applied compares the output of companion with the objects in the cluster, in every field that it states.
 func applied(t *testing.T, manifest []byte) {
 	t.Helper()
 	client, err := dynamic.NewForConfig(suite.Cluster(t).RESTConfig())
@@ -130,7 +130,7 @@ func applied(t *testing.T, manifest []byte) {
 	for document := range bytes.SplitSeq(manifest, []byte("---\n")) {
 		want := &unstructured.Unstructured{}
 		must(t, yaml.Unmarshal(document, &want.Object))
-		// The API server does not write what is false anyway.
+		// The API server leaves out a field that is false.
 		document = bytes.Replace(document, []byte("  privileged: false\n"), nil, 1)
 		resource := map[string]schema.GroupVersionResource{
 			"PodSecurityPolicy": {Group: "policy", Version: "v1beta1", Resource: "podsecuritypolicies"},

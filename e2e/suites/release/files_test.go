@@ -19,7 +19,7 @@ import (
 // root is the project's checkout.
 var root = filepath.Join("..", "..", "..")
 
-// write copies what a release is made of from one checkout to another, and makes one there.
+// write copies the sources of a release from one checkout to another, and makes a release there.
 func write(t *testing.T, command, from, checkout, output string) {
 	t.Helper()
 	for _, folder := range []string{"cmd", "deploy/helm", "templates", "webhook"} {
@@ -40,7 +40,7 @@ func release(command, checkout, output string, more ...string) *exec.Cmd {
 		"--version=" + version, "--revision=0123abc", "--source-date-epoch=1700000000"}, more...)...)
 }
 
-// checkSBOM compares with what the compiler would take.
+// checkSBOM compares the SBOM with the modules that the compiler uses.
 func checkSBOM(t *testing.T, checkout string, content []byte) {
 	t.Helper()
 	var document cyclonedx.BOM

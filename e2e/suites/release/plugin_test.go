@@ -10,7 +10,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// installPlugin has krew install the plugin from the release's manifest and archive, and runs it as kubectl does.
+// installPlugin lets krew install the plugin from the release's manifest and archive, and runs it as kubectl does.
 func installPlugin(t *testing.T, dist string) {
 	krew, err := tools.Ensure(t.Context(), "krew", os.Stderr)
 	must(t, err)

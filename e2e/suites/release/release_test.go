@@ -1,4 +1,4 @@
-// Package release_test makes a release as `make release` does, and looks at it as those do who download it.
+// Package release_test makes a release as `make release` does, and checks it as a person does who downloads it.
 package release_test
 
 import (

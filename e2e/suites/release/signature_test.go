@@ -14,8 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// signer calls the real cosign with a key that it makes. The release workflow signs without a key of its own: the
-// identity of its run takes the key's place, which needs Sigstore's services.
+// signer calls the real cosign with a key that it makes. The release workflow signs without a key: it uses the identity
+// of its run, which needs Sigstore's services.
 type signer struct {
 	t              *testing.T
 	program, crane string
@@ -61,7 +61,8 @@ var (
 	verify = []string{"--key=cosign.pub", "--insecure-ignore-tlog=true"}
 )
 
-// A release can be signed, and verified by whoever downloads it. A changed byte, and another key, are found.
+// A release can be signed, and verified by anyone who downloads it. Verification fails for a changed byte and for
+// another key.
 func TestSignatures(t *testing.T) {
 	s := newSigner(t)
 	command, dist := filepath.Join(t.TempDir(), "release"), filepath.Join(t.TempDir(), "dist")

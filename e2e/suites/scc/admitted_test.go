@@ -14,9 +14,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// decided is what OpenShift decides on a pod: by which constraints it admits the pod, and what it makes of the app's
-// user, the pod's group and the pod's SELinux level. Zero stands for what the pod does not state. Otherwise it is a
-// part of the rejection.
+// decided is OpenShift's decision on a pod: the constraints that admit it, and the resulting user of the app, group of
+// the pod and SELinux level of the pod. Zero stands for a field that the pod does not state. For a rejected pod, it is
+// a part of the rejection.
 type decided struct {
 	Constraints    string
 	UID, FSGroup   int64
@@ -26,7 +26,7 @@ type decided struct {
 	RuntimeDefault bool // the pod states this seccomp profile
 }
 
-// as returns what restricted-v2 makes of a pod that states nothing, with other constraints.
+// as returns restricted-v2's decision on a pod that states nothing, with other constraints.
 func as(constraints string, tweaks ...func(*decided)) decided {
 	d := decided{Constraints: constraints, UID: firstUID, FSGroup: firstUID, Level: level, NoEscalation: true,
 		RuntimeDefault: true}
@@ -40,9 +40,8 @@ func uid(value int64) func(*decided)     { return func(d *decided) { d.UID = val
 func fsGroup(value int64) func(*decided) { return func(d *decided) { d.FSGroup = value } }
 func rejected(part string) decided       { return decided{Rejected: part} }
 
-// pods are decided on as they are, and with an annotation, by which sysctl-injector adds its container. Where a
-// source is named, it is a file of github.com/openshift/apiserver-library-go, a8019f39f670, below
-// pkg/securitycontextconstraints.
+// pods are the pods of the test, each without and with an annotation, by which sysctl-injector adds its container. A
+// source is a file of github.com/openshift/apiserver-library-go, a8019f39f670, below pkg/securitycontextconstraints.
 var pods = []struct {
 	name             string
 	uses             string // further constraints that the service account may use
@@ -152,8 +151,8 @@ func runAsUser(p *corev1.Pod, user int64)       { app(p).RunAsUser = &user }
 func inUserNamespace(p *corev1.Pod, user int64) { p.Spec.HostUsers = new(false); runAsUser(p, user) }
 func verifies(p *corev1.Pod)                    { p.Annotations[v1alpha1.ModeAnnotation] = "verify" }
 
-// TestWhichConstraintsAdmit has OpenShift decide on pods with and without the annotation. Each has a service account
-// of its own.
+// TestWhichConstraintsAdmit lets OpenShift decide on pods with and without the annotation. Each pod has a service
+// account of its own.
 func TestWhichConstraintsAdmit(t *testing.T) {
 	const namespace = "bank"
 	newNamespace(t, namespace, "baseline")
@@ -189,7 +188,7 @@ func compare(t *testing.T, want, got decided) {
 	}
 }
 
-// allow lets a service account use constraints of OpenShift's own.
+// allow lets a service account use OpenShift's own constraints.
 func allow(t *testing.T, namespace, account, constraints string) {
 	t.Helper()
 	admin, _ := clients(t)

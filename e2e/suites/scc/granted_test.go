@@ -24,8 +24,8 @@ var resources = map[string]schema.GroupVersionResource{
 	"RoleBinding": {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 }
 
-// TestCompanionIsWhatTheServerApplies compares what companion prints with what there is once the server has granted
-// it: every field. OpenShift's CRD accepts all of it, and so keeps it.
+// TestCompanionIsWhatTheServerApplies compares the output of companion with the objects that the server has applied, in
+// every field. OpenShift's CRD accepts and keeps every field.
 func TestCompanionIsWhatTheServerApplies(t *testing.T) {
 	const namespace = "companion"
 	newNamespace(t, namespace, "restricted", "web")
@@ -69,7 +69,7 @@ func TestCompanionIsWhatTheServerApplies(t *testing.T) {
 	}
 }
 
-// TestUseHoldsForTheServiceAccountAlone asks the authorizer, as OpenShift does.
+// TestUseHoldsForTheServiceAccountAlone asks the authorizer as OpenShift does.
 func TestUseHoldsForTheServiceAccountAlone(t *testing.T) {
 	const namespace, elsewhere = "ledgers", "elsewhere"
 	newNamespace(t, namespace, "restricted", "ledger", "other")
@@ -93,9 +93,9 @@ func TestUseHoldsForTheServiceAccountAlone(t *testing.T) {
 	}
 }
 
-// TestPodsThatAreInjectedBeforehand has pods created with the container already in them. Then OpenShift tries its
-// constraints once, and the app has no user of the namespace's range. Users, groups and priority leave it to RBAC who
-// may have such a pod.
+// TestPodsThatAreInjectedBeforehand creates pods that already contain the container. OpenShift then tries its
+// constraints only once, and the app gets no user of the namespace's range. RBAC alone decides which service accounts
+// may have such a pod, since the constraints have no users, no groups and no priority.
 func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 	const namespace = "beforehand"
 	newNamespace(t, namespace, "", "ledger", "other")
@@ -124,8 +124,8 @@ func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 	}
 }
 
-// TestServersPods has OpenShift decide on the pods of the chart's Deployment, whose service account may use no
-// constraints but everybody's.
+// TestServersPods lets OpenShift decide on the pods of the chart's Deployment. Their service account may use only the
+// constraints that everybody may use.
 func TestServersPods(t *testing.T) {
 	newNamespace(t, "servers", "", installation.Name)
 	admin, _ := clients(t)

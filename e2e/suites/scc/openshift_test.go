@@ -30,10 +30,10 @@ type openShift struct {
 }
 
 const (
-	// openShiftName is that of the webhook configurations. It sorts before that of sysctl-injector: OpenShift's
-	// plugin runs first too.
+	// openShiftName is the name of the webhook configurations. It sorts before sysctl-injector's: OpenShift's plugin
+	// runs first too.
 	openShiftName = "openshift"
-	// openShiftLabel is on the namespaces in which it decides.
+	// openShiftLabel is the label of the namespaces in which it decides.
 	openShiftLabel = "e2e/openshift"
 	// crd is the CustomResourceDefinition in OpenShift's module.
 	crd = "security/v1/zz_generated.crd-manifests/0000_03_config-operator_01_securitycontextconstraints.crd.yaml"

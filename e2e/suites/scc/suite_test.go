@@ -1,5 +1,6 @@
-// Package scc_test runs sysctl-injector beside OpenShift's own admission by SecurityContextConstraints, installed by
-// the chart: which of them admit the pods, and what they make of the pods' users, groups and SELinux levels.
+// Package scc_test runs sysctl-injector, installed by the chart, beside OpenShift's own admission by
+// SecurityContextConstraints. It checks which constraints admit the pods, and the resulting users, groups and SELinux
+// levels.
 package scc_test
 
 import (
@@ -27,7 +28,7 @@ const (
 	patience = 30 * time.Second
 	// usedConstraints is the annotation by which OpenShift says which constraints admitted a pod.
 	usedConstraints = "openshift.io/scc"
-	// What OpenShift allots to each namespace of the tests.
+	// The values that OpenShift would assign to each namespace of the tests.
 	firstUID = 1000680000
 	level    = "s0:c26,c15"
 )
@@ -43,7 +44,7 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
-// prepare makes an OpenShift of the cluster, as far as pods are concerned, and installs the chart.
+// prepare adds OpenShift's admission of pods to the cluster, and installs the chart.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if err := admission.start(ctx, c); err != nil {
 		return err
@@ -83,8 +84,8 @@ func ofOpenShift(name string) metav1.ObjectMeta {
 	}
 }
 
-// newNamespace makes a namespace in which the developer may create pods. Its injected pods are enrolled at a
-// standard; "" for none.
+// newNamespace creates a namespace in which the developer may create pods. It is enrolled at the standard, or not at
+// all if the standard is "".
 func newNamespace(t *testing.T, name, standard string, serviceAccounts ...string) {
 	t.Helper()
 	meta := ofOpenShift(name)

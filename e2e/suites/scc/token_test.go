@@ -7,8 +7,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
-// TestOwnConstraints has the holder of the server's token try to widen what the server applies, with the rights of an
-// administrator besides.
+// TestOwnConstraints checks that the holder of the server's token cannot widen the server's constraints, even with the
+// rights of an administrator.
 func TestOwnConstraints(t *testing.T) {
 	c := clusterOf(t)
 	try := func(args ...string) error {

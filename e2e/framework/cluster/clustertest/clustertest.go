@@ -15,8 +15,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/tools"
 )
 
-// Wanted is the environment variable by which a person or CI asks for the suites: with the value 1 the binaries are
-// built when they are absent, and what cannot run fails. Without it, it is skipped.
+// Wanted is the environment variable that turns the suites on. With the value 1, missing binaries are built, and a test
+// that cannot run fails. Without it, such a test is skipped.
 const Wanted = "SYSCTL_INJECTOR_E2E"
 
 // Start starts a cluster for one test and stops it when the test ends. The logs stay if the test fails.
@@ -68,7 +68,7 @@ func RequireOwn(t testing.TB, why string) {
 	}
 }
 
-// RequireNode skips a test on a machine that cannot run a node. In CI, where nobody would notice, it fails there.
+// RequireNode skips a test on a machine that cannot run a node. In CI, where a skip would go unnoticed, the test fails.
 func RequireNode(t testing.TB) {
 	t.Helper()
 	requireBuilt(t, cluster.Config{Node: true})
@@ -81,7 +81,7 @@ func RequireNode(t testing.TB) {
 	}
 }
 
-// require asks for what a configuration needs.
+// require skips or fails a test if something that the configuration needs is missing.
 func require(t testing.TB, config cluster.Config) {
 	t.Helper()
 	if cluster.External() {
@@ -94,7 +94,8 @@ func require(t testing.TB, config cluster.Config) {
 	requireBuilt(t, config)
 }
 
-// Suite is one cluster for all tests of a package, started by the first that asks. Its logs stay if the suite fails.
+// Suite is one cluster for all tests of a package. The first test that uses it starts it. Its logs stay if the suite
+// fails.
 //
 //	var suite clustertest.Suite
 //
@@ -103,8 +104,7 @@ func require(t testing.TB, config cluster.Config) {
 //	func TestSomething(t *testing.T) { c := suite.Cluster(t); … }
 type Suite struct {
 	Config cluster.Config
-	// Parallel, if set, is how many tests run at a time where no -parallel says: most of their time may be spent
-	// waiting.
+	// Parallel, if set, is the default of -parallel. It may exceed the number of processors if tests mostly wait.
 	Parallel int
 	// Prepare, if set, runs once on the fresh cluster: it installs what every test needs.
 	Prepare func(context.Context, *cluster.Cluster) error
@@ -132,7 +132,7 @@ func (s *Suite) Cluster(t testing.TB) *cluster.Cluster {
 }
 
 func (s *Suite) start() {
-	// Not a test's context: the cluster outlives the test that happens to come first.
+	// Not a test's context: the cluster outlives the first test.
 	ctx := context.Background()
 	if s.logs, s.err = makeLogs(suiteName(), &s.Config); s.err != nil {
 		return
@@ -147,7 +147,7 @@ func (s *Suite) start() {
 	}
 }
 
-// own reports whether only a cluster that the suite starts itself is as the suite wants it.
+// own reports whether the suite needs a cluster that it starts itself.
 func (s *Suite) own() bool {
 	c := s.Config
 	return c.Node || len(c.APIServerArgs)+len(c.ControllerManagerArgs)+len(c.SchedulerArgs) > 0

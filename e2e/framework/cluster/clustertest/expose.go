@@ -15,9 +15,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 )
 
-// Expose tells how the API server calls a webhook that listens on the cluster's address at the port given: through a
-// service, which it creates, as in a real installation. On the loopback, which may not be a service's endpoint, by
-// URL.
+// Expose returns how the API server calls a webhook that listens on the cluster's address at the port given. It creates
+// a service, as in a real installation. On the loopback, which cannot be an endpoint of a service, the webhook is
+// called by URL.
 func Expose(ctx context.Context, c *cluster.Cluster, namespace, name string, port int32,
 	path string) (admissionregistrationv1.WebhookClientConfig, error) {
 	if c.Namespace() == "" {

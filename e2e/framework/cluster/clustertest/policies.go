@@ -82,7 +82,7 @@ func SettlePolicies(ctx context.Context, client kubernetes.Interface) error {
 		policies.Delete(ctx, settledName, metav1.DeleteOptions{}))
 }
 
-// settledPolicy rejects one ConfigMap, which nobody else makes.
+// settledPolicy rejects one ConfigMap, which only SettlePolicies creates.
 func settledPolicy() (*admissionregistrationv1.ValidatingAdmissionPolicy,
 	*admissionregistrationv1.ValidatingAdmissionPolicyBinding, *corev1.ConfigMap) {
 	meta := metav1.ObjectMeta{Name: settledName}

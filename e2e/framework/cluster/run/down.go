@@ -28,7 +28,7 @@ func down(cmd *cobra.Command, dir string) error {
 	if err := end(s.Supervisor); err != nil {
 		return err
 	}
-	// In case the supervisor could not.
+	// The supervisor may not have removed it.
 	s.remove()
 	cluster.RemoveStale()
 	if err := cluster.RemoveCredentials(dir); err != nil {
@@ -38,7 +38,7 @@ func down(cmd *cobra.Command, dir string) error {
 	return nil
 }
 
-// end asks a process to end and then makes it. A process that has taken over its id is left alone.
+// end terminates a process, and kills it if it does not end in time. It leaves another process with the same id alone.
 func end(supervisor cluster.Identity) error {
 	// Found first and then checked: on Linux the handle stays with this process even if its id is given to another.
 	process, err := os.FindProcess(supervisor.PID)

@@ -18,7 +18,7 @@ const (
 
 // supervise owns a cluster until it gets a signal.
 func supervise(cmd *cobra.Command, dir string, o options) (err error) {
-	syscall.CloseOnExec(readyFD) // else the cluster's processes hold it open as well, and a failure never ends the wait
+	syscall.CloseOnExec(readyFD) // otherwise the cluster keeps it open too, and the wait never ends
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	c, err := cluster.Start(ctx, cluster.Config{Dir: dir, Node: o.node})

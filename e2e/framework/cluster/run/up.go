@@ -52,8 +52,8 @@ func everything(cmd *cobra.Command) ([]string, error) {
 	return append([]string{tools.Kubernetes + "/" + versions[len(versions)-1]}, names...), nil
 }
 
-// up leaves a supervisor behind, a process like a test's that owns the cluster: what it leaves is one process to end,
-// and should it be killed the kernel ends the cluster with it.
+// up starts a supervisor, which owns the cluster as a test's process does. To stop the cluster, stop the supervisor. If
+// the supervisor is killed, the kernel ends the cluster with it.
 func up(cmd *cobra.Command, dir string, o options) error {
 	if s, err := readState(dir); err == nil && s.Supervisor.Alive() {
 		if o.node && !s.Node || o.install && !s.Installed {
@@ -68,7 +68,7 @@ func up(cmd *cobra.Command, dir string, o options) error {
 			return err
 		}
 	}
-	// Here and not in the supervisor: this terminal is where someone waits.
+	// Here and not in the supervisor, so that the progress appears at this terminal.
 	if _, err := cluster.EnsureBinaries(cmd.Context(), cluster.Config{Node: o.node,
 		Progress: cmd.ErrOrStderr()}); err != nil {
 		return err
@@ -119,7 +119,7 @@ func startSupervisor(dir string, o options) error {
 	if err != nil {
 		return err
 	}
-	// The pipe closes without a word when the supervisor fails, or dies.
+	// If the supervisor fails or dies, the pipe closes without the word.
 	if word, err := io.ReadAll(ready); err == nil && string(word) == readyWord {
 		return nil
 	}

@@ -156,7 +156,7 @@ func TestDefaultsInAnOutage(t *testing.T) {
 
 // The guard rejects a pod that the webhook has not given its defaults. Here the webhook's configuration is deleted, so
 // that only the guard applies them. Not in parallel with the tests that need the webhook.
-func TestTheGuardKnowsDefaults(t *testing.T) {
+func TestGuardRejectsPodsWithoutTheirDefaults(t *testing.T) {
 	namespace := makeDefaults(t, "net.core.somaxconn = 4096")
 	makeProfile(t, namespace, namespace+".tier", "net.ipv4.tcp_tw_reuse = 1",
 		`{matchExpressions: [{key: tier, operator: In, values: [front, edge]}, {key: legacy, operator: DoesNotExist}]}`)
@@ -230,7 +230,7 @@ func TestTheGuardKnowsDefaults(t *testing.T) {
 
 // The API server checks the policy's expressions against the types of pods and profiles. The guard's own suite has no
 // profiles.
-func TestTypesOfTheGuardsDefaults(t *testing.T) {
+func TestGuardDefaultsHaveNoTypeErrors(t *testing.T) {
 	t.Parallel()
 	suite.Cluster(t)
 	eventually(t, "the types to be checked", func(ctx context.Context) (bool, error) {

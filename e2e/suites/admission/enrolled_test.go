@@ -48,7 +48,7 @@ func TestPodsInOtherNamespacesStayAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestOptedOutByAnnotation(t *testing.T) {
+func TestAnnotationInjectFalseOptsOut(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
@@ -64,7 +64,7 @@ func TestOptedOutByAnnotation(t *testing.T) {
 	}
 }
 
-func TestNeverInTheSystemsNamespaces(t *testing.T) {
+func TestSystemNamespacesAreNeverInjected(t *testing.T) {
 	t.Parallel()
 	control := makeNamespace(t, nil)
 	k := newTerminal(t, control)

@@ -100,7 +100,7 @@ func TestEventsAtTheCronJob(t *testing.T) {
 
 // A dry run is rejected in the same way and leads to no Event. Each reason of rejection leads to an Event of its own,
 // also for one ReplicaSet.
-func TestEventsAreNotOfDryRuns(t *testing.T) {
+func TestDryRunsLeadToNoEvent(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)

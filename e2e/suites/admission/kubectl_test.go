@@ -128,7 +128,7 @@ func TestServerSideDryRunWritesNothing(t *testing.T) {
 	}
 }
 
-func TestRun(t *testing.T) {
+func TestPodOfKubectlRunIsInjected(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace).prints("pod/shell created\n", "", "run", "shell", "--image=busybox:1.36",
@@ -136,7 +136,7 @@ func TestRun(t *testing.T) {
 	wantInjected(t, getPod(t, namespace, "shell"), "net.core.somaxconn=1024")
 }
 
-func TestGenerateName(t *testing.T) {
+func TestPodWithGenerateNameIsInjected(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	pod := newPod("", somaxconn)
@@ -151,7 +151,7 @@ func TestGenerateName(t *testing.T) {
 		`"name = value"`), manifest(t, pod), "create", "-f", "-")
 }
 
-func TestDebug(t *testing.T) {
+func TestDebugKeepsTheInjectedContainer(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)

@@ -57,7 +57,7 @@ func TestMentionsWithoutAsking(t *testing.T) {
 }
 
 // The entry's condition reads pods before the API server validates them, so it must not fail on invalid ones.
-func TestConditionReadsPodsThatAreNotValid(t *testing.T) {
+func TestConditionAcceptsInvalidPods(t *testing.T) {
 	t.Parallel()
 	k := newTerminal(t, makeNamespace(t, enrolled))
 	for spec, want := range map[string]string{

@@ -196,7 +196,7 @@ func assignments(n int) string {
 }
 
 // A rejected file leaves nothing behind, and the rest of it is made.
-func TestRejectionOfOneInAFile(t *testing.T) {
+func TestRejectedPodDoesNotStopTheRestOfItsFile(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)

@@ -69,7 +69,7 @@ func TestPolicyOnTrial(t *testing.T) {
 }
 
 // The API server rejects a policy that contradicts itself, with the same message as the commands that read files.
-func TestPolicyThatContradictsItself(t *testing.T) {
+func TestContradictoryPolicyIsRejected(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
 	k := newTerminal(t, namespace)

@@ -98,7 +98,7 @@ func TestCronJobStartedByItsController(t *testing.T) {
 }
 
 // A person who applies a Deployment sees a rejection only in the events of the ReplicaSet.
-func TestReplicaSetTellsOfARejection(t *testing.T) {
+func TestRejectionIsAnEventOfTheReplicaSet(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	k := newTerminal(t, namespace)
@@ -155,7 +155,7 @@ func wantEvent(t *testing.T, namespace, kind, message string) {
 	}
 }
 
-func TestEvictedPodIsMadeAnewWithItsSysctls(t *testing.T) {
+func TestEvictedPodIsReplacedByAnInjectedOne(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace).

@@ -21,7 +21,7 @@ import (
 
 // The server watches its Certificate even before cert-manager is installed, and is ready all the time because it serves
 // a valid certificate.
-func TestTellsTheStateOfItsCertManagerCertificate(t *testing.T) {
+func TestReportsTheStateOfItsCertManagerCertificate(t *testing.T) {
 	suite.Cluster(t)
 	server := startServer(t, "--certificate="+installation.Name)
 	const name = "cert-manager Certificate sysctl-injector-system/sysctl-injector "

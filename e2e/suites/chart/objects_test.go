@@ -52,7 +52,7 @@ func TestAPIServerAccepts(t *testing.T) {
 }
 
 // These hold for every combination of values.
-func TestAlways(t *testing.T) {
+func TestEveryRenderingIsConsistent(t *testing.T) {
 	for name, set := range renderings() {
 		t.Run(name, func(t *testing.T) {
 			objects := decode(t, render(t, elsewhere, set))

@@ -22,7 +22,7 @@ import (
 const requireGrants = "grants: {mode: require}"
 
 // In require mode the server's role lets it neither read nor write grants, and holds no right that it could grant.
-func TestRequireNeedsLess(t *testing.T) {
+func TestRequireModeHasNoRightsOnGrants(t *testing.T) {
 	var role rbacv1.ClusterRole
 	convert(t, find(t, decode(t, render(t, namespace, requireGrants)), "ClusterRole", release), &role)
 	verbs := map[string]bool{}
@@ -47,7 +47,7 @@ func TestRequireNeedsLess(t *testing.T) {
 }
 
 // The remaining rights are enough: the server starts and decides, and no request of it is denied.
-func TestRequireHasEnough(t *testing.T) {
+func TestRequireModeWorksWithFewerRights(t *testing.T) {
 	c := suite.Cluster(t)
 	installed, err := installation.Install(t.Context(), c, installation.Config{Args: []string{"--grants=require"}})
 	must(t, err)

@@ -88,7 +88,7 @@ func TestSchemaRejects(t *testing.T) {
 }
 
 // A server cannot listen twice on one port.
-func TestPortsDiffer(t *testing.T) {
+func TestEqualPortsAreRejected(t *testing.T) {
 	_, problem, err := helm(t, "webhook: {port: 8080}", "template", release, chart, "-f", "-")
 	if err == nil || !strings.Contains(problem, "webhook.port and metrics.port are the same") {
 		t.Errorf("helm says %v\n%s", err, problem)
@@ -111,7 +111,7 @@ func TestTimeoutOfEachEntry(t *testing.T) {
 }
 
 // Helm adds a key to the values of a subchart.
-func TestInAnotherChart(t *testing.T) {
+func TestRendersAsASubchart(t *testing.T) {
 	umbrella := t.TempDir()
 	must(t, os.CopyFS(filepath.Join(umbrella, "charts", release), os.DirFS(chart)))
 	content := "apiVersion: v2\nname: platform\nversion: 1.0.0\n"

@@ -144,7 +144,7 @@ func renderings() map[string]string {
 	return all
 }
 
-func TestEachValueCounts(t *testing.T) {
+func TestEachValueHasAnEffect(t *testing.T) {
 	var defaults map[string]any
 	content, err := os.ReadFile(chart + "/values.yaml")
 	must(t, err)
@@ -209,7 +209,7 @@ func paths(path string, value any) (all []string) {
 }
 
 // A part that is switched off is not rendered.
-func TestSwitchedOff(t *testing.T) {
+func TestDisabledPartsAreNotRendered(t *testing.T) {
 	for set, kinds := range map[string][]string{
 		"networkPolicy: {enabled: false}":        {"NetworkPolicy"},
 		"priorityClassName: ''":                  {"ResourceQuota"},

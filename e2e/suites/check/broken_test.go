@@ -75,7 +75,7 @@ func (b breakage) undo(t *testing.T) {
 
 // On a healthy installation one thing is broken. check names that thing and nothing else, and with the remedy every
 // check passes again.
-func TestBroken(t *testing.T) {
+func TestEachFaultIsFoundAndRemedied(t *testing.T) {
 	awaitHealthy(t)
 	content, err := os.ReadFile("testdata/broken.yaml")
 	must(t, err)

@@ -9,7 +9,7 @@ import (
 )
 
 // On a healthy installation every check passes.
-func TestHealthy(t *testing.T) {
+func TestHealthyInstallationPasses(t *testing.T) {
 	awaitHealthy(t)
 	r, err := check(t.Context(), suite.Cluster(t))
 	must(t, err)

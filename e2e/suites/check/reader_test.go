@@ -12,7 +12,7 @@ import (
 
 // A permission that the caller lacks is not reported as a failure of the cluster. The ClusterRole "view" covers few of
 // the objects.
-func TestWithFewPermissions(t *testing.T) {
+func TestMissingPermissionsAreNotFailures(t *testing.T) {
 	awaitHealthy(t)
 	mustShell(t, `
 		kubectl -n default create serviceaccount viewer

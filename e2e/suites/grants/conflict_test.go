@@ -17,7 +17,7 @@ const notChanged = ` exists without the label app.kubernetes.io/managed-by=sysct
 	`delete it, or add the label`
 
 // An object with the name of a grant but without the label is not changed.
-func TestForeignObjects(t *testing.T) {
+func TestForeignObjectsAreNotChanged(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
 	foreignRole := role("net.ipv4.tcp_fin_timeout")
@@ -62,7 +62,7 @@ func TestForeignObjects(t *testing.T) {
 }
 
 // An object with the label that cannot be changed into the needed one is deleted and created again.
-func TestReplacedObjects(t *testing.T) {
+func TestImmutableObjectsAreReplaced(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
 	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "default"}}
@@ -102,7 +102,7 @@ func TestReplacedObjects(t *testing.T) {
 }
 
 // The advice in the rejection works: with the label, the server takes the object over and makes it the needed one.
-func TestLabelMakesItOurs(t *testing.T) {
+func TestLabelledObjectIsTakenOver(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
 	foreign := role("net.ipv4.tcp_fin_timeout")

@@ -19,7 +19,7 @@ import (
 
 // Only one of several servers writes. When it ends or is killed, another one takes over. Each server has a service
 // account of its own with the shipped rights, so that the audit log distinguishes them.
-func TestLeader(t *testing.T) {
+func TestOneServerLeads(t *testing.T) {
 	suite.Cluster(t)
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: installation.Namespace,
 		Name: "sysctl-injector"}}

@@ -95,7 +95,7 @@ func TestRepair(t *testing.T) {
 
 // A grant that cannot be restored, because a foreign object has its name, does not stop the repair of the namespace's
 // other grants.
-func TestRepairGoesOn(t *testing.T) {
+func TestRepairContinuesAfterAForeignObject(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
 	create(t, newPod(namespace, "default", "net.core.somaxconn", "net.ipv4.tcp_retries2"))

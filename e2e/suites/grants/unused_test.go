@@ -34,7 +34,7 @@ func namespaceObject(name string) *corev1.Namespace {
 
 // A grant is removed when no live pod has used it for the grace period: first the binding, then the role, unless
 // another binding uses it.
-func TestUnused(t *testing.T) {
+func TestUnusedGrantsAreRemoved(t *testing.T) {
 	const grace = 2 * time.Second
 	const alone, boundHere, boundEverywhere = "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_max_syn_backlog",
 		"net.ipv4.tcp_retries2"

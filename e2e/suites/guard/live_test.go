@@ -220,8 +220,8 @@ func TestGuardNamespaceLabels(t *testing.T) {
 	}
 }
 
-// TestGuardLeavesTheSystemAlone labels namespaces that the guard must never stand in the way of.
-func TestGuardLeavesTheSystemAlone(t *testing.T) {
+// TestGuardExcludesSystemNamespaces labels namespaces that the guard must never stand in the way of.
+func TestGuardExcludesSystemNamespaces(t *testing.T) {
 	admin := clientset(t)
 	pod := plainPod()
 	pod.Spec.HostPID, pod.Spec.ServiceAccountName = true, ""

@@ -25,7 +25,7 @@ import (
 
 // A client that reaches the port may send any request. It leads to grants only for a pod that the API server could send
 // too.
-func TestOneWhoReachesThePort(t *testing.T) {
+func TestCallersOfThePort(t *testing.T) {
 	suite.Cluster(t)
 	enrolled := newNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	elsewhere := newNamespace(t, nil)

@@ -16,7 +16,7 @@ import (
 
 // In an enrolled namespace the guard checks the container that the policies inject, and needs grants for it as it does
 // with a server. The API server does not call the webhook meanwhile, because the webhook would make the grants.
-func TestWithTheGuard(t *testing.T) {
+func TestGuardChecksWhatThePoliciesInject(t *testing.T) {
 	guard, err := os.ReadFile("../../../deploy/guard.yaml")
 	must(t, err)
 	kubectl(t, string(guard), "apply", "--server-side", "-f", "-")

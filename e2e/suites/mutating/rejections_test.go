@@ -13,7 +13,7 @@ import (
 )
 
 // A rejection says which line is wrong and how to correct it.
-func TestMessages(t *testing.T) {
+func TestMessagesOfRejections(t *testing.T) {
 	t.Parallel()
 	s := makeSides(t, nil)
 	for _, test := range []struct {

@@ -82,7 +82,7 @@ func (v variant) of(pod *corev1.Pod) *corev1.Pod {
 }
 
 // If our configuration's name sorts after the neighbour's, no neighbour runs last.
-func TestOursLast(t *testing.T) {
+func TestOurWebhookLast(t *testing.T) {
 	renameOurs(t, "zz-sysctl-injector")
 	t.Run("beside", func(t *testing.T) {
 		for _, n := range neighbours(t) {

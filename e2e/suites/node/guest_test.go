@@ -179,7 +179,7 @@ func allow(t *testing.T, namespace string, names ...string) {
 
 // The name of a class does not decide: the first class is named like Kata's and gives its pods the node's kernel. The
 // second is the sample's with this node's handler instead of Kata's, and its label decides.
-func TestClassNamedLikeKata(t *testing.T) {
+func TestNameOfAClassDoesNotDecide(t *testing.T) {
 	t.Parallel()
 	requireGuests(t)
 	namespace := makeNamespace(t, enrolled())

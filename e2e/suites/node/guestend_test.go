@@ -15,7 +15,7 @@ import (
 )
 
 // A guest is many processes on the node. They end with the pod, and those of a pod that still runs end with the node.
-func TestNothingOfAGuestRemains(t *testing.T) {
+func TestGuestLeavesNoProcesses(t *testing.T) {
 	t.Parallel()
 	clustertest.RequireNode(t)
 	requireGuests(t)

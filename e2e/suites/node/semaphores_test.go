@@ -49,7 +49,7 @@ func TestSemaphoresOfTheSample(t *testing.T) {
 
 // If the kubelet does not allow an unsafe sysctl, it rejects every pod, and the ReplicaSet creates the next one,
 // because the scheduler does not know about the kubelet's setting.
-func TestUnsafeSysctlByItselfIsAStormOfFailedPods(t *testing.T) {
+func TestUnsafeNativeSysctlFailsEveryPod(t *testing.T) {
 	t.Parallel()
 	const storm = 10
 	namespace := makeNamespace(t, nil)
@@ -73,7 +73,7 @@ func TestUnsafeSysctlByItselfIsAStormOfFailedPods(t *testing.T) {
 	}
 }
 
-func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
+func TestSysctlByAnnotationFailsNoPod(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled())
 	keepsHost(t, "kernel.sem")
@@ -97,7 +97,7 @@ func TestTheSameNeedByAnnotationFailsNoPod(t *testing.T) {
 
 // On the one node whose kubelet has the flag, the pod of the Kata Containers guide starts, and so does a pod with a
 // name that the flag's pattern matches.
-func TestUnsafeSysctlThatTheKubeletAllows(t *testing.T) {
+func TestAllowedUnsafeSysctlStarts(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
 	keepsHost(t, "kernel.msgmax", "kernel.shm_rmid_forced")

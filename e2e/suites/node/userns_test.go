@@ -160,7 +160,7 @@ func pinReporter(t *testing.T) string {
 
 // A container with a shell and the security context of the injected one tries to do more than set sysctls. Its
 // namespace is not enrolled, because the guard rejects exec into the injected container.
-func TestWhatTheContainerInAUserNamespaceMayDo(t *testing.T) {
+func TestPrivilegeOfTheContainerInAUserNamespace(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, nil)
 	keepsHost(t, "vm.swappiness", "kernel.sem", "net.core.somaxconn")

@@ -48,7 +48,7 @@ func TestAlerts(t *testing.T) {
 }
 
 // Every alert has a test in which it fires and one in which it stays silent.
-func TestEveryAlertIsTestedBothWays(t *testing.T) {
+func TestEveryAlertIsTestedFiringAndSilent(t *testing.T) {
 	var file struct {
 		Tests []struct {
 			Rows []struct {

@@ -133,7 +133,7 @@ var (
 var ofTarget = []string{"job", "instance"}
 
 // The dashboard and the alerts use only metrics that a running server exports.
-func TestExpressionsAskForWhatIsExported(t *testing.T) {
+func TestExpressionsUseExportedMetrics(t *testing.T) {
 	metrics := exported(t)
 	expressions := map[string]string{}
 	for _, alert := range readAlerts(t) {
@@ -180,7 +180,7 @@ func labelsIn(expression string) (labels []string) {
 
 // Every query uses the same lists of reasons: those of admissions, and those of rejections that are not the pod's
 // fault.
-func TestExpressionsKnowTheReasons(t *testing.T) {
+func TestExpressionsUseKnownReasons(t *testing.T) {
 	admitted := strings.Join([]string{injection.ReasonInjected, injection.ReasonAlreadyInjected,
 		injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|")
 	known := []string{

@@ -45,9 +45,9 @@ var asks = []struct {
 	}},
 }
 
-// TestWhatEachOpens compares the policies of three ways to set a sysctl: the article's init container, which needs the
-// ClusterRole "privileged" for its service account, the annotation, and the native sysctl.
-func TestWhatEachOpens(t *testing.T) {
+// TestPrivilegesThatEachWayAdmits compares the policies for three ways to set a sysctl: the article's init container,
+// which needs the ClusterRole "privileged" for its service account, the annotation, and the native sysctl.
+func TestPrivilegesThatEachWayAdmits(t *testing.T) {
 	const namespace = "opens"
 	newNamespace(t, namespace, "article", "annotation", "native")
 

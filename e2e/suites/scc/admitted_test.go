@@ -151,9 +151,9 @@ func runAsUser(p *corev1.Pod, user int64)       { app(p).RunAsUser = &user }
 func inUserNamespace(p *corev1.Pod, user int64) { p.Spec.HostUsers = new(false); runAsUser(p, user) }
 func verifies(p *corev1.Pod)                    { p.Annotations[v1alpha1.ModeAnnotation] = "verify" }
 
-// TestWhichConstraintsAdmit lets OpenShift decide on pods with and without the annotation. Each pod has a service
+// TestConstraintsThatAdmit lets OpenShift decide on pods with and without the annotation. Each pod has a service
 // account of its own.
-func TestWhichConstraintsAdmit(t *testing.T) {
+func TestConstraintsThatAdmit(t *testing.T) {
 	const namespace = "bank"
 	newNamespace(t, namespace, "baseline")
 	admin, _ := clients(t)

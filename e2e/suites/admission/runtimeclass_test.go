@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -104,11 +103,9 @@ func TestNamespaceMadeRightBeforeThePod(t *testing.T) {
 	t.Parallel()
 	newTerminal(t, "default")
 	for i := range rounds {
-		var namespace, account string
-		created, err := whilePaused(t, func() { namespace, account = makeNamespaceAndGo(t, enrolled) },
-			func() (*corev1.Pod, error) {
-				return createAs(t, namespace, account, "net.core.somaxconn = 1024")
-			})
+		var namespace string
+		created, err := whilePaused(t, func() { namespace = makeNamespace(t, enrolled) },
+			func() (*corev1.Pod, error) { return tryToCreate(t, namespace, "net.core.somaxconn = 1024") })
 		if err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
@@ -122,13 +119,13 @@ func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 	t.Parallel()
 	newTerminal(t, "default")
 	for i := range rounds {
-		namespace, account := makeNamespaceAndGo(t, nil)
+		namespace := makeNamespace(t, nil)
 		patch := fmt.Appendf(nil, `{"metadata":{"labels":{%q:%q}}}`, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
 		_, err := client.CoreV1().Namespaces().Patch(t.Context(), namespace, "application/merge-patch+json", patch,
 			metav1.PatchOptions{})
 		must(t, err)
 		eventually(t, "the API server to call the webhook", func(context.Context) (bool, error) {
-			created, err := createAs(t, namespace, account, "net.core.somaxconn = 1024")
+			created, err := tryToCreate(t, namespace, "net.core.somaxconn = 1024")
 			if err != nil {
 				return false, fmt.Errorf("round %d: %w", i, err)
 			}
@@ -141,22 +138,8 @@ func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 	}
 }
 
-// makeNamespaceAndGo creates a namespace with a service account, and does not wait.
-func makeNamespaceAndGo(t *testing.T, labels map[string]string) (namespace, account string) {
-	t.Helper()
-	suite.Cluster(t)
-	made, err := client.CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "just-made-",
-			Labels: labels}}, metav1.CreateOptions{})
-	must(t, err)
-	must(t, clustertest.MakeServiceAccounts(t.Context(), client, made.Name, "early"))
-	return made.Name, "early"
-}
-
-// createAs has the API server admit a pod under a service account, without keeping it.
-func createAs(t *testing.T, namespace, account, sysctls string) (*corev1.Pod, error) {
-	pod := newPod("web", sysctls)
-	pod.Spec.ServiceAccountName = account
-	return client.CoreV1().Pods(namespace).Create(t.Context(), pod,
+// tryToCreate creates a pod in a dry run.
+func tryToCreate(t *testing.T, namespace, sysctls string) (*corev1.Pod, error) {
+	return client.CoreV1().Pods(namespace).Create(t.Context(), newPod("web", sysctls),
 		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }

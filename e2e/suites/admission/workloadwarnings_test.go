@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -111,14 +112,11 @@ func BenchmarkDeploymentUpdate(b *testing.B) {
 	}
 	made := make([]*appsv1.Deployment, len(kinds))
 	for n, kind := range kinds {
-		namespace, err := client.CoreV1().Namespaces().Create(b.Context(),
-			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "update-", Labels: kind.labels}},
-			metav1.CreateOptions{})
-		must(b, err)
+		namespace := clustertest.Namespace(b, client, metav1.ObjectMeta{Labels: kind.labels})
 		d := deployment("web", kind.sysctls)
 		d.Spec.Replicas = new(int32)
-		made[n], err = client.AppsV1().Deployments(namespace.Name).Create(b.Context(), d,
-			metav1.CreateOptions{})
+		var err error
+		made[n], err = client.AppsV1().Deployments(namespace).Create(b.Context(), d, metav1.CreateOptions{})
 		must(b, err)
 	}
 	for round := 0; b.Loop(); round++ {

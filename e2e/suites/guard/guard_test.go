@@ -88,20 +88,17 @@ func held(level api.Level) labels {
 		api.EnforceLevelLabel: "privileged"}
 }
 
-// newNamespace makes a namespace, with the service accounts "default" and "granted", and waits until the API server's
-// admission acts by its labels.
+// newNamespace creates a namespace until the test ends, with the service accounts "default" and "granted". It waits
+// until the API server's admission acts by the labels.
 func newNamespace(t testing.TB, of labels) string {
 	t.Helper()
 	admin := clientset(t)
-	namespace, err := admin.CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "guard-test-",
-			Labels: of}}, metav1.CreateOptions{})
-	must(t, err)
+	namespace := clustertest.Namespace(t, admin, metav1.ObjectMeta{GenerateName: "guard-test-", Labels: of})
 	t.Cleanup(func() {
-		_ = admin.CoreV1().Namespaces().Delete(context.Background(), namespace.Name, metav1.DeleteOptions{})
+		_ = admin.CoreV1().Namespaces().Delete(context.Background(), namespace, metav1.DeleteOptions{})
 	})
-	settle(t, namespace.Name)
-	return namespace.Name
+	settle(t, namespace)
+	return namespace
 }
 
 // settle creates what pods need in a new namespace, and waits until they are judged by its labels.

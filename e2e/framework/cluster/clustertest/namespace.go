@@ -15,7 +15,7 @@ import (
 // the namespace is named after the test.
 func Namespace(t testing.TB, clientset kubernetes.Interface, meta metav1.ObjectMeta, serviceAccounts ...string) string {
 	t.Helper()
-	if meta.Name == "" {
+	if meta.Name == "" && meta.GenerateName == "" {
 		meta.GenerateName = testName(t) + "-"
 	}
 	name, err := MakeNamespace(t.Context(), clientset, meta, serviceAccounts...)

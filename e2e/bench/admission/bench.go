@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
@@ -81,10 +80,7 @@ type bench struct {
 }
 
 func newBench(ctx context.Context, c *cluster.Cluster, program string, o options) (*bench, error) {
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{}
-	config.QPS = -1
-	client, err := kubernetes.NewForConfig(config)
+	client, err := kubernetes.NewForConfig(clustertest.AdminConfig(c))
 	if err != nil {
 		return nil, err
 	}

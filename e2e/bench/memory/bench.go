@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/workload"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
@@ -46,12 +46,10 @@ const (
 )
 
 func newBench(c *cluster.Cluster, installed *installation.Installation, o options, progress io.Writer) (*bench, error) {
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{}
+	config := clustertest.AdminConfig(c)
 	// With protobuf, the machine spends its time on the server and not on this client's JSON.
 	config.ContentType, config.AcceptContentTypes = "application/vnd.kubernetes.protobuf",
 		"application/vnd.kubernetes.protobuf,application/json"
-	config.QPS = -1
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err

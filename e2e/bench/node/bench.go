@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
@@ -36,9 +35,7 @@ type bench struct {
 }
 
 func newBench(ctx context.Context, c *cluster.Cluster) (*bench, error) {
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{}
-	client, err := kubernetes.NewForConfig(config)
+	client, err := kubernetes.NewForConfig(clustertest.AdminConfig(c))
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // outagePods is how many pods of each kind are created in an outage. The figures in docs/concepts.md are of 96.
@@ -30,9 +32,7 @@ type tally struct {
 // creations creates pods that ask for sysctls, or for nothing, several at a time.
 func creations(t *testing.T, namespace, sysctls string) tally {
 	t.Helper()
-	config := suite.Cluster(t).RESTConfig()
-	config.QPS = -1 // without the client's own rate limit
-	unlimited, err := kubernetes.NewForConfig(config)
+	unlimited, err := kubernetes.NewForConfig(clustertest.AdminConfig(suite.Cluster(t)))
 	must(t, err)
 	var counted tally
 	var mu sync.Mutex

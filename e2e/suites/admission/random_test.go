@@ -52,7 +52,7 @@ func TestRandomPodsDifferInNothingElse(t *testing.T) {
 			appArmor := corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix + v1alpha1.ContainerName
 			want.Annotations[appArmor] = "unconfined"
 		}
-		if diff := cmp.Diff(want, anonymous(with)); diff != "" {
+		if diff := cmp.Diff(want, clustertest.Anonymous(with)); diff != "" {
 			t.Fatalf("pod %d (-want +got):\n%s\n%s", i, diff, manifest(t, pod))
 		}
 	}
@@ -71,7 +71,7 @@ func expect(without *corev1.Pod, args []string) *corev1.Pod {
 	}
 	want.Labels[v1alpha1.InjectedLabel] = "true"
 	want.Annotations[v1alpha1.StatusAnnotation] = statusOf(v1alpha1.SharedKernel, args)
-	return anonymous(want)
+	return clustertest.Anonymous(want)
 }
 
 // smallestOf returns the resources of our container: the smallest request and limit of the others, which have the API
@@ -99,12 +99,4 @@ func smallestOf(others []corev1.Container) (own corev1.ResourceRequirements) {
 		}
 	}
 	return own
-}
-
-// anonymous leaves out what differs between two pods in any case.
-func anonymous(pod *corev1.Pod) *corev1.Pod {
-	pod = pod.DeepCopy()
-	pod.Namespace, pod.UID, pod.CreationTimestamp, pod.ManagedFields = "", "", metav1.Time{}, nil
-	clustertest.RenameTokenVolume(pod)
-	return pod
 }

@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -47,10 +46,7 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 // prepare makes the namespaces, and the kinds that the chart's objects are of: its own, those of cert-manager, and in
 // outline those of the Prometheus operator.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	config := c.RESTConfig()
-	config.QPS = -1
-	config.WarningHandler = rest.NoWarnings{}
-	if admin, err = client.New(config, client.Options{}); err != nil {
+	if admin, err = client.New(clustertest.AdminConfig(c), client.Options{}); err != nil {
 		return err
 	}
 	for _, name := range []string{namespace, elsewhere} {

@@ -20,7 +20,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/deploy/release/binary"
@@ -86,9 +85,7 @@ type report struct {
 
 // prepare adds a node, runs check before the install, installs the chart and makes the installation healthy.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	config := c.RESTConfig()
-	config.WarningHandler = rest.NoWarnings{}
-	if client, err = kubernetes.NewForConfig(config); err != nil {
+	if client, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
 	if desk, err = os.MkdirTemp("", "check-desk-"); err != nil {

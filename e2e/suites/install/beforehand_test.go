@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // The chart can be installed before cert-manager. The servers become ready when cert-manager runs.
@@ -34,7 +36,7 @@ func TestInstallBeforeCertManager(t *testing.T) {
 		return err
 	})
 	for _, pod := range servers(t, system) {
-		if podReady(&pod) {
+		if clustertest.PodReady(&pod) {
 			t.Errorf("server %s is ready without a certificate", pod.Name)
 		}
 	}

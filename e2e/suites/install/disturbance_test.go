@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // pause is how long a disturbance lasts that does not end by itself.
@@ -187,7 +189,7 @@ func restarted(t *testing.T, former corev1.Pod) {
 	t.Helper()
 	eventually(t, "the kubelet to start "+former.Name+" again", func(ctx context.Context) error {
 		pod, err := clientset.CoreV1().Pods(system).Get(ctx, former.Name, metav1.GetOptions{})
-		if err == nil && (restarts(*pod) == restarts(former) || !podReady(pod)) {
+		if err == nil && (restarts(*pod) == restarts(former) || !clustertest.PodReady(pod)) {
 			err = errors.New("it is not ready")
 		}
 		return err

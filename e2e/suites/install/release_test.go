@@ -136,12 +136,3 @@ func get(t *testing.T, key client.ObjectKey, into client.Object) {
 	t.Helper()
 	must(t, objects.Get(t.Context(), key, into))
 }
-
-func podReady(pod *corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
@@ -48,10 +47,9 @@ func manifest(pod *corev1.Pod) string {
 	return string(text)
 }
 
-// anonymous leaves out what differs between two pods in any case.
+// anonymous returns a copy of a pod without the fields that differ between any two pods.
 func anonymous(pod *corev1.Pod) *corev1.Pod {
-	pod = pod.DeepCopy()
-	pod.Name, pod.Namespace, pod.UID, pod.CreationTimestamp, pod.ManagedFields = "", "", "", metav1.Time{}, nil
-	clustertest.RenameTokenVolume(pod)
+	pod = clustertest.Anonymous(pod)
+	pod.Name = ""
 	return pod
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -51,7 +52,7 @@ func TestLiveInjectedContainer(t *testing.T) {
 				t.Error("the container ended meanwhile: nothing was shown of a live one")
 			}
 			held.release(t)
-			pod = awaitPod(t, pod, "to be ready", ready)
+			pod = awaitPod(t, pod, "to be ready", clustertest.PodReady)
 			wantValues(t, pod, app, "net.core.somaxconn = "+test.somax)
 		})
 	}
@@ -69,7 +70,7 @@ func holdInit(t *testing.T, namespace, somax string) (*corev1.Pod, *held) {
 				return false // a call to the API server takes longer
 			}
 			found, err := client.CoreV1().Pods(namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
-			return err != nil || ready(found)
+			return err != nil || clustertest.PodReady(found)
 		}
 		if held := holdAtExec(t, string(pod.UID), over, "sysctl", "-w", "net.core.somaxconn="+somax); held != nil {
 			t.Logf("caught the container of pod %s", pod.Name)

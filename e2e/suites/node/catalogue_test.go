@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -71,7 +72,7 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 	fill(guardedAt("baseline"), secret, plain)
 	read := map[string]string{}
 	for pod, group := range pods {
-		pod = awaitPod(t, pod, "to be ready", ready)
+		pod = awaitPod(t, pod, "to be ready", clustertest.PodReady)
 		var names []string
 		for _, a := range group {
 			names = append(names, a.name)

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/guest/handler"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -91,7 +92,7 @@ func runGuest(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
 		return fmt.Sprint(err), err == nil
 	})
-	created = awaitPod(t, created, "to be ready", ready)
+	created = awaitPod(t, created, "to be ready", clustertest.PodReady)
 	t.Logf("pod %s was ready after %.1f s", pod.Name, time.Since(began).Seconds())
 	t.Cleanup(func() {
 		// A guest has memory of its own, which the next guest may need.

@@ -35,7 +35,7 @@ func TestGuestLeavesNoProcesses(t *testing.T) {
 		must(t, err)
 		eventually(t, "pod "+name+" to be ready", func(ctx context.Context) (bool, error) {
 			pod, err := pods.Get(ctx, name, metav1.GetOptions{})
-			return err == nil && ready(pod), err
+			return err == nil && clustertest.PodReady(pod), err
 		})
 		if len(guests()) == 0 {
 			t.Fatal("the test does not see the guest of a running pod")

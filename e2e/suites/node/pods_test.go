@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -84,7 +85,7 @@ func create(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 func run(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	created := create(t, namespace, pod)
-	return awaitPod(t, created, "to be ready", ready)
+	return awaitPod(t, created, "to be ready", clustertest.PodReady)
 }
 
 // awaitPod waits until a pod is as wanted. If it never is, the error has the pod's status.
@@ -103,15 +104,6 @@ func awaitPod(t *testing.T, pod *corev1.Pod, what string, condition func(*corev1
 		t.Fatalf("%v\n%s", err, described)
 	}
 	return found
-}
-
-func ready(pod *corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }
 
 // inside runs a program in a container by `kubectl exec`.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 func TestSysctlsHoldAfterARestart(t *testing.T) {
@@ -21,7 +23,7 @@ func TestSysctlsHoldAfterARestart(t *testing.T) {
 		pod := start(t)
 		kill(t, strings.TrimPrefix(pod.Status.ContainerStatuses[0].ContainerID, "containerd://"))
 		pod = awaitPod(t, pod, "to run again", func(pod *corev1.Pod) bool {
-			return pod.Status.ContainerStatuses[0].RestartCount > 0 && ready(pod)
+			return pod.Status.ContainerStatuses[0].RestartCount > 0 && clustertest.PodReady(pod)
 		})
 		wantValues(t, pod, app, assignments...)
 		wantUnprivileged(t, pod, app, ordinary(t))
@@ -33,7 +35,7 @@ func TestSysctlsHoldAfterARestart(t *testing.T) {
 		kill(t, before)
 		pod = awaitPod(t, pod, "to run again, in another sandbox", func(pod *corev1.Pod) bool {
 			return pod.Status.ContainerStatuses[0].RestartCount > 0 &&
-				pod.Status.InitContainerStatuses[0].ContainerID != init && ready(pod)
+				pod.Status.InitContainerStatuses[0].ContainerID != init && clustertest.PodReady(pod)
 		})
 		if after := sandbox(t, pod); after == before {
 			t.Errorf("the sandbox is still %s", after)

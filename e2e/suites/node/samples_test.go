@@ -80,7 +80,7 @@ func onlyPod(t *testing.T, namespace string, selector *metav1.LabelSelector) *co
 		pod = &pods.Items[0]
 		return true, nil
 	})
-	return awaitPod(t, pod, "to be ready", ready)
+	return awaitPod(t, pod, "to be ready", clustertest.PodReady)
 }
 
 // wantUse checks which sysctls a service account was granted, and that it was granted nothing to do with pods.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 )
 
@@ -87,7 +88,7 @@ func TestSysctlByAnnotationFailsNoPod(t *testing.T) {
 	}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if !ready(pod) || pod.Status.ContainerStatuses[0].RestartCount > 0 ||
+		if !clustertest.PodReady(pod) || pod.Status.ContainerStatuses[0].RestartCount > 0 ||
 			pod.Status.InitContainerStatuses[0].RestartCount > 0 {
 			t.Errorf("pod %s did not start at once: %+v", pod.Name, pod.Status)
 		}

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/pod-security-admission/api"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -75,7 +76,7 @@ func TestVerifiedPodWaitsForItsNode(t *testing.T) {
 	})
 	setOnNode(t, name, wanted)
 	t.Cleanup(func() { setOnNode(t, name, before) })
-	awaitPod(t, starts, "to start by itself", ready)
+	awaitPod(t, starts, "to start by itself", clustertest.PodReady)
 }
 
 // lastMessage is the termination message of the injected container, whether it waits to run again or not.

@@ -1,6 +1,6 @@
 # The first process of a node, in process and mount namespaces of its own: when it ends, the kernel ends every other
-# process there, and every mount goes with the last of them. What programs keep in fixed places lies in memory, in mounts
-# that nobody outside sees. All paths that the node's programs are given are inside these mounts.
+# process there, and the mounts disappear with the last process. Directories at fixed paths are in memory, in mounts that
+# are invisible outside. All paths that the node's programs get are inside these mounts.
 set -eu
 files=$1 kubernetes=$2 plugins=$3 containerd=$4 runc=$5
 
@@ -21,7 +21,7 @@ mount -n --move "$aside" /run
 mount -n -t tmpfs tmpfs /var/lib
 mount -n -t tmpfs tmpfs /var/log
 
-# A kubelet writes these at its start. Here it finds them as it wants them, and the machine keeps its own.
+# A kubelet writes these at its start. Here it finds the values that it wants, so it does not change the machine's.
 while read -r path; do
 	mount -n --bind "/run/node/tunables/$path" "/proc/sys/$path"
 done </run/node/tunables.txt

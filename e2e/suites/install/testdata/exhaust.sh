@@ -1,4 +1,4 @@
-# Takes the memory of containers away, by their ids. The kernel reclaims what it can, and then ends a process that asks for more.
+# Limits the memory of containers, by their ids, to less than they use. The kernel reclaims what it can, and then ends a process that asks for more.
 exhaust() {
 	cgroup=$1
 	if [ -e "$cgroup/memory.max" ]; then # cgroup v2 ends a process at once

@@ -22,7 +22,7 @@ const (
 	guest    = "deploy/samples/kata-pod.yaml"
 	requests = 200
 
-	webhookName = "pods.sysctl-injector.dev" // as the API server tells it to the person whose pod is rejected
+	webhookName = "pods.sysctl-injector.dev" // which the API server prints in rejections
 )
 
 // asked is what the sample's annotation asks for, as arguments of sysctl -w.
@@ -148,8 +148,7 @@ func companion(ctx context.Context, n *narrator.Narrator) error {
 	return nil
 }
 
-// measure tells how long a request takes from end to end, on a connection that is kept open as the API server keeps
-// it.
+// measure measures a request from end to end, on a connection that is kept open as the API server does.
 func measure(ctx context.Context, n *narrator.Narrator, s *server, review []byte) error {
 	took := make([]time.Duration, requests)
 	for i := range took {

@@ -90,7 +90,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 }
 
-// follow keeps the server's log, and passes on the addresses that it tells there.
+// follow keeps the server's log, and passes on the addresses in it.
 func (s *server) follow(stderr io.Reader, listens chan<- addresses) {
 	defer close(s.logged)
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {

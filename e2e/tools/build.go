@@ -108,7 +108,7 @@ func modules(pattern string) ([]string, error) {
 	}
 }
 
-// moduleFile is what `go mod edit -json` tells of a go.mod.
+// moduleFile is the output of `go mod edit -json`.
 type moduleFile struct {
 	Tool    []struct{ Path string }
 	Require []struct {
@@ -128,8 +128,8 @@ func readModule(dir string) (file moduleFile, err error) {
 	return file, json.Unmarshal(output, &file)
 }
 
-// version is that of the module the first tool comes from. A program of the nested module itself has the version of
-// the first module that it is made from.
+// version returns the version of the first tool's module. For a program of the nested module itself, it is the version
+// of the first direct requirement.
 func (f moduleFile) version() string {
 	if len(f.Tool) == 0 {
 		return ""

@@ -14,7 +14,7 @@ import (
 // dieWithParent asks the kernel to end the program when the thread that starts it ends.
 func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
-// lockFile takes a lock that the kernel gives up when its holder dies. It calls waiting while somebody else has it.
+// lockFile takes a lock that the kernel releases when its holder dies. It calls waiting while another process holds it.
 func lockFile(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

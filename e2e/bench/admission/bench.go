@@ -59,7 +59,7 @@ type turn struct {
 	measured map[int]*measured // by the number of clients
 }
 
-// measured is what so many clients saw.
+// measured holds the measurements with one number of clients.
 type measured struct {
 	durations []time.Duration // of each creation
 	cost      cost            // by the metric
@@ -226,7 +226,7 @@ func (b *bench) enable(ctx context.Context, wanted mutator) error {
 	return nil
 }
 
-// kubectl has the rendered policies as its input.
+// kubectl runs kubectl with the rendered policies as its input.
 func (b *bench) kubectl(ctx context.Context, args ...string) error {
 	_, err := b.cluster.Kubectl(ctx, string(b.rendered), args...)
 	return err
@@ -267,7 +267,7 @@ func (b *bench) take(ctx context.Context, t *turn) error {
 	return nil
 }
 
-// create has clients create so many pods, and returns how long each took.
+// create lets clients create pods, and returns how long each took.
 func (b *bench) create(ctx context.Context, t *turn, clients, count int) ([]time.Duration, error) {
 	durations := make([]time.Duration, count)
 	pod := workload.NewPod(t.annotated)

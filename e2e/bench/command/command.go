@@ -21,7 +21,7 @@ import (
 func Measure(cmd *cobra.Command, measure func(ctx context.Context, progress io.Writer) (report.Report, error)) {
 	docs := cmd.Flags().String("docs", "", "directory of the documentation whose figures are renewed")
 	Main(cmd, func(ctx context.Context, out, progress io.Writer) error {
-		machine, err := report.ThisMachine() // before: it tells the load
+		machine, err := report.ThisMachine() // before the measurement: it contains the load
 		if err != nil {
 			return err
 		}

@@ -163,7 +163,7 @@ func kindAndName(object any) (string, error) {
 	return strings.Join([]string{fmt.Sprintf("%T", o), o.GetNamespace(), o.GetName()}, "/"), nil
 }
 
-// Get implements client.Reader as controller-runtime's cache does where nobody changes what it returns.
+// Get implements client.Reader as controller-runtime's cache does for callers that do not change the result.
 func (c caches) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	found, exists, err := c.grants.GetByKey(strings.Join([]string{fmt.Sprintf("%T", into), key.Namespace,
 		key.Name}, "/"))

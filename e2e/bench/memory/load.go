@@ -91,7 +91,7 @@ func isInjected(pod *corev1.Pod, wanted bool) error {
 	return nil
 }
 
-// admit has the server decide on so many pods that are never created.
+// admit lets the server decide on a number of pods in dry runs.
 func (b *bench) admit(ctx context.Context, count int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)

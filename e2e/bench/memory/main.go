@@ -1,6 +1,6 @@
 // Command memory measures how much memory the server keeps resident and how soon it is ready: on an empty cluster,
-// after a load of admissions, beside many pods that are none of its business, and with many injected pods and their
-// grants. All of it is measured in one run, on one cluster.
+// after a load of admissions, beside many pods of namespaces that are not enrolled, and with many injected pods and
+// their grants. All of it is measured in one run, on one cluster.
 package main
 
 import (

@@ -29,7 +29,7 @@ func medians(all []figures) figures {
 	}
 }
 
-// memoryTable has everything beside the empty cluster.
+// memoryTable compares every state with the empty cluster.
 func (b *bench) memoryTable() report.Table {
 	table := report.Table{{"state", "resident", "ratio", "allocated", "of files", "heap in use", "highest resident",
 		"start to ready", "processor until idle"}}
@@ -48,7 +48,7 @@ func (b *bench) memoryTable() report.Table {
 	return table
 }
 
-// latencyTable is what a creation takes on the empty cluster and on the full one.
+// latencyTable compares the time of a creation on the empty cluster and on the full one.
 func (b *bench) latencyTable() report.Table {
 	table := report.Table{{"a dry-run creation, p50", "empty cluster", "with all pods", "ratio"}}
 	for _, row := range []struct {
@@ -66,7 +66,7 @@ func (b *bench) latencyTable() report.Table {
 	return table
 }
 
-// remarks are what the tables come to.
+// remarks sum up the tables.
 func (b *bench) remarks() string {
 	total := b.namespaces * b.pods
 	before, last := b.states[othersRow].figures, b.states[len(b.states)-1].figures

@@ -115,12 +115,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// follow has containerd's events written to a file, until the end of the node.
+// follow writes containerd's events to a file until the node ends.
 func (b *bench) follow(ctx context.Context) (err error) {
 	if b.events, err = os.CreateTemp("", "events-*"); err != nil {
 		return err
 	}
-	// The file needs no name. It is gone when the last program that has it open ends.
+	// The file needs no name. It is deleted when the last program that has it open ends.
 	if err := os.Remove(b.events.Name()); err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (b *bench) start(ctx context.Context, kind *kind, name string) (timeline, e
 	pod := newPod()
 	pod.Name = name
 	kind.tweak(pod)
-	// From whatever version the API server has at hand: the pod is not there yet.
+	// The watch may begin at any version: the pod does not exist yet.
 	watcher, err := pods.Watch(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(), ResourceVersion: "0",
 	})

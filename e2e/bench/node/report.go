@@ -9,7 +9,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/report"
 )
 
-// report has the tables. Each figure is a median over the pods of its kind.
+// report returns the tables. Each figure is a median over the pods of its kind.
 func (b *bench) report(version string) report.Report {
 	return report.Report{Name: "node", Parts: []report.Part{
 		report.Text(fmt.Sprintf("Kubernetes %s, %d pods of each kind.", version, len(b.kinds[none].timelines))),
@@ -26,7 +26,7 @@ func (b *bench) starts() report.Table {
 	return table
 }
 
-// forms is about how the sysctls get into a pod. Pods in a user namespace are compared with such pods.
+// forms compares the forms. Pods in a user namespace are compared with such pods.
 func (b *bench) forms() report.Table {
 	table := starts("the form")
 	for _, number := range []int{none, noop, native, injected, raised, verifying} {
@@ -65,7 +65,7 @@ func (b *bench) inits() report.Table {
 	return table
 }
 
-// ordinary is what a kind is compared with: the one that somebody wrote by hand, in a pod with or without limits.
+// ordinary returns the kind to compare with: the init container written by hand, in a pod with or without limits.
 func (b *bench) ordinary(number int) int {
 	if number == noopLimited || number == injectedLimited {
 		return noopLimited

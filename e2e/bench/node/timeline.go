@@ -23,7 +23,7 @@ type container struct {
 	creation call
 	start    call
 	started  time.Time // containerd's event: runc has started it
-	exited   time.Time // as that event tells it
+	exited   time.Time // by the time in the event
 }
 
 // stage is a part of a pod's start.

@@ -15,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a running program, by its number.
+// Process is a running program, by its process id.
 type Process int
 
-// CPU is the processor time of all the program's threads since its start, to the nanosecond: what getrusage would
-// tell the program itself, by the clock that clock_getcpuclockid(3) names.
+// CPU is the processor time of all the program's threads since its start, to the nanosecond: the time that getrusage
+// returns inside the program, read from the clock of clock_getcpuclockid(3).
 func (p Process) CPU() (time.Duration, error) {
 	const perProcessScheduler = 2 // CPUCLOCK_SCHED, of a process (include/linux/posix-timers.h)
 	clock := (^int32(p) << 3) | perProcessScheduler

@@ -36,7 +36,7 @@ func (t Table) Markdown() string {
 	return text.String()
 }
 
-// Percentile returns the value that so many percent of all are not above.
+// Percentile returns the value at the given percentage of the sorted values.
 func Percentile[T ~int64 | ~float64](values []T, percent int) T {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[(len(sorted)-1)*percent/100]

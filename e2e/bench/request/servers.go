@@ -236,7 +236,7 @@ func (b *bench) pin() error {
 	return nil
 }
 
-// send has the load generator send requests to a server.
+// send makes the load generator send requests to a server.
 func (b *bench) send(c benchCase, s *server, duration time.Duration) (load.Result, error) {
 	url := "https://" + s.address + s.path
 	if s.name == floorName {

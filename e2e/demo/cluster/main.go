@@ -1,6 +1,6 @@
-// Command cluster shows what sysctl-injector does to pods that really run: it starts a cluster with a node, and walks
-// from a sysctl that nobody may set to one that holds in an app without any privilege. It is a check too: anything
-// that is not as expected ends it with exit code 1. All that it starts ends with it.
+// Command cluster shows what sysctl-injector does to pods that really run: it starts a cluster with a node, and goes
+// from a sysctl that pods may not set to one that is set in an app without any privilege. It is also a check: it ends
+// with exit code 1 if anything is not as expected. All programs that it starts end with it.
 package main
 
 import (

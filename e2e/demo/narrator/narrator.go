@@ -1,4 +1,4 @@
-// Package narrator tells a person what a demonstration does, as it does it.
+// Package narrator prints what a demonstration does, step by step.
 package narrator
 
 import (
@@ -22,7 +22,7 @@ const (
 	reset = "\x1b[0m"
 )
 
-// Narrator tells what happens, in numbered steps.
+// Narrator prints what happens, in numbered steps.
 type Narrator struct {
 	out    io.Writer
 	colors bool
@@ -41,10 +41,10 @@ func Main(run func(ctx context.Context, out io.Writer) error) {
 	}
 }
 
-// New narrates to out, in colors where that is for a person at a terminal who wants them.
+// New returns a Narrator that prints to out, in colors if the person wants them.
 func New(out io.Writer) *Narrator { return &Narrator{out: out, colors: wantsColors(out)} }
 
-// wantsColors tells whether out is for a person at a terminal who wants colors (https://no-color.org).
+// wantsColors reports whether out is the terminal of a person who wants colors (https://no-color.org).
 func wantsColors(out io.Writer) bool {
 	file, isFile := out.(*os.File)
 	return isFile && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
@@ -77,7 +77,8 @@ func (n *Narrator) Quote(text string) {
 	fmt.Fprintln(n.out)
 }
 
-// Diff shows what was added and removed. Where lines are left out it shows no numbers: nobody looks them up in a pod.
+// Diff shows the added and removed lines. It shows no line numbers where lines are left out: they are of no use in a
+// pod.
 func (n *Narrator) Diff(before, after string) {
 	var painted strings.Builder
 	for line := range strings.Lines(udiff.Unified("before", "after", before, after)) {

@@ -95,7 +95,7 @@ func (c *Cluster) configureClient() error {
 		return fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	config.Dial = c.Dial
-	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // whatever the environment says
+	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // also if the environment sets a proxy
 	// A test waits for the server, never for its own client's rate limit.
 	config.QPS = -1
 	c.config = config

@@ -44,7 +44,7 @@ func (c *Cluster) makeDirectories(config Config) (files, error) {
 		etcd:    filepath.Join(scratch, "etcd"),
 		node:    filepath.Join(scratch, "node"),
 	}
-	// A disk's fsync is most of what a write to etcd costs, and nobody needs these data after a crash.
+	// Most of the time of a write to etcd is the disk's fsync, and these data are not needed after a crash.
 	if inMemory := memoryDirectory(); inMemory != "" {
 		f.etcd = filepath.Join(inMemory, filepath.Base(scratch))
 		c.temporary = append(c.temporary, f.etcd)

@@ -20,7 +20,7 @@ import (
 // Environment variables by which the suites use a cluster that exists already.
 const (
 	// KubeconfigVariable names an administrator's kubeconfig. The suites install sysctl-injector there and remove
-	// everything again that they and others make meanwhile, so nobody else should use the cluster.
+	// everything again that is created meanwhile, also by others. Nobody else should use the cluster.
 	KubeconfigVariable = "SYSCTL_INJECTOR_KUBECONFIG"
 	// WebhookAddressVariable is an IP address of this machine at which the API server can call a webhook. Without it,
 	// it is 127.0.0.1.
@@ -109,7 +109,7 @@ func findKubectl() (string, error) {
 	return filepath.Abs(path)
 }
 
-// reachable is the network of the machine, at an address that an API server elsewhere can call.
+// reachable is the machine's own network, with an address that an API server elsewhere can call.
 type reachable struct {
 	loopback
 	ip net.IP

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// Identity tells a process from a later one that was given the same process id.
+// Identity distinguishes a process from a later one with the same process id.
 type Identity struct {
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"` // clock ticks since boot

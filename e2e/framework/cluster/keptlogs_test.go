@@ -67,8 +67,7 @@ func TestLogsStayIfASuiteFails(t *testing.T) {
 	}
 }
 
-// awaitEnd waits for the end of the clusters whose process left them behind, with their files in a temporary
-// directory.
+// awaitEnd waits until the clusters of a process that has ended are gone. Their files are in a temporary directory.
 func awaitEnd(t *testing.T, temporary string) {
 	t.Helper()
 	left, err := filepath.Glob(filepath.Join(temporary, "sysctl-injector-[0-9]*"))

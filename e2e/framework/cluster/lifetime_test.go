@@ -16,8 +16,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
-// remains lists what there is of a cluster on this machine: processes, a network namespace, directories. All of them
-// carry its name.
+// remains lists what is left of a cluster on this machine: processes, a network namespace and directories. The
+// cluster's name is in all of them.
 func remains(t *testing.T, name string) []string {
 	t.Helper()
 	var found []string

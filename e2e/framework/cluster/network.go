@@ -100,7 +100,7 @@ func choosePorts(n network) (ports, error) {
 
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-// withoutProxies drops proxy settings: the cluster calls nobody but itself.
+// withoutProxies removes proxy settings: the cluster makes no calls outside.
 func withoutProxies(environment []string) []string {
 	var kept []string
 	for _, entry := range environment {

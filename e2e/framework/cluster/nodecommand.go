@@ -89,7 +89,7 @@ func nodeFS() fs.FS {
 // nodePackages brings on Debian and Ubuntu what a node needs, and what building runc needs.
 const nodePackages = "apt-get install containernetworking-plugins busybox-static iptables gcc libseccomp-dev pkg-config"
 
-// NodeSupported says why this machine cannot run a node; nil when it seems that it can.
+// NodeSupported returns why this machine cannot run a node, or nil if it probably can.
 func NodeSupported() error {
 	if err := supported(); err != nil {
 		return err
@@ -117,7 +117,7 @@ func NodeSupported() error {
 	return nil
 }
 
-// runcSupported says why runc cannot be built here; nil if it can or if it is built already.
+// runcSupported returns why runc cannot be built here, or nil if it can be or is already built.
 func runcSupported() error {
 	if _, err := tools.Find("runc"); !errors.Is(err, tools.ErrNotBuilt) {
 		return err

@@ -55,8 +55,8 @@ func processes(ctx context.Context, c *cluster.Cluster) (string, error) {
 	return strings.TrimSpace(string(output)), err
 }
 
-// nodeRemains lists what there is of a node on this machine: processes in its namespace, pods' processes in its
-// cgroups, and these.
+// nodeRemains lists what is left of a node on this machine: processes in its namespace, pods' processes in its cgroups,
+// and its cgroups.
 func nodeRemains(t *testing.T, name, namespace string) []string {
 	t.Helper()
 	found := remains(t, name)

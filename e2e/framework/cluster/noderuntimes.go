@@ -41,7 +41,7 @@ func validateRuntimes(config Config) error {
 	return nil
 }
 
-// addRuntimes copies runtimes to where the node sees them, and tells its containerd of them.
+// addRuntimes copies runtimes to where the node sees them, and adds them to its containerd's settings.
 func addRuntimes(dir string, runtimes map[string]string) error {
 	if len(runtimes) == 0 {
 		return nil

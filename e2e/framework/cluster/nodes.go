@@ -22,7 +22,7 @@ func (c *Cluster) StartNode(ctx context.Context) (*Node, error) {
 		cluster: c, name: fmt.Sprintf("%s-%d", NodeName, number), suffix: fmt.Sprintf("-%d", number),
 		pods:  podNetwork(number),
 		files: fmt.Sprintf("%s-%d", c.files.node, number),
-		// No dash: RemoveStale reads such names.
+		// No dash, because RemoveStale parses such names.
 		cgroup: fmt.Sprintf("%sn%d", filepath.Base(c.files.scratch), number),
 	}
 	var err error
@@ -49,7 +49,7 @@ func (n *Node) Kill() error {
 	if n.suffix == "" {
 		return errors.New("the first node cannot be killed: it shares its network with the API server")
 	}
-	// First, so that no packet shows that a process has ended.
+	// First, so that no packet reveals that a process has ended.
 	if err := n.network.disconnect(); err != nil {
 		return fmt.Errorf("disconnect node %s: %w", n.name, err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/images"
 )
 
-// The API server reaches the pods of a second node, which reaches those of the first. A node that is killed answers
-// no more, and nothing is left of it.
+// The API server reaches the pods of a second node, and they reach those of the first. A killed node no longer answers,
+// and nothing is left of it.
 func TestSecondNode(t *testing.T) {
 	c := clustertest.Start(t, cluster.Config{Node: true})
 	must(t, runPod(t.Context(), c))

@@ -66,7 +66,7 @@ func (l *launcher) launch(name, log string, cmd *exec.Cmd) (*process, error) {
 // kill ends the process at once. A cluster's data die with it, so there is nothing to finish.
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
 
-// failure describes what became of the part, with the end of its log.
+// failure describes the failure of the part, with the end of its log.
 func (p *process) failure(what string, cause error) error {
 	return fmt.Errorf("%s %s: %w\nthe end of its log:\n%s", p.name, what, cause, logTail(p.log))
 }

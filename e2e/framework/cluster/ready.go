@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// stage is what may start at the same time.
+// stage is a set of parts that start at the same time.
 type stage []part
 
 // part is one program of the cluster. The stages that follow wait for all its checks.
@@ -82,7 +82,7 @@ func (c *Cluster) await(ctx context.Context, p *process, check check) error {
 			return nil
 		}
 		if ctx.Err() == nil {
-			last = err // when time is over, the answer before says more
+			last = err // after a timeout, the previous answer says more
 		}
 		for _, other := range c.processes {
 			select {

@@ -39,7 +39,7 @@ func TestAZombieIsNotAlive(t *testing.T) {
 		t.Error("a process that waits for input is not alive")
 	}
 	end()
-	for identity.Alive() { // it ends by itself, and nobody has waited for it yet
+	for identity.Alive() { // it ends by itself, and has not been waited for yet
 	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", identity.PID)); err != nil {
 		t.Errorf("the process is gone and no zombie: %v", err)

@@ -135,7 +135,7 @@ func remove(root, id string, force bool) error {
 		return err
 	}
 	if c.isSandbox() {
-		_ = syscall.Kill(c.PID, syscall.SIGTERM) // it has ended, unless by force
+		_ = syscall.Kill(c.PID, syscall.SIGTERM) // it has already ended, unless this is forced
 	} else if err := call(c.sandbox(), message{Op: opDelete, ID: id}); err != nil && !errors.Is(err, errNotRunning) {
 		return err
 	}

@@ -130,7 +130,7 @@ func (c *children) expect(pid int) <-chan int {
 	return exited
 }
 
-// forget drops exit codes that nobody has asked for: the kernel may give a process id to another process.
+// forget drops exit codes that were not asked for: the kernel may give a process id to another process.
 func (c *children) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -104,7 +104,7 @@ func wantUntouched(t *testing.T, pod *corev1.Pod) {
 	}
 }
 
-// reservedNames tells where a pod has containers under our name.
+// reservedNames lists the places in a pod with containers of our name.
 func reservedNames(pod *corev1.Pod) []string {
 	var found []string
 	for list, containers := range map[string][]corev1.Container{"initContainers": pod.Spec.InitContainers,

@@ -19,7 +19,7 @@ func newGenerator(seed uint64) generator {
 	return generator{random, random.IntN(4) > 0}
 }
 
-// in reports true in one of so many cases.
+// in returns true with the probability 1/cases.
 func (g generator) in(cases int) bool {
 	if g.calm {
 		cases *= 6

@@ -39,7 +39,7 @@ func waitForGrants(t testing.TB, namespace, serviceAccount string, names []strin
 	})
 }
 
-// createAndDelete creates a pod for good, since grants do not count in a dry run, and deletes it.
+// createAndDelete creates a pod and deletes it. It is not a dry run, in which grants do not matter.
 func createAndDelete(t *testing.T, namespace string, pod *corev1.Pod) error {
 	t.Helper()
 	pods := clientset(t).CoreV1().Pods(namespace)

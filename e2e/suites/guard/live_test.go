@@ -35,7 +35,7 @@ func relabel(t *testing.T, namespace string, of labels) {
 	waitForLabels(t, namespace)
 }
 
-// live creates a pod for good: there is no node, so that it stays as it is.
+// live creates a pod without a dry run. There is no node, so the pod does not change.
 func live(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
 	created, err := clientset(t).CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
@@ -43,7 +43,7 @@ func live(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	return created
 }
 
-// write is a way to change a live pod, in a dry run or for good.
+// write is a way to change a live pod, in a dry run or not.
 type write struct {
 	name string
 	do   func(ctx context.Context, admin *kubernetes.Clientset, pod *corev1.Pod, mode []string) error
@@ -160,8 +160,8 @@ func TestGuardUpdates(t *testing.T) {
 	}
 }
 
-// TestGuardNamespaceLabels has one pod that meets baseline only, one that meets nothing, and an injected one in
-// namespaces of all kinds.
+// TestGuardNamespaceLabels creates, in namespaces with all kinds of labels, a pod that meets only baseline, one that
+// meets no standard, and an injected one.
 func TestGuardNamespaceLabels(t *testing.T) {
 	onlyBaseline, neither := plainPod(), plainPod()
 	onlyBaseline.Spec.SecurityContext.RunAsNonRoot = new(false)

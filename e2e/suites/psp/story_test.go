@@ -20,8 +20,7 @@ const usedPolicy = "kubernetes.io/psp"
 // rejected is the beginning of the API server's message about a pod that no policy admits.
 const rejected = "PodSecurityPolicy: unable to admit pod: "
 
-// TestStory goes from an unsafe sysctl that nobody may set to one annotation, with the policy that the server
-// generates.
+// TestStory goes from a rejected unsafe sysctl to an annotation, for which the server generates a policy.
 func TestStory(t *testing.T) {
 	const sugi, name = "sugi", "sysctl-injector-net.core.somaxconn-injected"
 	newNamespace(t, sugi, "psp-user", "other")

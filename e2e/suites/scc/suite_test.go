@@ -56,7 +56,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if installed, err = installation.InstallChart(ctx, c, chart, "grants: {backend: scc}", certificate.CA); err != nil {
 		return err
 	}
-	// The chart's notes tell the administrator to apply these: the server may not create them.
+	// The chart's notes ask the administrator to apply these: the server may not create them.
 	for _, further := range []string{"net.core.somaxconn", "--user-namespace"} {
 		output, err := exec.CommandContext(ctx, installed.Program, "companion", "--backend=scc",
 			"--serviceaccount=default", further).Output()

@@ -109,7 +109,7 @@ func capture(ctx context.Context, client *kubernetes.Clientset, reviews <-chan [
 			}
 			select {
 			case review = <-reviews:
-				// Nobody injects, so the second entry is called for the same pod.
+				// No webhook injects, so the second entry is called for the same pod.
 				for len(reviews) > 0 {
 					<-reviews
 				}

@@ -17,7 +17,7 @@ type logs struct {
 	dir string // empty: the configuration has a directory of its own
 }
 
-// makeLogs makes the directory, announces it and has the cluster log there. `go test` shows what a package prints
+// makeLogs makes the directory, announces it and sets it in the configuration. `go test` shows what a package prints
 // when the package fails, so a suite that passes stays silent.
 func makeLogs(of string, config *cluster.Config) (logs, error) {
 	if config.Dir != "" || config.LogDir != "" {

@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// detach lets a program outlive this one and its terminal.
+// detach makes a program outlive this one and its terminal.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }

@@ -166,7 +166,7 @@ func TestRules(t *testing.T) {
 		}},
 		{"rejects what no kernel lets be written", nil, "net.ipv6.conf.all.stable_secret = 2001:db8::1", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv6.conf.all.stable_secret cannot be set: every kernel " +
-				"rejects it, and takes net.ipv6.conf.default.stable_secret in its place; remove it from the pod, and " +
+				"rejects it, and takes net.ipv6.conf.default.stable_secret instead; remove it from the pod, and " +
 				"leave it to the node's administrator"},
 		}},
 		{"allows the secret of new interfaces, and of one", nil,
@@ -186,7 +186,7 @@ func TestRules(t *testing.T) {
 				{"HostNetwork", atSysctls + "Forbidden: line 5: net.core.somaxconn would change the node: the pod " +
 					"shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
 				{"NeverOnSharedKernel", atSysctls + "Forbidden: line 6: kernel.sysrq is never set on a kernel that " +
-					"other pods share, whatever a policy says: it opens the keys that crash, reboot or debug the node"},
+					"other pods share, whatever a policy says: it enables the keys that crash, reboot or debug the node"},
 			},
 		},
 	} {

@@ -2,12 +2,12 @@ package sysctl
 
 import "strings"
 
-// capacities are limits that people set in order to raise them, and what a new network or IPC namespace starts with
-// on the kernels of today. An old tuning list that sets such a limit often lowers it. Other sysctls are left out: a
-// lower tcp_fin_timeout is meant to be lower.
+// capacities are limits that people want to raise, with the default of a new network or IPC namespace on current
+// kernels. An old tuning guide often lowers such a limit by mistake. Sysctls that people lower on purpose, such as
+// tcp_fin_timeout, are not in the table.
 //
-// Source: the file named, read in Linux 5.10 and 6.12. TCP's buffers are those of a node with a gigabyte of memory or
-// more, and the lower default where two kernels differ; a test compares all with the running kernel.
+// Source: the file in each row, in Linux 5.10 and 6.12. The TCP buffers are those of a node with at least a gigabyte of
+// memory. If the two kernels differ, the row has the lower default. A test compares the table with the running kernel.
 var capacities = map[string]capacity{
 	"net.core.somaxconn":            {"4096", "5.4", "include/linux/socket.h (SOMAXCONN; commit 19f92a030ca6)"},
 	"net.ipv4.tcp_rmem":             {"4096 131072 6291456", "4.20", "net/ipv4/tcp.c (tcp_init; commit a337531b942b)"},
@@ -33,8 +33,8 @@ var capacities = map[string]capacity{
 
 type capacity struct{ start, since, source string }
 
-// Lowers returns what a new namespace starts with, if the assignment sets a limit below that, and the Linux release
-// since which it does: "" if long since. Such a limit is lower in a pod than without the assignment.
+// Lowers reports whether the assignment sets a limit below the default of a new namespace. If so, it returns the
+// default and the Linux release that introduced it, or "" for an old default.
 func (a Assignment) Lowers() (start, since string) {
 	c, isCapacity := capacities[a.Name]
 	if !isCapacity || a.Operator != Equal {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestCapacitiesAgainstTheKernel compares the table with new network and IPC namespaces of the running kernel, which
-// start with as much or more.
+// TestCapacitiesAgainstTheKernel checks that new network and IPC namespaces of the running kernel start with at least
+// the values in the table.
 func TestCapacitiesAgainstTheKernel(t *testing.T) {
 	needRoot(t)
 	within(t, syscall.CLONE_NEWNET|syscall.CLONE_NEWIPC, func() error {

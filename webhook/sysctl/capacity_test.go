@@ -16,7 +16,7 @@ func TestLowers(t *testing.T) {
 		{"net.core.somaxconn >= 128", "", ""},
 		{"net.ipv4.tcp_rmem = 4096 87380 16777216", "4096 131072 6291456", "4.20"},
 		{"net.ipv4.tcp_rmem = 4096 131072 16777216", "", ""},
-		{"net.ipv4.tcp_rmem = 4096", "", ""}, // the kernel rejects it, or leaves the others
+		{"net.ipv4.tcp_rmem = 4096", "", ""}, // not all numbers are set
 		{"kernel.shmmax = 68719476736", "18446744073692774399", "3.16"},
 		{"kernel.shmmax = 18446744073709551615", "", ""},
 		{"kernel.sem = 250 32000 100 128", "32000 1024000000 500 32000", ""},

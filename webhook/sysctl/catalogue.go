@@ -6,36 +6,35 @@ import (
 	"slices"
 )
 
-// Entry is what the catalogue knows of one name.
+// Entry describes one name of the catalogue.
 type Entry struct {
 	Name  string
 	Scope Scope
 
-	// HostOnly says, for a name of network scope, why it cannot be set in a pod's own network namespace: absent
-	// there, read-only there, rejected whatever the value, or not isolated though writable. nil when it can be set
-	// there.
+	// HostOnly says why a name of network scope cannot be set in a pod's own network namespace: it is absent there,
+	// read-only there, rejects every value, or is writable but not isolated. It is nil if a pod can set the name.
 	HostOnly *Note
 
-	// NamespacedSince is the Linux release ("4.15") from which each namespace has a copy, where that is 4.x or later;
-	// "" otherwise. On an older kernel it does not exist in a pod, and setting it fails.
+	// NamespacedSince is the first Linux release ("4.15") in which each namespace has a copy, or "" if that release is
+	// older than 4.0 or unknown. On an older kernel, a pod does not have the name, and setting it fails.
 	NamespacedSince string
 
-	// SafeSince is the Kubernetes release ("1.29") from which it counts as safe, which no kubelet needs to allow; ""
-	// when it is unsafe.
+	// SafeSince is the first Kubernetes release ("1.29") that counts the name as safe, so that the kubelet allows it by
+	// default. It is "" if the name is unsafe.
 	SafeSince string
 
-	// Forbidden says why it is never set on a shared kernel, whatever a policy allows: it runs code, stops the node
-	// or takes protection away. nil for all others.
+	// Forbidden says why the name must never be set on a shared kernel, even if a policy allows it: it runs code, stops
+	// the node or removes protection. It is nil for all other names.
 	Forbidden *Note
 }
 
-// Note is a reason and where it can be checked.
+// Note is a reason with its source.
 type Note struct {
-	Reason string // sentence fragment for a person, to follow the name: "belongs to the node: ..."
-	Source string // kernel or Kubernetes file, documentation or commit
+	Reason string // completes a sentence that begins with the name: "belongs to the node: ..."
+	Source string // file of the kernel or of Kubernetes, documentation, or commit
 }
 
-// Lookup returns what is known of a name in dot form. A name that is in no table has its scope and nothing else.
+// Lookup returns the entry of a name in dot form. For a name that is in no table, only the name and scope are set.
 func Lookup(name string) Entry {
 	entry := Entry{
 		Name:            name,
@@ -52,8 +51,8 @@ func Lookup(name string) Entry {
 	return entry
 }
 
-// Known yields, sorted by name, an entry for every name that a table of the catalogue spells out. Names that only a
-// pattern covers (kernel.panic*) are not among them.
+// Known yields an entry for every name that a table of the catalogue spells out, sorted by name. It leaves out names
+// that only match a pattern (kernel.panic*).
 func Known() iter.Seq[Entry] {
 	names := map[string]bool{}
 	for _, table := range []map[string]string{releases.namespaced, releases.safe} {
@@ -103,7 +102,7 @@ type prefixNote struct {
 	note    Note
 }
 
-// index panics on a name that is no pattern: the tables are constants, and a test loads them.
+// index panics on a name that is not a valid pattern. The tables are constants, and a test loads them.
 func index(rows []row) notes {
 	indexed := notes{exact: make(map[string]Note, len(rows))}
 	for _, r := range rows {
@@ -121,10 +120,10 @@ func index(rows []row) notes {
 	return indexed
 }
 
-// find returns a copy of the note, so that no caller can change the table.
+// find returns a copy of the note, so that callers cannot change the table.
 func (n notes) find(name string) *Note {
 	if note, ok := n.exact[name]; ok {
-		found := note // not the variable above, which would then be allocated for every name
+		found := note // a pointer to note itself would allocate on every call, found or not
 		return &found
 	}
 	for _, p := range n.prefixes {
@@ -136,7 +135,7 @@ func (n notes) find(name string) *Note {
 	return nil
 }
 
-// release is a row of a table of releases: the names that changed in it.
+// release lists the names that changed in one release.
 type release struct {
 	version string
 	source  string

@@ -39,11 +39,11 @@ func TestLookup(t *testing.T) {
 		}}},
 		{"net.ipv4.neigh.eth0.gc_stale_time", Entry{Scope: Network}},
 		{"net.netfilter.nf_hooks_lwtunnel", Entry{Scope: Network, HostOnly: &Note{
-			"is not isolated: writing it in a pod switches the whole node, until it reboots",
+			"is not isolated: writing it in a pod changes the whole node until it reboots",
 			"Linux net/netfilter/nf_hooks_lwtunnel.c",
 		}}},
 		{"net.ipv6.conf.all.stable_secret", Entry{Scope: Network, HostOnly: &Note{
-			"cannot be set: every kernel rejects it, and takes net.ipv6.conf.default.stable_secret in its place",
+			"cannot be set: every kernel rejects it, and takes net.ipv6.conf.default.stable_secret instead",
 			"Linux Documentation/networking/ip-sysctl.rst (stable_secret)",
 		}}},
 		{"net.ipv6.conf.default.stable_secret", Entry{Scope: Network}},
@@ -57,7 +57,7 @@ func TestLookup(t *testing.T) {
 			"Linux Documentation/admin-guide/sysctl/kernel.rst",
 		}}},
 		{"fs.binfmt_misc.register", Entry{Scope: Node, Forbidden: &Note{
-			"makes the node run an interpreter of the writer's choice for other pods' programs",
+			"makes the node run an arbitrary interpreter for other pods' programs",
 			"Linux Documentation/admin-guide/binfmt-misc.rst",
 		}}},
 		{"vm.max_map_count", Entry{Scope: Node}},
@@ -71,7 +71,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-func TestLookupHostOnlyOfTheContract(t *testing.T) {
+func TestLookupMarksNodeNamesHostOnly(t *testing.T) {
 	for _, name := range []string{
 		"net.core.netdev_max_backlog", "net.core.default_qdisc", "net.ipv4.tcp_mem", "net.nf_conntrack_max",
 		"net.netfilter.nf_conntrack_max", "net.tipc.tipc_rmem",
@@ -82,7 +82,7 @@ func TestLookupHostOnlyOfTheContract(t *testing.T) {
 	}
 }
 
-func TestLookupForbidsTheContract(t *testing.T) {
+func TestLookupForbidsDangerousNames(t *testing.T) {
 	for _, name := range []string{
 		"kernel.core_pattern", "kernel.modprobe", "kernel.hotplug", "kernel.sysrq", "kernel.poweroff_cmd",
 		"kernel.panic", "kernel.panic_on_warn",
@@ -95,15 +95,14 @@ func TestLookupForbidsTheContract(t *testing.T) {
 	}
 }
 
-func TestLookupGivesNotesOfItsOwn(t *testing.T) {
+func TestLookupReturnsCopies(t *testing.T) {
 	Lookup("kernel.sysrq").Forbidden.Reason = "changed"
 	if got := Lookup("kernel.sysrq").Forbidden.Reason; got == "changed" {
 		t.Error("a caller can change the catalogue")
 	}
 }
 
-// TestTablesAreSound checks the data itself.
-func TestTablesAreSound(t *testing.T) {
+func TestTablesAreConsistent(t *testing.T) {
 	linux, kubernetes := regexp.MustCompile(`^\d+\.\d+$`), regexp.MustCompile(`^1\.\d+$`)
 	entries := slices.Collect(Known())
 	if !slices.IsSortedFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) }) {
@@ -111,13 +110,13 @@ func TestTablesAreSound(t *testing.T) {
 	}
 	for _, e := range entries {
 		if name, err := ParseName(e.Name); err != nil || name != e.Name {
-			t.Errorf("%q is no name in dot form: %v", e.Name, err)
+			t.Errorf("%q is not a name in dot form: %v", e.Name, err)
 		}
 		if e.SafeSince != "" && (e.HostOnly != nil || e.Forbidden != nil || e.Scope == Node) {
-			t.Errorf("%s is safe and rejected", e.Name)
+			t.Errorf("%s is both safe and rejected", e.Name)
 		}
 		if e.NamespacedSince != "" && (e.HostOnly != nil || e.Scope != Network) {
-			t.Errorf("%s is namespaced since Linux %s, and yet not settable", e.Name, e.NamespacedSince)
+			t.Errorf("%s is namespaced since Linux %s, but cannot be set", e.Name, e.NamespacedSince)
 		}
 		if e.NamespacedSince != "" && !linux.MatchString(e.NamespacedSince) || e.SafeSince != "" &&
 			!kubernetes.MatchString(e.SafeSince) {
@@ -130,7 +129,7 @@ func TestTablesAreSound(t *testing.T) {
 	rows := slices.Concat(observedHostOnly(), readHostOnly, neverShared)
 	for _, r := range rows {
 		if r.reason == "" || r.source == "" {
-			t.Errorf("%s lacks its reason or source", r.names)
+			t.Errorf("%s has no reason or no source", r.names)
 		}
 	}
 	for _, r := range neverShared {
@@ -142,7 +141,7 @@ func TestTablesAreSound(t *testing.T) {
 		named := map[string]bool{}
 		for _, r := range table {
 			if r.source == "" {
-				t.Errorf("release %s lacks its source", r.version)
+				t.Errorf("release %s has no source", r.version)
 			}
 			for _, name := range r.names {
 				if named[name] {
@@ -154,9 +153,8 @@ func TestTablesAreSound(t *testing.T) {
 	}
 }
 
-// TestSafeSinceAgreesWithPodSecurityAdmission asks Pod Security admission, release by release, for a verdict on a pod
-// with each known name. It came with Kubernetes 1.22, and its "1.0" is the list of that time, so that list does not
-// distinguish earlier releases.
+// TestSafeSinceAgreesWithPodSecurityAdmission evaluates a pod with each known name in Pod Security admission, release
+// by release. Pod Security admission exists since Kubernetes 1.22, so it does not distinguish earlier releases.
 func TestSafeSinceAgreesWithPodSecurityAdmission(t *testing.T) {
 	const oldest, newest = 22, 37 // newest is the release of the module in go.mod
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
@@ -170,14 +168,14 @@ func TestSafeSinceAgreesWithPodSecurityAdmission(t *testing.T) {
 				Value: "1"}}}}
 			verdict := policy.AggregateCheckResults(evaluator.EvaluatePod(baseline, &metav1.ObjectMeta{}, pod))
 			if want := safeIn(e, minor); verdict.Allowed != want {
-				t.Errorf("%s in 1.%d: Pod Security admission says safe=%t, the catalogue %t", e.Name, minor,
+				t.Errorf("%s in 1.%d: safe is %t for Pod Security admission, and %t in the catalogue", e.Name, minor,
 					verdict.Allowed, want)
 			}
 		}
 	}
 	if safe := slices.DeleteFunc(slices.Collect(Known()),
 		func(e Entry) bool { return e.SafeSince == "" }); len(safe) != 14 {
-		t.Errorf("%d safe names, 14 in Kubernetes 1.%d", len(safe), newest)
+		t.Errorf("%d safe names, but Kubernetes 1.%d has 14", len(safe), newest)
 	}
 }
 
@@ -189,7 +187,7 @@ func safeIn(e Entry, minor int) bool {
 	return since <= minor
 }
 
-// TestScopeAgreesWithKubernetes holds ScopeOf to the kubelet's own table.
+// TestScopeAgreesWithKubernetes compares ScopeOf with the kubelet's table.
 func TestScopeAgreesWithKubernetes(t *testing.T) {
 	names := []string{
 		"kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.msgmax", "kernel.msgmnb",
@@ -204,7 +202,7 @@ func TestScopeAgreesWithKubernetes(t *testing.T) {
 	for _, name := range names {
 		namespace, _, _ := upstream.GetNamespace(name)
 		if got, want := ScopeOf(name), scopes[namespace]; got != want {
-			t.Errorf("scope of %s is %s, Kubernetes says %s", name, got, want)
+			t.Errorf("scope of %s is %s, but %s in Kubernetes", name, got, want)
 		}
 	}
 }

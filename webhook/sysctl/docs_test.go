@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/sysctls.md")
 
-// TestDocs holds docs/sysctls.md to the catalogue.
+// TestDocs checks that docs/sysctls.md is generated from the catalogue.
 func TestDocs(t *testing.T) {
 	const path = "../../docs/sysctls.md"
 	want := docsPage()
@@ -26,12 +26,12 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/sysctls.md is not what the catalogue says: run go test ./webhook/sysctl -run Docs -update "+
+		t.Errorf("docs/sysctls.md differs from the catalogue: run go test ./webhook/sysctl -run Docs -update "+
 			"(-want +got):\n%s", diff)
 	}
 }
 
-// TestDocsOfSafeNames holds the table of docs/concepts.md to the catalogue.
+// TestDocsOfSafeNames compares the table in docs/concepts.md with the catalogue.
 func TestDocsOfSafeNames(t *testing.T) {
 	page, err := os.ReadFile("../../docs/concepts.md")
 	if err != nil {
@@ -48,7 +48,7 @@ func TestDocsOfSafeNames(t *testing.T) {
 
 func docsPage() string {
 	var page strings.Builder
-	fmt.Fprintf(&page, `# Which sysctls are there, and what do they take?
+	fmt.Fprintf(&page, `# Which sysctls exist, and which values do they take?
 
 This page is generated from the catalogue, `+"`webhook/sysctl/catalogue.tsv`"+`.
 %s

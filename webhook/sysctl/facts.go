@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// nodeDefaults are names whose value in a new namespace depends on the node: its memory, its processors, or its own
-// setting, which a new network namespace takes over.
+// nodeDefaults are names whose value in a new namespace depends on the node: on its memory, its processors, or its own
+// setting, which a new network namespace inherits.
 //
 // Source: Linux net/ipv4/tcp.c (tcp_init, by memory), net/ipv4/tcp_ipv4.c (tcp_sk_init), net/core/neighbour.c,
 // net/ipv4/devinet.c (devinet_init_net, which copies the node's), net/netfilter/nf_conntrack_core.c,
@@ -24,8 +24,8 @@ var nodeDefaults = []string{
 	"net.unix.max_dgram_qlen",
 }
 
-// conditions are names whose bounds follow something else, and what that is. They complete a sentence that begins
-// with the sysctl's name.
+// conditions describe what a value depends on besides fixed bounds. Each completes a sentence that begins with the
+// sysctl's name.
 //
 // Source: Linux net/ipv6/addrconf.c, addrconf_sysctl_mtu and addrconf_sysctl_addr_gen_mode;
 // net/core/sysctl_net_core.c, rps_default_mask_sysctl; net/mptcp/ctrl.c, proc_scheduler and proc_path_manager.
@@ -34,10 +34,10 @@ var conditions = map[string]string{
 	"net.mptcp.path_manager":        "takes what the node lists in net.mptcp.available_path_managers",
 	"net.mptcp.scheduler":           "takes what the node lists in net.mptcp.available_schedulers",
 	"net.ipv6.conf.*.mtu":           "takes at most the MTU of the interface",
-	"net.ipv6.conf.*.addr_gen_mode": "takes 2 only after net.ipv6.conf.default.stable_secret was set",
+	"net.ipv6.conf.*.addr_gen_mode": "takes 2 only after net.ipv6.conf.default.stable_secret is set",
 }
 
-// DefaultDependsOnNode reports whether the default of the catalogue is only that of the machine that it was made on.
+// DefaultDependsOnNode reports whether the default in the catalogue is that of one machine, and other nodes differ.
 func (p *Parameter) DefaultDependsOnNode() bool {
 	if strings.HasPrefix(p.Name, "net.ipv4.conf.") || strings.Contains(p.Name, ".neigh.") ||
 		strings.HasPrefix(p.Name, "net.netfilter.nf_log.") {
@@ -51,7 +51,7 @@ func (p *Parameter) DefaultDependsOnNode() bool {
 	return false
 }
 
-// defaultChanges are defaults that a release changed, as read in the source trees of the catalogue.
+// defaultChanges are defaults that a release changed, found in the source trees of the catalogue.
 var defaultChanges = []struct{ name, text, source string }{
 	{"net.core.somaxconn", "started with 128 in Linux 4.19; with 4096 from 5.4 on",
 		"Linux include/linux/socket.h (SOMAXCONN)"},
@@ -63,14 +63,14 @@ var defaultChanges = []struct{ name, text, source string }{
 		"Linux net/ipv4/tcp_ipv4.c (tcp_sk_init)"},
 }
 
-// effects are what else a write changes.
+// effects describe what a write changes besides the value.
 var effects = []struct {
 	names        []string
 	text, source string
 }{
 	{
-		[]string{"net.ipv4.ip_forward"}, "resets other parameters when it changes: those of net.ipv4.conf.* take the " +
-			"values of a router, or of a host",
+		[]string{"net.ipv4.ip_forward"},
+		"resets other parameters when it changes: net.ipv4.conf.* gets the defaults of a router or of a host",
 		"Linux Documentation/networking/ip-sysctl.rst (ip_forward)",
 	},
 	{
@@ -87,15 +87,18 @@ var effects = []struct {
 		"Linux net/ipv4/route.c, net/ipv6/route.c"},
 }
 
-// formats are what the kernel reads from a value that is text.
+// fastopenKey matches one key of net.ipv4.tcp_fastopen_key.
+const fastopenKey = `[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3}`
+
+// formats check and describe the text values that the kernel parses.
 var formats = map[string]struct {
 	isValid func(string) bool
 	text    string // completes a sentence that begins with the sysctl's name
 	source  string
 }{
 	"net.ipv4.tcp_fastopen_key": {
-		regexp.MustCompile(`^[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3}(,[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3})?$`).MatchString,
-		"takes one key or two, joined by a comma, each of four hexadecimal numbers joined by -",
+		regexp.MustCompile(`^` + fastopenKey + `(,` + fastopenKey + `)?$`).MatchString,
+		"takes one key, or two joined by a comma; a key is four hexadecimal numbers joined by -",
 		"Linux net/ipv4/sysctl_net_ipv4.c (proc_tcp_fastopen_key)",
 	},
 	"net.ipv6.conf.*.stable_secret": {

@@ -10,10 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The grammar as the documentation states it. The loops of the package are held to it here.
+// The documented grammar. The fuzz tests compare the package's loops with it.
 var (
 	nameGrammar  = regexp.MustCompile(`^[a-z0-9_]+(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+$`)
-	slashGrammar = regexp.MustCompile(`^net\.((ipv4|ipv6)\.(conf|neigh)|mpls\.conf)\.[^.]+\.[^./]+$`) // of names that hold a slash
+	slashGrammar = regexp.MustCompile(`^net\.((ipv4|ipv6)\.(conf|neigh)|mpls\.conf)\.[^.]+\.[^./]+$`) // names with "/"
 	whole        = regexp.MustCompile(`^(0|-?[1-9][0-9]{0,19})( (0|-?[1-9][0-9]{0,19}))*$`)
 	argument     = regexp.MustCompile(Argument)
 	plain        = regexp.MustCompile(PlainArgument)
@@ -62,7 +62,7 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("accepts the name %q", a.Name)
 			}
 			if a.Operator == AtLeast && !whole.MatchString(a.Value) {
-				t.Errorf("accepts the floor %q", a.Value)
+				t.Errorf("accepts the minimum %q", a.Value)
 			}
 			if a.Optional && ModuleOf(a.Name) == "" {
 				t.Errorf("accepts -%s, which no optional module provides", a.Name)
@@ -89,13 +89,13 @@ func FuzzParse(f *testing.F) {
 		}
 		again, problems := Parse(rendered.String(), annotation)
 		if len(problems) > 0 {
-			t.Fatalf("rejects what it rendered: %v", problems)
+			t.Fatalf("rejects the assignments that it rendered: %v", problems)
 		}
 		for i := range again {
 			again[i].Line = assignments[i].Line
 		}
 		if diff := cmp.Diff(assignments, again); diff != "" {
-			t.Errorf("reads what it rendered differently (-first +again):\n%s", diff)
+			t.Errorf("parsing the rendered assignments changes them (-first +again):\n%s", diff)
 		}
 	})
 }
@@ -108,7 +108,7 @@ func FuzzParseName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		got, err := ParseName(name)
 		if err != nil {
-			// Whatever is canonical passes.
+			// Every canonical name must be accepted.
 			if isName(name) && !interfaceInDots.MatchString(name) {
 				t.Fatalf("ParseName(%q): %v", name, err)
 			}
@@ -120,7 +120,7 @@ func FuzzParseName(f *testing.F) {
 		if again, err := ParseName(got); again != got || err != nil {
 			t.Errorf("ParseName(%q) = %q, %v; it came from %q", got, again, err, name)
 		}
-		// The path is the one that the name spells, or differs in the separators of an interface's name alone.
+		// The path equals the name, except for separators.
 		same := func(s string) string { return strings.ReplaceAll(s, "/", ".") }
 		if path := Path(got); same(path) != same(name) || filepath.Join("/proc/sys", path) != "/proc/sys/"+path {
 			t.Errorf("ParseName(%q) = %q, whose path is %q", name, got, path)
@@ -131,7 +131,7 @@ func FuzzParseName(f *testing.F) {
 	})
 }
 
-// interfaceInDots matches names whose interface is spelled with dots, which are read as one with slashes.
+// interfaceInDots matches names whose interface is written with dots. ParseName turns them into slashes.
 var interfaceInDots = regexp.MustCompile(`^net\.((ipv4|ipv6)\.(conf|neigh)|mpls\.conf)\.[^.]+\.[^.]+\..+$`)
 
 func isName(name string) bool {

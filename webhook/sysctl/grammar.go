@@ -5,33 +5,33 @@ import (
 	"slices"
 )
 
-// This file gives out what the parser and the catalogue go by as data, for policies that the API server evaluates
+// This file exports the rules of the parser and the catalogue as data, for policies that the API server evaluates
 // without this program.
 
-// Assigned matches a line that assigns a value, as far as its characters go: the name is not checked. Ignored matches
-// a line that Parse skips. Both are of the syntax that Go and CEL share.
+// Assigned matches a line that assigns a value. It checks characters only, not the name. Ignored matches a line that
+// Parse skips. Both use the syntax that Go and CEL share.
 const (
 	Assigned = `^[ \t]*-?[A-Za-z0-9_][A-Za-z0-9_./-]*[ \t]*>?=[ \t]*` + valueCharacter + `+([ \t]+` + valueCharacter +
 		`+)*[ \t]*\r?$`
 	Ignored = `^[ \t]*\r?$|^[ \t]*[#;]`
-	// WholeNumber matches what isWholeNumber takes.
+	// WholeNumber matches what isWholeNumber accepts.
 	WholeNumber = `^(0|-?[1-9][0-9]*)$`
 
 	valueCharacter = `[A-Za-z0-9_,:./+-]`
 )
 
-// InterfaceDirectories returns the directories that have one directory for each network interface, each with a dot at
-// its end.
+// InterfaceDirectories returns the directories that contain one directory per network interface, each with a trailing
+// dot.
 func InterfaceDirectories() []string { return slices.Clone(perInterface) }
 
-// Interfaces returns the interfaces that known names are spelled out for.
+// Interfaces returns the interfaces for which known names are spelled out.
 func Interfaces() []string { return slices.Clone(interfaces) }
 
-// CutInterface cuts a name in dot form around its interface: "net.ipv4.conf.", "eth0", ".forwarding". Of other names,
-// all is after it.
+// CutInterface splits a name in dot form at its interface: "net.ipv4.conf.", "eth0", ".forwarding". For a name without
+// an interface, after is the whole name.
 func CutInterface(name string) (before, device, after string) { return cutInterface(name) }
 
-// KnownNames returns, in order, every name that IsKnown knows, except for the VLANs of interfaces.
+// KnownNames returns every name for which IsKnown is true, sorted, except for names with VLANs.
 func KnownNames() []string {
 	all := maps.Clone(spelledOut)
 	for entry := range Known() {
@@ -49,28 +49,28 @@ func OptionalNames() []Pattern {
 	return patterns
 }
 
-// Reading is what every kernel takes as the value of a parameter.
+// Reading describes the values of a parameter that at least one supported kernel accepts.
 type Reading struct {
 	Kind Kind
-	// Min and Max bound each number, over all supported kernels.
+	// Min and Max bound each number.
 	Min int64
 	Max uint64
-	// Count is how many numbers the kernel reads; 0 for any.
+	// Count is how many numbers the kernel reads, or 0 for any number of them.
 	Count int
 }
 
-// Kind is how a kernel reads a value.
+// Kind is the form of a value.
 type Kind int
 
 // The kinds.
 const (
-	AnyText   Kind = iota // not known, or not checked
-	Numbers               // whole numbers, joined by blanks
-	PortList              // whole numbers and ranges of them, joined by commas
-	Formatted             // text of a format that only the program checks
+	AnyText   Kind = iota // unknown, or not checked
+	Numbers               // whole numbers, separated by blanks
+	PortList              // whole numbers and ranges of them, separated by commas
+	Formatted             // text in a format that only the program checks
 )
 
-// Reads returns how kernels read the value of a name.
+// Reads returns how kernels read the values of a name.
 func Reads(name string) Reading {
 	p := FindParameter(name)
 	switch {

@@ -2,30 +2,30 @@ package sysctl
 
 //go:generate go run gen_hostonly.go
 
-// fileState is what became of a file below /proc/sys/net in a new network namespace.
+// fileState says how a new network namespace shows a file below /proc/sys/net.
 type fileState int
 
 const (
-	absent   fileState = iota // it is not there
-	readOnly                  // it was writable in the first namespace
-	readable                  // it is read-only in the first namespace too
+	absent   fileState = iota // it does not exist
+	readOnly                  // it is read-only, but writable in the initial namespace
+	readable                  // it is read-only, as in the initial namespace
 )
 
-// observed is a row of the generated table. names is a pattern when a whole directory is absent.
+// observed is a row of the generated table. names is a pattern if a whole directory is absent.
 type observed struct {
 	names string
 	state fileState
-	file  string // where the kernel registers it; "" when not traced
+	file  string // kernel file that registers it; "" if unknown
 }
 
-// reasons are sentence fragments to follow the name.
+// reasons complete a sentence that begins with the name.
 var reasons = map[fileState]string{
 	absent:   "belongs to the node: a pod's own network namespace does not have it",
 	readOnly: "belongs to the node: it is read-only in a pod's own network namespace",
 	readable: "cannot be set: it is read-only on every node",
 }
 
-// observedHostOnly turns what the generator saw into rows.
+// observedHostOnly returns the rows that the generator found.
 func observedHostOnly() []row {
 	rows := make([]row, 0, len(observedRows))
 	for _, s := range observedRows {
@@ -38,8 +38,9 @@ func observedHostOnly() []row {
 	return rows
 }
 
-// hostOnly is what the catalogue says of a parameter that no pod can set; nil if pods can. The tables above and below
-// come first, since they say more, and the guard is made from them: they list what distributions' kernels have.
+// hostOnly returns why no pod can set a parameter, or nil if pods can, as the catalogue says. Lookup prefers the tables
+// in this file and in hostonly_generated.go, since they say more. The guard is generated from those tables, which list
+// the names in the kernels of distributions.
 func (p *Parameter) hostOnly() *Note {
 	source := "compared in Linux 4.19 to 6.18"
 	switch {
@@ -53,16 +54,16 @@ func (p *Parameter) hostOnly() *Note {
 	return nil
 }
 
-// readHostOnly are names that were read in the kernel's source: of modules that the generator's kernel lacks, and of
-// files that a new network namespace has, writable by their mode, but does not isolate or never takes a value for. A
-// later row wins over an observed one of the same name.
+// readHostOnly are names found by reading the kernel's source: names of modules that the generator's kernel lacks, and
+// files that are writable by mode in a new network namespace but are not isolated, or reject every value. These rows
+// override observed rows of the same name.
 var readHostOnly = []row{
-	// Its handler turns a static key of the whole kernel, in every namespace, and never back.
-	{"net.netfilter.nf_hooks_lwtunnel", "is not isolated: writing it in a pod switches the whole node, until it " +
-		"reboots", "Linux net/netfilter/nf_hooks_lwtunnel.c"},
+	// The handler enables a static key of the whole kernel from any namespace, and nothing disables it again.
+	{"net.netfilter.nf_hooks_lwtunnel", "is not isolated: writing it in a pod changes the whole node until it reboots",
+		"Linux net/netfilter/nf_hooks_lwtunnel.c"},
 
-	// Before these two were made read-only, a pod that wrote them changed the node; Kubernetes' documentation still
-	// warns of it.
+	// Older kernels have these two writable in a pod, where they change the node. The documentation of Kubernetes still
+	// warns about it.
 	{
 		"net.netfilter.nf_conntrack_max", "belongs to the node: it is read-only in a pod's own network namespace, " +
 			"and an older kernel would change it for the whole node",
@@ -75,10 +76,10 @@ var readHostOnly = []row{
 		"Linux net/netfilter/nf_conntrack_standalone.c; kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster",
 	},
 
-	// Its mode says that root may write it.
+	// By its mode, root may write it.
 	{
-		"net.ipv6.conf.all.stable_secret", "cannot be set: every kernel rejects it, and takes " +
-			"net.ipv6.conf.default.stable_secret in its place",
+		"net.ipv6.conf.all.stable_secret",
+		"cannot be set: every kernel rejects it, and takes net.ipv6.conf.default.stable_secret instead",
 		"Linux Documentation/networking/ip-sysctl.rst (stable_secret)",
 	},
 

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// perInterface are the directories that have one directory for each network interface, and nothing else.
+// perInterface are the directories that contain one directory per network interface, and nothing else.
 //
 // Source: Linux net/ipv4/devinet.c, net/ipv6/addrconf.c, net/core/neighbour.c, net/mpls/af_mpls.c.
 var perInterface = []string{"net.ipv4.conf.", "net.ipv4.neigh.", "net.ipv6.conf.", "net.ipv6.neigh.", "net.mpls.conf."}
 
-// cutInterface cuts a name around its interface: "net.ipv4.conf.", "eth0", ".forwarding". Of other names, all is
-// after it.
+// cutInterface splits a name at its interface: "net.ipv4.conf.", "eth0", ".forwarding". For a name without an
+// interface, after is the whole name.
 func cutInterface(name string) (before, device, after string) {
 	for _, directory := range perInterface {
 		rest, found := strings.CutPrefix(name, directory)
@@ -26,13 +26,12 @@ func cutInterface(name string) (before, device, after string) {
 	return "", "", name
 }
 
-// interfaces are what "*" stands for in namesFile: what every network namespace has, and the usual names in a pod
-// (eth0 from the CNI plugin, net1 and so on from Multus). The list is finite, so the number of known names is too.
+// interfaces replace "*" in the catalogue: the entries of every network namespace, and the usual interfaces in a pod
+// (eth0 from the CNI plugin, net1 and so on from Multus). The list is fixed, so the set of known names is finite.
 var interfaces = []string{"all", "default", "lo", "eth0", "eth1", "net1", "net2", "net3"}
 
-// untagged returns the same parameter of an interface for a parameter of one of its VLANs:
-// net.ipv4.conf.eth0.forwarding for net.ipv4.conf.eth0/100.forwarding. ok is false for all that is not a VLAN of one
-// of the interfaces above.
+// untagged returns the parameter of the interface to which a VLAN belongs: net.ipv4.conf.eth0.forwarding for
+// net.ipv4.conf.eth0/100.forwarding. ok is false if the name is not that of a VLAN of one of interfaces.
 func untagged(name string) (parameter string, ok bool) {
 	before, device, after := cutInterface(name)
 	base, tag, tagged := strings.Cut(device, "/")
@@ -45,8 +44,7 @@ func untagged(name string) (parameter string, ok bool) {
 	return before + base + after, true
 }
 
-// IsKnownForInterface reports whether the catalogue knows a parameter that interfaces have, whatever the interface of
-// the name.
+// IsKnownForInterface reports whether the name is a known parameter of an interface. The interface may be any.
 func IsKnownForInterface(name string) bool {
 	before, device, after := cutInterface(name)
 	return device != "" && IsKnown(before+"eth0"+after)

@@ -15,9 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
-// TestNetworkNamesAgainstTheKernel compares the catalogue with a new network namespace of the running kernel: what is
-// not host-only there must be writable, and what is host-only must not be. Names that a smaller kernel lacks are
-// passed over.
+// TestNetworkNamesAgainstTheKernel compares the catalogue with a new network namespace of the running kernel: host-only
+// names must not be writable there, and all others must be. It skips names that the kernel lacks.
 func TestNetworkNamesAgainstTheKernel(t *testing.T) {
 	running := strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease"))
 	if version.MustParseGeneric(running).LessThan(version.MustParseGeneric(observedOnRelease)) {
@@ -28,22 +27,22 @@ func TestNetworkNamesAgainstTheKernel(t *testing.T) {
 		if strings.Contains(name, ".mc_forwarding") { // read-only in every namespace, and per interface
 			continue
 		}
-		if strings.HasSuffix(name, ".stable_secret") { // whose mode does not tell: see the next test
+		if strings.HasSuffix(name, ".stable_secret") { // writable by mode even where it is not: see the next test
 			continue
 		}
 		entry := Lookup(name)
 		switch writable := mode.Perm()&0o200 != 0; {
 		case entry.HostOnly == nil && !writable:
-			t.Errorf("%s is read-only in a new network namespace, and the catalogue does not know: run go generate "+
+			t.Errorf("%s is read-only in a new network namespace, but not in the catalogue: run go generate "+
 				"./webhook/sysctl", name)
 		case entry.HostOnly != nil && writable && !strings.HasPrefix(entry.HostOnly.Reason, "is not isolated"):
-			t.Errorf("%s is writable in a new network namespace: the catalogue says it %s: run go generate "+
+			t.Errorf("%s is writable in a new network namespace, but the catalogue says that it %s: run go generate "+
 				"./webhook/sysctl", name, entry.HostOnly.Reason)
 		}
 	}
 }
 
-// TestStableSecretsAgainstTheKernel sets every stable_secret of a new network namespace, and reads it back.
+// TestStableSecretsAgainstTheKernel writes every stable_secret of a new network namespace and reads it back.
 func TestStableSecretsAgainstTheKernel(t *testing.T) {
 	const secret = "2001:0db8:0000:0000:0000:0000:0000:0001"
 	settable := map[string]bool{}
@@ -83,7 +82,7 @@ func TestStableSecretsAgainstTheKernel(t *testing.T) {
 	}
 }
 
-// TestIPCNamesAgainstTheKernel changes every IPC name in a new IPC namespace and looks at this one's.
+// TestIPCNamesAgainstTheKernel changes every IPC name in a new IPC namespace, and checks that the value outside stays.
 func TestIPCNamesAgainstTheKernel(t *testing.T) {
 	files := listIn(t, syscall.CLONE_NEWIPC, "/proc/sys/kernel", "/proc/sys/fs/mqueue")
 	tested := 0
@@ -103,10 +102,10 @@ func TestIPCNamesAgainstTheKernel(t *testing.T) {
 			return err
 		})
 		if after := read(t, path); after != before {
-			t.Errorf("%s changed from %q to %q here when it was set in another IPC namespace", name, before, after)
+			t.Errorf("writing %s in another IPC namespace changed it here from %q to %q", name, before, after)
 		}
 		if inside == "" {
-			t.Logf("%s takes no other value", name)
+			t.Logf("%s accepts no other value", name)
 			continue
 		}
 		tested++
@@ -116,7 +115,7 @@ func TestIPCNamesAgainstTheKernel(t *testing.T) {
 	}
 }
 
-// change gives the file another value that it takes and keeps, and returns it; "" when there is none.
+// change writes another value that the kernel accepts and keeps, and returns it, or "" if there is none.
 func change(path, value string) (string, error) {
 	first, rest, _ := strings.Cut(value, "\t")
 	number, ok := new(big.Int).SetString(first, 10) // kernel.shmmax starts above int64
@@ -149,7 +148,7 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// listIn lists the files below some folders of /proc/sys, as a new namespace shows them, by their sysctl names.
+// listIn returns the modes of the files below some folders of /proc/sys in a new namespace, by sysctl name.
 func listIn(t *testing.T, namespace int, folders ...string) map[string]fs.FileMode {
 	t.Helper()
 	files := map[string]fs.FileMode{}
@@ -175,14 +174,14 @@ func listIn(t *testing.T, namespace int, folders ...string) map[string]fs.FileMo
 	return files
 }
 
-// within runs f in new namespaces: on a thread of its own, which ends with it, since /proc/sys shows the namespaces
-// of the thread that looks.
+// within runs f in new namespaces. f gets its own thread, which ends with it: /proc/sys shows the namespaces of the
+// thread that reads it.
 func within(t *testing.T, namespaces int, f func() error) {
 	t.Helper()
 	needRoot(t)
 	result := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread must not serve another goroutine
+		runtime.LockOSThread() // never unlocked, so that no other goroutine uses the thread
 		if err := syscall.Unshare(namespaces); err != nil {
 			result <- fmt.Errorf("%w: %w", errUnshare, err)
 			return
@@ -197,11 +196,11 @@ func within(t *testing.T, namespaces int, f func() error) {
 	}
 }
 
-var errUnshare = errors.New("make namespaces")
+var errUnshare = errors.New("create namespaces")
 
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("NOT RUN: making namespaces and writing /proc/sys needs root; run `sudo go test ./webhook/sysctl`")
+		t.Skip("NOT RUN: creating namespaces and writing /proc/sys needs root; run `sudo go test ./webhook/sysctl`")
 	}
 }

@@ -5,18 +5,17 @@ import (
 	"strings"
 )
 
-// namesFile lists the names that are in no namespace, of kernels from 4.4 to 6.18, from Linux
-// Documentation/admin-guide/sysctl. Those below net.* and of IPC namespaces are in the catalogue.
+// namesFile lists the names of node scope in kernels from 4.4 to 6.18, from Linux Documentation/admin-guide/sysctl. The
+// catalogue has the names below net.* and those of the IPC namespace.
 //
 //go:embed names.txt
 var namesFile string
 
-// spelledOut holds every known name. Nothing changes it.
+// spelledOut holds the names of namesFile and of the catalogue. It is read-only.
 var spelledOut = spellOut()
 
-// IsKnown reports whether the catalogue spells out a name that some supported kernel has, or the same name for the
-// interface of which its interface is a VLAN. A name that only a pattern of the catalogue covers is not known: it
-// need not exist.
+// IsKnown reports whether some supported kernel has a name, as the package's tables spell it out. A parameter of a VLAN
+// is known if the interface has it. A name that only matches a pattern of a table is not known: it may not exist.
 func IsKnown(name string) bool {
 	if parameter, isVLAN := untagged(name); isVLAN {
 		name = parameter

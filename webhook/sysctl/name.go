@@ -9,15 +9,15 @@ import (
 
 // ParseName returns the dot form of a name in dot form (net.core.somaxconn) or slash form (net/core/somaxconn).
 //
-// As in sysctl.d(5), the first separator tells the form, and the other separator is a plain character of a word. Only
-// the name of a network interface has one: net/ipv4/conf/eth0.100/forwarding is net.ipv4.conf.eth0/100.forwarding.
-// There is no other directory below net.ipv4.conf and its like, so net.ipv4.conf.eth0.100.forwarding can only mean
-// the same, and reads as the same.
+// As in sysctl.d(5), the first separator decides the form, and the other separator is an ordinary character of a word.
+// Only the name of a network interface contains one: net/ipv4/conf/eth0.100/forwarding is
+// net.ipv4.conf.eth0/100.forwarding. net.ipv4.conf and similar directories have no other subdirectories, so
+// net.ipv4.conf.eth0.100.forwarding is unambiguous and parses as the same name.
 //
-// Only names that match ^[a-z0-9_]+(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+$, with "/" in an interface's word alone, and
-// have at most MaxNameLength bytes pass. That is narrower than sysctl(8) on purpose: sysctl follows ".." in a name
-// out of /proc/sys, and would then write any file there is. Errors are sentences for the person who wrote the name;
-// they do not repeat the name.
+// A name must match ^[a-z0-9_]+(\.[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)+$, have "/" only in the word of an interface, and
+// have at most MaxNameLength bytes. This is narrower than sysctl(8) on purpose: sysctl follows ".." in a name out of
+// /proc/sys and could write any file. The error is a sentence for the person who wrote the name, and does not repeat
+// the name.
 func ParseName(name string) (string, error) {
 	if name == "" {
 		return "", errors.New(`the name is missing: write "name = value"`)
@@ -27,9 +27,11 @@ func ParseName(name string) (string, error) {
 	}
 	switch {
 	case strings.Contains(name, ".."):
-		return "", errors.New(`a sysctl name is words joined by single dots, such as net.core.somaxconn: ".." is not allowed`)
+		return "", errors.New("a sysctl name is words joined by single dots, such as net.core.somaxconn: " +
+			`".." is not allowed`)
 	case strings.HasPrefix(name, "/"):
-		return "", errors.New(`a sysctl name starts below /proc/sys: leave the leading "/" or "/proc/sys/" off, as in net/core/somaxconn`)
+		return "", errors.New(`a sysctl name starts below /proc/sys: leave the leading "/" or "/proc/sys/" off, ` +
+			"as in net/core/somaxconn")
 	}
 	name = Dotted(name)
 	before, device, after := cutInterface(name)
@@ -43,8 +45,8 @@ func ParseName(name string) (string, error) {
 	return name, nil
 }
 
-// Dotted returns the dot form of any name that Kubernetes takes, as its own NormalizeName does
-// (k8s.io/component-helpers/node/util/sysctl): if the first separator is a slash, dots and slashes change places.
+// Dotted returns the dot form of any name that Kubernetes accepts, as its NormalizeName does
+// (k8s.io/component-helpers/node/util/sysctl): if the first separator is a slash, it swaps dots and slashes.
 func Dotted(name string) string {
 	if at := strings.IndexAny(name, "./"); at < 0 || name[at] == '.' {
 		return name
@@ -68,9 +70,8 @@ func swapSeparators(name string) string {
 	return string(swapped)
 }
 
-// checkName reports what keeps a name in dot form from matching the grammar. The interface's word is name[start:end].
-// The check is on the path of every admission of an annotated pod, hence a loop; a test compares it with the regular
-// expression.
+// checkName reports why a name in dot form does not match the grammar. The word of the interface is name[start:end].
+// Every admission of an annotated pod runs this check, so it is a loop; a test compares it with the regular expression.
 func checkName(name string, start, end int) error {
 	word, words := 0, 1 // bytes since the last separator, words so far
 	for i := range len(name) {
@@ -91,12 +92,11 @@ func checkName(name string, start, end int) error {
 		case c == '/':
 			return errMixed
 		case isUpper(c) || c == '-':
-			return fmt.Errorf("the first word of a sysctl name is of lower-case letters, digits and _: the character "+
-				"%s is not allowed there", quoteAt(name, i))
+			return fmt.Errorf("the first word of a sysctl name has only lower-case letters, digits and _: "+
+				"the character %s is not allowed there", quoteAt(name, i))
 		default:
 			return fmt.Errorf("a sysctl name is words of letters, digits, _ and - joined by dots, such as "+
-				"net.core.somaxconn: the character %s is not allowed",
-				quoteAt(name, i))
+				"net.core.somaxconn: the character %s is not allowed", quoteAt(name, i))
 		}
 		word++
 	}
@@ -112,13 +112,12 @@ func checkName(name string, start, end int) error {
 var (
 	errEmptyWord = errors.New("a sysctl name is words joined by single separators, such as net.core.somaxconn: one " +
 		"word is empty")
-	errMixed = errors.New("a sysctl name is written with dots or with slashes: write net.core.somaxconn or " +
-		"net/core/somaxconn. Both together are only for " +
-		"a network interface that has a dot in its name, as in net/ipv4/conf/eth0.100/forwarding")
+	errMixed = errors.New("a sysctl name has either dots or slashes: write net.core.somaxconn or net/core/somaxconn. " +
+		"Only a network interface with a dot in its name needs both, as in net/ipv4/conf/eth0.100/forwarding")
 )
 
-// quoteAt quotes the character that starts at s[i], in ASCII so that a look-alike is visible, and a broken character
-// by its byte.
+// quoteAt quotes the character that starts at s[i]. It writes ASCII, so that a look-alike is visible, and shows an
+// invalid character as its byte.
 func quoteAt(s string, i int) string {
 	r, size := utf8.DecodeRuneInString(s[i:])
 	if r == utf8.RuneError && size <= 1 {

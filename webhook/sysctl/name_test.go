@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// badNames are names that must never reach sysctl(8).
+// badNames are names that sysctl(8) must never get.
 var badNames = []string{
 	"",
 	"..",
@@ -57,7 +57,7 @@ func TestParseNameRejectsBadNames(t *testing.T) {
 	}
 }
 
-func TestParseNameGivesTheDotForm(t *testing.T) {
+func TestParseNameReturnsTheDotForm(t *testing.T) {
 	for name, want := range map[string]string{
 		"net.core.somaxconn":                 "net.core.somaxconn",
 		"net/core/somaxconn":                 "net.core.somaxconn",
@@ -77,11 +77,11 @@ func TestParseNameGivesTheDotForm(t *testing.T) {
 	}
 }
 
-func TestPathAndDottedTurnAround(t *testing.T) {
+func TestPathAndDottedAreInverse(t *testing.T) {
 	for name, path := range map[string]string{
 		"net.core.somaxconn":                "net/core/somaxconn",
 		"net.ipv4.conf.eth0/100.forwarding": "net/ipv4/conf/eth0.100/forwarding",
-		"kernel.a/b.c":                      "kernel/a.b/c", // not a name that ParseName accepts, but Kubernetes does
+		"kernel.a/b.c":                      "kernel/a.b/c", // Kubernetes accepts this name, but ParseName does not
 	} {
 		if got := Path(name); got != path {
 			t.Errorf("Path(%q) = %q, want %q", name, got, path)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// checkNumbers reports which field of a ">=" value is not a whole number that the kernel can hold: from -2^63 to
-// 2^64-1, in decimal without leading zeros. The kernel reads 0100 as 64.
+// checkNumbers checks that each field of a ">=" value is a whole number from -2^63 to 2^64-1, in decimal without
+// leading zeros: the kernel reads 0100 as 64.
 func checkNumbers(value string) error {
 	for number := range strings.SplitSeq(value, " ") {
 		if !isWholeNumber(number) {
@@ -19,13 +19,13 @@ func checkNumbers(value string) error {
 			limit = "9223372036854775808"
 		}
 		if isLess(limit, digits) {
-			return fmt.Errorf(`">=" compares numbers of 64 bits: %s is beyond them`, shorten(number))
+			return fmt.Errorf(`">=" compares 64-bit numbers: %s is out of range`, shorten(number))
 		}
 	}
 	return nil
 }
 
-// isLess compares two natural numbers without leading zeros.
+// isLess compares two natural numbers of any length, without leading zeros.
 func isLess(a, b string) bool {
 	return len(a) < len(b) || len(a) == len(b) && a < b
 }

@@ -6,8 +6,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
-// OnNodes says what an assignment that is allowed depends on: nodes where it cannot be set in a pod, and the pod will
-// not start. Each text completes a sentence that begins with the sysctl's name.
+// OnNodes returns warnings about an allowed assignment: on which nodes it fails, so that the pod does not start. Each
+// warning completes a sentence that begins with the sysctl's name.
 func OnNodes(a Assignment) []string {
 	var texts []string
 	add := func(text string) {
@@ -45,16 +45,19 @@ func OnNodes(a Assignment) []string {
 	return texts
 }
 
-// congestionNote is on the values of net.ipv4.tcp_congestion_control. reno is in every kernel, and allowed
+// congestionNote describes the values of net.ipv4.tcp_congestion_control. Every kernel has reno, and allows it
 // everywhere. Source: Linux net/ipv4/tcp_cong.c, tcp_set_default_congestion_control, and commit 8d432592f30f (5.13).
 const congestionNote = "takes reno, bbr if the node has it, and otherwise only what the node itself uses or lists in " +
 	"its net.ipv4.tcp_allowed_congestion_control; " +
 	`other values fail with "Operation not permitted"`
 
-// inPodsSince returns the first release that was read in which pods have the parameter, if some supported kernel is
-// older; "" otherwise.
+// inPodsSince returns the first release of the catalogue in which pods have the parameter, if some supported kernel is
+// older, and "" otherwise.
 func (p *Parameter) inPodsSince() string {
-	if p.Namespaced == "no" || !version.MustParseGeneric(OldestKernel).LessThan(version.MustParseGeneric(p.Namespaced)) {
+	if p.Namespaced == "no" {
+		return ""
+	}
+	if !version.MustParseGeneric(OldestKernel).LessThan(version.MustParseGeneric(p.Namespaced)) {
 		return ""
 	}
 	return p.Namespaced

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// optional lists the sysctls that a kernel has only while a module is loaded, or unless a boot option turns it off.
-// Only they may have a leading "-": every other name that is missing is a mistake.
+// optional lists the sysctls that exist only while a module is loaded, or that a boot option can turn off. Only these
+// may have a leading "-": any other missing name is a mistake.
 //
 // Source: the Kconfig entry of each module is tristate, and its code registers the names, in Linux 5.10 to 7.2. IPv6
 // can be turned off at boot too (ipv6.disable=1, Documentation/networking/ipv6.rst).
@@ -43,7 +43,7 @@ var optional = []struct {
 	{Pattern{text: "fs.xfs.", prefix: true}, "xfs", "fs/xfs/xfs_sysctl.c"},
 }
 
-// ModuleOf returns the kernel module that provides a sysctl, or "" if every kernel that has the sysctl has it always.
+// ModuleOf returns the optional kernel module that provides a sysctl, or "" if no module is needed.
 func ModuleOf(name string) string {
 	for _, o := range optional {
 		if o.pattern.Matches(name) {
@@ -58,9 +58,10 @@ func checkOptional(name string) error {
 	if ModuleOf(name) != "" {
 		return nil
 	}
-	return fmt.Errorf(`a leading "-" is only for sysctls that an optional kernel module provides (%s): remove the "-", `+
-		"since a pod must not start with a sysctl that was not set", strings.Join(optionalExamples, ", "))
+	return fmt.Errorf(`a leading "-" is only for sysctls that an optional kernel module provides (%s): `+
+		`remove the "-", since a pod must not start with a sysctl that was not set`,
+		strings.Join(optionalExamples, ", "))
 }
 
-// optionalExamples are the patterns that pods ask for most.
+// optionalExamples are the patterns that pods use most.
 var optionalExamples = []string{"net.ipv6.*", "net.netfilter.*", "net.bridge.*", "net.ipv4.vs.*", "net.sctp.*"}

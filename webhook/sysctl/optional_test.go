@@ -16,7 +16,7 @@ func TestModuleOf(t *testing.T) {
 		"net.core.somaxconn":                                 "",
 		"net.ipv4.tcp_rmem":                                  "",
 		"net.ipv4.conf.eth7.rp_filter":                       "",
-		"net.mptcp.enabled":                                  "", // built in or not there at all
+		"net.mptcp.enabled":                                  "", // MPTCP is built in, or absent
 		"kernel.sem":                                         "",
 		"fs.mqueue.msg_max":                                  "",
 		"vm.max_map_count":                                   "",
@@ -31,16 +31,16 @@ func TestOptionalRows(t *testing.T) {
 	var patterns []string
 	for _, o := range optional {
 		if parsed, err := ParsePattern(o.pattern.String()); err != nil || parsed != o.pattern {
-			t.Errorf("%s is no pattern: %v", o.pattern, err)
+			t.Errorf("%s is not a pattern: %v", o.pattern, err)
 		}
 		if o.module == "" || o.source == "" || slices.Contains(patterns, o.pattern.String()) {
-			t.Errorf("%s: no module, no source, or there twice", o.pattern)
+			t.Errorf("%s has no module or no source, or is listed twice", o.pattern)
 		}
 		patterns = append(patterns, o.pattern.String())
 	}
 	for _, example := range optionalExamples {
 		if !slices.Contains(patterns, example) {
-			t.Errorf("the message names %s, which is no row", example)
+			t.Errorf("the message names %s, which is not in the table", example)
 		}
 	}
 }

@@ -11,19 +11,22 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
-// catalogueFile has a row for each name below net.* and of IPC namespaces in the kernels that its first line lists.
-// gencatalogue writes it from kernel sources and the running kernel. Its columns:
+// catalogueFile has a row for each name below net.* and each name of the IPC namespace, in the kernels that its first
+// line lists. gencatalogue writes it from kernel sources and the running kernel. A release is listed only if its source
+// was read. Columns:
 //
 //	name           "*" stands for a network interface
-//	type           what the kernel reads: int, u8, uint, ulong (whole numbers), seconds, milliseconds, hundredths, ports, mask, text
-//	bounds         "0..1" on every supported kernel; "A 5.15:B": A before Linux 5.15, B from there on; "~A": at most A; "?": not known
-//	usual          narrower bounds that a new namespace starts with, since they follow another parameter
-//	default        what a new namespace starts with
-//	kernels        "5.4-": from the first release that was read and has it; "3.0-4.9": up to the last one
-//	namespaced     the first release that was read in which each namespace has its own; "no" if none does
-//	access         read-only or write-only in a pod
-//	source         the kernel's file that registers it
-//	documentation  the page below https://docs.kernel.org, without its extension
+//	type           what the kernel reads: int, u8, uint, ulong (whole numbers), seconds, milliseconds, hundredths,
+//	               ports, mask, text
+//	bounds         "0..1": on every supported kernel; "A 5.15:B": A before Linux 5.15, B since then; "~A": at most A;
+//	               "?": unknown
+//	usual          narrower bounds in a new namespace, if another parameter sets the bounds
+//	default        the value in a new namespace
+//	kernels        "5.4-": since 5.4; "3.0-4.9": the first and the last release that has it
+//	namespaced     the first release in which each namespace has its own; "no" if none does
+//	access         read-only or write-only in a pod; empty for both
+//	source         the kernel file that registers it
+//	documentation  the page below https://docs.kernel.org, without extension
 //
 //go:embed catalogue.tsv
 var catalogueFile string
@@ -32,25 +35,24 @@ var catalogueFile string
 type Parameter struct {
 	Name          string // with "*" for an interface
 	Type          string
-	Bounds        []Bounds // from the oldest supported kernel on; nil where not known, or no number is read
+	Bounds        []Bounds // by release, from the oldest supported kernel; nil if unknown or not numeric
 	Usual         *Bounds
 	Default       string
-	Since, Until  string // releases that were read; Until is "" while the newest one has it
+	Since, Until  string // the first and last release that has it; Until is "" if the newest release has it
 	Namespaced    string // release, or "no"
 	Access        string
 	Source        string
 	Documentation string
 }
 
-// Bounds are the least and the greatest number that the kernel takes, from a release on.
+// Bounds are the least and the greatest number that the kernel accepts since a release.
 type Bounds struct {
 	From   string // "" for the oldest supported kernel
 	Min    int64
 	Max    uint64
-	AtMost bool // the kernel may take less
+	AtMost bool // the kernel's bounds may be narrower
 }
 
-// isUnknown reports whether nothing is known of the bounds.
 func (b Bounds) isUnknown() bool { return b.Min == math.MinInt64 && b.Max == math.MaxUint64 }
 
 func (b Bounds) String() string { return fmt.Sprintf("%d to %d", b.Min, b.Max) }
@@ -58,10 +60,10 @@ func (b Bounds) String() string { return fmt.Sprintf("%d to %d", b.Min, b.Max) }
 // OldestKernel is the oldest Linux release that nodes run.
 const OldestKernel = "4.19"
 
-// parameters is the catalogue by name, and catalogueOrigin its first line. Nothing changes them.
+// parameters is the catalogue by name, and catalogueOrigin is its first line. Both are read-only.
 var parameters, catalogueOrigin = loadCatalogue(catalogueFile)
 
-// FindParameter returns the row of a name, or nil. Any interface stands for "*".
+// FindParameter returns the row of a name, or nil. "*" in a row matches any interface.
 func FindParameter(name string) *Parameter {
 	if p := parameters[name]; p != nil {
 		return p
@@ -69,8 +71,7 @@ func FindParameter(name string) *Parameter {
 	return parameters[wildcard(name)]
 }
 
-// CatalogueNames returns the names of the catalogue that some supported kernel has, in order, with "*" for an
-// interface.
+// CatalogueNames returns the sorted names that some supported kernel has, with "*" for an interface.
 func CatalogueNames() []string {
 	var names []string
 	for name, p := range parameters {
@@ -82,7 +83,8 @@ func CatalogueNames() []string {
 	return names
 }
 
-// wildcard writes "*" for the interface in a name; "" if it has none, or one that parameters of its kind do not have.
+// wildcard replaces the interface in a name by "*". It returns "" if the name has no interface, or has "all" or
+// "default" where the kernel has no such directory.
 func wildcard(name string) string {
 	words := strings.Split(name, ".")
 	if len(words) != 5 || words[0] != "net" {
@@ -90,15 +92,16 @@ func wildcard(name string) string {
 	}
 	common := words[3] == "all" || words[3] == "default"
 	switch {
-	case words[2] == "conf" && words[1] == "mpls" && common, words[2] == "neigh" && common, words[2] != "conf" &&
-		words[2] != "neigh":
+	case words[2] != "conf" && words[2] != "neigh",
+		words[2] == "neigh" && common,
+		words[2] == "conf" && words[1] == "mpls" && common:
 		return ""
 	}
 	words[3] = "*"
 	return strings.Join(words, ".")
 }
 
-// loadCatalogue panics on a row that it cannot read: the file is a constant, and a test loads it.
+// loadCatalogue panics on an invalid row. The file is embedded, and a test loads it.
 func loadCatalogue(file string) (map[string]*Parameter, string) {
 	lines := strings.Split(strings.TrimRight(file, "\n"), "\n")
 	all := make(map[string]*Parameter, len(lines))

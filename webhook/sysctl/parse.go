@@ -11,24 +11,24 @@ import (
 const (
 	blanks = " \t"
 
-	// maxEcho bounds what an error repeats of the user's text, in bytes: an annotation may hold 256 KiB.
+	// maxEcho limits how much of the user's text an error repeats, in bytes: an annotation may hold 256 KiB.
 	maxEcho = 64
 )
 
-// Parse reads sysctl.conf(5) lines in order, each of them "name = value", or "name >= value", which only raises.
-// Lines that are blank or start with "#" or ";" are skipped, and the "\r" of a CRLF file is dropped. A "-" before the
-// name allows for a kernel that lacks the parameter; unlike in sysctl.conf, it ignores no other error, and only some
-// names may have it. A name without "=" and a text without any assignment are errors: this project exists to end
-// parameters that are silently not set.
+// Parse reads sysctl.conf(5) lines in order: "name = value", or "name >= value", which only raises the value. It skips
+// blank lines and lines that start with "#" or ";", and drops the "\r" of a CRLF file. With a "-" before the name, a
+// kernel that lacks the parameter is not an error; unlike in sysctl.conf, all other errors still count, and only some
+// names may have the "-". A name without "=" and a text without any assignment are errors: a parameter must never be
+// left unset silently.
 //
-// All problems come at once, each as a field.Error at path with the line in its detail, and then no assignments.
-// The lines after the first MaxAssignments are counted but not read, which bounds the answer to a hostile text.
+// Parse returns either assignments or all problems, each as a field.Error at path with the line in its detail. It
+// counts the assignments after MaxAssignments but does not read them, which limits the response to a hostile text.
 func Parse(text string, path *field.Path) ([]Assignment, field.ErrorList) {
 	var (
 		assignments = make([]Assignment, 0, min(strings.Count(text, "\n")+1, MaxAssignments))
 		problems    field.ErrorList
-		asked       int // lines that ask for something, read or not
-		surplus     int // the line of the first one too many
+		requested   int // lines with an assignment, read or not
+		surplus     int // line number of the first assignment after MaxAssignments
 	)
 	for number, rest, more := 1, text, true; more; number++ {
 		var line string
@@ -37,8 +37,8 @@ func Parse(text string, path *field.Path) ([]Assignment, field.ErrorList) {
 		if line == "" || line[0] == '#' || line[0] == ';' {
 			continue
 		}
-		asked++
-		if asked > MaxAssignments {
+		requested++
+		if requested > MaxAssignments {
 			if surplus == 0 {
 				surplus = number
 			}
@@ -55,13 +55,13 @@ func Parse(text string, path *field.Path) ([]Assignment, field.ErrorList) {
 		assignments = append(assignments, assignment)
 	}
 	switch {
-	case asked == 0:
+	case requested == 0:
 		problems = append(problems, field.Required(path,
 			`it asks for no sysctl: write at least one line such as "net.core.somaxconn = 1024", or remove it`))
 	case surplus > 0:
-		problem := field.TooMany(path, asked, MaxAssignments)
+		problem := field.TooMany(path, requested, MaxAssignments)
 		problem.Detail = fmt.Sprintf("at most %d assignments are allowed: remove %d, from line %d on",
-			MaxAssignments, asked-MaxAssignments, surplus)
+			MaxAssignments, requested-MaxAssignments, surplus)
 		problems = append(problems, problem)
 	}
 	if len(problems) > 0 {
@@ -70,7 +70,7 @@ func Parse(text string, path *field.Path) ([]Assignment, field.ErrorList) {
 	return assignments, nil
 }
 
-// parseLine reads one assignment from a line that has no blanks around it and is no comment.
+// parseLine reads one assignment from a trimmed line that is not a comment.
 func parseLine(line string, number int, path *field.Path) (Assignment, *field.Error) {
 	invalid := func(value, format string, args ...any) *field.Error {
 		return field.Invalid(path, shorten(value), fmt.Sprintf("line %d: ", number)+fmt.Sprintf(format, args...))
@@ -86,7 +86,8 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 	case ">=":
 		assignment.Operator = AtLeast
 	default:
-		return Assignment{}, invalid(line, `%q is no operator: write "name = value", or "name >= value" to raise a value only`, operator)
+		return Assignment{}, invalid(line, `%q is not an operator: write "name = value", or "name >= value" to only `+
+			"raise a value", operator)
 	}
 	left, assignment.Optional = strings.CutPrefix(left, "-")
 	name, err := ParseName(left)
@@ -106,8 +107,7 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 	}
 	if at := badInValue(value); at >= 0 {
 		return Assignment{}, invalid(value, "the character %s is not allowed in a value%s; allowed are A-Z a-z 0-9 _ "+
-			"space , : . / + -",
-			quoteAt(value, at), hints[value[at]])
+			"space , : . / + -", quoteAt(value, at), hints[value[at]])
 	}
 	if assignment.Operator == AtLeast {
 		if err := checkNumbers(value); err != nil {
@@ -118,12 +118,12 @@ func parseLine(line string, number int, path *field.Path) (Assignment, *field.Er
 	return assignment, nil
 }
 
-// cutOperator returns what is left of the operator, and the operator, from what is on both sides of a line's first
-// "=".
+// cutOperator returns the name and the operator of a line. left and right are the text before and after the first "=".
+// It finds every operator that someone may write, so that an error can name it.
 func cutOperator(left, right string) (name, operator string) {
-	const inNoValue = "<>!~"
-	name = strings.TrimRight(left, blanks+inNoValue+":+")
-	after := right[:len(right)-len(strings.TrimLeft(right, "="+inNoValue))]
+	const notInValues = "<>!~"
+	name = strings.TrimRight(left, blanks+notInValues+":+")
+	after := right[:len(right)-len(strings.TrimLeft(right, "="+notInValues))]
 	before := strings.TrimLeft(left[len(name):], blanks)
 	if before == "" {
 		return name, "=" + after
@@ -131,7 +131,7 @@ func cutOperator(left, right string) (name, operator string) {
 	return name, before + "=" + after
 }
 
-// hints say what to do about characters that people write for a reason.
+// hints explain how to do without characters that people write for a reason.
 var hints = map[byte]string{
 	'#':  " (a comment needs a line of its own)",
 	';':  " (a comment, or another assignment, needs a line of its own)",
@@ -140,10 +140,10 @@ var hints = map[byte]string{
 	'=':  " (another assignment needs a line of its own)",
 	'$':  " (it is set as written: no shell, no variables)",
 	'`':  " (it is set as written: no shell, no variables)",
-	'>':  ` (a floor is written "name >= value")`,
+	'>':  ` (write a minimum as "name >= value")`,
 }
 
-// checkDuplicate compares the name with those before it; they are so few that a map would cost more.
+// checkDuplicate compares the name with those before it. They are so few that a map would be slower.
 func checkDuplicate(before []Assignment, a Assignment, path *field.Path) *field.Error {
 	for _, b := range before {
 		if b.Name == a.Name {
@@ -155,8 +155,8 @@ func checkDuplicate(before []Assignment, a Assignment, path *field.Path) *field.
 	return nil
 }
 
-// foldBlanks turns each run of spaces and tabs into one space. The common value, which has none, is returned as it
-// is.
+// foldBlanks turns each run of spaces and tabs into one space. It returns a value without such runs, the usual case,
+// unchanged.
 func foldBlanks(value string) string {
 	if !strings.Contains(value, "\t") && !strings.Contains(value, "  ") {
 		return value
@@ -176,7 +176,7 @@ func foldBlanks(value string) string {
 	return folded.String()
 }
 
-// badInValue returns the index of the first byte that a value may not hold, or -1.
+// badInValue returns the index of the first byte that is not allowed in a value, or -1.
 func badInValue(value string) int {
 	for i := range len(value) {
 		switch c := value[i]; {
@@ -189,7 +189,7 @@ func badInValue(value string) int {
 	return -1
 }
 
-// shorten bounds what is echoed. The cut is at a character, since half of one would show as garbage.
+// shorten cuts a text to maxEcho bytes, at the start of a character.
 func shorten(s string) string {
 	if len(s) <= maxEcho {
 		return s

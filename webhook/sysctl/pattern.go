@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Pattern is an exact name, or a prefix with a trailing "*" as in the kubelet's --allowed-unsafe-sysctls:
-// "net.*", "kernel.shm*"; "*" alone matches every name. In either of them, a "*" may stand for the interface:
+// Pattern is an exact name, or a prefix with a trailing "*" as in the kubelet's --allowed-unsafe-sysctls: "net.*",
+// "kernel.shm*". "*" alone matches every name. A "*" may also stand for the interface, as in
 // "net.ipv4.conf.*.send_redirects". The zero Pattern matches no name. Patterns can be compared with ==.
 type Pattern struct {
-	text   string // without the "*" at the end
+	text   string // without the trailing "*"
 	prefix bool
 }
 
@@ -26,7 +26,7 @@ func ParsePattern(s string) (Pattern, error) {
 	if text == "" {
 		return Pattern{prefix: true}, nil
 	}
-	// A prefix is well formed where some name begins with it; the shortest such name differs by how the prefix ends.
+	// A prefix is valid if some name begins with it. A name has two words or more, so complete the prefix to two words.
 	rest := "x.x"
 	if strings.ContainsAny(text, "./") {
 		rest = "x"
@@ -38,7 +38,7 @@ func ParsePattern(s string) (Pattern, error) {
 	return Pattern{text: strings.TrimSuffix(name, rest), prefix: true}, nil
 }
 
-// anyInterface are the beginnings of a pattern for any interface. Both families of neigh have the same parameters.
+// anyInterface are the prefixes of patterns for any interface. neigh has the same parameters for IPv4 and IPv6.
 var anyInterface = []string{"net.ipv4.conf.*.", "net.ipv4.neigh.*.", "net.ipv6.conf.*.", "net.ipv6.neigh.*.",
 	"net.*.neigh.*.", "net.mpls.conf.*."}
 
@@ -58,12 +58,11 @@ func parseInterfacePattern(text string, prefix bool) (Pattern, error) {
 		}
 		return Pattern{text: text, prefix: prefix}, nil
 	}
-	return Pattern{}, errors.New(`a "*" is allowed at the end of a pattern, as in net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, ` +
-		"net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms")
+	return Pattern{}, errors.New(`a "*" is allowed at the end of a pattern, as in net.ipv4.*, and for the interface, ` +
+		"as in net.ipv4.conf.*.send_redirects, net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms")
 }
 
-// Matches reports whether a name in dot form is the pattern's, or begins with its prefix. A "*" within the pattern is
-// one word of the name.
+// Matches reports whether a name in dot form matches the pattern. A "*" before the end matches one word.
 func (p Pattern) Matches(name string) bool {
 	text := p.text
 	for {
@@ -84,13 +83,13 @@ func (p Pattern) Matches(name string) bool {
 	return text != "" && name == text
 }
 
-// IsExact reports whether the pattern is a name.
+// IsExact reports whether the pattern is a plain name.
 func (p Pattern) IsExact() bool { return !p.prefix && p.text != "" && !p.IsForAnyInterface() }
 
 // IsForAnyInterface reports whether a "*" stands for the interface.
 func (p Pattern) IsForAnyInterface() bool { return strings.Contains(p.text, "*") }
 
-// Prefix returns what the names that a pattern matches begin with; ok is false for an exact name.
+// Prefix returns the text before the trailing "*". ok is false if the pattern has none.
 func (p Pattern) Prefix() (prefix string, ok bool) {
 	if !p.prefix {
 		return "", false

@@ -1,7 +1,7 @@
 package sysctl
 
-// safeSince are Kubernetes' safe sysctls, by the release that made them safe: namespaced, isolated, harmless to the
-// node. Pod Security admission allows exactly these at baseline; a test holds this table to it, release by release.
+// safeSince are the safe sysctls of Kubernetes, by the release that made them safe: namespaced, isolated, harmless to
+// the node. Pod Security admission allows exactly these at baseline; a test compares the two, release by release.
 var safeSince = []release{
 	{
 		version: "1.4",
@@ -59,10 +59,9 @@ var safeSince = []release{
 	},
 }
 
-// namespacedSince are names that each network namespace has a copy of only since a Linux release that some node may
-// not have yet. Names whose release is older than 4.0, or could not be traced, are left out. The rows up to 4.15 fit
-// the tables ipv4_table (the first namespace) and ipv4_net_table (each) of net/ipv4/sysctl_net_ipv4.c in trees of
-// 4.9, 4.14 and 4.19.
+// namespacedSince are names by the Linux release since which each network namespace has a copy. It leaves out names
+// whose release is older than 4.0 or unknown. The rows up to 4.15 agree with the tables ipv4_table (initial namespace)
+// and ipv4_net_table (every namespace) of net/ipv4/sysctl_net_ipv4.c in the source of 4.9, 4.14 and 4.19.
 var namespacedSince = []release{
 	{
 		version: "4.5",
@@ -93,7 +92,7 @@ var namespacedSince = []release{
 	},
 	{
 		version: "4.11",
-		source: "the series \"ipv4: Namespaceify tcp_tw_recycle and tcp_max_tw_buckets knob\" and its neighbours, " +
+		source: "the series \"ipv4: Namespaceify tcp_tw_recycle and tcp_max_tw_buckets knob\" and those around it, " +
 			"December 2016, merged for 4.11; in ipv4_table of 4.9, in ipv4_net_table of 4.19",
 		names: []string{
 			"net.ipv4.tcp_max_syn_backlog",

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// removed are names that no supported kernel has, with what the catalogue's source trees do not tell: the release
-// that removed them, or the name that took their place. The catalogue has the others.
+// removed are names that no supported kernel has, with facts that the catalogue lacks: the release that removed them,
+// or the name that replaced them.
 var removed = []struct {
 	pattern string
 	since   string // Linux release
@@ -20,15 +20,15 @@ var removed = []struct {
 		"Linux net/ipv4/netfilter/nf_conntrack_l3proto_ipv4.c (3.10), absent in 4.9"},
 }
 
-// Removal is that no supported kernel has a name any more.
+// Removal describes a name that no supported kernel has any more.
 type Removal struct {
 	Since   string // the Linux release that removed it, if known
-	Last    string // the last release that was read and has it, if any
-	Instead string // the name that took its place, if any
+	Last    string // the last release in the catalogue that has it, if any
+	Instead string // the name that replaced it, if any
 	Source  string
 }
 
-// FindRemoval returns the removal of a name; nil if some supported kernel has the name, or none ever had.
+// FindRemoval returns the removal of a name, or nil if it is not known that the name was removed.
 func FindRemoval(name string) *Removal {
 	p := FindParameter(name)
 	var found *Removal
@@ -52,7 +52,7 @@ func FindRemoval(name string) *Removal {
 	return found
 }
 
-// String says since when there is no such sysctl, and what to use. It completes a sentence that begins with the
+// String says when the sysctl was removed and what to use instead. It completes a sentence that begins with the
 // sysctl's name.
 func (r *Removal) String() string {
 	text := "does not exist in Linux " + OldestKernel + " or later"

@@ -3,19 +3,19 @@ package sysctl
 // Scope is what isolates a kernel parameter: a kind of namespace, or nothing but the kernel itself.
 type Scope string
 
-// What each pod has a copy of, and what it has not.
+// The scopes.
 const (
-	Network Scope = "Network" // a copy in each network namespace (or in the first one only: Entry.HostOnly)
-	IPC     Scope = "IPC"     // a copy in each IPC namespace
-	Node    Scope = "Node"    // one for the whole kernel
+	Network Scope = "Network" // each network namespace has a copy, or only the initial one (Entry.HostOnly)
+	IPC     Scope = "IPC"     // each IPC namespace has a copy
+	Node    Scope = "Node"    // the whole kernel has one
 )
 
-// scopes are the names that a namespace isolates. All others have node scope. The guard's CEL is generated from the
-// same rows.
+// scopes are the names that a namespace isolates. All others have node scope. The guard's CEL is generated from these
+// rows.
 //
 // The namespaced names are those of the Kubernetes documentation ("Using sysctls in a Kubernetes Cluster") and of
-// k8s.io/component-helpers/node/util/sysctl. kernel.sem is exact there and here: kernel.sem_next_id, for
-// checkpoint and restore only, counts as node-level.
+// k8s.io/component-helpers/node/util/sysctl. As there, kernel.sem is an exact name: kernel.sem_next_id, which only
+// checkpoint and restore uses, counts as node-level.
 var scopes = []struct {
 	scope   Scope
 	pattern Pattern
@@ -27,7 +27,7 @@ var scopes = []struct {
 	{IPC, Pattern{"fs.mqueue.", true}},
 }
 
-// ScopeOf returns the scope of a name in dot form. A name that is not known to be namespaced has node scope.
+// ScopeOf returns the scope of a name in dot form.
 func ScopeOf(name string) Scope {
 	for _, s := range scopes {
 		if s.pattern.Matches(name) {

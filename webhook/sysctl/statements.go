@@ -5,15 +5,14 @@ import (
 	"slices"
 )
 
-// Statement is one thing that is known about a sysctl, as a sentence without its subject, and where it can be
-// checked.
+// Statement is one fact about a sysctl with its source. The text is a sentence without its subject, the sysctl.
 type Statement struct {
-	About  string `json:"about"` // a stable word: default, bounds, ...
+	About  string `json:"about"` // a stable keyword: default, bounds, ...
 	Text   string `json:"text"`
 	Source string `json:"source"`
 }
 
-// Statements returns what the catalogue says about a name, in the order in which a person reads it.
+// Statements returns all facts of the catalogue about a name, in reading order.
 func Statements(name string) []Statement {
 	var all []Statement
 	add := func(about, text, source string) {
@@ -75,7 +74,7 @@ func Statements(name string) []Statement {
 	return all
 }
 
-// DocumentationURL is the page of kernel.org that documents the parameter; "" if none does.
+// DocumentationURL returns the page on docs.kernel.org that documents the parameter, or "".
 func (p *Parameter) DocumentationURL() string {
 	if p == nil || p.Documentation == "" {
 		return ""
@@ -97,10 +96,10 @@ func (p *Parameter) kernelsText() string {
 
 func (p *Parameter) namespacedText(name string) (text, source string) {
 	if release := releases.namespaced[name]; release != "" {
-		return "is each pod's own since Linux " + release, sourceOf(namespacedSince, name)
+		return "is per pod since Linux " + release, sourceOf(namespacedSince, name)
 	}
 	if since := p.inPodsSince(); since != "" && since != p.Since {
-		return "is each pod's own in Linux " + since + " and later, and not in the release before it that was read",
+		return "is per pod in Linux " + since + " and later, and not in the release before it that was read",
 			"Linux " + p.Source
 	}
 	return "", ""
@@ -109,7 +108,7 @@ func (p *Parameter) namespacedText(name string) (text, source string) {
 func (p *Parameter) defaultText() string {
 	switch {
 	case p.Access == "write-only":
-		return "is write-only: it does something, and keeps no value"
+		return "is write-only: writing it triggers an action, and it keeps no value"
 	case p.Default == "":
 		return ""
 	case p.DefaultDependsOnNode():
@@ -118,7 +117,7 @@ func (p *Parameter) defaultText() string {
 	return "starts with " + p.Default
 }
 
-// NewestBounds are the values that the newest kernel takes, in a few words.
+// NewestBounds describes the values that the newest kernel accepts.
 func (p *Parameter) NewestBounds() string {
 	if p.Type == "ports" {
 		return "list of numbers"
@@ -133,7 +132,7 @@ func (p *Parameter) NewestBounds() string {
 	return b.String() + p.unit()
 }
 
-// BoundsText says which values the kernel takes, by release where that changed; "" if that is not known.
+// BoundsText describes which values the kernel accepts, by release if that changed. It returns "" if that is unknown.
 func (p *Parameter) BoundsText() string {
 	if p.Type == "ports" {
 		return "takes a list of numbers and ranges, such as 8080,9148-9150"
@@ -149,15 +148,15 @@ func (p *Parameter) BoundsText() string {
 		if wide.isUnknown() {
 			return "takes whole numbers; their bounds are not known"
 		}
-		text = "takes " + wide.String() + ", and on some kernels less"
+		text = "takes " + wide.String() + " at most, depending on the kernel"
 	case len(p.Bounds) == 2 && p.Bounds[0].AtMost:
-		text += " from Linux " + newest.From + " on"
+		text += " since Linux " + newest.From
 	case len(p.Bounds) == 2:
-		text += " from Linux " + newest.From + " on, before that " + p.Bounds[0].String()
+		text += " since Linux " + newest.From + ", and " + p.Bounds[0].String() + " before"
 	}
 	text += p.unit()
 	if p.Usual != nil {
-		text += fmt.Sprintf("; in a new pod %s, since the bounds follow another sysctl", p.Usual)
+		text += fmt.Sprintf("; in a new pod %s, where another sysctl sets the bounds", p.Usual)
 	}
 	return text
 }

@@ -6,9 +6,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
-// TestNamespacedSinceFitsTheCatalogue compares the releases that a person traced with the source trees: a name is
-// namespaced in the first tree that the catalogue names, which is not older.
-func TestNamespacedSinceFitsTheCatalogue(t *testing.T) {
+// TestNamespacedSinceAgreesWithTheCatalogue compares the releases in namespacedSince with the source trees of the
+// catalogue: a supported release must not have a namespaced name before the release in the table.
+func TestNamespacedSinceAgreesWithTheCatalogue(t *testing.T) {
 	for _, row := range namespacedSince {
 		for _, name := range row.names {
 			p := FindParameter(name)
@@ -18,10 +18,10 @@ func TestNamespacedSinceFitsTheCatalogue(t *testing.T) {
 			}
 			traced, read := version.MustParseGeneric(row.version), version.MustParseGeneric(p.Namespaced)
 			if read.LessThan(traced) && read.AtLeast(version.MustParseGeneric("4.9")) {
-				// Stable releases get some changes later: a tree of an older release may have them.
-				t.Logf("%s: traced to %s, and the tree of %s has it", name, traced, read)
+				// A stable release may get a change of a later release.
+				t.Logf("%s: the table says %s, and the source of %s has it", name, traced, read)
 				if read.LessThan(version.MustParseGeneric(OldestKernel)) {
-					t.Errorf("%s: traced to Linux %s, and Linux %s has it already", name, traced, read)
+					t.Errorf("%s: the table says Linux %s, but Linux %s already has it", name, traced, read)
 				}
 			}
 		}
@@ -34,7 +34,7 @@ func TestStatementsHaveSources(t *testing.T) {
 	for _, name := range names {
 		statements := Statements(name)
 		if len(statements) == 0 {
-			t.Errorf("%s: nothing is known", name)
+			t.Errorf("%s: no statements", name)
 		}
 		for _, s := range statements {
 			if s.About == "" || s.Text == "" || s.Source == "" {

@@ -1,11 +1,9 @@
 package sysctl
 
-import (
-	"slices"
-)
+import "slices"
 
-// Suggest returns the known name that is one typo away from a name: a character too many, too few, wrong, or swapped
-// with its neighbour. It is "" if there is none, or more than one.
+// Suggest returns the known name that is one typo away from a name: one character added, missing, wrong, or swapped
+// with the next. It returns "" if no name or several names are.
 func Suggest(name string) string {
 	var found []string
 	for known := range spelledOut {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestSweep writes many values to every name that new network and IPC namespaces have: what the catalogue rejects
-// must fail, or leave the parameter as it was; what it takes without a warning must be taken.
+// TestSweep writes many values to every name in new network and IPC namespaces. If the catalogue rejects a value, the
+// kernel must reject it or not keep it. If the catalogue accepts a value without a warning, so must the kernel.
 func TestSweep(t *testing.T) {
 	tried := 0
 	inNewNamespaces(t, func(name, path string, mode fs.FileMode) {
@@ -28,13 +28,13 @@ func TestSweep(t *testing.T) {
 		if Lookup(name).HostOnly != nil {
 			if name != "net.netfilter.nf_hooks_lwtunnel" && mode.Perm()&0o200 != 0 &&
 				!strings.HasSuffix(name, ".stable_secret") {
-				t.Errorf("%s can be set, and the catalogue says that it cannot", name)
+				t.Errorf("%s can be set, but the catalogue says that it cannot", name)
 			}
 			return
 		}
 		for _, value := range sweepValues(parameter, current) {
 			if strings.HasSuffix(name, "_next_id") && value != current {
-				continue // the kernel takes no -1 back
+				continue // the kernel does not accept the initial -1, so the value could not be restored
 			}
 			problem, warning := parameter.CheckValue(value)
 			err := os.WriteFile(path, []byte(value), 0)
@@ -48,9 +48,9 @@ func TestSweep(t *testing.T) {
 			tried++
 			switch {
 			case problem != "" && err == nil && kept:
-				t.Errorf("%s = %q is rejected (%s), and the kernel took it: %q", name, value, problem, after)
+				t.Errorf("%s = %q is rejected (%s), but the kernel keeps it: %q", name, value, problem, after)
 			case problem == "" && warning == "" && err != nil:
-				t.Errorf("%s = %q is taken, and the kernel rejects it: %v", name, value, err)
+				t.Errorf("%s = %q is accepted, but the kernel rejects it: %v", name, value, err)
 			}
 		}
 	})
@@ -60,7 +60,7 @@ func TestSweep(t *testing.T) {
 	t.Logf("%d values tried", tried)
 }
 
-// sameNumbers reports whether the kernel shows the numbers that were written, and not what it made of them.
+// sameNumbers reports whether the kernel shows the numbers that were written, unchanged.
 func sameNumbers(written, shown string) bool {
 	a, b := strings.Fields(written), strings.Fields(shown)
 	for i := range min(len(a), len(b)) {
@@ -73,7 +73,7 @@ func sameNumbers(written, shown string) bool {
 	return true
 }
 
-// sweepValues are the current value, those at the bounds and just beyond, and some that people write.
+// sweepValues returns the current value, the values at the bounds and just outside, and some that people write.
 func sweepValues(p *Parameter, current string) []string {
 	switch {
 	case p.Name == "net.ipv4.tcp_fastopen_key":
@@ -117,7 +117,7 @@ func usualOf(p *Parameter) []Bounds {
 	return []Bounds{*p.Usual}
 }
 
-// TestDefaults compares the catalogue with what new namespaces start with, on the kernel that it was made on.
+// TestDefaults compares the defaults in the catalogue with new namespaces. It needs the kernel that generated them.
 func TestDefaults(t *testing.T) {
 	running, _, _ := strings.Cut(strings.TrimSpace(read(t, "/proc/sys/kernel/osrelease")), "-")
 	if !strings.Contains(catalogueOrigin, "Running kernel: Linux "+running+".") {
@@ -131,12 +131,12 @@ func TestDefaults(t *testing.T) {
 		}
 		content, _ := os.ReadFile(path)
 		if now := strings.Join(strings.Fields(string(content)), " "); now != parameter.Default {
-			t.Errorf("%s starts with %q, and the catalogue says %q", name, now, parameter.Default)
+			t.Errorf("%s starts with %q, but with %q in the catalogue", name, now, parameter.Default)
 		}
 	})
 }
 
-// inNewNamespaces calls do for each name of new network and IPC namespaces, with the path of its file.
+// inNewNamespaces calls do for each name in new network and IPC namespaces, with the path of its file.
 func inNewNamespaces(t *testing.T, do func(name, path string, mode fs.FileMode)) {
 	t.Helper()
 	within(t, syscall.CLONE_NEWNET|syscall.CLONE_NEWIPC, func() error {

@@ -9,10 +9,9 @@ import (
 	"testing"
 )
 
-// TestBusyboxSetsWhatWeRender runs the real `busybox sysctl -w` with the very arguments that go into the container,
-// in network and IPC namespaces of its own, and reads every value back with a second command of the same process
-// tree.
-func TestBusyboxSetsWhatWeRender(t *testing.T) {
+// TestBusyboxSetsRenderedAssignments runs `busybox sysctl -w` with the arguments of the container in new network and
+// IPC namespaces, and reads every value back with a second command.
+func TestBusyboxSetsRenderedAssignments(t *testing.T) {
 	busybox := needBusybox(t)
 	const text = `
 		net.core.somaxconn = 32768
@@ -38,7 +37,7 @@ func TestBusyboxSetsWhatWeRender(t *testing.T) {
 		args = append(args, a.String())
 	}
 	var readBack []string
-	// Both commands are children of one thread, hence in the same namespaces; no shell comes between.
+	// Both commands are children of the same thread, so they are in the same namespaces.
 	within(t, syscall.CLONE_NEWNET|syscall.CLONE_NEWIPC, func() error {
 		if output, err := exec.Command(busybox, args...).CombinedOutput(); err != nil {
 			t.Errorf("busybox %q: %v\n%s", args, err, output)
@@ -57,14 +56,14 @@ func TestBusyboxSetsWhatWeRender(t *testing.T) {
 			t.Errorf("%s reads %q, want %q", a.Name, readBack[i], a.Value)
 		}
 		if now := read(t, procPath(a)); now != before[a.Name] {
-			t.Errorf("%s changed outside the namespaces from %q to %q", a.Name, before[a.Name], now)
+			t.Errorf("%s changed from %q to %q outside the new namespaces", a.Name, before[a.Name], now)
 		}
 	}
 }
 
-// TestBusyboxWouldFollowTheWayOut shows why names are checked: busybox itself follows ".." out of /proc/sys and
-// writes a file that is there. A busybox that no longer does would be no failure of ours; the test then only says so.
-func TestBusyboxWouldFollowTheWayOut(t *testing.T) {
+// TestBusyboxLeavesProcSys shows why names are checked: busybox follows ".." out of /proc/sys and writes an existing
+// file. If a busybox does not, the test only logs it.
+func TestBusyboxLeavesProcSys(t *testing.T) {
 	busybox := needBusybox(t)
 	target := filepath.Join(t.TempDir(), "x")
 	if err := os.WriteFile(target, nil, 0o600); err != nil {
@@ -78,7 +77,7 @@ func TestBusyboxWouldFollowTheWayOut(t *testing.T) {
 	}
 	output, err := exec.Command(busybox, "sysctl", "-w", name+"=written").CombinedOutput()
 	if read(t, target) != "written" {
-		t.Logf("this busybox stays inside /proc/sys: %v %s", err, output)
+		t.Logf("this busybox does not write outside /proc/sys: %v %s", err, output)
 	}
 }
 

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// number matches a whole number as the kernel parses it: decimal, hexadecimal after 0x, octal after 0. No "+" and no
+// number matches a whole number as the kernel parses it: decimal, hexadecimal after 0x, octal after 0, without "+" or
 // fraction. Source: Linux kernel/sysctl.c, proc_get_long, and lib/kstrtox.c, strtoul with base 0.
 var number = regexp.MustCompile(`^-?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$`)
 
-// maxNumber is the most characters of one number: the kernel copies it to a buffer of 22 (TMPBUFLEN).
+// maxNumber limits the characters of one number: the kernel copies them to a buffer of 22 bytes (TMPBUFLEN).
 const maxNumber = 21
 
-// Check tells what kernels say to an assignment, as CheckValue does for a value. A floor that is lower than what the
-// kernel takes is never written.
+// Check checks an assignment as CheckValue checks a value. A minimum below the kernel's own lower bound is never
+// written, so it is not a problem.
 func (p *Parameter) Check(a Assignment) (problem, warning string) {
 	if a.Operator != AtLeast || !p.isNumeric() {
 		return p.CheckValue(a.Value)
@@ -33,8 +33,8 @@ func (p *Parameter) Check(a Assignment) (problem, warning string) {
 	return p.CheckValue(strings.Join(fields, " "))
 }
 
-// CheckValue tells what kernels say to a value. problem is set where no supported kernel takes it, warning where some
-// do not; both complete a sentence that begins with the sysctl's name.
+// CheckValue checks a value against the supported kernels. It returns a problem if no kernel accepts the value, and a
+// warning if some kernels reject it. Both complete a sentence that begins with the sysctl's name.
 func (p *Parameter) CheckValue(value string) (problem, warning string) {
 	if p.Type == "ports" {
 		return p.checkPorts(value), ""
@@ -78,8 +78,8 @@ func checkPortRange(fields []string) (problem, warning string) {
 	case len(fields) > 1 && isBelow(fields[1], fields[0]):
 		return "takes the lower port first", ""
 	case isBelow(fields[0], "1024"):
-		return "", "takes ports from net.ipv4.ip_unprivileged_port_start on, which is 1024 in a new pod: unless that " +
-			"one is set before, the pod will not start"
+		return "", "takes no port below net.ipv4.ip_unprivileged_port_start, which is 1024 in a new pod: unless you " +
+			"lower that one first, the pod will not start"
 	}
 	return "", ""
 }
@@ -98,24 +98,22 @@ func (p *Parameter) checkNumber(field string) (isProblem bool, text string) {
 	case len(inside) == 0 && len(p.Bounds) == 1:
 		return true, fmt.Sprintf("takes %s%s: the kernel rejects %s", p.Bounds[0], p.unit(), field)
 	case len(inside) == 0:
-		return true, fmt.Sprintf("takes %s%s, and on some kernels less: every kernel rejects %s", widest(p.Bounds),
-			p.unit(), field)
+		return true, fmt.Sprintf("takes %s%s at most: every kernel rejects %s", widest(p.Bounds), p.unit(), field)
 	case len(outside) > 0:
 		b := outside[len(outside)-1]
 		return false, fmt.Sprintf("takes %s%s on %s: there, the pod will not start with %s", b, p.unit(),
 			p.kernelsOf(b), field)
 	case p.Usual != nil && !p.Usual.has(field):
-		return false, fmt.Sprintf("takes %s in a new pod, since the bounds follow another sysctl: unless that one is "+
-			"set before, the pod will not start with %s",
-			p.Usual, field)
+		return false, fmt.Sprintf("takes %s in a new pod, where another sysctl sets the bounds: unless you set that "+
+			"one first, the pod will not start with %s", p.Usual, field)
 	case p.dependsOnTicks(field):
-		return false, fmt.Sprintf("takes less on a kernel with more ticks a second (CONFIG_HZ): there, the pod will "+
-			"not start with %s", field)
+		return false, fmt.Sprintf("has a lower maximum on a kernel with a higher tick rate (CONFIG_HZ): there, "+
+			"the pod will not start with %s", field)
 	}
 	return false, ""
 }
 
-// widest returns the bounds that hold on every supported kernel.
+// widest returns bounds that include those of every supported kernel.
 func widest(all []Bounds) Bounds {
 	wide := all[0]
 	for _, b := range all[1:] {
@@ -124,7 +122,7 @@ func widest(all []Bounds) Bounds {
 	return wide
 }
 
-// kernelsOf names the kernels that have given bounds.
+// kernelsOf names the kernels that have the given bounds.
 func (p *Parameter) kernelsOf(b Bounds) string {
 	for i, other := range p.Bounds {
 		if other != b {
@@ -135,15 +133,15 @@ func (p *Parameter) kernelsOf(b Bounds) string {
 			from = OldestKernel
 		}
 		if i+1 < len(p.Bounds) {
-			return fmt.Sprintf("Linux %s and later, up to before %s", from, p.Bounds[i+1].From)
+			return fmt.Sprintf("Linux %s and later, but before %s", from, p.Bounds[i+1].From)
 		}
 		return fmt.Sprintf("Linux %s and later", from)
 	}
 	return ""
 }
 
-// dependsOnTicks reports whether a time fits into an int only where the kernel has few ticks a second; the most is
-// 1000.
+// dependsOnTicks reports whether a time overflows an int on a kernel with a high tick rate. The highest is 1000 ticks
+// per second.
 func (p *Parameter) dependsOnTicks(field string) bool {
 	limit := map[string]uint64{"seconds": math.MaxInt32 / 1000, "milliseconds": math.MaxInt32,
 		"hundredths": math.MaxInt32 / 10}[p.Type]
@@ -179,7 +177,7 @@ func (p *Parameter) checkPorts(value string) string {
 	return ""
 }
 
-// greatestPort is the greatest number that a list of ports may have.
+// greatestPort returns the greatest number that a list of ports may contain.
 func (p *Parameter) greatestPort() uint64 {
 	if p.Name != "net.ipv4.ip_local_reserved_ports" {
 		return math.MaxUint8 // ICMP types
@@ -202,13 +200,13 @@ func (b Bounds) has(field string) bool {
 	return magnitude <= uint64(-(b.Min+1))+1
 }
 
-// parseNumber reads digits as the kernel does; ok is false if they are beyond 64 bits.
+// parseNumber reads digits as the kernel does. ok is false if the number does not fit into 64 bits.
 func parseNumber(digits string) (magnitude uint64, ok bool) {
 	magnitude, err := strconv.ParseUint(digits, 0, 64)
 	return magnitude, err == nil
 }
 
-// isLess64 compares two whole numbers of 64 bits.
+// isLess64 compares two 64-bit whole numbers in decimal. ok is false if a is not a number.
 func isLess64(a, b string) (isLess, ok bool) {
 	x, ok := new(big.Int).SetString(a, 10)
 	y, _ := new(big.Int).SetString(b, 10)
@@ -221,7 +219,6 @@ func isBelow(a, b string) bool {
 	return first < second
 }
 
-// countFields counts the numbers of a value.
 func countFields(value string) int { return len(strings.Fields(value)) }
 
 func count(n int, noun string) string {

@@ -23,25 +23,26 @@ func TestCheck(t *testing.T) {
 		{"net.core.somaxconn >= -1", "", ""},
 		{"net.core.somaxconn >= 2147483648", "takes 0 to 2147483647: the kernel rejects 2147483648", ""},
 		{"net.ipv4.tcp_rmem = 4096 87380 99999999999",
-			"takes 1 to 2147483647, and on some kernels less: every kernel rejects 99999999999", ""},
+			"takes 1 to 2147483647 at most: every kernel rejects 99999999999", ""},
 		{"net.ipv4.tcp_rmem = 4096", "", ""},
 		{"net.ipv4.tcp_syncookies = 256", "",
 			"takes 0 to 255 on Linux 5.10 and later: there, the pod will not start with 256"},
 		{"net.ipv4.ip_local_port_range = 61000 32768", "takes the lower port first", ""},
 		{"net.ipv4.ip_local_port_range = 1024 70000", "takes 1 to 65535: the kernel rejects 70000", ""},
 		{"net.ipv4.ip_local_port_range = 10 65535", "",
-			"takes ports from net.ipv4.ip_unprivileged_port_start on, which is 1024 in a new pod: " +
-				"unless that one is set before, the pod will not start"},
+			"takes no port below net.ipv4.ip_unprivileged_port_start, which is 1024 in a new pod: " +
+				"unless you lower that one first, the pod will not start"},
 		{"net.ipv4.ip_unprivileged_port_start = 40000", "",
-			"takes 0 to 32768 in a new pod, since the bounds follow another sysctl: " +
-				"unless that one is set before, the pod will not start with 40000"},
+			"takes 0 to 32768 in a new pod, where another sysctl sets the bounds: " +
+				"unless you set that one first, the pod will not start with 40000"},
 		{"net.ipv4.ip_local_reserved_ports = 8080,9148-9150", "", ""},
 		{"net.ipv4.ip_local_reserved_ports = 8080,99999",
 			`takes numbers from 0 to 65535 and ranges of them, joined by commas: "99999" is neither`, ""},
 		{"net.ipv4.tcp_fin_timeout = 15", "", ""},
 		{"net.ipv4.tcp_fin_timeout = 99999999", "takes -21474836 to 21474836 seconds: the kernel rejects 99999999", ""},
 		{"net.ipv4.tcp_fin_timeout = 9999999", "",
-			"takes less on a kernel with more ticks a second (CONFIG_HZ): there, the pod will not start with 9999999"},
+			"has a lower maximum on a kernel with a higher tick rate (CONFIG_HZ): " +
+				"there, the pod will not start with 9999999"},
 		{"kernel.shmmax = 18446744073692774399", "", ""},
 		{"kernel.shmmax = 18446744073709551616",
 			"takes 0 to 18446744073709551615: the kernel rejects 18446744073709551616", ""},
@@ -53,7 +54,7 @@ func TestCheck(t *testing.T) {
 		{"net.mptcp.scheduler = default", "", "takes what the node lists in net.mptcp.available_schedulers"},
 		{"net.ipv4.tcp_fastopen_key = 1-2-3-ffffffff", "", ""},
 		{"net.ipv4.tcp_fastopen_key = secret",
-			"takes one key or two, joined by a comma, each of four hexadecimal numbers joined by -", ""},
+			"takes one key, or two joined by a comma; a key is four hexadecimal numbers joined by -", ""},
 		{"net.ipv6.conf.default.stable_secret = 2001:db8::1", "", ""},
 		{"net.ipv6.conf.default.stable_secret = 42", "takes an IPv6 address", ""},
 	} {
@@ -112,7 +113,7 @@ func TestFindRemoval(t *testing.T) {
 		"net.ipv4.tcp_frto_response":            "does not exist in Linux 4.19 or later (Linux 3.0 had it): remove it",
 		"net.ipv4.tcp_cookie_size":              "does not exist in Linux 4.19 or later (Linux 3.0 had it): remove it",
 		"net.ipv4.tcp_dma_copybreak":            "does not exist in Linux 4.19 or later (Linux 3.10 had it): remove it",
-		"net.ipv4.tcp_low_latency":              "", // it is there, and the node's
+		"net.ipv4.tcp_low_latency":              "", // it exists, and belongs to the node
 		"net.netfilter.nf_conntrack_dccp_loose": "", // some supported kernels have it
 		"net.core.somaxconn":                    "",
 		"net.core.somaxcon":                     "",
@@ -127,8 +128,7 @@ func TestFindRemoval(t *testing.T) {
 	}
 }
 
-// TestCatalogueIsSound checks the rows themselves.
-func TestCatalogueIsSound(t *testing.T) {
+func TestCatalogueIsConsistent(t *testing.T) {
 	kinds := []string{"int", "u8", "uint", "ulong", "seconds", "milliseconds", "hundredths", "bool", "ports",
 		"mask", "text"}
 	for name, p := range parameters {
@@ -143,7 +143,7 @@ func TestCatalogueIsSound(t *testing.T) {
 		if p.isNumeric() && p.Default != "" && !p.DefaultDependsOnNode() && Lookup(name).HostOnly == nil &&
 			p.Access == "" && !p.IsGone() {
 			if problem, _ := p.CheckValue(p.Default); problem != "" && p.Default != "-1" {
-				t.Errorf("%s %s, and its default is %s", name, problem, p.Default)
+				t.Errorf("%s %s, but its default is %s", name, problem, p.Default)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// bounds are the least and the greatest value of each number; nil where the source does not say.
+// bounds are the least and the greatest value of each number, or nil if unknown.
 type bounds struct{ low, high *big.Int }
 
 func (b bounds) known() bool { return b.low != nil && b.high != nil }
@@ -35,26 +35,25 @@ func between(low int64, high uint64) bounds {
 	return bounds{big.NewInt(low), new(big.Int).SetUint64(high)}
 }
 
-// A kernel with the lowest tick rate, HZ=100, takes the longest times; most take fewer.
+// lowestHZ is the lowest tick rate of a kernel. Such a kernel accepts the longest times.
 const lowestHZ = 100
 
-// kind is what a handler reads, and between which bounds if the table gives none.
+// kind is the type that a handler reads, and its bounds if the table gives none.
 type kind struct {
 	word string
 	of   bounds
 }
 
 var (
-	anyInt  = kind{"int", between(math.MinInt32, math.MaxInt32)}
-	seconds = kind{"seconds", between(-(math.MaxInt32 / lowestHZ), math.MaxInt32/lowestHZ)}
-	millis  = kind{"milliseconds", between(0,
-		math.MaxInt32)} // msecs_to_jiffies takes 32 bits, of which the first is no time
+	anyInt   = kind{"int", between(math.MinInt32, math.MaxInt32)}
+	seconds  = kind{"seconds", between(-(math.MaxInt32 / lowestHZ), math.MaxInt32/lowestHZ)}
+	millis   = kind{"milliseconds", between(0, math.MaxInt32)} // msecs_to_jiffies: negative means infinite
 	ticks    = kind{"hundredths", between(math.MinInt32, math.MaxInt32)}
 	anyUlong = kind{"ulong", between(0, math.MaxUint64)}
 )
 
-// kinds are the handlers that the kernel shares, as kernel/sysctl.c defines them, and macros of tables. All others
-// are read by running them.
+// kinds maps the shared handlers, which kernel/sysctl.c defines, and the macros of tables to their kinds. The bounds of
+// other handlers are measured on the running kernel.
 var kinds = map[string]kind{
 	"proc_dointvec":                          anyInt,
 	"proc_dointvec_minmax":                   anyInt,
@@ -79,7 +78,7 @@ var kinds = map[string]kind{
 	"proc_ipc_doulongvec_minmax":             anyUlong,
 	"proc_mq_dointvec":                       anyInt,
 	"proc_mq_dointvec_minmax":                anyInt,
-	"brnf_sysctl_call_tables":                anyInt, // any number but 0 becomes 1
+	"brnf_sysctl_call_tables":                anyInt, // stores any number other than 0 as 1
 	"ipv4_local_port_range":                  {"int", between(1, 65535)},
 	"ipv4_privileged_ports":                  {"int", between(0, 65535)},
 	"ipv4_ping_group_range":                  {"uint", between(0, math.MaxInt32)},
@@ -88,16 +87,16 @@ var kinds = map[string]kind{
 	"rps_default_mask_sysctl":                {"mask", bounds{}},
 }
 
-// constants are what the kernel calls them in any file.
+// constants are the values of constants that every file of the kernel can use.
 var constants = map[string]int64{
 	"SYSCTL_NEG_ONE": -1, "SYSCTL_ZERO": 0, "SYSCTL_ONE": 1, "SYSCTL_TWO": 2, "SYSCTL_THREE": 3, "SYSCTL_FOUR": 4,
-	"SYSCTL_ONE_HUNDRED": 100,
-	"SYSCTL_TWO_HUNDRED": 200, "SYSCTL_ONE_THOUSAND": 1000, "SYSCTL_THREE_THOUSAND": 3000,
+	"SYSCTL_ONE_HUNDRED": 100, "SYSCTL_TWO_HUNDRED": 200,
+	"SYSCTL_ONE_THOUSAND": 1000, "SYSCTL_THREE_THOUSAND": 3000,
 	"SYSCTL_INT_MAX": math.MaxInt32, "SYSCTL_MAXOLDUID": 65535,
 	"SYSCTL_LONG_ZERO": 0, "SYSCTL_LONG_ONE": 1, "SYSCTL_LONG_MAX": math.MaxInt64,
 }
 
-// declared are the bounds that a release's source gives a parameter, and the word for what it reads.
+// declared returns the type of a parameter and its bounds, as the source of a release declares them.
 func (r *release) declared(name string) (string, bounds) {
 	p := r.parameters[name]
 	k, shared := kinds[strings.TrimPrefix(p.handler, "&")]
@@ -109,8 +108,7 @@ func (r *release) declared(name string) (string, bounds) {
 	}
 	b := k.of
 	if !b.known() || k.word == "seconds" || k.word == "milliseconds" || k.word == "hundredths" ||
-		strings.Contains(p.handler, "ENTRY") ||
-		p.handler == "proc_dointvec" || p.handler == "proc_douintvec" {
+		strings.Contains(p.handler, "ENTRY") || p.handler == "proc_dointvec" || p.handler == "proc_douintvec" {
 		return k.word, b
 	}
 	for _, end := range []struct {
@@ -118,8 +116,10 @@ func (r *release) declared(name string) (string, bounds) {
 		to   **big.Int
 		wide bool
 	}{{p.low, &b.low, false}, {p.high, &b.high, true}} {
-		if end.text == "" || end.text == "NULL" ||
-			strings.HasPrefix(end.text, "&init_net.") { // the last is the value of another parameter
+		if end.text == "" || end.text == "NULL" {
+			continue
+		}
+		if strings.HasPrefix(end.text, "&init_net.") { // the value of another parameter
 			continue
 		}
 		value := r.value(p.file, end.text)
@@ -140,7 +140,7 @@ var (
 	bit    = regexp.MustCompile(`\bBIT\(([^()]+)\)`)
 )
 
-// value evaluates extra1 or extra2 as written in a file; nil if it is no constant of that file.
+// value evaluates extra1 or extra2 as written in a file. It returns nil if that is not a constant of the file.
 func (r *release) value(file, text string) *big.Int {
 	text = strings.TrimSpace(cast.ReplaceAllString(text, ""))
 	if v, ok := constants[text]; ok {
@@ -199,7 +199,7 @@ func (r *release) evaluate(text string, depth int) *big.Int {
 
 var defineLine = regexp.MustCompile(`(?m)^#define[ \t]+([A-Z_0-9]+)[ \t]+([^\n]+)`)
 
-// define returns what a header of the release, or a file with a table, defines a name as.
+// define returns the text that a header of the release, or a file with a table, defines for a name.
 func (r *release) define(name string) string {
 	if r.defines == nil {
 		r.defines = map[string]string{}
@@ -223,8 +223,8 @@ func (r *release) addDefines(text string) {
 	}
 }
 
-// widest returns what a parameter takes at most, where its bounds are no constants or its handler is its own: what
-// its handler, or the shared one that this calls, can read.
+// widest returns the widest possible bounds of a parameter whose bounds are not constant or whose handler is not
+// shared: the range that its handler, or the shared handler that it calls, can read.
 func (r *release) widest(name string) bounds {
 	p := r.parameters[name]
 	if k, ok := kinds[strings.TrimPrefix(p.handler, "&")]; ok {
@@ -240,8 +240,8 @@ func (r *release) widest(name string) bounds {
 
 var sharedHandler = regexp.MustCompile(`\bproc_(ipc_)?do(u?int|u8|ulong)vec\w*`)
 
-// sameHandler reports whether two releases treat a parameter alike though its handler is its own: the same function,
-// with the same bounds.
+// sameHandler reports whether two releases have the same handler function for a parameter, with the same bounds. It is
+// for handlers that are not shared.
 func sameHandler(a, b *release, name string) bool {
 	p, q := a.parameters[name], b.parameters[name]
 	if p.handler != q.handler || p.handler == "" {
@@ -262,8 +262,8 @@ func sameHandler(a, b *release, name string) bool {
 
 var spaces = regexp.MustCompile(`\s+`)
 
-// function returns the body of a function without what changed everywhere at once: pointers to user space, const
-// tables, locks' names.
+// function returns the body of a function without the details that changed across the whole kernel: const tables,
+// pointers to user space, READ_ONCE and WRITE_ONCE.
 func (r *release) function(file, name string) string {
 	text := r.sources[file]
 	at := regexp.MustCompile(`(?m)^[\w \t*]*\b` + name + `\s*\([^;{]*\)\s*\{`).FindStringIndex(text)

@@ -13,17 +13,17 @@ import (
 	"syscall"
 )
 
-// observed is what the running kernel says about one name.
+// observed describes one name on the running kernel.
 type observed struct {
-	inNode, inPod          bool // the first namespaces have it; new ones do
+	inNode, inPod          bool // whether the initial namespaces have it, and whether new ones do
 	writableNode, writable bool
 	content                string // in new namespaces
-	measured               bounds // known if it is a number and could be written
+	measured               bounds // known if it is a number and writable
 	fields                 int
 }
 
-// observe looks at the names of the first namespaces and of new network and IPC namespaces, and finds the bounds of
-// numbers by writing.
+// observe reads the names of the initial and of new network and IPC namespaces, and finds the bounds of numbers by
+// writing.
 func observe() (release string, names map[string]*observed, err error) {
 	content, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -32,13 +32,12 @@ func observe() (release string, names map[string]*observed, err error) {
 	release, _, _ = strings.Cut(strings.TrimSpace(string(content)), "-")
 	names = map[string]*observed{}
 	if err := list(names, func(o *observed, writable bool, _ string) {
-		o.inNode, o.writableNode = true,
-			writable
+		o.inNode, o.writableNode = true, writable
 	}); err != nil {
 		return "", nil, err
 	}
-	// /proc/sys shows the namespaces of the thread that looks. This goroutine, and the thread with it, ends with the
-	// program.
+	// /proc/sys shows the namespaces of the thread that reads it. The goroutine keeps its thread until the program
+	// ends.
 	runtime.LockOSThread()
 	if err := syscall.Unshare(syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC); err != nil {
 		return "", nil, err
@@ -49,7 +48,7 @@ func observe() (release string, names map[string]*observed, err error) {
 		return "", nil, err
 	}
 	for name, o := range names {
-		if o.inPod && o.writable && name != "net.netfilter.nf_hooks_lwtunnel" { // which is not isolated
+		if o.inPod && o.writable && name != "net.netfilter.nf_hooks_lwtunnel" { // it is not isolated
 			o.measure(name)
 		}
 	}
@@ -90,9 +89,9 @@ var (
 	numbers     = regexp.MustCompile(`^-?\d+(\s+-?\d+)*$`)
 )
 
-// collapse writes "*" for the interface in a name. The parameters of one interface stand for those of all; ok is
-// false for the others.
-func collapse(name string) (string, bool) {
+// collapse replaces the interface in a name by "*". One interface stands for all: ok is false for the other interfaces,
+// and for names of node scope.
+func collapse(name string) (collapsed string, ok bool) {
 	if !strings.HasPrefix(name, "net.") {
 		return name, ofIPC.MatchString(name)
 	}
@@ -101,7 +100,7 @@ func collapse(name string) (string, bool) {
 	case m == nil:
 		return name, true
 	case strings.HasSuffix(m[1], ".neigh"):
-		// A new network namespace has no "default" of these: its interfaces start with the node's.
+		// A new network namespace has no neigh.default: its interfaces inherit the node's values.
 		if m[2] != "lo" {
 			return name, m[2] == "default"
 		}
@@ -111,7 +110,7 @@ func collapse(name string) (string, bool) {
 	return m[1] + ".*" + name[strings.LastIndex(name, "."):], true
 }
 
-// realName returns the name that a "*" stands for.
+// realName replaces "*" by the interface that stands for all.
 func realName(name string) string {
 	if strings.Contains(name, ".neigh.") {
 		return strings.Replace(name, "*", "lo", 1)
@@ -119,7 +118,7 @@ func realName(name string) string {
 	return strings.Replace(name, "*", "default", 1)
 }
 
-// measure finds the least and greatest number that the kernel takes in the first field, and keeps.
+// measure finds the least and the greatest number that the kernel accepts and keeps in the first field.
 func (o *observed) measure(name string) {
 	if !numbers.MatchString(o.content) {
 		return
@@ -128,7 +127,7 @@ func (o *observed) measure(name string) {
 	fields := strings.Fields(o.content)
 	o.fields = len(fields)
 	was, _ := new(big.Int).SetString(fields[0], 10)
-	takes := func(v *big.Int) bool {
+	accepts := func(v *big.Int) bool {
 		written := strings.Join(append([]string{v.String()}, fields[1:]...), " ")
 		if os.WriteFile(path, []byte(written), 0) != nil {
 			return false
@@ -144,15 +143,16 @@ func (o *observed) measure(name string) {
 		// The kernel rounds times, and ignores some values without an error.
 		return kept.Cmp(was) != 0 || v.Cmp(was) == 0
 	}
-	if !takes(was) {
+	if !accepts(was) {
 		return
 	}
 	limit := new(big.Int).Lsh(big.NewInt(1), 64)
-	o.measured = bounds{search(takes, was, new(big.Int).Neg(limit)), search(takes, was, limit)}
+	o.measured = bounds{search(accepts, was, new(big.Int).Neg(limit)), search(accepts, was, limit)}
 }
 
-// search returns the value farthest from good towards bad that is taken: the bounds of numbers have no gaps.
-func search(takes func(*big.Int) bool, good, bad *big.Int) *big.Int {
+// search returns the accepted value between good and bad that is closest to bad. It assumes that the accepted values
+// have no gaps.
+func search(accepts func(*big.Int) bool, good, bad *big.Int) *big.Int {
 	one := big.NewInt(1)
 	for {
 		distance := new(big.Int).Sub(bad, good)
@@ -160,7 +160,7 @@ func search(takes func(*big.Int) bool, good, bad *big.Int) *big.Int {
 			return good
 		}
 		middle := new(big.Int).Add(good, new(big.Int).Quo(distance, big.NewInt(2)))
-		if takes(middle) {
+		if accepts(middle) {
 			good = middle
 		} else {
 			bad = middle

@@ -19,7 +19,7 @@ var (
 	oldestSupported = version.MustParseGeneric("4.19")
 )
 
-// isOld reports whether a release is older than those that nodes run: it only tells which names there once were.
+// isOld reports whether a release is older than the supported ones. Old releases only show which names existed.
 func (r *release) isOld() bool { return version.MustParseGeneric(r.version).LessThan(oldestSupported) }
 
 type catalogue struct {
@@ -30,12 +30,12 @@ type catalogue struct {
 
 func (c *catalogue) newest() *release { return c.releases[len(c.releases)-1] }
 
-// patched are names that a distribution's patches add to a source tree.
+// patched are names that exist only because a distribution patched the source tree.
 var patched = map[string]bool{
 	"net.netfilter.nf_conntrack_tcp_no_window_check": true, // OpenWrt
 }
 
-// names returns every name of a release or of the running kernel.
+// names returns the sorted names of all releases and of the running kernel.
 func (c *catalogue) names() []string {
 	all := map[string]bool{}
 	for _, r := range c.releases {
@@ -48,12 +48,12 @@ func (c *catalogue) names() []string {
 	}
 	maps.DeleteFunc(all, func(name string, wanted bool) bool {
 		return !wanted || patched[name] || strings.Contains(name, ".neigh.default.") &&
-			!strings.Contains(name, ".gc_") // the latter are the node's own
+			!strings.Contains(name, ".gc_") // the node has neigh.default.gc_*
 	})
 	return slices.Sorted(maps.Keys(all))
 }
 
-// row returns the columns of one name; package sysctl says what they mean.
+// row returns the columns of one name. Package sysctl documents them.
 func (c *catalogue) row(name string) []string {
 	o := c.observed[name]
 	if o == nil {
@@ -93,10 +93,10 @@ func (c *catalogue) kind(name string, having []*release, o *observed) string {
 	return "text"
 }
 
-// kernels says which releases have a name: "5.10-" from 5.10 on, "4.19-6.6" up to 6.6.
+// kernels returns the releases that have a name: "5.10-" since 5.10, "4.19-6.6" from 4.19 to 6.6.
 func (c *catalogue) kernels(having []*release, o *observed) string {
 	if len(having) == 0 {
-		return "" // a name that the kernel makes up at run time
+		return "" // the kernel builds the name at run time
 	}
 	text := having[0].version + "-"
 	if last := having[len(having)-1]; last != c.newest() && !o.inNode {
@@ -105,10 +105,10 @@ func (c *catalogue) kernels(having []*release, o *observed) string {
 	return text
 }
 
-// namespaced says in which release each namespace first has its own: "no" where none does.
+// namespaced returns the first release in which each namespace has its own, or "no".
 func (c *catalogue) namespaced(name string, having []*release, o *observed) string {
 	for _, r := range having {
-		// Before 3.5, tables were registered in other ways, which are not read.
+		// Before 3.5, tables were registered in ways that readRelease does not understand.
 		if r.parameters[name].namespaced && !version.MustParseGeneric(r.version).LessThan(pathsSince) {
 			return r.version
 		}
@@ -127,28 +127,29 @@ func (c *catalogue) access(name string, having []*release, o *observed) string {
 	switch {
 	case p.writeOnly:
 		return "write-only"
-	case ofIPC.MatchString(name): // their modes are those of CAP_CHECKPOINT_RESTORE, which a privileged container has
+	case ofIPC.MatchString(name): // the mode depends on CAP_CHECKPOINT_RESTORE, which a privileged container has
 	case o.inPod && !o.writable, !o.inNode && len(having) > 0 && !p.writable:
 		return "read-only"
 	}
 	return ""
 }
 
-// bounds returns the bounds by release, and those that a new namespace has because of another parameter's value.
+// bounds returns the bounds by release, and the narrower ones that another parameter sets in a new namespace.
 func (c *catalogue) bounds(name string, having []*release, o *observed) (byRelease, usual string) {
 	now := o.measured
 	if len(having) > 0 {
 		word, declared := having[len(having)-1].declared(name)
-		if word == "mask" { // as wide as this machine has processors
+		if word == "mask" { // its width is the number of processors
 			return bounds{}.String(), ""
 		}
 		if declared.known() {
 			now = declared
 		}
+		storesOne := having[len(having)-1].parameters[name].handler == "brnf_sysctl_call_tables" // for any number but 0
 		switch narrower := o.measured.known() && !o.measured.equal(now); {
 		case narrower && (word == "seconds" || word == "milliseconds" || word == "hundredths"):
 			now = tighten(declared, o.measured)
-		case narrower && o.fields == 1 && having[len(having)-1].parameters[name].handler != "brnf_sysctl_call_tables": // which stores any number as 1
+		case narrower && o.fields == 1 && !storesOne:
 			usual = o.measured.String()
 		}
 	}
@@ -189,8 +190,7 @@ func (c *catalogue) lastDeclared(name string, having []*release) bounds {
 	return b
 }
 
-// tighten takes over the measured ends that do not come from the running kernel's tick rate, which other kernels do
-// not share.
+// tighten returns the declared bounds, with the measured ends that do not depend on the running kernel's tick rate.
 func tighten(declared, measured bounds) bounds {
 	const small = 1000
 	if measured.low.CmpAbs(big.NewInt(small)) <= 0 {
@@ -204,13 +204,11 @@ func tighten(declared, measured bounds) bounds {
 
 var pageFiles = []string{
 	"networking/ip-sysctl", "networking/nf_conntrack-sysctl", "networking/ipvs-sysctl", "networking/mptcp-sysctl",
-	"networking/smc-sysctl",
-	"networking/mpls-sysctl", "networking/seg6-sysctl", "networking/xfrm_sysctl", "admin-guide/sysctl/net",
-	"admin-guide/sysctl/kernel",
-	"admin-guide/sysctl/fs",
+	"networking/smc-sysctl", "networking/mpls-sysctl", "networking/seg6-sysctl", "networking/xfrm_sysctl",
+	"admin-guide/sysctl/net", "admin-guide/sysctl/kernel", "admin-guide/sysctl/fs",
 }
 
-// page returns the page of the newest release's documentation that has a name's last word at the start of a line.
+// page returns the first page of the newest documentation on which a line begins with the last word of a name.
 func (c *catalogue) page(name string) string {
 	if c.pages == nil {
 		c.pages = map[string]string{}

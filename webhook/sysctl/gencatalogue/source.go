@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// parameter is one row of a kernel's ctl_table, as one release has it.
+// parameter is one row of a ctl_table in one release.
 type parameter struct {
-	file       string // that registers it
-	handler    string // its proc_handler, or the macro that stands for it
+	file       string // the file that registers it
+	handler    string // its proc_handler, or the macro of its row
 	low, high  string // its extra1 and extra2, as written
 	size       string // its maxlen, as written
 	writable   bool
@@ -21,14 +21,14 @@ type parameter struct {
 	namespaced bool // each network or IPC namespace has it
 }
 
-// release is what one release of the kernel has.
+// release holds the parameters of one kernel release.
 type release struct {
 	version    string // 6.18
 	exact      string // 6.18.32
 	tree       string
 	defines    map[string]string
 	parameters map[string]parameter
-	sources    map[string]string // the text of each file that has a table, without its comments
+	sources    map[string]string // the text of each file with a table, without comments
 }
 
 var (
@@ -36,13 +36,13 @@ var (
 	disabled    = regexp.MustCompile(`(?ms)^#if 0.*?^#endif[^\n]*`)
 	directives  = regexp.MustCompile(`(?m)^\s*#(if|ifdef|ifndef|else|elif|endif)\b[^\n]*`)
 	tableStart  = regexp.MustCompile(`ctl_table\s+(\w+)\s*\[[^\]]*\]\s*=\s*\{`)
-	macroStart  = regexp.MustCompile(`struct (devinet_sysctl|neigh_sysctl)_table \{[^}]*\}\s*(\w+)(?:\s+__\w+)?\s*=\s*\{`)
+	macroStart  = regexp.MustCompile(`struct (devinet|neigh)_sysctl_table \{[^}]*\}\s*(\w+)(?:\s+__\w+)?\s*=\s*\{`)
 	macroEntry  = regexp.MustCompile(`((?:DEVINET|NEIGH)_SYSCTL_\w+)\(\s*(?:\w+,\s*)+"(\w+)"(?:,\s*(\w+))?`)
 	fieldStart  = regexp.MustCompile(`^\s*(?:\.(\w+)\s*=)?\s*(.*?)\s*$`)
 	versionLine = regexp.MustCompile(`(?m)^(VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)`)
 )
 
-// readRelease reads the tables of a kernel's source tree.
+// readRelease reads the parameter tables of a kernel's source tree.
 func readRelease(tree string) (*release, error) {
 	makefile, err := os.ReadFile(filepath.Join(tree, "Makefile"))
 	if err != nil {
@@ -107,14 +107,15 @@ func (r *release) addFile(file, text string) {
 			r.add(folder, m[2], p)
 		}
 		if start := strings.Index(body, "NEIGH_VAR_GC_INTERVAL"); start >= 0 {
-			for _, row := range rows("{" + body[start-1:]) { // the collector's parameters are those of the first namespace
+			// Only the initial namespace has the parameters of the garbage collector.
+			for _, row := range rows("{" + body[start-1:]) {
 				r.addRow(file, "net/*/neigh/default", row, false)
 			}
 		}
 	}
 }
 
-// registeredOnce reports whether a table is registered for the first network namespace only.
+// registeredOnce reports whether a table is registered for the initial network namespace only.
 func registeredOnce(text, table string) bool {
 	return regexp.MustCompile(`register_net_sysctl\w*\(\s*&init_net\s*,\s*"[^"]*"\s*,\s*` + table +
 		`\b`).MatchString(text)
@@ -145,7 +146,7 @@ func (r *release) addRow(file, folder, row string, namespaced bool) {
 	})
 }
 
-// add records a parameter under its name; that of a neighbour table is one of IPv4 and one of IPv6.
+// add records a parameter under its name. A parameter of a neighbour table exists for IPv4 and for IPv6.
 func (r *release) add(folder, name string, p parameter) {
 	for _, family := range []string{"ipv4", "ipv6"} {
 		full := strings.ReplaceAll(strings.Replace(folder, "net/*/", "net/"+family+"/", 1)+"/"+name, "/", ".")
@@ -184,7 +185,7 @@ func rows(text string) []string {
 	return all
 }
 
-// split cuts the fields of a row at the commas that are in no parentheses.
+// split splits the fields of a row at commas outside parentheses.
 func split(row string) []string {
 	var all []string
 	depth, from := 0, 0

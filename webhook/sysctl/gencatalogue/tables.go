@@ -4,9 +4,9 @@ package main
 
 import "strings"
 
-// folders say below which folder of /proc/sys a file's tables are registered. A key is a file, or a file and the
-// table's name where the tables of a file go to different folders. The kernel builds most of these paths at run time,
-// so they are not read.
+// folders maps tables to the folder of /proc/sys where they are registered. A key is a file, or a file and a table's
+// name if the tables of a file have different folders. The kernel builds most of these paths at run time, so the
+// source does not contain them.
 var folders = map[string]string{
 	"ipc/mq_sysctl.c mq_sysctls":                                    "fs/mqueue",
 	"ipc/ipc_sysctl.c ipc_kern_table":                               "kernel",

@@ -6,10 +6,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// unalias makes the node in slot the document's only use of it, so that changing it changes nothing else: an alias
-// gives way to a copy of what it stands for, and the aliases of an anchored node to copies of that.
+// unalias makes sure that changing the node in slot changes nothing else: it replaces an alias by a copy of the
+// anchored node, and all aliases of an anchored node by copies.
 //
-// If changes are shared, it returns the place of the anchored node instead.
+// If changes are shared, it returns the slot of the anchored node instead.
 func (t *tree) unalias(slot **yaml.Node) **yaml.Node {
 	n := *slot
 	if n.Kind == yaml.AliasNode {
@@ -30,8 +30,8 @@ func (t *tree) unalias(slot **yaml.Node) **yaml.Node {
 	return slot
 }
 
-// isMade reports whether a shared change was made through another path, and notes it otherwise.
-func (t *tree) isMade(c change, path string) bool {
+// isApplied reports whether a shared change was already applied through another path. If not, it records the change.
+func (t *tree) isApplied(c change, path string) bool {
 	if t.shared == nil {
 		return false
 	}
@@ -46,7 +46,7 @@ func hasAlias(n *yaml.Node) bool {
 	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, hasAlias)
 }
 
-// slotOf returns the place that holds target, at or below the one at slot.
+// slotOf returns the slot that contains target, at or below the given slot.
 func slotOf(slot **yaml.Node, target *yaml.Node) **yaml.Node {
 	if *slot == target {
 		return slot
@@ -59,7 +59,7 @@ func slotOf(slot **yaml.Node, target *yaml.Node) **yaml.Node {
 	return nil
 }
 
-// mergedChild returns where the merge keys of a mapping find the value of a key; nil if they do not have it.
+// mergedChild returns the slot of a value that a mapping gets from a merge key, or nil if there is none.
 func mergedChild(mapping *yaml.Node, name string) **yaml.Node {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Tag != "!!merge" {
@@ -82,7 +82,7 @@ func mergedChild(mapping *yaml.Node, name string) **yaml.Node {
 	return nil
 }
 
-// replaceAliases puts a copy in the place of each alias of target below n.
+// replaceAliases replaces each alias of target below n by a copy.
 func replaceAliases(n, target *yaml.Node, found *bool) {
 	for i, child := range n.Content {
 		if child.Kind == yaml.AliasNode && child.Alias == target {
@@ -93,7 +93,7 @@ func replaceAliases(n, target *yaml.Node, found *bool) {
 	}
 }
 
-// copyOf returns a deep copy, without the anchors: a second definition would change what later aliases mean.
+// copyOf returns a deep copy without anchors: a second definition of an anchor would change later aliases.
 func copyOf(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		c := copyNode(n.Alias)
@@ -112,8 +112,8 @@ func copyNode(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-// expandMerge writes out the merge keys of a mapping when one of them gives it the key name. Of pairs with the same
-// key the last one counts, as in the parser that kubectl uses.
+// expandMerge replaces the merge keys of a mapping by their content if one of them provides the key name. The last of
+// several entries with the same key counts, as in kubectl's parser.
 func (t *tree) expandMerge(mapping *yaml.Node, name string) {
 	merged := &yaml.Node{Kind: yaml.MappingNode}
 	addMerged(merged, mapping)
@@ -137,7 +137,7 @@ func addMerged(to, from *yaml.Node) {
 		sources := []*yaml.Node{value}
 		if resolve(value).Kind == yaml.SequenceNode {
 			sources = slices.Clone(resolve(value).Content)
-			slices.Reverse(sources) // the first one counts most
+			slices.Reverse(sources) // the first one takes precedence
 		}
 		for _, source := range sources {
 			addMerged(to, copyNode(resolve(source)))

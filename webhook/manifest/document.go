@@ -15,32 +15,32 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// MaxSize is the largest manifest that is read, in bytes. A cluster's whole state is smaller; a mistake such as a
-// disk image is not.
+// MaxSize is the maximum size of a manifest, in bytes. The state of a whole cluster is smaller, while a file passed by
+// mistake, such as a disk image, is larger.
 const MaxSize = 64 << 20
 
-// byteOrderMark may open a file. It is kept, and no parser sees it.
+// byteOrderMark may be the first character of a file. It is kept in the output, and removed before parsing.
 const byteOrderMark = "\uFEFF"
 
-// stream is a manifest: its byte order mark, or "", and its documents.
+// stream is a parsed manifest.
 type stream struct {
-	mark      string
+	mark      string // byteOrderMark or ""
 	documents []*document
 }
 
-// document is a chunk and what the parsers say about it.
+// document is a parsed chunk.
 type document struct {
 	chunk
-	json   []byte     // what kubectl would send to the API server; null for an empty document
+	json   []byte     // the object as kubectl would send it to the API server; null for an empty document
 	root   *yaml.Node // for order and positions; nil for an empty document
 	isJSON bool
-	crlf   bool  // lines end as on Windows
+	crlf   bool  // lines end with CRLF
 	starts []int // offset of each line in text
 }
 
 func read(in []byte) (*stream, error) {
 	if len(in) > MaxSize {
-		return nil, fmt.Errorf("the manifest has %d bytes, more than the %d that are read", len(in), MaxSize)
+		return nil, fmt.Errorf("the manifest has %d bytes, more than the limit of %d", len(in), MaxSize)
 	}
 	if !utf8.Valid(in) {
 		return nil, errors.New("the manifest is not UTF-8 text")
@@ -59,7 +59,7 @@ func read(in []byte) (*stream, error) {
 	return s, errors.Join(errs...)
 }
 
-// parse reads one document. Errors carry the line of the stream.
+// parse reads one document. The line numbers in errors count from the start of the stream.
 func parse(c chunk) (*document, error) {
 	d := &document{chunk: c, json: []byte("null"), starts: lineStarts(c.text), crlf: strings.Contains(c.text, "\r\n")}
 	if c.empty {
@@ -88,7 +88,7 @@ func parse(c chunk) (*document, error) {
 	return d, nil
 }
 
-// lineEnds returns new lines with the document's own line ends.
+// lineEnds returns lines with the line ends of the document.
 func (d *document) lineEnds(lines string) string {
 	if d.crlf {
 		return strings.ReplaceAll(lines, "\n", "\r\n")
@@ -96,7 +96,7 @@ func (d *document) lineEnds(lines string) string {
 	return lines
 }
 
-// parseNodes reads text, which must hold one document and nothing after it.
+// parseNodes parses a text that must contain exactly one document.
 func parseNodes(text string) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	var root, more yaml.Node
@@ -105,29 +105,32 @@ func parseNodes(text string) (*yaml.Node, error) {
 	}
 	switch err := decoder.Decode(&more); {
 	case err == nil:
-		return nil, fmt.Errorf("yaml: line %d: a second document without --- before it", more.Line)
+		return nil, fmt.Errorf("yaml: line %d: a second document starts without ---", more.Line)
 	case !errors.Is(err, io.EOF):
 		return nil, err
 	}
 	return &root, nil
 }
 
-// surrogate is one half of a character that JSON writes as two escapes. YAML does not know these, nor an escaped
-// slash.
+// surrogate matches half of a surrogate pair, which JSON uses for some characters. YAML has neither these escapes nor
+// an escaped slash.
 var surrogate = regexp.MustCompile(`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
 
-// withYAMLEscapes puts other characters there, as long. The nodes of a JSON document serve only to find positions.
+// withYAMLEscapes replaces JSON escapes that YAML does not have by others of the same length. That is safe because the
+// nodes of a JSON document are only used for positions.
 func withYAMLEscapes(text string) string {
 	return strings.ReplaceAll(surrogate.ReplaceAllString(text, `\uE000`), `\/`, `\t`)
 }
 
-// parserError is what the YAML parsers' messages look like. Some say no line; the document's first stands in for it.
+// parserError matches the start of the YAML parsers' messages. If a message has no line, inStream uses the first line
+// of the document.
 var parserError = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// countsFromZero matches the messages whose line is one too low: those about grammar, not about characters.
-var countsFromZero = regexp.MustCompile(`^did not find expected (<document start>|node content|key|',' or|'-' indicator)`)
+// countsFromZero matches the messages whose line number is one too low: those about grammar, not about characters.
+var countsFromZero = regexp.MustCompile(
+	`^did not find expected (<document start>|node content|key|',' or|'-' indicator)`)
 
-// inStream rewrites a parser's error to count lines from the start of the stream.
+// inStream changes the line number in a parser's error to count from the start of the stream.
 func (c chunk) inStream(err error) error {
 	message, line := err.Error(), len(lineStarts(c.text[:c.body]))
 	if m := parserError.FindStringSubmatch(message); m != nil {
@@ -142,7 +145,7 @@ func (c chunk) inStream(err error) error {
 	return fmt.Errorf("line %d: %s", c.lines+line, message)
 }
 
-// uniqueKeys rejects a mapping that has a key twice: readers disagree on which one counts.
+// uniqueKeys rejects a mapping with a duplicate key: parsers disagree on which one counts.
 func uniqueKeys(n *yaml.Node, offset int) error {
 	var errs []error
 	seen := map[string]int{}
@@ -159,7 +162,8 @@ func uniqueKeys(n *yaml.Node, offset int) error {
 	return errors.Join(errs...)
 }
 
-// lineOf returns the line of the stream where the value at path starts; where an alias hides it, of what leads there.
+// lineOf returns the line of the stream where the value at path starts. If the text does not contain the value, it
+// returns the line of the closest parent.
 func (d *document) lineOf(path []string) int {
 	n := d.nodeAt(path)
 	if n == nil {
@@ -168,7 +172,8 @@ func (d *document) lineOf(path []string) int {
 	return d.lines + n.Line
 }
 
-// lineIn returns the line of the stream of a line of the text at path. Only a literal block has a line for each.
+// lineIn returns the line of the stream for one line of the text at path. If the text is not a literal block, it
+// returns the line where the text starts.
 func (d *document) lineIn(path []string, line int) int {
 	start := d.lineOf(path)
 	if n := d.nodeAt(path); n != nil && n.Style&yaml.LiteralStyle != 0 && line > 0 {
@@ -177,7 +182,7 @@ func (d *document) lineIn(path []string, line int) int {
 	return start
 }
 
-// nodeAt returns the node at path, or the last one on the way there; nil if the document is empty.
+// nodeAt returns the node at path or its closest parent. It returns nil if the document is empty.
 func (d *document) nodeAt(path []string) *yaml.Node {
 	if d.root == nil {
 		return nil

@@ -8,15 +8,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// flowLayout is how a collection in flow style, JSON among them, is laid out.
+// flowLayout is the layout of a flow-style or JSON collection.
 type flowLayout struct {
-	lines  bool   // an entry a line
-	indent string // of these lines
-	unit   string // by which indent grows with each level
+	lines  bool   // one entry per line
+	indent string // indentation of these lines
+	unit   string // additional indentation of each level
 	tight  bool   // JSON without blanks
 }
 
-// flowLayout returns the layout of the document's outermost collection, before a look at its entries.
+// flowLayout returns the default layout for the outermost collection of the document.
 func (s *splicer) flowLayout() flowLayout {
 	l := flowLayout{unit: "  ", tight: s.isJSON && !strings.Contains(s.text, `": `)}
 	for line := 2; line <= len(s.starts); line++ {
@@ -28,7 +28,7 @@ func (s *splicer) flowLayout() flowLayout {
 	return l
 }
 
-// flow writes the new nodes below a collection in flow style. l is the layout of what holds it.
+// flow writes the new nodes below a flow-style collection. l is the layout of its parent.
 func (s *splicer) flow(n *yaml.Node, l flowLayout) {
 	l = s.layoutIn(n, l)
 	step := entrySize(n)
@@ -44,7 +44,8 @@ func (s *splicer) flow(n *yaml.Node, l flowLayout) {
 	}
 }
 
-// layoutIn looks at the entries of a collection; an empty one is laid out as what holds it.
+// layoutIn returns the layout of a collection, found from its entries. An empty collection has the layout of its
+// parent.
 func (s *splicer) layoutIn(n *yaml.Node, l flowLayout) flowLayout {
 	i := s.oldAfter(n, 0)
 	if i >= len(n.Content) {
@@ -133,7 +134,7 @@ func (s *splicer) flowValue(n *yaml.Node, l flowLayout) string {
 	return b.String()
 }
 
-// endOf returns where in the text an old scalar, or an old collection in flow style, ends.
+// endOf returns the offset where an old scalar or an old flow-style collection ends.
 func (s *splicer) endOf(n *yaml.Node) int {
 	at := s.offset(n)
 	rest := s.text[at:]
@@ -149,11 +150,11 @@ func (s *splicer) endOf(n *yaml.Node) int {
 	case n.Kind == yaml.ScalarNode && n.Style == 0 && strings.HasPrefix(rest, n.Value):
 		return at + len(n.Value)
 	}
-	s.failed = true // a tag, an anchor, more than one line: the document is encoded again
+	s.failed = true // a tag, an anchor, or more than one line
 	return at
 }
 
-// quotedLength returns the length of a quoted scalar, in which escape makes the character after it literal.
+// quotedLength returns the length of a quoted scalar, where escape makes the next character literal.
 func quotedLength(text string, quote, escape byte) int {
 	for i := 1; i < len(text); i++ {
 		switch {
@@ -166,7 +167,7 @@ func quotedLength(text string, quote, escape byte) int {
 	return len(text)
 }
 
-// closing returns the offset behind the closing bracket of an old collection in flow style.
+// closing returns the offset after the closing bracket of an old flow-style collection.
 func (s *splicer) closing(n *yaml.Node) int {
 	at := s.offset(n)
 	if at >= len(s.text) || !strings.ContainsRune("{[", rune(s.text[at])) {

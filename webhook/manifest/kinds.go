@@ -10,10 +10,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// Find returns where an object keeps its pod templates.
+// Find returns the locations of an object's pod templates.
 type Find func(Object) []workload.Location
 
-// inTable finds the template of an object whose kind is in the table of workloads.
+// inTable returns the location of the template in an object of a known kind.
 func inTable(o Object) []workload.Location {
 	kind := workload.Find(o.APIVersion, o.Kind)
 	if kind == nil || !at(o.JSON, kind.Path).IsObject() {
@@ -22,7 +22,8 @@ func inTable(o Object) []workload.Location {
 	return []workload.Location{{Path: kind.Path}}
 }
 
-// LineOf returns the line of the value at a path within the object, or of what leads there, counted from 1.
+// LineOf returns the line of the value at a path within the object, counted from 1. If the text does not contain the
+// value, it returns the line of the closest parent.
 func (o Object) LineOf(path []string) int {
 	if o.document == nil {
 		return o.Line
@@ -30,7 +31,7 @@ func (o Object) LineOf(path []string) int {
 	return o.document.lineOf(slices.Concat(o.path, path))
 }
 
-// LineIn returns the line of a line of the text at a path within the object, both counted from 1.
+// LineIn returns the line in the input of one line of the text at a path within the object. Both are counted from 1.
 func (o Object) LineIn(path []string, line int) int {
 	if o.document == nil {
 		return o.Line
@@ -38,18 +39,18 @@ func (o Object) LineIn(path []string, line int) int {
 	return o.document.lineIn(slices.Concat(o.path, path), line)
 }
 
-// LineIn returns the line of a line of the text at a path within the template, both counted from 1.
+// LineIn is like Object.LineIn, for a path within the template.
 func (t Template) LineIn(path []string, line int) int {
-	return t.object.LineIn(slices.Concat(t.place, path), line)
+	return t.object.LineIn(slices.Concat(t.path, path), line)
 }
 
-// objects returns the document's object, or the items of the list that it is.
+// objects returns the object of the document, or the items if it is a list.
 func (d *document) objects() []Object {
 	return d.collect(gjson.ParseBytes(d.json), nil, Object{})
 }
 
-// collect does the work of objects for the value at path. The items of a typed list, as the API returns it, state
-// neither apiVersion nor kind: implied is what the list says about them.
+// collect returns the objects of the value at path. The API returns the items of a typed list without apiVersion and
+// kind; implied has those that follow from the kind of the list.
 func (d *document) collect(value gjson.Result, path []string, implied Object) []Object {
 	if !value.IsObject() {
 		return nil
@@ -85,7 +86,8 @@ func (d *document) collect(value gjson.Result, path []string, implied Object) []
 	return all
 }
 
-// listItems returns the items of a list: of any kind called so, as long as they are all objects.
+// listItems returns the items of a list. A list is an object whose kind ends with "List" and whose items are all
+// objects.
 func listItems(kind string, value gjson.Result) ([]gjson.Result, bool) {
 	items := value.Get("items")
 	if !strings.HasSuffix(kind, "List") || !items.IsArray() {

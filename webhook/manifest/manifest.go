@@ -1,11 +1,10 @@
 // Package manifest edits the pod templates of Kubernetes manifests in place.
 //
-// It knows workload kinds and text. Each pod template goes to a callback as JSON, and the JSON Patch operations that
-// come back are written into the text itself: for block-style YAML the difference is the added lines, and comments,
-// order, quotes, indentation and blank lines stay as they were. Where text cannot simply be added (a value that an
-// anchor shares with others, a merge key), the one document is encoded again. Either way the result is read back and
-// compared with what an independent JSON Patch library makes of the same document; what does not agree is an error,
-// never output.
+// Rewrite passes each pod template to a callback as JSON and writes the returned JSON Patch operations into the text.
+// In block-style YAML, it only adds lines, and keeps comments, order, quotes, indentation and blank lines. If adding
+// text is not enough (a value that an anchor shares, a merge key), it encodes that document again. In both cases it
+// reads the result back and compares it with the result of an independent JSON Patch library. If the two differ, it
+// returns an error and no output.
 package manifest
 
 import (
@@ -22,46 +21,45 @@ import (
 
 // Template is one pod template found in a manifest.
 type Template struct {
-	// APIVersion, Kind, Name and Namespace are those of the workload that holds the template, "" where not stated.
+	// APIVersion, Kind, Name and Namespace are those of the workload that contains the template, or "" if missing.
 	// Name may be its generateName.
 	APIVersion, Kind, Name, Namespace string
-	// Path leads to the template within its document: nil for a Pod, spec.template for a Deployment,
+	// Path is the path of the template in its document: nil for a Pod, spec.template for a Deployment,
 	// items[2].spec.template in a List.
 	Path *field.Path
-	// Line is where the workload starts in the input, counted from 1.
+	// Line is the line where the workload starts in the input, counted from 1.
 	Line int
-	// ByShape is set where the template was found by what it looks like, in a kind that is not known.
+	// ByShape is set if the kind is unknown, and the template was recognized by its fields.
 	ByShape bool
 	// Pod is the template as JSON: an object with metadata and spec.
 	Pod []byte
 
 	object Object
-	place  []string // within the object
+	path   []string // within the object
 }
 
-// Edit returns what to change in one template: RFC 6902 operations, "add", "replace" or "remove", with paths relative
+// Edit returns the changes to one template: the RFC 6902 operations "add", "replace" and "remove", with paths relative
 // to the template.
 type Edit func(Template) ([]jsonpatch.Operation, error)
 
 // Object is one object of a manifest.
 type Object struct {
 	APIVersion, Kind, Name, Namespace string
-	// Line is where the object starts in the input, counted from 1.
+	// Line is the line where the object starts in the input, counted from 1.
 	Line int
-	// JSON is the object. An item of a typed list (PodList) has APIVersion and Kind above even where the list leaves
-	// them out here.
+	// JSON is the object. An item of a typed list (PodList) may lack apiVersion and kind here; the fields above have
+	// them.
 	JSON []byte
 
 	document *document
 	path     []string // within the document
 }
 
-// Rewrite returns in with each pod template of a known kind edited.
+// Rewrite edits each pod template of a known kind in a manifest.
 func Rewrite(in []byte, edit Edit) ([]byte, error) { return RewriteFound(in, inTable, edit) }
 
-// RewriteFound returns in with each pod template edited that find finds. A document none of whose templates changes
-// comes back byte for byte. The errors of all callbacks are joined as they are; errors in the text carry the line,
-// counted from the start of in.
+// RewriteFound edits each pod template that find returns. A document without changes stays the same, byte for byte.
+// RewriteFound joins the errors of all callbacks. Errors in the text have a line number, counted from the start of in.
 func RewriteFound(in []byte, find Find, edit Edit) ([]byte, error) {
 	stream, err := read(in)
 	if err != nil {
@@ -81,8 +79,8 @@ func RewriteFound(in []byte, find Find, edit Edit) ([]byte, error) {
 	return []byte(out.String()), nil
 }
 
-// Objects returns every object of a manifest, the items of a List or ResourceList one by one.
-// Documents that are empty or no mapping are skipped; Documents tells which are no objects.
+// Objects returns every object of a manifest, and the items of each List or ResourceList one by one. It skips documents
+// that are empty or not a mapping; Documents reports those that are not objects.
 func Objects(in []byte) ([]Object, error) {
 	stream, err := read(in)
 	if err != nil {
@@ -97,7 +95,7 @@ func Objects(in []byte) ([]Object, error) {
 	return all, nil
 }
 
-// IsEmpty reports whether a manifest holds nothing but comments, blanks and markers.
+// IsEmpty reports whether a manifest contains only comments, blanks and document markers.
 func IsEmpty(in []byte) bool {
 	return !slices.ContainsFunc(split(strings.TrimPrefix(string(in), byteOrderMark)),
 		func(c chunk) bool { return !c.empty })
@@ -126,18 +124,18 @@ func (d *document) rewrite(find Find, edit Edit) (string, error) {
 	return text, nil
 }
 
-// operations asks edit about each template and returns the answers with paths from the root of the document.
+// operations returns the operations of edit for all templates, with paths from the root of the document.
 func (d *document) operations(find Find, edit Edit) ([]jsonpatch.Operation, error) {
 	var all []jsonpatch.Operation
 	var errs []error
 	for _, o := range d.objects() {
-		for _, place := range find(o) {
-			path := slices.Concat(o.path, place.Path)
+		for _, location := range find(o) {
+			path := slices.Concat(o.path, location.Path)
 			ops, err := edit(Template{
 				APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, Namespace: o.Namespace, Line: o.Line,
-				ByShape: place.ByShape,
-				Path:    workload.FieldPath(path), Pod: []byte(at(o.JSON, place.Path).Raw),
-				object: o, place: place.Path,
+				ByShape: location.ByShape,
+				Path:    workload.FieldPath(path), Pod: []byte(at(o.JSON, location.Path).Raw),
+				object: o, path: location.Path,
 			})
 			errs = append(errs, err)
 			for _, op := range ops {

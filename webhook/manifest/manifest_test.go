@@ -14,56 +14,56 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 )
 
-// place is what a test compares of a Template.
-type place struct {
+// foundTemplate has the fields of a Template that a test compares.
+type foundTemplate struct {
 	Kind, Name, Namespace, Path string
 	Line                        int
 }
 
-func templates(t *testing.T, in string) []place {
+func templates(t *testing.T, in string) []foundTemplate {
 	t.Helper()
-	var found []place
+	var found []foundTemplate
 	out, err := Rewrite([]byte(in), func(tpl Template) ([]jsonpatch.Operation, error) {
-		found = append(found, place{tpl.Kind, tpl.Name, tpl.Namespace, tpl.Path.String(), tpl.Line})
+		found = append(found, foundTemplate{tpl.Kind, tpl.Name, tpl.Namespace, tpl.Path.String(), tpl.Line})
 		return nil, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(out) != in {
-		t.Errorf("without operations something changes:\n%s", cmp.Diff(in, string(out)))
+		t.Errorf("changes the input without operations:\n%s", cmp.Diff(in, string(out)))
 	}
 	return found
 }
 
-func TestTemplatesAreFound(t *testing.T) {
+func TestRewriteFindsTemplates(t *testing.T) {
 	const nested = "{spec: {template: {spec: {}}}}"
 	for _, tt := range []struct {
 		name, in string
-		want     []place
+		want     []foundTemplate
 	}{
 		{"in a pod, with its generateName", "apiVersion: v1\nkind: Pod\nmetadata: {generateName: a-, namespace: ns}\n",
-			[]place{{"Pod", "a-", "ns", "<nil>", 1}}},
+			[]foundTemplate{{"Pod", "a-", "ns", "<nil>", 1}}},
 		{"in a deployment of an old group", "# top\n---\n\nkind: Deployment\napiVersion: extensions/v1beta1\nspec: " +
-			"{template: {}}\n", []place{{"Deployment", "", "", "spec.template", 4}}},
+			"{template: {}}\n", []foundTemplate{{"Deployment", "", "", "spec.template", 4}}},
 		{"in a cron job", "apiVersion: batch/v1beta1\nkind: CronJob\nspec: {jobTemplate: " + nested + "}\n",
-			[]place{{"CronJob", "", "", "spec.jobTemplate.spec.template", 1}}},
+			[]foundTemplate{{"CronJob", "", "", "spec.jobTemplate.spec.template", 1}}},
 		{"in a pod template", "apiVersion: v1\nkind: PodTemplate\ntemplate: {}\n",
-			[]place{{"PodTemplate", "", "", "template", 1}}},
-		{"in a list, each with its line", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- " +
+			[]foundTemplate{{"PodTemplate", "", "", "template", 1}}},
+		{"in a list, with their lines", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- " +
 			"{apiVersion: v1, kind: Service}\n- apiVersion: apps/v1\n  kind: DaemonSet\n  spec: {template: {}}\n",
-			[]place{{"Pod", "", "", "items[0]", 4}, {"DaemonSet", "", "", "items[2].spec.template", 6}}},
-		{"in a typed list that leaves the kind of its items out",
+			[]foundTemplate{{"Pod", "", "", "items[0]", 4}, {"DaemonSet", "", "", "items[2].spec.template", 6}}},
+		{"in a typed list whose items have no kind",
 			"apiVersion: apps/v1\nkind: DeploymentList\nitems: [{spec: {template: {}}}]\n",
-			[]place{{"Deployment", "", "", "items[0].spec.template", 3}}},
+			[]foundTemplate{{"Deployment", "", "", "items[0].spec.template", 3}}},
 		{"in JSON", "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n  {\"apiVersion\": \"v1\", \"kind\": " +
-			"\"Pod\"}]}", []place{{"Pod", "", "", "items[0]", 2}}},
+			"\"Pod\"}]}", []foundTemplate{{"Pod", "", "", "items[0]", 2}}},
 		{"not in a kind of the same name in another group",
 			"apiVersion: batch.volcano.sh/v1\nkind: Job\nspec: {template: {}}\n", nil},
 		{"not in an object without an apiVersion", "kind: Pod\n", nil},
 		{"not in a deployment without a template", "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 2}\n", nil},
 		{"not in a list of something else", "apiVersion: example.com/v1\nkind: AllowList\nitems: [a, b]\n", nil},
-		{"not in a scalar, a sequence or nothing", "--- text\n--- [a]\n---\n...\n# end", nil},
+		{"not in scalars, sequences and empty documents", "--- text\n--- [a]\n---\n...\n# end", nil},
 		{"not in an empty input", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestTemplatesAreFound(t *testing.T) {
 
 const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {}\n"
 
-func TestErrorsSayTheLineOfTheStream(t *testing.T) {
+func TestErrorsHaveLineNumbers(t *testing.T) {
 	bombs := "a: &a [x,x,x,x,x,x,x,x,x]\n"
 	for c := 'b'; c < 'k'; c++ {
 		bombs += fmt.Sprintf("%c: &%c [%s*%c]\n", c, c, strings.Repeat(fmt.Sprintf("*%c,", c-1), 8), c-1)
@@ -87,13 +87,13 @@ func TestErrorsSayTheLineOfTheStream(t *testing.T) {
 		{"a syntax error in the first line", "a: b: c\n", "line 1: mapping values are not allowed in this context"},
 		{"an error in each of two documents", "a: b: c\n---\na: [\n",
 			"line 1: mapping values are not allowed in this context\nline 4: did not find expected node content"},
-		{"a key twice", pod + "---\na: 1\nb: 2\na: 3\n", `line 8: key "a" is already set in line 6`},
-		{"a key twice in JSON", `{"a": 1,` + "\n" + `"a": 2}`, `line 2: key "a" is already set in line 1`},
+		{"a duplicate key", pod + "---\na: 1\nb: 2\na: 3\n", `line 8: key "a" is already set in line 6`},
+		{"a duplicate key in JSON", `{"a": 1,` + "\n" + `"a": 2}`, `line 2: key "a" is already set in line 1`},
 		{"two JSON objects without a marker", "{}\n{}\n", "line 2: did not find expected <document start>"},
-		{"aliases that multiply", pod + "---\n" + bombs, "line 6: document contains excessive aliasing"},
+		{"aliases that expand exponentially", pod + "---\n" + bombs, "line 6: document contains excessive aliasing"},
 		{"an alias of itself", "a: &a [*a]\n", "line 1: anchor 'a' value contains itself"},
-		{"nesting without end", strings.Repeat("[", 20000), "line 1: exceeded max depth of 10000"},
-		{"bytes that are no text", "a: \xff\n", "the manifest is not UTF-8 text"},
+		{"deep nesting", strings.Repeat("[", 20000), "line 1: exceeded max depth of 10000"},
+		{"bytes that are not UTF-8", "a: \xff\n", "the manifest is not UTF-8 text"},
 		{"an unknown alias", pod + "---\na: *b\n", "line 6: unknown anchor 'b' referenced"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,22 +102,22 @@ func TestErrorsSayTheLineOfTheStream(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 			if out != nil {
-				t.Errorf("output in spite of the error: %s", out)
+				t.Errorf("output despite the error: %s", out)
 			}
 			if _, err2 := Objects([]byte(tt.in)); err2 == nil || err == nil || err2.Error() != err.Error() {
-				t.Errorf("Objects says %v", err2)
+				t.Errorf("Objects returns %v", err2)
 			}
 		})
 	}
-	t.Run("more than is read", func(t *testing.T) {
+	t.Run("a manifest that is too large", func(t *testing.T) {
 		if _, err := Rewrite(make([]byte, MaxSize+1), inject); err == nil ||
-			err.Error() != "the manifest has 67108865 bytes, more than the 67108864 that are read" {
+			err.Error() != "the manifest has 67108865 bytes, more than the limit of 67108864" {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-func TestTheErrorsOfAllCallbacksAreJoined(t *testing.T) {
+func TestRewriteJoinsErrors(t *testing.T) {
 	first, second := errors.New("first"), errors.New("second")
 	answers := []error{first, nil, second}
 	out, err := Rewrite([]byte(pod+"---\n"+pod+"---\n"+pod), func(Template) ([]jsonpatch.Operation, error) {
@@ -141,48 +141,48 @@ func TestOperations(t *testing.T) {
 		{name: "inserts in the middle of a sequence", in: "spec:\n  - a\n  # b\n  - b\n",
 			out: "spec:\n  - a\n  - x: [1, 2]\n  # b\n  - b\n",
 			ops: []jsonpatch.Operation{op("add", "/spec/1", map[string]any{"x": []int{1, 2}})}},
-		{name: "fills a null and then adds to it", in: "metadata:\n  labels:   # none\nspec:\n  a: b\n",
+		{name: "replaces a null by a mapping and adds to it", in: "metadata:\n  labels:   # none\nspec:\n  a: b\n",
 			out: "metadata:\n  labels:   # none\n    a: b\n    c/d: \"yes\"\nspec:\n  a: b\n",
 			ops: []jsonpatch.Operation{op("add", "/metadata/labels", map[string]string{"a": "b"}),
 				op("add", "/metadata/labels/c~1d", "yes")}},
 		{name: "puts a value after a key without one", in: "metadata:\n  annotations:\n    a: # none\n",
 			out: "metadata:\n  annotations:\n    a: '{}' # none\n",
 			ops: []jsonpatch.Operation{op("add", "/metadata/annotations/a", "{}")}},
-		{name: "keeps large whole numbers apart", in: "spec:\n  a: 9007199254740993\n",
+		{name: "distinguishes large whole numbers", in: "spec:\n  a: 9007199254740993\n",
 			out: "spec:\n  a: 9007199254740993\n  b: 9007199254740995\n",
 			ops: []jsonpatch.Operation{op("add", "/spec/b", 9007199254740995)}},
-		{name: "quotes what would be read as something else", in: "spec:\n- a\n",
+		{name: "quotes strings that would be read as another type", in: "spec:\n- a\n",
 			out: "spec:\n- a\n- \"off\"\n- \"0777\"\n- \"\"\n- '#'\n- \"a\\nb\"\n- 'a: b'\n- \"2024-01-01\"\n- " +
 				"\"<<\"\n- ' '\n", ops: []jsonpatch.Operation{
 				op("add", "/spec/-", "off"), op("add", "/spec/-", "0777"), op("add", "/spec/-", ""),
 				op("add", "/spec/-", "#"), op("add", "/spec/-", "a\nb"), op("add", "/spec/-", "a: b"),
 				op("add", "/spec/-", "2024-01-01"), op("add", "/spec/-", "<<"), op("add", "/spec/-", " ")}},
-		{name: "leaves the text alone when the value is there already", in: "spec: {a:   '1'}\n",
+		{name: "does not change the text if it has the value already", in: "spec: {a:   '1'}\n",
 			out: "spec: {a:   '1'}\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", "1")}},
-		{name: "changes an anchored value for itself only", in: "spec:\n  a: &x 1\n  b: *x\n",
+		{name: "changes an anchored value without its aliases", in: "spec:\n  a: &x 1\n  b: *x\n",
 			out: "spec:\n  a: 2\n  b: 1\n", ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
-		{name: "adds next to a merge key that says nothing about it", in: "x: &x {a: 1}\nspec:\n  <<: *x\n",
+		{name: "adds a key next to a merge key that does not provide it", in: "x: &x {a: 1}\nspec:\n  <<: *x\n",
 			out: "x: &x {a: 1}\nspec:\n  <<: *x\n  b: 2\n", ops: []jsonpatch.Operation{op("add", "/spec/b", 2)}},
-		{name: "writes a merge key out to change what it gives", in: "x: &x {a: 1}\nspec:\n  <<: *x\n  # c\n  c: 3\n",
+		{name: "expands a merge key to change a value from it", in: "x: &x {a: 1}\nspec:\n  <<: *x\n  # c\n  c: 3\n",
 			out: "x: &x {a: 1}\nspec:\n  a: 2\n  # c\n  c: 3\n",
 			ops: []jsonpatch.Operation{op("replace", "/spec/a", 2)}},
-		{name: "rejects to overwrite a mapping", in: "spec:\n  a: {b: 1}\n", ops: []jsonpatch.Operation{op("add",
+		{name: "rejects overwriting a mapping", in: "spec:\n  a: {b: 1}\n", ops: []jsonpatch.Operation{op("add",
 			"/spec/a", 1)}, err: "line 1: add /spec/a: would overwrite a mapping or a sequence that is not empty"},
-		{name: "rejects a parent that is not there", in: "spec: {}\n",
+		{name: "rejects a parent that does not exist", in: "spec: {}\n",
 			ops: []jsonpatch.Operation{op("add", "/spec/a/b", 1)},
 			err: "line 1: apply the patch: add operation does not apply: doc is missing path: \"/spec/a/b\": " +
 				"missing value"},
 	})
 }
 
-// rewrite is what operations make of a manifest, or the error.
+// rewrite is a test case: the result of applying ops to in, or the error.
 type rewrite struct {
 	name, in, out string
 	ops           []jsonpatch.Operation
 	err           string
 }
 
-// testRewrite tests each of them on a manifest that begins with head.
+// testRewrite runs test cases, with head before in and out.
 func testRewrite(t *testing.T, head string, tests []rewrite) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func testRewrite(t *testing.T, head string, tests []rewrite) {
 	}
 }
 
-func TestObjectsAreReturnedOneByOne(t *testing.T) {
+func TestObjects(t *testing.T) {
 	in := "# policies\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: ns}\ndata: {big: " +
 		"9007199254740993, on: off}\n---\n" +
 		"apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: p}\n---\nkind: List\nitems: " +
@@ -223,7 +223,7 @@ func TestObjectsAreReturnedOneByOne(t *testing.T) {
 		t.Error(diff)
 	}
 	if line := got[0].LineOf([]string{"metadata", "name"}); line != 5 {
-		t.Errorf("the name is in line %d", line)
+		t.Errorf("the name is on line %d", line)
 	}
 	if none, err := Objects([]byte("---\n---\n- a\n")); err != nil || len(none) != 0 {
 		t.Errorf("a sequence: got %v", err)
@@ -248,7 +248,7 @@ func FuzzRewrite(f *testing.F) {
 			return
 		}
 		if !bytes.Equal(same, in) {
-			t.Fatal("without operations something changes")
+			t.Fatal("changes the input without operations")
 		}
 		out, err := Rewrite(in, inject)
 		if err != nil {

@@ -9,10 +9,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// lineWidth is how long an array in flow style may get before it is written item by item.
+// lineWidth is the maximum width of a flow-style array. A longer one is written with one item per line.
 const lineWidth = 100
 
-// newNode returns a value as nodes, its fields in the order in which it encodes as JSON.
+// newNode converts a value to nodes, with its fields in the order of its JSON encoding.
 func newNode(value any) (*yaml.Node, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -55,7 +55,7 @@ func nextNode(decoder *json.Decoder) (*yaml.Node, error) {
 	return n, nil
 }
 
-// collectionStyle writes what is empty, and short arrays of scalars such as a command, on one line.
+// collectionStyle returns flow style for empty collections and for short arrays of scalars, such as a command.
 func collectionStyle(n *yaml.Node) yaml.Style {
 	width := 0
 	for _, child := range n.Content {
@@ -72,7 +72,7 @@ func collectionStyle(n *yaml.Node) yaml.Style {
 	return yaml.FlowStyle
 }
 
-// stringNode returns a string, quoted where YAML 1.1 or 1.2 would take it for something else.
+// stringNode returns a string node, with quotes if YAML 1.1 or 1.2 would read the plain text as another type.
 func stringNode(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: yaml.DoubleQuotedStyle}
 	if plain := (yaml.Node{}); !strings.ContainsAny(s, breaks) && plain.Encode(s) == nil {

@@ -2,16 +2,16 @@ package manifest
 
 import "github.com/tidwall/gjson"
 
-// NonObject is a document that is no Kubernetes object.
+// NonObject is a document that is not a Kubernetes object.
 type NonObject struct {
-	// Line is where the document starts in the input, counted from 1.
+	// Line is the line where the document starts in the input, counted from 1.
 	Line int
-	// What says what the document is, for a person: "a list".
+	// What describes the document for a person: "a list".
 	What string
 }
 
-// Documents counts the documents of a manifest that are Kubernetes objects, and returns those that are not. Empty
-// documents are neither.
+// Documents counts the documents of a manifest that are Kubernetes objects, and returns those that are not. It ignores
+// empty documents.
 func Documents(in []byte) (objects int, others []NonObject, err error) {
 	stream, err := read(in)
 	if err != nil {
@@ -31,7 +31,7 @@ func Documents(in []byte) (objects int, others []NonObject, err error) {
 	return objects, others, nil
 }
 
-// nonObject says what a document is that is no Kubernetes object; "" if it is one.
+// nonObject describes a document that is not a Kubernetes object. It returns "" for an object.
 func nonObject(value gjson.Result) string {
 	hasKind := value.Get("kind").String() != "" && value.Get("apiVersion").String() != ""
 	switch {
@@ -46,6 +46,6 @@ func nonObject(value gjson.Result) string {
 	case value.Get("resources").IsArray() || value.Get("patches").IsArray():
 		return "a kustomization without apiVersion and kind"
 	default:
-		return "it has no apiVersion and kind, as a values file or a patch"
+		return "it has no apiVersion and kind, like a values file or a patch"
 	}
 }

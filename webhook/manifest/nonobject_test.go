@@ -14,19 +14,19 @@ func TestDocuments(t *testing.T) {
 		others  []NonObject
 	}{
 		"an object":       {pod, 1, nil},
-		"nothing":         {"", 0, nil},
+		"an empty text":   {"", 0, nil},
 		"empty documents": {"---\n---\n# nothing\n", 0, nil},
 		"a JSON patch": {"- op: replace\n  path: /spec/replicas\n  value: 3\n", 0,
 			[]NonObject{{1, "a JSON patch"}}},
 		"a list":  {"- a\n", 0, []NonObject{{1, "a list"}}},
 		"a value": {"yes\n", 0, []NonObject{{1, "a single value"}}},
 		"Helm values": {"replicaCount: 2\n", 0,
-			[]NonObject{{1, "it has no apiVersion and kind, as a values file or a patch"}}},
+			[]NonObject{{1, "it has no apiVersion and kind, like a values file or a patch"}}},
 		"a patch in JSON": {`{"spec": {}}`, 0,
-			[]NonObject{{1, "it has no apiVersion and kind, as a values file or a patch"}}},
+			[]NonObject{{1, "it has no apiVersion and kind, like a values file or a patch"}}},
 		"a kustomization": {"resources: [a.yaml]\n", 0,
 			[]NonObject{{1, "a kustomization without apiVersion and kind"}}},
-		"an object and a list after it": {pod + "---\n- a\n", 1, []NonObject{{4, "a list"}}},
+		"an object followed by a list": {pod + "---\n- a\n", 1, []NonObject{{4, "a list"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			objects, others, err := Documents([]byte(test.in))

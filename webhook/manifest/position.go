@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// entrySize is how many nodes make up an entry of a collection: a mapping's keys and values alternate.
+// entrySize returns the number of nodes per entry: 2 for a mapping, whose keys and values alternate, 1 for a sequence.
 func entrySize(n *yaml.Node) int {
 	if n.Kind == yaml.MappingNode {
 		return 2
@@ -16,26 +16,26 @@ func entrySize(n *yaml.Node) int {
 	return 1
 }
 
-// isOld reports whether the entry at index i was in the document before.
+// isOld reports whether the original document has the entry at index i.
 func (s *splicer) isOld(n *yaml.Node, i int) bool {
 	return n.Content[i].Line > 0 || s.tree.replaced[n.Content[i]] != nil
 }
 
-// oldBefore returns the index of the nearest old entry before index i, -1 if there is none.
+// oldBefore returns the index of the closest old entry before index i, or -1 if there is none.
 func (s *splicer) oldBefore(n *yaml.Node, i int) int {
 	for i -= entrySize(n); i >= 0 && !s.isOld(n, i); i -= entrySize(n) {
 	}
 	return i
 }
 
-// oldAfter returns the index of the nearest old entry from index i on, len(n.Content) if there is none.
+// oldAfter returns the index of the first old entry at or after index i, or len(n.Content) if there is none.
 func (s *splicer) oldAfter(n *yaml.Node, i int) int {
 	for ; i < len(n.Content) && !s.isOld(n, i); i += entrySize(n) {
 	}
 	return i
 }
 
-// original returns the node that stood where n is.
+// original returns the old node that n replaces, or n itself.
 func (s *splicer) original(n *yaml.Node) *yaml.Node {
 	if old := s.tree.replaced[n]; old != nil {
 		return old
@@ -43,7 +43,7 @@ func (s *splicer) original(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// lastOld returns the value of the nearest old entry before index i, nil if there is none.
+// lastOld returns the value of the closest old entry before index i, or nil if there is none.
 func (s *splicer) lastOld(n *yaml.Node, i int) *yaml.Node {
 	j := s.oldBefore(n, i)
 	if j < 0 {
@@ -52,7 +52,7 @@ func (s *splicer) lastOld(n *yaml.Node, i int) *yaml.Node {
 	return s.original(n.Content[j+entrySize(n)-1])
 }
 
-// nextLine returns the line where the first old entry from index i on starts, end if there is none.
+// nextLine returns the line of the first old entry at or after index i, or end if there is none.
 func (s *splicer) nextLine(n *yaml.Node, i, end int) int {
 	if i = s.oldAfter(n, i); i < len(n.Content) {
 		return s.entryLine(n, i)
@@ -60,7 +60,7 @@ func (s *splicer) nextLine(n *yaml.Node, i, end int) int {
 	return end
 }
 
-// entryLine returns the line of a key, or of the dash before an item, which may stand on a line of its own.
+// entryLine returns the line of a key, or of the dash of an item. The dash may be alone on its line.
 func (s *splicer) entryLine(n *yaml.Node, i int) int {
 	line := s.original(n.Content[i]).Line
 	if n.Kind == yaml.SequenceNode {
@@ -71,8 +71,8 @@ func (s *splicer) entryLine(n *yaml.Node, i int) int {
 	return line
 }
 
-// indentOf returns how far the keys or dashes of a block collection are indented, going by the entry at index i; -1
-// if the text there is something else, such as an anchor.
+// indentOf returns the indentation of the keys or dashes of a block-style collection, found from the entry at index i.
+// It returns -1 if the text there is something else, such as an anchor.
 func (s *splicer) indentOf(n *yaml.Node, i int) int {
 	if n.Kind == yaml.MappingNode {
 		return n.Content[i].Column - 1
@@ -83,8 +83,8 @@ func (s *splicer) indentOf(n *yaml.Node, i int) int {
 	return n.Column - 1
 }
 
-// lastLine returns the last line of a node in block context, without the comments and blank lines after it. end is
-// the line where the next thing starts.
+// lastLine returns the last line of a node in block context, without the comments and blank lines after it. end is the
+// line of the next node.
 func (s *splicer) lastLine(n *yaml.Node, end int) int {
 	leaf := s.original(n)
 	for last := leaf; last != nil; last = s.lastOld(last, len(last.Content)) {
@@ -100,8 +100,8 @@ func (s *splicer) lastLine(n *yaml.Node, end int) int {
 	return line
 }
 
-// lastBlockScalarLine does the same for a literal or folded scalar, where a comment is text if it is indented as the
-// text is.
+// lastBlockScalarLine is lastLine for a literal or folded scalar. There, a line that starts with # is text if it has
+// the indentation of the text.
 func (s *splicer) lastBlockScalarLine(n *yaml.Node, end int) int {
 	first := n.Line + 1
 	for first < end && isBlank(s.line(first)) {
@@ -111,7 +111,7 @@ func (s *splicer) lastBlockScalarLine(n *yaml.Node, end int) int {
 		return n.Line
 	}
 	indent := len(indentation(s.line(first)))
-	for i := first; i < end; i++ { // with an indentation indicator, the first line need not be the least indented
+	for i := first; i < end; i++ { // with an indentation indicator, the first line may have a deeper indentation
 		if !isBlank(s.line(i)) && !isComment(s.line(i)) && !s.isLoneDash(i) {
 			indent = min(indent, len(indentation(s.line(i))))
 		}
@@ -123,7 +123,7 @@ func (s *splicer) lastBlockScalarLine(n *yaml.Node, end int) int {
 	}
 	header, _, _ := strings.Cut(s.line(n.Line)[s.offset(n)-s.starts[n.Line-1]:], "#")
 	for strings.Contains(header, "+") && line+1 < end && isBlank(s.line(line+1)) && s.line(line+1) != "" {
-		line++ // "+" makes the blank lines part of the text
+		line++ // with "+", the blank lines are part of the text
 	}
 	return line
 }
@@ -139,13 +139,14 @@ func (s *splicer) line(line int) string {
 	return s.text[from:to]
 }
 
-// before returns the first n bytes of a line, or what there is.
+// before returns the first n bytes of a line, or the whole line if it is shorter.
 func (s *splicer) before(line, n int) string {
 	text := s.line(line)
 	return text[:max(0, min(n, len(text)))]
 }
 
-// lineAt returns the line that an offset is in; behind a last line without an end, the line that would be next.
+// lineAt returns the line of an offset. At the end of a text without a final line end, it returns the line after the
+// last.
 func (s *splicer) lineAt(offset int) int {
 	if offset == len(s.text) && s.starts[len(s.starts)-1] < offset {
 		return len(s.starts) + 1
@@ -153,11 +154,10 @@ func (s *splicer) lineAt(offset int) int {
 	return sort.SearchInts(s.starts, offset+1)
 }
 
-// columnStep is how many columns apart the known offsets within a line are. JSON can have all of its text in one
-// line.
+// columnStep is the distance in columns between the cached offsets of a line. A JSON text may be one long line.
 const columnStep = 256
 
-// offset returns where in the text a node of the old document starts. The parser counts columns in characters.
+// offset returns the offset where a node of the old document starts. The parser counts columns in characters.
 func (s *splicer) offset(n *yaml.Node) int {
 	known, ok := s.columns[n.Line]
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// author writes a pod in block style, with habits of its own.
+// author writes a pod in block style. Each author has its own style.
 type author struct {
 	*rand.Rand
 	strings.Builder
@@ -30,13 +30,13 @@ func (a *author) noise(indent int) {
 	}
 }
 
-// key writes a key and leaves the line open.
+// key writes a key without a line end.
 func (a *author) key(indent int, name string) {
 	a.noise(indent)
 	a.WriteString(strings.Repeat(" ", indent) + a.pick(name, name, `"`+name+`"`, "'"+name+"'") + ":")
 }
 
-// scalar writes a value after a key or a dash; lines that go on are indented at least by indent+1.
+// scalar writes a value after a key or a dash. Continuation lines have an indentation of at least indent+1.
 func (a *author) scalar(indent int) {
 	in := a.end + strings.Repeat(" ", indent+1+a.IntN(3))
 	text := a.pick(
@@ -122,7 +122,7 @@ func (a *author) mappingOf(name string, entries []func()) {
 	a.mapping(entries...)
 }
 
-// anyPod returns a pod in a style that the seed decides, and whether it ends with a line end.
+// anyPod returns a pod in a style that depends on the seed, and whether it ends with a line end.
 func anyPod(seed uint64) (in string, ended bool) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	a := &author{Rand: random, unit: 2 + random.IntN(3), end: []string{"\n", "\n", "\r\n"}[random.IntN(3)]}
@@ -134,7 +134,7 @@ func anyPod(seed uint64) (in string, ended bool) {
 	return in, ended
 }
 
-func TestPodsInAnyBlockStyleGetLinesAddedAndNothingElse(t *testing.T) {
+func TestAddingOnlyAddsLinesInAnyBlockStyle(t *testing.T) {
 	for seed := range uint64(600) {
 		in, ended := anyPod(seed)
 		var ops []jsonpatch.Operation
@@ -150,17 +150,17 @@ func TestPodsInAnyBlockStyleGetLinesAddedAndNothingElse(t *testing.T) {
 		after, errAfter := kyaml.YAMLToJSON(out)
 		want, errWant := patched(before, ops)
 		if errBefore != nil || errAfter != nil || errWant != nil || !equalJSON(after, want) {
-			t.Fatalf("seed %d: not what the patch makes of it\n%s\n---\n%s", seed, in, out)
+			t.Fatalf("seed %d: differs from the result of the patch\n%s\n---\n%s", seed, in, out)
 		}
-		// A block scalar that the input ends in without a line break cannot keep its text when lines follow.
+		// If the input ends in a block scalar without a line break, adding lines changes its text.
 		if ended && !onlyAdds(in, string(out)) {
 			t.Errorf("seed %d: a line changed\n%s\n---\n%s", seed, in, out)
 		}
 	}
 }
 
-// paths returns the path of every value below one, and whether its entry can go by whole lines: it is neither the
-// only one of its collection nor written behind a dash.
+// paths adds the path of every value below a value to found, and whether whole lines can be removed with its entry.
+// This is not so if the entry is the only one of its collection, or follows a dash on the same line.
 func paths(value gjson.Result, path string, found map[string]bool) {
 	if !value.IsArray() && !value.IsObject() {
 		return
@@ -183,7 +183,7 @@ func paths(value gjson.Result, path string, found map[string]bool) {
 	})
 }
 
-func TestPodsInAnyBlockStyleLoseLinesAndNothingElse(t *testing.T) {
+func TestRemovingOnlyRemovesLinesInAnyBlockStyle(t *testing.T) {
 	removed, byLines := 0, 0
 	for seed := range uint64(100) {
 		in, ended := anyPod(seed)
@@ -198,7 +198,7 @@ func TestPodsInAnyBlockStyleLoseLinesAndNothingElse(t *testing.T) {
 			ops := []jsonpatch.Operation{jsonpatch.NewOperation("remove", path, nil)}
 			out := rewritten(t, seed, in, before, ops)
 			removed++
-			// Text after a block scalar can become a part of it. The document is then encoded again.
+			// Text after a block scalar can become part of it. Such a document is encoded again.
 			if wholeLines && ended && !strings.Contains(in, "|+") {
 				byLines++
 				if !onlyAdds(out, in) {
@@ -208,11 +208,11 @@ func TestPodsInAnyBlockStyleLoseLinesAndNothingElse(t *testing.T) {
 		}
 	}
 	if byLines < removed/5 {
-		t.Errorf("of %d entries only %d went by whole lines", removed, byLines)
+		t.Errorf("only %d of %d entries were removed as whole lines", byLines, removed)
 	}
 }
 
-func TestPodsInAnyBlockStyleGetValuesReplacedAndMoved(t *testing.T) {
+func TestReplacingAndMovingInAnyBlockStyle(t *testing.T) {
 	for seed := range uint64(200) {
 		in, ended := anyPod(seed)
 		before, err := kyaml.YAMLToJSON([]byte(in))
@@ -233,7 +233,7 @@ func TestPodsInAnyBlockStyleGetValuesReplacedAndMoved(t *testing.T) {
 		if !ended || strings.Contains(in, "|+") {
 			continue
 		}
-		// The metadata is elsewhere, and stays line by line.
+		// The operations do not change the metadata, so its lines must stay.
 		for _, out := range []string{out, moved} {
 			for line := range strings.Lines(in) {
 				if strings.Contains(line, "example.com/inject") && !strings.Contains(out, line) {
@@ -244,7 +244,7 @@ func TestPodsInAnyBlockStyleGetValuesReplacedAndMoved(t *testing.T) {
 	}
 }
 
-// rewritten returns in with operations applied, and compares it with what a JSON Patch library makes of it.
+// rewritten returns in with operations applied, and compares it with the result of a JSON Patch library.
 func rewritten(t *testing.T, seed uint64, in string, before []byte, ops []jsonpatch.Operation) string {
 	t.Helper()
 	out, err := Rewrite([]byte(in), func(Template) ([]jsonpatch.Operation, error) { return ops, nil })
@@ -254,7 +254,7 @@ func rewritten(t *testing.T, seed uint64, in string, before []byte, ops []jsonpa
 	after, errAfter := kyaml.YAMLToJSON(out)
 	want, errWant := patched(before, ops)
 	if errAfter != nil || errWant != nil || !equalJSON(after, want) {
-		t.Fatalf("seed %d: %v: not what the patch makes of it\n%s\n---\n%s", seed, ops, in, out)
+		t.Fatalf("seed %d: %v: differs from the result of the patch\n%s\n---\n%s", seed, ops, in, out)
 	}
 	return string(out)
 }

@@ -6,8 +6,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// reencode returns the document with its content encoded again from t: comments and quotes stay, blank lines go. It
-// is what remains where text cannot be added without a change elsewhere. JSON documents never need it.
+// reencode encodes the content of the document again from t. This keeps comments and quotes, and drops blank lines. It
+// is the fallback if text cannot be added without another change. JSON documents never need it.
 func (d *document) reencode(t *tree) (string, bool) {
 	if d.isJSON {
 		return "", false
@@ -28,7 +28,7 @@ func (d *document) reencode(t *tree) (string, bool) {
 	content := b.String()
 	head, tail := d.text[:d.body], d.text[d.tail:]
 	if head != "" && !strings.HasSuffix(head, "\n") {
-		head += d.lineEnds("\n") // the content started on the marker's line
+		head += d.lineEnds("\n") // the content starts on the line of the marker
 	}
 	if strings.TrimRight(d.text, breaks) == d.text {
 		content = strings.TrimSuffix(content, "\n")
@@ -36,8 +36,7 @@ func (d *document) reencode(t *tree) (string, bool) {
 	return head + d.lineEnds(content) + tail, true
 }
 
-// quoteIndented puts quotes around block scalars whose text starts with a blank: the encoder gets their indentation
-// wrong.
+// quoteIndented puts quotes around block scalars that start with a blank: the encoder gets their indentation wrong.
 func quoteIndented(n *yaml.Node) {
 	const block = yaml.LiteralStyle | yaml.FoldedStyle
 	if n.Style&block != 0 && strings.TrimLeft(n.Value, " \t\n") != n.Value {
@@ -48,7 +47,7 @@ func quoteIndented(n *yaml.Node) {
 	}
 }
 
-// flattenFlow writes all below a collection in flow style in flow style too, without comments.
+// flattenFlow changes everything inside a flow-style collection to flow style, and drops the comments there.
 func flattenFlow(n *yaml.Node, inFlow bool) {
 	if inFlow {
 		n.HeadComment, n.LineComment, n.FootComment = "", "", ""

@@ -9,16 +9,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// entry is an entry of a tree's collection: its value is at index in the parent.
+// entry is an entry of a collection. index is that of its value in the content of the parent.
 type entry struct {
 	parent *yaml.Node
 	index  int
 }
 
-// find returns the entry at a path. It and all below it are the document's only use of their nodes then.
+// find returns the entry at a path, after removing aliases, so that the document uses the nodes of the entry only
+// there.
 func (t *tree) find(names []string) (entry, error) {
 	if len(names) == 0 {
-		return entry{}, errors.New("the whole document cannot go")
+		return entry{}, errors.New("cannot remove the whole document")
 	}
 	parent, err := t.parent(names[:len(names)-1])
 	if err != nil {
@@ -26,21 +27,21 @@ func (t *tree) find(names []string) (entry, error) {
 	}
 	name := names[len(names)-1]
 	if t.child(parent, name) == nil {
-		return entry{}, fmt.Errorf("%q is not there", name)
+		return entry{}, fmt.Errorf("%q does not exist", name)
 	}
 	i := childIndex(parent, name)
-	t.ownAll(&parent.Content[i])
+	t.unaliasAll(&parent.Content[i])
 	return entry{parent, i}, nil
 }
 
-func (t *tree) ownAll(slot **yaml.Node) {
+func (t *tree) unaliasAll(slot **yaml.Node) {
 	t.unalias(slot)
 	for i := range (*slot).Content {
-		t.ownAll(&(*slot).Content[i])
+		t.unaliasAll(&(*slot).Content[i])
 	}
 }
 
-// drop takes the entry out of its tree, or only what its collection holds.
+// drop removes the entry from its tree, or only the content of its value.
 func (e entry) drop(onlyContent bool) {
 	if value := e.parent.Content[e.index]; onlyContent {
 		value.Content, value.Style = nil, value.Style|yaml.FlowStyle
@@ -53,15 +54,15 @@ func (e entry) drop(onlyContent bool) {
 	}
 }
 
-// cutOut returns the document's text without the entry at a path of t, which is as in the text, or with an empty
-// collection as its value; false if other text would have to change.
-func (d *document) cutOut(t *tree, names []string, onlyContent bool) (string, bool) {
+// cutOut returns the document's text without the entry at a path, or, with onlyContent, with an empty collection as its
+// value. t must match the text. ok is false if other text would have to change.
+func (d *document) cutOut(t *tree, names []string, onlyContent bool) (text string, ok bool) {
 	if t.expanded {
 		return "", false
 	}
 	s := &splicer{document: d, tree: t, columns: map[int][]int{}}
 	n, end := t.root.Content[0], s.lineAt(d.tail)
-	var key *yaml.Node // of n, if it is a value in a mapping
+	var key *yaml.Node // the key of n, if n is in a mapping
 	for len(names) > 0 {
 		i := childIndex(n, names[0])
 		last := len(names) == 1
@@ -91,7 +92,7 @@ func (d *document) cutOut(t *tree, names []string, onlyContent bool) (string, bo
 	return s.result()
 }
 
-// empty writes an empty collection in the place of n. end is the line where the next thing starts.
+// empty replaces n by an empty collection. end is the line of the next node.
 func (s *splicer) empty(n, key *yaml.Node, end int) {
 	brackets := "{}"
 	if n.Kind == yaml.SequenceNode {
@@ -121,7 +122,7 @@ func (s *splicer) empty(n, key *yaml.Node, end int) {
 	s.edits = append(s.edits, textEdit{from, to, brackets})
 }
 
-// cutFromFlow cuts the entry at index i, with the comma between it and a neighbor.
+// cutFromFlow removes the entry at index i, and the comma after or before it.
 func (s *splicer) cutFromFlow(n *yaml.Node, i int) {
 	step := entrySize(n)
 	from, to := s.offset(n.Content[i]), s.endOf(n.Content[i+step-1])
@@ -136,7 +137,7 @@ func (s *splicer) cutFromFlow(n *yaml.Node, i int) {
 	s.edits = append(s.edits, textEdit{from, to, ""})
 }
 
-// cutFromBlock cuts the lines of the entry at index i, with the comments below it that are indented deeper. Comments
+// cutFromBlock removes the lines of the entry at index i, and the comments below it with deeper indentation. Comments
 // above it stay.
 func (s *splicer) cutFromBlock(n *yaml.Node, i, end int) {
 	step := entrySize(n)
@@ -154,7 +155,7 @@ func (s *splicer) cutFromBlock(n *yaml.Node, i, end int) {
 		s.cutLines(line, last)
 		return
 	}
-	// The entry follows a dash on the same line: the next entry takes its place.
+	// The entry follows a dash on the same line, so move the next entry there.
 	if i > 0 || n.Kind != yaml.MappingNode || next >= end {
 		s.failed = true
 		return
@@ -165,7 +166,7 @@ func (s *splicer) cutFromBlock(n *yaml.Node, i, end int) {
 	s.edits = append(s.edits, textEdit{s.offset(n.Content[i]), s.offset(n.Content[i+step]), ""})
 }
 
-// cutLines cuts whole lines.
+// cutLines removes whole lines.
 func (s *splicer) cutLines(first, last int) {
 	to := len(s.text)
 	if last < len(s.starts) {

@@ -7,16 +7,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// layout is how a file indents, in columns.
+// layout is the indentation of a file, in columns.
 type layout struct {
-	mapping  int // a mapping under the key that holds it
-	sequence int // the dashes of a sequence under the key that holds it: 0 in what kubectl prints
+	mapping  int // of a mapping relative to its key
+	sequence int // of the dashes of a sequence relative to its key: 0 in the output of kubectl
 }
 
-// layoutOf returns the layout of the first collections in block style that say anything about it.
+// layoutOf returns the layout of the first block-style collections of a document.
 func layoutOf(root *yaml.Node) layout {
 	found := layout{mapping: -1, sequence: -1}
-	found.look(root)
+	found.detect(root)
 	if found.mapping < 0 {
 		found.mapping = 2
 	}
@@ -24,7 +24,7 @@ func layoutOf(root *yaml.Node) layout {
 	return found
 }
 
-func (l *layout) look(n *yaml.Node) {
+func (l *layout) detect(n *yaml.Node) {
 	if isFlow(n) {
 		return
 	}
@@ -40,16 +40,16 @@ func (l *layout) look(n *yaml.Node) {
 		if l.mapping >= 0 && l.sequence >= 0 {
 			return
 		}
-		l.look(child)
+		l.detect(child)
 	}
 }
 
-// pair writes a key and its value in block style, each line ended by "\n".
+// pair writes a key and its value in block style. Each line ends with "\n".
 func (l layout) pair(key, value *yaml.Node, indent int) string {
 	return strings.Repeat(" ", indent) + scalarText(key, false) + ":" + l.value(value, indent)
 }
 
-// value writes what follows the colon of a key at indent.
+// value writes the value of a key at indent: everything after the colon.
 func (l layout) value(n *yaml.Node, indent int) string {
 	if isLiteral(n) {
 		return " |\n" + literalLines(n.Value, strings.Repeat(" ", indent+max(l.mapping, 1)))
@@ -67,13 +67,13 @@ func (l layout) value(n *yaml.Node, indent int) string {
 	return "\n" + b.String()
 }
 
-// isLiteral reports whether a new string is written as a literal block: it has several lines, which read there as
-// they are written.
+// isLiteral reports whether a new string is written as a literal block: it has several lines, and a literal block keeps
+// them as they are.
 func isLiteral(n *yaml.Node) bool {
 	text, ended := strings.CutSuffix(n.Value, "\n")
 	return n.Kind == yaml.ScalarNode && n.Tag == "!!str" && ended && strings.Contains(text, "\n") &&
-		!strings.HasSuffix(text, "\n") &&
-		strings.TrimLeft(text, " \n") == text && !strings.ContainsAny(text, "\t"+strings.ReplaceAll(breaks, "\n", ""))
+		!strings.HasSuffix(text, "\n") && strings.TrimLeft(text, " \n") == text &&
+		!strings.ContainsAny(text, "\t"+strings.ReplaceAll(breaks, "\n", ""))
 }
 
 func literalLines(value, indent string) string {
@@ -116,7 +116,7 @@ func inline(n *yaml.Node) string {
 	return flowText(n)
 }
 
-// flowText writes a value on one line, as between brackets.
+// flowText writes a value on one line, as part of a flow collection.
 func flowText(n *yaml.Node) string {
 	var parts []string
 	switch n.Kind {
@@ -157,8 +157,8 @@ func jsonText(n *yaml.Node) string {
 	}
 }
 
-// scalarText writes a new scalar on one line; inFlow as it has to be between brackets. The encoder keeps to one line
-// because strings with line breaks are double-quoted.
+// scalarText writes a new scalar on one line. With inFlow, it adds the quotes that a flow collection needs. The encoder
+// writes one line because strings with line breaks are double-quoted.
 func scalarText(n *yaml.Node, inFlow bool) string {
 	bare := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Style: n.Style, Value: n.Value}
 	if inFlow {

@@ -13,10 +13,9 @@ type splicer struct {
 	*document
 	tree  *tree
 	edits []textEdit
-	// columns holds, for a line, the offset of every columnStep-th column.
+	// columns maps a line to the offsets of every columnStep-th column.
 	columns map[int][]int
-	// failed is set when the text is not as expected where something has to go. Nothing is lost then: the document is
-	// encoded again.
+	// failed is set if the text around an insertion is not as expected. The document is then encoded again.
 	failed bool
 }
 
@@ -26,8 +25,8 @@ type textEdit struct {
 	text     string
 }
 
-// splice returns the document's text with the new nodes of t written into it; false when that cannot be done.
-func (d *document) splice(t *tree) (string, bool) {
+// splice returns the document's text with the new nodes of t. ok is false if the text cannot be edited.
+func (d *document) splice(t *tree) (text string, ok bool) {
 	if t.expanded {
 		return "", false
 	}
@@ -44,8 +43,8 @@ func (d *document) splice(t *tree) (string, bool) {
 	return s.result()
 }
 
-// result returns the text with the edits made; false if two of them overlap.
-func (s *splicer) result() (string, bool) {
+// result returns the text with all edits applied. ok is false if two of them overlap.
+func (s *splicer) result() (text string, ok bool) {
 	slices.SortStableFunc(s.edits, func(a, b textEdit) int { return cmp.Compare(a.from, b.from) })
 	var b strings.Builder
 	done := 0
@@ -59,8 +58,8 @@ func (s *splicer) result() (string, bool) {
 	return b.String() + s.text[done:], true
 }
 
-// block writes the new nodes below a collection in block style. above is the last line before the collection that is
-// not its own, end the first one after it.
+// block writes the new nodes below a block-style collection. above is the last line before the collection, and end is
+// the first line after it.
 func (s *splicer) block(n *yaml.Node, l layout, above, end int) {
 	step := entrySize(n)
 	if n.Kind == yaml.MappingNode {
@@ -84,7 +83,7 @@ func (s *splicer) block(n *yaml.Node, l layout, above, end int) {
 	}
 }
 
-// of returns the layout with the sequences indented as those that the mapping holds.
+// of returns the layout with the sequence indentation that the mapping already uses.
 func (l layout) of(mapping *yaml.Node) layout {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		key, value := mapping.Content[i], mapping.Content[i+1]
@@ -96,7 +95,7 @@ func (l layout) of(mapping *yaml.Node) layout {
 	return l
 }
 
-// insertBlock writes the new entry at index i: in front of the old one that follows, else behind the one before.
+// insertBlock writes the new entry at index i: before the next old entry, or after the previous one if there is none.
 func (s *splicer) insertBlock(n *yaml.Node, i int, l layout, above, end int) {
 	floor, indent := above, -1
 	if j := s.oldBefore(n, i); j >= 0 {
@@ -105,7 +104,7 @@ func (s *splicer) insertBlock(n *yaml.Node, i int, l layout, above, end int) {
 	}
 	line := floor + 1
 	for line < end && isComment(s.line(line)) && len(indentation(s.line(line))) > indent {
-		line++ // a comment indented deeper belongs to the entry before
+		line++ // a comment with deeper indentation belongs to the previous entry
 	}
 	if j := s.oldAfter(n, i); j < len(n.Content) {
 		indent = s.indentOf(n, j)
@@ -115,7 +114,7 @@ func (s *splicer) insertBlock(n *yaml.Node, i int, l layout, above, end int) {
 			return
 		}
 		for line-1 > floor && isComment(s.line(line-1)) {
-			line-- // comments right above an entry stay with it
+			line-- // comments directly above an entry belong to it
 		}
 	}
 	if indent < 0 {
@@ -129,7 +128,7 @@ func (s *splicer) insertBlock(n *yaml.Node, i int, l layout, above, end int) {
 	}
 }
 
-// replaceInBlock writes a new value over the old one of an entry.
+// replaceInBlock replaces the value of an entry.
 func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout, next int) {
 	value := entry[len(entry)-1]
 	old := s.tree.replaced[value]
@@ -157,8 +156,8 @@ func (s *splicer) replaceInBlock(entry []*yaml.Node, l layout, next int) {
 	s.insertLines(old.Line+1, l.value(value, entry[0].Column-1)[1:])
 }
 
-// replaceLiteral writes a text over the lines of a literal block, whose first line stays; false if either is
-// something else.
+// replaceLiteral replaces the lines of a literal block, and keeps its header. It returns false if the old or the new
+// value is not a literal block.
 func (s *splicer) replaceLiteral(value, old *yaml.Node, next int) bool {
 	if old.Style&yaml.LiteralStyle == 0 || !isLiteral(value) || old.Value == "" {
 		return false
@@ -174,13 +173,13 @@ func (s *splicer) replaceLiteral(value, old *yaml.Node, next int) bool {
 	return true
 }
 
-// insertLines puts whole lines in front of a line, ended as the document's own lines are.
+// insertLines inserts whole lines before a line, with the line ends of the document.
 func (s *splicer) insertLines(line int, lines string) {
 	lines = s.lineEnds(lines)
 	at := len(s.text)
 	if line <= len(s.starts) {
 		at = s.starts[line-1]
-	} else { // the last line has no end: it gets one, and the new last line has none
+	} else { // the last line has no line end: add one, and leave the new last line without
 		trimmed := strings.TrimRight(lines, "\r\n")
 		lines = lines[len(trimmed):] + trimmed
 	}

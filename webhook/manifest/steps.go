@@ -9,12 +9,12 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 )
 
-// errUneditable is the answer where neither the text can be edited nor the document be encoded again.
+// errUneditable means that neither editing the text nor encoding the document again gives the right result.
 var errUneditable = errors.New("this document cannot be edited without changing something else; " +
 	"write its pod template in block style, without anchors and merge keys")
 
-// edited returns the document's text with operations applied, in steps. Operations that only add are one step. Each
-// other operation is a step of its own, since it needs the positions of the text as it is then.
+// edited applies operations to the document's text, in steps. Consecutive operations that only add are one step. Each
+// other operation is its own step, because it needs the positions in the current text.
 func (d *document) edited(ops []jsonpatch.Operation) (string, error) {
 	now := d
 	for {
@@ -34,7 +34,7 @@ func (d *document) edited(ops []jsonpatch.Operation) (string, error) {
 	}
 }
 
-// step is the next change of a text: additions, or one removal.
+// step is one change of a text: additions, or one removal.
 type step struct {
 	ops     []jsonpatch.Operation
 	removal *pointerTo
@@ -43,11 +43,11 @@ type step struct {
 // pointerTo is the value that a step removes.
 type pointerTo struct {
 	names []string
-	empty bool // leave an empty collection in its place
+	empty bool // leave an empty collection
 }
 
-// nextStep returns the first step of ops, and the operations that are left. To replace a collection, one step empties
-// or removes the old one, and the next step adds the new one.
+// nextStep returns the first step of ops and the remaining operations. To replace a collection, one step empties or
+// removes the old one, and the next step adds the new one.
 func (d *document) nextStep(ops []jsonpatch.Operation) (step, []jsonpatch.Operation) {
 	for i, op := range ops {
 		old, inSequence := d.collectionAt(op)
@@ -72,7 +72,7 @@ func (d *document) nextStep(ops []jsonpatch.Operation) (step, []jsonpatch.Operat
 	return step{ops: ops}, nil
 }
 
-// collectionAt returns the collection, not empty, that an operation replaces; nil if there is none.
+// collectionAt returns the non-empty collection that an operation replaces, or nil if there is none.
 func (d *document) collectionAt(op jsonpatch.Operation) (old *yaml.Node, inSequence bool) {
 	if op.Operation != "replace" || d.root == nil {
 		return nil, false
@@ -99,7 +99,7 @@ func emptyLike(n *yaml.Node) any {
 	return map[string]any{}
 }
 
-// apply carries out one step. The result is read back and compared.
+// apply returns the document's text with one step applied, after comparing the result with the expected value.
 func (d *document) apply(s step) (string, error) {
 	want, err := patched(d.json, s.ops)
 	if err != nil {
@@ -130,23 +130,24 @@ func (d *document) apply(s step) (string, error) {
 	}
 	for range 2 {
 		text, ok := d.reencode(t)
-		for _, end := range []string{"", d.lineEnds("\n")} { // a block scalar at the end of a document needs the line end
+		// A block scalar at the end of a document needs a line end.
+		for _, end := range []string{"", d.lineEnds("\n")} {
 			if ok && d.reads(text+end, want) {
 				return text + end, nil
 			}
 		}
-		flattenFlow(t.root, false) // a copy of a block in flow style is not encoded correctly
+		flattenFlow(t.root, false) // the encoder gets a block inside a flow collection wrong
 	}
 	return "", errUneditable
 }
 
-// applyAtAnchors carries out a step that only adds, in a document whose templates share text by anchors: at the
-// anchor, for all that use it. The result holds only if that is what the step asks for.
+// applyAtAnchors applies a step that only adds, in a document with anchors: it changes the anchored node, and so all
+// its aliases. ok is false if the result is not what the step asks for.
 func (d *document) applyAtAnchors(s step, want []byte) (string, bool) {
 	if s.removal != nil || d.root == nil || !hasAlias(d.root) {
 		return "", false
 	}
-	again, err := parse(d.chunk) // the tree changes its nodes
+	again, err := parse(d.chunk) // a copy, since the tree changes its nodes
 	if err != nil {
 		return "", false
 	}

@@ -1,25 +1,22 @@
 package manifest
 
-import (
-	"strings"
-)
+import "strings"
 
-// chunk is one document of a stream, as text: what stands before its marker, the marker, the content, and its end
-// marker. The texts of a stream's chunks, one after the other, are the stream.
+// chunk is the text of one document of a stream: the lines before its marker, the marker, the content, and the end
+// marker. The chunks of a stream, joined, are the stream.
 type chunk struct {
 	text  string
-	lines int // how many lines of the stream come before
-	body  int // where the content starts: after "---", if there is one
-	tail  int // where the content ends: before "...", if there is one
+	lines int // number of lines before it in the stream
+	body  int // offset where the content starts: after "---", if present
+	tail  int // offset where the content ends: before "...", if present
 	empty bool
 }
 
-// split cuts a stream into its documents. A marker at the start of a line ends a document whatever surrounds it, as
-// YAML has it.
+// split splits a stream into its documents. As in YAML, a marker at the start of a line always ends a document.
 func split(text string) []chunk {
 	var all []chunk
 	starts := lineStarts(text)
-	first, body, tail := 0, -1, -1 // of the chunk under way: its first line, offsets in text
+	first, body, tail := 0, -1, -1 // of the current chunk: its first line, offsets in text
 	empty := true
 	flush := func(next int) {
 		from, to := starts[first], starts[next]
@@ -30,7 +27,7 @@ func split(text string) []chunk {
 			empty: empty})
 		first, body, tail, empty = next, -1, -1, true
 	}
-	starts = append(starts, len(text)) // so that the last line has an end too
+	starts = append(starts, len(text)) // the end of the last line
 	for i := range len(starts) - 1 {
 		line := text[starts[i]:starts[i+1]]
 		switch {
@@ -55,9 +52,9 @@ func split(text string) []chunk {
 	return all
 }
 
-// readable returns the text with what stands before the content blanked out, markers apart, at the same offsets:
-// comments there belong to no node, and a directive for YAML 1.2 would be rejected though manifests mean the same in
-// both versions.
+// readable returns the text with everything before the content replaced by blanks, except for markers and %TAG
+// directives. Offsets stay the same. Comments there do not belong to a node, and the parser would reject a directive
+// for YAML 1.2, although manifests mean the same in both versions.
 func (c chunk) readable() string {
 	var b strings.Builder
 	for _, line := range eachLine(c.text[:c.body]) {
@@ -73,10 +70,10 @@ func (c chunk) readable() string {
 	return b.String() + c.text[c.body:]
 }
 
-// breaks are the characters that end a line. The parser counts all of them, so we do.
+// breaks are the characters that end a line for the YAML parser.
 const breaks = "\r\n\u0085\u2028\u2029"
 
-// lineStarts returns the offset of each line, the empty one after a final line break included.
+// lineStarts returns the offset of each line, including the empty one after a final line break.
 func lineStarts(text string) []int {
 	starts := []int{0}
 	for i := 0; i < len(text); {
@@ -89,7 +86,7 @@ func lineStarts(text string) []int {
 	return starts
 }
 
-// breakAt returns the length of the line break that text starts with, 0 if it starts with none.
+// breakAt returns the length of the line break at the start of text, or 0 if there is none.
 func breakAt(text string) int {
 	switch text[0] {
 	case '\n':

@@ -10,22 +10,20 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 )
 
-// tree is a document's nodes with operations applied. What the operations put in has Line 0, which tells it from what
-// was there.
+// tree holds the nodes of a document with operations applied. New nodes have Line 0.
 type tree struct {
 	root *yaml.Node
-	// replaced holds, for a new value under an old key or at an old index, the one that stood there.
+	// replaced maps a new value under an old key or index to the old value.
 	replaced map[*yaml.Node]*yaml.Node
-	// expanded is set when aliases or merge keys were replaced by copies of what they stand for. Edits of the text
-	// cannot do that.
+	// expanded is set if aliases or merge keys were replaced by copies of their content. Text edits cannot do that.
 	expanded bool
-	layout   layout // of the document as it was
-	// shared is nil if each node that changes becomes the only use of its anchor. Otherwise changes are made at the
-	// anchor, for all that use it, and shared holds those that are made.
+	layout   layout // of the original document
+	// shared is nil if an operation changes one use of an anchor only, as a copy. Otherwise operations change the
+	// anchored node and all its aliases, and shared maps each change that was applied to the path of its operation.
 	shared map[change]string
 }
 
-// change is an operation on one node. Where several paths lead to the node, it is made once.
+// change is an operation on one node. If several paths lead to the node, it is applied once.
 type change struct {
 	parent                 *yaml.Node
 	name, operation, value string
@@ -35,10 +33,10 @@ func newTree(root *yaml.Node) *tree {
 	return &tree{root: root, replaced: map[*yaml.Node]*yaml.Node{}, layout: layoutOf(root)}
 }
 
-// apply carries out one operation.
+// apply applies one operation.
 func (t *tree) apply(op jsonpatch.Operation) error {
 	if op.Operation != "add" && op.Operation != "replace" {
-		return errors.New("only add, replace and remove are known")
+		return errors.New("only add, replace and remove are supported")
 	}
 	names := namesOf(op.Path)
 	if len(names) == 0 {
@@ -53,7 +51,7 @@ func (t *tree) apply(op jsonpatch.Operation) error {
 		return err
 	}
 	name := names[len(names)-1]
-	if t.isMade(change{parent, name, op.Operation, jsonText(value)}, op.Path) {
+	if t.isApplied(change{parent, name, op.Operation, jsonText(value)}, op.Path) {
 		return nil
 	}
 	switch parent.Kind {
@@ -73,10 +71,10 @@ func (t *tree) parent(names []string) (*yaml.Node, error) {
 		n := *slot
 		child := t.child(n, name)
 		if child == nil {
-			return nil, fmt.Errorf("%q is not there", name)
+			return nil, fmt.Errorf("%q does not exist", name)
 		}
 		if slot, inFlow = t.unalias(child), isFlow(n); slot == nil {
-			return nil, fmt.Errorf("%q is gone", name)
+			return nil, fmt.Errorf("the anchor of %q does not exist any more", name)
 		}
 	}
 	if n := *slot; isFlow(n) && len(n.Content) == 0 && !inFlow {
@@ -88,7 +86,7 @@ func (t *tree) parent(names []string) (*yaml.Node, error) {
 	return *slot, nil
 }
 
-// goesBefore names the key that a new key goes in front of, because people read them in that order.
+// goesBefore maps a new key to the key before which it is inserted, for the usual order.
 var goesBefore = map[string]string{"metadata": "spec", "labels": "annotations", "initContainers": "containers"}
 
 func (t *tree) setKey(mapping *yaml.Node, name string, value *yaml.Node) error {
@@ -119,10 +117,10 @@ func (t *tree) setItem(sequence *yaml.Node, name string, value *yaml.Node, add b
 	return nil
 }
 
-// setValue puts value in the place of a scalar or an empty collection.
+// setValue replaces a scalar or an empty collection.
 func (t *tree) setValue(slot **yaml.Node, value *yaml.Node) error {
 	if slot = t.unalias(slot); slot == nil {
-		return errors.New("the anchor is gone")
+		return errors.New("the anchor does not exist any more")
 	}
 	if len((*slot).Content) > 0 {
 		return errors.New("would overwrite a mapping or a sequence that is not empty")
@@ -143,8 +141,8 @@ func (t *tree) replace(slot **yaml.Node, value *yaml.Node) {
 	*slot = value
 }
 
-// child returns where the value of a key or an index is, nil if it is nowhere. A merge key that gives the mapping the
-// key is written out, or followed if changes are shared.
+// child returns the slot of the value at a key or an index, or nil if there is none. If a merge key provides the key,
+// child expands the merge key, or follows it if changes are shared.
 func (t *tree) child(n *yaml.Node, name string) **yaml.Node {
 	if i := childIndex(n, name); i >= 0 {
 		return &n.Content[i]
@@ -162,7 +160,7 @@ func (t *tree) child(n *yaml.Node, name string) **yaml.Node {
 	return nil
 }
 
-// childIndex returns where in n.Content the value of a key or an index is; -1 where there is none.
+// childIndex returns the index in n.Content of the value at a key or an index, or -1 if there is none.
 func childIndex(n *yaml.Node, name string) int {
 	switch n.Kind {
 	case yaml.MappingNode:

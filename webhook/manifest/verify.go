@@ -11,7 +11,7 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 )
 
-// patched returns what a JSON Patch library of its own makes of a document. Rewritten text has to agree with it.
+// patched applies operations to a document with another JSON Patch library. The rewritten text must have this value.
 func patched(document []byte, ops []jsonpatch.Operation) ([]byte, error) {
 	text, err := json.Marshal(ops)
 	if err != nil {
@@ -28,7 +28,7 @@ func patched(document []byte, ops []jsonpatch.Operation) ([]byte, error) {
 	return out, nil
 }
 
-// reads reports whether text is one document, of the same format, with the value want.
+// reads reports whether text is one document of the same format with the value want.
 func (d *document) reads(text string, want []byte) bool {
 	s, err := read([]byte(text))
 	if err != nil || len(s.documents) != 1 {
@@ -45,7 +45,7 @@ func equalJSON(a, b []byte) bool {
 	return errX == nil && errY == nil && equalValues(x, y)
 }
 
-// decodeJSON keeps numbers as they are written: a float64 would make large whole numbers equal that are not.
+// decodeJSON keeps the text of numbers: as float64, different large whole numbers could be equal.
 func decodeJSON(text []byte) (any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -86,7 +86,7 @@ func equalValues(a, b any) bool {
 	}
 }
 
-// equalNumbers compares whole numbers digit by digit and others by their value, for 0.10 is read back as 0.1.
+// equalNumbers compares whole numbers by digits, and others by value, since 0.10 is read back as 0.1.
 func equalNumbers(a, b string) bool {
 	if a == b {
 		return true

@@ -37,7 +37,7 @@ func TestInjectSkipsWhatIsNoObject(t *testing.T) {
 		t.Errorf("exit code %d, output\n%s", code, out)
 	}
 	const skipped = `Skipped: DIR/chart/templates.yaml: looks like a Helm template; render it first: helm template ... | sysctl-injector inject -f -
-Skipped: DIR/chart/values.yaml: line 1: not a Kubernetes object: it has no apiVersion and kind, as a values file or a patch
+Skipped: DIR/chart/values.yaml: line 1: not a Kubernetes object: it has no apiVersion and kind, like a values file or a patch
 Skipped: DIR/kustomization.yaml: line 1: not a Kubernetes object: a kustomization without apiVersion and kind
 Skipped: DIR/replicas.yaml: line 1: not a Kubernetes object: a JSON patch
 DIR/deployment.yaml: line 1: Deployment "web": injected; sets net.core.somaxconn=4096

@@ -13,20 +13,24 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// analyze runs a container's command on every way that it may take.
+// dangerousVariables are variables that change what a shell or a command does.
+const dangerousVariables = "PATH BASH_ENV ENV IFS LD_PRELOAD LD_LIBRARY_PATH POSIXLY_CORRECT SHELLOPTS BASHOPTS"
+
+// analyze simulates a container's command on every path through it.
 func (s *setting) analyze(c *corev1.Container, found *Finding) {
 	if start := s.starterOf(c, found); start != nil {
 		s.decide(start, found)
 	}
 }
 
-// starterOf returns what runs a container's command; nil if it cannot be read, which is a problem of found.
+// starterOf returns a function that simulates a container's command. If the command cannot be read, it adds a problem
+// to found and returns nil.
 func (s *setting) starterOf(c *corev1.Container, found *Finding) starter {
 	if len(c.Command) == 0 && !s.image.official {
-		found.problem(0, "the image's own entrypoint decides what becomes of args; state command as well")
+		found.problem(0, "the entrypoint of the image decides how args are used: set command as well")
 		return nil
 	}
-	for _, name := range strings.Fields("PATH BASH_ENV ENV IFS LD_PRELOAD LD_LIBRARY_PATH POSIXLY_CORRECT SHELLOPTS BASHOPTS") {
+	for _, name := range strings.Fields(dangerousVariables) {
 		if _, ok := s.environment[name]; ok {
 			found.problem(0, "the variable %s changes what the commands do", name)
 			return nil
@@ -35,12 +39,13 @@ func (s *setting) starterOf(c *corev1.Container, found *Finding) starter {
 	var words []string
 	for _, word := range slices.Concat(c.Command, c.Args) {
 		if strings.Contains(word, "\r") {
-			found.problem(0, "the command has line ends as on Windows, which belong to the words before them")
+			found.problem(0, "the command has Windows line ends (CRLF), which become part of the words before them")
 			return nil
 		}
 		expanded := expandReferences(word, s.environment, s.openEnvironment)
 		if expanded.opaque {
-			found.problem(0, "a variable that the kubelet puts into the command comes from elsewhere: %s", shorten(word))
+			found.problem(0, "the kubelet expands a variable in the command, and its value is not in the manifest: %s",
+				shorten(word))
 			return nil
 		}
 		words = append(words, expanded.s)
@@ -67,7 +72,8 @@ func scriptPath(c *corev1.Container, index int) []string {
 	return []string{"args", strconv.Itoa(index - len(c.Command))}
 }
 
-// shellWords reads the command line of a shell: options, the script, and its arguments.
+// shellWords reads the command line of a shell: options, script and arguments. If there is no script, it returns nil
+// and the reason.
 func shellWords(words []string) (*script, string) {
 	sh := &script{lang: syntax.LangPOSIX, hasPath: strings.Contains(words[0], "/")}
 	if sh.isBash = path.Base(words[0]) == "bash"; sh.isBash {
@@ -96,9 +102,9 @@ func shellWords(words []string) (*script, string) {
 	}
 	if !isCommand {
 		if i < len(words) {
-			return nil, "it runs the script " + words[i] + ", which is not looked into"
+			return nil, "it runs the script " + words[i] + ", which is not analyzed"
 		}
-		return nil, "the shell reads its script from elsewhere"
+		return nil, "the shell reads its script from standard input"
 	}
 	if i >= len(words) {
 		return nil, "the shell's -c has no script"
@@ -111,6 +117,7 @@ func shellWords(words []string) (*script, string) {
 	return sh, ""
 }
 
+// starter simulates a command, with the answers of a chooser and the failures of a doubt.
 type starter func(*chooser, doubt) *run
 
 func (s *setting) newRun(c *chooser, d doubt) *run {
@@ -121,7 +128,7 @@ func (s *setting) newRun(c *chooser, d doubt) *run {
 	}
 }
 
-// command returns what runs a command line without a shell.
+// command returns a starter for a command line without a shell.
 func (s *setting) command(words []string, _ *Finding) starter {
 	return func(c *chooser, d doubt) *run {
 		r := s.newRun(c, d)
@@ -140,11 +147,11 @@ func (s *setting) command(words []string, _ *Finding) starter {
 	}
 }
 
-// script returns what runs a script; nil if it cannot be read.
+// script returns a starter for a script. If the script cannot be parsed, it adds a problem to found and returns nil.
 func (s *setting) script(sh *script, found *Finding) starter {
 	file, err := syntax.NewParser(syntax.Variant(sh.lang)).Parse(strings.NewReader(sh.text), "script")
 	if err != nil {
-		found.problem(0, "the script cannot be read: %v", err)
+		found.problem(0, "the script cannot be parsed: %v", err)
 		return nil
 	}
 	return func(c *chooser, d doubt) *run {
@@ -160,7 +167,7 @@ func (s *setting) script(sh *script, found *Finding) starter {
 	}
 }
 
-// decide tries every way through the command, and every failure that it could hide.
+// decide explores every path through the command, and every failure that the command may ignore.
 func (s *setting) decide(start starter, found *Finding) {
 	paths, complete := explore(nil, func(c *chooser) *run { return start(c, doubt{}) })
 	if !complete {
@@ -199,7 +206,7 @@ func (s *setting) decide(start starter, found *Finding) {
 	}
 	if len(assignments) == 0 {
 		if len(found.Notes) > 0 {
-			found.problem(0, "it sets nothing in the end: remove it by hand")
+			found.problem(0, "it does not set any sysctl: remove it by hand")
 		}
 		return
 	}
@@ -215,7 +222,7 @@ func (s *setting) decide(start starter, found *Finding) {
 	}
 }
 
-// nodeLevel returns the writes that change the node, and those of names that are not known.
+// nodeLevel returns a problem for each write that changes the node, and for each write of an unknown name.
 func (s *setting) nodeLevel(paths []*run) []Problem {
 	seen := map[Problem]bool{}
 	for _, p := range paths {
@@ -224,7 +231,7 @@ func (s *setting) nodeLevel(paths []*run) []Problem {
 			case fateNode:
 				seen[Problem{a.line, s.whyNode(a.name)}] = true
 			case fateUnknown:
-				seen[Problem{a.line, a.name + " is not a sysctl that is known"}] = true
+				seen[Problem{a.line, a.name + " is not a known sysctl"}] = true
 			}
 		}
 	}
@@ -239,18 +246,19 @@ func (s *setting) nodeLevel(paths []*run) []Problem {
 func (s *setting) whyNode(name string) string {
 	switch {
 	case s.hostNetwork && strings.HasPrefix(name, "net."):
-		return name + " is the node's own, since the pod has hostNetwork: true"
+		return name + " belongs to the node, since the pod has hostNetwork: true"
 	case s.hostIPC && sysctl.ScopeOf(name) == sysctl.IPC:
-		return name + " is the node's own, since the pod has hostIPC: true"
+		return name + " belongs to the node, since the pod has hostIPC: true"
 	}
 	return name + " is node-level"
 }
 
-// NodeChoices says what can be done about a sysctl that belongs to the node.
-const NodeChoices = "a node-level sysctl stays with the node: set it in the node's own configuration, and let the pods check it (annotation " +
-	"sysctl-injector.dev/mode: verify); or run them under a RuntimeClass that gives them a kernel of their own"
+// NodeChoices is the advice for a sysctl that belongs to the node.
+const NodeChoices = "a pod cannot set a node-level sysctl: set it in the node's configuration and let the pods check " +
+	"it (annotation sysctl-injector.dev/mode: verify), or run the pods under a RuntimeClass that gives each " +
+	"its own kernel"
 
-// neverStarts finds a script that fails on every way although all that only may fail succeeds.
+// neverStarts returns a problem if the script fails on every path, even if every command that may fail succeeds.
 func neverStarts(paths []*run) *Problem {
 	for _, p := range paths {
 		if p.status == 0 && p.didSucceed() {
@@ -259,14 +267,14 @@ func neverStarts(paths []*run) *Problem {
 	}
 	for _, a := range paths[0].attempts {
 		if a.outcome != wrote {
-			return &Problem{a.line, a.name + ": a pod does not have it or may not write it, and the script ends there with an error, " +
-				"so such a pod never starts"}
+			return &Problem{a.line, a.name + ": a pod does not have it or may not write it, so the script fails " +
+				"there and the pod never starts"}
 		}
 	}
-	return &Problem{0, "the script ends with an error, so such a pod never starts"}
+	return &Problem{0, "the script fails, so the pod never starts"}
 }
 
-// noteWrite notes what an attempt does.
+// noteWrite adds a note about the effect of an attempt.
 func (r *run) noteWrite(a attempt) {
 	if r.doubt.kind != noDoubt || a.outcome == missing && r.setting.isOfModule(a.name) ||
 		a.outcome == wrote && a.value == "" {

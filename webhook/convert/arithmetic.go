@@ -7,10 +7,10 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// maxOperand keeps the arithmetic below within 64 bits whatever the operation.
+// maxOperand limits operands so that no operation below overflows 64 bits.
 const maxOperand = 1 << 30
 
-// arithmetic evaluates an expression of constants; false if it is anything else.
+// arithmetic evaluates an expression. It returns false if the expression is not constant.
 func (r *run) arithmetic(e syntax.ArithmExpr) (int64, bool) {
 	switch e := e.(type) {
 	case *syntax.ParenArithm:
@@ -43,7 +43,7 @@ func (r *run) arithmetic(e syntax.ArithmExpr) (int64, bool) {
 
 func abs(n int64) int64 { return max(n, -n) }
 
-// operand reads a number, or a variable that holds one. A leading zero would make it octal.
+// operand reads a number, or a variable that contains one. It rejects leading zeros, which would mean octal.
 func (r *run) operand(w *syntax.Word) (int64, bool) {
 	value := r.joined(w)
 	if name := w.Lit(); name != "" {
@@ -57,7 +57,7 @@ func (r *run) operand(w *syntax.Word) (int64, bool) {
 	return number(value.s)
 }
 
-// number reads a whole number as every shell and the kernel read it: in decimal, without leading zeros or blanks.
+// number reads a whole number in decimal, without leading zeros or blanks. Every shell and the kernel read it alike.
 func number(s string) (int64, bool) {
 	if !isNumber(s) {
 		return 0, false
@@ -89,7 +89,8 @@ func isNumber(s string) bool {
 func (r *run) arithmeticCommand(c *syntax.ArithmCmd) int {
 	binary, ok := c.X.(*syntax.BinaryArithm)
 	operators := map[syntax.BinAritOperator]string{
-		syntax.Lss: "-lt", syntax.Leq: "-le", syntax.Gtr: "-gt", syntax.Geq: "-ge", syntax.Eql: "-eq", syntax.Neq: "-ne",
+		syntax.Lss: "-lt", syntax.Leq: "-le", syntax.Gtr: "-gt", syntax.Geq: "-ge",
+		syntax.Eql: "-eq", syntax.Neq: "-ne",
 	}
 	if !ok || operators[binary.Op] == "" {
 		r.problem(c.Pos(), "this arithmetic is not understood")

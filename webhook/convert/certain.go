@@ -9,8 +9,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// bounds are values that every kernel since 4.19 that has a name takes for it: as many whole numbers as fields, each
-// from min to max.
+// bounds describe values that every kernel since 4.19 accepts for a name, if it has the name: whole numbers from min to
+// max, as many as fields.
 type bounds struct {
 	fields   int
 	min, max int64
@@ -26,15 +26,15 @@ var (
 	small    = bounds{1, 1, 127}
 )
 
-// certain are names that every pod on a supported node has (Linux 4.19 and later, whatever its modules), and values
-// that the kernel takes there. Only for these can a script go on after a failure without a doubt that there was one.
-// The bounds are narrower than those of the newest kernel where an older one takes less (Linux
-// net/core/sysctl_net_core.c, net/ipv4/sysctl_net_ipv4.c, net/ipv4/devinet.c, ipc/ipc_sysctl.c).
+// certain are names that every pod on a supported node has (Linux 4.19 and later, with any modules), and values that
+// the kernel accepts there. Writing them cannot fail, so it does not matter whether the script ignores failures. The
+// bounds are narrower than those of the newest kernel if an older one accepts less (Linux net/core/sysctl_net_core.c,
+// net/ipv4/sysctl_net_ipv4.c, net/ipv4/devinet.c, ipc/ipc_sysctl.c).
 var certain = certainNames()
 
 func certainNames() map[string]bounds {
 	all := map[string]bounds{
-		"net.core.somaxconn":                         {1, 0, 65535}, // more from Linux 5.0 on
+		"net.core.somaxconn":                         {1, 0, 65535}, // more since Linux 5.0
 		"net.ipv4.icmp_echo_ignore_all":              boolean,
 		"net.ipv4.icmp_echo_ignore_broadcasts":       boolean,
 		"net.ipv4.icmp_ignore_bogus_error_responses": boolean,
@@ -91,7 +91,7 @@ func certainNames() map[string]bounds {
 	return all
 }
 
-// ofModules are values that the kernel takes for names that a module provides, where it has them (Linux
+// ofModules are names that a module provides, and values that the kernel accepts if it has the module (Linux
 // net/ipv6/addrconf.c, net/bridge/br_netfilter_hooks.c, net/netfilter/nf_conntrack_standalone.c).
 var ofModules = namesOfModules()
 
@@ -118,14 +118,14 @@ func namesOfModules() map[string]bounds {
 	return all
 }
 
-// isOfPorts reports whether the kernel compares a value with that of another name: the local ports begin where
-// privileges end, or above.
+// isOfPorts reports whether the kernel compares the value with that of another name: the range of local ports must not
+// begin below the first unprivileged port.
 func isOfPorts(name string) bool {
 	return name == "net.ipv4.ip_local_port_range" || name == "net.ipv4.ip_unprivileged_port_start"
 }
 
-// isOfModule reports whether a pod has a name only where the node has a module. The annotation can leave such a name
-// out there.
+// isOfModule reports whether a pod has a name only if the node has a module. The annotation can make such a name
+// optional.
 func (s *setting) isOfModule(name string) bool {
 	return sysctl.ModuleOf(name) != "" && s.fateOf(name) == fateTakes && !s.kernel.Guest
 }
@@ -136,8 +136,8 @@ func (s *setting) existsEverywhere(name string) bool {
 	return s.fateOf(name) == fateTakes && !s.kernel.Guest && (ok || ofEveryKernel(name) != nil)
 }
 
-// ofEveryKernel returns the row of the catalogue for a name that every supported kernel has in each namespace,
-// without a module; nil for others.
+// ofEveryKernel returns the catalogue's row for a name that every supported kernel has in each namespace without a
+// module, and nil for other names.
 func ofEveryKernel(name string) *sysctl.Parameter {
 	p := sysctl.FindParameter(name)
 	if p == nil || p.Until != "" || p.IsRecent() || p.Access != "" || sysctl.ModuleOf(name) != "" {
@@ -153,7 +153,7 @@ func ofEveryKernel(name string) *sysctl.Parameter {
 	return p
 }
 
-// isNumber reports whether the value of a sysctl is one number, which a shell can compare.
+// isNumber reports whether the value of a sysctl is one number, so that a shell can compare it.
 func (s *setting) isNumber(name string) bool {
 	if !s.existsEverywhere(name) {
 		return false
@@ -169,7 +169,7 @@ func (s *setting) isNumber(name string) bool {
 	return false
 }
 
-// isTaken reports whether every supported kernel takes a value, going by the catalogue.
+// isTaken reports whether every supported kernel accepts a value, according to the catalogue.
 func isTaken(p *sysctl.Parameter, value string) bool {
 	fields := strings.Fields(value)
 	if len(p.Bounds) == 0 || p.Type == "text" || p.Type == "ports" || len(fields) != len(strings.Fields(p.Default)) {
@@ -189,7 +189,7 @@ func isTaken(p *sysctl.Parameter, value string) bool {
 	return problem == "" && warning == ""
 }
 
-// takesEverywhere reports whether a write takes effect on every node, as far as the name and the value go.
+// takesEverywhere reports whether the kernel of every node that has the name accepts the value.
 func (s *setting) takesEverywhere(name, value string) bool {
 	b, ok := certain[name]
 	if !ok {

@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// changeOfClass warns if the removed containers decided on the pod's QoS class. The container that the webhook adds
-// never does.
+// changeOfClass warns if removing the containers changes the pod's QoS class. The container that the webhook adds does
+// not affect the class.
 func (r *Result) changeOfClass() []string {
 	removed := r.removed()
 	if len(removed) == 0 || r.template.Spec.Resources != nil {
@@ -20,10 +20,11 @@ func (r *Result) changeOfClass() []string {
 	if before == after {
 		return nil
 	}
-	return []string{fmt.Sprintf("the resources of the removed container made the pod's QoS class %s; without it, the class is %s", before, after)}
+	return []string{fmt.Sprintf("the resources of the removed container made the pod's QoS class %s; "+
+		"without it, the class is %s", before, after)}
 }
 
-// classOf is the QoS class of a pod with these containers (k8s.io/kubernetes pkg/apis/core/v1/helper/qos).
+// classOf returns the QoS class of a pod with these containers (k8s.io/kubernetes pkg/apis/core/v1/helper/qos).
 func classOf(containers []corev1.Container) corev1.PodQOSClass {
 	isGuaranteed, hasAny := true, false
 	for _, c := range containers {

@@ -8,7 +8,13 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// commands are the commands whose effect is known, all of it. Everything else is a problem.
+const (
+	packageManagers = "apk apt-get apt yum dnf microdnf tdnf zypper install_packages"
+	printingOnly    = "id whoami uname date ls which type command wc head tail grep egrep fgrep stat df free pwd " +
+		"nproc hostname ulimit"
+)
+
+// commandNamed returns the function that simulates a command, or nil if the effect of the command is not fully known.
 func commandNamed(name string) func(*run, call) int {
 	switch name {
 	case "sysctl":
@@ -45,14 +51,15 @@ func commandNamed(name string) func(*run, call) int {
 		return (*run).mount
 	}
 	switch {
-	case isWord(name, "apk apt-get apt yum dnf microdnf tdnf zypper install_packages"):
+	case isWord(name, packageManagers):
 		return (*run).install
-	case isWord(name, "id whoami uname date ls which type command wc head tail grep egrep fgrep stat df free pwd nproc hostname ulimit"):
-		return (*run).look
+	case isWord(name, printingOnly):
+		return (*run).printOnly
 	}
 	return nil
 }
 
+// isWord reports whether name is one of some words, separated by spaces.
 func isWord(name, words string) bool {
 	return name != "" && !strings.Contains(name, " ") && strings.Contains(" "+words+" ", " "+name+" ")
 }
@@ -75,21 +82,22 @@ func (r *run) dispatch(c call) int {
 func whyUnknown(c call) string {
 	switch c.name {
 	case "nsenter":
-		return "nsenter: it sets the node's own value, in the namespaces of another process; the annotation would set the pod's"
+		return "nsenter sets the node's value, in the namespaces of another process; " +
+			"the annotation would set the pod's value"
 	case "chroot", "unshare", "ip":
-		return c.name + " changes what the commands work on, and is no sysctl"
+		return c.name + " does more than set sysctls: it changes what commands act on"
 	case "modprobe", "insmod":
-		return c.name + " loads a kernel module on the node; it is no sysctl"
+		return c.name + " loads a kernel module on the node, which the annotation cannot do"
 	case "sh", "bash", "ash", "dash", ".", "source", "eval":
-		return c.name + " runs another script, which is not looked into"
+		return c.name + " runs another script, which is not analyzed"
 	}
 	return c.name + " is not understood: it may do more than set sysctls"
 }
 
-// sleep waits for a while. Some containers wait for ever, and the pod never starts.
+// sleep allows short waits only. Some containers wait forever, and the annotation would not.
 func (r *run) sleep(c call) int {
 	if len(c.args) != 1 || !isNumber(c.args[0].s) || !c.args[0].isConstant() || len(c.args[0].s) > 3 {
-		r.problem(c.at, "it waits, and not for some seconds only")
+		r.problem(c.at, "it waits for more than 999 seconds, or for a time that is not known")
 	}
 	return 0
 }
@@ -98,7 +106,7 @@ func (r *run) testCommand(c call) int {
 	args := c.args
 	closing := map[string]string{"[": "]", "[[": "]]"}[c.name]
 	if c.name == "[[" && !r.setting.image.busybox {
-		r.problem(c.at, "not every sh knows [[")
+		r.problem(c.at, "not every sh supports [[")
 	}
 	if closing != "" {
 		if len(args) == 0 || args[len(args)-1] != constant(closing) {
@@ -138,7 +146,7 @@ func (r *run) option(name string, on bool, at syntax.Pos) {
 	case "x", "v", "u", "xtrace", "verbose", "nounset":
 	case "pipefail":
 		if r.lang != syntax.LangBash && !r.setting.image.busybox {
-			r.problem(at, "not every sh knows pipefail")
+			r.problem(at, "not every sh supports pipefail")
 		}
 		r.pipefail = on
 	default:
@@ -159,7 +167,7 @@ func (r *run) exitCommand(c call) int {
 	return status
 }
 
-// export sets variables. Only bash parses it as a statement of its own.
+// export sets variables. The parser reports it as a command except for bash, which has a separate statement.
 func (r *run) export(c call) int {
 	for _, argument := range c.args {
 		name, value, sets := strings.Cut(argument.s, "=")
@@ -176,7 +184,7 @@ func (r *run) export(c call) int {
 	return 0
 }
 
-// exec runs a command in the place of the shell.
+// exec replaces the shell by a command.
 func (r *run) exec(c call) int {
 	if len(c.args) == 0 || !c.args[0].isConstant() || strings.HasPrefix(c.args[0].s, "-") {
 		r.problem(c.at, "this exec is not understood")
@@ -202,7 +210,8 @@ func (r *run) mkdir(c call) int {
 	return 0
 }
 
-// mount may make /proc/sys writable. It has no effect where it is so already, and its status depends on the runtime.
+// mount may remount /proc/sys writable. That has no effect if it is writable already, and its status depends on the
+// runtime.
 func (r *run) mount(c call) int {
 	var words []string
 	for _, argument := range c.args {
@@ -227,35 +236,31 @@ func (r *run) mount(c call) int {
 	return boolStatus(r.choose(choice{kind: succeeds, name: "mount"}))
 }
 
-// install adds packages to the container, which ends with it. They may bring another sysctl command.
+// install adds packages to the container only. They may include another sysctl command.
 func (r *run) install(c call) int {
-	if slices.ContainsFunc(c.args, func(a text) bool {
-		return strings.Contains(a.s, "/") ||
-			strings.HasPrefix(a.s, "--root")
-	}) {
-		r.problem(c.at, "%s may work on another root or on a file", c.name)
+	isOfFiles := func(a text) bool { return strings.Contains(a.s, "/") || strings.HasPrefix(a.s, "--root") }
+	if slices.ContainsFunc(c.args, isOfFiles) {
+		r.problem(c.at, "%s may install into another root or from a file", c.name)
 	}
 	r.installed = true
 	return boolStatus(r.choose(choice{kind: succeeds, name: c.name + " " + words(c.args)}))
 }
 
-// look runs a command that only prints something.
-func (r *run) look(c call) int {
+// printOnly runs a command that only prints text.
+func (r *run) printOnly(c call) int {
 	isOption := func(letters string) bool {
 		return slices.ContainsFunc(c.args, func(a text) bool {
 			return strings.HasPrefix(a.s, "-") && (strings.HasPrefix(a.s, "--") || strings.ContainsAny(a.s, letters))
 		})
 	}
+	startsWithDigit := func(a text) bool { return a.s != "" && a.s[0] >= '0' && a.s[0] <= '9' }
 	switch {
 	case c.name == "tail" && isOption("fF"):
 		r.problem(c.at, "tail -f never ends")
-	case c.name == "date" && (isOption("s") || slices.ContainsFunc(c.args, func(a text) bool {
-		return a.s != "" &&
-			a.s[0] >= '0' && a.s[0] <= '9'
-	})):
+	case c.name == "date" && (isOption("s") || slices.ContainsFunc(c.args, startsWithDigit)):
 		r.problem(c.at, "date may set the clock")
-	}
-	if c.name == "hostname" && len(c.args) > 0 || c.name == "command" && (len(c.args) == 0 || c.args[0] != constant("-v")) {
+	case c.name == "hostname" && len(c.args) > 0,
+		c.name == "command" && (len(c.args) == 0 || c.args[0] != constant("-v")):
 		r.problem(c.at, "this %s is not understood", c.name)
 	}
 	r.out.write(text{opaque: true})

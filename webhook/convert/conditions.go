@@ -6,7 +6,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// testClause runs [[ ]] of bash. Busybox's [[ ]] is parsed as a command.
+// testClause runs [[ ]] of bash. For busybox, the parser reports [[ ]] as a command.
 func (r *run) testClause(c *syntax.TestClause) int {
 	args, ok := r.testWords(c.X)
 	if !ok {
@@ -16,7 +16,7 @@ func (r *run) testClause(c *syntax.TestClause) int {
 	return r.test(int(c.Pos().Line()), args, true)
 }
 
-// testWords writes a condition of [[ ]] as arguments of test. On the right of == is a pattern.
+// testWords converts a condition of [[ ]] to arguments of test. The right side of == is a pattern.
 func (r *run) testWords(x syntax.TestExpr) ([]text, bool) {
 	switch x := x.(type) {
 	case *syntax.Word:
@@ -40,7 +40,7 @@ func (r *run) testWords(x syntax.TestExpr) ([]text, bool) {
 	return nil, false
 }
 
-// test evaluates the arguments of test or [ ]. brackets is set for [[ ]], which reads an empty text as 0.
+// test evaluates the arguments of test or [ ]. brackets is set for [[ ]], where an empty text counts as 0.
 func (r *run) test(line int, args []text, brackets bool) int {
 	if len(args) > 1 && args[0] == constant("!") {
 		return boolStatus(r.test(line, args[1:], brackets) != 0)
@@ -56,7 +56,7 @@ func (r *run) test(line int, args []text, brackets bool) int {
 			return r.compare(line, args[0], operator, args[2], brackets)
 		case "==":
 			if !brackets && r.lang != syntax.LangBash && !r.setting.image.busybox {
-				r.problemAt(line, "not every sh knows == in a condition")
+				r.problemAt(line, "not every sh supports == in a condition")
 			}
 			return r.compareStrings(line, args[0], args[2], true)
 		case "=":
@@ -80,8 +80,8 @@ func (r *run) test(line int, args []text, brackets bool) int {
 	return 0
 }
 
-// compare compares numbers. If one of them is the value of a sysctl, both results are tried. brackets is set in [[ ]]
-// and (( )).
+// compare compares numbers. If one of them is the value of a sysctl, both results are explored. brackets is set for
+// [[ ]] and (( )).
 func (r *run) compare(line int, a text, operator string, b text, brackets bool) int {
 	if b.read != "" {
 		a, b, operator = b, a, mirrored[operator]
@@ -113,32 +113,32 @@ func (r *run) compare(line int, a text, operator string, b text, brackets bool) 
 	return boolStatus(results[operator])
 }
 
-// testFile asks whether a file below /proc/sys is there, or can be written.
+// testFile returns the status of a test whether a file below /proc/sys exists or is writable.
 func (r *run) testFile(line int, operator, name string) int {
 	switch {
 	case operator == "-w" && (r.doubt.kind == doubtRights || r.setting.fateOf(name) == fateReadOnly):
 		return 1
 	case operator == "-w" && r.setting.hostProcOnly:
-		r.problemAt(line, "whether the container may write %s is not known", name)
-	case r.setting.fateOf(name) == fateMissing || !r.isThere(name):
+		r.problemAt(line, "it is not known whether the container may write %s", name)
+	case r.setting.fateOf(name) == fateMissing || !r.isPresent(name):
 		return 1
 	case r.setting.isOfModule(name):
 	case !r.setting.existsEverywhere(name):
-		r.problemAt(line, "whether the node has %s is not known", name)
+		r.problemAt(line, "it is not known whether the node has %s", name)
 	}
 	return 0
 }
 
 var mirrored = map[string]string{"-lt": "-gt", "-le": "-ge", "-gt": "-lt", "-ge": "-le", "-eq": "-eq", "-ne": "-ne"}
 
-// compareSysctl asks about the value that a sysctl has when the script starts.
+// compareSysctl compares the value that a sysctl has when the script starts with a number.
 func (r *run) compareSysctl(line int, name, operator string, limit int64) int {
 	if why := r.setting.incomparable(name); why != "" {
 		r.problemAt(line, "%s %s", name, why)
 		return 0
 	}
 	if r.hasWritten(name) {
-		r.problemAt(line, "the condition depends on %s, which the script has set before", name)
+		r.problemAt(line, "the condition depends on %s, which the script sets before it", name)
 		return 0
 	}
 	below := func(limit int64) bool { return r.choose(choice{kind: isBelow, name: name, limit: limit}) }

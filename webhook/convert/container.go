@@ -14,42 +14,43 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// speaksOfSysctls matches a text that runs the sysctl command or names a file below /proc/sys, if only by a part of
-// its path.
-var speaksOfSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl($|[^\w.-])|proc/sys(/|\b)|` +
+// sysctlMention matches a text that runs the sysctl command, or names a file below /proc/sys by its path or a part of
+// it.
+var sysctlMention = regexp.MustCompile(`(^|[^\w.-])sysctl($|[^\w.-])|proc/sys(/|\b)|` +
 	`\bsys/(net/(core|ipv4|ipv6|netfilter|bridge)|kernel/(shm|msg|sem)|fs/mqueue|vm)/`)
 
-// mentionsSysctls reports whether a container's command does so, with its variables and its folder.
+// mentionsSysctls reports whether the command, the variables or the working directory of a container mention sysctls.
 func mentionsSysctls(c *corev1.Container) bool {
-	if speaksOfSysctls.MatchString(strings.Join(slices.Concat(c.Command, c.Args), " ")) ||
-		speaksOfSysctls.MatchString(c.WorkingDir) {
+	if sysctlMention.MatchString(strings.Join(slices.Concat(c.Command, c.Args), " ")) ||
+		sysctlMention.MatchString(c.WorkingDir) {
 		return true
 	}
 	return slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return strings.Contains(e.Value, "proc/sys") })
 }
 
-// inspectContainer returns nil for a container that has nothing to do with sysctls.
+// inspectContainer returns the finding for a container, or nil if the container does not set sysctls.
 func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Kernel) *Finding {
 	s := settingOf(template, c, kernel)
 	found := &Finding{Name: c.Name}
 	if c.Lifecycle != nil {
 		for _, hook := range []*corev1.LifecycleHandler{c.Lifecycle.PostStart, c.Lifecycle.PreStop} {
-			if hook != nil && hook.Exec != nil && speaksOfSysctls.MatchString(strings.Join(hook.Exec.Command, " ")) {
-				found.problem(0, "a lifecycle hook of it sets sysctls: %s", shorten(strings.Join(hook.Exec.Command, " ")))
+			if hook != nil && hook.Exec != nil && sysctlMention.MatchString(strings.Join(hook.Exec.Command, " ")) {
+				found.problem(0, "one of its lifecycle hooks sets sysctls: %s",
+					shorten(strings.Join(hook.Exec.Command, " ")))
 			}
 		}
 	}
 	isInit := slices.ContainsFunc(template.Spec.InitContainers,
 		func(other corev1.Container) bool { return other.Name == c.Name })
 	why, mayWrite := mayWriteSysctls(template, c, s)
-	speaks := mentionsSysctls(c)
-	if !speaks && isInit && mayWrite { // a path may be put together from parts
+	mentions := mentionsSysctls(c)
+	if !mentions && isInit && mayWrite { // a script may build a path from parts
 		trial := &Finding{}
 		s.analyze(c, trial)
-		speaks = len(trial.Notes)+len(trial.Assignments) > 0
+		mentions = len(trial.Notes)+len(trial.Assignments) > 0
 	}
 	switch {
-	case speaks:
+	case mentions:
 		s.analyze(c, found)
 		if len(found.Notes) == 0 && len(found.Assignments) == 0 && len(found.Problems) == 0 {
 			return nil // it only reads
@@ -58,16 +59,16 @@ func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, ker
 			found.problem(0, "%s", why)
 		}
 		if c.RestartPolicy != nil && isInit {
-			found.problem(0, "it is a sidecar, which goes on running")
+			found.problem(0, "it is a sidecar, which keeps running")
 		}
 	case isInit && mayWrite && !isTransparent(c):
 		rights := "it is privileged"
 		if !isPrivileged(c) {
 			rights = "the node's /proc is mounted writable"
 		}
-		found.problem(0, "%s and it runs %s, which is not looked into", rights, whatRuns(template, c))
+		found.problem(0, "%s and it runs %s, which is not analyzed", rights, whatRuns(template, c))
 	case isInit && hasSysAdmin(c) && !isTransparent(c):
-		found.problem(0, "it has the capability SYS_ADMIN and runs %s, which is not looked into", whatRuns(template, c))
+		found.problem(0, "it has the capability SYS_ADMIN and runs %s, which is not analyzed", whatRuns(template, c))
 	}
 	if len(found.Problems) == 0 && len(found.Notes) == 0 {
 		return nil
@@ -79,7 +80,7 @@ func (f *Finding) problem(line int, format string, args ...any) {
 	f.Problems = append(f.Problems, Problem{line, fmt.Sprintf(format, args...)})
 }
 
-// settingOf collects what a container's script finds around it.
+// settingOf returns the environment in which a container's command runs.
 func settingOf(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Kernel) *setting {
 	spec := &template.Spec
 	s := &setting{
@@ -100,14 +101,14 @@ func settingOf(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Ker
 	}
 	user := userOf(spec, c)
 	isRoot := user != nil && *user == 0 || user == nil && s.image.official
-	ownUsers := spec.HostUsers != nil && !*spec.HostUsers // before Linux 6.9, root there may not write the IPC names
+	ownUsers := spec.HostUsers != nil && !*spec.HostUsers // before Linux 6.9, its root may not write the IPC names
 	s.hasPorts = setsPorts(template)
 	s.hostProcOnly = !isPrivileged(c) && s.mountsProc()
 	s.mayFail = !isRoot || !isPrivileged(c) || isConfined(template, c) || ownUsers
 	return s
 }
 
-// setsPorts reports whether a pod sets ports natively or by annotations.
+// setsPorts reports whether a pod sets a sysctl of ports natively or by annotation.
 func setsPorts(template *corev1.PodTemplateSpec) bool {
 	if sc := template.Spec.SecurityContext; sc != nil {
 		for _, one := range sc.Sysctls {
@@ -130,18 +131,19 @@ func userOf(spec *corev1.PodSpec, c *corev1.Container) *int64 {
 	return nil
 }
 
-func demandsNonRoot(spec *corev1.PodSpec, c *corev1.Container) bool {
+func requiresNonRoot(spec *corev1.PodSpec, c *corev1.Container) bool {
 	if c.SecurityContext != nil && c.SecurityContext.RunAsNonRoot != nil {
 		return *c.SecurityContext.RunAsNonRoot
 	}
-	return spec.SecurityContext != nil && spec.SecurityContext.RunAsNonRoot != nil && *spec.SecurityContext.RunAsNonRoot
+	sc := spec.SecurityContext
+	return sc != nil && sc.RunAsNonRoot != nil && *sc.RunAsNonRoot
 }
 
 func isPrivileged(c *corev1.Container) bool {
 	return c.SecurityContext != nil && c.SecurityContext.Privileged != nil && *c.SecurityContext.Privileged
 }
 
-// isConfined reports whether something beside the capabilities may keep a container from writing /proc/sys.
+// isConfined reports whether SELinux or AppArmor may prevent a container from writing /proc/sys.
 func isConfined(template *corev1.PodTemplateSpec, c *corev1.Container) bool {
 	confines := func(p *corev1.AppArmorProfile) bool {
 		return p != nil && p.Type != corev1.AppArmorProfileTypeUnconfined
@@ -150,24 +152,26 @@ func isConfined(template *corev1.PodTemplateSpec, c *corev1.Container) bool {
 		return true
 	}
 	own := c.SecurityContext != nil && c.SecurityContext.AppArmorProfile != nil
-	if sc := template.Spec.SecurityContext; sc != nil && (sc.SELinuxOptions != nil || confines(sc.AppArmorProfile) && !own) {
+	sc := template.Spec.SecurityContext
+	if sc != nil && (sc.SELinuxOptions != nil || confines(sc.AppArmorProfile) && !own) {
 		return true
 	}
 	annotated, ok := template.Annotations[corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+c.Name]
 	return ok && annotated != corev1.DeprecatedAppArmorBetaProfileNameUnconfined
 }
 
-// mayWriteSysctls reports whether a container is able to write sysctls, or says why not.
+// mayWriteSysctls reports whether a container may write sysctls. If not, why is the reason.
 func mayWriteSysctls(template *corev1.PodTemplateSpec, c *corev1.Container, s *setting) (why string, ok bool) {
 	if template.Spec.OS != nil && template.Spec.OS.Name == corev1.Windows {
 		return "the pod runs on Windows", false
 	}
 	user := userOf(&template.Spec, c)
-	if demandsNonRoot(&template.Spec, c) && (user == nil || *user == 0) {
-		return "runAsNonRoot keeps the kubelet from starting it as root, and nobody else may write sysctls", false
+	if requiresNonRoot(&template.Spec, c) && (user == nil || *user == 0) {
+		return "runAsNonRoot prevents the kubelet from starting it as root, and only root may write sysctls", false
 	}
+	const neverWorked = ": either the pod never starts, or the commands never had an effect"
 	if user != nil && *user != 0 {
-		return fmt.Sprintf("it runs as user %d, who may not write sysctls: either the pod never starts, or the commands never had an effect", *user), false
+		return fmt.Sprintf("it runs as user %d, which may not write sysctls%s", *user, neverWorked), false
 	}
 	if isPrivileged(c) {
 		return "", true
@@ -176,15 +180,17 @@ func mayWriteSysctls(template *corev1.PodTemplateSpec, c *corev1.Container, s *s
 		return "", true
 	}
 	if sc := c.SecurityContext; sc != nil && sc.ProcMount != nil && *sc.ProcMount == corev1.UnmaskedProcMount {
-		return "it is not privileged, and whether procMount: Unmasked lets it write /proc/sys depends on the node and the pod's user namespace", false
+		return "it is not privileged, and whether procMount: Unmasked lets it write /proc/sys depends on the node " +
+			"and the pod's user namespace", false
 	}
 	if hasSysAdmin(c) {
-		return "it is not privileged: with the capability SYS_ADMIN it can remount /proc/sys, where nothing else on the node keeps it from that", false
+		return "it is not privileged, but with the capability SYS_ADMIN it can remount /proc/sys, unless something " +
+			"else on the node prevents that", false
 	}
-	return "it is not privileged, so /proc/sys is read-only in it: either the pod never starts, or the commands never had an effect", false
+	return "it is not privileged, so /proc/sys is read-only in it" + neverWorked, false
 }
 
-// hasSysAdmin reports whether a container without privileges may mount file systems.
+// hasSysAdmin reports whether a container has the capability SYS_ADMIN, so that it may mount file systems.
 func hasSysAdmin(c *corev1.Container) bool {
 	return c.SecurityContext != nil && c.SecurityContext.Capabilities != nil &&
 		slices.ContainsFunc(c.SecurityContext.Capabilities.Add, func(name corev1.Capability) bool {
@@ -192,7 +198,7 @@ func hasSysAdmin(c *corev1.Container) bool {
 		})
 }
 
-// whatRuns names the script, and the volume that it comes from.
+// whatRuns describes the command of a container, and the volume that it comes from.
 func whatRuns(template *corev1.PodTemplateSpec, c *corev1.Container) string {
 	words := slices.Concat(c.Command, c.Args)
 	if len(c.Command) == 0 {
@@ -213,7 +219,7 @@ func whatRuns(template *corev1.PodTemplateSpec, c *corev1.Container) string {
 	return fmt.Sprintf("%q", shown)
 }
 
-// shorten bounds what a message repeats, and keeps it on one line.
+// shorten shortens a text to one line of at most 80 characters, for a message.
 func shorten(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if runes := []rune(s); len(runes) > 80 {
@@ -222,12 +228,12 @@ func shorten(s string) string {
 	return s
 }
 
-// script is the text that a shell runs, and how.
+// script is the script of a shell's command line.
 type script struct {
 	text            string
 	lang            syntax.LangVariant
-	options         []string // as in set
-	arguments       []string // $0 and those after it
+	options         []string // arguments of the set builtin
+	arguments       []string // $0, $1, ...
 	index           int      // of the text among the container's words
 	isBash, hasPath bool
 }

@@ -23,13 +23,13 @@ func TestCommands(t *testing.T) {
 		{"a path", "example.com/x", []string{"/sbin/sysctl", "-w", "net.core.somaxconn=1024"}, "net.core.somaxconn = 1024"},
 		{"busybox by its name", "example.com/x", []string{"/bin/busybox", "sysctl", "-w", "net.core.somaxconn=1024"}, ""},
 		{"options of the shell", "busybox", []string{"/bin/sh", "-exc", "sysctl -w net.core.netdev_max_backlog=1; true"},
-			"stays: line 1: net.core.netdev_max_backlog: a pod does not have it or may not write it, and the script ends there with an error, so such a pod never starts"},
-		{"options of the shell, apart", "busybox", []string{"sh", "-c", "-e", "sysctl -w net.core.somaxconn=1024"},
+			"stays: line 1: net.core.netdev_max_backlog: a pod does not have it or may not write it, so the script fails there and the pod never starts"},
+		{"options of the shell in several words", "busybox", []string{"sh", "-c", "-e", "sysctl -w net.core.somaxconn=1024"},
 			"net.core.somaxconn = 1024"},
 		{"arguments of the script", "busybox", []string{"sh", "-c", `sysctl -w "$@"`, "sh", "net.core.somaxconn=1",
 			"net.ipv4.tcp_fin_timeout=9"},
 			"net.core.somaxconn = 1; net.ipv4.tcp_fin_timeout = 9"},
-		{"an argument by its number", "busybox", []string{"sh", "-c", `sysctl -w net.core.somaxconn=$1`, "sh", "77"},
+		{"a numbered argument of the script", "busybox", []string{"sh", "-c", `sysctl -w net.core.somaxconn=$1`, "sh", "77"},
 			"net.core.somaxconn = 77"},
 		{"brackets of bash", "debian", []string{"bash", "-c",
 			"if [[ $(cat /proc/sys/net/core/somaxconn) -lt 9 ]]; then echo 9 > /proc/sys/net/core/somaxconn; fi"},
@@ -37,25 +37,25 @@ func TestCommands(t *testing.T) {
 		{"arithmetic of bash", "debian", []string{"bash", "-ec",
 			"n=$(cat /proc/sys/net/core/somaxconn)\nif (( n < 9 )); then echo 9 > /proc/sys/net/core/somaxconn; fi"},
 			"net.core.somaxconn >= 9"},
-		{"brackets of bash in another sh", "debian",
+		{"brackets of bash in sh", "debian",
 			[]string{"sh", "-c", "if [[ $(cat /proc/sys/net/core/somaxconn) -lt 9 ]]; then echo 9 > /proc/sys/net/core/somaxconn; fi"},
-			"stays: line 1: not every sh knows [["},
+			"stays: line 1: not every sh supports [["},
 		{"no bash in the image", "alpine", []string{"bash", "-c", "sysctl -w net.core.somaxconn=1024"},
 			"stays: line 0: the image has no bash"},
 		{"a login shell", "busybox", []string{"sh", "-lc", "sysctl -w net.core.somaxconn=1024"},
 			"stays: line 0: the shell option l is not understood"},
 		{"a script on a volume", "debian", []string{"/bin/sh", "/scripts/sysctl.sh"},
-			`stays: line 0: it is privileged and it runs "/bin/sh /scripts/sysctl.sh", which is not looked into`},
+			`stays: line 0: it is privileged and it runs "/bin/sh /scripts/sysctl.sh", which is not analyzed`},
 		{"another program", "example.com/x", []string{"/opt/setup"},
-			`stays: line 0: it is privileged and it runs "/opt/setup", which is not looked into`},
+			`stays: line 0: it is privileged and it runs "/opt/setup", which is not analyzed`},
 		{"nothing to do with sysctls", "busybox", []string{"sh", "-c", "echo hello"}, "nothing"},
 		{"a variable of the kubelet", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=$(BACKLOG)"},
 			"net.core.somaxconn = 2048"},
 		{"a variable of the shell", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=${BACKLOG}"},
 			"net.core.somaxconn = 2048"},
 		{"a variable of a ConfigMap", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=$(OTHER)"},
-			"stays: line 0: a variable that the kubelet puts into the command comes from elsewhere: sysctl -w net.core.somaxconn=$(OTHER)"},
-		{"a process id that the kubelet takes away", "busybox", []string{"sh", "-c",
+			"stays: line 0: the kubelet expands a variable in the command, and its value is not in the manifest: sysctl -w net.core.somaxconn=$(OTHER)"},
+		{"$$ that the kubelet replaces by $", "busybox", []string{"sh", "-c",
 			"A=5; sysctl -w net.core.somaxconn=$$A"}, "net.core.somaxconn = 5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -94,59 +94,59 @@ func TestContainers(t *testing.T) {
 		{"another user", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].SecurityContext.RunAsUser = ptr.To[int64](1000)
 		},
-			"stays: line 0: it runs as user 1000, who may not write sysctls: either the pod never starts, or the commands never had an effect"},
+			"stays: line 0: it runs as user 1000, which may not write sysctls: either the pod never starts, or the commands never had an effect"},
 		{"another user of the pod", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].SecurityContext.RunAsUser = nil
 			p.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: ptr.To[int64](1000)}
-		}, "stays: line 0: it runs as user 1000, who may not write sysctls: either the pod never starts, or the commands never had an effect"},
-		{"a user that the image decides, and a failure that shows", func(p *corev1.PodTemplateSpec) {
+		}, "stays: line 0: it runs as user 1000, which may not write sysctls: either the pod never starts, or the commands never had an effect"},
+		{"a user that the image decides, and a failure that is not ignored", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].SecurityContext.RunAsUser = nil
 			p.Spec.InitContainers[0].Image = "example.com/x"
 		}, "net.core.somaxconn = 1024"},
-		{"a user that the image decides, and a failure that does not show", func(p *corev1.PodTemplateSpec) {
+		{"a user that the image decides, and an ignored failure", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].SecurityContext.RunAsUser = nil
 			p.Spec.InitContainers[0].Image = "example.com/x"
 			p.Spec.InitContainers[0].Command[2] = "echo 1 > /proc/sys/net/core/somaxconn; true"
-		}, "stays: line 0: whether the container may write /proc/sys is not certain (its user is not stated as root, or something confines it); if not, " + goesOn},
+		}, "stays: line 0: it is not certain that the container may write /proc/sys (its user may not be root, or something confines it); if it may not, " + goesOn},
 		{"the node's /proc", func(p *corev1.PodTemplateSpec) { withMount(p, "/proc", "/host/proc", false) },
 			"net.core.somaxconn = 1024"},
 		{"the node's /proc, read-only", func(p *corev1.PodTemplateSpec) { withMount(p, "/proc", "/host/proc", true) },
 			"stays: line 1: the script writes /host/proc/sys/net/core/somaxconn, which is on a volume"},
 		{"the node's network", func(p *corev1.PodTemplateSpec) { p.Spec.HostNetwork = true },
-			"stays: line 1: net.core.somaxconn is the node's own, since the pod has hostNetwork: true"},
-		{"no root demanded", func(p *corev1.PodTemplateSpec) {
+			"stays: line 1: net.core.somaxconn belongs to the node, since the pod has hostNetwork: true"},
+		{"runAsNonRoot", func(p *corev1.PodTemplateSpec) {
 			p.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true)}
-		}, "stays: line 0: runAsNonRoot keeps the kubelet from starting it as root, and nobody else may write sysctls"},
+		}, "stays: line 0: runAsNonRoot prevents the kubelet from starting it as root, and only root may write sysctls"},
 		{"another PATH", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].Env = []corev1.EnvVar{{Name: "PATH", Value: "/opt"}}
 		}, "stays: line 0: the variable PATH changes what the commands do"},
-		{"line ends as on Windows", func(p *corev1.PodTemplateSpec) { p.Spec.InitContainers[0].Command[2] += "\r\n" },
-			"stays: line 0: the command has line ends as on Windows, which belong to the words before them"},
+		{"CRLF line ends", func(p *corev1.PodTemplateSpec) { p.Spec.InitContainers[0].Command[2] += "\r\n" },
+			"stays: line 0: the command has Windows line ends (CRLF), which become part of the words before them"},
 		{"a sidecar", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].RestartPolicy = ptr.To(corev1.ContainerRestartPolicyAlways)
-		}, "stays: line 0: it is a sidecar, which goes on running"},
-		{"kept away", func(p *corev1.PodTemplateSpec) {
+		}, "stays: line 0: it is a sidecar, which keeps running"},
+		{"injection turned off", func(p *corev1.PodTemplateSpec) {
 			p.Annotations = map[string]string{"sysctl-injector.dev/inject": "false"}
-		}, "stays: line 0: annotation sysctl-injector.dev/inject keeps sysctl-injector away from this pod"},
-		{"the annotation says the same", func(p *corev1.PodTemplateSpec) {
+		}, "stays: line 0: annotation sysctl-injector.dev/inject turns sysctl-injector off for this pod"},
+		{"the annotation has the same value", func(p *corev1.PodTemplateSpec) {
 			p.Annotations = map[string]string{"sysctl-injector.dev/sysctls": "net/core/somaxconn=1024"}
 		}, ""},
-		{"the annotation says something else", func(p *corev1.PodTemplateSpec) {
+		{"the annotation has another value", func(p *corev1.PodTemplateSpec) {
 			p.Annotations = map[string]string{"sysctl-injector.dev/sysctls": "net.core.somaxconn = 65535"}
-		}, `stays: line 1: the annotation says "net.core.somaxconn = 65535", and the container, which runs later, "net.core.somaxconn = 1024": decide for one of them, and remove the other`},
-		{"ports that the pod sets natively, hidden", func(p *corev1.PodTemplateSpec) {
+		}, `stays: line 1: the annotation has "net.core.somaxconn = 65535", and the container, which runs later, sets "net.core.somaxconn = 1024": keep one of them`},
+		{"ports that the pod sets natively, and an ignored failure", func(p *corev1.PodTemplateSpec) {
 			p.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "3000"}}}
 			p.Spec.InitContainers[0].Command[2] = "sysctl -w net.ipv4.ip_local_port_range='1024 65000'; true"
-		}, "stays: line 1: whether every kernel takes net.ipv4.ip_local_port_range = 1024 65000 is not known; if not, " + goesOn},
+		}, "stays: line 1: it is not known whether every kernel takes net.ipv4.ip_local_port_range = 1024 65000; if one does not, " + goesOn},
 		{"a lifecycle hook", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers = nil
 			p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sysctl", "-w", "net.core.somaxconn=1"}}}}
-		}, "stays: line 0: a lifecycle hook of it sets sysctls: sysctl -w net.core.somaxconn=1"},
-		{"another container names it", func(p *corev1.PodTemplateSpec) {
+		}, "stays: line 0: one of its lifecycle hooks sets sysctls: sysctl -w net.core.somaxconn=1"},
+		{"another container refers to it", func(p *corev1.PodTemplateSpec) {
 			p.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "CPU",
 				ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{ContainerName: "tune",
 					Resource: "limits.cpu"}}}}
-		}, `stays: line 0: variable CPU of container "app" is a resource of it`},
+		}, `stays: line 0: variable CPU of container "app" refers to its resources`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			template := initContainer("busybox", "sh", "-c", script)
@@ -158,7 +158,7 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// TestOrder has a container that stays before the one under test.
+// TestOrder tests a container that runs after one that is not converted.
 func TestOrder(t *testing.T) {
 	for _, test := range []struct{ name, before, script, want string }{
 		{"a container without rights", "", "sysctl -w net.core.somaxconn=1", "net.core.somaxconn = 1"},
@@ -166,18 +166,18 @@ func TestOrder(t *testing.T) {
 			"net.core.somaxconn = 1"},
 		{"the same name", "nsenter -t 1 -n sysctl -w net.core.somaxconn=5", "sysctl -w net.core.somaxconn=1",
 			`stays: line 1: container "first", which runs before it and stays, names net.core.somaxconn too, and would run after the annotation`},
-		{"a file that is not known", "sysctl -p /etc/own.conf", "sysctl -w net.core.somaxconn=1",
+		{"an unknown file", "sysctl -p /etc/own.conf", "sysctl -w net.core.somaxconn=1",
 			`stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and it would run after the annotation`},
-		{"a program that is not known", "python3 setup.py", "sysctl -w net.core.somaxconn=1",
+		{"an unknown program", "python3 setup.py", "sysctl -w net.core.somaxconn=1",
 			`stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and it would run after the annotation`},
-		{"a script below another root", "chroot /host /opt/tune", "sysctl -w net.core.somaxconn=1",
+		{"a program in another root", "chroot /host /opt/tune", "sysctl -w net.core.somaxconn=1",
 			`stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and it would run after the annotation`},
-		{"an interface that it makes", "ip link add vxlan7 type vxlan id 7 dev eth0",
+		{"an interface that it creates", "ip link add vxlan7 type vxlan id 7 dev eth0",
 			"sysctl -w net.ipv4.conf.vxlan7.rp_filter=0",
-			`stays: line 1: net.ipv4.conf.vxlan7.rp_filter: container "first" runs before it and may make the interface vxlan7, which is not there yet when the annotation is set`},
-		{"a default that new interfaces take", "ip link add vxlan7 type vxlan id 7 dev eth0",
+			`stays: line 1: net.ipv4.conf.vxlan7.rp_filter: container "first" runs before it and may create the interface vxlan7, which does not exist yet when the annotation is applied`},
+		{"a default that new interfaces copy", "ip link add vxlan7 type vxlan id 7 dev eth0",
 			"sysctl -w net.ipv4.conf.default.rp_filter=0",
-			`stays: line 1: net.ipv4.conf.default.rp_filter: container "first" runs before it, stays, and may make interfaces, which take such values when they are made`},
+			`stays: line 1: net.ipv4.conf.default.rp_filter: container "first" runs before it, stays, and may create interfaces, which copy such values when they are created`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			template := initContainer("busybox", "sh", "-c", test.script)
@@ -195,7 +195,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestOperations converts two of three init containers, and looks at what is left.
+// TestOperations converts two of three init containers and checks the result.
 func TestOperations(t *testing.T) {
 	const before = `{
 	"metadata": {"annotations": {
@@ -243,7 +243,7 @@ func TestOperations(t *testing.T) {
 	if !jsonpatch.Equal(after, []byte(want)) {
 		t.Errorf("got %s\nwant %s", after, strings.ReplaceAll(want, "\t", ""))
 	}
-	if diff := cmp.Diff([]string{`annotation vault.hashicorp.com/agent-inject-containers may still mean the removed container "one"`}, result.Warnings); diff != "" {
+	if diff := cmp.Diff([]string{`annotation vault.hashicorp.com/agent-inject-containers may still refer to the removed container "one"`}, result.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got)\n%s", diff)
 	}
 	if again, err := Inspect(after, Kernel{}); err != nil || again.Changes() {

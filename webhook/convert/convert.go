@@ -1,9 +1,9 @@
-// Package convert finds containers that set sysctls by hand and says which lines of the annotation do the same.
+// Package convert finds containers that set sysctls by hand, and the annotation lines that do the same.
 //
-// It goes by what the commands do: a script is run without a kernel, on every way that it may take, by the rules of
-// the shell and of the sysctl commands of busybox and procps. A container is converted only if everything in it is
-// understood. Anything else stays as it is, and the report says why. It is pure: it reads no file and calls no
-// server.
+// It simulates the commands of a container: it runs a script without a kernel, on every path through it, by the rules
+// of the shell and of the sysctl commands of busybox and procps. It converts a container only if it understands
+// everything in it. It does not change other containers, and reports why. The package is pure: it reads no file and
+// calls no server.
 package convert
 
 import (
@@ -23,53 +23,54 @@ const (
 	EphemeralContainers = "ephemeralContainers"
 )
 
-// Finding is one container that sets sysctls, or may.
+// Finding is one container that sets sysctls or may set them.
 type Finding struct {
-	// List and Index say where the container is in the pod's spec.
+	// List and Index are the container's list in the pod's spec, and its index there.
 	List  string
 	Index int
 	Name  string
-	// Script leads from the container to its script, as in command and 2; nil if it runs one command without a shell.
+	// Script is the path from the container to its script, such as command and 2. It is nil if the container runs one
+	// command without a shell.
 	Script []string
-	// Assignments are what the container sets, in order, as far as that is understood.
+	// Assignments are the sysctls that the container sets, in order, as far as its command is understood.
 	Assignments []Assignment
-	// NodeLevel is set if the container sets something that belongs to the node.
+	// NodeLevel is set if the container sets a sysctl of the node.
 	NodeLevel bool
-	// Notes say what each line does.
+	// Notes describe the effect of each line.
 	Notes []Note
-	// Problems are why the container stays. There are none if it is converted.
+	// Problems are the reasons why the container is not converted. There are none if it is.
 	Problems []Problem
 }
 
-// Converts reports whether the annotation takes the place of the container.
+// Converts reports whether the annotation replaces the container.
 func (f Finding) Converts() bool { return len(f.Problems) == 0 }
 
-// Note says what one line of a script does.
+// Note describes the effect of one line of a script.
 type Note struct {
-	// Line is counted from 1; 0 if there is no script.
+	// Line is counted from 1. It is 0 if there is no script.
 	Line int
 	Text string
 }
 
-// Result is what was found in a pod template.
+// Result has the findings in a pod template.
 type Result struct {
 	Findings []Finding
 	// Assignments are the lines that all converted containers add to the annotation.
 	Assignments []Assignment
 	// Native are lines of converted containers that become native sysctls instead.
 	Native []Assignment
-	// Warnings are about what still names a removed container.
+	// Warnings are about annotations that refer to a removed container, and about a change of the QoS class.
 	Warnings []string
 
 	template corev1.PodTemplateSpec
 	raw      rawTemplate
-	moved    []int // native sysctls that become lines
+	moved    []int // indices of native sysctls that become lines
 }
 
-// Changes reports whether anything is to be converted.
+// Changes reports whether the conversion changes the template.
 func (r *Result) Changes() bool { return slices.ContainsFunc(r.Findings, Finding.Converts) }
 
-// Inspect looks at every container of a pod template, in JSON.
+// Inspect inspects every container of a pod template in JSON.
 func Inspect(template []byte, kernel Kernel) (*Result, error) {
 	result := &Result{}
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(template, &result.template); err != nil {
@@ -124,11 +125,12 @@ func (r *Result) inspect(kernel Kernel) {
 	r.Warnings = append(r.mentions(), r.changeOfClass()...)
 }
 
-// adviceForLong is for a container that goes on running: only a person can tell what else it is for.
+// adviceForLong returns the advice for a container that keeps running: only a person knows its other purposes.
 func adviceForLong(f *Finding) string {
+	const problem = "it is not an init container, so it is not changed"
 	if len(f.Assignments) == 0 {
-		return "it is no init container, so it is not changed"
+		return problem
 	}
-	return "it is no init container, so it is not changed. By hand: add the lines to the annotation, take the commands out of the container, and its " +
-		"privilege if nothing else needs it"
+	return problem + ". By hand: add the lines to the annotation, and remove the commands from the container, " +
+		"and its privilege if nothing else needs it"
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// rawTemplate tells which parts of a template are there at all.
+// rawTemplate shows which fields of a template are present.
 type rawTemplate struct {
 	Metadata map[string]json.RawMessage `json:"metadata"`
 	Spec     struct {
@@ -22,17 +22,19 @@ type rawTemplate struct {
 	} `json:"spec"`
 }
 
-// annotationsOf are annotations that name a container in their key. The API server rejects one that names no
-// container of the pod.
-var annotationsOf = []string{
+// containerKeyPrefixes are prefixes of annotation keys that end with the name of a container. The API server rejects a
+// key with a name that the pod does not have.
+var containerKeyPrefixes = []string{
 	corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix, "container.seccomp.security.alpha.kubernetes.io/",
 }
 
-// annotationsThatName hold the name of one container.
-var annotationsThatName = []string{"kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container"}
+// containerAnnotations are annotations whose value is the name of a container.
+var containerAnnotations = []string{
+	"kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container",
+}
 
-// Operations returns the RFC 6902 operations that convert the template: the annotation comes in, and the containers
-// go with all that names them.
+// Operations returns the RFC 6902 operations that convert the template. They add the annotation, and remove the
+// containers with their volumes and the annotations about them.
 func (r *Result) Operations() []jsonpatch.Operation {
 	if !r.Changes() {
 		return nil
@@ -66,7 +68,9 @@ func (r *Result) annotate() []jsonpatch.Operation {
 	}
 	annotations := map[string]string{v1alpha1.SysctlsAnnotation: value}
 	if isAbsent(r.raw.Metadata) {
-		return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata", map[string]any{"annotations": annotations})}
+		return []jsonpatch.Operation{
+			jsonpatch.NewOperation("add", "/metadata", map[string]any{"annotations": annotations}),
+		}
 	}
 	return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata/annotations", annotations)}
 }
@@ -75,7 +79,7 @@ func isAbsent(metadata map[string]json.RawMessage) bool { return metadata == nil
 
 func escape(key string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(key) }
 
-// removed returns the names of the containers that go.
+// removed returns the names of the removed containers.
 func (r *Result) removed() []string {
 	var names []string
 	for _, f := range r.Findings {
@@ -86,13 +90,13 @@ func (r *Result) removed() []string {
 	return names
 }
 
-// goes reports whether an annotation names nothing but a container that goes.
-func (r *Result) goes(key string) bool {
+// isObsolete reports whether an annotation is only about a removed container.
+func (r *Result) isObsolete(key string) bool {
 	for _, name := range r.removed() {
-		if slices.Contains(annotationsThatName, key) && r.template.Annotations[key] == name {
+		if slices.Contains(containerAnnotations, key) && r.template.Annotations[key] == name {
 			return true
 		}
-		if slices.ContainsFunc(annotationsOf, func(prefix string) bool { return key == prefix+name }) {
+		if slices.ContainsFunc(containerKeyPrefixes, func(prefix string) bool { return key == prefix+name }) {
 			return true
 		}
 	}
@@ -102,8 +106,9 @@ func (r *Result) goes(key string) bool {
 func (r *Result) removeAnnotations() []jsonpatch.Operation {
 	var operations []jsonpatch.Operation
 	for _, key := range slices.Sorted(maps.Keys(r.template.Annotations)) {
-		if r.goes(key) {
-			operations = append(operations, jsonpatch.NewOperation("remove", "/metadata/annotations/"+escape(key), nil))
+		if r.isObsolete(key) {
+			operations = append(operations,
+				jsonpatch.NewOperation("remove", "/metadata/annotations/"+escape(key), nil))
 		}
 	}
 	return operations
@@ -121,7 +126,8 @@ func (r *Result) removeContainers() []jsonpatch.Operation {
 	var operations []jsonpatch.Operation
 	for i := len(inits) - 1; i >= 0; i-- {
 		if slices.Contains(names, inits[i].Name) {
-			operations = append(operations, jsonpatch.NewOperation("remove", fmt.Sprintf("/spec/initContainers/%d", i), nil))
+			operations = append(operations,
+				jsonpatch.NewOperation("remove", fmt.Sprintf("/spec/initContainers/%d", i), nil))
 		}
 	}
 	return operations
@@ -132,7 +138,7 @@ func (r *Result) removeVolumes() []jsonpatch.Operation {
 	spec := &r.template.Spec
 	mounted, stays := map[string]bool{}, map[string]bool{}
 	names := r.removed()
-	note := func(c *corev1.Container, into map[string]bool) {
+	addVolumes := func(c *corev1.Container, into map[string]bool) {
 		for _, m := range c.VolumeMounts {
 			into[m.Name] = true
 		}
@@ -142,16 +148,16 @@ func (r *Result) removeVolumes() []jsonpatch.Operation {
 	}
 	for i := range spec.InitContainers {
 		if slices.Contains(names, spec.InitContainers[i].Name) {
-			note(&spec.InitContainers[i], mounted)
+			addVolumes(&spec.InitContainers[i], mounted)
 		} else {
-			note(&spec.InitContainers[i], stays)
+			addVolumes(&spec.InitContainers[i], stays)
 		}
 	}
 	for i := range spec.Containers {
-		note(&spec.Containers[i], stays)
+		addVolumes(&spec.Containers[i], stays)
 	}
 	for i := range spec.EphemeralContainers {
-		note((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon), stays)
+		addVolumes((*corev1.Container)(&spec.EphemeralContainers[i].EphemeralContainerCommon), stays)
 	}
 	var operations []jsonpatch.Operation
 	for i := len(spec.Volumes) - 1; i >= 0; i-- {
@@ -165,7 +171,8 @@ func (r *Result) removeVolumes() []jsonpatch.Operation {
 	return operations
 }
 
-// stillNamed says where else the pod names a container such that it would be invalid without it.
+// stillNamed returns a problem if another field of the pod refers to a container, so that the pod would be invalid
+// without it.
 func (r *Result) stillNamed(name string) []Problem {
 	spec := &r.template.Spec
 	for _, c := range spec.EphemeralContainers {
@@ -177,29 +184,31 @@ func (r *Result) stillNamed(name string) []Problem {
 		for _, e := range c.Env {
 			if c.Name != name && e.ValueFrom != nil && e.ValueFrom.ResourceFieldRef != nil &&
 				e.ValueFrom.ResourceFieldRef.ContainerName == name {
-				return []Problem{{0, fmt.Sprintf("variable %s of container %q is a resource of it", e.Name, c.Name)}}
+				return []Problem{{0,
+					fmt.Sprintf("variable %s of container %q refers to its resources", e.Name, c.Name)}}
 			}
 		}
 	}
 	for _, v := range spec.Volumes {
 		if encoded, err := json.Marshal(v); err == nil && strings.Contains(string(encoded),
 			fmt.Sprintf(`"containerName":%q`, name)) {
-			return []Problem{{0, fmt.Sprintf("volume %q holds a resource of it", v.Name)}}
+			return []Problem{{0, fmt.Sprintf("volume %q refers to its resources", v.Name)}}
 		}
 	}
 	return nil
 }
 
-// mentions warns of annotations that may still mean a container that goes.
+// mentions returns warnings about annotations that may still refer to a removed container.
 func (r *Result) mentions() []string {
 	var warnings []string
 	for _, name := range r.removed() {
 		word := regexp.MustCompile(`(^|[^\w-])` + regexp.QuoteMeta(name) + `($|[^\w-])`)
 		for _, key := range slices.Sorted(maps.Keys(r.template.Annotations)) {
 			value := r.template.Annotations[key]
-			if !strings.HasPrefix(key, v1alpha1.GroupName+"/") && !r.goes(key) &&
+			if !strings.HasPrefix(key, v1alpha1.GroupName+"/") && !r.isObsolete(key) &&
 				(word.MatchString(key) || word.MatchString(value)) {
-				warnings = append(warnings, fmt.Sprintf("annotation %s may still mean the removed container %q", key, name))
+				warnings = append(warnings,
+					fmt.Sprintf("annotation %s may still refer to the removed container %q", key, name))
 			}
 		}
 	}

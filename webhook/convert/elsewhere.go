@@ -17,26 +17,26 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// Place is something about sysctls in an object where nothing is changed: a container in a custom resource or in the
-// values of a chart, or a script in a ConfigMap.
+// Place is a place in an object that sets sysctls and that is only reported, not changed: a container in a custom
+// resource or in the values of a chart, or a script in a ConfigMap.
 type Place struct {
-	// Path leads to it within the object.
+	// Path is the path within the object.
 	Path []string
-	// Finding is what is known about the container, or about the script.
+	// Finding describes the container or the script.
 	Finding Finding
-	// What says what it is.
+	// What names the kind of place for a person: "a script".
 	What string
 }
 
-// Elsewhere finds containers by their shape, scripts, and switches of charts, anywhere in an object but below the
-// paths in skip.
+// Elsewhere finds containers by their fields, scripts, and settings of charts in an object, except below the paths in
+// skip.
 func Elsewhere(object []byte, skip [][]string) []Place {
 	var value any
 	if err := json.Unmarshal(object, &value); err != nil {
 		return nil
 	}
 	s := search{skip: skip}
-	s.look(value, nil)
+	s.walk(value, nil)
 	return s.places
 }
 
@@ -45,10 +45,12 @@ type search struct {
 	places []Place
 }
 
-// ignored are keys below which is nothing that runs.
-var ignored = []string{"kubectl.kubernetes.io/last-applied-configuration", "managedFields", "openAPIV3Schema", "description"}
+// ignored are keys whose values do not run.
+var ignored = []string{
+	"kubectl.kubernetes.io/last-applied-configuration", "managedFields", "openAPIV3Schema", "description",
+}
 
-func (s *search) look(value any, path []string) {
+func (s *search) walk(value any, path []string) {
 	if slices.ContainsFunc(s.skip, func(skipped []string) bool { return slices.Equal(skipped, path) }) {
 		return
 	}
@@ -65,14 +67,14 @@ func (s *search) look(value any, path []string) {
 		s.list(v, path)
 		s.secret(v, path)
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			s.look(v[key], append(slices.Clip(path), key))
+			s.walk(v[key], append(slices.Clip(path), key))
 		}
 	case []any:
 		if s.command(v, path) {
 			return
 		}
 		for i, item := range v {
-			s.look(item, append(slices.Clip(path), strconv.Itoa(i)))
+			s.walk(item, append(slices.Clip(path), strconv.Itoa(i)))
 		}
 	case string:
 		if !s.document(v, path) {
@@ -81,8 +83,8 @@ func (s *search) look(value any, path []string) {
 	}
 }
 
-// document looks into a text that is YAML: the values of a chart in another object, or a patch. It reports what is
-// found at the text itself.
+// document searches a text that is YAML: the values of a chart in another object, or a patch. It reports findings with
+// the path of the text.
 func (s *search) document(text string, path []string) bool {
 	if !strings.Contains(text, "\n") || !strings.Contains(strings.ToLower(text), "sysctl") &&
 		!strings.Contains(text, "proc/sys") {
@@ -100,7 +102,7 @@ func (s *search) document(text string, path []string) bool {
 		return false
 	}
 	within := search{}
-	within.look(value, nil)
+	within.walk(value, nil)
 	for _, p := range within.places {
 		p.What = fmt.Sprintf("%s in this text, at %s", p.What, workload.FieldPath(p.Path))
 		p.Path, p.Finding = path, p.Finding.withoutLines()
@@ -109,7 +111,7 @@ func (s *search) document(text string, path []string) bool {
 	return len(within.places) > 0
 }
 
-// withoutLines returns a finding whose lines cannot be told in the file.
+// withoutLines returns a finding without line numbers, because they would not be those of the file.
 func (f Finding) withoutLines() Finding {
 	f.Script, f.Notes, f.Problems = nil, slices.Clone(f.Notes), slices.Clone(f.Problems)
 	for i := range f.Notes {
@@ -121,7 +123,7 @@ func (f Finding) withoutLines() Finding {
 	return f
 }
 
-// secret looks into the data of a Secret, which is encoded.
+// secret searches the data of a Secret, which is base64-encoded.
 func (s *search) secret(value map[string]any, path []string) {
 	data, ok := value["data"].(map[string]any)
 	if !ok || value["kind"] != "Secret" {
@@ -142,7 +144,7 @@ func (s *search) secret(value map[string]any, path []string) {
 	}
 }
 
-// container recognizes a container by its image or name together with a command or a security context.
+// container recognizes a container: a mapping with an image or a name, and a command or a security context.
 func (s *search) container(value map[string]any, path []string) bool {
 	_, hasImage := value["image"]
 	_, hasName := value["name"]
@@ -174,7 +176,7 @@ func (s *search) container(value map[string]any, path []string) bool {
 	return true
 }
 
-// command recognizes a command line that stands for itself, as in the values of a chart.
+// command recognizes a command line outside a container, as in the values of a chart.
 func (s *search) command(value []any, path []string) bool {
 	words := make([]string, len(value))
 	for i, item := range value {
@@ -184,7 +186,7 @@ func (s *search) command(value []any, path []string) bool {
 		}
 		words[i] = word
 	}
-	if len(words) < 2 || !speaksOfSysctls.MatchString(strings.Join(words, " ")) {
+	if len(words) < 2 || !sysctlMention.MatchString(strings.Join(words, " ")) {
 		return false
 	}
 	c := corev1.Container{Command: words}
@@ -209,11 +211,11 @@ func (s *search) script(value string, path []string) {
 	s.places = append(s.places, Place{path, *found, "a script"})
 }
 
-// setsSysctls matches a command in a text that sets a sysctl, and not one in passing.
+// setsSysctls matches a command in a text that sets a sysctl. It does not match a mere mention.
 var setsSysctls = regexp.MustCompile(`(^|[^\w.-])sysctl\s+(-\S+\s+)*["']?[\w./-]+\s*=` + "|" +
 	`(^|[^\w.-])sysctl\s+(-\S+\s+)*(-\w*p\b|--load|--system)` + "|" + `(>|\btee\s+(-a\s+)?)\s*\S*proc/sys/`)
 
-// switches match the values by which charts make such a container themselves.
+// switches matches the names of chart values that make a chart create a container that sets sysctls.
 var switches = regexp.MustCompile(`(?i)sysctl|setMaxMapCount|setVmMaxMapCount|maxMapCount`)
 
 func (s *search) chartSwitch(value map[string]any, path []string) {
@@ -231,14 +233,14 @@ func (s *search) chartSwitch(value map[string]any, path []string) {
 		s.places = append(s.places, Place{
 			Path: append(slices.Clip(path), key),
 			Finding: Finding{Problems: []Problem{{0,
-				"the chart makes a container of its own that sets sysctls; look at what `helm template` prints"}}},
-			What: fmt.Sprintf("a switch of a chart, %s", key),
+				"the chart creates its own container that sets sysctls; look at the output of `helm template`"}}},
+			What: fmt.Sprintf("a chart setting, %s", key),
 		})
 	}
 }
 
-// list recognizes a list of sysctls that an operator or a chart sets, and of a pod's own list, which is native, the
-// names that are unsafe.
+// list recognizes a list of sysctls that an operator or a chart sets, and the unsafe names in a pod's list of native
+// sysctls.
 func (s *search) list(value map[string]any, path []string) {
 	isNative := len(path) > 0 && strings.HasSuffix(path[len(path)-1], "ecurityContext")
 	for _, key := range slices.Sorted(maps.Keys(value)) {
@@ -268,7 +270,9 @@ func (s *search) list(value map[string]any, path []string) {
 		}
 		reason, what := "an operator or a chart sets these itself: ", "a list of sysctls"
 		if isNative {
-			reason, what = "kubelets reject these unless --allowed-unsafe-sysctls has them, or an operator sets them by a container of its own: ", "native sysctls"
+			reason = "kubelets reject these unless --allowed-unsafe-sysctls includes them, or an operator sets them " +
+				"with its own container: "
+			what = "native sysctls"
 		}
 		s.places = append(s.places, Place{
 			Path: append(slices.Clip(path), key), What: what, Finding: Finding{Problems: []Problem{{0,
@@ -277,11 +281,11 @@ func (s *search) list(value map[string]any, path []string) {
 	}
 }
 
-// Mentions returns the lines of a text, counted from 1, that speak of sysctls. It is for files that cannot be read.
+// Mentions returns the lines of a text that mention sysctls, counted from 1. It is for files that cannot be parsed.
 func Mentions(text string) []int {
 	var lines []int
 	for i, line := range strings.Split(text, "\n") {
-		if trimmed := strings.TrimSpace(line); !strings.HasPrefix(trimmed, "#") && speaksOfSysctls.MatchString(line) {
+		if trimmed := strings.TrimSpace(line); !strings.HasPrefix(trimmed, "#") && sysctlMention.MatchString(line) {
 			lines = append(lines, i+1)
 		}
 	}

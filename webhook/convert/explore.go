@@ -2,32 +2,31 @@ package convert
 
 import "maps"
 
-// choice is something that a script decides by and that is not known before it runs.
+// choice is a yes-or-no question that decides how a script continues, and whose answer is only known when it runs.
 type choice struct {
 	kind  choiceKind
 	name  string // the sysctl, or the command
-	limit int64  // that the sysctl is compared with
+	limit int64  // the number to compare the sysctl with
 }
 
 type choiceKind int
 
 const (
-	isBelow        choiceKind = iota // the sysctl's value is lower than limit when the script starts
-	isEqual                          // it is equal to limit
-	isBusybox                        // the sysctl command is busybox's, not procps'
-	succeeds                         // a command without an effect on sysctls succeeds
-	exists                           // the kernel of the node has the sysctl, which a module provides
-	countsReadOnly                   // the sysctl command ends with an error after a name that is read-only
+	isBelow        choiceKind = iota // is the sysctl's value lower than limit when the script starts?
+	isEqual                          // is it equal to limit?
+	isBusybox                        // is the sysctl command that of busybox, and not of procps?
+	succeeds                         // does a command without an effect on sysctls succeed?
+	exists                           // does the node's kernel have the sysctl, which a module provides?
+	countsReadOnly                   // does the sysctl command fail after a read-only name?
 )
 
 func (c choice) isCondition() bool { return c.kind == isBelow || c.kind == isEqual }
 
-// chooser answers choices in the order in which a run meets them. The same choice has the same answer throughout a
-// run.
+// chooser answers choices in the order in which a run meets them. A choice has the same answer throughout a run.
 type chooser struct {
 	answers map[choice]bool
 	order   []choice
-	given   []bool // for the first choices; true for those after them
+	given   []bool // answers to the first choices; the answer to later choices is true
 }
 
 func (r *run) choose(c choice) bool {
@@ -43,18 +42,18 @@ func (r *run) choose(c choice) bool {
 	return answer
 }
 
-// The ways through a script that are looked at. One with problems stays anyway; the others are for the report.
+// Limits for the paths to explore. A script with problems is not converted anyway: more paths only help the report.
 const (
 	maxPaths            = 1024
 	maxPathsWithProblem = 64
 )
 
-// explore takes every way through a script on which the answers known hold. complete is unset if there are too many.
+// explore runs every path through a script that agrees with the known answers. complete is false if there are too many.
 func explore(known map[choice]bool, start func(*chooser) *run) (paths []*run, complete bool) {
 	return exploreSome(maxPaths, known, start)
 }
 
-// exploreSome takes some of the ways through a script.
+// exploreSome is explore with a given limit.
 func exploreSome(most int, known map[choice]bool, start func(*chooser) *run) (paths []*run, complete bool) {
 	var given []bool
 	for len(paths) < most {
@@ -79,7 +78,7 @@ func exploreSome(most int, known map[choice]bool, start func(*chooser) *run) (pa
 	return paths, false
 }
 
-// failsWith reports whether a path ends with an error if a doubt comes true.
+// failsWith reports whether a path fails if the failure of a doubt happens.
 func (p *run) failsWith(d doubt, start starter) bool {
 	paths, complete := explore(p.choices.answers, func(c *chooser) *run { return start(c, d) })
 	for _, repeated := range paths {
@@ -90,7 +89,7 @@ func (p *run) failsWith(d doubt, start starter) bool {
 	return complete
 }
 
-// last returns what the script has set in the end: for each name the last value, in the order of these last writes.
+// last returns the last write of each name, in the order of these writes.
 func (p *run) last() []attempt {
 	var all []attempt
 	for i, a := range p.attempts {

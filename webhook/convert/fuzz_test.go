@@ -9,8 +9,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// FuzzScript inspects a container with any script. Its conversion must be a valid annotation, and converting again
-// must change nothing.
+// FuzzScript inspects a container with a random script. The lines of its conversion must parse, and the conversion must
+// change the pod.
 func FuzzScript(f *testing.F) {
 	for _, script := range []string{
 		"sysctl -w net.core.somaxconn=1024",
@@ -41,7 +41,7 @@ func FuzzScript(f *testing.F) {
 		}
 		if assignments, errs := sysctl.Parse(text, field.NewPath("x")); len(errs) == 0 &&
 			len(assignments) != len(result.Assignments) {
-			t.Errorf("%q reads as %v", text, assignments)
+			t.Errorf("%q is parsed as %v", text, assignments)
 		}
 		if len(result.Operations()) == 0 {
 			t.Errorf("converted without a change: %q", script)

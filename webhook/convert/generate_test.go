@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// generator writes scripts such as people write, at random. The same seed gives the same scripts.
+// generator generates random scripts that look like those of real containers. The same seed gives the same scripts.
 type generator struct {
 	*rand.Rand
 	hasBash bool
@@ -17,8 +17,8 @@ type generator struct {
 
 func (g *generator) pick(all ...string) string { return all[g.IntN(len(all))] }
 
-// names are sysctls of a pod, with values: some that every kernel takes, some that only some take, and some that none
-// takes. None is of the node: the scripts run for real.
+// names are sysctls of a pod with values that every kernel, some kernels or no kernel accepts. None belongs to the
+// node, because the scripts really run.
 var names = map[string][]string{
 	"net.core.somaxconn":                  {"128", "1024", "4096", "32768", "65535", "-1", "many"},
 	"net.ipv4.tcp_max_syn_backlog":        {"256", "8192", "16384"},
@@ -62,7 +62,7 @@ func (g *generator) assignment() (name, value string) {
 	name = g.pick(sortedNames...)
 	values := names[name]
 	if g.IntN(4) > 0 && len(values) > 2 {
-		values = values[:len(values)-1] // mostly a value that the kernel takes
+		values = values[:len(values)-1] // usually a value that the kernel accepts
 	}
 	return name, g.pick(values...)
 }
@@ -144,7 +144,7 @@ func (g *generator) loop() string {
 	return "for one in " + strings.Join(words, " ") + `; do sysctl -w "$one"; done`
 }
 
-// simple writes one command that sets something.
+// simple writes one command.
 func (g *generator) simple() string {
 	name, value := g.assignment()
 	redirect := g.pick(" > ", ">", " >> ")
@@ -201,7 +201,7 @@ func (g *generator) oneOf(bash, others string) string {
 	return others
 }
 
-// question writes a command whose status decides what runs next.
+// question writes a command for a condition.
 func (g *generator) question() string {
 	name := g.pick(sortedNames...)
 	return g.pick("true", "false", "[ -e "+file(name)+" ]", "[ -w "+file(name)+" ]", "test -f "+file(name),
@@ -210,7 +210,7 @@ func (g *generator) question() string {
 		"test 1 -eq 1", "id -u > /dev/null")
 }
 
-// next counts what must not be there twice.
+// next returns a number that is used only once.
 func (g *generator) next() int {
 	g.files++
 	return g.files
@@ -235,7 +235,7 @@ func (g *generator) config() string {
 	}
 }
 
-// raise writes a condition on the value that is there.
+// raise writes a command that depends on the current value.
 func (g *generator) raise() string {
 	name := g.pick("net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_fin_timeout",
 		"net.ipv4.tcp_keepalive_time", "kernel.msgmax")

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// image is what is known about an image by its name.
+// image has the facts that follow from the name of an image.
 type image struct {
-	busybox bool // its sysctl command is busybox's
-	procps  bool // its sysctl command is that of procps, if there is one
-	// oldBusybox is set if that sysctl command may know neither -q nor `sysctl name=value` without -w.
+	busybox bool // its sysctl command is that of busybox
+	procps  bool // its sysctl command is that of procps, if it has one
+	// oldBusybox is set if the sysctl command may support neither -q nor `sysctl name=value` without -w.
 	oldBusybox bool
-	// official is set for an image of the Docker library, which has no entrypoint and whose user is root. Images of
-	// the same name from elsewhere may have both: hardened ones run as another user.
+	// official is set for an image of the Docker library, which has no entrypoint and runs as root. Other images of the
+	// same name may have an entrypoint, or run as another user, as hardened images do.
 	official bool
 }
 
@@ -32,8 +32,8 @@ func imageOf(reference string) image {
 	}
 }
 
-// isOlder reports whether a tag such as 1.28-glibc names an older minor version. A tag without a version is that of a
-// recent image.
+// isOlder reports whether a tag such as 1.28-glibc has an older minor version. It takes a tag without a version for
+// that of a recent image.
 func isOlder(tag string, minor int) bool {
 	words := strings.FieldsFunc(tag, func(r rune) bool { return r < '0' || r > '9' })
 	if len(words) < 2 || tag[0] < '0' || tag[0] > '9' {

@@ -13,21 +13,21 @@ import (
 // Later is a sysctl that a container sets after the annotation.
 type Later struct {
 	Name string
-	// Value is what the container sets; "" if its command names the sysctl and is not understood.
+	// Value is the value that the container sets. It is "" if the command names the sysctl but is not understood.
 	Value string
 }
 
-// An admission waits for LaterWrites, and anyone may have written the container. So it takes few of the ways through
-// a script, and reads none that is long or deeply nested, for which the parser would need much memory.
+// Limits for LaterWrites. An admission waits for it, and the container may be hostile. So it explores few paths, and
+// does not parse long or deeply nested scripts, for which the parser needs much memory.
 const (
 	maxLaterPaths = 8
 	maxLaterBytes = 8 << 10
 	maxLaterDepth = 100
 )
 
-// LaterWrites returns what a container, in JSON, sets of the names in force. It knows the values that these have when
-// the container starts, so it takes no way through a script that asks for others. hostNetwork and hostIPC are those
-// of the pod. Unless mayRead is set, it only looks for the names.
+// LaterWrites returns the sysctls in force that a container (in JSON) sets again. It knows their values when the
+// container starts, so it ignores paths through a script that need other values. hostNetwork and hostIPC are those of
+// the pod. If mayRead is false, it does not parse the script and only searches for the names.
 func LaterWrites(container []byte, mayRead, hostNetwork, hostIPC bool, inForce []Assignment) []Later {
 	var c corev1.Container
 	if err := json.Unmarshal(container, &c); err != nil {
@@ -41,8 +41,8 @@ func LaterWrites(container []byte, mayRead, hostNetwork, hostIPC bool, inForce [
 		return nil
 	}
 	w := laterWrites{inForce: inForce}
-	if !mayRead || len(container) > maxLaterBytes || strings.Count(string(container),
-		"(")+strings.Count(string(container), "{") > maxLaterDepth {
+	depth := strings.Count(string(container), "(") + strings.Count(string(container), "{")
+	if !mayRead || len(container) > maxLaterBytes || depth > maxLaterDepth {
 		w.mention(string(container))
 		return w.found
 	}
@@ -59,7 +59,7 @@ type laterWrites struct {
 	found   []Later
 }
 
-// run looks at a command.
+// run analyzes a container's command.
 func (w *laterWrites) run(s *setting, c *corev1.Container) {
 	words := strings.Join(slices.Concat(c.Command, c.Args), " ")
 	if !mentionsSysctls(c) {
@@ -85,7 +85,7 @@ func (w *laterWrites) run(s *setting, c *corev1.Container) {
 	}
 }
 
-// isPossible reports whether the values in force are those that a path assumes.
+// isPossible reports whether a path agrees with the values in force.
 func (w *laterWrites) isPossible(p *run) bool {
 	for c, answer := range p.choices.answers {
 		i := slices.IndexFunc(w.inForce, func(a Assignment) bool { return a.Name == c.name })
@@ -105,16 +105,16 @@ func (w *laterWrites) isPossible(p *run) bool {
 	return true
 }
 
-// mention adds the names that a text has.
+// mention adds the names that a text contains.
 func (w *laterWrites) mention(text string) {
-	for _, token := range strings.FieldsFunc(text, isNoSysctl) {
+	for _, token := range strings.FieldsFunc(text, isSeparator) {
 		if name, err := sysctl.ParseName(strings.TrimPrefix(token, "/proc/sys/")); err == nil {
 			w.add(Later{Name: name})
 		}
 	}
 }
 
-// add notes a name in force, unless it is noted with a value already.
+// add adds a name in force, unless it is already there, or there with a value.
 func (w *laterWrites) add(l Later) {
 	isKnown := func(other Later) bool { return other == l || l.Value == "" && other.Name == l.Name }
 	if slices.ContainsFunc(w.inForce, func(a Assignment) bool { return a.Name == l.Name }) &&
@@ -123,7 +123,7 @@ func (w *laterWrites) add(l Later) {
 	}
 }
 
-// isNoSysctl reports whether a character is none of a sysctl's name or path.
-func isNoSysctl(r rune) bool {
+// isSeparator reports whether a character cannot be part of a sysctl's name or path.
+func isSeparator(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./-", r))
 }

@@ -8,20 +8,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A script that is made to take long, or much memory, is not understood, and its names count.
-func TestLaterWritesAreBounded(t *testing.T) {
+// TestLaterWritesLimits tests scripts that would take long or need much memory. Those beyond the limits are not
+// analyzed, and the names in them count.
+func TestLaterWritesLimits(t *testing.T) {
 	const name = "net.core.somaxconn"
 	const set = "\nsysctl -w net.core.somaxconn=7"
 	for _, test := range []struct {
 		name, script string
-		isRead       bool
+		isAnalyzed   bool
 	}{
 		{"a short script", "V=7" + set, true},
 		{"a variable that doubles", "V=aaaaaaaa\n" + strings.Repeat("V=$V$V\n", 64) + "echo $V" + set, true},
 		{"a file that doubles", "echo aaaaaaaaaaaa > /tmp/a\n" +
 			strings.Repeat("cat /tmp/a /tmp/a > /tmp/b; cat /tmp/b > /tmp/a\n", 64) + set, true},
 		{"many words", "V='" + strings.Repeat("a ", 300) + "'\n" + strings.Repeat("echo $V $V\n", 200) + set, true},
-		{"many ways", strings.Repeat("id -u && ", 300) + "true" + set, false},
+		{"many paths", strings.Repeat("id -u && ", 300) + "true" + set, false},
 		{"deep nesting", strings.Repeat("(", 2000) + "true" + strings.Repeat(")", 2000) + set, false},
 		{"a long script", strings.Repeat("true\n", 5000) + set, false},
 	} {
@@ -31,7 +32,7 @@ func TestLaterWritesAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := []Later{{name, "7"}}
-			if !test.isRead {
+			if !test.isAnalyzed {
 				want = []Later{{Name: name}}
 			}
 			got := LaterWrites(encoded, true, false, false, []Assignment{{Name: name, Value: "4096"},

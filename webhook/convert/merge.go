@@ -13,30 +13,30 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// merge puts the assignments of several containers into one annotation, in the order in which the containers run.
-// Ours runs before all of them, so a container that stays may come to run after one that it ran before.
+// merge collects the assignments of several containers for one annotation, in the order in which the containers run.
+// The injected container runs before all of them, so the assignments may move before containers that stay.
 type merge struct {
 	assignments []Assignment
-	existing    []Assignment // of the annotation as it is
-	rejected    string       // why nothing may be added; "" if lines may be
+	existing    []Assignment // lines that the annotation has already
+	rejected    string       // why no line may be added, or ""
 	passed      []passed
 }
 
-// passed is a container that stays, and runs before those that follow.
+// passed is a container that stays, and that runs before the containers to convert after it.
 type passed struct {
 	name string
-	// isOpaque is set if it may write sysctls, and it is not known which.
+	// isOpaque is set if it may write sysctls that are not known.
 	isOpaque bool
 	// hasRights is set if it may change interfaces and sysctls.
 	hasRights bool
-	names     []string
+	names     []string // sysctls that its command may name
 }
 
 func newMerge(template *corev1.PodTemplateSpec) *merge {
 	m := &merge{}
 	annotations := template.Annotations
 	if inject, ok := annotations[v1alpha1.InjectAnnotation]; ok && strings.TrimSpace(inject) != "true" {
-		m.rejected = fmt.Sprintf("annotation %s keeps sysctl-injector away from this pod", v1alpha1.InjectAnnotation)
+		m.rejected = fmt.Sprintf("annotation %s turns sysctl-injector off for this pod", v1alpha1.InjectAnnotation)
 	}
 	if mode := annotations[v1alpha1.GroupName+"/mode"]; mode != "" && mode != "set" {
 		m.rejected = fmt.Sprintf("annotation %s/mode: %s only checks values", v1alpha1.GroupName, mode)
@@ -51,12 +51,13 @@ func newMerge(template *corev1.PodTemplateSpec) *merge {
 		if strings.Contains(name, "/") {
 			name = strings.ReplaceAll(name, "/", ".")
 		}
-		m.existing = append(m.existing, Assignment{Name: name, Value: fold(value), AtLeast: atLeast, Optional: optional})
+		m.existing = append(m.existing,
+			Assignment{Name: name, Value: fold(value), AtLeast: atLeast, Optional: optional})
 	}
 	return m
 }
 
-// add takes up what a container sets, or says why the container has to stay.
+// add adds the assignments of a container, or returns the problems that prevent its conversion.
 func (m *merge) add(s *setting, f *Finding) []Problem {
 	if m.rejected != "" {
 		return []Problem{{0, m.rejected}}
@@ -74,7 +75,7 @@ func (m *merge) add(s *setting, f *Finding) []Problem {
 	return nil
 }
 
-// conflicts says why an assignment may not move in front of the containers before it.
+// conflicts returns the problems that prevent an assignment from moving before the containers that run before it.
 func (m *merge) conflicts(s *setting, a Assignment) []Problem {
 	var problems []Problem
 	conflict := func(format string, args ...any) {
@@ -89,34 +90,36 @@ func (m *merge) conflicts(s *setting, a Assignment) []Problem {
 			conflict("container %q, which runs before it and stays, names %s too, and would run after the annotation",
 				before.name, a.Name)
 		case of != "" && !slices.Contains(usualInterfaces, of):
-			conflict("%s: container %q runs before it and may make the interface %s, which is not there yet when the annotation is set",
-				a.Name, before.name, of)
+			conflict("%s: container %q runs before it and may create the interface %s, "+
+				"which does not exist yet when the annotation is applied", a.Name, before.name, of)
 		case before.hasRights && (of != "" || isRelated(a.Name)):
-			conflict("%s: container %q runs before it, stays, and may make interfaces, which take such values when they are made", a.Name, before.name)
+			conflict("%s: container %q runs before it, stays, and may create interfaces, "+
+				"which copy such values when they are created", a.Name, before.name)
 		}
 	}
 	for _, e := range m.existing {
 		switch {
 		case e.Name != a.Name:
 		case isRelated(a.Name):
-			conflict("the annotation sets %s too, and what is set between the two may change it: remove one of them", a.Name)
+			conflict("the annotation sets %s too, and a write between the two may change it: remove one of them",
+				a.Name)
 		case e.Value != a.Value || e.AtLeast != a.AtLeast || e.Optional && !a.Optional:
-			conflict("the annotation says %q, and the container, which runs later, %q: decide for one of them, and remove the other", e, a)
+			conflict("the annotation has %q, and the container, which runs later, sets %q: keep one of them", e, a)
 		}
 	}
 	for _, earlier := range m.assignments {
 		switch {
 		case earlier.Name != a.Name:
 		case isRelated(a.Name):
-			conflict("%s is set by two containers, and the first write may change other names", a.Name)
+			conflict("two containers set %s, and the first write may change other names", a.Name)
 		case !s.takesEverywhere(a.Name, a.Value), !s.takesEverywhere(a.Name, earlier.Value):
-			conflict("%s is set by two containers, and whether every kernel takes both values is not known", a.Name)
+			conflict("two containers set %s, and it is not known whether every kernel takes both values", a.Name)
 		}
 	}
 	return problems
 }
 
-// put appends an assignment. It takes the place of an earlier one of the same name.
+// put appends an assignment. It replaces an earlier one of the same name.
 func (m *merge) put(a Assignment) {
 	if slices.ContainsFunc(m.existing, func(e Assignment) bool { return e.Name == a.Name }) {
 		return
@@ -140,18 +143,19 @@ func (m *merge) put(a Assignment) {
 
 var (
 	namesInText = regexp.MustCompile(`[a-z0-9_]+([./][\w-]+)+`)
-	// opaqueCommands matches what may set sysctls that the text does not name.
+	// opaqueCommands matches commands that may set sysctls that the text does not name.
 	opaqueCommands = regexp.MustCompile(`sysctl\s+(-\S+\s+)*(-\w*p\b|--load|--system|-f)|/proc/sys\S*[*$?]`)
-	// enters matches a sysctl command in other namespaces or below another root, with the names that it sets.
+	// enters matches a sysctl command that runs in other namespaces or another root and names the sysctls that it sets.
 	enters = regexp.MustCompile(`\b(nsenter|chroot)\b[^;&|\n]*\bsysctl\s+(-[wqne]+\s+)*[\w./-]+=`)
 )
 
-// harmless are commands that set no sysctl but those that they name.
-const harmless = "ip iptables ip6tables iptables-save iptables-restore ip6tables-restore nft tc ethtool brctl bridge chown chmod cp mv ln rm rmdir " +
-	"touch find cut tr sort uniq seq cd umount modprobe dirname basename tar gzip curl wget openssl kill wait " +
-	"shift unset read return break continue sed diff mktemp chgrp setfacl nslookup getent ping pg_isready"
+// harmless are commands that only set sysctls that their arguments name.
+const harmless = "ip iptables ip6tables iptables-save iptables-restore ip6tables-restore nft tc ethtool brctl bridge " +
+	"chown chmod cp mv ln rm rmdir touch find cut tr sort uniq seq cd umount modprobe dirname basename tar gzip " +
+	"curl wget openssl kill wait shift unset read return break continue sed diff mktemp chgrp setfacl nslookup " +
+	"getent ping pg_isready"
 
-// isTransparent reports whether everything that a container runs is in sight.
+// isTransparent reports whether the manifest shows every command that a container runs.
 func isTransparent(c *corev1.Container) bool {
 	words := slices.Concat(c.Command, c.Args)
 	if len(c.Command) == 0 && !imageOf(c.Image).official {
@@ -193,7 +197,7 @@ func isTransparent(c *corev1.Container) bool {
 	return all
 }
 
-// pass notes a container that stays.
+// pass records a container that stays.
 func (m *merge) pass(c *corev1.Container) {
 	p := passed{name: c.Name, hasRights: isPrivileged(c)}
 	if sc := c.SecurityContext; sc != nil && sc.Capabilities != nil {

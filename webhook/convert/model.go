@@ -11,13 +11,13 @@ type Assignment struct {
 	Name, Value string
 	// AtLeast is set if the value is only raised.
 	AtLeast bool
-	// Optional is set if a kernel without the name is left alone.
+	// Optional is set if a kernel may lack the name.
 	Optional bool
-	// Line is the line of the script, counted from 1; 0 if there is no script.
+	// Line is the line of the script, counted from 1. It is 0 if there is no script.
 	Line int
 }
 
-// String returns the line as it is written.
+// String returns the line for the annotation.
 func (a Assignment) String() string {
 	operator := " = "
 	if a.AtLeast {
@@ -29,8 +29,7 @@ func (a Assignment) String() string {
 	return a.Name + operator + a.Value
 }
 
-// model turns the ways through a script into assignments that have the same effect on each, or says why there are
-// none.
+// model returns assignments with the same effect as the script on every path, or the problems that prevent this.
 func (s *setting) model(paths []*run) ([]Assignment, []Problem) {
 	longest := paths[0]
 	for _, p := range paths {
@@ -52,7 +51,8 @@ func (s *setting) model(paths []*run) ([]Assignment, []Problem) {
 		return nil, problems
 	}
 	for i, a := range assignments {
-		assignments[i].Optional = slices.ContainsFunc(paths, func(p *run) bool { return p.status == 0 && p.lacks(a.Name) })
+		assignments[i].Optional = slices.ContainsFunc(paths,
+			func(p *run) bool { return p.status == 0 && p.lacks(a.Name) })
 	}
 	for _, p := range paths {
 		if problem := disagreement(assignments, p); problem != "" {
@@ -62,7 +62,7 @@ func (s *setting) model(paths []*run) ([]Assignment, []Problem) {
 	return assignments, s.interplay(paths)
 }
 
-// assignmentFor finds the condition under which a name is set.
+// assignmentFor returns the assignment for a name, with the condition under which the script sets it, or a problem.
 func assignmentFor(a attempt, paths []*run) (Assignment, string) {
 	always := Assignment{Name: a.name, Value: a.value, Line: a.line}
 	var conditions []choice
@@ -85,17 +85,17 @@ func assignmentFor(a attempt, paths []*run) (Assignment, string) {
 	case everyPathSets(paths, a.name):
 		return always, ""
 	case !ok:
-		return always, a.name + " is compared with a number, and set to something else"
+		return always, a.name + " is compared with a number, but is not set to a number"
 	case condition.kind == isEqual && value == condition.limit:
-		return always, "" // to set a value that is there already changes nothing
+		return always, "" // setting the same value again changes nothing
 	case condition.kind == isBelow && (value == condition.limit || value == condition.limit-1):
 		always.AtLeast = true
 		return always, ""
 	case condition.kind == isEqual:
 		return always, fmt.Sprintf("%s is compared with %d, and set to %s", a.name, condition.limit, a.value)
 	}
-	return always, fmt.Sprintf("%s is set to %s if it is lower than %d, which is neither = nor >=", a.name, a.value,
-		condition.limit)
+	return always, fmt.Sprintf("%s is set to %s if it is lower than %d, which neither = nor >= can express",
+		a.name, a.value, condition.limit)
 }
 
 func everyPathSets(paths []*run, name string) bool {
@@ -107,7 +107,7 @@ func everyPathSets(paths []*run, name string) bool {
 	return true
 }
 
-// disagreement compares what a path sets with what the assignments would set on it.
+// disagreement compares the writes of a path with those of the assignments. It returns "" if they have the same effect.
 func disagreement(assignments []Assignment, p *run) string {
 	fails := slices.ContainsFunc(assignments, func(a Assignment) bool { return !a.Optional && p.lacks(a.Name) })
 	switch {
@@ -116,9 +116,10 @@ func disagreement(assignments []Assignment, p *run) string {
 	case fails:
 		return "" // neither pod starts
 	case p.status != 0 && p.didSucceed():
-		return "the script ends with an error where its condition does not hold, so such a pod never starts; if pods do start, look at what differs"
+		return "the script fails if its condition does not hold, so such a pod never starts; " +
+			"if pods do start, find out what differs"
 	case p.status != 0:
-		return "" // a pod whose init container fails is started again
+		return "" // the kubelet restarts a failed init container
 	}
 	var want []string
 	for _, a := range assignments {
@@ -133,32 +134,33 @@ func disagreement(assignments []Assignment, p *run) string {
 		}
 	}
 	if !slices.Equal(want, got) {
-		return "what the script sets depends on more than the value that it raises" + p.because()
+		return "the effect of the script depends on more than the value that it raises" + p.because()
 	}
 	return ""
 }
 
-// lacks reports whether a name is missing from the node on a path.
+// lacks reports whether a path assumes that the node lacks a name.
 func (p *run) lacks(name string) bool {
-	there, asked := p.choices.answers[choice{kind: exists, name: name}]
-	return asked && !there
+	has, asked := p.choices.answers[choice{kind: exists, name: name}]
+	return asked && !has
 }
 
-// holdsBefore reports whether an assignment changes nothing on a path, since its condition says that the value is
-// there already.
+// holdsBefore reports whether an assignment changes nothing on a path, because the path assumes that the sysctl already
+// has the value.
 func (a Assignment) holdsBefore(p *run) bool {
 	for c, answer := range p.choices.answers {
 		if c.name != a.Name || !c.isCondition() {
 			continue
 		}
-		if c.kind == isBelow && a.AtLeast && !answer || c.kind == isEqual && answer && a.Value == fmt.Sprint(c.limit) {
+		if c.kind == isBelow && a.AtLeast && !answer ||
+			c.kind == isEqual && answer && a.Value == fmt.Sprint(c.limit) {
 			return true
 		}
 	}
 	return false
 }
 
-// isRedundant reports whether a path sets a value that is there already.
+// isRedundant reports whether a path sets a value that the sysctl already has.
 func (a Assignment) isRedundant(assignments []Assignment, p *run) bool {
 	for _, known := range assignments {
 		if known.Name == a.Name && known.Value == a.Value && !known.AtLeast {
@@ -168,7 +170,7 @@ func (a Assignment) isRedundant(assignments []Assignment, p *run) bool {
 	return false
 }
 
-// didSucceed reports whether everything that only may fail succeeded on a path.
+// didSucceed reports whether every command that may fail succeeds on a path.
 func (p *run) didSucceed() bool {
 	for c, answer := range p.choices.answers {
 		if c.kind == succeeds && !answer {
@@ -178,23 +180,23 @@ func (p *run) didSucceed() bool {
 	return true
 }
 
-// because names what may fail on a path.
+// because names a choice that decides the effect on a path.
 func (p *run) because() string {
 	for _, c := range p.choices.order {
 		if c.kind == succeeds && !p.choices.answers[c] {
-			return fmt.Sprintf(": on whether %q succeeds, for one", c.name)
+			return fmt.Sprintf(", for example on whether %q succeeds", c.name)
 		}
 		if c.kind == countsReadOnly {
-			return ": versions of procps differ in what becomes of a name that is read-only, for one"
+			return ", for example on how the version of procps handles a read-only name"
 		}
 		if c.kind == isBusybox {
-			return ": busybox and procps do not do the same, for one"
+			return ", for example on whether the sysctl command is that of busybox or of procps"
 		}
 	}
 	return ""
 }
 
-// related are groups of names whose writes change each other, so that no write may be left out.
+// related are groups of names whose writes change each other, so that no write may be dropped.
 var related = []func(string) bool{
 	func(name string) bool {
 		return name == "net.ipv4.ip_forward" || strings.HasPrefix(name, "net.ipv4.conf.") ||
@@ -208,8 +210,8 @@ var related = []func(string) bool{
 	func(name string) bool { return strings.HasSuffix(name, "congestion_control") },
 }
 
-// interplay finds a name that is set twice although the first write may matter: it changes other names, the kernel
-// may reject it, or the second one leaves a part of its value.
+// interplay returns a problem for a name that is set twice and whose first write may matter: it changes other names,
+// the kernel may reject it, or the second write does not replace the whole value.
 func (s *setting) interplay(paths []*run) []Problem {
 	for _, p := range paths {
 		for i, a := range p.attempts {
@@ -220,14 +222,15 @@ func (s *setting) interplay(paths []*run) []Problem {
 				return []Problem{{a.line, a.name + " is set twice, and the first write may change other names"}}
 			}
 			if !s.takesEverywhere(a.name, a.value) || !s.takesEverywhere(a.name, p.lastValue(a.name)) {
-				return []Problem{{a.line, a.name + " is set twice, and whether every kernel takes both values is not known"}}
+				return []Problem{{a.line,
+					a.name + " is set twice, and it is not known whether every kernel takes both values"}}
 			}
 		}
 	}
 	return nil
 }
 
-// lastValue returns the value that a name has in the end.
+// lastValue returns the last value that was written to a name.
 func (p *run) lastValue(name string) string {
 	for _, a := range slices.Backward(p.attempts) {
 		if a.name == name && a.outcome == wrote {

@@ -11,36 +11,39 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// NativeSysctls is the list of a Finding that is no container: sysctls that the kubelet sets.
+// NativeSysctls is the List of a Finding for a sysctl that the kubelet sets, and not a container.
 const NativeSysctls = "securityContext.sysctls"
 
-// FindNative finds the native sysctls that kubelets reject unless a flag allows them. They stay.
+// FindNative adds findings for the native sysctls that kubelets reject unless a flag allows them. It does not move
+// them.
 func (r *Result) FindNative(kernel Kernel, isAllowed func(name string) bool) {
 	for i, a := range r.unsafe(isAllowed) {
 		found := Finding{List: NativeSysctls, Index: i, Name: a.Name, Assignments: []Assignment{a}}
 		if _, problem := r.whyNative(kernel, a); problem != "" {
-			found.problem(0, "kubelets reject it unless --allowed-unsafe-sysctls has it, and it cannot move to the annotation: %s", problem)
+			found.problem(0, "kubelets reject it unless --allowed-unsafe-sysctls includes it, "+
+				"and it cannot move to the annotation: %s", problem)
 		} else {
-			found.problem(0, "kubelets reject it unless --allowed-unsafe-sysctls has it; with --native, it becomes a line of the annotation")
+			found.problem(0, "kubelets reject it unless --allowed-unsafe-sysctls includes it; "+
+				"with --native, it becomes a line of the annotation")
 		}
 		r.Findings = append(r.Findings, found)
 	}
 }
 
-// MoveNative moves the native sysctls that kubelets reject unless a flag allows them into the annotation, and lines
-// for names that isSafe reports safe on every kubelet the other way. Native sysctls are set before any container
-// runs, so their lines come first.
+// MoveNative moves the native sysctls that kubelets reject unless a flag allows them to the annotation. It moves lines
+// with names that are safe on every kubelet, as isSafe reports, to the native sysctls. Native sysctls are set before
+// any container runs, so their lines come first.
 func (r *Result) MoveNative(kernel Kernel, isAllowed, isSafe func(name string) bool) {
 	r.becomeNative(isSafe)
 	var lines []Assignment
 	for i, a := range r.unsafe(isAllowed) {
 		found := Finding{List: NativeSysctls, Index: i, Name: a.Name, Assignments: []Assignment{a}}
-		isThere, problem := r.whyNative(kernel, a)
+		isSet, problem := r.whyNative(kernel, a)
 		if problem != "" {
 			found.problem(0, "%s", problem)
 		} else {
 			r.moved = append(r.moved, i)
-			if !isThere {
+			if !isSet {
 				lines = append(lines, a)
 			}
 		}
@@ -56,7 +59,7 @@ func (r *Result) native() []corev1.Sysctl {
 	return nil
 }
 
-// unsafe goes through the native sysctls that are not allowed, with their places in the list.
+// unsafe yields the native sysctls that are not allowed, with their indices.
 func (r *Result) unsafe(isAllowed func(name string) bool) iter.Seq2[int, Assignment] {
 	return func(yield func(int, Assignment) bool) {
 		for i, one := range r.native() {
@@ -68,35 +71,36 @@ func (r *Result) unsafe(isAllowed func(name string) bool) iter.Seq2[int, Assignm
 	}
 }
 
-// whyNative says why a sysctl stays native. isThere is set if the annotation sets it already, after it.
-func (r *Result) whyNative(kernel Kernel, a Assignment) (isThere bool, problem string) {
+// whyNative returns the problem that prevents a native sysctl from moving to the annotation. isSet is set if the
+// annotation, or a converted container, sets it after that anyway.
+func (r *Result) whyNative(kernel Kernel, a Assignment) (isSet bool, problem string) {
 	s := &setting{kernel: kernel, hostNetwork: r.template.Spec.HostNetwork, hostIPC: r.template.Spec.HostIPC}
 	merged := newMerge(&r.template)
 	if merged.rejected != "" {
 		return false, merged.rejected
 	}
 	if s.fateOf(a.Name) != fateTakes {
-		return false, a.Name + " is not one that a pod can set"
+		return false, "a pod cannot set " + a.Name
 	}
 	for _, e := range merged.existing {
 		if e.Name == a.Name && e.Value != a.Value {
-			return false, fmt.Sprintf("the annotation says %q: decide for one of them", e)
+			return false, fmt.Sprintf("the annotation has %q: keep one of them", e)
 		}
-		isThere = isThere || e.Name == a.Name
+		isSet = isSet || e.Name == a.Name
 	}
 	for _, later := range r.Assignments {
 		if later.Name != a.Name {
 			continue
 		}
 		if isRelated(a.Name) || !s.takesEverywhere(a.Name, a.Value) || !s.takesEverywhere(a.Name, later.Value) {
-			return false, fmt.Sprintf("a container sets %q after it: decide for one of them", later)
+			return false, fmt.Sprintf("a container sets %q after it: keep one of them", later)
 		}
-		isThere = true
+		isSet = true
 	}
-	return isThere, ""
+	return isSet, ""
 }
 
-// becomeNative takes lines that every kubelet sets without being asked. Those whose order matters stay lines.
+// becomeNative moves lines that every kubelet allows to the native sysctls. Lines whose order matters stay.
 func (r *Result) becomeNative(isSafe func(name string) bool) {
 	isNative := func(name string) bool {
 		return slices.ContainsFunc(r.native(), func(n corev1.Sysctl) bool { return sysctl.Dotted(n.Name) == name })

@@ -12,7 +12,7 @@ func (r *run) echo(c call) int {
 			r.out.write(constant(" "))
 		}
 		if strings.Contains(argument.s, `\`) || i == 0 && isEchoOption(argument.s) {
-			r.problem(c.at, "shells differ in what echo makes of %q", argument.s)
+			r.problem(c.at, "the output of echo %q differs between shells", argument.s)
 			argument = text{opaque: true}
 		}
 		r.out.write(argument)
@@ -25,7 +25,7 @@ func isEchoOption(s string) bool {
 	return len(s) > 1 && s[0] == '-' && strings.Trim(s[1:], "neE") == ""
 }
 
-// printf knows formats of %s, %d, %% and plain text.
+// printf supports formats with %s, %d, %% and plain text.
 func (r *run) printf(c call) int {
 	if len(c.args) == 0 || !c.args[0].isConstant() || strings.HasPrefix(c.args[0].s, "-") {
 		r.problem(c.at, "this printf is not understood")
@@ -42,7 +42,8 @@ func (r *run) printf(c call) int {
 		switch plain := map[string]string{"%%": "%", `\n`: "\n", `\t`: "\t", `\\`: `\`}[verb]; {
 		case plain != "":
 			r.out.write(constant(plain))
-		case verb == "%s" && len(args) > 0, verb == "%d" && len(args) > 0 && args[0].isConstant() && isNumber(args[0].s):
+		case verb == "%s" && len(args) > 0,
+			verb == "%d" && len(args) > 0 && args[0].isConstant() && isNumber(args[0].s):
 			r.out.write(args[0])
 			args = args[1:]
 		default:
@@ -112,7 +113,8 @@ func (r *run) tee(c call) int {
 		}
 		if sysctl, ok := r.setting.sysctlOfPath(name.s); ok {
 			if r.setting.hostProcOnly && strings.HasPrefix(name.s, "/proc/") {
-				r.problem(c.at, "%s in the container's own /proc/sys is read-only, unless the container is privileged", sysctl)
+				r.problem(c.at, "%s in the container's own /proc/sys is read-only, unless the container is privileged",
+					sysctl)
 			}
 			if r.writeText(sysctl, input.text(), c) != wrote {
 				status = 1
@@ -130,7 +132,7 @@ func (r *run) tee(c call) int {
 	return status
 }
 
-// awk takes the value from what `sysctl name` prints.
+// awk extracts the value from the output of `sysctl name`.
 func (r *run) awk(c call) int {
 	if len(c.args) == 1 && r.stdin != nil {
 		program := strings.ReplaceAll(c.args[0].s, " ", "")

@@ -18,8 +18,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
 
-// TestProofOfCases runs the converted containers of the command's test data as they are, one after the other, and
-// then the one container in their place. Every sysctl has to be the same.
+// TestProofOfCases runs the converted containers of the command's test data one after the other, and then the injected
+// container that replaces them. Every sysctl must have the same value.
 func TestProofOfCases(t *testing.T) {
 	shells := findShells(t)
 	commands := shells[0].commands
@@ -39,7 +39,7 @@ func TestProofOfCases(t *testing.T) {
 	}
 	done := make(chan int)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread must not serve another goroutine
+		runtime.LockOSThread() // never unlocked, so that no other goroutine uses the thread
 		proven := 0
 		defer func() { done <- proven }()
 		w, err := newWorld()
@@ -53,7 +53,7 @@ func TestProofOfCases(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			// What cannot be read is no manifest; the command reports it.
+			// A file that cannot be parsed is not a manifest. The command reports it.
 			_, _ = manifest.Rewrite(content, func(template manifest.Template) ([]jsonpatch.Operation, error) {
 				if proveTemplate(t, w, template, commands, filepath.Base(path)) {
 					proven++
@@ -83,7 +83,7 @@ func proveTemplate(t *testing.T, w *world, template manifest.Template, commands,
 	if err != nil || ours == nil {
 		return false
 	}
-	var byHand []string // the annotation as it was, and the containers' command lines, one after the other
+	var byHand []string // the original annotation, and then the commands of the containers
 	if annotation != "" {
 		words, err := commandOf(annotation)
 		if err != nil {

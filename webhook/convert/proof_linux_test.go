@@ -29,19 +29,19 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// proofs is how many scripts are run. The first seed is fixed, so the scripts are the same every time.
+// proofs is the number of scripts to run. The seeds are fixed, so the scripts are the same every time.
 const proofs = 2000
 
-// TestProof runs scripts for real, and what they are converted to, each in a network and an IPC namespace of its own
-// with the same values to begin with. Afterwards every sysctl in the one has to be as in the other.
+// TestProof runs random scripts, and the containers to which they are converted, each in its own network and IPC
+// namespaces with the same initial values. Afterwards, every sysctl must have the same value in both.
 func TestProof(t *testing.T) {
 	shells := findShells(t)
 	var next, proven, raised atomic.Int64
 	var wait sync.WaitGroup
 	failures := make(chan string, 20)
-	for range 4 * runtime.NumCPU() { // most of the time is spent waiting for the kernel to make namespaces
+	for range 4 * runtime.NumCPU() { // most of the time is spent waiting for the kernel to create namespaces
 		wait.Go(func() {
-			runtime.LockOSThread() // never unlocked: the thread must not serve another goroutine
+			runtime.LockOSThread() // never unlocked, so that no other goroutine uses the thread
 			w, err := newWorld()
 			for err == nil && proven.Load() < proofs && len(failures) < cap(failures) {
 				seed := uint64(next.Add(1))
@@ -75,20 +75,19 @@ func TestProof(t *testing.T) {
 		next.Load())
 }
 
-var errUnshare = errors.New("make namespaces")
+var errUnshare = errors.New("create namespaces")
 
-// shell is a shell, the image that has it, and the folder with the commands of that image.
+// shell is a shell with the image that has it and the directory of that image's commands.
 type shell struct {
 	image, path, commands string
 	isBash                bool
 }
 
-// findShells returns busybox's shell, and those of Debian where they are here together with the sysctl command of
-// procps.
+// findShells returns the shell of busybox, and those of Debian that are installed, if the sysctl command of procps is.
 func findShells(t *testing.T) []shell {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("NOT RUN: making namespaces and writing /proc/sys needs root; run `sudo go test ./webhook/convert`")
+		t.Skip("NOT RUN: creating namespaces and writing /proc/sys needs root; run `sudo go test ./webhook/convert`")
 	}
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
@@ -114,7 +113,7 @@ func findShells(t *testing.T) []shell {
 	return shells
 }
 
-// prove makes one script, and runs it if it is converted. It returns a line of the annotation, and what differs.
+// prove generates one script, and runs it if it is converted. It returns a line of the annotation and the difference.
 func (w *world) prove(shells []shell, seed uint64) (convert.Assignment, string, error) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	sh := shells[random.IntN(len(shells))]
@@ -137,9 +136,9 @@ func (w *world) prove(shells []shell, seed uint64) (convert.Assignment, string, 
 		return convert.Assignment{}, "", err
 	}
 	before := map[string]string{}
-	for _, a := range result.Assignments { // somewhere near the value, so that a condition holds in half of the cases
+	for _, a := range result.Assignments { // near the value, so that a condition is true in about half of the cases
 		if random.IntN(2) == 0 && convert.IsCertain(a.Name) &&
-			a.Name != "net.ipv4.ip_unprivileged_port_start" { // 0 or 1024, as pods start with
+			a.Name != "net.ipv4.ip_unprivileged_port_start" { // keep the default of a pod, 0 or 1024
 			before[a.Name] = []string{a.Value, fmt.Sprint(1 + random.IntN(9000))}[random.IntN(2)]
 		}
 	}
@@ -198,7 +197,7 @@ func textOf(assignments []convert.Assignment) string {
 	return strings.Join(lines, "\n")
 }
 
-// commandOf returns the command line of the container that the webhook adds for an annotation; nil if it rejects the
+// commandOf returns the command line of the injected container for an annotation, or nil if the webhook rejects the
 // pod.
 func commandOf(annotation string) ([]string, error) {
 	injector, err := injection.New(injection.Config{Config: form.Config{Image: form.DefaultImage()}})

@@ -2,8 +2,8 @@ package convert
 
 import "fmt"
 
-// doubts are the failures that could happen on a path: at each of them the script has to fail, since a pod with the
-// annotation would not start.
+// doubts returns the failures that could happen on a path. The script must fail at each of them, because a pod with the
+// annotation would not start either.
 func (s *setting) doubts(p *run) []doubt {
 	var all []doubt
 	for i, a := range p.attempts {
@@ -26,7 +26,7 @@ func (s *setting) doubts(p *run) []doubt {
 	return all
 }
 
-// hidden returns the failures after which the script would go on as if nothing had happened.
+// hidden returns a problem for each failure that the script ignores.
 func (s *setting) hidden(p *run, start starter) []Problem {
 	var problems []Problem
 	for _, d := range s.doubts(p) {
@@ -43,16 +43,17 @@ func (s *setting) hides(p *run, d doubt) Problem {
 	case doubtTool:
 		return Problem{0, "if the image has no sysctl command, " + goesOn}
 	case doubtRights:
-		return Problem{0, "whether the container may write /proc/sys is not certain (its user is not stated as root, or something confines it); " +
-			"if not, " + goesOn}
+		return Problem{0, "it is not certain that the container may write /proc/sys (its user may not be root, " +
+			"or something confines it); if it may not, " + goesOn}
 	}
 	a := p.attempts[d.attempt]
 	if a.isNew {
-		return Problem{a.line, "the sysctl command of this image may be too old for -q, or for a value without -w; if so, " + goesOn}
+		return Problem{a.line, "the sysctl command of this image may be too old for -q, or for a value without -w; " +
+			"if so, " + goesOn}
 	}
 	if d.outcome == missing {
 		return Problem{a.line, fmt.Sprintf("not every node has %s; where it is missing, %s", a.name, goesOn)}
 	}
-	return Problem{a.line, fmt.Sprintf("whether every kernel takes %s = %s is not known; if not, %s", a.name,
-		a.value, goesOn)}
+	return Problem{a.line, fmt.Sprintf("it is not known whether every kernel takes %s = %s; if one does not, %s",
+		a.name, a.value, goesOn)}
 }

@@ -6,8 +6,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// redirect carries out one redirection. It returns where the standard output goes; false if it still goes where it
-// went.
+// redirect performs one redirection. It returns the new target of standard output, or false if the target is the same
+// as before.
 func (r *run) redirect(d *syntax.Redirect) (target, bool) {
 	number := ""
 	if d.N != nil {
@@ -108,10 +108,10 @@ func (r *run) hereDocument(d *syntax.Redirect) text {
 	return document
 }
 
-// read returns what a file holds.
+// read returns the content of a file.
 func (r *run) read(name text, at syntax.Pos) text {
 	if !name.isConstant() {
-		r.problem(at, "which file is read is not known before the script runs")
+		r.problem(at, "the name of the file to read is not known before the script runs")
 		return text{opaque: true}
 	}
 	if sysctl, ok := r.setting.sysctlOfPath(name.s); ok {
@@ -126,17 +126,17 @@ func (r *run) read(name text, at syntax.Pos) text {
 	return text{opaque: true}
 }
 
-// inputFile returns what a file holds that is opened for a command. The command does not run if there is no such
-// file.
+// inputFile returns the content of a file that is the input of a command. If the file does not exist, the command does
+// not run.
 func (r *run) inputFile(name text, at syntax.Pos) text {
 	content := r.read(name, at)
 	if content.opaque || content.read != "" && !r.setting.existsEverywhere(content.read) {
-		r.problem(at, "whether the file %s is there is not known, and the command runs only if it is", name.s)
+		r.problem(at, "the command runs only if the file %s exists, which is not known", name.s)
 	}
 	return content
 }
 
-// noRedirects is for commands whose output matters to nobody.
+// noRedirects performs redirections that may only discard the output.
 func (r *run) noRedirects(redirects []*syntax.Redirect) {
 	for _, d := range redirects {
 		if to, ok := r.redirect(d); ok && !to.discard {
@@ -155,7 +155,7 @@ func (r *run) plainRedirects(s *syntax.Stmt) {
 	r.noRedirects(s.Redirs)
 }
 
-// redirectOnly runs a statement that is nothing but redirections: it opens the files, and empties them.
+// redirectOnly runs a statement that consists of redirections only: it opens the files, and empties them.
 func (r *run) redirectOnly(s *syntax.Stmt) int {
 	for _, d := range s.Redirs {
 		to, ok := r.redirect(d)

@@ -13,9 +13,8 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// TestTheRestStays converts pods made at random. Everything but the converted containers, and their volumes, must
-// stay as it was.
-func TestTheRestStays(t *testing.T) {
+// TestOtherFieldsStay converts random pods. Only the converted containers and their volumes may change.
+func TestOtherFieldsStay(t *testing.T) {
 	converted, volumes := 0, 0
 	for seed := range uint64(500) {
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -67,7 +66,7 @@ func TestTheRestStays(t *testing.T) {
 		}
 	}
 	if converted < 100 || volumes < 50 {
-		t.Errorf("%d containers were converted, and %d volumes went with them: too few to say anything", converted, volumes)
+		t.Errorf("only %d containers were converted, and %d volumes removed", converted, volumes)
 	}
 }
 
@@ -92,8 +91,8 @@ func applied(t *testing.T, before []byte, result *Result) *corev1.PodTemplateSpe
 	return after
 }
 
-// randomPod returns a pod with containers that convert, that stay, and that have nothing to do with sysctls, and with
-// volumes between them.
+// randomPod returns a pod with containers that are converted, that stay, and that do not set sysctls. They share
+// volumes.
 func randomPod(random *rand.Rand) *corev1.PodTemplateSpec {
 	pod := &corev1.PodTemplateSpec{}
 	pod.Annotations = map[string]string{"example.com/note": "kept"}

@@ -7,10 +7,10 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// text is what a word or the output of a command holds.
+// text is the content of a word, or the output of a command.
 type text struct {
 	s string
-	// read is the sysctl whose value the text is, with nothing else around it.
+	// read is set if the text is exactly the value of this sysctl.
 	read string
 	// opaque is set if the text is only known when the script runs.
 	opaque bool
@@ -20,21 +20,21 @@ func constant(s string) text { return text{s: s} }
 
 func (t text) isConstant() bool { return t.read == "" && !t.opaque }
 
-// Problem is one thing that keeps a container from being converted.
+// Problem is one reason why a container is not converted.
 type Problem struct {
-	// Line is a line of the script, counted from 1; 0 if there is no script or the problem is not one line's.
+	// Line is a line of the script, counted from 1. It is 0 if there is no script, or no single line.
 	Line int
 	// Reason is a sentence for a person.
 	Reason string
 }
 
-// outcome is what becomes of an attempt to write a sysctl.
+// outcome is the result of an attempt to write a sysctl.
 type outcome int
 
 const (
 	wrote    outcome = iota
-	missing          // the kernel has no such file here
-	denied           // the file may not be opened for writing
+	missing          // the file does not exist
+	denied           // the file cannot be opened for writing
 	rejected         // the kernel rejects the value
 )
 
@@ -43,12 +43,12 @@ type attempt struct {
 	name, value string
 	line        int
 	outcome     outcome
-	// isNew is set if an older sysctl command does not know how it is asked, and ends with an error.
+	// isNew is set if an older sysctl command may not support the options, and fails.
 	isNew bool
 }
 
-// doubt forces failures on a run: the script has to stop at each that could happen, since a pod with the annotation
-// would not start.
+// doubt makes a run fail in one way. The script must stop at each failure that could happen, since a pod with the
+// annotation would not start.
 type doubt struct {
 	kind    doubtKind
 	attempt int     // for doubtAttempt
@@ -64,8 +64,8 @@ const (
 	doubtRights            // the container may not write at all
 )
 
-// run carries out a script without a kernel. It follows the shell exactly as far as it understands the script. At
-// anything else it notes a problem and goes on, so that the report can say what the other lines do.
+// run simulates a script without a kernel. It behaves exactly like the shell as far as it understands the script. If it
+// does not understand a command, it adds a problem and continues, so that the report can describe the other lines.
 type run struct {
 	setting  *setting
 	choices  *chooser
@@ -76,24 +76,24 @@ type run struct {
 	notes    []Note
 
 	variables         map[string]text
-	readOnly          map[string]bool // variables that may not be set again
+	readOnly          map[string]bool // variables that cannot be set again
 	arguments         []string        // $0, $1, ...
 	errexit, pipefail bool
-	installed         bool // a package manager ran, so the sysctl command may be another one
+	installed         bool // a package manager ran, so the sysctl command may be another
 	files             map[string]string
 	directories       map[string]bool
 
 	usesTool        bool // the sysctl command ran
-	namesToolByPath bool // and was named by a path, where the image may not have it
+	namesToolByPath bool // it was named by a path, which the image may not have
 
 	stdin, out *pipe
 	exited     bool
-	status     int // of the last command; that of the script in the end
+	status     int // of the last command, or of the script after its end
 	depth      int
 	steps      int
 }
 
-// pipe is text on its way from one command to the next.
+// pipe is the output of one command that another one reads.
 type pipe struct{ parts []text }
 
 func (p *pipe) write(parts ...text) {
@@ -126,7 +126,7 @@ func (p *pipe) text() text {
 	return all
 }
 
-// problem notes what is not understood at a position. The same sentence about the same line is noted once.
+// problem adds a problem at a position. It adds the same reason for the same line only once.
 func (r *run) problem(at syntax.Pos, format string, args ...any) {
 	r.problemAt(int(at.Line()), format, args...)
 }
@@ -141,10 +141,11 @@ func (r *run) problemAt(line int, format string, args ...any) {
 	r.problems = append(r.problems, p)
 }
 
-// writeByTool carries out an attempt that the sysctl command makes.
+// writeByTool simulates a write by the sysctl command.
 func (r *run) writeByTool(name, value string, c call, isNew bool) outcome {
 	if r.setting.hostProcOnly {
-		r.problem(c.at, "the sysctl command writes to the container's own /proc/sys, which is read-only unless it is privileged")
+		r.problem(c.at, "the sysctl command writes to the container's own /proc/sys, which is read-only unless the "+
+			"container is privileged")
 	}
 	before := len(r.attempts)
 	done := r.write(name, value, c.line)
@@ -154,7 +155,7 @@ func (r *run) writeByTool(name, value string, c call, isNew bool) outcome {
 	return done
 }
 
-// write carries out one attempt to write a sysctl.
+// write simulates one attempt to write a sysctl.
 func (r *run) write(name, value string, line int) outcome {
 	if len(r.attempts) >= maxAttempts {
 		r.problemAt(0, "the script sets sysctls more than %d times", maxAttempts)
@@ -170,7 +171,7 @@ func (r *run) write(name, value string, line int) outcome {
 		a.outcome = missing
 	case fate == fateReadOnly:
 		a.outcome = denied
-	case !r.isThere(name):
+	case !r.isPresent(name):
 		a.outcome = missing
 	}
 	r.attempts = append(r.attempts, a)
@@ -178,12 +179,13 @@ func (r *run) write(name, value string, line int) outcome {
 	return a.outcome
 }
 
-// isThere asks whether the kernel has a name that a module provides. All others are there, or are not known.
-func (r *run) isThere(name string) bool {
+// isPresent reports whether the kernel has a name. That is a choice for a name that a module provides. It is true for
+// all other names.
+func (r *run) isPresent(name string) bool {
 	return !r.setting.isOfModule(name) || r.choose(choice{kind: exists, name: name})
 }
 
-// hasWritten reports whether the script has written a sysctl before.
+// hasWritten reports whether the script has already written a sysctl.
 func (r *run) hasWritten(name string) bool {
 	for _, a := range r.attempts {
 		if a.name == name && a.outcome == wrote {
@@ -193,7 +195,7 @@ func (r *run) hasWritten(name string) bool {
 	return false
 }
 
-// subshell runs f with variables and options that do not outlive it.
+// subshell runs f, and restores variables and options afterwards.
 func (r *run) subshell(f func()) {
 	variables, errexit, pipefail := maps.Clone(r.variables), r.errexit, r.pipefail
 	exited := r.exited

@@ -10,46 +10,46 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// Kernel says where the pods of a template run.
+// Kernel describes the kernel on which the pods of a template run.
 type Kernel struct {
-	// Guest is set if the pods have a kernel of their own.
+	// Guest is set if each pod has its own kernel.
 	Guest bool
 }
 
-// setting is what a script finds around it: the pod, the container and its image.
+// setting is the environment in which a command runs: the pod, the container and its image.
 type setting struct {
 	kernel                        Kernel
 	hostNetwork, hostIPC, hostPID bool
 	environment                   map[string]text
-	openEnvironment               bool // envFrom adds variables that are not known here
+	openEnvironment               bool // envFrom adds variables that are not in the manifest
 	mounts                        []mount
 	readOnlyRoot                  bool
 	image                         image
-	// hasPorts is set if the pod says elsewhere which ports are local or need no privilege: the kernel rejects values
-	// that do not fit each other.
+	// hasPorts is set if the pod also sets a sysctl of ports natively or by annotation: the kernel rejects values that
+	// contradict each other.
 	hasPorts bool
-	// hostProcOnly is set if the container's own /proc/sys is read-only: it can write through a mount of the node's
-	// /proc alone.
+	// hostProcOnly is set if the container's own /proc/sys is read-only, so that it can only write through a mount of
+	// the node's /proc.
 	hostProcOnly bool
 	// mayFail is set if it is not certain that the container may write /proc/sys.
 	mayFail bool
 }
 
-// mount is a volume mount. host is the node's path, "" if the volume is of another kind.
+// mount is a volume mount. host is the path on the node, or "" for a volume of another kind.
 type mount struct {
 	path, host string
 	readOnly   bool
 }
 
-// fate is what becomes of a write, going by the name.
+// fate is the effect of writing a name.
 type fate int
 
 const (
 	fateTakes    fate = iota // it sets the pod's own value
 	fateNode                 // it changes the node
-	fateMissing              // a pod does not have the name
-	fateReadOnly             // a pod has the name, and may only read it
-	fateUnknown              // no table has the name
+	fateMissing              // it fails: a pod does not have the name
+	fateReadOnly             // it fails: the name is read-only in a pod
+	fateUnknown              // the name is not in the catalogue
 )
 
 func (s *setting) fateOf(name string) fate {
@@ -75,10 +75,11 @@ func (s *setting) fateOf(name string) fate {
 	return fateReadOnly
 }
 
-// usualInterfaces are there before any container starts: the loopback device, the CNI plugin's and those of Multus.
+// usualInterfaces are interfaces that exist before any container starts: the loopback device, that of the CNI plugin,
+// and those of Multus.
 var usualInterfaces = []string{"all", "default", "lo", "eth0", "net1", "net2", "net3", "net4"}
 
-// interfaceOf returns the interface in a name such as net.ipv4.conf.eth0.rp_filter; "" if there is none.
+// interfaceOf returns the interface in a name such as net.ipv4.conf.eth0.rp_filter, or "" if there is none.
 func interfaceOf(name string) string {
 	words := strings.Split(name, ".")
 	if len(words) >= 5 && words[0] == "net" && (words[2] == "conf" || words[2] == "neigh") {
@@ -87,12 +88,12 @@ func interfaceOf(name string) string {
 	return ""
 }
 
-// incomparable says why a condition on the value of a sysctl is not understood; "" if it is.
+// incomparable returns the reason why a condition on the value of a sysctl is not understood, or "" if it is.
 func (s *setting) incomparable(name string) string {
 	if f := s.fateOf(name); f == fateNode {
 		return ""
 	} else if f != fateTakes {
-		return "cannot be read in a pod, or its value there means nothing"
+		return "cannot be read in a pod, or has no meaning there"
 	}
 	if !s.isNumber(name) {
 		return "is not known to be a single number on every node, so the condition is not understood"
@@ -100,8 +101,7 @@ func (s *setting) incomparable(name string) string {
 	return ""
 }
 
-// sysctlOfPath returns the sysctl that a file stands for: below /proc/sys, or below the node's /proc if that is
-// mounted.
+// sysctlOfPath returns the sysctl of a file below /proc/sys, or below a mount of the node's /proc.
 func (s *setting) sysctlOfPath(name string) (string, bool) {
 	if path.Clean(name) != name {
 		return "", false
@@ -138,7 +138,7 @@ func (s *setting) isMounted(name string) bool {
 	})
 }
 
-// environmentOf returns the variables that a container sets. The kubelet expands $(NAME) in them.
+// environmentOf returns the variables of a container, with $(NAME) expanded as the kubelet does.
 func environmentOf(c *corev1.Container) map[string]text {
 	variables := map[string]text{}
 	for _, e := range c.Env {
@@ -151,8 +151,8 @@ func environmentOf(c *corev1.Container) map[string]text {
 	return variables
 }
 
-// expandReferences expands $(NAME) as the kubelet does before anything runs: $$ stands for one $, and a reference to
-// no variable stays. isOpen is set if there may be variables that are not known here. Source: k8s.io/kubernetes
+// expandReferences expands $(NAME) as the kubelet does: $$ becomes $, and a reference to an unknown variable stays.
+// isOpen is set if there may be variables that are not in the manifest. Source: k8s.io/kubernetes
 // third_party/forked/golang/expansion.
 func expandReferences(s string, variables map[string]text, isOpen bool) text {
 	var b strings.Builder

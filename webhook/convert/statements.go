@@ -6,13 +6,13 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// A script that is larger than these is not looked into.
+// Limits for a script. A larger one is not analyzed.
 const (
-	maxDepth    = 50       // of commands within each other
-	maxSteps    = 500      // of one run
-	maxAttempts = 100      // to write a sysctl
-	maxWords    = 200      // of one command
-	maxText     = 16 << 10 // bytes that a variable, a word or a file holds
+	maxDepth    = 50       // nesting of commands
+	maxSteps    = 500      // statements of one run
+	maxAttempts = 100      // writes of sysctls
+	maxWords    = 200      // words of one command
+	maxText     = 16 << 10 // bytes of a variable, a word or a file
 )
 
 func (r *run) statements(all []*syntax.Stmt, guarded bool) int {
@@ -25,7 +25,7 @@ func (r *run) statements(all []*syntax.Stmt, guarded bool) int {
 	return status
 }
 
-// statement runs one statement. guarded is set where `set -e` does not count: in conditions, and before && and ||.
+// statement runs one statement. guarded is set if `set -e` has no effect: in conditions, and before && and ||.
 func (r *run) statement(s *syntax.Stmt, guarded bool) int {
 	if r.exited {
 		return r.status
@@ -38,7 +38,7 @@ func (r *run) statement(s *syntax.Stmt, guarded bool) int {
 		return 0
 	}
 	if s.Background || s.Coprocess || s.Disown {
-		r.problem(s.Pos(), "a command runs in the background, so its effect has no fixed place in the order")
+		r.problem(s.Pos(), "a command runs in the background, so the order of its effect is not known")
 	}
 	status, checked := r.command(s, guarded || s.Negated)
 	if r.exited {
@@ -55,7 +55,7 @@ func (r *run) statement(s *syntax.Stmt, guarded bool) int {
 	return status
 }
 
-// command runs what a statement holds. checked is set if `set -e` looks at its status.
+// command runs the command of a statement. checked is set if `set -e` checks its status.
 func (r *run) command(s *syntax.Stmt, guarded bool) (status int, checked bool) {
 	switch c := s.Cmd.(type) {
 	case *syntax.CallExpr:
@@ -91,7 +91,7 @@ func (r *run) command(s *syntax.Stmt, guarded bool) (status int, checked bool) {
 		r.plainRedirects(s)
 		return r.declare(c), true
 	case *syntax.WhileClause:
-		r.problem(s.Pos(), "a loop: it is not known how often it runs")
+		r.problem(s.Pos(), "it is not known how often the loop runs")
 		r.statements(c.Cond, true)
 		r.statements(c.Do, true)
 		return 0, false
@@ -123,7 +123,7 @@ func (r *run) binary(c *syntax.BinaryCmd, guarded bool) (status int, checked boo
 	}
 }
 
-// pipeline runs the stages one after the other. That is what happens as long as each only waits for its input.
+// pipeline runs the stages one after the other. The effect is the same as long as each stage only waits for its input.
 func (r *run) pipeline(c *syntax.BinaryCmd) int {
 	stages := stagesOf(c)
 	out, status, failed, before := r.out, 0, 0, len(r.attempts)
@@ -159,7 +159,7 @@ func (r *run) pipeline(c *syntax.BinaryCmd) int {
 		}
 	}
 	if writers > 1 {
-		r.problem(c.OpPos, "two commands of one pipe set sysctls, in an order that is not known")
+		r.problem(c.OpPos, "two commands of one pipe set sysctls, and their order is not known")
 	}
 	if r.pipefail {
 		return failed
@@ -194,7 +194,7 @@ func (r *run) ifClause(c *syntax.IfClause, guarded bool) int {
 	return 0
 }
 
-// maxRounds bounds the rounds of a for loop.
+// maxRounds limits the rounds of a for loop.
 const maxRounds = 100
 
 func (r *run) forClause(c *syntax.ForClause, guarded bool) int {
@@ -221,7 +221,7 @@ func (r *run) forClause(c *syntax.ForClause, guarded bool) int {
 	return status
 }
 
-// declare runs export and readonly. Its status is 0 whatever a command substitution in it does.
+// declare runs export and readonly. Its status is always 0, even if a command substitution in it fails.
 func (r *run) declare(c *syntax.DeclClause) int {
 	if c.Variant.Value != "export" && c.Variant.Value != "readonly" {
 		r.problem(c.Pos(), "%s is not understood", c.Variant.Value)
@@ -256,9 +256,9 @@ func (r *run) assign(a *syntax.Assign) {
 
 func (r *run) setVariable(name string, value text, at syntax.Pos) {
 	if r.readOnly[name] {
-		r.problem(at, "%s is read-only, and shells differ in what becomes of the script", name)
+		r.problem(at, "%s is read-only, and shells differ in whether the script continues", name)
 	}
-	if name == "IFS" || name == "PATH" || strings.HasPrefix(name, "LC_") || name == "LANG" || name == "POSIXLY_CORRECT" {
+	if isWord(name, "IFS PATH LANG POSIXLY_CORRECT") || strings.HasPrefix(name, "LC_") {
 		r.problem(at, "%s changes how the rest of the script runs", name)
 	}
 	r.variables[name] = value

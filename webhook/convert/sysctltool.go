@@ -9,8 +9,8 @@ import (
 // sysctlFlags are the options of one call of the sysctl command.
 type sysctlFlags struct{ write, quiet, ignore, namesOff, load, all bool }
 
-// sysctl runs the sysctl command, of busybox or of procps. Both are tried if the image may have either; where the two
-// do not do the same, the container stays.
+// sysctl runs the sysctl command of busybox or of procps. If the image may have either, both are explored, and the
+// container is only converted if they have the same effect.
 func (r *run) sysctl(c call) int {
 	r.usesTool = true
 	r.namesToolByPath = r.namesToolByPath || c.hasPath
@@ -19,7 +19,7 @@ func (r *run) sysctl(c call) int {
 	}
 	flags, operands, ok := sysctlOptions(c.args)
 	if !ok {
-		r.problem(c.at, "these options of sysctl are not understood, or busybox and procps differ in them")
+		r.problem(c.at, "these options of sysctl are not understood, or differ between busybox and procps")
 		return 0
 	}
 	switch {
@@ -29,18 +29,18 @@ func (r *run) sysctl(c call) int {
 	case flags.load:
 		return r.load(c, flags, operands)
 	case len(operands) == 0:
-		r.problem(c.at, "this sysctl names nothing")
+		r.problem(c.at, "this sysctl command has no names")
 		return 0
 	}
 	return r.assignAll(c, flags, operands)
 }
 
-// isOld reports whether an older busybox ends with an error at a call, and sets nothing.
+// isOld reports whether an older busybox fails at a call, and sets nothing.
 func (r *run) isOld(flags sysctlFlags) bool {
 	return r.setting.image.oldBusybox && (flags.quiet || !flags.write && !flags.load)
 }
 
-// sysctlOptions reads the options, which come first: busybox takes what follows for names.
+// sysctlOptions reads the options, which must come first: busybox takes later ones for names.
 func sysctlOptions(args []text) (sysctlFlags, []text, bool) {
 	var flags sysctlFlags
 	for i, argument := range args {
@@ -121,7 +121,7 @@ func (r *run) assignAll(c call, flags sysctlFlags, operands []text) int {
 			case rejected:
 				status = 1
 				if r.isBusybox() && i < len(operands)-1 {
-					return 1 // it ends at once
+					return 1 // busybox stops here
 				}
 			}
 		}
@@ -143,23 +143,23 @@ func (r *run) toolName(name string, c call) (string, bool) {
 	return dotted, true
 }
 
-// canRead reports whether a sysctl can be read. It is a problem if that depends on more than a module of the node.
+// canRead reports whether a sysctl can be read. It adds a problem if that depends on more than a module of the node.
 func (r *run) canRead(name string, c call) bool {
 	switch f := r.setting.fateOf(name); {
 	case f == fateMissing:
 		return false
 	case r.setting.isOfModule(name):
-		return r.isThere(name)
+		return r.isPresent(name)
 	case !r.setting.existsEverywhere(name) && f != fateNode && f != fateReadOnly:
-		r.problem(c.at, "whether every node has %s is not known", name)
+		r.problem(c.at, "it is not known whether every node has %s", name)
 	}
 	return true
 }
 
-// load runs `sysctl -p FILE...`. The files have to be written by the script.
+// load runs `sysctl -p FILE...`. The script must have written the files.
 func (r *run) load(c call, flags sysctlFlags, names []text) int {
 	if len(names) > 1 {
-		r.problem(c.at, "sysctl -p with several files: an older busybox loads the first one alone")
+		r.problem(c.at, "sysctl -p with several files: an older busybox loads only the first one")
 	}
 	if len(names) == 0 {
 		names = []text{constant("/etc/sysctl.conf")}
@@ -184,7 +184,7 @@ func (r *run) load(c call, flags sysctlFlags, names []text) int {
 	return status
 }
 
-// loadLine carries out one line of a file. ended is set if the command ends at it.
+// loadLine runs one line of a file. ended is set if the command stops after it.
 func (r *run) loadLine(c call, flags sysctlFlags, line string) (status int, ended bool) {
 	if line == "" || line[0] == '#' || line[0] == ';' {
 		return 0, false
@@ -193,7 +193,7 @@ func (r *run) loadLine(c call, flags sysctlFlags, line string) (status int, ende
 	left, value = strings.Trim(left, " \t"), strings.Trim(value, " \t")
 	if !ok || value == "" || strings.HasPrefix(left, "-") || strings.ContainsAny(value, "#;") ||
 		strings.ContainsAny(line, "*?[") {
-		r.problem(c.at, "the line %q of the file is not understood, or busybox and procps differ in it", line)
+		r.problem(c.at, "the line %q of the file is not understood, or differs between busybox and procps", line)
 		return 0, false
 	}
 	name, ok := r.toolName(left, c)
@@ -202,7 +202,7 @@ func (r *run) loadLine(c call, flags sysctlFlags, line string) (status int, ende
 	}
 	switch r.writeByTool(name, fold(value), c, r.isOld(flags)) {
 	case missing:
-		return boolStatus(flags.ignore || r.isBusybox()), false // busybox does not count it
+		return boolStatus(flags.ignore || r.isBusybox()), false // not an error for busybox
 	case denied:
 		return boolStatus(r.isBusybox() || !r.countsDenied()), false
 	case rejected:
@@ -211,7 +211,7 @@ func (r *run) loadLine(c call, flags sysctlFlags, line string) (status int, ende
 	return 0, false
 }
 
-// isBusybox reports whether the sysctl command is busybox's. Both are tried if the image does not tell.
+// isBusybox reports whether the sysctl command is that of busybox. It is a choice if the image does not decide it.
 func (r *run) isBusybox() bool {
 	switch image := r.setting.image; {
 	case image.busybox && !r.installed:
@@ -222,8 +222,8 @@ func (r *run) isBusybox() bool {
 	return r.choose(choice{kind: isBusybox})
 }
 
-// countsDenied reports whether procps ends with an error after a write that is not permitted. Some of its versions do
-// not where root may read a name and not write it.
+// countsDenied reports whether procps fails after a write that is not permitted. Some versions do not if root may read
+// the name but not write it.
 func (r *run) countsDenied() bool {
 	return r.doubt.kind == doubtRights || r.choose(choice{kind: countsReadOnly})
 }

@@ -7,10 +7,10 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// piece is a part of a word after its expansion.
+// piece is a part of a word after expansion.
 type piece struct {
 	text
-	// split is set if the shell splits the text at blanks: it comes from an expansion outside quotes.
+	// split is set if the shell splits the text at blanks, since it comes from an expansion outside quotes.
 	split bool
 }
 
@@ -33,14 +33,14 @@ func (r *run) joined(w *syntax.Word) text {
 	return all.text()
 }
 
-// fields expands a word into the arguments that it becomes.
+// fields expands a word into arguments.
 func (r *run) fields(w *syntax.Word) []text {
 	if all, ok := r.allArguments(w); ok {
 		return all
 	}
 	var fields []text
 	var current []text
-	open := false // a field is under way
+	open := false // whether a field has begun
 	flush := func() {
 		if open {
 			fields = append(fields, concat(current))
@@ -145,20 +145,21 @@ func (r *run) quoted(q *syntax.DblQuoted) []piece {
 	return all
 }
 
-// unquoted returns what a literal outside quotes stands for.
+// unquoted returns the value of a literal outside quotes.
 func (r *run) unquoted(lit *syntax.Lit) string {
 	value := lit.Value
 	plain := withoutEscapes(value)
 	switch open := strings.Index(plain, "["); {
 	case strings.ContainsAny(plain, "*?"), open >= 0 && strings.Contains(plain[open:], "]"):
-		r.problem(lit.Pos(), "%s is a pattern of file names: it is not known which files there are", value)
-	case r.lang == syntax.LangBash && strings.Contains(plain, "{") && (strings.Contains(plain, ",") || strings.Contains(plain, "..")):
+		r.problem(lit.Pos(), "%s is a pattern of file names: it is not known which files exist", value)
+	case r.lang == syntax.LangBash && strings.Contains(plain, "{") &&
+		(strings.Contains(plain, ",") || strings.Contains(plain, "..")):
 		r.problem(lit.Pos(), "%s: braces are not understood", value)
 	}
 	return unescape(value, "")
 }
 
-// unescape takes backslashes away: before the characters of which, or before any if which is empty.
+// unescape removes backslashes before the characters in which, or before any character if which is empty.
 func unescape(s, which string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -188,7 +189,7 @@ func withoutEscapes(s string) string {
 	return b.String()
 }
 
-// expansion returns what a part of a word stands for that is no plain text.
+// expansion expands a part of a word that is not plain text.
 func (r *run) expansion(part syntax.WordPart) text {
 	switch p := part.(type) {
 	case *syntax.ParamExp:
@@ -205,8 +206,8 @@ func (r *run) expansion(part syntax.WordPart) text {
 }
 
 func isPlain(p *syntax.ParamExp) bool {
-	return !p.Excl && !p.Length && !p.Width && !p.IsSet && p.Flags == nil && p.Param != nil && p.Index == nil && len(p.Modifiers) == 0 &&
-		p.Slice == nil && p.Repl == nil && p.Names == 0 && p.NestedParam == nil
+	return !p.Excl && !p.Length && !p.Width && !p.IsSet && p.Flags == nil && p.Param != nil && p.Index == nil &&
+		len(p.Modifiers) == 0 && p.Slice == nil && p.Repl == nil && p.Names == 0 && p.NestedParam == nil
 }
 
 func (r *run) parameter(p *syntax.ParamExp) text {
@@ -217,7 +218,7 @@ func (r *run) parameter(p *syntax.ParamExp) text {
 	name := p.Param.Value
 	value, set := r.lookup(name)
 	if !set {
-		r.problem(p.Pos(), "the value of $%s is not known: neither the script nor env sets it, and the image may", name)
+		r.problem(p.Pos(), "the value of $%s is not known: neither the script nor env sets it, but the image may", name)
 		return text{opaque: true}
 	}
 	if p.Exp == nil {
@@ -238,7 +239,7 @@ func (r *run) parameter(p *syntax.ParamExp) text {
 	return text{opaque: true}
 }
 
-// lookup returns the value of a variable. One that is not set here may come from the image.
+// lookup returns the value of a variable. It returns false if the variable is not set, and may be set by the image.
 func (r *run) lookup(name string) (text, bool) {
 	if index, err := strconv.Atoi(name); err == nil {
 		if index >= len(r.arguments) {
@@ -253,14 +254,14 @@ func (r *run) lookup(name string) (text, bool) {
 	return value, ok
 }
 
-// substitution runs $(...), and leaves its status in r.status.
+// substitution runs $(...), and stores its status in r.status.
 func (r *run) substitution(c *syntax.CmdSubst) text {
 	if c.TempFile || c.ReplyVar || len(c.Stmts) != 1 {
-		r.problem(c.Pos(), "a command substitution is understood if it is one command")
+		r.problem(c.Pos(), "a command substitution is only understood if it is one command")
 		return text{opaque: true}
 	}
 	if c.Stmts[0].Cmd == nil {
-		r.problem(c.Pos(), "$(< file) is understood by bash alone")
+		r.problem(c.Pos(), "only bash understands $(< file)")
 		return text{opaque: true}
 	}
 	out, before := r.out, len(r.attempts)

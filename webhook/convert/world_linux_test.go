@@ -13,12 +13,12 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
 )
 
-// world is the thread's own network and IPC namespace, with all of their sysctls open.
+// world is the network and IPC namespaces of the thread, with the files of all their sysctls.
 type world struct {
 	files   map[string]*os.File
 	initial map[string]string
-	now     map[string]string // as last read; nil if something was written since
-	// spoilt is set if an interface has values of its own. It remembers that, and then follows no default.
+	now     map[string]string // the last values read; nil if something was written after that
+	// spoilt is set if an interface has its own values. It then does not follow the default any more.
 	spoilt bool
 }
 
@@ -33,7 +33,7 @@ func newWorld() (*world, error) {
 			if err != nil || entry.IsDir() || !convert.IsOfPod(name) {
 				return err
 			}
-			if f, err := os.Open(path); err == nil { // some can only be written
+			if f, err := os.Open(path); err == nil { // some are write-only
 				w.files[name] = f
 			}
 			return nil
@@ -46,7 +46,7 @@ func newWorld() (*world, error) {
 	return w, nil
 }
 
-// values reads every sysctl. Values that cannot be read (a secret that is not set) are left out.
+// values reads every sysctl. It leaves out values that cannot be read (a secret that is not set).
 func (w *world) values() map[string]string {
 	all := make(map[string]string, len(w.files))
 	buffer := make([]byte, 4096)
@@ -58,13 +58,13 @@ func (w *world) values() map[string]string {
 	return all
 }
 
-// outcome is what a command left behind.
+// outcome is the result of a command.
 type outcome struct {
 	failed string
 	values map[string]string
 }
 
-// outcome runs a command in a world as it was, but for the values of before.
+// outcome runs a command in a world with its initial values and the values of before.
 func (w *world) outcome(before map[string]string, command *exec.Cmd, commands string) (outcome, error) {
 	if err := w.reset(before); err != nil {
 		return outcome{}, err
@@ -83,8 +83,7 @@ func (w *world) outcome(before map[string]string, command *exec.Cmd, commands st
 	return result, nil
 }
 
-// reset gives every sysctl its first value, and then those of before. A namespace that cannot be reset gives way to a
-// new one.
+// reset sets every sysctl to its initial value, and then to that of before. If that fails, it creates new namespaces.
 func (w *world) reset(before map[string]string) error {
 	for round := 0; round < 5 && !w.spoilt; round++ {
 		different := false
@@ -98,7 +97,7 @@ func (w *world) reset(before map[string]string) error {
 			case strings.Contains(name, ".conf.lo."): // it follows the default
 				w.spoilt = round > 0
 			default:
-				_ = write(name, w.initial[name]) // the next round sees whether it took
+				_ = write(name, w.initial[name]) // the next round checks the value
 			}
 			different = true
 		}

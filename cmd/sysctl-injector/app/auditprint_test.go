@@ -37,7 +37,7 @@ func auditReport() audit.Report {
 			{Namespace: "shop", Kind: "Cache", Name: "redis", Pods: 3, Verdict: audit.Partly,
 				Annotation: []string{"net.core.somaxconn = 511"}, Containers: []audit.Container{
 					{Path: "initContainers[0]", Name: "backlog", Sets: []string{"net.core.somaxconn = 511"}, Converts: true},
-					{Path: "containers[1]", Name: "loop", Reasons: []string{"it is no init container, so it is not changed"}},
+					{Path: "containers[1]", Name: "loop", Reasons: []string{"it is not an init container, so it is not changed"}},
 				}},
 			{Namespace: "voice", Kind: "DaemonSet", Name: "turn", Verdict: audit.Partly, Native: []audit.Native{
 				{Name: "net.core.somaxconn", Value: "512", Converts: true},

@@ -178,15 +178,15 @@ func TestConvertReportsNativeSysctls(t *testing.T) {
 		args              []string
 	}{
 		{"unsafe", native("net.core.somaxconn"), `line 5: Pod "web": securityContext.sysctls[0] "net.core.somaxconn": stays as it is
-  kubelets reject it unless --allowed-unsafe-sysctls has it; with --native, it becomes a line of the annotation
+  kubelets reject it unless --allowed-unsafe-sysctls includes it; with --native, it becomes a line of the annotation
 `, exitLeft, nil},
 		{"declared", native("net.core.somaxconn"), "nothing to convert\n", exitDone, []string{"--kubelet-sysctls", "net.core.*"}},
 		{"declared, on request", native("net.core.somaxconn"), "nothing to convert\n", exitDone, []string{"--native", "--kubelet-sysctls", "net.core.*"}},
 		{"safe", native("net.ipv4.tcp_syncookies"), "nothing to convert\n", exitDone, nil},
-		{"of the node", native("vm.max_map_count"), "and it cannot move to the annotation: vm.max_map_count is not one that a pod can set\n", exitLeft, nil},
+		{"of the node", native("vm.max_map_count"), "and it cannot move to the annotation: a pod cannot set vm.max_map_count\n", exitLeft, nil},
 		{"of a custom resource", "apiVersion: pingcap.com/v1alpha1\nkind: TidbCluster\nmetadata: {name: a}\nspec: {tikv: {podSecurityContext: {sysctls: " +
 			"[{name: net.core.somaxconn, value: '1'}, {name: net.ipv4.tcp_syncookies, value: '1'}]}}}\n",
-			"or an operator sets them by a container of its own: net.core.somaxconn\n", exitLeft, nil},
+			"or an operator sets them with its own container: net.core.somaxconn\n", exitLeft, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, out, report := run(t, test.input, append([]string{"convert", "-f", "-"}, test.args...)...)

@@ -60,9 +60,9 @@ var (
 	helmDir string
 	// own is a CA that the API server trusts too.
 	own authority
-	// desk is the directory in which commands run. It holds the files tls.crt, tls.key and ca.crt of a healthy
+	// workDir is the directory in which commands run. It holds the files tls.crt, tls.key and ca.crt of a healthy
 	// installation.
-	desk string
+	workDir string
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }

@@ -1,5 +1,5 @@
-// Package v1alpha1 holds the objects of the API group sysctl-injector.dev, and the annotation and label keys of the
-// project.
+// Package v1alpha1 has the types of the API group sysctl-injector.dev, and the keys of the project's annotations and
+// labels.
 // +kubebuilder:object:generate=true
 // +groupName=sysctl-injector.dev
 package v1alpha1

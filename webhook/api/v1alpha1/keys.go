@@ -5,43 +5,43 @@ const GroupName = "sysctl-injector.dev"
 
 // Annotations on a pod.
 const (
-	// SysctlsAnnotation holds what to set, in sysctl.conf(5) lines. Written by the user.
+	// SysctlsAnnotation has the sysctls to set, as sysctl.conf(5) lines. The user writes it.
 	SysctlsAnnotation = GroupName + "/sysctls"
-	// ProfilesAnnotation holds comma-separated SysctlProfile names, merged under SysctlsAnnotation. Written by the
-	// user. Empty, it also opts the pod out of the profiles that apply by spec.appliesTo.
+	// ProfilesAnnotation has names of SysctlProfiles, separated by commas. Lines of SysctlsAnnotation override them. If
+	// it is empty, the pod does not get the profiles that select it by spec.appliesTo either. The user writes it.
 	ProfilesAnnotation = GroupName + "/profiles"
-	// InjectAnnotation set to "false" leaves the pod alone. Written by the user; "true" is the default.
+	// InjectAnnotation turns injection off for the pod if it is "false". The default is "true". The user writes it.
 	InjectAnnotation = GroupName + "/inject"
-	// ModeAnnotation is set, the default, or verify: whether to set the sysctls or only check them. Written by the
-	// user.
+	// ModeAnnotation is "set" (the default) to set the sysctls, or "verify" to only check them. The user writes it.
 	ModeAnnotation = GroupName + "/mode"
-	// StrategyAnnotation says how the sysctls are set: init-container, or native-first. Written by the user; the
-	// server's --strategy is the default.
+	// StrategyAnnotation is the way to set the sysctls: init-container or native-first. The default is the server's
+	// --strategy. The user writes it.
 	StrategyAnnotation = GroupName + "/strategy"
-	// StatusAnnotation records in compact JSON what was applied. Written by the webhook; no decision reads it.
+	// StatusAnnotation records the applied sysctls in compact JSON. The webhook writes it, and no decision depends on
+	// it.
 	StatusAnnotation = GroupName + "/status"
 )
 
 // Labels and annotations on other objects.
 const (
-	// InjectedLabel is "true" on an injected pod. Written by the webhook, for selectors.
+	// InjectedLabel is "true" on an injected pod, for selectors. The webhook writes it.
 	InjectedLabel = GroupName + "/injected"
-	// InjectLabel set to InjectEnabled on a namespace enrolls it. Written by an administrator.
+	// InjectLabel with the value InjectEnabled on a namespace enrolls it. An administrator writes it.
 	InjectLabel = GroupName + "/inject"
-	// DefaultsLabel set to DefaultsEnabled on a namespace, besides InjectLabel, makes profiles apply there by their
-	// spec.appliesTo. Written by an administrator.
+	// DefaultsLabel with the value DefaultsEnabled on an enrolled namespace makes profiles apply there by
+	// spec.appliesTo. An administrator writes it.
 	DefaultsLabel = GroupName + "/defaults"
-	// EnforceLabel on a namespace names the Pod Security Standard that the guard holds the pod's other containers to.
-	// Written by an administrator.
+	// EnforceLabel on a namespace names the Pod Security Standard that the guard enforces for all other containers of a
+	// pod. An administrator writes it.
 	EnforceLabel = GroupName + "/enforce"
-	// FormerEnforceAnnotation on a namespace keeps the value of its label pod-security.kubernetes.io/enforce from
-	// before it was enrolled; empty where it had none.
+	// FormerEnforceAnnotation on a namespace has the value that its label pod-security.kubernetes.io/enforce had before
+	// the namespace was enrolled, or "".
 	FormerEnforceAnnotation = GroupName + "/former-enforce"
-	// KernelLabel set to KernelLabelGuest on a RuntimeClass says that its pods have their own kernel.
-	// Written by an administrator.
+	// KernelLabel with the value KernelLabelGuest on a RuntimeClass means that each of its pods has its own kernel. An
+	// administrator writes it.
 	KernelLabel = GroupName + "/kernel"
-	// UnusedSinceAnnotation marks a grant that no pod uses, with the start time (RFC 3339). Written by the controller
-	// of grants.
+	// UnusedSinceAnnotation on a grant is the time since which no pod uses it (RFC 3339). The controller of grants
+	// writes it.
 	UnusedSinceAnnotation = GroupName + "/unused-since"
 )
 
@@ -55,8 +55,7 @@ const (
 // ContainerName is the injected container's name. No other container of a pod may have it.
 const ContainerName = "sysctl-injector"
 
-// ManagedBy is the value of app.kubernetes.io/managed-by on every object that the project writes.
-// The project never changes an object without it.
+// The label of every object that the project writes. The project never changes an object without it.
 const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedBy      = "sysctl-injector"

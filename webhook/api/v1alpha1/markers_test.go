@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// inText matches a marker for controller-gen that does not begin its comment line, or is not alone there.
+// inText matches a controller-gen marker that is not alone on its line.
 var inText = regexp.MustCompile(`//.*\S.* \+(kubebuilder:|optional|listType|listMapKey)`)
 
-// controller-gen reads a marker only if it has a line of its own. If comments are wrapped again, markers may move.
+// controller-gen only reads a marker that has its own line. Wrapping a comment may move a marker.
 func TestEachMarkerHasItsOwnLine(t *testing.T) {
 	file, err := os.Open("types.go")
 	if err != nil {

@@ -55,7 +55,7 @@ func (a *administered) judge(k key) *Finding {
 		return unknown(k, workload.FieldPath([]string{"metadata", labels}).Key(a.nearest(k.name)))
 	case isLabel && k.kind() == annotations:
 		return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(),
-			"this is a label: it is a key of metadata.labels; move it there")}
+			"this is a label; move it to metadata.labels")}
 	case isLabel && !slices.Contains(values, k.value.String()):
 		return &Finding{Reason: ReasonUnknownValue, Err: field.Invalid(k.fieldPath(), k.value.String(),
 			a.effect(k.name, values))}
@@ -63,7 +63,8 @@ func (a *administered) judge(k key) *Finding {
 		return nil
 	}
 	return &Finding{Reason: ReasonMisplacedKey, Err: field.Forbidden(k.fieldPath(), fmt.Sprintf(
-		"this has no effect in a %s: the keys here are the labels %s; those of pods go into a pod's metadata, which is spec.template.metadata in a Deployment",
+		"this has no effect in a %s, whose keys are the labels %s; keys of pods belong in the pod's metadata, "+
+			"which is spec.template.metadata in a Deployment",
 		a.kind, strings.Join(sortedKeys(a.labels), ", ")))}
 }
 
@@ -88,11 +89,12 @@ func administrator(name string) string {
 func (a *administered) effect(name string, values []string) string {
 	switch name {
 	case v1alpha1.InjectLabel:
-		return "only the value " + v1alpha1.InjectEnabled + " enrolls the namespace; to keep it out, remove the label"
+		return "only the value " + v1alpha1.InjectEnabled + " enrolls the namespace; " +
+			"if it must not be enrolled, remove the label"
 	case v1alpha1.EnforceLabel:
-		return "the guard takes any value but " + strings.Join(values, ", ") + " for restricted"
+		return "the guard treats any value except " + strings.Join(values, ", ") + " as restricted"
 	}
-	return "the only value that counts is " + strings.Join(values, ", ")
+	return "the only valid value is " + strings.Join(values, ", ")
 }
 
 func sortedKeys(of map[string][]string) []string { return slices.Sorted(maps.Keys(of)) }

@@ -20,14 +20,14 @@ type Certificate struct {
 	// exists.
 	Chain, CA []byte
 	Found     bool
-	// NotReady says why cert-manager's Certificate is not Ready; "" if it is Ready, or does not exist.
+	// NotReady is the reason why cert-manager's Certificate is not Ready, or "" if it is Ready or does not exist.
 	NotReady string
 	// Now is the time at which the certificate must be valid.
 	Now time.Time
 }
 
-// renewalDue is the part of its validity below which a certificate is overdue for renewal. cert-manager and the
-// servers renew when a third is left.
+// renewalDue is the divisor of a certificate's validity: with less than a fifth left, it is overdue for renewal.
+// cert-manager and the servers renew when a third is left.
 const renewalDue = 5
 
 // DNSName is the DNS name that the API server verifies.
@@ -53,7 +53,7 @@ func (c Certificate) judge() Check {
 	fail := func(format string, args ...any) Check {
 		remedy, command := c.renewal()
 		return QuestionCertificate.Fail(object,
-			"the serving certificate in Secret %s/%s %s, so the API server reaches no server",
+			"the serving certificate in Secret %s/%s %s, so the API server cannot reach a server",
 			c.Namespace, c.Secret, fmt.Sprintf(format, args...)).
 			fix(remedy, command)
 	}
@@ -85,12 +85,12 @@ func (c Certificate) judge() Check {
 // renewal returns the remedy and the command that renew the certificate.
 func (c Certificate) renewal() (remedy, command string) {
 	if c.Source == ExistingSecret {
-		return "put another certificate into the Secret; the servers load it by themselves:", fmt.Sprintf(
+		return "put a new certificate into the Secret; the servers reload it automatically:", fmt.Sprintf(
 			"kubectl -n %s create secret generic %s --type=kubernetes.io/tls --from-file=tls.crt "+
 				"--from-file=tls.key --from-file=ca.crt --dry-run=client -o yaml | kubectl apply -f -",
 			c.Namespace, c.Secret)
 	}
-	return "have it made again:", fmt.Sprintf("kubectl -n %s delete secret %s --ignore-not-found", c.Namespace,
+	return "have it issued again:", fmt.Sprintf("kubectl -n %s delete secret %s --ignore-not-found", c.Namespace,
 		c.Secret)
 }
 
@@ -135,7 +135,7 @@ func (c Certificate) verify(leaf *x509.Certificate, intermediates *x509.CertPool
 	case len(bundle) == 0:
 		return errors.New("it is empty")
 	case !roots.AppendCertsFromPEM(bundle):
-		return errors.New("it holds no certificate")
+		return errors.New("it contains no certificate")
 	}
 	at := c.Now
 	if at.After(leaf.NotAfter) || at.Before(leaf.NotBefore) {
@@ -150,11 +150,11 @@ func (c Certificate) trust(webhook Webhook, entries []int) (remedy, command stri
 	resource := strings.ToLower(webhook.Kind)
 	switch c.Source {
 	case CertManager:
-		return "have cert-manager's CA injector write it, and see its log if it does not:", fmt.Sprintf(
+		return "let cert-manager's CA injector write it; if it does not, see its log:", fmt.Sprintf(
 			"kubectl annotate --overwrite %s %s cert-manager.io/inject-ca-from=%s/sysctl-injector",
 			resource, webhook.Name, c.Namespace)
 	case SelfManaged:
-		return "the servers write it; their log says why they do not:",
+		return "the servers write it; their log shows why they do not:",
 			fmt.Sprintf("kubectl -n %s logs deployment/sysctl-injector", c.Namespace)
 	}
 	leaf, intermediates, err := parseChain(c.Chain)
@@ -168,7 +168,7 @@ func (c Certificate) trust(webhook Webhook, entries []int) (remedy, command stri
 		operations = append(operations, fmt.Sprintf(
 			`{"op":"add","path":"/webhooks/%d/clientConfig/caBundle","value":"%s"}`, i, encoded))
 	}
-	return "set it to the Secret's ca.crt, and certificates.caBundle in your values:",
+	return "set the caBundle to the Secret's ca.crt, and set certificates.caBundle in your values:",
 		fmt.Sprintf("kubectl patch %s %s --type=json -p %s", resource, webhook.Name,
 			shellQuote("["+strings.Join(operations, ",")+"]"))
 }
@@ -195,7 +195,7 @@ func parseChain(content []byte) (leaf *x509.Certificate, intermediates *x509.Cer
 		}
 	}
 	if leaf == nil {
-		return nil, nil, errors.New("there is no certificate in PEM")
+		return nil, nil, errors.New("it contains no PEM certificate")
 	}
 	return leaf, intermediates, nil
 }

@@ -72,7 +72,7 @@ func TestJudgeCertificate(t *testing.T) {
 	const (
 		name    = "sysctl-injector.tuning.svc"
 		of      = "the serving certificate in Secret tuning/tls "
-		effect  = ", so the API server reaches no server"
+		effect  = ", so the API server cannot reach a server"
 		trusted = `Passed CABundle: the caBundle of MutatingWebhookConfiguration "sysctl-injector" verifies the ` +
 			`serving certificate`
 		bundle = `Failed CABundle: the API server does not trust the server: the caBundle of ` +
@@ -96,40 +96,36 @@ func TestJudgeCertificate(t *testing.T) {
 			[]string{"Failed Certificate: " + of + "is not valid before 2026-01-01T00:00:00Z" + effect,
 				trusted}, renew},
 		{"for another name", func(c *Certificate, _ *Webhook) {
-			c.Chain = ca.issue(t,
-				"sysctl-injector.elsewhere.svc")
+			c.Chain = ca.issue(t, "sysctl-injector.elsewhere.svc")
 		},
 			[]string{"Failed Certificate: " + of + "is not for the name " + name + effect, trusted}, renew},
 		{"absent", func(c *Certificate, _ *Webhook) { c.Found, c.Chain = false, nil },
 			[]string{"Failed Certificate: " + of + "does not exist" + effect}, renew},
 		{"no certificate", func(c *Certificate, _ *Webhook) { c.Chain = []byte("key") },
-			[]string{"Failed Certificate: " + of + "cannot be read (there is no certificate in PEM)" + effect}, renew},
+			[]string{"Failed Certificate: " + of + "cannot be read (it contains no PEM certificate)" + effect}, renew},
 		{"an empty caBundle", func(_ *Certificate, w *Webhook) { w.Entries[1].ClientConfig.CABundle = nil },
 			[]string{valid, bundle + "plain.pods.sysctl-injector.dev: it is empty)"}, "kubectl -n tuning logs " +
 				"deployment/sysctl-injector"},
-		{"a caBundle that is " +
-			"none", func(_ *Certificate, w *Webhook) { w.Entries[0].ClientConfig.CABundle = []byte("x") },
-			[]string{valid, bundle + "pods.sysctl-injector.dev: it holds no certificate)"}, "kubectl -n tuning logs " +
+		{"an invalid caBundle", func(_ *Certificate, w *Webhook) { w.Entries[0].ClientConfig.CABundle = []byte("x") },
+			[]string{valid, bundle + "pods.sysctl-injector.dev: it contains no certificate)"}, "kubectl -n tuning logs " +
 				"deployment/sysctl-injector"},
 		{"another CA", func(_ *Certificate, w *Webhook) { w.Entries[2].ClientConfig.CABundle = other.pem() },
 			[]string{valid, bundle + "defaults.pods.sysctl-injector.dev: x509: certificate signed by unknown " +
 				"authority)"}, "kubectl -n tuning logs deployment/sysctl-injector"},
 		{"cert-manager's injector does nothing", func(c *Certificate, w *Webhook) {
-			c.Source,
-				w.Entries[1].ClientConfig.CABundle = CertManager, nil
+			c.Source, w.Entries[1].ClientConfig.CABundle = CertManager, nil
 		},
 			[]string{valid, "Passed CertManagerCertificate: cert-manager's Certificate is Ready", bundle +
 				"plain.pods.sysctl-injector.dev: it is empty)"},
 			"kubectl annotate --overwrite mutatingwebhookconfiguration sysctl-injector " +
 				"cert-manager.io/inject-ca-from=tuning/sysctl-injector"},
 		{"cert-manager's Certificate is not Ready", func(c *Certificate, _ *Webhook) {
-			c.Source,
-				c.NotReady = CertManager, "DoesNotExist: no Secret"
+			c.Source, c.NotReady = CertManager, "DoesNotExist: no Secret"
 		},
 			[]string{valid, "Failed CertManagerCertificate: cert-manager's Certificate is not Ready, so the serving " +
 				"certificate is not renewed: DoesNotExist: no Secret", trusted},
 			"kubectl -n tuning describe certificate sysctl-injector"},
-		{"a Secret of the administrator's", func(c *Certificate, w *Webhook) {
+		{"an existing Secret", func(c *Certificate, w *Webhook) {
 			c.Source, c.CA, w.Entries[1].ClientConfig.CABundle = ExistingSecret, []byte("Y0E="), nil
 		}, []string{valid, bundle + "plain.pods.sysctl-injector.dev: it is empty)"}, ""},
 	} {
@@ -143,7 +139,7 @@ func TestJudgeCertificate(t *testing.T) {
 				Found: true, Now: issued.AddDate(0, 0, 30)}
 			test.tweak(&c, w.Mutating)
 			got := append(c.Judge(), c.JudgeCABundles(w)...)
-			// Go's message on an unknown authority goes on with a guess.
+			// Go's message about an unknown authority ends with a guess.
 			for i := range got {
 				if before, after, found := strings.Cut(got[i].Message, " (possibly because of "); found {
 					got[i].Message = before + after[strings.LastIndex(after, ")"):]

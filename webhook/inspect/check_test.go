@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// answers are checks in short, for comparison.
+// answers returns one line per check, for comparison.
 func answers(checks []Check) []string {
 	var all []string
 	for _, c := range checks {
@@ -19,7 +19,7 @@ func answers(checks []Check) []string {
 	return all
 }
 
-// wantAnswers compares what checks say.
+// wantAnswers compares the status, name and message of checks. All but the passed ones need a remedy.
 func wantAnswers(t *testing.T, got []Check, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, answers(got)); diff != "" {
@@ -51,7 +51,7 @@ func TestQuestionsAreDocumented(t *testing.T) {
 	for line := range strings.Lines(string(page)) {
 		if name, found := strings.CutPrefix(line, "| `"); found {
 			if name, _, _ = strings.Cut(name, "`"); !seen[name] {
-				t.Errorf("docs/check.md has a row for %s, which is no check", name)
+				t.Errorf("docs/check.md has a row for %s, which is not a check", name)
 			}
 		}
 	}

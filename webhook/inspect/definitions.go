@@ -81,13 +81,13 @@ func JudgeDefinitions(installed, wanted []Definition, minor uint) []Check {
 				fix("see its conditions:", "kubectl describe customresourcedefinition "+name))
 		} else if fields := have.differences(want, minor); len(fields) > 0 {
 			checks = append(checks, QuestionDefinition.Fail(object,
-				"the CRD %s is not that of this version: it differs in %s. Helm does not change CRDs in an upgrade",
+				"the CRD %s differs from this version in %s. Helm does not change CRDs in an upgrade",
 				name, strings.Join(fields, ", ")).
 				fix("apply the CRDs of this version:", command))
 		}
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionDefinition.Pass("%s are those of this version", counted(len(wanted), "CRD")))
+		checks = append(checks, QuestionDefinition.Pass("%s match this version", counted(len(wanted), "CRD")))
 	}
 	return checks
 }
@@ -101,7 +101,7 @@ func (d Definition) isEstablished() bool {
 	return false
 }
 
-// problem is the message of the first condition that is not True.
+// problem returns the message of the first condition that is not True.
 func (d Definition) problem() string {
 	for _, c := range d.Status.Conditions {
 		if c.Status != "True" && c.Message != "" {
@@ -126,8 +126,8 @@ func (d Definition) differences(want Definition, minor uint) []string {
 			same bool
 		}{
 			{"served", h.Served == w.Served}, {"storage", h.Storage == w.Storage},
-			{"schema", sameJSON(h.Schema, w.Schema, minor)}, {"subresources", sameJSON(h.Subresources, w.Subresources,
-				minor)},
+			{"schema", sameJSON(h.Schema, w.Schema, minor)},
+			{"subresources", sameJSON(h.Subresources, w.Subresources, minor)},
 		} {
 			if !f.same {
 				fields = append(fields, w.Name+"."+f.name)

@@ -27,12 +27,12 @@ var features = []Feature{
 	},
 	{
 		Name: "ValidatingAdmissionPolicy", since: 30, before: math.MaxUint,
-		Effect: "there is no guard: nothing holds the other containers of enrolled namespaces to a standard, and " +
-			"nothing bounds what this server may write",
+		Effect: "there is no guard: no standard is enforced for the other containers in enrolled namespaces, and " +
+			"nothing limits what the server may write",
 	},
 	{
 		Name: "ValidatingAdmissionPolicy", since: 30, before: math.MaxUint, backends: []string{backendVAP},
-		Effect: "nothing in the cluster asks for the grants of the backend vap; on Kubernetes 1.24 and earlier use " +
+		Effect: "nothing in the cluster requires the grants of the backend vap; on Kubernetes 1.24 and earlier use " +
 			"psp, on OpenShift scc",
 	},
 	{

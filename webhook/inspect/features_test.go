@@ -13,15 +13,15 @@ func TestLacking(t *testing.T) {
 		backend string
 		want    []string
 	}{
-		{"1.37 has all that vap needs", 37, "vap", nil},
-		{"1.30 has it too", 30, "vap", nil},
-		{"1.29 has no ValidatingAdmissionPolicy, and nothing asks for the grants", 29, "vap",
+		{"1.37 has everything that vap needs", 37, "vap", nil},
+		{"1.30 has everything that vap needs", 30, "vap", nil},
+		{"1.29 has no ValidatingAdmissionPolicy, and nothing requires the grants", 29, "vap",
 			[]string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicy"}},
 		{"1.37 has no PodSecurityPolicy", 37, "psp", []string{"PodSecurityPolicy"}},
 		{"1.25 has no PodSecurityPolicy any more", 25, "psp", []string{"matchConditions", "ValidatingAdmissionPolicy",
 			"PodSecurityPolicy"}},
-		{"1.24 has PodSecurityPolicy, and no " +
-			"guard", 24, "psp", []string{"matchConditions", "ValidatingAdmissionPolicy"}},
+		{"1.24 has PodSecurityPolicy, and no guard", 24, "psp",
+			[]string{"matchConditions", "ValidatingAdmissionPolicy"}},
 		{"OpenShift 4.15 is 1.28", 28, "scc", []string{"ValidatingAdmissionPolicy"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

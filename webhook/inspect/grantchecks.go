@@ -31,7 +31,7 @@ type Grants struct {
 	// Roles and Bindings are those with our label.
 	Roles    []rbacv1.ClusterRole
 	Bindings []rbacv1.RoleBinding
-	// OtherRefs are the names of ClusterRoles that other bindings name.
+	// OtherRefs are the names of ClusterRoles that other bindings use.
 	OtherRefs sets.Set[string]
 	// Enrolled are the namespaces with the label.
 	Enrolled sets.Set[string]
@@ -111,7 +111,7 @@ func (g *Grants) Judge(denied map[Account][]string) []Check {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	}
 	for _, account := range slices.SortedFunc(maps.Keys(denied), byName) {
-		remedy := "apply them:"
+		remedy := "apply the grants:"
 		if g.Settings.Generate {
 			remedy = "the leader repairs grants, so see the check ServerLeader; or apply them:"
 		}
@@ -153,7 +153,7 @@ func (g *Grants) judgeStray() []Check {
 		}
 		object := "rolebinding/" + b.Name
 		checks = append(checks, QuestionStray.Warn(object,
-			"RoleBinding %q in namespace %q grants what nothing uses: %s", b.Name, b.Namespace, why).
+			"RoleBinding %q in namespace %q is an unused grant: %s", b.Name, b.Namespace, why).
 			fix("delete it:", fmt.Sprintf("kubectl -n %s delete %s", b.Namespace, shellQuote(object))))
 	}
 	for i := range g.Roles {
@@ -162,7 +162,7 @@ func (g *Grants) judgeStray() []Check {
 			continue
 		}
 		object := "clusterrole/" + role.Name // a name alone could look like a flag
-		checks = append(checks, QuestionStray.Warn(object, "ClusterRole %q is bound by nothing", role.Name).
+		checks = append(checks, QuestionStray.Warn(object, "no binding uses ClusterRole %q", role.Name).
 			fix("delete it:", "kubectl delete "+shellQuote(object)))
 	}
 	if len(checks) == 0 {

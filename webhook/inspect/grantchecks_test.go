@@ -88,34 +88,31 @@ func TestStrayGrants(t *testing.T) {
 		{"none", func(*Grants) {}, []string{"Passed GrantStray: no grant is left over (1 binding)"}},
 		{"unused, within the grace period", func(g *Grants) { g.Bindings[0].Annotations = unused(time.Hour) },
 			[]string{"Passed GrantStray: no grant is left over (1 binding)"}},
-		{"unused for long", func(g *Grants) { g.Bindings[0].Annotations = unused(2 * time.Hour) }, []string{
-			`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" grants what ` +
-				`nothing uses: no pod has used it for longer than the grace period`}},
-		{"a role that is gone", func(g *Grants) { g.Roles = nil }, []string{
-			`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" grants what ` +
-				`nothing uses: its ClusterRole "sysctl-injector:kernel.sem" does not exist`}},
+		{"unused for longer than the grace period", func(g *Grants) { g.Bindings[0].Annotations = unused(2 * time.Hour) }, []string{
+			`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" is an ` +
+				`unused grant: no pod has used it for longer than the grace period`}},
+		{"a role that does not exist", func(g *Grants) { g.Roles = nil }, []string{
+			`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" is an ` +
+				`unused grant: its ClusterRole "sysctl-injector:kernel.sem" does not exist`}},
 		{"a role that nothing binds, which the leader has just marked", func(g *Grants) {
 			g.Bindings, g.Roles[0].Annotations = nil, unused(time.Minute)
 		}, []string{"Passed GrantStray: no grant is left over (0 bindings)"}},
-		{"a role that nothing has bound for long", func(g *Grants) {
-			g.Bindings, g.Roles[0].Annotations = nil,
-				unused(2*time.Hour)
+		{"a role without a binding for longer than the grace period", func(g *Grants) {
+			g.Bindings, g.Roles[0].Annotations = nil, unused(2*time.Hour)
 		},
-			[]string{`Warning GrantStray: ClusterRole "sysctl-injector:kernel.sem" is bound by nothing`}},
-		{"a role of an administrator's that nothing binds", func(g *Grants) {
-			g.Bindings, g.Settings.Generate = nil,
-				false
+			[]string{`Warning GrantStray: no binding uses ClusterRole "sysctl-injector:kernel.sem"`}},
+		{"a role of an administrator without a binding", func(g *Grants) {
+			g.Bindings, g.Settings.Generate = nil, false
 		},
-			[]string{`Warning GrantStray: ClusterRole "sysctl-injector:kernel.sem" is bound by nothing`}},
+			[]string{`Warning GrantStray: no binding uses ClusterRole "sysctl-injector:kernel.sem"`}},
 		{"a role that others bind", func(g *Grants) {
 			g.Bindings, g.Settings.Generate, g.OtherRefs = nil, false, sets.New("sysctl-injector:kernel.sem")
 		}, []string{"Passed GrantStray: no grant is left over (0 bindings)"}},
 		{"an administrator's grant where nothing is injected", func(g *Grants) {
-			g.Enrolled, g.Settings.Generate = nil,
-				false
+			g.Enrolled, g.Settings.Generate = nil, false
 		}, []string{
-			`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" grants what ` +
-				`nothing uses: its namespace is not enrolled`}},
+			`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" is an ` +
+				`unused grant: its namespace is not enrolled`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := &Grants{
@@ -130,7 +127,7 @@ func TestStrayGrants(t *testing.T) {
 	}
 }
 
-// The name of an RBAC object may hold almost anything. No command that a person copies runs it.
+// The name of an RBAC object may contain almost any character. A shell must not run it in a printed command.
 func TestNamesAreQuoted(t *testing.T) {
 	role := roleFor("kernel.sem")
 	role.Name = "--all $(reboot)"

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Guard holds policies and bindings that hold namespaces to a standard: either those of an API server, which may
+// Guard has the policies and bindings that enforce standards in namespaces: either those of an API server, which may
 // include unrelated ones, or those that this version renders.
 type Guard struct {
 	Policies []admissionregistrationv1.ValidatingAdmissionPolicy
@@ -42,7 +42,8 @@ var chosen = []string{"images", "guestHandlers", "kubeletSysctls"}
 func (g Guard) Excludes(rendered Guard, namespace map[string]string) bool {
 	return slices.ContainsFunc(rendered.Policies, func(want admissionregistrationv1.ValidatingAdmissionPolicy) bool {
 		p := g.policy(want.Name)
-		return p != nil && p.Spec.MatchConstraints != nil && !selects(p.Spec.MatchConstraints.NamespaceSelector, namespace)
+		return p != nil && p.Spec.MatchConstraints != nil &&
+			!selects(p.Spec.MatchConstraints.NamespaceSelector, namespace)
 	})
 }
 
@@ -68,8 +69,8 @@ func (g Guard) Covers(rendered Guard, namespace map[string]string) error {
 			return fmt.Errorf("ValidatingAdmissionPolicy %q is not installed", want.Name)
 		}
 		if fields := differences(*have, want); len(fields) > 0 {
-			return fmt.Errorf("ValidatingAdmissionPolicy %q is not that of this version: it differs in %s", want.Name,
-				strings.Join(fields, ", "))
+			return fmt.Errorf("ValidatingAdmissionPolicy %q differs from this version in %s",
+				want.Name, strings.Join(fields, ", "))
 		}
 		if err := g.denies(*binding, namespace); err != nil {
 			return err
@@ -79,7 +80,9 @@ func (g Guard) Covers(rendered Guard, namespace map[string]string) error {
 }
 
 // bindingOf returns the binding that applies a policy to a namespace; nil if there is none.
-func (g Guard) bindingOf(policy string, namespace map[string]string) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
+func (g Guard) bindingOf(
+	policy string, namespace map[string]string,
+) *admissionregistrationv1.ValidatingAdmissionPolicyBinding {
 	for i, b := range g.Bindings {
 		if b.Spec.PolicyName == policy && b.Spec.MatchResources != nil &&
 			selects(b.Spec.MatchResources.NamespaceSelector, namespace) {
@@ -91,7 +94,9 @@ func (g Guard) bindingOf(policy string, namespace map[string]string) *admissionr
 
 // denies finds an installed binding that does at least what the rendered one does. Otherwise it returns the problem
 // with the binding of the same name.
-func (g Guard) denies(want admissionregistrationv1.ValidatingAdmissionPolicyBinding, namespace map[string]string) error {
+func (g Guard) denies(
+	want admissionregistrationv1.ValidatingAdmissionPolicyBinding, namespace map[string]string,
+) error {
 	problem := "is not installed"
 	for _, b := range g.Bindings {
 		if b.Spec.PolicyName != want.Spec.PolicyName && b.Name != want.Name {
@@ -108,7 +113,10 @@ func (g Guard) denies(want admissionregistrationv1.ValidatingAdmissionPolicyBind
 	return fmt.Errorf("ValidatingAdmissionPolicyBinding %q %s", want.Name, problem)
 }
 
-func lacking(have, want admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec, namespace map[string]string) string {
+// lacking returns what an installed binding lacks in a namespace, or "" if it does what the rendered one does.
+func lacking(
+	have, want admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec, namespace map[string]string,
+) string {
 	switch match := have.MatchResources; {
 	case have.PolicyName != want.PolicyName:
 		return fmt.Sprintf("is for policy %q", have.PolicyName)
@@ -148,7 +156,9 @@ func differences(have, want admissionregistrationv1.ValidatingAdmissionPolicy) [
 	return fields
 }
 
-func normalized(spec admissionregistrationv1.ValidatingAdmissionPolicySpec) *admissionregistrationv1.ValidatingAdmissionPolicySpec {
+func normalized(
+	spec admissionregistrationv1.ValidatingAdmissionPolicySpec,
+) *admissionregistrationv1.ValidatingAdmissionPolicySpec {
 	s := spec.DeepCopy()
 	if s.FailurePolicy == nil {
 		s.FailurePolicy = new(admissionregistrationv1.Fail)

@@ -21,8 +21,7 @@ func render(t *testing.T, config guard.Config) Guard {
 	return NewGuard(objects)
 }
 
-// installed is the guard as an API server returns it: with another choice of images and handlers, and with the
-// defaults.
+// installed is the guard as an API server returns it, with its defaults, and with other images and handlers.
 func installed(t *testing.T) Guard {
 	t.Helper()
 	g := render(t, guard.Config{Images: []string{"registry.example.com/busybox:1.37", "busybox:1.36"},
@@ -41,7 +40,7 @@ func installed(t *testing.T) Guard {
 	return g
 }
 
-// enrolled returns the labels of a namespace that `enroll` has opened.
+// enrolled returns the labels of a namespace after `enroll`.
 func enrolled(level string) map[string]string {
 	return map[string]string{
 		corev1.LabelMetadataName: "shop", v1alpha1.InjectLabel: v1alpha1.InjectEnabled, v1alpha1.EnforceLabel: level,
@@ -67,7 +66,7 @@ func TestCovers(t *testing.T) {
 	}
 	const (
 		baseline, restricted = "sysctl-injector-baseline", "sysctl-injector-restricted"
-		otherVersion         = `ValidatingAdmissionPolicy "sysctl-injector-baseline" is not that of this version: it differs in `
+		otherVersion         = `ValidatingAdmissionPolicy "sysctl-injector-baseline" differs from this version in `
 		binds                = `ValidatingAdmissionPolicyBinding "sysctl-injector-baseline" `
 	)
 	tests := []struct {
@@ -75,9 +74,9 @@ func TestCovers(t *testing.T) {
 		change      func(*Guard)
 		want        string
 	}{
-		{"holds to baseline", "baseline", func(*Guard) {}, ""},
-		{"holds to restricted", "restricted", func(*Guard) {}, ""},
-		{"asks nothing of the policy of another level", "restricted",
+		{"enforces baseline", "baseline", func(*Guard) {}, ""},
+		{"enforces restricted", "restricted", func(*Guard) {}, ""},
+		{"does not need the policy of another level", "restricted",
 			policies(baseline, func(p *policy) { p.Name = "other" }), ""},
 		{"without the policy", "baseline", policies(baseline, func(p *policy) { p.Name = "other" }),
 			`ValidatingAdmissionPolicy "sysctl-injector-baseline" is not installed`},
@@ -101,10 +100,10 @@ func TestCovers(t *testing.T) {
 		{"with a policy that is for other operations", "baseline", policies(baseline, func(p *policy) {
 			p.Spec.MatchConstraints.ResourceRules[0].Operations = []admissionregistrationv1.OperationType{"UPDATE"}
 		}), otherVersion + "matchConstraints"},
-		{"with a policy that leaves some pods out", "baseline", policies(baseline, func(p *policy) {
+		{"with a policy that does not select all pods", "baseline", policies(baseline, func(p *policy) {
 			p.Spec.MatchConstraints.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 		}), otherVersion + "matchConstraints"},
-		{"with a policy that has one more condition", "baseline", policies(baseline, func(p *policy) {
+		{"with a policy that has another condition", "baseline", policies(baseline, func(p *policy) {
 			p.Spec.MatchConditions = append(p.Spec.MatchConditions,
 				admissionregistrationv1.MatchCondition{Name: "never", Expression: "false"})
 		}), otherVersion + "matchConditions"},
@@ -120,13 +119,13 @@ func TestCovers(t *testing.T) {
 		{"with a binding for other namespaces", "baseline", bindings(baseline, func(b *binding) {
 			b.Spec.MatchResources.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 		}), binds + "does not select this namespace"},
-		{"with a binding that leaves some pods out", "baseline", bindings(baseline, func(b *binding) {
+		{"with a binding that does not select all pods", "baseline", bindings(baseline, func(b *binding) {
 			b.Spec.MatchResources.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 		}), binds + "does not select everything in this namespace"},
-		{"with a binding that leaves a resource out", "baseline", bindings(baseline, func(b *binding) {
+		{"with a binding that excludes a resource", "baseline", bindings(baseline, func(b *binding) {
 			b.Spec.MatchResources.ExcludeResourceRules = []admissionregistrationv1.NamedRuleWithOperations{{}}
 		}), binds + "does not select everything in this namespace"},
-		{"with a binding that asks no RuntimeClass", "restricted", bindings("sysctl-injector-kernel",
+		{"with a binding without the parameter RuntimeClass", "restricted", bindings("sysctl-injector-kernel",
 			func(b *binding) { b.Spec.ParamRef = nil }),
 			`ValidatingAdmissionPolicyBinding "sysctl-injector-kernel" has another paramRef`},
 		{"with a binding of another name that does the same", "baseline", func(g *Guard) {

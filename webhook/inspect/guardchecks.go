@@ -42,7 +42,7 @@ func kinds() []map[string]string {
 	return all
 }
 
-// problems returns why the guard does not hold namespaces; none if it holds those of every kind.
+// problems returns why the guard does not enforce standards. There are none if it does so in namespaces of every kind.
 func (g Guarding) problems() []string {
 	if !g.Installed.hasAnyOf(g.Rendered) {
 		return []string{"it is not installed"}
@@ -57,7 +57,7 @@ func (g Guarding) problems() []string {
 }
 
 // Judge checks whether the guard is complete, has this version and the cluster's Kubernetes version, and admits the
-// server's init image. If it is incomplete, Judge names the namespaces that nothing holds to their standard.
+// server's init image. If it is incomplete, Judge names the namespaces in which no standard is enforced.
 func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 	problems := g.problems()
 	if len(problems) == 0 {
@@ -66,11 +66,11 @@ func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 		return append([]Check{complete}, g.judgeChoices()...)
 	}
 	effect := "no namespace relies on it yet"
-	if open := g.unheld(namespaces); len(open) > 0 {
-		effect = "these namespaces are not held to their standard: " + list(open)
+	if open := g.unprotected(namespaces); len(open) > 0 {
+		effect = "affected namespaces: " + list(open)
 	}
 	failed := QuestionGuard.Fail("",
-		"the guard does not hold namespaces: %s; %s", strings.Join(problems, "; "), effect).
+		"the guard does not enforce standards: %s; %s", strings.Join(problems, "; "), effect).
 		fix(installGuard, g.command())
 	if !g.Installed.hasAnyOf(g.Rendered) {
 		return []Check{failed}
@@ -78,8 +78,8 @@ func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 	return append([]Check{failed}, g.judgeChoices()...)
 }
 
-// unheld returns the namespaces that rely on the guard although it does not hold them.
-func (g Guarding) unheld(namespaces []corev1.Namespace) []string {
+// unprotected returns the namespaces that rely on the guard although it does not enforce their standard.
+func (g Guarding) unprotected(namespaces []corev1.Namespace) []string {
 	var names []string
 	for i := range namespaces {
 		if n := &namespaces[i]; reliesOnGuard(n.Labels) && g.Installed.Covers(g.Rendered, n.Labels) != nil {
@@ -89,7 +89,7 @@ func (g Guarding) unheld(namespaces []corev1.Namespace) []string {
 	return names
 }
 
-// reliesOnGuard reports whether the guard alone holds a namespace to a standard.
+// reliesOnGuard reports whether only the guard enforces a standard in a namespace.
 func reliesOnGuard(labels map[string]string) bool {
 	if !isGuarded(labels) || labels[v1alpha1.EnforceLabel] == string(psaapi.LevelPrivileged) {
 		return false
@@ -101,13 +101,13 @@ func reliesOnGuard(labels map[string]string) bool {
 // judgeChoices compares the guard's configuration with the server's.
 func (g Guarding) judgeChoices() []Check {
 	images := g.Installed.Images(g.Rendered)
-	known := QuestionGuardImages.Pass("the guard knows the init image that the server injects")
+	known := QuestionGuardImages.Pass("the guard admits the init image that the server injects")
 	if len(images) > 0 && !slices.Contains(images, g.Settings.Image) {
 		known = QuestionGuardImages.Fail("",
-			"the guard knows the init image %s, and the server injects %s: "+
-				"it rejects every pod that needs the container",
+			"the guard admits the init image %s, but the server injects %s: "+
+				"the guard rejects every pod with the injected container",
 			list(images), g.Settings.Image).
-			fix("have the guard know both, until the last pod with the former image is gone:", g.command())
+			fix("let the guard admit both, until the last pod with the previous image is gone:", g.command())
 	}
 	return append([]Check{known}, g.judgeSettings()...)
 }
@@ -134,10 +134,9 @@ func (g Guarding) judgeSettings() []Check {
 		have, found := g.Installed.variable(g.Rendered, setting.variable)
 		if found && !sameSet(have, setting.want) {
 			checks = append(checks, QuestionGuardSettings.Fail("",
-				"the guard has %s [%s], and the server [%s]: one takes for allowed what the other rejects",
-				setting.value, strings.Join(have, " "), strings.Join(setting.want,
-					" ")).
-				fix("render the guard with the server's:", g.command()))
+				"the guard has %s [%s], but the server has [%s]: one allows what the other rejects",
+				setting.value, strings.Join(have, " "), strings.Join(setting.want, " ")).
+				fix("render the guard with the server's setting:", g.command()))
 		}
 	}
 	if len(checks) == 0 {

@@ -29,9 +29,9 @@ func TestJudgeGuard(t *testing.T) {
 	const (
 		passed = "Passed Guard: 6 ValidatingAdmissionPolicies of the guard are installed and bound, for " +
 			"Kubernetes v1.37.2"
-		images   = "Passed GuardImages: the guard knows the init image that the server injects"
+		images   = "Passed GuardImages: the guard admits the init image that the server injects"
 		settings = "Passed GuardSettings: the guard and the server agree on guest handlers and kubelet sysctls"
-		open     = "these namespaces are not held to their standard: shop"
+		open     = "affected namespaces: shop"
 		render37 = "sysctl-injector render guard --kubernetes-version v1.37.2 --init-image busybox:1"
 		apply    = " | kubectl apply --server-side --force-conflicts -f -"
 	)
@@ -43,10 +43,10 @@ func TestJudgeGuard(t *testing.T) {
 	}{
 		{"complete", func(*testing.T, *Guarding) {}, []string{passed, images, settings}, ""},
 		{"absent", func(_ *testing.T, g *Guarding) { g.Installed = Guard{} },
-			[]string{"Failed Guard: the guard does not hold namespaces: it is not installed; " + open}, render37 +
+			[]string{"Failed Guard: the guard does not enforce standards: it is not installed; " + open}, render37 +
 				apply},
-		{"a policy less", func(_ *testing.T, g *Guarding) { g.Installed.Policies = g.Installed.Policies[1:] },
-			[]string{`Failed Guard: the guard does not hold namespaces: ValidatingAdmissionPolicy ` +
+		{"a missing policy", func(_ *testing.T, g *Guarding) { g.Installed.Policies = g.Installed.Policies[1:] },
+			[]string{`Failed Guard: the guard does not enforce standards: ValidatingAdmissionPolicy ` +
 				`"sysctl-injector-baseline" is not installed; ` + open, images, settings}, render37 + apply},
 		{"a binding that only audits", func(_ *testing.T, g *Guarding) {
 			for i := range g.Installed.Bindings {
@@ -54,31 +54,31 @@ func TestJudgeGuard(t *testing.T) {
 					b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Audit}
 				}
 			}
-		}, []string{`Failed Guard: the guard does not hold namespaces: ValidatingAdmissionPolicyBinding ` +
+		}, []string{`Failed Guard: the guard does not enforce standards: ValidatingAdmissionPolicyBinding ` +
 			`"sysctl-injector-restricted" does not deny: its validationActions are [Audit]; no namespace relies on ` +
 			`it yet`, images, settings},
 			render37 + apply},
 		{"of another version of Kubernetes", func(t *testing.T, g *Guarding) {
 			g.Installed = render(t, guard.Config{Images: []string{"busybox:1"},
 				GuestHandlers: g.Settings.GuestHandlers, KubernetesVersion: "1.33"})
-		}, []string{`Failed Guard: the guard does not hold namespaces: ValidatingAdmissionPolicy ` +
-			`"sysctl-injector-baseline" is not that of this version: it differs in variables; ` +
-			`ValidatingAdmissionPolicy "sysctl-injector-restricted" is not that of this version: it differs in ` +
+		}, []string{`Failed Guard: the guard does not enforce standards: ValidatingAdmissionPolicy ` +
+			`"sysctl-injector-baseline" differs from this version in variables; ` +
+			`ValidatingAdmissionPolicy "sysctl-injector-restricted" differs from this version in ` +
 			`variables; ` + open, images, settings}, render37 + apply},
 		{"another image", func(_ *testing.T, g *Guarding) { g.Settings.Image = "busybox:2" },
-			[]string{passed, "Failed GuardImages: the guard knows the init image busybox:1, and the server injects " +
-				"busybox:2: it rejects every pod that needs the container", settings},
+			[]string{passed, "Failed GuardImages: the guard admits the init image busybox:1, but the server injects " +
+				"busybox:2: the guard rejects every pod with the injected container", settings},
 			"sysctl-injector render guard --kubernetes-version v1.37.2 --init-image busybox:2 --previous-init-image " +
 				"busybox:1" + apply},
 		{"other guest handlers", func(_ *testing.T, g *Guarding) { g.Settings.GuestHandlers = []string{"own", "kata"} },
 			[]string{passed, images, "Failed GuardSettings: the guard has guestHandlers [" +
 				strings.Join(policy.DefaultGuestHandlers(), " ") +
-				"], and the server [own kata]: one takes for allowed what the other rejects"}, render37 +
+				"], but the server has [own kata]: one allows what the other rejects"}, render37 +
 				" --guest-handlers own,kata" + apply},
 		{"other kubelet " +
 			"sysctls", func(_ *testing.T, g *Guarding) { g.Settings.KubeletSysctls = []string{"net.core.*"} },
-			[]string{passed, images, "Failed GuardSettings: the guard has kubeletSysctls [], and the server " +
-				"[net.core.*]: one takes for allowed what the other rejects"},
+			[]string{passed, images, "Failed GuardSettings: the guard has kubeletSysctls [], but the server " +
+				"has [net.core.*]: one allows what the other rejects"},
 			render37 + " --kubelet-sysctls 'net.core.*'" + apply},
 		{"another namespace", func(t *testing.T, g *Guarding) {
 			g.Namespace = "tuning"
@@ -87,7 +87,7 @@ func TestJudgeGuard(t *testing.T) {
 				t.Fatal(err)
 			}
 			g.Installed = Guard{}
-		}, []string{"Failed Guard: the guard does not hold namespaces: it is not installed; " + open},
+		}, []string{"Failed Guard: the guard does not enforce standards: it is not installed; " + open},
 			render37 + " | sed s/sysctl-injector-system/tuning/" + apply},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -128,21 +128,21 @@ func TestJudgeNamespaces(t *testing.T) {
 	}{
 		{"enrolled", map[string]string{v1alpha1.InjectLabel: "enabled", v1alpha1.EnforceLabel: "restricted",
 			psaapi.EnforceLevelLabel: "privileged"}, nil, false,
-			[]string{"Passed NamespaceKeys: 1 namespace is enrolled, each labelled as intended and held to its " +
+			[]string{"Passed NamespaceKeys: 1 namespace is enrolled, with valid labels and an enforced " +
 				"standard"}, ""},
-		{"enrolled, held to baseline by the guard", map[string]string{v1alpha1.InjectLabel: "enabled"}, nil, false,
-			[]string{"Passed NamespaceKeys: 1 namespace is enrolled, each labelled as intended and held to its " +
+		{"enrolled, with the guard's default standard", map[string]string{v1alpha1.InjectLabel: "enabled"}, nil, false,
+			[]string{"Passed NamespaceKeys: 1 namespace is enrolled, with valid labels and an enforced " +
 				"standard"}, ""},
-		{"of nobody's", map[string]string{"team": "a"}, nil, true,
-			[]string{"Passed NamespaceKeys: 0 namespaces are enrolled, each labelled as intended and held to its " +
+		{"without keys of the project", map[string]string{"team": "a"}, nil, true,
+			[]string{"Passed NamespaceKeys: 0 namespaces are enrolled, with valid labels and an enforced " +
 				"standard"}, ""},
-		{"a value that is none", map[string]string{v1alpha1.InjectLabel: "true"}, nil, false,
+		{"an invalid value", map[string]string{v1alpha1.InjectLabel: "true"}, nil, false,
 			[]string{`Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.dev/inject]: Invalid ` +
-				`value: "true": only the value enabled enrolls the namespace; to keep it out, remove the label`},
+				`value: "true": only the value enabled enrolls the namespace; if it must not be enrolled, remove the label`},
 			"kubectl label namespace shop --overwrite sysctl-injector.dev/inject=enabled"},
-		{"a standard that is none", map[string]string{v1alpha1.EnforceLabel: "strict"}, nil, false,
+		{"an unknown standard", map[string]string{v1alpha1.EnforceLabel: "strict"}, nil, false,
 			[]string{`Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.dev/enforce]: Invalid ` +
-				`value: "strict": the guard takes any value but baseline, restricted, privileged for restricted`},
+				`value: "strict": the guard treats any value except baseline, restricted, privileged as restricted`},
 			"kubectl label namespace shop --overwrite sysctl-injector.dev/enforce=restricted"},
 		{"a misspelled label", map[string]string{"sysctl-injector.io/inject": "enabled"}, nil, false,
 			[]string{"Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.io/inject]: Forbidden: " +
@@ -150,14 +150,14 @@ func TestJudgeNamespaces(t *testing.T) {
 			"kubectl label namespace shop --overwrite sysctl-injector.io/inject- sysctl-injector.dev/inject=enabled"},
 		{"an annotation in place of a label", nil, map[string]string{v1alpha1.InjectLabel: "enabled"}, false,
 			[]string{"Failed NamespaceKeys: namespace/shop: metadata.annotations[sysctl-injector.dev/inject]: " +
-				"Forbidden: this is a label: it is a key of metadata.labels; move it there"},
+				"Forbidden: this is a label; move it to metadata.labels"},
 			"kubectl annotate namespace shop sysctl-injector.dev/inject- && kubectl label namespace shop " +
 				"--overwrite sysctl-injector.dev/inject=enabled"},
 		{"a pod's key", nil, map[string]string{v1alpha1.SysctlsAnnotation: "kernel.sem = 1"}, false,
 			[]string{"Failed NamespaceKeys: namespace/shop: metadata.annotations[sysctl-injector.dev/sysctls]: " +
-				"Forbidden: this has no effect in a Namespace: the keys here are the labels " +
-				"sysctl-injector.dev/defaults, sysctl-injector.dev/enforce, sysctl-injector.dev/inject; those of " +
-				"pods go into a pod's metadata, which is spec.template.metadata in a Deployment"},
+				"Forbidden: this has no effect in a Namespace, whose keys are the labels " +
+				"sysctl-injector.dev/defaults, sysctl-injector.dev/enforce, sysctl-injector.dev/inject; keys of " +
+				"pods belong in the pod's metadata, which is spec.template.metadata in a Deployment"},
 			"kubectl annotate namespace shop sysctl-injector.dev/sysctls-"},
 		{"contradictory labels", map[string]string{v1alpha1.InjectLabel: "enabled", v1alpha1.EnforceLabel: "baseline",
 			psaapi.EnforceLevelLabel: "restricted"}, nil, false,
@@ -165,19 +165,19 @@ func TestJudgeNamespaces(t *testing.T) {
 				`pod-security.kubernetes.io/enforce=restricted and sysctl-injector.dev/enforce=baseline: ` +
 				"Pod Security admission rejects the injected container, which the guard would admit"}, enroll +
 				"restricted"},
-		{"enrolled, and held by Pod Security admission", map[string]string{v1alpha1.InjectLabel: "enabled",
+		{"enrolled, with a standard in Pod Security admission", map[string]string{v1alpha1.InjectLabel: "enabled",
 			psaapi.EnforceLevelLabel: "baseline"}, nil, true,
 			[]string{`Warning NamespacePodSecurity: namespace "shop" is enrolled and has ` +
 				`pod-security.kubernetes.io/enforce=baseline: only pods that need no privileged container get their ` +
 				`sysctls, ` +
 				"and all others are rejected"}, enroll + "baseline"},
-		{"held to nothing, as it says", map[string]string{v1alpha1.InjectLabel: "enabled",
+		{"without a standard on purpose", map[string]string{v1alpha1.InjectLabel: "enabled",
 			v1alpha1.EnforceLabel: "privileged"}, nil, false,
 			[]string{`Warning NamespaceUnguarded: namespace "shop" has sysctl-injector.dev/enforce=privileged: ` +
-				`nothing holds its containers to a standard, and no grants are asked for`}, enroll + "baseline"},
+				`no standard is enforced for its containers, and no grants are required`}, enroll + "baseline"},
 		{"a standard without any guard, which Judge reports", map[string]string{v1alpha1.EnforceLabel: "restricted"},
 			nil, true,
-			[]string{"Passed NamespaceKeys: 0 namespaces are enrolled, each labelled as intended and held to its " +
+			[]string{"Passed NamespaceKeys: 0 namespaces are enrolled, with valid labels and an enforced " +
 				"standard"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -196,8 +196,8 @@ func TestJudgeNamespaces(t *testing.T) {
 	}
 }
 
-// A binding that leaves out one namespace leaves the guard whole for all others.
-func TestJudgeNamespaceThatABindingLeavesOut(t *testing.T) {
+// A binding that does not select one namespace is still complete for all others.
+func TestJudgeNamespaceWithoutBinding(t *testing.T) {
 	g := guarding(t)
 	for i := range g.Installed.Bindings {
 		if b := &g.Installed.Bindings[i]; b.Name == "sysctl-injector-restricted" {
@@ -215,14 +215,13 @@ func TestJudgeNamespaceThatABindingLeavesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantAnswers(t, got, `Failed NamespaceUnguarded: namespace "shop" is guarded by nothing: its containers are not `+
-		`held to "restricted", since `+
+	wantAnswers(t, got, `Failed NamespaceUnguarded: in namespace "shop", the guard does not enforce the standard `+
+		`"restricted": `+
 		`ValidatingAdmissionPolicyBinding "sysctl-injector-restricted" does not select this namespace`)
 	wantCommand(t, got, "sysctl-injector render guard --kubernetes-version v1.37.2 --init-image busybox:1 | kubectl "+
 		"apply --server-side --force-conflicts -f -")
 }
 
-// In these namespaces neither the webhook nor the guard acts.
 func TestJudgeExcludedNamespaces(t *testing.T) {
 	g := guarding(t)
 	for _, name := range []string{"kube-system", SystemNamespace} {

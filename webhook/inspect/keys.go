@@ -38,11 +38,11 @@ func (k key) kind() string {
 // Keys reports the keys of the project that have no effect in their place. It skips the pod templates at locations,
 // since the decision on the pod reports their keys.
 //
-//	where                                        is
-//	a key in the metadata above a pod template   an error that names the template's path
-//	a key that is misspelled, anywhere           an error that names the nearest key
-//	a namespace's or a RuntimeClass's key        an error if it has another value, or is in another place, than the one that counts
-//	elsewhere in a kind that is not known        a warning: its controller may copy the key to its pods
+//	key                                          finding
+//	in the metadata above a pod template         an error with the template's path
+//	misspelled, anywhere                         an error with the nearest key
+//	of a Namespace or RuntimeClass               an error if the value is invalid, or the key is not in its place
+//	elsewhere in an object of an unknown kind    a warning: its controller may copy the key to its pods
 func Keys(o Object, locations []workload.Location) []Finding {
 	var findings []Finding
 	for _, k := range keysBelow(o.JSON, nil) {
@@ -81,8 +81,9 @@ func judge(o Object, k key, locations []workload.Location) *Finding {
 			fmt.Sprintf("this has no effect in a %s: it is a key of a pod's metadata.%s", o.Kind, nearest.Kind))}
 	}
 	return &Finding{Reason: ReasonUnknownKind, Warning: true, Err: field.Forbidden(k.fieldPath(),
-		fmt.Sprintf("kind %s is not known, and this is in no pod template: whether its pods get the key is up to its controller, and the webhook "+
-			"decides on them then; if there is a template, name it with --template-path", o.Kind))}
+		fmt.Sprintf("kind %s is not known, and this is not in a pod template: its controller decides whether its "+
+			"pods get the key, and the webhook decides on those pods; if it has a template, name it with "+
+			"--template-path", o.Kind))}
 }
 
 // written are the keys that the webhook writes and never reads.
@@ -162,8 +163,8 @@ func sameInTemplate(o Object, k key, nearest injection.PodKey, location workload
 
 func isMetadata(path []string) bool { return len(path) == 2 && path[0] == "metadata" }
 
-// isBuiltIn reports whether a kind belongs to Kubernetes or to the project. Of these, only the kinds in the table
-// hold pods.
+// isBuiltIn reports whether a kind belongs to Kubernetes or to the project. Of these, only the kinds in the table have
+// pods.
 func isBuiltIn(o Object) bool {
 	group, _, found := strings.Cut(o.APIVersion, "/")
 	return !found && o.APIVersion != "" || found && (!strings.Contains(group, ".") ||

@@ -14,12 +14,12 @@ const FindForbidden = "kubectl get pods -A --field-selector status.phase=Failed 
 	`'{range .items[?(@.status.reason=="SysctlForbidden")]}` +
 	`{.spec.nodeName}{"\t"}{.metadata.namespace}/{.metadata.name}{"\n"}{end}'`
 
-// Kubelet is what a kubelet says about itself.
+// Kubelet is the version and configuration of a kubelet.
 type Kubelet struct {
 	Node, Version string
 	// AllowedUnsafeSysctls is the field of its configuration.
 	AllowedUnsafeSysctls []string
-	// Err is why its configuration could not be read.
+	// Err is the error if its configuration could not be read.
 	Err error
 }
 
@@ -46,7 +46,7 @@ func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 		}
 		if len(names) > 0 {
 			checks = append(checks, QuestionAllowed.Fail("",
-				"kubeletSysctls declares %s, and the kubelets of these nodes do not allow it: %s. "+
+				"kubeletSysctls declares %s, but the kubelets of these nodes do not allow it: %s. "+
 					"Pods that get it natively fail there with SysctlForbidden", pattern, list(names)).
 				fix(
 					"add it to allowedUnsafeSysctls in the configuration of these kubelets, "+
@@ -56,14 +56,14 @@ func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 	if len(unread) > 0 {
 		checks = append(checks, QuestionAllowed.Unread("the configuration of the kubelets of "+list(unread), problem).
 			fix(
-				"to read it, a person needs the right to get nodes/proxy. Without it, pods that a kubelet has "+
-					"rejected show which one does not allow a declared sysctl (SysctlForbidden):", FindForbidden))
+				"reading it needs the permission to get nodes/proxy. Without it, find the kubelets that do not allow "+
+					"a declared sysctl by the pods that they rejected (SysctlForbidden):", FindForbidden))
 	}
 	switch common := allowedByAll(read); {
 	case len(checks) > 0 || len(read) == 0:
 		return checks
 	case len(declared) > 0:
-		return []Check{QuestionAllowed.Pass("form native: all kubelets allow what kubeletSysctls declares: %s",
+		return []Check{QuestionAllowed.Pass("form native: all kubelets allow the declared kubeletSysctls: %s",
 			strings.Join(declared, ", "))}
 	case len(common) > 0:
 		return []Check{QuestionAllowed.Pass("form native: all kubelets allow %s, which kubeletSysctls may declare",
@@ -78,10 +78,8 @@ func (k Kubelet) allows(pattern string) bool {
 	if since := sysctl.Lookup(pattern).SafeSince; since != "" && !isOlder(k.Version, version.MustParseGeneric(since)) {
 		return true
 	}
-	return slices.ContainsFunc(k.AllowedUnsafeSysctls, func(allowed string) bool {
-		return covers(dots(allowed),
-			pattern)
-	})
+	return slices.ContainsFunc(k.AllowedUnsafeSysctls,
+		func(allowed string) bool { return covers(dots(allowed), pattern) })
 }
 
 // covers reports whether a kubelet's pattern matches every name that another one matches.

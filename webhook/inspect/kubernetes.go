@@ -6,7 +6,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 )
 
-// ValidatingPolicies is what APIServer.Served calls the kind that the guard consists of.
+// ValidatingPolicies is the name in APIServer.Served of the kind of the guard's policies.
 const ValidatingPolicies = admissionGroup + "validatingadmissionpolicies"
 
 // The API versions and resources that checks look for.
@@ -47,8 +47,8 @@ func (a APIServer) Minor() uint {
 //
 //	Kubernetes      backend     verdict
 //	1.31 to newest  vap, scc    passed
-//	newer           vap, scc    a warning: the guard has the standards of the newest version that is known
-//	1.24            psp         a warning for each feature that is missing
+//	newer           vap, scc    a warning: the guard has the standards of the newest known version
+//	1.24            psp         a warning for each missing feature
 //	any other                   failed
 func JudgeKubernetes(server APIServer, backend string) []Check {
 	minor := server.Minor()
@@ -63,10 +63,10 @@ func JudgeKubernetes(server APIServer, backend string) []Check {
 	switch {
 	case minor == 0:
 		checks = append(checks, QuestionVersion.Unread("the version of Kubernetes",
-			fmt.Errorf("%q is none that is known", server.Version)))
+			fmt.Errorf("%q is not a known version", server.Version)))
 	case minor > form.NewestKubernetes:
 		checks = append(checks, QuestionVersion.Warn("",
-			"Kubernetes %s is newer than this version knows: the guard has the standards of 1.%d",
+			"this version of sysctl-injector does not know Kubernetes %s yet: the guard has the standards of 1.%d",
 			server.Version, form.NewestKubernetes).
 			fix("use a newer version of sysctl-injector", ""))
 	case minor >= oldestKubernetes:
@@ -86,7 +86,7 @@ func JudgeKubernetes(server APIServer, backend string) []Check {
 	for _, missing := range Lacking(minor, backend) {
 		checks = append(checks, QuestionFeature.Warn("", "Kubernetes %s lacks %s: %s", server.Version, missing.Name,
 			missing.Effect).
-			fix("see docs/compatibility.md for what follows from that", ""))
+			fix("see docs/compatibility.md for the consequences", ""))
 	}
 	return append(checks, judgeAPIs(server, minor)...)
 }
@@ -94,7 +94,7 @@ func JudgeKubernetes(server APIServer, backend string) []Check {
 func judgeAPIs(server APIServer, minor uint) []Check {
 	var checks []Check
 	if server.Served[ValidatingPolicies] {
-		checks = append(checks, QuestionPolicyAPI.Pass("ValidatingAdmissionPolicy is served: the guard can hold"))
+		checks = append(checks, QuestionPolicyAPI.Pass("ValidatingAdmissionPolicy is served: the guard can work"))
 	} else if minor >= oldestKubernetes {
 		checks = append(checks, QuestionPolicyAPI.Fail("",
 			"the API server does not serve ValidatingAdmissionPolicy, so there can be no guard").
@@ -102,11 +102,11 @@ func judgeAPIs(server APIServer, minor uint) []Check {
 	}
 	if minor >= oldestKubernetes {
 		checks = append(checks, QuestionMatchConditions.Pass(
-			"webhooks have matchConditions: an outage of the webhook rejects only pods that ask for sysctls"))
+			"webhooks have matchConditions: an outage of the webhook rejects only pods that request sysctls"))
 	}
 	if server.Served[servesMutatingPolicies] {
 		return append(checks, QuestionMutatingAPI.Pass(
-			"MutatingAdmissionPolicy is served: pods can be injected without a server too"))
+			"MutatingAdmissionPolicy is served: pods can also be injected without a server"))
 	}
 	return append(checks, QuestionMutatingAPI.Pass(
 		"MutatingAdmissionPolicy is not served: only injecting without a server needs it"))

@@ -4,15 +4,15 @@ import "testing"
 
 func TestJudgeKubernetes(t *testing.T) {
 	const (
-		served = "Passed ValidatingAdmissionPolicyAPI: ValidatingAdmissionPolicy is served: the guard can hold"
+		served = "Passed ValidatingAdmissionPolicyAPI: ValidatingAdmissionPolicy is served: the guard can work"
 		match  = "Passed MatchConditions: webhooks have matchConditions: an outage of the webhook rejects only " +
-			"pods that ask for sysctls"
-		mutates = "Passed MutatingAdmissionPolicyAPI: MutatingAdmissionPolicy is served: pods can be injected " +
-			"without a server too"
+			"pods that request sysctls"
+		mutates = "Passed MutatingAdmissionPolicyAPI: MutatingAdmissionPolicy is served: pods can also be " +
+			"injected without a server"
 		noMutates = "Passed MutatingAdmissionPolicyAPI: MutatingAdmissionPolicy is not served: only injecting " +
 			"without a server needs it"
-		lacksVAP = "lacks ValidatingAdmissionPolicy: there is no guard: nothing holds the other containers of " +
-			"enrolled namespaces to a standard, and nothing bounds what this server may write"
+		lacksVAP = "lacks ValidatingAdmissionPolicy: there is no guard: no standard is enforced for the other " +
+			"containers in enrolled namespaces, and nothing limits what the server may write"
 		lacksMatch = "lacks matchConditions: the webhook is called for every pod in enrolled namespaces, and while " +
 			"it is down all of them are rejected"
 	)
@@ -26,7 +26,7 @@ func TestJudgeKubernetes(t *testing.T) {
 		{"the oldest version", "v1.31.14-eks-1", "vap", []string{ValidatingPolicies},
 			[]string{"Passed KubernetesVersion: Kubernetes v1.31.14-eks-1 is supported", served, match, noMutates}},
 		{"a version of the future", "v1.99.0", "", []string{ValidatingPolicies, servesMutatingPolicies},
-			[]string{"Warning KubernetesVersion: Kubernetes v1.99.0 is newer than this version knows: the guard has " +
+			[]string{"Warning KubernetesVersion: this version of sysctl-injector does not know Kubernetes v1.99.0 yet: the guard has " +
 				"the standards of 1.37", served, match, mutates}},
 		{"an API that is switched off", "v1.37.2", "", nil, []string{"Passed KubernetesVersion: Kubernetes v1.37.2 " +
 			"is supported",
@@ -48,13 +48,13 @@ func TestJudgeKubernetes(t *testing.T) {
 			"Warning KubernetesFeature: Kubernetes v1.24.17 " + lacksMatch, "Warning KubernetesFeature: Kubernetes " +
 				"v1.24.17 " + lacksVAP,
 			"Warning KubernetesFeature: Kubernetes v1.24.17 lacks ValidatingAdmissionPolicy: nothing in the cluster " +
-				"asks for the grants of the backend vap; " +
+				"requires the grants of the backend vap; " +
 				"on Kubernetes 1.24 and earlier use psp, on OpenShift scc", noMutates}},
 		{"a version between the two", "v1.30.4", "vap", []string{ValidatingPolicies},
 			[]string{"Failed KubernetesVersion: Kubernetes v1.30.4 is not supported: 1.31 or later is", served,
 				noMutates}},
 		{"no version", "main", "", nil, []string{`Unknown KubernetesVersion: not checked: the version of Kubernetes ` +
-			`could not be read: "main" is none that is known`}},
+			`could not be read: "main" is not a known version`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := APIServer{Version: test.version, Served: map[string]bool{}}

@@ -10,20 +10,20 @@ func TestCurrentLevel(t *testing.T) {
 		labels map[string]string
 		want   string
 	}{
-		{"is baseline where nothing is said", nil, "baseline"},
-		{"is Pod Security's", map[string]string{podSecurity: "restricted"}, "restricted"},
-		{"is Pod Security's, also if that is none", map[string]string{podSecurity: "privileged"}, "privileged"},
-		{"is restricted where Pod Security cannot read the label", map[string]string{podSecurity: "restrictd"},
+		{"is baseline without a label", nil, "baseline"},
+		{"is that of Pod Security", map[string]string{podSecurity: "restricted"}, "restricted"},
+		{"is that of Pod Security, even privileged", map[string]string{podSecurity: "privileged"}, "privileged"},
+		{"is restricted if Pod Security does not know the level", map[string]string{podSecurity: "restrictd"},
 			"restricted"},
-		{"is the guard's in an enrolled namespace", map[string]string{podSecurity: "privileged", inject: "enabled",
+		{"is that of the guard in an enrolled namespace", map[string]string{podSecurity: "privileged", inject: "enabled",
 			enforce: "restricted"}, "restricted"},
-		{"is the guard's baseline where only inject is set", map[string]string{podSecurity: "privileged",
+		{"is the guard's default, baseline, if only inject is set", map[string]string{podSecurity: "privileged",
 			inject: "enabled"}, "baseline"},
-		{"is restricted where the guard cannot read the label", map[string]string{podSecurity: "privileged",
+		{"is restricted if the guard does not know the level", map[string]string{podSecurity: "privileged",
 			enforce: "strict"}, "restricted"},
 		{"is the stricter one of both", map[string]string{podSecurity: "restricted", inject: "enabled",
 			enforce: "baseline"}, "restricted"},
-		{"is what the administrator chose", map[string]string{podSecurity: "privileged", inject: "enabled",
+		{"is privileged if the administrator chose it", map[string]string{podSecurity: "privileged", inject: "enabled",
 			enforce: "privileged"}, "privileged"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

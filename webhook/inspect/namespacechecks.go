@@ -39,7 +39,7 @@ func (g Guarding) JudgeNamespaces(namespaces []corev1.Namespace) ([]Check, error
 	}
 	if len(checks) == 0 {
 		checks = append(checks, QuestionNamespace.Pass(
-			"%s enrolled, each labelled as intended and held to its standard", areOf(enrolled, "namespace")))
+			"%s enrolled, with valid labels and an enforced standard", areOf(enrolled, "namespace")))
 	}
 	return checks, nil
 }
@@ -68,7 +68,7 @@ func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
 	if value, labelled := labels[psaapi.EnforceLevelLabel]; labelled && levelOf(value) != psaapi.LevelPrivileged {
 		return append(checks, judgePodSecurity(object, name, labels)...), nil
 	}
-	return append(checks, g.judgeHold(object, name, labels)...), nil
+	return append(checks, g.judgeEnforcement(object, name, labels)...), nil
 }
 
 // judgePodSecurity judges a namespace that has a standard in Pod Security admission itself.
@@ -80,7 +80,7 @@ func judgePodSecurity(object, name string, labels map[string]string) []Check {
 			"namespace %q has the contradictory labels %s and %s=%s: "+
 				"Pod Security admission rejects the injected container, which the guard would admit",
 			name, label, v1alpha1.EnforceLabel, enforce).
-			fix("hand the namespace over to the guard:", command)}
+			fix("let the guard enforce the standard:", command)}
 	}
 	if labels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
 		return nil
@@ -91,15 +91,16 @@ func judgePodSecurity(object, name string, labels map[string]string) []Check {
 		fix("enroll it, unless that is intended:", command)}
 }
 
-// judgeHold judges a namespace whose Pod Security label is privileged, so that only the guard can hold it.
-func (g Guarding) judgeHold(object, name string, labels map[string]string) []Check {
+// judgeEnforcement judges a namespace without a standard in Pod Security admission, so that only the guard can enforce
+// one.
+func (g Guarding) judgeEnforcement(object, name string, labels map[string]string) []Check {
 	standard, labelled := labels[v1alpha1.EnforceLabel]
 	if !labelled {
 		standard = string(psaapi.LevelBaseline)
 	}
 	if standard == string(psaapi.LevelPrivileged) {
 		return []Check{QuestionUnguarded.Warn(object,
-			"namespace %q has %s=privileged: nothing holds its containers to a standard, and no grants are asked for",
+			"namespace %q has %s=privileged: no standard is enforced for its containers, and no grants are required",
 			name, v1alpha1.EnforceLabel).
 			fix("choose a standard, unless that is intended:",
 				fmt.Sprintf("sysctl-injector enroll %s --enforce baseline", name))}
@@ -109,7 +110,7 @@ func (g Guarding) judgeHold(object, name string, labels map[string]string) []Che
 		return nil
 	}
 	return []Check{QuestionUnguarded.Fail(object,
-		"namespace %q is guarded by nothing: its containers are not held to %q, since %v", name, standard, err).
+		"in namespace %q, the guard does not enforce the standard %q: %v", name, standard, err).
 		fix(installGuard, g.command())}
 }
 
@@ -118,7 +119,7 @@ func JudgeRuntimeClass(name string, class any) ([]Check, error) {
 	return judgeKeysOf(QuestionRuntimeClass, "runtimeclass/"+name, class, "node.k8s.io/v1", "RuntimeClass")
 }
 
-// judgeKeysOf judges the keys of ours in the metadata of an object.
+// judgeKeysOf judges the keys of the project in the metadata of an object.
 func judgeKeysOf(question Question, object string, of any, apiVersion, kind string) ([]Check, error) {
 	encoded, err := json.Marshal(of)
 	if err != nil {
@@ -153,7 +154,7 @@ func keyRemedy(object string, o Object, f Finding) (remedy, command string) {
 	switch {
 	case slices.Contains(values, value):
 	case right == v1alpha1.EnforceLabel:
-		value = string(levelOf(value)) // what the guard takes it for
+		value = string(levelOf(value)) // as the guard reads it
 	default:
 		value = values[0]
 	}
@@ -165,7 +166,7 @@ func keyRemedy(object string, o Object, f Finding) (remedy, command string) {
 	case key != right:
 		return "rename it:", fmt.Sprintf("kubectl label %s --overwrite %s- %s", resource, key, set)
 	}
-	return "set the value that counts:", fmt.Sprintf("kubectl label %s --overwrite %s", resource, set)
+	return "set a valid value:", fmt.Sprintf("kubectl label %s --overwrite %s", resource, set)
 }
 
 func verbOf(kind string) string {

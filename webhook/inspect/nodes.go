@@ -69,7 +69,7 @@ func judgeKernels(nodes []corev1.Node) Check {
 	if len(old) > 0 {
 		return QuestionKernel.Warn("",
 			"form privileged: kernels older than Linux %s lack many sysctls, "+
-				"and pods that ask for those do not start there: %s",
+				"and pods that request them do not start there: %s",
 			sysctl.OldestKernel, list(old)).
 			fix("upgrade the nodes", "")
 	}
@@ -115,7 +115,7 @@ func judgeUserNamespaces(nodes []corev1.Node) []Check {
 			fix(remedy, "")}
 	}
 	checks := []Check{QuestionUserNamespace.Pass(
-		"form user-namespace (hostUsers: false): %s can", counted(len(fit), "node"))}
+		"form user-namespace (hostUsers: false): supported on %s", counted(len(fit), "node"))}
 	old := unfit(fit, func(info corev1.NodeSystemInfo) string {
 		if isOlder(info.KernelVersion, userNamespaceIPC) {
 			return "Linux " + info.KernelVersion
@@ -125,12 +125,12 @@ func judgeUserNamespaces(nodes []corev1.Node) []Check {
 	if len(old) > 0 {
 		return append(checks, QuestionUserNamespaceIPC.Warn("",
 			"form user-namespace (hostUsers: false): IPC sysctls (kernel.sem, kernel.shm*, kernel.msg*, "+
-				"fs.mqueue.*) need Linux %s, and pods that ask for them do not start on %s",
+				"fs.mqueue.*) need Linux %s, and pods that request them do not start on %s",
 			userNamespaceIPC, list(old)).
 			fix(remedy, ""))
 	}
 	return append(checks, QuestionUserNamespaceIPC.Pass(
-		"form user-namespace (hostUsers: false): the same for IPC sysctls"))
+		"form user-namespace (hostUsers: false): the nodes support IPC sysctls too"))
 }
 
 // lacksUserNamespaces returns the missing requirement of a node for the form; "" if there is none.
@@ -148,7 +148,7 @@ func lacksUserNamespaces(node corev1.Node) string {
 			continue
 		}
 		if !*handler.Features.UserNamespaces {
-			return "its runtime " + info.ContainerRuntimeVersion + " says that it cannot"
+			return "runtime " + info.ContainerRuntimeVersion + " reports no support"
 		}
 		return ""
 	}
@@ -187,9 +187,9 @@ func (n Nodes) judgeGuests(nodes []corev1.Node) []Check {
 	case len(checks) > 0:
 		return checks
 	case len(names) == 0:
-		return []Check{QuestionGuests.Pass("form guest: no RuntimeClass gives pods a kernel of their own")}
+		return []Check{QuestionGuests.Pass("form guest: no RuntimeClass gives pods their own kernel")}
 	}
-	return []Check{QuestionGuests.Pass("form guest: by RuntimeClass %s", list(names))}
+	return []Check{QuestionGuests.Pass("form guest: available with RuntimeClass %s", list(names))}
 }
 
 // unfit returns the nodes for which why returns a reason.

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// newNode is fit for every form; tweak changes that.
+// newNode returns a node that supports every form, changed by tweak.
 func newNode(name string, tweak func(*corev1.NodeStatus)) corev1.Node {
 	node := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name},
 		Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{
@@ -26,9 +26,9 @@ func TestJudgeNodes(t *testing.T) {
 		kernel  = "Passed NodeKernel: form privileged: 1 node with Linux 6.18.5-cloud"
 		kubelet = "Passed NodeKubelet: form native: 1 node with kubelet v1.37.2; sysctls that are safe since 1.34 " +
 			"need no declaration"
-		userns  = "Passed NodeUserNamespaces: form user-namespace (hostUsers: false): 1 node can"
-		ipc     = "Passed NodeUserNamespacesIPC: form user-namespace (hostUsers: false): the same for IPC sysctls"
-		guests  = "Passed NodeGuestKernels: form guest: no RuntimeClass gives pods a kernel of their own"
+		userns  = "Passed NodeUserNamespaces: form user-namespace (hostUsers: false): supported on 1 node"
+		ipc     = "Passed NodeUserNamespacesIPC: form user-namespace (hostUsers: false): the nodes support IPC sysctls too"
+		guests  = "Passed NodeGuestKernels: form guest: no RuntimeClass gives pods their own kernel"
 		without = "Warning NodeUserNamespaces: form user-namespace (hostUsers: false): pods do not start on n "
 	)
 	kata := nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "secure"}, Handler: "kata"}
@@ -45,33 +45,32 @@ func TestJudgeNodes(t *testing.T) {
 		classes []nodev1.RuntimeClass
 		want    []string
 	}{
-		{"fit for all", func(*corev1.NodeStatus) {}, nil, []string{kernel, kubelet, userns, ipc, guests}},
+		{"support for every form", func(*corev1.NodeStatus) {}, nil, []string{kernel, kubelet, userns, ipc, guests}},
 		{"an old kernel", func(s *corev1.NodeStatus) { s.NodeInfo.KernelVersion = "4.18.0-553.el8.x86_64" }, nil,
 			[]string{
 				"Warning NodeKernel: form privileged: kernels older than Linux 4.19 lack many sysctls, and pods that " +
-					"ask for those do not start there: n (Linux 4.18.0-553.el8.x86_64)",
+					"request them do not start there: n (Linux 4.18.0-553.el8.x86_64)",
 				kubelet, without + "(Linux 4.18.0-553.el8.x86_64)", guests}},
 		{"an old kubelet", func(s *corev1.NodeStatus) { s.NodeInfo.KubeletVersion = "v1.33.1" }, nil, []string{kernel,
 			"Failed NodeKubelet: form native: kubelets older than 1.34 are not supported with this API server, and " +
 				"may reject pods with native sysctls (SysctlForbidden): n (kubelet v1.33.1)",
 			userns, ipc, guests}},
-		{"a kernel that keeps IPC names from user " +
-			"namespaces", func(s *corev1.NodeStatus) { s.NodeInfo.KernelVersion = "6.6.0" }, nil, []string{
+		{"a kernel without IPC names in user namespaces", func(s *corev1.NodeStatus) { s.NodeInfo.KernelVersion = "6.6.0" }, nil, []string{
 			"Passed NodeKernel: form privileged: 1 node with Linux 6.6.0", kubelet, userns,
 			"Warning NodeUserNamespacesIPC: form user-namespace (hostUsers: false): IPC sysctls (kernel.sem, " +
 				"kernel.shm*, kernel.msg*, fs.mqueue.*) need Linux 6.9, " +
-				"and pods that ask for them do not start on n (Linux 6.6.0)", guests}},
+				"and pods that request them do not start on n (Linux 6.6.0)", guests}},
 		{"an old containerd",
 			func(s *corev1.NodeStatus) { s.NodeInfo.ContainerRuntimeVersion = "containerd://1.7.27" }, nil,
 			[]string{kernel, kubelet, without + "(runtime containerd://1.7.27)", guests}},
 		{"CRI-O", func(s *corev1.NodeStatus) { s.NodeInfo.ContainerRuntimeVersion = "cri-o://1.34.0" }, nil,
 			[]string{kernel, kubelet, userns, ipc, guests}},
-		{"a runtime that says that it can", features(true), nil, []string{kernel, kubelet, userns, ipc, guests}},
-		{"a runtime that says that it cannot", features(false), nil,
-			[]string{kernel, kubelet, without + "(its runtime other://0.1 says that it cannot)", guests}},
+		{"a runtime that reports support", features(true), nil, []string{kernel, kubelet, userns, ipc, guests}},
+		{"a runtime that reports no support", features(false), nil,
+			[]string{kernel, kubelet, without + "(runtime other://0.1 reports no support)", guests}},
 		{"a guest kernel", func(*corev1.NodeStatus) {}, []nodev1.RuntimeClass{kata}, []string{kernel, kubelet, userns,
 			ipc,
-			"Passed NodeGuestKernels: form guest: by RuntimeClass secure"}},
+			"Passed NodeGuestKernels: form guest: available with RuntimeClass secure"}},
 		{"a handler that no node has", features(true), []nodev1.RuntimeClass{kata}, []string{kernel, kubelet, userns,
 			ipc,
 			`Warning NodeGuestKernels: form guest: no node has the handler "kata" of RuntimeClass "secure", so its ` +
@@ -86,7 +85,7 @@ func TestJudgeNodes(t *testing.T) {
 	}
 }
 
-func TestLongListsAreCut(t *testing.T) {
+func TestListShortensLongLists(t *testing.T) {
 	var names []string
 	for i := range 8 {
 		names = append(names, fmt.Sprint("n", i))
@@ -117,18 +116,18 @@ func TestJudgeKubelets(t *testing.T) {
 			"Passed KubeletSysctls: form native: all kubelets allow net.core.somaxconn, which kubeletSysctls may " +
 				"declare"}},
 		{"declared and allowed", []string{"net.core.somaxconn", "kernel.msgmax"}, []Kubelet{a, b}, []string{
-			"Passed KubeletSysctls: form native: all kubelets allow what kubeletSysctls declares: " +
+			"Passed KubeletSysctls: form native: all kubelets allow the declared kubeletSysctls: " +
 				"net.core.somaxconn, kernel.msgmax"}},
 		{"declared, and allowed by a shorter prefix", []string{"net.ipv4.tcp_*"}, []Kubelet{a}, []string{
-			"Passed KubeletSysctls: form native: all kubelets allow what kubeletSysctls declares: net.ipv4.tcp_*"}},
+			"Passed KubeletSysctls: form native: all kubelets allow the declared kubeletSysctls: net.ipv4.tcp_*"}},
 		{"a prefix of which a kubelet allows one name", []string{"kernel.msg*"}, []Kubelet{a, b}, []string{
-			"Failed KubeletSysctls: kubeletSysctls declares kernel.msg*, and the kubelets of these nodes do not " +
+			"Failed KubeletSysctls: kubeletSysctls declares kernel.msg*, but the kubelets of these nodes do not " +
 				"allow it: b." + without}},
 		{"a safe name, which every kubelet allows", []string{"net.ipv4.tcp_syncookies"}, []Kubelet{none}, []string{
-			"Passed KubeletSysctls: form native: all kubelets allow what kubeletSysctls declares: " +
+			"Passed KubeletSysctls: form native: all kubelets allow the declared kubeletSysctls: " +
 				"net.ipv4.tcp_syncookies"}},
-		{"a kubelet that cannot be asked", []string{"net.core.somaxconn"}, []Kubelet{a, unread, none}, []string{
-			"Failed KubeletSysctls: kubeletSysctls declares net.core.somaxconn, and the kubelets of these nodes do " +
+		{"a kubelet whose configuration cannot be read", []string{"net.core.somaxconn"}, []Kubelet{a, unread, none}, []string{
+			"Failed KubeletSysctls: kubeletSysctls declares net.core.somaxconn, but the kubelets of these nodes do " +
 				"not allow it: d." + without,
 			"Unknown KubeletSysctls: not checked: the configuration of the kubelets of c could not be read: you may " +
 				"not get nodes/proxy"}},

@@ -57,7 +57,7 @@ func InstallPermissions(namespace, source string) []Permission {
 	return all
 }
 
-// Escalate lets a person grant rights that they do not hold.
+// Escalate is the permission to grant rights that one does not have.
 func Escalate() Permission {
 	return Permission{Verb: "escalate", Group: rbacv1.GroupName, Resource: "clusterroles"}
 }
@@ -85,7 +85,7 @@ func GrantedPermissions() ([]Permission, error) {
 // JudgePermissions checks whether a person may install. User is empty if the API server does not return the name.
 func JudgePermissions(asked int, denied []Permission, user string) []Check {
 	if len(denied) == 0 {
-		return []Check{QuestionPermissions.Pass("you may create everything that is installed (%d permissions)", asked)}
+		return []Check{QuestionPermissions.Pass("you may create all objects of an install (%d permissions)", asked)}
 	}
 	var names []string
 	for _, p := range denied {
@@ -97,7 +97,7 @@ func JudgePermissions(asked int, denied []Permission, user string) []Check {
 		command = "kubectl create clusterrolebinding sysctl-injector-installer --clusterrole=cluster-admin --user=" +
 			shellQuote(user)
 	}
-	return []Check{QuestionPermissions.Fail("", "you may not do everything that an install does: %s",
+	return []Check{QuestionPermissions.Fail("", "you lack permissions for an install: %s",
 		list(slices.Compact(names))).
-		fix("install as a cluster administrator, or have one give you the rights:", command)}
+		fix("install as a cluster administrator, or ask one for the permissions:", command)}
 }

@@ -35,8 +35,8 @@ func JudgeRules(policies []v1alpha1.SysctlPolicy, profiles []v1alpha1.SysctlProf
 			len(policies), len(profiles)))
 	}
 	if inForce == 0 {
-		return append(checks, QuestionPolicies.Warn("", "no SysctlPolicy is in force, so no pod may set anything").
-			fix("apply the default policy, or one of your own:", "kubectl apply -f $CHART/files/policies/default.yaml"))
+		return append(checks, QuestionPolicies.Warn("", "no SysctlPolicy is in force, so no pod may set sysctls").
+			fix("apply the default policy or your own:", "kubectl apply -f $CHART/files/policies/default.yaml"))
 	}
 	return append(checks, QuestionPolicies.Pass("%s what pods may set", policyVerb(inForce)))
 }
@@ -64,13 +64,11 @@ func judgeReady(kind, object, name string, generation int64, conditions []metav1
 	var c Check
 	switch {
 	case ready == nil || ready.ObservedGeneration < generation:
-		c = QuestionReady.Warn(object, "%s %q has not been judged yet: no server has written its status", kind,
-			name).
-			fix("if it stays so, see the check ServerLeader", "")
+		c = QuestionReady.Warn(object, "%s %q has no current status: no server has checked it yet", kind, name).
+			fix("if this does not change, see the check ServerLeader", "")
 	case ready.Status != metav1.ConditionTrue:
 		c = QuestionReady.Fail(object, "%s %q is not in force: %s", kind, name, ready.Message).
-			fix("correct it:",
-				"kubectl edit "+object)
+			fix("correct it:", "kubectl edit "+object)
 	default:
 		return nil
 	}

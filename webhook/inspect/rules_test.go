@@ -31,7 +31,7 @@ func TestJudgeRules(t *testing.T) {
 	profile.Status.Conditions = status(metav1.ConditionFalse, "spec.sysctls: line 1", 1)
 	const (
 		one     = "Passed Policies: 1 SysctlPolicy allows what pods may set"
-		nothing = "Warning Policies: no SysctlPolicy is in force, so no pod may set anything"
+		nothing = "Warning Policies: no SysctlPolicy is in force, so no pod may set sysctls"
 	)
 	for _, test := range []struct {
 		name     string
@@ -45,11 +45,11 @@ func TestJudgeRules(t *testing.T) {
 			nothing}},
 		{"only one on trial", []v1alpha1.SysctlPolicy{trial}, nil, []string{"Passed PolicyReady: every SysctlPolicy " +
 			"(1) and SysctlProfile (0) is in force", nothing}},
-		{"not judged", []v1alpha1.SysctlPolicy{policyOf(nil)}, nil, []string{`Warning PolicyReady: SysctlPolicy ` +
-			`"default" has not been judged yet: no server has written its status`, one}},
-		{"changed since", []v1alpha1.SysctlPolicy{policyOf(status(metav1.ConditionTrue, "", 1))}, nil,
-			[]string{`Warning PolicyReady: SysctlPolicy "default" has not been judged yet: no server has written ` +
-				`its status`, one}},
+		{"without a status", []v1alpha1.SysctlPolicy{policyOf(nil)}, nil, []string{`Warning PolicyReady: SysctlPolicy ` +
+			`"default" has no current status: no server has checked it yet`, one}},
+		{"with an outdated status", []v1alpha1.SysctlPolicy{policyOf(status(metav1.ConditionTrue, "", 1))}, nil,
+			[]string{`Warning PolicyReady: SysctlPolicy "default" has no current status: no server has checked ` +
+				`it yet`, one}},
 		{"a profile that cannot be read", []v1alpha1.SysctlPolicy{ready}, []v1alpha1.SysctlProfile{profile},
 			[]string{`Failed PolicyReady: SysctlProfile "nginx" is not in force: spec.sysctls: line 1`, one}},
 	} {
@@ -58,11 +58,11 @@ func TestJudgeRules(t *testing.T) {
 }
 
 func TestJudgePermissions(t *testing.T) {
-	wantAnswers(t, JudgePermissions(20, nil, "ann"), "Passed Permissions: you may create everything that is "+
-		"installed (20 permissions)")
+	wantAnswers(t, JudgePermissions(20, nil, "ann"), "Passed Permissions: you may create all objects of an "+
+		"install (20 permissions)")
 	got := JudgePermissions(20, []Permission{{"create", "apps", "deployments", "x"}, {"create", "", "services", "x"},
 		{"create", "", "services", "x"}}, "ann b")
-	wantAnswers(t, got, "Failed Permissions: you may not do everything that an install does: create "+
+	wantAnswers(t, got, "Failed Permissions: you lack permissions for an install: create "+
 		"deployments.apps, create services")
 	if want := "kubectl create clusterrolebinding sysctl-injector-installer --clusterrole=cluster-admin --user='ann " +
 		"b'"; got[0].Command != want {

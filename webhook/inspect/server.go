@@ -130,18 +130,18 @@ func (s Server) JudgeDeployment(version string) []Check {
 	switch {
 	case ready == 0:
 		checks = append(checks, QuestionReplicas.Fail(object,
-			"no server is ready: pods that ask for sysctls are rejected").
-			fix("their log says what they wait for:", log))
+			"no server is ready: pods that request sysctls are rejected").
+			fix("their log shows what they wait for:", log))
 	case ready < wanted:
 		checks = append(checks, QuestionReplicas.Warn(object, "%d of %s are ready", ready, counted(int(wanted),
 			"server")).
-			fix("the log of the others says what they wait for:", log))
+			fix("the log of the others shows what they wait for:", log))
 	default:
 		checks = append(checks, QuestionReplicas.Pass("%s ready", counted(int(ready), "server")))
 	}
 	if version != s.Version {
 		return append(checks, QuestionServerVersion.Warn(object,
-			"the server is %s, and this command is %s: what another version has otherwise is shown as a difference",
+			"the server is %s, but this command is %s: changes between the versions appear as differences",
 			version, s.Version).
 			fix("use the command of the server's version, or upgrade the server", ""))
 	}
@@ -160,8 +160,8 @@ func (s Server) JudgeEndpoints() Check {
 	}
 	if ready == 0 {
 		return QuestionEndpoints.Fail("service/sysctl-injector",
-			"the Service has no ready endpoint, so the API server reaches no server: "+
-				"pods that ask for sysctls are rejected").
+			"the Service has no ready endpoint, so the API server cannot reach a server: "+
+				"pods that request sysctls are rejected").
 			fix("see why its pods are not ready:", fmt.Sprintf("kubectl -n %s get pods,endpointslices", s.Namespace))
 	}
 	return QuestionEndpoints.Pass("the Service has %s", counted(ready, "ready endpoint"))
@@ -174,12 +174,12 @@ const leaderGone = 3
 func (s Server) JudgeLeader() Check {
 	const object = "lease/sysctl-injector"
 	log := fmt.Sprintf("kubectl -n %s logs deployment/sysctl-injector --all-pods", s.Namespace)
-	const effect = "nobody writes the status of policies, or repairs and removes grants"
+	const effect = "no server writes the status of policies, or repairs and removes grants"
 	switch lease := s.Lease; {
 	case lease == nil || lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" ||
 		lease.Spec.RenewTime == nil:
 		return QuestionLeader.Warn(object, "no server is the leader: %s", effect).
-			fix("the servers' log says why:", log)
+			fix("the log of the servers shows why:", log)
 	default:
 		seconds := int32(15)
 		if lease.Spec.LeaseDurationSeconds != nil {
@@ -188,7 +188,7 @@ func (s Server) JudgeLeader() Check {
 		if age := s.Now.Sub(lease.Spec.RenewTime.Time); age > leaderGone*time.Duration(seconds)*time.Second {
 			return QuestionLeader.Warn(object, "the leader, %s, last renewed its Lease %s ago: %s",
 				*lease.Spec.HolderIdentity, age.Truncate(time.Second), effect).
-				fix("the servers' log says why:", log)
+				fix("the log of the servers shows why:", log)
 		}
 		return QuestionLeader.Pass("the leader is %s", *lease.Spec.HolderIdentity)
 	}

@@ -57,12 +57,12 @@ func TestJudgeServer(t *testing.T) {
 	s := Server{Namespace: "tuning", Version: "v2", Deployment: deployment(2, 2)}
 	wantAnswers(t, s.JudgeDeployment("v2"), "Passed ServerReplicas: 2 servers ready", same)
 	wantAnswers(t, s.JudgeDeployment("v1"), "Passed ServerReplicas: 2 servers ready",
-		"Warning ServerVersion: the server is v1, and this command is v2: what another version has otherwise is "+
-			"shown as a difference")
+		"Warning ServerVersion: the server is v1, but this command is v2: changes between the versions appear "+
+			"as differences")
 	s.Deployment = deployment(2, 1)
 	wantAnswers(t, s.JudgeDeployment("v2"), "Warning ServerReplicas: 1 of 2 servers are ready", same)
 	s.Deployment = deployment(2, 0)
-	wantAnswers(t, s.JudgeDeployment("v2"), "Failed ServerReplicas: no server is ready: pods that ask for sysctls "+
+	wantAnswers(t, s.JudgeDeployment("v2"), "Failed ServerReplicas: no server is ready: pods that request sysctls "+
 		"are rejected", same)
 	s.Deployment = nil
 	wantAnswers(t, s.JudgeDeployment(""), `Failed ServerReplicas: there is no Deployment "sysctl-injector" in `+
@@ -84,8 +84,8 @@ func TestAddReinstall(t *testing.T) {
 }
 
 func TestJudgeEndpoints(t *testing.T) {
-	const none = "Failed ServerEndpoints: the Service has no ready endpoint, so the API server reaches no server: " +
-		"pods that ask for sysctls are rejected"
+	const none = "Failed ServerEndpoints: the Service has no ready endpoint, so the API server cannot reach a server: " +
+		"pods that request sysctls are rejected"
 	endpoint := func(ready *bool) discoveryv1.EndpointSlice {
 		conditions := discoveryv1.EndpointConditions{Ready: ready}
 		return discoveryv1.EndpointSlice{Endpoints: []discoveryv1.Endpoint{{Conditions: conditions}}}
@@ -105,7 +105,7 @@ func TestJudgeLeader(t *testing.T) {
 			RenewTime: &metav1.MicroTime{Time: now.Add(-age)},
 		}}
 	}
-	const effect = ": nobody writes the status of policies, or repairs and removes grants"
+	const effect = ": no server writes the status of policies, or repairs and removes grants"
 	for _, test := range []struct {
 		lease *coordinationv1.Lease
 		want  string
@@ -150,13 +150,13 @@ func TestJudgeRights(t *testing.T) {
 				"list clusterroles.rbac.authorization.k8s.io, watch clusterroles.rbac.authorization.k8s.io, create " +
 				"clusterroles.rbac.authorization.k8s.io, patch clusterroles.rbac.authorization.k8s.io and 11 more"}},
 		{"no role", func(r *Rights) { r.ClusterRole = nil }, generate, []string{
-			`Failed ServerRights: the ClusterRole "sysctl-injector" does not exist, so the server may read and ` +
-				`write nothing`}},
-		{"a binding to somebody else", func(r *Rights) { r.ClusterRoleBinding.Subjects = nil }, generate, []string{
+			`Failed ServerRights: the ClusterRole "sysctl-injector" does not exist, so the server cannot read ` +
+				`or write anything`}},
+		{"a binding to another subject", func(r *Rights) { r.ClusterRoleBinding.Subjects = nil }, generate, []string{
 			`Failed ServerRights: the ClusterRole "sysctl-injector" is not bound to the server's service account, ` +
-				`so the server may read and write nothing`}},
+				`so the server cannot read or write anything`}},
 		{"no leader", func(r *Rights) { r.Role, r.RoleBinding = nil, nil }, generate, []string{
-			`Failed ServerRights: the Role "sysctl-injector-leader-election" is not as this version has it, so no ` +
+			`Failed ServerRights: the Role "sysctl-injector-leader-election" differs from this version, so no ` +
 				`server can become the leader`,
 			`Failed ServerRights: the Role "sysctl-injector-leader-election" is not bound to the server's service ` +
 				`account, so no server can become the leader`}},
@@ -191,8 +191,8 @@ func TestJudgeBounds(t *testing.T) {
 		broken.Bindings = append(broken.Bindings, b)
 	}
 	wantAnswers(t, JudgeBounds(broken, bounds),
-		`Failed ServerBounds: ValidatingAdmissionPolicy "`+first+`" is not installed: it bounds what the server may `+
-			`write`,
-		`Failed ServerBounds: ValidatingAdmissionPolicy "`+second+`" has no binding that denies: it bounds what the `+
-			`server may write`)
+		`Failed ServerBounds: ValidatingAdmissionPolicy "`+first+`", which limits what the server may write, `+
+			`is not installed`,
+		`Failed ServerBounds: ValidatingAdmissionPolicy "`+second+`", which limits what the server may write, `+
+			`has no binding that denies`)
 }

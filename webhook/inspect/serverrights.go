@@ -40,7 +40,7 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 	}
 	account := fmt.Sprintf("--serviceaccount=%s:%s", r.Namespace, serverName)
 	const (
-		powerless  = "so the server may read and write nothing"
+		powerless  = "so the server cannot read or write anything"
 		leaderless = "so no server can become the leader"
 	)
 	var checks []Check
@@ -64,7 +64,7 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 	}
 	if r.Role == nil || len(notHeld(leader.Rules, r.Role.Rules)) > 0 {
 		fail("role/"+leaderElected, reinstall, "",
-			"the Role %q is not as this version has it, %s", leaderElected, leaderless)
+			"the Role %q differs from this version, %s", leaderElected, leaderless)
 	}
 	if b := r.RoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, leaderElected) {
 		fail("rolebinding/"+leaderElected, "bind it:",
@@ -103,10 +103,10 @@ func notHeld(wanted, held []rbacv1.PolicyRule) []string {
 		for _, group := range rule.APIGroups {
 			for _, resource := range rule.Resources {
 				for _, verb := range rule.Verbs {
-					if !slices.ContainsFunc(held, func(h rbacv1.PolicyRule) bool {
-						return gives(h, group, resource,
-							verb, rule.ResourceNames)
-					}) {
+					isGiven := func(h rbacv1.PolicyRule) bool {
+						return gives(h, group, resource, verb, rule.ResourceNames)
+					}
+					if !slices.ContainsFunc(held, isGiven) {
 						missing = append(missing, verb+" "+qualified(resource, group))
 					}
 				}
@@ -167,17 +167,17 @@ func JudgeBounds(installed, bounds Guard) []Check {
 		switch {
 		case installed.policy(want.Name) == nil:
 			checks = append(checks, QuestionBounds.Fail(object,
-				"ValidatingAdmissionPolicy %q is not installed: it bounds what the server may write", want.Name).
+				"ValidatingAdmissionPolicy %q, which limits what the server may write, is not installed", want.Name).
 				fix(reinstall, ""))
 		case !bound:
 			checks = append(checks, QuestionBounds.Fail(object,
-				"ValidatingAdmissionPolicy %q has no binding that denies: it bounds what the server may write",
+				"ValidatingAdmissionPolicy %q, which limits what the server may write, has no binding that denies",
 				want.Name).
 				fix(reinstall, ""))
 		}
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionBounds.Pass("%s bound what the server may write",
+		checks = append(checks, QuestionBounds.Pass("%s limit what the server may write",
 			policiesOf(len(bounds.Policies))))
 	}
 	return checks

@@ -23,7 +23,7 @@ type Workload struct {
 // Violation is a workload whose pods the guard would reject.
 type Violation struct {
 	Workload Workload
-	Why      string // in Pod Security's words
+	Why      string // the message of Pod Security admission
 }
 
 func (v Violation) String() string {
@@ -52,7 +52,8 @@ func Violations(workloads []Workload, level string, images []string) ([]Violatio
 			spec.InitContainers = spec.InitContainers[1:]
 			// API servers before 1.34 write the injected container's AppArmor profile as an annotation too.
 			w.Metadata.Annotations = maps.Clone(w.Metadata.Annotations)
-			delete(w.Metadata.Annotations, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+v1alpha1.ContainerName)
+			delete(w.Metadata.Annotations,
+				corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+v1alpha1.ContainerName)
 		}
 		results := evaluator.EvaluatePod(psaapi.LevelVersion{Level: parsed, Version: psaapi.LatestVersion()},
 			&w.Metadata, &spec)

@@ -50,8 +50,8 @@ func validating(c *admissionregistrationv1.ValidatingWebhookConfiguration) *Webh
 	for _, e := range c.Webhooks {
 		w.Entries = append(w.Entries, admissionregistrationv1.MutatingWebhook{
 			Name: e.Name, ClientConfig: e.ClientConfig, Rules: e.Rules, FailurePolicy: e.FailurePolicy,
-			MatchPolicy:       e.MatchPolicy,
-			NamespaceSelector: e.NamespaceSelector, ObjectSelector: e.ObjectSelector, SideEffects: e.SideEffects,
+			MatchPolicy: e.MatchPolicy, NamespaceSelector: e.NamespaceSelector, ObjectSelector: e.ObjectSelector,
+			SideEffects:             e.SideEffects,
 			AdmissionReviewVersions: e.AdmissionReviewVersions, MatchConditions: e.MatchConditions,
 		})
 	}
@@ -176,14 +176,14 @@ func (w Webhook) judge(want Webhook) []Check {
 		changes, patch := entryChanges(i, w.Entries[i], entry)
 		if len(changes) > 0 {
 			checks = append(checks, QuestionEntry.Fail(w.object(),
-				"the entry %s of %s %q is not as this version has it: %s",
+				"the entry %s of %s %q differs from this version: %s",
 				entry.Name, w.Kind, w.Name, strings.Join(changes, "; ")).
-				fix("set what differs:",
+				fix("restore these fields:",
 					"kubectl patch "+strings.ToLower(w.Kind)+" "+w.Name+" --type=json -p "+shellQuote(patch)))
 		}
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionEntry.Pass("%s %q has each entry as this version has it (%d)", w.Kind, w.Name,
+		checks = append(checks, QuestionEntry.Pass("all entries of %s %q match this version (%d)", w.Kind, w.Name,
 			len(want.Entries)))
 	}
 	return checks
@@ -209,15 +209,15 @@ func entryChanges(index int, have, want admissionregistrationv1.MutatingWebhook)
 	for _, f := range []entryField{
 		{"failurePolicy", have.FailurePolicy, want.FailurePolicy, outage(*want.FailurePolicy)},
 		{"matchConditions", have.MatchConditions, want.MatchConditions, "the webhook is called for other requests"},
-		{"matchPolicy", have.MatchPolicy, want.MatchPolicy, "requests in other API versions may pass it by"},
+		{"matchPolicy", have.MatchPolicy, want.MatchPolicy, "requests in other API versions may bypass it"},
 		{"namespaceSelector", have.NamespaceSelector, want.NamespaceSelector, "it is called in other namespaces"},
 		{"objectSelector", have.ObjectSelector, want.ObjectSelector, "it is called for other pods"},
 		{"reinvocationPolicy", have.ReinvocationPolicy, want.ReinvocationPolicy,
-			"other webhooks have the last word on the injected container"},
+			"other webhooks may change the injected container afterwards"},
 		{"rules", have.Rules, want.Rules, "it is called for other requests"},
-		{"sideEffects", have.SideEffects, want.SideEffects, "dry runs are not handled as they should be"},
+		{"sideEffects", have.SideEffects, want.SideEffects, "dry runs are handled incorrectly"},
 		{"admissionReviewVersions", have.AdmissionReviewVersions, want.AdmissionReviewVersions,
-			"the server reads v1 only"},
+			"the server only supports v1"},
 	} {
 		if apiequality.Semantic.DeepEqual(f.have, f.want) {
 			continue
@@ -226,8 +226,8 @@ func entryChanges(index int, have, want admissionregistrationv1.MutatingWebhook)
 		operations = append(operations, operation{"add", fmt.Sprintf("/webhooks/%d/%s", index, f.name), f.want})
 	}
 	if path := pathOf(have); path != pathOf(want) {
-		changes = append(changes, fmt.Sprintf("its path is %q instead of %q, so the server takes pods for others",
-			path, pathOf(want)))
+		changes = append(changes, fmt.Sprintf(
+			"its path is %q instead of %q, so the server confuses its requests with others", path, pathOf(want)))
 		if have.ClientConfig.Service != nil {
 			operations = append(operations, operation{"add", fmt.Sprintf("/webhooks/%d/clientConfig/service/path",
 				index), pathOf(want)})
@@ -243,9 +243,9 @@ func entryChanges(index int, have, want admissionregistrationv1.MutatingWebhook)
 // outage describes the consequence of a wrong failurePolicy.
 func outage(wanted admissionregistrationv1.FailurePolicyType) string {
 	if wanted == admissionregistrationv1.Fail {
-		return "pods pass without an answer while the webhook is down"
+		return "pods are admitted without injection while the webhook is down"
 	}
-	return "an outage of the webhook rejects what does not need it"
+	return "an outage of the webhook rejects requests that do not need it"
 }
 
 func pathOf(e admissionregistrationv1.MutatingWebhook) string {

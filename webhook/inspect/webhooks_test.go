@@ -10,7 +10,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// shippedWebhooks are the configurations as an API server has them that fills in defaults.
+// shippedWebhooks returns the shipped configurations with the defaults of an API server.
 func shippedWebhooks(t *testing.T) Webhooks {
 	t.Helper()
 	var pods admissionregistrationv1.MutatingWebhookConfiguration
@@ -33,14 +33,14 @@ func shippedWebhooks(t *testing.T) Webhooks {
 
 func TestJudgeWebhooks(t *testing.T) {
 	const (
-		pods = `Passed WebhookEntry: MutatingWebhookConfiguration "sysctl-injector" has each entry as this ` +
-			`version has it (3)`
-		warnings = `Passed WebhookEntry: ValidatingWebhookConfiguration "sysctl-injector" has each entry as this ` +
-			`version has it (1)`
+		pods = `Passed WebhookEntry: all entries of MutatingWebhookConfiguration "sysctl-injector" match ` +
+			`this version (3)`
+		warnings = `Passed WebhookEntry: all entries of ValidatingWebhookConfiguration "sysctl-injector" match ` +
+			`this version (1)`
 		differs = `Failed WebhookEntry: the entry pods.sysctl-injector.dev of MutatingWebhookConfiguration ` +
-			`"sysctl-injector" is not as this version has it: `
+			`"sysctl-injector" differs from this version: `
 		plain = `Failed WebhookEntry: the entry plain.pods.sysctl-injector.dev of MutatingWebhookConfiguration ` +
-			`"sysctl-injector" is not as this version has it: `
+			`"sysctl-injector" differs from this version: `
 		patch = "kubectl patch mutatingwebhookconfiguration sysctl-injector --type=json -p "
 	)
 	for _, test := range []struct {
@@ -52,38 +52,36 @@ func TestJudgeWebhooks(t *testing.T) {
 	}{
 		{"as they are shipped", func(*Webhooks) {}, 37, []string{pods, warnings}, ""},
 		{"under another name", func(w *Webhooks) { w.Mutating.Name = "zz-sysctl-injector" }, 37,
-			[]string{`Passed WebhookEntry: MutatingWebhookConfiguration "zz-sysctl-injector" has each entry as this ` +
-				`version has it (3)`, warnings}, ""},
+			[]string{`Passed WebhookEntry: all entries of MutatingWebhookConfiguration "zz-sysctl-injector" match ` +
+				`this version (3)`, warnings}, ""},
 		{"none", func(w *Webhooks) { w.Mutating, w.Warnings = nil, nil }, 37,
 			[]string{"Failed WebhookEntry: no MutatingWebhookConfiguration has an entry of sysctl-injector: no pod " +
 				"is injected"}, ""},
 		{"without warnings", func(w *Webhooks) { w.Warnings = nil }, 37,
 			[]string{pods, "Passed WebhookEntry: warnings about workloads are off: there is no " +
 				"ValidatingWebhookConfiguration"}, ""},
-		{"an entry less", func(w *Webhooks) { w.Mutating.Entries = w.Mutating.Entries[:2] }, 37,
+		{"a missing entry", func(w *Webhooks) { w.Mutating.Entries = w.Mutating.Entries[:2] }, 37,
 			[]string{`Failed WebhookEntry: MutatingWebhookConfiguration "sysctl-injector" lacks the entry ` +
 				`defaults.pods.sysctl-injector.dev`, warnings}, ""},
-		{"a failing entry that passes " +
-			"pods", func(w *Webhooks) { w.Mutating.Entries[0].FailurePolicy = new(admissionregistrationv1.Ignore) }, 37,
-			[]string{differs + "failurePolicy differs, so pods pass without an answer while the webhook is down",
+		{"an entry with Ignore instead of Fail", func(w *Webhooks) { w.Mutating.Entries[0].FailurePolicy = new(admissionregistrationv1.Ignore) }, 37,
+			[]string{differs + "failurePolicy differs, so pods are admitted without injection while the webhook is down",
 				warnings},
 			patch + `'[{"op":"add","path":"/webhooks/0/failurePolicy","value":"Fail"}]'`},
-		{"a passing entry that rejects " +
-			"pods", func(w *Webhooks) { w.Mutating.Entries[1].FailurePolicy = new(admissionregistrationv1.Fail) }, 37,
-			[]string{plain + "failurePolicy differs, so an outage of the webhook rejects what does not need it",
+		{"an entry with Fail instead of Ignore", func(w *Webhooks) { w.Mutating.Entries[1].FailurePolicy = new(admissionregistrationv1.Fail) }, 37,
+			[]string{plain + "failurePolicy differs, so an outage of the webhook rejects requests that do not need it",
 				warnings},
 			patch + `'[{"op":"add","path":"/webhooks/1/failurePolicy","value":"Ignore"}]'`},
 		{"two fields", func(w *Webhooks) {
 			w.Mutating.Entries[1].ObjectSelector, w.Mutating.Entries[1].ReinvocationPolicy = nil,
 				new(admissionregistrationv1.NeverReinvocationPolicy)
 		}, 37, []string{plain + "objectSelector differs, so it is called for other pods; reinvocationPolicy " +
-			"differs, so other webhooks have the last word on the injected container", warnings},
+			"differs, so other webhooks may change the injected container afterwards", warnings},
 			patch +
 				`'[{"op":"add","path":"/webhooks/1/objectSelector","value":{"matchExpressions":` +
 				`[{"key":"sysctl-injector.dev/injected","operator":"DoesNotExist"}]}},` +
 				`{"op":"add","path":"/webhooks/1/reinvocationPolicy","value":"IfNeeded"}]'`},
 		{"another path", func(w *Webhooks) { w.Mutating.Entries[0].ClientConfig.Service.Path = new("/mutate") }, 37,
-			[]string{differs + `its path is "/mutate" instead of "/mutate-pods", so the server takes pods for others`,
+			[]string{differs + `its path is "/mutate" instead of "/mutate-pods", so the server confuses its requests with others`,
 				warnings},
 			patch + `'[{"op":"add","path":"/webhooks/0/clientConfig/service/path","value":"/mutate-pods"}]'`},
 		{"Kubernetes 1.24, which has no matchConditions", func(w *Webhooks) {
@@ -93,8 +91,8 @@ func TestJudgeWebhooks(t *testing.T) {
 				}
 			}
 			w.Mutating.Entries = append(w.Mutating.Entries[:1], w.Mutating.Entries[2:]...)
-		}, 24, []string{`Passed WebhookEntry: MutatingWebhookConfiguration "sysctl-injector" has each entry as this ` +
-			`version has it (2)`, warnings}, ""},
+		}, 24, []string{`Passed WebhookEntry: all entries of MutatingWebhookConfiguration "sysctl-injector" match ` +
+			`this version (2)`, warnings}, ""},
 		{"another namespace", func(w *Webhooks) {
 			for _, webhook := range []*Webhook{w.Mutating, w.Warnings} {
 				for i := range webhook.Entries {
@@ -136,7 +134,7 @@ func TestJudgeDefinitions(t *testing.T) {
 		return all
 	}
 	wanted := definitions()
-	wantAnswers(t, JudgeDefinitions(wanted, wanted, 37), "Passed CustomResourceDefinition: 2 CRDs are those of this "+
+	wantAnswers(t, JudgeDefinitions(wanted, wanted, 37), "Passed CustomResourceDefinition: 2 CRDs match this "+
 		"version")
 	wantAnswers(t, JudgeDefinitions(wanted[1:], wanted, 37),
 		"Failed CustomResourceDefinition: the CRD sysctlpolicies.sysctl-injector.dev is not installed")
@@ -152,12 +150,11 @@ func TestJudgeDefinitions(t *testing.T) {
 		`"applied"`, 1))
 	older[1].Spec.Versions[0].Subresources = nil
 	wantAnswers(t, JudgeDefinitions(older, wanted, 37), "Failed CustomResourceDefinition: the CRD "+
-		"sysctlprofiles.sysctl-injector.dev is not that of this version: "+
-		"it differs in v1alpha1.schema, v1alpha1.subresources. Helm does not change CRDs in an upgrade")
-	refused := definitions()
-	refused[0].Status.Conditions[0].Status, refused[0].Status.Conditions[0].Message = "False", "the plural name is "+
-		"taken"
-	wantAnswers(t, JudgeDefinitions(refused, wanted, 37),
+		"sysctlprofiles.sysctl-injector.dev differs from this version in v1alpha1.schema, v1alpha1.subresources. Helm does not change CRDs in an upgrade")
+	unserved := definitions()
+	unserved[0].Status.Conditions[0].Status = "False"
+	unserved[0].Status.Conditions[0].Message = "the plural name is taken"
+	wantAnswers(t, JudgeDefinitions(unserved, wanted, 37),
 		"Failed CustomResourceDefinition: the API server does not serve the CRD sysctlpolicies.sysctl-injector.dev: "+
 			"the plural name is taken")
 }

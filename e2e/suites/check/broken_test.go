@@ -17,15 +17,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/broken.golden")
 
-// breakage is one thing that is wrong with an installation.
+// breakage is one fault of an installation.
 type breakage struct {
 	Name string
-	// Broken is a script that breaks it. Or an act does.
+	// Broken is a script that breaks the installation. Act is the name of an act that does.
 	Broken, Act string
-	// Want are the checks that do not pass then, and no other: "Failed WebhookEntry".
+	// Want are the checks that must fail, and no others: "Failed WebhookEntry".
 	Want []string
-	// Repair is a script that removes the fault. Without it, the commands that check prints do. After is a script
-	// that cleans up.
+	// Repair is a script that repairs the installation. Without it, the commands that check prints must do so. After is
+	// a script that cleans up.
 	Repair, After string
 }
 
@@ -101,11 +101,11 @@ func TestEachFaultIsFoundAndRemedied(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	must(t, err)
 	if diff := cmp.Diff(string(want), page.String()); diff != "" {
-		t.Errorf("what check says (-want +got):\n%s", diff)
+		t.Errorf("the findings of check (-want +got):\n%s", diff)
 	}
 }
 
-// awaitFindings waits until exactly the wanted checks do not pass, and returns what they say.
+// awaitFindings waits until exactly the wanted checks do not pass, and returns their messages.
 func awaitFindings(t *testing.T, want []string) []string {
 	t.Helper()
 	var found report
@@ -134,7 +134,7 @@ func awaitFindings(t *testing.T, want []string) []string {
 	return lines
 }
 
-// constant replaces what differs between two runs.
+// constant replaces the parts that differ between two runs.
 func constant(text string) string {
 	for expression, by := range map[string]string{
 		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`:     "TIME",

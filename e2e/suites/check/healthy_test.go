@@ -19,7 +19,7 @@ func TestHealthyInstallationPasses(t *testing.T) {
 	t.Log(mustShell(t, "sysctl-injector check"))
 }
 
-// Without an installation, the command checks what an install needs: here cert-manager is missing.
+// TestBeforeInstall checks the requirements of an install. Only cert-manager is missing here.
 func TestBeforeInstall(t *testing.T) {
 	suite.Cluster(t)
 	if before.Installed || before.code != 1 {

@@ -17,7 +17,7 @@ import (
 
 const nodeName = "node-1"
 
-// fakeKubelet answers /configz for the node. e2e/suites/node asks a real kubelet.
+// fakeKubelet serves /configz for the node. e2e/suites/node tests a real kubelet.
 type fakeKubelet struct {
 	server  *http.Server
 	allowed atomic.Pointer[[]string]
@@ -27,7 +27,7 @@ func (k *fakeKubelet) close() { _ = k.server.Close() }
 
 func (k *fakeKubelet) allow(sysctls ...string) { k.allowed.Store(&sysctls) }
 
-// startKubelet makes the node, whose kubelet allows kernel.msg*.
+// startKubelet creates the node. Its kubelet allows kernel.msg*.
 func startKubelet(ctx context.Context, c *cluster.Cluster) (*fakeKubelet, error) {
 	k := &fakeKubelet{}
 	k.allow("kernel.msg*")
@@ -54,7 +54,7 @@ func startKubelet(ctx context.Context, c *cluster.Cluster) (*fakeKubelet, error)
 	}
 	go func() { _ = k.server.ServeTLS(listener, "", "") }()
 
-	made, err := client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}},
+	created, err := client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}},
 		metav1.CreateOptions{})
 	if err != nil {
 		return nil, err
@@ -63,10 +63,10 @@ func startKubelet(ctx context.Context, c *cluster.Cluster) (*fakeKubelet, error)
 	if err != nil {
 		return nil, err
 	}
-	made.Status = nodeStatus(version.GitVersion)
-	made.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: c.Address().String()}}
-	made.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(listener.Addr().(*net.TCPAddr).Port)
-	_, err = client.CoreV1().Nodes().UpdateStatus(ctx, made, metav1.UpdateOptions{})
+	created.Status = nodeStatus(version.GitVersion)
+	created.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: c.Address().String()}}
+	created.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(listener.Addr().(*net.TCPAddr).Port)
+	_, err = client.CoreV1().Nodes().UpdateStatus(ctx, created, metav1.UpdateOptions{})
 	return k, err
 }
 

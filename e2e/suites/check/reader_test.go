@@ -49,7 +49,7 @@ func TestMissingPermissionsAreNotFailures(t *testing.T) {
 	t.Errorf("before an install: %v", r.findings())
 }
 
-// With --wait, the command repeats the checks until none fails.
+// TestWait checks that the command repeats the checks with --wait until none fails.
 func TestWait(t *testing.T) {
 	awaitHealthy(t)
 	mustShell(t, "kubectl delete clusterrolebinding sysctl-injector")

@@ -1,5 +1,5 @@
 // Package check_test runs `sysctl-injector check` on a real API server: before an install, on a healthy installation,
-// and on one that is broken in one way after the other.
+// and on an installation that is broken in many ways, one at a time.
 package check_test
 
 import (
@@ -35,22 +35,22 @@ const (
 	chart    = "../../../deploy/helm/sysctl-injector"
 	patience = 30 * time.Second
 	pace     = 100 * time.Millisecond
-	// secret is the one with the serving certificate, by the chart's values.
+	// secret is the name of the Secret with the serving certificate in the chart's values.
 	secret = "tls"
 )
 
 var (
 	must  = clustertest.Must
 	suite = clustertest.Suite{
-		// Without the controller of Deployments, the status stays as the suite writes it: no pod of the Deployment
-		// can run here.
+		// No pod of the Deployment can run here, so the suite writes its status. The controller of Deployments would
+		// overwrite it.
 		Config:  cluster.Config{ControllerManagerArgs: []string{"--controllers=*,-deployment-controller"}},
 		Prepare: prepare,
 		Finish:  finish,
 	}
 	installed *installation.Installation
 	client    *kubernetes.Clientset
-	// program is in a directory of its own, which is in the PATH of the commands.
+	// program is the path of the command. Its directory is in the PATH of the scripts.
 	program string
 	// before is the report of check before the install.
 	before report
@@ -58,7 +58,7 @@ var (
 	node *fakeKubelet
 	// helmDir holds helm.
 	helmDir string
-	// own is a CA that the API server trusts too.
+	// own is a second CA that the API server trusts.
 	own authority
 	// workDir is the directory in which commands run. It holds the files tls.crt, tls.key and ca.crt of a healthy
 	// installation.
@@ -70,11 +70,11 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 func finish(*cluster.Cluster) error {
 	node.close()
 	_ = os.RemoveAll(filepath.Dir(program))
-	_ = os.RemoveAll(desk)
+	_ = os.RemoveAll(workDir)
 	return installed.Remove()
 }
 
-// report is what `check -o json` prints.
+// report is the output of `check -o json`.
 type report struct {
 	Installed bool
 	Checks    []inspect.Check
@@ -88,7 +88,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if client, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
-	if desk, err = os.MkdirTemp("", "check-desk-"); err != nil {
+	if workDir, err = os.MkdirTemp("", "check-work-"); err != nil {
 		return err
 	}
 	if own, err = newAuthority("own"); err != nil {
@@ -188,7 +188,7 @@ serve() {
 }
 `
 
-// writeFiles puts files on the desk, and certificates that should not be served beside them.
+// writeFiles writes files to workDir, with additional certificates that should not be served.
 func writeFiles(files map[string][]byte) error {
 	const (
 		day  = 24 * time.Hour
@@ -212,19 +212,19 @@ func writeFiles(files map[string][]byte) error {
 		}
 	}
 	for file, content := range all {
-		if err := os.WriteFile(filepath.Join(desk, file), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(workDir, file), content, 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// shell runs a script as a person does: with the program and kubectl in the PATH, and the chart in $CHART. It stops
-// at the first error.
+// shell runs a script with the program and kubectl in the PATH, and the path of the chart in $CHART. It stops at the
+// first error.
 func shell(ctx context.Context, c *cluster.Cluster, script string) (string, error) {
 	cmd := c.Command(ctx, "bash", "-euo", "pipefail", "-c", prelude+script,
 		filepath.Dir(program)+string(os.PathListSeparator)+helmDir)
-	cmd.Dir = desk
+	cmd.Dir = workDir
 	for variable, path := range map[string]string{"CHART": chart, "TESTDATA": "testdata"} {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
@@ -240,7 +240,7 @@ func shell(ctx context.Context, c *cluster.Cluster, script string) (string, erro
 	return out.String(), nil
 }
 
-// check runs the command, with further flags.
+// check runs the command with additional flags.
 func check(ctx context.Context, c *cluster.Cluster, flags ...string) (report, error) {
 	cmd := c.Command(ctx, program, append([]string{"check", "-o", "json"}, flags...)...)
 	var out, errOut strings.Builder

@@ -16,22 +16,21 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// meantLower are sysctls of profiles for which a lower number is what the profile is for: the time until a dead peer
-// is noticed.
+// meantLower are sysctls that profiles lower on purpose: the time until a dead peer is noticed.
 var meantLower = []string{"net.ipv4.tcp_retries2", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl",
 	"net.ipv4.tcp_keepalive_probes"}
 
-// No profile lowers what the running kernel gives a pod: a list that was right for an old kernel would do so. Names
-// that are node-level are compared with this machine's value.
+// TestProfilesLowerNoDefault checks that no profile lowers a default of the running kernel, as a tuning guide for an
+// old kernel would. It compares node-level names with the values of this machine.
 func TestProfilesLowerNoDefault(t *testing.T) {
 	if os.Geteuid() == 0 {
-		// The thread is not unlocked: it ends with the test, and its network namespace with it.
+		// The thread is never unlocked, so it ends with the test, and so does its network namespace.
 		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			t.Fatal(err)
 		}
 	} else {
-		t.Log("NOT IN A NEW NETWORK NAMESPACE: that needs root; the values are this machine's own")
+		t.Log("NOT IN A NEW NETWORK NAMESPACE, which needs root: the values are those of this machine")
 	}
 	for _, file := range files(t, templates.Profiles, "profiles") {
 		var object v1alpha1.SysctlProfile
@@ -50,13 +49,13 @@ func TestProfilesLowerNoDefault(t *testing.T) {
 			}
 			own, wanted := strings.Fields(string(text)), strings.Fields(a.Value)
 			if len(own) != len(wanted) {
-				t.Errorf("%s: %s has %d fields, the kernel %d", file, a.Name, len(wanted), len(own))
+				t.Errorf("%s: %s has %d fields, but %d in the kernel", file, a.Name, len(wanted), len(own))
 				continue
 			}
 			for i := range own {
 				m, n := number(t, own[i]), number(t, wanted[i])
 				if n < m && a.Operator != sysctl.AtLeast && !slices.Contains(meantLower, a.Name) {
-					t.Errorf("%s: %s sets %d where the kernel has %d", file, a, n, m)
+					t.Errorf("%s: %s sets %d, but the kernel has %d", file, a, n, m)
 				}
 			}
 		}

@@ -17,9 +17,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// FuzzScripts gives any argument to the scripts, in a root directory of its own. They may change what was below
-// /proc/sys before, and nothing else: no argument is run, none leads out, and no file is created. VerifyScript
-// changes nothing at all.
+// FuzzScripts runs the scripts with random arguments in a separate root directory. SetScript may only change existing
+// files below /proc/sys: it must not run an argument, follow it out of /proc/sys, or create a file. VerifyScript must
+// not change anything.
 func FuzzScripts(f *testing.F) {
 	busybox, err := os.ReadFile(needBusybox(f))
 	if err != nil {
@@ -49,7 +49,7 @@ func FuzzScripts(f *testing.F) {
 	before := read(f, root)
 	f.Fuzz(func(t *testing.T, argument string) {
 		if strings.Contains(argument, "\x00") || len(argument) > 8192 {
-			t.Skip("no process can have it as an argument, or it is long")
+			t.Skip("the argument is too long, or has a NUL")
 		}
 		for name, script := range map[string]string{"set": templates.SetScript, "verify": templates.VerifyScript} {
 			cmd := exec.Command("/bin/sh", "-ec", script, "sysctl-injector", argument, argument)
@@ -76,14 +76,14 @@ func FuzzScripts(f *testing.F) {
 			understood := !strings.Contains(string(output), "this is no name of a sysctl") &&
 				!strings.Contains(string(output), "is no value")
 			if isWritten(argument) && !understood {
-				t.Errorf("%s %q: it is an assignment, and the script does not take it:\n%s", name, argument, output)
+				t.Errorf("%s %q: the script rejects a valid assignment:\n%s", name, argument, output)
 			}
 		}
 	})
 }
 
-// isWritten reports whether the webhook writes an argument. The shell's echo would swallow a value such as "-n",
-// which no sysctl takes.
+// isWritten reports whether the webhook writes an argument. It excludes values such as "-n", which the shell's echo
+// takes for an option, and which no sysctl accepts.
 func isWritten(argument string) bool {
 	if regexp.MustCompile(`=-[neE]`).MatchString(argument) {
 		return false
@@ -92,7 +92,7 @@ func isWritten(argument string) bool {
 	return len(problems) == 0 && len(assignments) == 1 && assignments[0].String() == argument
 }
 
-// newRoot makes a root directory with busybox, a few files in the place of sysctls, and files that must not change.
+// newRoot creates a root directory with busybox, some files that represent sysctls, and files that must not change.
 func newRoot(t testing.TB, busybox []byte) string {
 	root := t.TempDir()
 	for _, applet := range []string{"sh", "cat"} {
@@ -126,7 +126,7 @@ func write(t testing.TB, file, content string) {
 	}
 }
 
-// read returns all files below root, and what they hold.
+// read returns the contents of all files below root.
 func read(t testing.TB, root string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -145,8 +145,8 @@ func read(t testing.TB, root string) map[string]string {
 	return files
 }
 
-// TestScriptsAreConstants keeps out of the scripts what would interpret an argument, what YAML and CEL would have to
-// escape, and what the kubelet would expand: $$ and $(VARIABLE).
+// TestScriptsAreConstants checks that the scripts have nothing that would interpret an argument, that YAML or CEL would
+// escape, or that the kubelet would expand: $$ and $(VARIABLE).
 func TestScriptsAreConstants(t *testing.T) {
 	for name, script := range map[string]string{"set": templates.SetScript, "verify": templates.VerifyScript} {
 		for _, forbidden := range []string{`\beval\b`, `\bexec\b`, `\bsource\b`, "`", `\$\(\(`, `\$\$`, `\$\([A-Za-z0-9_.-]*\)`, `\t`, `[^\n -~]`, `[ \t]\n`} {
@@ -154,8 +154,8 @@ func TestScriptsAreConstants(t *testing.T) {
 				t.Errorf("%s.sh has %q", name, found)
 			}
 		}
-		// An expansion outside of quotes is split and globbed. It is safe where it is assigned, and in a pattern's
-		// own braces.
+		// The shell splits an unquoted expansion and expands patterns in it, except in an assignment and inside the
+		// braces of another expansion.
 		var bare []string
 		for line := range strings.Lines(script) {
 			line = strings.TrimSpace(line)

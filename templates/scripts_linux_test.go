@@ -13,14 +13,14 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// scriptCase runs a script by the real busybox in a network and an IPC namespace of its own.
+// scriptCase is a run of a script in busybox, in new network and IPC namespaces.
 type scriptCase struct {
 	name   string
 	before []string // name=value for `sysctl -w`
 	args   []string
 	output string   // of the script, stdout and stderr
 	failed bool     // it exits with 1
-	after  []string // name=value as `sysctl -n` reads it
+	after  []string // name=value with the output of `sysctl -n`
 }
 
 const (
@@ -36,11 +36,11 @@ func TestSetScript(t *testing.T) {
 			output: "net.core.somaxconn = 4096", after: []string{"net.core.somaxconn=4096"},
 		},
 		{
-			name: "leaves an equal value", before: []string{"net.core.somaxconn=4096"}, args: []string{"net.core.somaxconn>=4096"},
+			name: "keeps an equal value", before: []string{"net.core.somaxconn=4096"}, args: []string{"net.core.somaxconn>=4096"},
 			output: "net.core.somaxconn = 4096, which is at least 4096", after: []string{"net.core.somaxconn=4096"},
 		},
 		{
-			name: "leaves a higher value, also one that is lower by its first digit", before: []string{"net.core.somaxconn=10000"},
+			name: "keeps a higher value, even if its first digit is lower", before: []string{"net.core.somaxconn=10000"},
 			args:   []string{"net.core.somaxconn>=9000"},
 			output: "net.core.somaxconn = 10000, which is at least 9000", after: []string{"net.core.somaxconn=10000"},
 		},
@@ -49,7 +49,7 @@ func TestSetScript(t *testing.T) {
 			output: rmem + " = 8192 200000 6291456", after: []string{rmem + "=8192 200000 6291456"},
 		},
 		{
-			name: "leaves several numbers that are all high enough", before: []string{rmem + "=8192\t131072\t6291456"}, args: []string{rmem + ">=4096 131072 1"},
+			name: "keeps several numbers that are all high enough", before: []string{rmem + "=8192\t131072\t6291456"}, args: []string{rmem + ">=4096 131072 1"},
 			output: rmem + " = 8192 131072 6291456, which is at least 4096 131072 1", after: []string{rmem + "=8192 131072 6291456"},
 		},
 		{
@@ -57,7 +57,7 @@ func TestSetScript(t *testing.T) {
 			output: "kernel.shmmax = 18446744073709551615", after: []string{"kernel.shmmax=18446744073709551615"},
 		},
 		{
-			name: "knows that 2^63 is above 1", before: []string{"kernel.shmmax=9223372036854775808"}, args: []string{"kernel.shmmax>=1"},
+			name: "compares 2^63 with 1", before: []string{"kernel.shmmax=9223372036854775808"}, args: []string{"kernel.shmmax>=1"},
 			output: "kernel.shmmax = 9223372036854775808, which is at least 1", after: []string{"kernel.shmmax=9223372036854775808"},
 		},
 		{
@@ -65,7 +65,7 @@ func TestSetScript(t *testing.T) {
 			output: "net.ipv4.tcp_adv_win_scale = -9", after: []string{"net.ipv4.tcp_adv_win_scale=-9"},
 		},
 		{
-			name: "leaves a negative number", before: []string{"net.ipv4.tcp_adv_win_scale=-2"}, args: []string{"net.ipv4.tcp_adv_win_scale>=-10"},
+			name: "keeps a higher negative number", before: []string{"net.ipv4.tcp_adv_win_scale=-2"}, args: []string{"net.ipv4.tcp_adv_win_scale>=-10"},
 			output: "net.ipv4.tcp_adv_win_scale = -2, which is at least -10", after: []string{"net.ipv4.tcp_adv_win_scale=-2"},
 		},
 		{
@@ -85,7 +85,7 @@ func TestSetScript(t *testing.T) {
 			after:  []string{"net/ipv4/conf/veth1.100/arp_announce=1", "net/ipv4/conf/veth1.100/rp_filter=2", "net/ipv4/conf/veth1.100/arp_ignore=1"},
 		},
 		{
-			name: "leaves out an optional sysctl that is missing, and only that", args: []string{
+			name: "skips only a missing optional sysctl", args: []string{
 				"-net.sctp.no_such=1", "-net.sctp.no_such>=1", "-net.ipv4.tcp_fin_timeout=29", "-net.ipv4.tcp_fin_timeout>=33",
 			},
 			output: "net.sctp.no_such: left out, " + missing + "\nnet.sctp.no_such: left out, " + missing +
@@ -93,40 +93,40 @@ func TestSetScript(t *testing.T) {
 			after: []string{"net.ipv4.tcp_fin_timeout=33"},
 		},
 		{
-			name: "fails where an optional sysctl cannot be set", args: []string{"-net.ipv4.tcp_fin_timeout=soon"}, failed: true,
+			name: "fails if an optional sysctl cannot be set", args: []string{"-net.ipv4.tcp_fin_timeout=soon"}, failed: true,
 			output: "sh: write error: Invalid argument\nnet.ipv4.tcp_fin_timeout: it cannot be set to \"soon\"",
 		},
 		{
-			name: "names what is missing, and goes on", args: []string{"net.core.no_such=1", "net.core.no_such>=1", "net.core=1", "net.core.somaxconn=99"}, failed: true,
+			name: "reports missing sysctls and continues", args: []string{"net.core.no_such=1", "net.core.no_such>=1", "net.core=1", "net.core.somaxconn=99"}, failed: true,
 			output: "net.core.no_such: " + missing + "\nnet.core.no_such: " + missing + "\nnet.core: " + missing + "\nnet.core.somaxconn = 99",
 			after:  []string{"net.core.somaxconn=99"},
 		},
 		{
-			name: "names what is read-only, even if it is high enough", args: []string{"net.core.rmem_max>=1"}, failed: true,
+			name: "reports a read-only sysctl, even if it is high enough", args: []string{"net.core.rmem_max>=1"}, failed: true,
 			output: "sysctl-injector: can't create /proc/sys/net/core/rmem_max: Permission denied\nnet.core.rmem_max: it cannot be written",
 		},
 		{
-			name: "names what is write-only", args: []string{"net.ipv4.route.flush>=1"}, failed: true,
+			name: "reports a write-only sysctl", args: []string{"net.ipv4.route.flush>=1"}, failed: true,
 			output: "cat: can't open '/proc/sys/net/ipv4/route/flush': Permission denied\nnet.ipv4.route.flush: it cannot be read",
 		},
 		{
-			name: "names what is not a number", before: []string{"net.ipv4.tcp_congestion_control=reno"}, args: []string{"net.ipv4.tcp_congestion_control>=1"}, failed: true,
+			name: "reports a value that is not a number", before: []string{"net.ipv4.tcp_congestion_control=reno"}, args: []string{"net.ipv4.tcp_congestion_control>=1"}, failed: true,
 			output: `net.ipv4.tcp_congestion_control: "reno" cannot be compared with "1"` + noWholes, after: []string{"net.ipv4.tcp_congestion_control=reno"},
 		},
 		{
-			name: "names a floor that is not a number", args: []string{"net.core.somaxconn>=1k", "net.core.somaxconn>=0100", "net.core.somaxconn>=-0"}, failed: true,
+			name: "reports a minimum that is not a number", args: []string{"net.core.somaxconn>=1k", "net.core.somaxconn>=0100", "net.core.somaxconn>=-0"}, failed: true,
 			before: []string{"net.core.somaxconn=128"}, after: []string{"net.core.somaxconn=128"},
 			output: `net.core.somaxconn: "128" cannot be compared with "1k"` + noWholes + "\n" +
 				`net.core.somaxconn: "128" cannot be compared with "0100"` + noWholes + "\n" +
 				`net.core.somaxconn: "128" cannot be compared with "-0"` + noWholes,
 		},
 		{
-			name: "names another count of numbers", before: []string{rmem + "=4096 5000 6000"}, args: []string{rmem + ">=9999", rmem + ">=9999 9999 9999 9999"}, failed: true,
+			name: "reports a different count of numbers", before: []string{rmem + "=4096 5000 6000"}, args: []string{rmem + ">=9999", rmem + ">=9999 9999 9999 9999"}, failed: true,
 			output: rmem + `: "4096 5000 6000" and "9999" have not as many numbers` + "\n" + rmem + `: "4096 5000 6000" and "9999 9999 9999 9999" have not as many numbers`,
 			after:  []string{rmem + "=4096 5000 6000"},
 		},
 		{
-			name: "names a value beyond the kernel's bounds, and the next one is not changed by it",
+			name: "reports a value outside the kernel's bounds, and sets the next one",
 			args: []string{"net.core.somaxconn=123456789012345678901", "net.ipv4.tcp_fin_timeout=28"}, failed: true,
 			output: "sh: write error: Invalid argument\n" + `net.core.somaxconn: it cannot be set to "123456789012345678901"` + "\nnet.ipv4.tcp_fin_timeout = 28",
 			after:  []string{"net.ipv4.tcp_fin_timeout=28"},
@@ -146,13 +146,12 @@ func TestSetScript(t *testing.T) {
 func TestVerifyScript(t *testing.T) {
 	for _, test := range []scriptCase{
 		{
-			name: "says nothing where all holds", before: []string{"net.core.somaxconn=4096", "net.ipv4.tcp_rmem=4096 131072 6291456"},
-			args: []string{"net.core.somaxconn=4096", "net.core.somaxconn>=1", "net.ipv4.tcp_rmem=4096 131072 6291456", "net.ipv4.tcp_rmem>=4096 1 1", "-net.sctp.no_such=1"},
-			// What is not there was allowed to be missing.
+			name: "prints nothing about values that match", before: []string{"net.core.somaxconn=4096", "net.ipv4.tcp_rmem=4096 131072 6291456"},
+			args:   []string{"net.core.somaxconn=4096", "net.core.somaxconn>=1", "net.ipv4.tcp_rmem=4096 131072 6291456", "net.ipv4.tcp_rmem>=4096 1 1", "-net.sctp.no_such=1"},
 			output: "net.sctp.no_such: left out, " + missing,
 		},
 		{
-			name: "names each value that does not hold, as it is and as it is wanted", failed: true,
+			name: "reports each value that differs, with the wanted value", failed: true,
 			before: []string{"net.core.somaxconn=4096", "net.ipv4.tcp_rmem=4096 131072 6291456"},
 			args:   []string{"net.core.somaxconn=1", "net.core.somaxconn>=5000", "net.core.somaxconn>=4095", "net.ipv4.tcp_rmem>=4096 131073 1"},
 			output: `net.core.somaxconn: found "4096", wanted "1"` + "\n" + `net.core.somaxconn: found "4096", wanted at least "5000"` + "\n" +
@@ -160,7 +159,7 @@ func TestVerifyScript(t *testing.T) {
 			after: []string{"net.core.somaxconn=4096", "net.ipv4.tcp_rmem=4096 131072 6291456"},
 		},
 		{
-			name: "names what cannot be read or compared", failed: true, before: []string{"net.ipv4.tcp_congestion_control=reno"},
+			name: "reports values that cannot be read or compared", failed: true, before: []string{"net.ipv4.tcp_congestion_control=reno"},
 			args: []string{"net.core.no_such>=1", "net.ipv4.route.flush=1", "net.ipv4.tcp_congestion_control>=1", "kernel.sem>=1"},
 			output: "net.core.no_such: " + missing + `, wanted >= "1"` + "\n" +
 				"cat: can't open '/proc/sys/net/ipv4/route/flush': Permission denied\n" + `net.ipv4.route.flush: it cannot be read, wanted = "1"` + "\n" +
@@ -168,7 +167,7 @@ func TestVerifyScript(t *testing.T) {
 				`kernel.sem: "32000 1024000000 500 32000" and "1" have not as many numbers`,
 		},
 		{
-			name: "reads what is read-only", args: []string{"kernel.osrelease=0"}, failed: true,
+			name: "reads a read-only sysctl", args: []string{"kernel.osrelease=0"}, failed: true,
 			output: `kernel.osrelease: found "RELEASE", wanted "0"`,
 		},
 	} {
@@ -176,7 +175,7 @@ func TestVerifyScript(t *testing.T) {
 	}
 }
 
-// TestVerifyScriptNeedsNoPrivilege reads node-level values as nobody, who may not write them.
+// TestVerifyScriptNeedsNoPrivilege reads node-level values as the user nobody, which may not write them.
 func TestVerifyScriptNeedsNoPrivilege(t *testing.T) {
 	busybox := needBusybox(t)
 	cmd := exec.Command(busybox, "sh", "-ec", templates.VerifyScript, "sysctl-injector", "vm.max_map_count>=1", "kernel.pid_max>=1", "vm.max_map_count>=18446744073709551615")
@@ -187,7 +186,7 @@ func TestVerifyScriptNeedsNoPrivilege(t *testing.T) {
 	}
 }
 
-// driver prepares the namespaces, runs the script, and reads what became of them.
+// driver prepares the namespaces, runs the script, and prints the values after it.
 const driver = `
 ip link add veth1.100 type veth peer name veth2 2>/dev/null
 while [ "$1" != -- ]; do sysctl -w "$1" >/dev/null || exit 99; shift; done
@@ -229,7 +228,7 @@ func (test scriptCase) run(t *testing.T, script string) {
 	}
 }
 
-// normal drops line numbers of the script, and the kernel's tabs.
+// normal removes the line numbers of the script, and replaces the kernel's tabs by spaces.
 func normal(output string) string {
 	var normal strings.Builder
 	for line := range strings.Lines(output) {

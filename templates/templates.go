@@ -1,5 +1,5 @@
-// Package templates holds, as plain YAML, every object that the project writes. Callers decode them into types and
-// fill those: no text is ever substituted.
+// Package templates has every object that the project writes, as plain YAML. Callers decode a template into a type and
+// set its fields. They never substitute text.
 package templates
 
 import (
@@ -10,17 +10,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Forms holds the injected init container, a v1 Container, in each of its forms.
+// Forms has the injected init container, a v1 Container, in each of its forms.
 //
 //go:embed forms/*.yaml
 var Forms embed.FS
 
-// SetScript and VerifyScript are the constants that an init container runs as `sh -ec SCRIPT sysctl-injector
-// ARGUMENT...`, in busybox's shell. An argument is what Assignment.String of package sysctl returns.
+// SetScript and VerifyScript are the constant scripts that an init container runs in busybox's shell, as
+// `sh -ec SCRIPT sysctl-injector ARGUMENT...`. An argument is a result of Assignment.String in package sysctl.
 //
-// SetScript sets each sysctl as its operator says. VerifyScript reads each and compares it with the value, and writes
-// nothing. Both go through all arguments, say on stderr what is wrong with which sysctl, and then exit with 1 if
-// anything is.
+// SetScript sets each sysctl according to its operator. VerifyScript only reads each sysctl and compares it with the
+// value. Both process all arguments, print an error for each failed sysctl to stderr, and exit with 1 if there is one.
 var (
 	SetScript    = assignmentScript + setScript
 	VerifyScript = assignmentScript + verifyScript
@@ -35,7 +34,7 @@ var (
 	verifyScript string
 )
 
-// Policies and Profiles hold the built-in SysctlPolicy and SysctlProfile objects, a file each.
+// Policies and Profiles have the built-in SysctlPolicy and SysctlProfile objects, one per file.
 var (
 	//go:embed policies/*.yaml
 	Policies embed.FS
@@ -43,22 +42,22 @@ var (
 	Profiles embed.FS
 )
 
-// Companion holds the objects that grant a service account the use of its sysctls, a file a kind.
+// Companion has the objects that allow a service account to use its sysctls, one kind per file.
 //
 //go:embed companion/*.yaml
 var Companion embed.FS
 
-// CRDs holds the CustomResourceDefinitions of SysctlPolicy and SysctlProfile, generated from their types.
+// CRDs has the CustomResourceDefinitions of SysctlPolicy and SysctlProfile, generated from their types.
 //
 //go:embed crds/*.yaml
 var CRDs embed.FS
 
-// Install holds what an installation consists of, a file an object.
+// Install has the objects of an installation.
 //
 //go:embed install/*.yaml
 var Install embed.FS
 
-// Decode reads the YAML file name of files into object. A field that object does not have is an error.
+// Decode decodes a YAML file into object. An unknown field is an error.
 func Decode(files fs.FS, name string, object any) error {
 	raw, err := fs.ReadFile(files, name)
 	if err != nil {

@@ -32,14 +32,14 @@ func files(t *testing.T, fsys fs.FS, directory string) []string {
 	return names
 }
 
-// checkIdentity holds a file to the name and kind of what is in it.
+// checkIdentity checks that a file has the kind and the name of its object.
 func checkIdentity(t *testing.T, file, kind string, found metav1.TypeMeta, name string) {
 	t.Helper()
 	if want := (metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: kind}); found != want {
-		t.Errorf("%s: holds %v, want %v", file, found, want)
+		t.Errorf("%s: has %v, want %v", file, found, want)
 	}
 	if path.Base(file) != name+".yaml" {
-		t.Errorf("%s: holds an object named %q", file, name)
+		t.Errorf("%s: has an object named %q", file, name)
 	}
 }
 
@@ -79,7 +79,8 @@ func profiles(t *testing.T) map[string]*policy.Profile {
 	return all
 }
 
-// The default policy lets a pod use each built-in profile, on the kernels that docs/profiles.md says it works in.
+// TestProfilesUnderTheDefaultPolicy checks that the default policy allows each built-in profile on the kernels that
+// docs/profiles.md lists.
 func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 	byDefault := policies(t)["default"]
 	built := profiles(t)
@@ -113,7 +114,7 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 	for name, want := range table {
 		t.Run(name, func(t *testing.T) {
 			if built[name] == nil {
-				t.Fatal("there is no such profile")
+				t.Fatal("the profile does not exist")
 			}
 			set := policy.NewSet([]*policy.Policy{byDefault}, []*policy.Profile{built[name]})
 			settings, errs := set.Settings(policy.Request{Profiles: &name, ProfilesPath: field.NewPath("profiles")})
@@ -142,8 +143,8 @@ func TestProfilesUnderTheDefaultPolicy(t *testing.T) {
 	}
 }
 
-// The whole container is compared: any addition needs a second thought, since the guard admits it everywhere.
-func TestContainerIsExactlyThis(t *testing.T) {
+// TestContainer compares the whole container: think twice about any addition, since the guard admits it everywhere.
+func TestContainer(t *testing.T) {
 	var found corev1.Container
 	if err := templates.Decode(templates.Forms, "forms/privileged.yaml", &found); err != nil {
 		t.Fatal(err)
@@ -173,7 +174,7 @@ func TestContainerIsExactlyThis(t *testing.T) {
 	}
 }
 
-func TestCompanionObjectsAreMarkedAsOurs(t *testing.T) {
+func TestCompanionObjectsAreLabelled(t *testing.T) {
 	for _, file := range files(t, templates.Companion, "companion") {
 		var object metav1.PartialObjectMetadata
 		raw, err := fs.ReadFile(templates.Companion, file)
@@ -184,7 +185,7 @@ func TestCompanionObjectsAreMarkedAsOurs(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 		if object.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedBy {
-			t.Errorf("%s: has no label %s=%s", file, v1alpha1.ManagedByLabel, v1alpha1.ManagedBy)
+			t.Errorf("%s: the label %s=%s is missing", file, v1alpha1.ManagedByLabel, v1alpha1.ManagedBy)
 		}
 	}
 }
@@ -195,12 +196,12 @@ func TestDecode(t *testing.T) {
 		"twice.yaml": {Data: []byte("kind: SysctlProfile\nkind: SysctlProfile\n")},
 	}
 	for _, test := range []struct{ name, file, want string }{
-		{"rejects a field that the object does not have", "typo.yaml",
+		{"rejects an unknown field", "typo.yaml",
 			`decode template typo.yaml: error unmarshaling JSON: while decoding JSON: json: unknown field "sysctl"`},
-		{"rejects a field that is there twice", "twice.yaml",
+		{"rejects a duplicate field", "twice.yaml",
 			"decode template twice.yaml: error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key " +
 				"\"kind\" already set in map"},
-		{"names a file that is not there", "none.yaml", "open none.yaml: file does not exist"},
+		{"reports a missing file", "none.yaml", "open none.yaml: file does not exist"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := templates.Decode(folder, test.file, &v1alpha1.SysctlProfile{})

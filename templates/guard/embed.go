@@ -1,10 +1,10 @@
-// Package guard holds, as plain YAML, the policies that hold a namespace to a Pod Security Standard while it admits
-// the injected container. Package webhook/guard makes the objects from it.
+// Package guard has the policies that enforce a Pod Security Standard and admit the injected container, as plain YAML.
+// Package webhook/guard builds the objects from it.
 package guard
 
 import "embed"
 
-// Files holds the policies, their bindings, and the variables that the policies share.
+// Files has the policies, their bindings, and their common variables.
 //
 //go:embed *.yaml checks/*.yaml policies/*.yaml
 var Files embed.FS

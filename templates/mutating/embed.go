@@ -1,10 +1,10 @@
-// Package mutating holds, as plain YAML, the policies that inject without the server. Package webhook/mutating makes
-// the objects from it.
+// Package mutating has the policies that inject without the server, as plain YAML. Package webhook/mutating builds the
+// objects from it.
 package mutating
 
 import "embed"
 
-// Files holds the policies, their bindings, and the variables that the policies share.
+// Files has the policies, their bindings, and their common variables.
 //
 //go:embed *.yaml policies/*.yaml
 var Files embed.FS

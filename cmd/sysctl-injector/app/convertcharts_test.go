@@ -106,7 +106,7 @@ func readReport(report string) reported {
 				r.converted = append(r.converted, "`"+text+"`")
 			}
 		case strings.HasPrefix(line, "  ") && !strings.Contains(line, ": sets ") &&
-			!strings.HasPrefix(text, "a node-level sysctl stays") &&
+			!strings.HasPrefix(text, "a pod cannot set a node-level sysctl") &&
 			!strings.HasPrefix(text, "by hand:"):
 			if reason := lineOf.ReplaceAllString(text, ""); !slices.Contains(r.left, reason) {
 				r.left = append(r.left, reason)

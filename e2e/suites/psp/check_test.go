@@ -19,8 +19,8 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 		"Warning KubernetesVersion: " + version + "is supported only with PodSecurityPolicies, and without the guard",
 		"Warning KubernetesFeature: " + version + "lacks matchConditions: the webhook is called for every pod in " +
 			"enrolled namespaces, and while it is down all of them are rejected",
-		"Warning KubernetesFeature: " + version + "lacks ValidatingAdmissionPolicy: there is no guard: nothing holds " +
-			"the other containers of enrolled namespaces to a standard, and nothing bounds what this server may write",
+		"Warning KubernetesFeature: " + version + "lacks ValidatingAdmissionPolicy: there is no guard: no standard is " +
+			"enforced for the other containers in enrolled namespaces, and nothing limits what the server may write",
 	}
 	eventually(t, "check to find only that", func(ctx context.Context) (string, bool) {
 		got, err := findings(ctx, suite.Cluster(t))

@@ -105,7 +105,7 @@ func TestNamespaceMadeRightBeforeThePod(t *testing.T) {
 	for i := range rounds {
 		var namespace string
 		created, err := whilePaused(t, func() { namespace = makeNamespace(t, enrolled) },
-			func() (*corev1.Pod, error) { return tryToCreate(t, namespace, "net.core.somaxconn = 1024") })
+			func() (*corev1.Pod, error) { return tryToCreate(t, namespace) })
 		if err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
@@ -125,7 +125,7 @@ func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 			metav1.PatchOptions{})
 		must(t, err)
 		eventually(t, "the API server to call the webhook", func(context.Context) (bool, error) {
-			created, err := tryToCreate(t, namespace, "net.core.somaxconn = 1024")
+			created, err := tryToCreate(t, namespace)
 			if err != nil {
 				return false, fmt.Errorf("round %d: %w", i, err)
 			}
@@ -138,8 +138,9 @@ func TestNamespaceLabelledRightBeforeThePod(t *testing.T) {
 	}
 }
 
-// tryToCreate creates a pod in a dry run.
-func tryToCreate(t *testing.T, namespace, sysctls string) (*corev1.Pod, error) {
-	return client.CoreV1().Pods(namespace).Create(t.Context(), newPod("web", sysctls),
+// tryToCreate creates a pod that asks for a sysctl, in a dry run.
+func tryToCreate(t *testing.T, namespace string) (*corev1.Pod, error) {
+	t.Helper()
+	return client.CoreV1().Pods(namespace).Create(t.Context(), newPod("web", "net.core.somaxconn = 1024"),
 		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }

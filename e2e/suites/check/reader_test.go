@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"errors"
 	"os/exec"
 	"strings"
 	"testing"
@@ -72,7 +73,8 @@ func TestExitCode(t *testing.T) {
 	var errOut strings.Builder
 	cmd.Stderr = &errOut
 	err := cmd.Run()
-	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 || errOut.String() != "error: 1 check failed\n" {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || errOut.String() != "error: 1 check failed\n" {
 		t.Errorf("%v: %s", err, errOut.String())
 	}
 }

@@ -56,7 +56,7 @@ func startAlone(t *testing.T) *alone {
 	path := filepath.Join(dir, installation.Name)
 	must(t, installation.Build(t.Context(), path))
 	certFile, keyFile, roots := writeCertificate(t, dir)
-	cmd := exec.Command(path, "serve", "--standalone", //nolint:gosec,noctx // built above; killed below
+	cmd := exec.Command(path, "serve", "--standalone",
 		"--bind-address=127.0.0.1:0", "--observe-bind-address=127.0.0.1:0", "--tls-cert-file="+certFile,
 		"--tls-private-key-file="+keyFile)
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT=460MiB")

@@ -53,7 +53,7 @@ func TestNodeLoss(t *testing.T) {
 		eventually(t, "the Service to forget the server of the lost node",
 			func(ctx context.Context) error { return notListed(ctx, second) })
 		unlisted = time.Since(began)
-		eventually(t, "two servers on the other node", func(ctx context.Context) error {
+		eventually(t, "two servers on the other node", func(context.Context) error {
 			if nodes := nodesOfServers(t); nodes[second.Name()] {
 				return fmt.Errorf("they are on %v", nodes)
 			}

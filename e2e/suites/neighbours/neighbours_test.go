@@ -42,7 +42,7 @@ func TestBesideAWebhook(t *testing.T) {
 						case o == last && n.removesNative && v.native:
 							wantRejected(t, err,
 								[]string{"spec.securityContext.sysctls of net.ipv4.ip_local_port_range" + gone})
-						case o == last && !n.spares && !(n.sparesVerify && v.name == "verify"):
+						case o == last && !n.spares && (!n.sparesVerify || v.name != "verify"):
 							wantRejected(t, err, n.rejection)
 						case n.removesContainer && o != orders[0]:
 							wantRejected(t, err, []string{pullPolicy})

@@ -3,6 +3,7 @@ package psp_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -33,8 +34,8 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 func findings(ctx context.Context, c *cluster.Cluster) ([]string, error) {
 	output, err := c.Command(ctx, installed.Program, "check", "-o", "json").Output()
 	var report struct{ Checks []inspect.Check }
-	if json.Unmarshal(output, &report) != nil {
-		return nil, fmt.Errorf("check: %v: %s", err, output)
+	if invalid := json.Unmarshal(output, &report); invalid != nil {
+		return nil, fmt.Errorf("check: %w: %s", errors.Join(err, invalid), output)
 	}
 	var all []string
 	for _, check := range report.Checks {

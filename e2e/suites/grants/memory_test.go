@@ -16,7 +16,6 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -37,7 +36,10 @@ func TestMemoryUnderHostilePods(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := "hostile"
 	s.namespaces = append(s.namespaces, namespace) // to be cleaned up
-	clustertest.Namespace(t, clientset, metav1.ObjectMeta{Name: namespace})
+	must(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))
+	awaitObject(t, "the default service account",
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}},
+		func(*corev1.ServiceAccount) bool { return true })
 	before := peak(t)
 	createHostilePods(t, namespace, pods)
 

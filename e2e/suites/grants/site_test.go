@@ -14,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -93,8 +92,18 @@ func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
 	t.Helper()
 	name := fmt.Sprintf("%s-%d", s.name, len(s.namespaces))
 	s.namespaces = append(s.namespaces, name)
-	return clustertest.Namespace(t, clientset, metav1.ObjectMeta{Name: name,
-		Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, siteLabel: s.name}}, serviceAccounts...)
+	must(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: name, Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled, siteLabel: s.name},
+	}}))
+	for _, account := range serviceAccounts {
+		must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name,
+			Name: account}}))
+	}
+	// Not clustertest.Namespace, which does not wait: when the controller has seen the namespace, the server most likely
+	// has too, and does not ask for it in a call that a test counts.
+	awaitObject(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name,
+		Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
+	return name
 }
 
 // clean removes the site's pods and all grants, for the next tests.

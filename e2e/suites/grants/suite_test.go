@@ -17,7 +17,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
@@ -31,10 +30,9 @@ const patience = 30 * time.Second
 var (
 	suite = clustertest.Suite{Prepare: prepare}
 	// The rest is there once the suite's cluster is.
-	admin     client.Client
-	clientset *kubernetes.Clientset
-	program   string // the path of sysctl-injector
-	serving   cluster.ServingCertificate
+	admin   client.Client
+	program string // the path of sysctl-injector
+	serving cluster.ServingCertificate
 
 	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
@@ -50,9 +48,6 @@ func TestMain(m *testing.M) {
 // prepare installs everything but a server and the configuration by which it is called.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if admin, err = clustertest.NewAdmin(c, v1alpha1.AddToScheme); err != nil {
-		return err
-	}
-	if clientset, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
 	if serving, err = c.ServingCertificate(installation.Name + "." + installation.Namespace + ".svc"); err != nil {

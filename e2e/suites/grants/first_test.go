@@ -95,7 +95,7 @@ func TestFirstPod(t *testing.T) {
 	remove(t, pod)
 }
 
-// summary counts calls by verb and kind.
+// summary counts calls by verb, kind and status code.
 func summary(calls []call) map[string]int {
 	counts := map[string]int{}
 	for _, c := range calls {

@@ -41,17 +41,17 @@ func TestRepair(t *testing.T) {
 				binding(namespace, "default", sysctl))
 		}},
 		{"a deleted ClusterRole", func(ctx context.Context) error { return admin.Delete(ctx, role(sysctl)) }},
-		{"a RoleBinding for somebody else besides", func(ctx context.Context) error {
+		{"a RoleBinding with an additional subject", func(ctx context.Context) error {
 			patch := client.RawPatch(types.JSONPatchType,
 				[]byte(`[{"op": "add", "path": "/subjects/-", "value": {"kind": "ServiceAccount", "namespace": `+
 					`"default", "name": "default"}}]`))
 			return admin.Patch(ctx, binding(namespace, "default", sysctl), patch)
 		}},
-		{"a RoleBinding for nobody", func(ctx context.Context) error {
+		{"a RoleBinding without subjects", func(ctx context.Context) error {
 			return admin.Patch(ctx, binding(namespace, "default", sysctl),
 				client.RawPatch(types.MergePatchType, []byte(`{"subjects": null}`)))
 		}},
-		{"a ClusterRole with another rule besides", func(ctx context.Context) error {
+		{"a ClusterRole with an additional rule", func(ctx context.Context) error {
 			patch := client.RawPatch(types.JSONPatchType,
 				[]byte(`[{"op": "add", "path": "/rules/-", "value": {"apiGroups": [""], "resources": ["secrets"], `+
 					`"verbs": ["get"]}}]`))

@@ -99,8 +99,8 @@ func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
 		must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name,
 			Name: account}}))
 	}
-	// Not clustertest.Namespace, which does not wait: when the controller has seen the namespace, the server most likely
-	// has too, and does not ask for it in a call that a test counts.
+	// Not clustertest.Namespace, which does not wait. Tests count the server's calls: once the controller has seen the
+	// namespace, the server most likely has too, and makes no call to ask for it.
 	awaitObject(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name,
 		Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
 	return name

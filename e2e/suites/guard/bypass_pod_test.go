@@ -66,7 +66,7 @@ var places = []attempt{
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, second)
 	}, theStandard, standard(unconfined("more"),
 		`privileged (container "more" must not set securityContext.privileged=true)`)},
-	{"a mirror pod, whose service account nobody knows", func(pod *corev1.Pod) {
+	{"a mirror pod, whose service account is unknown", func(pod *corev1.Pod) {
 		pod.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "a"}
 	}, theAPIServer, `pods "pod" is forbidden: a mirror pod may not reference service accounts`},
 }

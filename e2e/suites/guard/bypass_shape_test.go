@@ -91,8 +91,8 @@ var shapes = []shape{
 		"command", nil},
 	{"-w twice", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w", "-w"} }, "command", nil},
 	{"-p and a file", func(c *corev1.Container) { c.Command = []string{"sysctl", "-p"} }, "command", nil},
-	{"-q besides", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w", "-q"} }, "command", nil},
-	{"-e besides", func(c *corev1.Container) { c.Command = []string{"sysctl", "-e", "-w"} }, "command", nil},
+	{"additional -q", func(c *corev1.Container) { c.Command = []string{"sysctl", "-w", "-q"} }, "command", nil},
+	{"additional -e", func(c *corev1.Container) { c.Command = []string{"sysctl", "-e", "-w"} }, "command", nil},
 	{"--system", func(c *corev1.Container) { c.Command = []string{"sysctl", "--system"} }, "command", nil},
 	{"a name in the command", func(c *corev1.Container) {
 		c.Command = []string{"sysctl", "-w",

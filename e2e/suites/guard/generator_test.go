@@ -19,7 +19,7 @@ func newGenerator(seed uint64) generator {
 	return generator{random, random.IntN(4) > 0}
 }
 
-// in returns true with the probability 1/cases.
+// in returns true in one of the number of cases, and less often if the generator is calm.
 func (g generator) in(cases int) bool {
 	if g.calm {
 		cases *= 6

@@ -130,13 +130,13 @@ func TestAuthorInAnEnrolledNamespace(t *testing.T) {
 			pod(both(container(func(*corev1.Container) {}), func(p *corev1.Pod) { p.Annotations = nil })), "denied"},
 		{"an app of the container's name",
 			pod(func(p *corev1.Pod) { p.Spec.Containers[0].Name = v1alpha1.ContainerName }), "denied the request: "},
-		{"a privileged container besides",
+		{"an additional privileged container",
 			pod(func(p *corev1.Pod) { p.Spec.Containers[0].SecurityContext = privileged }),
 			`privileged (container "web"`},
-		{"a privileged init container besides", pod(func(p *corev1.Pod) {
+		{"an additional privileged init container", pod(func(p *corev1.Pod) {
 			p.Spec.InitContainers = []corev1.Container{{Name: "more", Image: "evil", SecurityContext: privileged}}
 		}), `privileged (container "more"`},
-		{"the node's processes besides", pod(func(p *corev1.Pod) { p.Spec.HostPID = true }),
+		{"also the node's processes", pod(func(p *corev1.Pod) { p.Spec.HostPID = true }),
 			"host namespaces (hostPID=true)"},
 		{"an unsafe sysctl of their own", pod(func(p *corev1.Pod) {
 			p.Spec.SecurityContext = &corev1.PodSecurityContext{

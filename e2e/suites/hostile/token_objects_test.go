@@ -88,7 +88,7 @@ func TestOwnWebhookConfiguration(t *testing.T) {
 		}, noConfiguration},
 		{"with the entries in another order", func(c *configuration) { slices.Reverse(c.Webhooks) }, noConfiguration},
 		{"without the second entry", func(c *configuration) { c.Webhooks = c.Webhooks[:1] }, noConfiguration},
-		{"with another webhook besides", func(c *configuration) {
+		{"with an additional webhook", func(c *configuration) {
 			other := c.Webhooks[0].DeepCopy()
 			other.Name = "other.example.com"
 			c.Webhooks = append(c.Webhooks, *other)

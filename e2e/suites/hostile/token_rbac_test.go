@@ -68,19 +68,19 @@ func TestOwnClusterRoles(t *testing.T) {
 	}{
 		{"with the server's own rules", everyWay,
 			func(r *rbacv1.ClusterRole) { r.Rules = server.Rules }, noClusterRole},
-		{"with another rule besides", everyWay,
+		{"with an additional rule", everyWay,
 			func(r *rbacv1.ClusterRole) { r.Rules = append(r.Rules, secrets) }, noClusterRole},
 		{"with another rule", everyWay, func(r *rbacv1.ClusterRole) { r.Rules = []rbacv1.PolicyRule{secrets} },
 			noClusterRole},
 		{"without rules", unsetting, func(r *rbacv1.ClusterRole) { r.Rules = []rbacv1.PolicyRule{} }, noClusterRole},
-		{"with another verb besides", everyWay,
+		{"with an additional verb", everyWay,
 			func(r *rbacv1.ClusterRole) { r.Rules[0].Verbs = []string{"use", "get"} }, noClusterRole},
 		{"with every verb", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].Verbs = []string{"*"} }, noClusterRole},
 		{"for every group", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].APIGroups = []string{"*"} },
 			noClusterRole},
 		{"for every resource", everyWay, func(r *rbacv1.ClusterRole) { r.Rules[0].Resources = []string{"*"} },
 			noClusterRole},
-		{"for another resource besides", everyWay,
+		{"for an additional resource", everyWay,
 			func(r *rbacv1.ClusterRole) {
 				r.Rules[0].Resources = []string{"sysctls",
 					"sysctlpolicies"}
@@ -198,7 +198,7 @@ func TestOwnRoleBindings(t *testing.T) {
 		{"to a group", everyWay, func(b *rbacv1.RoleBinding) {
 			b.Subjects = []rbacv1.Subject{{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "default"}}
 		}, noRoleBinding},
-		{"to everybody besides", everyWay, func(b *rbacv1.RoleBinding) {
+		{"also to everybody", everyWay, func(b *rbacv1.RoleBinding) {
 			b.Subjects = append(b.Subjects,
 				rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "system:authenticated"})
 		}, noRoleBinding},
@@ -206,7 +206,7 @@ func TestOwnRoleBindings(t *testing.T) {
 			func(b *rbacv1.RoleBinding) { b.Subjects[0].Namespace = "kube-system" }, noRoleBinding},
 		{"to another service account than its name says", everyWay,
 			func(b *rbacv1.RoleBinding) { b.Subjects[0].Name = "other" }, noRoleBinding},
-		{"to nobody", unsetting, func(b *rbacv1.RoleBinding) { b.Subjects = nil }, noRoleBinding},
+		{"without subjects", unsetting, func(b *rbacv1.RoleBinding) { b.Subjects = nil }, noRoleBinding},
 		{"without the label", unsetting, func(b *rbacv1.RoleBinding) { b.Labels = nil }, noLabel +
 			"RoleBinding does not"},
 		{"with another's label", everyWay, func(b *rbacv1.RoleBinding) { b.Labels[v1alpha1.ManagedByLabel] = "Helm" },

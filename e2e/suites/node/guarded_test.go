@@ -54,7 +54,7 @@ func TestGuardedNamespace(t *testing.T) {
 			t.Error("a privileged container with a shell is admitted under the injected one's name")
 		}
 	})
-	t.Run("lets nobody into the injected container", func(t *testing.T) { wantClosed(t, namespace) })
+	t.Run("rejects exec into the injected container", func(t *testing.T) { wantClosed(t, namespace) })
 }
 
 // wantClosed checks that exec into the injected container is rejected, whether it runs or not.

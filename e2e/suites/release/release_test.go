@@ -123,7 +123,7 @@ func TestRelease(t *testing.T) {
 		}
 	})
 	t.Run("has a kubectl plugin that krew installs", func(t *testing.T) { installPlugin(t, first) })
-	t.Run("has the image that is written alone, for Linux only", func(t *testing.T) {
+	t.Run("has the same image as --image-only writes, for Linux only", func(t *testing.T) {
 		alone := t.TempDir()
 		if output, err := release(command, checkout, alone, "--image-only",
 			"--platforms=darwin/arm64").CombinedOutput(); err != nil {

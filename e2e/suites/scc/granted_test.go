@@ -110,7 +110,7 @@ func TestPodsThatAreInjectedBeforehand(t *testing.T) {
 		want  decided
 	}{
 		{"the user is the image's", func(*corev1.Pod) {}, as("sysctl-injector", uid(0))},
-		{"the user is the one that is stated", func(p *corev1.Pod) { runAsUser(p, firstUID) }, as("sysctl-injector")},
+		{"the user is the stated one", func(p *corev1.Pod) { runAsUser(p, firstUID) }, as("sysctl-injector")},
 		{"another service account", func(p *corev1.Pod) { p.Spec.ServiceAccountName = "other" },
 			rejected(`provider "sysctl-injector": Forbidden: not usable by user or serviceaccount`)},
 	} {

@@ -149,7 +149,8 @@ func namespaceProblems() string {
 	return `(variables.kernel == 'Guest' ? [] :
 variables.judged.filter(s, object.spec.?hostNetwork.orValue(false) && ` + ofScope("s.name", sysctl.Network) + `)
 .map(s, s.where + ': ' + s.name
-+ ' would change the node: the pod shares the node\'s network namespace (hostNetwork: true); remove hostNetwork, or the sysctl')
++ ' would change the node: the pod shares the node\'s network namespace (hostNetwork: true); ` +
+		`remove hostNetwork, or the sysctl')
 + variables.judged.filter(s, object.spec.?hostIPC.orValue(false) && ` + ofScope("s.name", sysctl.IPC) + `)
 .map(s, s.where + ': ' + s.name
 + ' would change the node: the pod shares the node\'s IPC namespace (hostIPC: true); remove hostIPC, or the sysctl')
@@ -160,7 +161,8 @@ variables.judged.filter(s, object.spec.?hostNetwork.orValue(false) && ` + ofScop
 + variables.judged.filter(s, variables.userNamespace
 && !` + ofScope("s.name", sysctl.Network) + ` && !` + ofScope("s.name", sysctl.IPC) + `)
 .map(s, s.where + ': ' + s.name
-+ ' is node-level, and the pod runs in a user namespace (hostUsers: false), whose root may not write it; remove hostUsers: false, or the sysctl')`
++ ' is node-level, and the pod runs in a user namespace (hostUsers: false), ` +
+		`whose root may not write it; remove hostUsers: false, or the sysctl')`
 }
 
 // ofScope returns the expression for whether a name has a scope.
@@ -179,7 +181,8 @@ func matches(name string, pattern sysctl.Pattern) string {
 	text, isPrefix := pattern.Prefix()
 	switch {
 	case pattern.IsForAnyInterface():
-		expression := "^" + strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSuffix(pattern.String(), "*")), `\*`, `[^.]+`)
+		quoted := regexp.QuoteMeta(strings.TrimSuffix(pattern.String(), "*"))
+		expression := "^" + strings.ReplaceAll(quoted, `\*`, `[^.]+`)
 		if !isPrefix {
 			expression += "$"
 		}

@@ -53,9 +53,13 @@ func literalsOf(config Config, kubernetes uint) (literals, error) {
 	}
 	for name, value := range map[string]any{
 		"grammar": map[string]any{
-			"assigned": sysctl.Assigned, "ignored": sysctl.Ignored, "number": sysctl.WholeNumber,
-			"directories": sysctl.InterfaceDirectories(), "names": names(), "optional": prefixes(sysctl.OptionalNames()),
-			"devices": devices(),
+			"assigned":    sysctl.Assigned,
+			"ignored":     sysctl.Ignored,
+			"number":      sysctl.WholeNumber,
+			"directories": sysctl.InterfaceDirectories(),
+			"names":       names(),
+			"optional":    prefixes(sysctl.OptionalNames()),
+			"devices":     devices(),
 		},
 		"limits": map[string]any{
 			"text": maxText, "lines": sysctl.MaxAssignments, "arguments": sysctl.MaxContained,

@@ -3,10 +3,13 @@
 // nothing of ours.
 //
 //	policy                                 does
-//	sysctl-injector-inject                 adds the init container, the label and the status to a pod that asks for sysctls
+//	sysctl-injector-inject                 adds the init container, the label and the status to a pod that asks
+//	                                       for sysctls
 //	sysctl-injector-inject-runtimeclass    the same for a pod that names a RuntimeClass
-//	sysctl-injector-decide                 rejects a pod that asks for what cannot be read or is not allowed, or that was not injected
-//	sysctl-injector-decide-kernel          rejects a pod that was injected for another kernel than that of its RuntimeClass
+//	sysctl-injector-decide                 rejects a pod that asks for what cannot be read or is not allowed, or that
+//	                                       was not injected
+//	sysctl-injector-decide-kernel          rejects a pod that was injected for another kernel than that of its
+//	                                       RuntimeClass
 //
 // The first two are MutatingAdmissionPolicies. A mutation that fails can only show an error of CEL, so they leave a
 // pod that they cannot inject as it is. The other two are ValidatingAdmissionPolicies, which come later. The policy
@@ -125,7 +128,8 @@ func Render(config Config) ([]client.Object, error) {
 		object       client.Object
 	}{
 		{"inject", `'Shared'`, injections, &admissionregistrationv1.MutatingAdmissionPolicy{}},
-		{"inject-runtimeclass", literals["classKernel"], injections, &admissionregistrationv1.MutatingAdmissionPolicy{}},
+		{"inject-runtimeclass", literals["classKernel"], injections,
+			&admissionregistrationv1.MutatingAdmissionPolicy{}},
 		{"decide", claimedKernel, decisions, &admissionregistrationv1.ValidatingAdmissionPolicy{}},
 		{"decide-kernel", literals["classKernel"], nil, &admissionregistrationv1.ValidatingAdmissionPolicy{}},
 	} {
@@ -168,7 +172,8 @@ func latest[T client.Object](objects []T) []T {
 
 // claimedKernel is the kernel that a pod was injected for. The policy sysctl-injector-decide-kernel checks it.
 const claimedKernel = `object.spec.?runtimeClassName.orValue('') != ''
-&& object.metadata.?annotations[?'sysctl-injector.dev/status'].orValue('').contains('"kernel":"Guest"') ? 'Guest' : 'Shared'`
+&& object.metadata.?annotations[?'sysctl-injector.dev/status'].orValue('').contains('"kernel":"Guest"') ` +
+	`? 'Guest' : 'Shared'`
 
 // variables returns the variables of files, behind that of the kernel.
 func (l literals) variables(kernel string, files []string) ([]admissionregistrationv1.Variable, error) {

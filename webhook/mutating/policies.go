@@ -52,10 +52,12 @@ func policyProblems(policies []*v1alpha1.SysctlPolicy) string {
 		allowed = append(allowed, fmt.Sprintf("(%s && (%s))", selects(p), strings.Join(rules, "\n|| ")))
 	}
 	if len(allowed) == 0 {
-		return "variables.judged.map(s, s.where + ': ' + s.name\n+ ' is not allowed: the policies were rendered without a SysctlPolicy')"
+		return "variables.judged.map(s, s.where + ': ' + s.name\n" +
+			"+ ' is not allowed: the policies were rendered without a SysctlPolicy')"
 	}
 	return "variables.judged.filter(s, !(" + strings.Join(allowed, "\n|| ") + `))
-.map(s, s.where + ': ' + s.name + ' ' + s.sign + ' ' + s.value + ' is not allowed by any SysctlPolicy for service account "'
+.map(s, s.where + ': ' + s.name + ' ' + s.sign + ' ' + s.value + ' is not allowed ` +
+		`by any SysctlPolicy for service account "'
 + variables.serviceAccount + '" in namespace "' + request.namespace
 + '"; an administrator can allow it in a SysctlPolicy and render the policies again')`
 }

@@ -71,7 +71,8 @@ func (a access) wait(ctx context.Context, writer client.Writer) error {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return fmt.Errorf("the grant exists, but the API server's authorizer does not know of it yet (whether %s): %w", a, ctx.Err())
+			return fmt.Errorf("the grant exists, but the API server's authorizer does not know of it yet "+
+				"(whether %s): %w", a, ctx.Err())
 		}
 	}
 }

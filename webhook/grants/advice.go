@@ -26,26 +26,30 @@ func (o OnOpenShift) Advise() []string {
 	var advice []string
 	if unsafe := unsafeNames(o.NativeSysctls); len(unsafe) > 0 {
 		advice = append(advice, fmt.Sprintf("OpenShift admits %s in securityContext.sysctls only by "+
-			"SecurityContextConstraints whose allowedUnsafeSysctls names them, and none are generated for that; create some, or set them by the init container", strings.Join(unsafe, ", ")))
+			"SecurityContextConstraints whose allowedUnsafeSysctls names them, and none are generated for that; "+
+			"create some, or set them by the init container", strings.Join(unsafe, ", ")))
 	}
 	switch {
 	case o.Privileged:
 		if without := withoutUser(o.Spec); without != "" {
-			advice = append(advice, "containers without runAsUser: "+without+". If the pod is created with the init container "+
-				"already in it (as by `sysctl-injector inject`), OpenShift gives them no UID of the namespace's range: they run as the user of their image, which may be root. "+
-				"State runAsUser, of that range, and runAsNonRoot: true")
+			advice = append(advice, "containers without runAsUser: "+without+". If the pod is created with "+
+				"the init container already in it (as by `sysctl-injector inject`), OpenShift gives them no UID of "+
+				"the namespace's range: they run as the user of their image, which may be root. State runAsUser, of "+
+				"that range, and runAsNonRoot: true")
 		}
 		return append(advice, o.rejected("sysctl-injector", "NET_BIND_SERVICE")...)
 	case o.UserNamespace:
 		if without := withoutUser(o.Spec); without != "" {
 			advice = append(advice, "containers without runAsUser: "+without+". OpenShift tries restricted-v2 first, "+
-				"which gives them a UID of the namespace's range; a user namespace does not have that UID. State runAsUser between 1000 and 65534")
+				"which gives them a UID of the namespace's range; a user namespace does not have that UID. "+
+				"State runAsUser between 1000 and 65534")
 		}
 		return append(advice, o.rejected("sysctl-injector-user-namespace", "NET_ADMIN", "NET_BIND_SERVICE")...)
 	case o.OnlyReads:
 		return append(advice, fmt.Sprintf("the init container runs as user 65534, which restricted-v2 rejects: "+
 			"let the service account use nonroot-v2 (oc adm policy add-scc-to-user nonroot-v2 -z %s -n %s); "+
-			"restricted-v3 admits it in a pod with hostUsers: false whose containers state runAsUser between 1000 and 65534",
+			"restricted-v3 admits it in a pod with hostUsers: false whose containers state runAsUser between "+
+			"1000 and 65534",
 			o.ServiceAccount, o.Namespace))
 	}
 	return advice
@@ -114,10 +118,15 @@ var admittedVolumes = []string{
 
 func volumeKind(v *corev1.Volume) string {
 	for kind, set := range map[string]bool{
-		"configMap": v.ConfigMap != nil, "csi": v.CSI != nil, "downwardAPI": v.DownwardAPI != nil,
-		"emptyDir":  v.EmptyDir != nil,
-		"ephemeral": v.Ephemeral != nil, "image": v.Image != nil, "persistentVolumeClaim": v.PersistentVolumeClaim != nil,
-		"projected": v.Projected != nil, "secret": v.Secret != nil,
+		"configMap":             v.ConfigMap != nil,
+		"csi":                   v.CSI != nil,
+		"downwardAPI":           v.DownwardAPI != nil,
+		"emptyDir":              v.EmptyDir != nil,
+		"ephemeral":             v.Ephemeral != nil,
+		"image":                 v.Image != nil,
+		"persistentVolumeClaim": v.PersistentVolumeClaim != nil,
+		"projected":             v.Projected != nil,
+		"secret":                v.Secret != nil,
 	} {
 		if set {
 			return kind

@@ -63,9 +63,10 @@ func NewController(config ControllerConfig) (*Controller, error) {
 // SetupWithManager adds the controller to the manager, which runs it on the leader. A request with a namespace is for
 // that namespace; the request without one is for all ClusterRoles.
 func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
-	err := manager.GetFieldIndexer().IndexField(ctx, &rbacv1.RoleBinding{}, byRole, func(object client.Object) []string {
-		return []string{object.(*rbacv1.RoleBinding).RoleRef.Name}
-	})
+	err := manager.GetFieldIndexer().IndexField(ctx, &rbacv1.RoleBinding{}, byRole,
+		func(object client.Object) []string {
+			return []string{object.(*rbacv1.RoleBinding).RoleRef.Name}
+		})
 	if err != nil {
 		return fmt.Errorf("index role bindings: %w", err)
 	}
@@ -75,9 +76,10 @@ func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 		Watches(namespace, enqueue(func(_ context.Context, namespace client.Object, _ bool) []reconcile.Request {
 			return []reconcile.Request{requestFor(namespace.GetName())}
 		})).
-		Watches(&rbacv1.RoleBinding{}, enqueue(func(_ context.Context, binding client.Object, _ bool) []reconcile.Request {
-			return []reconcile.Request{requestFor(binding.GetNamespace()), allRoles}
-		})).
+		Watches(&rbacv1.RoleBinding{},
+			enqueue(func(_ context.Context, binding client.Object, _ bool) []reconcile.Request {
+				return []reconcile.Request{requestFor(binding.GetNamespace()), allRoles}
+			})).
 		Watches(&rbacv1.ClusterRole{}, enqueue(c.requestsForRole)).
 		Complete(c)
 }

@@ -140,7 +140,9 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 
 // lookUp returns the objects that the cache lacks, and whether one of the others is so new that an API server may not
 // know it.
-func (g *Granter) lookUp(ctx context.Context, objects []client.Object) (missing []client.Object, recent bool, err error) {
+func (g *Granter) lookUp(
+	ctx context.Context, objects []client.Object,
+) (missing []client.Object, recent bool, err error) {
 	for _, object := range objects {
 		cached, err := g.cached(ctx, object)
 		switch {

@@ -143,8 +143,9 @@ func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[stri
 	added := wanted.Difference(inUse)
 	if len(added) > 0 && len(inUse)+len(added) > u.limits.Names {
 		return &RejectedError{ReasonTooManySysctls,
-			fmt.Sprintf("namespace %q has grants for %d different sysctls, and the pod needs %d more, but the limit is %d; "+
-				"delete pods that set others (their grants are removed after a grace period), or ask an administrator to raise --grants-max-sysctls",
+			fmt.Sprintf("namespace %q has grants for %d different sysctls, and the pod needs %d more, but the "+
+				"limit is %d; delete pods that set others (their grants are removed after a grace period), or ask an "+
+				"administrator to raise --grants-max-sysctls",
 				namespace, len(inUse), len(added), u.limits.Names)}
 	}
 	if !of.grants.AllowN(now, max(n, 1)) {
@@ -164,7 +165,8 @@ func (u *usage) waitForCalls(ctx context.Context, n int) error {
 	if u.calls.WaitN(ctx, min(n, callBurst)) == nil {
 		return nil
 	}
-	return &RejectedError{ReasonTooManyGrants, "too many pods of all namespaces need new grants at this moment; try again"}
+	return &RejectedError{ReasonTooManyGrants,
+		"too many pods of all namespaces need new grants at this moment; try again"}
 }
 
 // of returns a namespace's usage. Once a minute, it drops outdated entries.

@@ -29,7 +29,8 @@ func hashOf(need Need) needHash {
 	sysctls := slices.Sorted(slices.Values(need.Sysctls))
 	native := slices.Sorted(slices.Values(need.NativeSysctls))
 	// No name contains a "/", so the parts are unambiguous.
-	return sha256.Sum256([]byte(need.ServiceAccount + "/" + strings.Join(sysctls, "/") + "//" + strings.Join(native, "/") +
+	return sha256.Sum256([]byte(need.ServiceAccount + "/" + strings.Join(sysctls, "/") +
+		"//" + strings.Join(native, "/") +
 		"//" + strconv.FormatBool(need.UserNamespace)))
 }
 

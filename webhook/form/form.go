@@ -101,8 +101,11 @@ type Strategy string
 
 // The strategies.
 const (
-	InitContainer Strategy = "init-container" // all by the init container
-	NativeFirst   Strategy = "native-first"   // by spec.securityContext.sysctls as far as every kubelet allows it, the others by the init container
+	// InitContainer sets all by the init container.
+	InitContainer Strategy = "init-container"
+	// NativeFirst sets by spec.securityContext.sysctls what every kubelet allows there, and the others by the init
+	// container.
+	NativeFirst Strategy = "native-first"
 )
 
 // Strategies returns the names of the strategies, the default first.

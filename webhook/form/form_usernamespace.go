@@ -54,6 +54,7 @@ var networkContainer = &template{
 	file:        "user-namespace-net.yaml",
 	mark:        "variables.first.?securityContext.?capabilities.?add.hasValue()",
 	podSecurity: in(Privileged),
-	rejected:    "the init container that would set them: it adds the capability NET_ADMIN, in the pod's user namespace",
-	commands:    []*Command{plain, scripted},
+	rejected: "the init container that would set them: it adds the capability NET_ADMIN, " +
+		"in the pod's user namespace",
+	commands: []*Command{plain, scripted},
 }

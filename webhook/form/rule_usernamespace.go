@@ -32,8 +32,8 @@ var absentInUserNamespace = policy.Rule{
 	Applies: func(pod policy.Facts, s sysctl.Entry) bool {
 		return pod.UserNamespace && pod.Kernel != v1alpha1.GuestKernel && isAbsentInUserNamespace(s.Name)
 	},
-	Message: policy.Text("does not exist in the network namespace of a pod with hostUsers: false: the kernel keeps it " +
-		"from user namespaces; remove hostUsers: false, or the sysctl"),
+	Message: policy.Text("does not exist in the network namespace of a pod with hostUsers: false: the kernel " +
+		"keeps it from user namespaces; remove hostUsers: false, or the sysctl"),
 }
 
 func isAbsentInUserNamespace(name string) bool {

@@ -132,7 +132,8 @@ func under(lower, upper []Setting) []Setting {
 			continue
 		}
 		above := &upper[i]
-		isSame := func(s Source) bool { return s.Profile == setting.Profile } // it applies by default, and the pod names it too
+		// A profile can apply by default and be named by the pod too; then it is not noted twice.
+		isSame := func(s Source) bool { return s.Profile == setting.Profile }
 		if !isSame(above.Source()) && !slices.ContainsFunc(above.Over, isSame) {
 			above.Over = append(above.Over, setting.Source())
 		}

@@ -56,7 +56,9 @@ var readSpec = scan.Object(scan.Fields[Pod]{
 	"os":                 scan.Object(scan.Fields[Pod]{"name": scan.Text(func(p *Pod) *string { return &p.OS })}),
 	"nodeSelector":       readNodeSelector,
 	"affinity": scan.Object(scan.Fields[Pod]{"nodeAffinity": scan.Object(scan.Fields[Pod]{
-		"requiredDuringSchedulingIgnoredDuringExecution": scan.Object(scan.Fields[Pod]{"nodeSelectorTerms": readNodeTerms}),
+		"requiredDuringSchedulingIgnoredDuringExecution": scan.Object(scan.Fields[Pod]{
+			"nodeSelectorTerms": readNodeTerms,
+		}),
 	})}),
 	"securityContext": func(p *Pod, c *scan.Cursor) {
 		p.HasSecurityContext = true

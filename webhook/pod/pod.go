@@ -83,7 +83,7 @@ type Container struct {
 	TokenVolume      string              // the volume that it mounts at TokenMountPath
 	Requests, Limits corev1.ResourceList // CPU and memory
 	JSON             string              // the container itself, if it has the reserved name; otherwise empty
-	SysctlJSON       string              // another container itself, if it is privileged and speaks of sysctls; otherwise empty
+	SysctlJSON       string              // another one, if it is privileged and speaks of sysctls; otherwise empty
 }
 
 // Volume is what matters of one of the pod's volumes.

@@ -45,7 +45,8 @@ func (r *Rejection) Workload() string { return r.Kind + "/" + r.Name }
 // The parts of an Event's message that name the rejecting webhook or policy, and the reason.
 var (
 	byWebhook = regexp.MustCompile(`admission webhook "(?:[a-z]+\.)*pods\.sysctl-injector\.dev" denied the request: `)
-	byGuard   = regexp.MustCompile(`ValidatingAdmissionPolicy '(sysctl-injector-[a-z-]+)' with binding '[^']*' denied request: `)
+	byGuard   = regexp.MustCompile(`ValidatingAdmissionPolicy '(sysctl-injector-[a-z-]+)' ` +
+		`with binding '[^']*' denied request: `)
 	// unreached matches the message of an API server that could not call the webhook.
 	unreached = regexp.MustCompile(`failed calling webhook "(?:[a-z]+\.)*pods\.sysctl-injector\.dev": `)
 	// stated matches the reason at the start of a message of ours.

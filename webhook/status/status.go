@@ -100,7 +100,8 @@ func Of(pod *corev1.Pod) Pod {
 	}
 	var written injection.Status
 	if err := json.Unmarshal([]byte(text), &written); err != nil {
-		p.State, p.Message = Unknown, fmt.Sprintf("the annotation %s cannot be read: %s", v1alpha1.StatusAnnotation, err)
+		p.State = Unknown
+		p.Message = fmt.Sprintf("the annotation %s cannot be read: %s", v1alpha1.StatusAnnotation, err)
 		return p
 	}
 	p.Form, p.Kernel, p.Sysctls, p.Native, p.Profiles = written.Form, written.Kernel, written.Sysctls, written.Native,

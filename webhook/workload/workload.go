@@ -45,7 +45,9 @@ var Kinds = []Kind{
 		GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
 		Path:             []string{"spec", "template"},
 		NewList:          func() List { return &appsv1.StatefulSetList{} },
-		PodTemplate:      func(o runtime.Object) *corev1.PodTemplateSpec { return &o.(*appsv1.StatefulSet).Spec.Template },
+		PodTemplate: func(o runtime.Object) *corev1.PodTemplateSpec {
+			return &o.(*appsv1.StatefulSet).Spec.Template
+		},
 	},
 	{
 		GroupVersionKind: appsv1.SchemeGroupVersion.WithKind("DaemonSet"), OlderGroups: []string{"extensions"},
@@ -79,7 +81,9 @@ var Kinds = []Kind{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind("ReplicationController"),
 		Path:             []string{"spec", "template"},
 		NewList:          func() List { return &corev1.ReplicationControllerList{} },
-		PodTemplate:      func(o runtime.Object) *corev1.PodTemplateSpec { return o.(*corev1.ReplicationController).Spec.Template },
+		PodTemplate: func(o runtime.Object) *corev1.PodTemplateSpec {
+			return o.(*corev1.ReplicationController).Spec.Template
+		},
 	},
 	{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind("Pod"),

@@ -185,7 +185,11 @@ func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 			f.Native = append(f.Native, nativeOf(found, rejected))
 			continue
 		}
-		c := Container{Path: fmt.Sprintf("%s[%d]", found.List, found.Index), Name: found.Name, Converts: found.Converts()}
+		c := Container{
+			Path:     fmt.Sprintf("%s[%d]", found.List, found.Index),
+			Name:     found.Name,
+			Converts: found.Converts(),
+		}
 		for _, assignment := range found.Assignments {
 			c.Sets = append(c.Sets, assignment.String())
 		}

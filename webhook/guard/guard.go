@@ -4,9 +4,11 @@
 // package renders; it installs nothing, and package inspect compares an installed guard with a rendered one.
 //
 //	policy                       rejects
-//	sysctl-injector-baseline     a pod that violates "baseline", or a sysctl that is not granted to its service account
+//	sysctl-injector-baseline     a pod that violates "baseline", or a sysctl that is not granted to its service
+//	                             account
 //	sysctl-injector-restricted   the same, with "restricted"
-//	sysctl-injector-kernel       sysctls of the whole kernel without a RuntimeClass that gives the pod a kernel of its own
+//	sysctl-injector-kernel       sysctls of the whole kernel without a RuntimeClass that gives the pod a kernel of
+//	                             its own
 //	sysctl-injector-exec         exec and attach into the injected container
 //	sysctl-injector-presence     a pod that asks for sysctls and that the webhook has not seen
 //	sysctl-injector-defaults     a pod without the sysctls that a profile gives it by default

@@ -21,7 +21,8 @@ type Removal struct {
 
 // Uninject takes away from a pod, given as JSON, what Inject has added: the init container with its mounts, the
 // label, the annotations, and the native sysctls that the status names. Lists and maps that hold nothing else go too.
-// The annotations by which the pod asks for sysctls stay. pullSecrets are the pull secrets from the configuration of Inject.
+// The annotations by which the pod asks for sysctls stay. pullSecrets are the pull secrets from the configuration of
+// Inject.
 //
 // A native sysctl that the pod had before, and asks for in its annotation besides, goes as well: nothing says which
 // of the two came first.

@@ -81,7 +81,8 @@ func New(config Config) (*Cluster, error) {
 	enrolled := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
 	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
 	unthrottled := rest.CopyConfig(config.REST)
-	unthrottled.QPS = -1 // client-go's limit of 5 calls a second would delay pods; the API server has Priority and Fairness
+	// client-go's limit of 5 calls a second would delay pods; the API server has Priority and Fairness.
+	unthrottled.QPS = -1
 	unthrottled.Wrap(newWatchActivity(config.Registry).wrap)
 	server, err := newServerName()
 	if err != nil {

@@ -20,8 +20,11 @@ func (c *Cluster) addEvents(config *rest.Config) error {
 		return fmt.Errorf("connect to the cluster: %w", err)
 	}
 	c.events, err = events.New(events.Config{
-		Reader: c.manager.GetAPIReader(), Sink: &clientevents.EventSinkImpl{Interface: writer}, IsEnrolled: c.isEnrolled,
-		Metrics: events.NewMetrics(c.config.Registry), Log: c.config.Log,
+		Reader:     c.manager.GetAPIReader(),
+		Sink:       &clientevents.EventSinkImpl{Interface: writer},
+		IsEnrolled: c.isEnrolled,
+		Metrics:    events.NewMetrics(c.config.Registry),
+		Log:        c.config.Log,
 	})
 	if err != nil {
 		return err

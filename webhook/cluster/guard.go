@@ -151,7 +151,9 @@ type imagePolicy struct {
 
 // lists reports whether the policy admits an image, as templates/guard/standard.yaml does.
 func (p imagePolicy) lists(image string) bool {
-	return slices.ContainsFunc(p.images, func(listed string) bool { return image == listed || form.IsPinned(image, listed) })
+	return slices.ContainsFunc(p.images, func(listed string) bool {
+		return image == listed || form.IsPinned(image, listed)
+	})
 }
 
 // readImagePolicy decodes only the needed fields. The variable is a list of strings in CEL, which is also valid JSON.

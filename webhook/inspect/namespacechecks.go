@@ -21,7 +21,8 @@ import (
 //	in a namespace where neither webhook nor guard acts        failed
 //	enforce, and Pod Security's own level rejects the          failed: each pod that needs the container is rejected
 //	container
-//	the same, without enforce                                  a warning: only pods that need no container are admitted
+//	the same, without enforce                                  a warning: only pods that need no container are
+//	                                                           admitted
 //	a standard, and the guard leaves out this namespace        failed
 //	enforce: privileged, and Pod Security allows all           a warning
 func (g Guarding) JudgeNamespaces(namespaces []corev1.Namespace) ([]Check, error) {

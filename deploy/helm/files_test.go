@@ -82,6 +82,7 @@ func TestCopies(t *testing.T) {
 		delete(found, name)
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
-		t.Errorf("the chart's copies are not as they should be; `go test ./deploy/helm -update` writes them, strays have to be removed (-source +chart):\n%s", diff)
+		t.Errorf("the chart's copies are not as they should be; `go test ./deploy/helm -update` writes them, "+
+			"strays have to be removed (-source +chart):\n%s", diff)
 	}
 }

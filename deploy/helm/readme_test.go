@@ -16,8 +16,9 @@ import (
 
 const (
 	readme = chart + "/README.md"
-	begin  = "<!-- values: begin. `go test ./deploy/helm -update` writes this table from values.yaml and values.schema.json. -->\n"
-	end    = "<!-- values: end -->\n"
+	begin  = "<!-- values: begin. `go test ./deploy/helm -update` writes this table " +
+		"from values.yaml and values.schema.json. -->\n"
+	end = "<!-- values: end -->\n"
 )
 
 // The table of values is current.

@@ -41,12 +41,14 @@ func (r release) plugin(programs []image.Binary) error {
 			Version:          "v" + chartVersion(r.version),
 			Homepage:         homepage,
 			ShortDescription: "Give pods the sysctls that they ask for",
-			Description: "Shows the pods whose sysctls sysctl-injector sets and whether that worked, explains sysctls, opens\n" +
+			Description: "Shows the pods whose sysctls sysctl-injector sets and whether that worked, " +
+				"explains sysctls, opens\n" +
 				"namespaces for them, finds workloads that set sysctls by hand, and injects into manifests.\n",
 		},
 	}
 	for _, program := range programs {
-		archive, err := pack(r.created, member{pluginProgram, 0o755, program.Content}, member{licenseFile, 0o644, license})
+		archive, err := pack(r.created, member{pluginProgram, 0o755, program.Content},
+			member{licenseFile, 0o644, license})
 		if err != nil {
 			return err
 		}

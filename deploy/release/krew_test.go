@@ -48,7 +48,8 @@ func TestPlugin(t *testing.T) {
 	for i, p := range manifest.Spec.Platforms {
 		system, arch := programs[i].Platform.OS, programs[i].Platform.Architecture
 		file := "kubectl-sysctl_injector-" + system + "-" + arch + ".tar.gz"
-		if want := "https://github.com/sysctl-injector/sysctl-injector/releases/download/v1.2.3/" + file; p.URI != want {
+		want := "https://github.com/sysctl-injector/sysctl-injector/releases/download/v1.2.3/" + file
+		if p.URI != want {
 			t.Errorf("the address is %s, want %s", p.URI, want)
 		}
 		if diff := cmp.Diff(map[string]string{"os": system, "arch": arch}, p.Selector.MatchLabels); diff != "" {

@@ -187,7 +187,8 @@ until_done injected
 		Stages: map[string]string{"": `
 kubectl create namespace shop
 mkdir policies && cp templates/policies/default.yaml policies/
-mkdir profiles && cp templates/profiles/nginx.yaml profiles/own.yaml && sed -i 's/name: nginx/name: own/' profiles/own.yaml
+mkdir profiles && cp templates/profiles/nginx.yaml profiles/own.yaml &&
+sed -i 's/name: nginx/name: own/' profiles/own.yaml
 `}},
 	{Path: "docs/certificates.md", Test: TestPages},
 

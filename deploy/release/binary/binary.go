@@ -27,7 +27,8 @@ type Config struct {
 // Build compiles into a file.
 func (c Config) Build(ctx context.Context, path string) error {
 	if !versions.MatchString(c.Version) {
-		return fmt.Errorf("the version %q is none that an image can be tagged with: it must match %s", c.Version, versions)
+		return fmt.Errorf("the version %q is none that an image can be tagged with: it must match %s",
+			c.Version, versions)
 	}
 	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags(c.Version)...), "-o", path,
 		command)...) //nolint:gosec // the version is checked

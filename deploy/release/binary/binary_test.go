@@ -30,7 +30,11 @@ func TestDockerfileCompilesTheSame(t *testing.T) {
 
 func TestBuildRejectsVersions(t *testing.T) {
 	for _, version := range []string{"", "v1.2.3+build", "v1 -extld=/bin/sh", "-dirty"} {
-		config := Config{Source: t.TempDir(), Version: version, Platform: v1.Platform{OS: "linux", Architecture: "amd64"}}
+		config := Config{
+			Source:   t.TempDir(),
+			Version:  version,
+			Platform: v1.Platform{OS: "linux", Architecture: "amd64"},
+		}
 		if err := config.Build(t.Context(), "nothing"); err == nil ||
 			!strings.Contains(err.Error(), "none that an image can be tagged with") {
 			t.Errorf("version %q: error %v", version, err)

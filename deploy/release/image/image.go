@@ -37,12 +37,13 @@ type Config struct {
 // labels are on the image, on its manifest and on the index. The Dockerfile has the same.
 func (c Config) labels() map[string]string {
 	return map[string]string{
-		"org.opencontainers.image.title":       "sysctl-injector",
-		"org.opencontainers.image.description": "Sets the kernel parameters that pods ask for, without making the pods privileged",
-		"org.opencontainers.image.source":      "https://github.com/sysctl-injector/sysctl-injector",
-		"org.opencontainers.image.licenses":    "Apache-2.0",
-		"org.opencontainers.image.version":     c.Version,
-		"org.opencontainers.image.revision":    c.Revision,
+		"org.opencontainers.image.title": "sysctl-injector",
+		"org.opencontainers.image.description": "Sets the kernel parameters that pods ask for, " +
+			"without making the pods privileged",
+		"org.opencontainers.image.source":   "https://github.com/sysctl-injector/sysctl-injector",
+		"org.opencontainers.image.licenses": "Apache-2.0",
+		"org.opencontainers.image.version":  c.Version,
+		"org.opencontainers.image.revision": c.Revision,
 	}
 }
 

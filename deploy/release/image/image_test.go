@@ -36,8 +36,10 @@ func elfFile(t *testing.T, machine elf.Machine, segments ...elf.ProgType) []byte
 	t.Helper()
 	var content bytes.Buffer
 	header := elf.Header64{
-		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
-		Type:  uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
+		Ident: [elf.EI_NIDENT]byte{
+			0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT),
+		},
+		Type: uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
 		Ehsize: 64, Phoff: 64, Phentsize: 56, Phnum: uint16(len(segments)),
 	}
 	parts := []any{header}
@@ -185,7 +187,8 @@ func checkImage(t *testing.T, image v1.Image, binary Binary) {
 	for header, content := range entries(t, content) {
 		if header.Name != "sysctl-injector" || header.Mode != 0o755 || header.Uid != 0 ||
 			!bytes.Equal(content, binary.Content) {
-			t.Errorf("the image holds %s, mode %o, user %d, %d bytes", header.Name, header.Mode, header.Uid, len(content))
+			t.Errorf("the image holds %s, mode %o, user %d, %d bytes",
+				header.Name, header.Mode, header.Uid, len(content))
 		}
 		if !header.ModTime.Equal(config.Created) {
 			t.Errorf("%s is of %s, want %s", header.Name, header.ModTime, config.Created)

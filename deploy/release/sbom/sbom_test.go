@@ -19,7 +19,11 @@ func TestDescribe(t *testing.T) {
 		Main:      debug.Module{Path: "example.com/program", Version: "(devel)"},
 		Deps: []*debug.Module{
 			{Path: "example.com/a", Version: "v1.0.0"},
-			{Path: "example.com/b", Version: "v1.0.0", Replace: &debug.Module{Path: "example.com/fork", Version: "v0.1.0"}},
+			{
+				Path:    "example.com/b",
+				Version: "v1.0.0",
+				Replace: &debug.Module{Path: "example.com/fork", Version: "v0.1.0"},
+			},
 		},
 		Settings: []debug.BuildSetting{{Key: "-trimpath", Value: "true"}, {Key: "GOARCH", Value: "amd64"}},
 	}, "v1.2.3")
@@ -39,7 +43,10 @@ func TestDescribe(t *testing.T) {
 	if diff := cmp.Diff(depends, *document.Dependencies); diff != "" {
 		t.Error("the dependencies (-want +got):\n" + diff)
 	}
-	settings := []cyclonedx.Property{{Name: "go:build:trimpath", Value: "true"}, {Name: "go:build:GOARCH", Value: "amd64"}}
+	settings := []cyclonedx.Property{
+		{Name: "go:build:trimpath", Value: "true"},
+		{Name: "go:build:GOARCH", Value: "amd64"},
+	}
 	if diff := cmp.Diff(settings, *document.Metadata.Properties); diff != "" {
 		t.Error("the settings (-want +got):\n" + diff)
 	}

@@ -149,7 +149,10 @@ func read(t testing.TB, root string) map[string]string {
 // escape, or that the kubelet would expand: $$ and $(VARIABLE).
 func TestScriptsAreConstants(t *testing.T) {
 	for name, script := range map[string]string{"set": templates.SetScript, "verify": templates.VerifyScript} {
-		for _, forbidden := range []string{`\beval\b`, `\bexec\b`, `\bsource\b`, "`", `\$\(\(`, `\$\$`, `\$\([A-Za-z0-9_.-]*\)`, `\t`, `[^\n -~]`, `[ \t]\n`} {
+		for _, forbidden := range []string{
+			`\beval\b`, `\bexec\b`, `\bsource\b`, "`", `\$\(\(`, `\$\$`, `\$\([A-Za-z0-9_.-]*\)`, `\t`, `[^\n -~]`,
+			`[ \t]\n`,
+		} {
 			if found := regexp.MustCompile(forbidden).FindString(script); found != "" {
 				t.Errorf("%s.sh has %q", name, found)
 			}

@@ -83,8 +83,9 @@ func admit(t *testing.T, content []byte, template manifest.Template, granter adm
 	if namespace == "" {
 		namespace = "shop"
 	}
-	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},`+
-		`"operation":"CREATE","namespace":%q,"object":%s}}`, namespace, template.Pod)
+	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1",`+
+		`"resource":{"version":"v1","resource":"pods"},"operation":"CREATE","namespace":%q,"object":%s}}`,
+		namespace, template.Pod)
 	request := httptest.NewRequest(http.MethodPost, admission.DefaultsPath, strings.NewReader(body))
 	request.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()

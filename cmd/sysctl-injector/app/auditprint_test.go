@@ -16,16 +16,18 @@ import (
 
 // auditReport is a report with something of each kind.
 func auditReport() audit.Report {
-	const long = "line 3: the value comes from a file that this container does not show, so nobody can tell from here what is set <script>alert(1)</script>"
+	const long = "line 3: the value comes from a file that this container does not show, so nobody can tell from " +
+		"here what is set <script>alert(1)</script>"
 	return audit.Report{
 		Cluster: "production", Kubernetes: "v1.37.2", Time: time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC),
 		Policies: "the cluster's own, default, search",
 		Counts:   audit.Counts{Workloads: 128, Annotated: 7, ByHand: 4, Converts: 1, Partly: 2, Stays: 1},
 		Workloads: []*audit.Finding{
-			{Namespace: "search", Kind: "StatefulSet", Name: "logs", Verdict: audit.Stays, Containers: []audit.Container{
-				{Path: "initContainers[0]", Name: "maps", Sets: []string{"vm.max_map_count = 262144"},
-					Reasons: []string{long}},
-			}},
+			{Namespace: "search", Kind: "StatefulSet", Name: "logs", Verdict: audit.Stays,
+				Containers: []audit.Container{
+					{Path: "initContainers[0]", Name: "maps", Sets: []string{"vm.max_map_count = 262144"},
+						Reasons: []string{long}},
+				}},
 			{Namespace: "shop", Kind: "Deployment",
 				Name: "front-with-a-name-that-is-much-longer-than-a-column-has-room-for", Verdict: audit.Converts,
 				Annotation: []string{"net.core.somaxconn = 1024", "net.ipv4.tcp_tw_reuse >= 1"},
@@ -36,8 +38,17 @@ func auditReport() audit.Report {
 				}},
 			{Namespace: "shop", Kind: "Cache", Name: "redis", Pods: 3, Verdict: audit.Partly,
 				Annotation: []string{"net.core.somaxconn = 511"}, Containers: []audit.Container{
-					{Path: "initContainers[0]", Name: "backlog", Sets: []string{"net.core.somaxconn = 511"}, Converts: true},
-					{Path: "containers[1]", Name: "loop", Reasons: []string{"it is not an init container, so it is not changed"}},
+					{
+						Path:     "initContainers[0]",
+						Name:     "backlog",
+						Sets:     []string{"net.core.somaxconn = 511"},
+						Converts: true,
+					},
+					{
+						Path:    "containers[1]",
+						Name:    "loop",
+						Reasons: []string{"it is not an init container, so it is not changed"},
+					},
 				}},
 			{Namespace: "voice", Kind: "DaemonSet", Name: "turn", Verdict: audit.Partly, Native: []audit.Native{
 				{Name: "net.core.somaxconn", Value: "512", Converts: true},

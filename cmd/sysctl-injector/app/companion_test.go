@@ -163,11 +163,14 @@ func TestCompanionAsksTheClusterForItsBackend(t *testing.T) {
 			"policy/v1beta1": psp}, nil,
 			"The cluster needs the backend psp: it has PodSecurityPolicies, and no ValidatingAdmissionPolicies.\n",
 			"PodSecurityPolicy"},
-		{"Kubernetes 1.25", nil, nil, "The cluster needs the backend vap: it has none of SecurityContextConstraints, ValidatingAdmissionPolicies and " +
-			"PodSecurityPolicies, so nothing there asks for grants.\n", "ClusterRole"},
+		{"Kubernetes 1.25", nil, nil,
+			"The cluster needs the backend vap: it has none of SecurityContextConstraints, " +
+				"ValidatingAdmissionPolicies and PodSecurityPolicies, so nothing there asks for grants.\n",
+			"ClusterRole"},
 		{"the person says the same", map[string]string{"security.openshift.io/v1": scc}, []string{"--backend", "scc"},
 			"", "SecurityContextConstraints"},
-		{"the person says something else", map[string]string{"security.openshift.io/v1": scc}, []string{"--backend", "vap"},
+		{"the person says something else", map[string]string{"security.openshift.io/v1": scc},
+			[]string{"--backend", "vap"},
 			"Warning: the cluster needs --backend scc: it has SecurityContextConstraints\n", "ClusterRole"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -196,8 +199,10 @@ func TestCompanionNeedsTheClusterThatIsNamed(t *testing.T) {
 // what they cannot.
 func TestCompanionKeepsTheGroupAndTheLevelOfANamespaceOnOpenShift(t *testing.T) {
 	code, out, errOut := run(t, "", "companion", "--backend", "scc", "-f", "testdata/companion/uid-range.yaml")
-	const want = "Warning: StatefulSet \"accounts\": containers without runAsUser: \"accounts\". If the pod is created with the init container already in it (as by `sysctl-injector inject`), " +
-		"OpenShift gives them no UID of the namespace's range: they run as the user of their image, which may be root. State runAsUser, of that range, and runAsNonRoot: true\n"
+	const want = "Warning: StatefulSet \"accounts\": containers without runAsUser: \"accounts\". If the pod is " +
+		"created with the init container already in it (as by `sysctl-injector inject`), OpenShift gives them no UID " +
+		"of the namespace's range: they run as the user of their image, which may be root. State runAsUser, of that " +
+		"range, and runAsNonRoot: true\n"
 	if code != 0 || errOut != want {
 		t.Errorf("exit code %d, standard error %q, want %q", code, errOut, want)
 	}
@@ -220,7 +225,8 @@ func TestCompanionForUserNamespacesOnOpenShift(t *testing.T) {
 		{"a pod that sets IPC names only needs the constraints alone",
 			[]string{"--backend", "scc", "-f", "testdata/inject/user-namespace-ipc.yaml"}, 0,
 			"Warning: Pod \"queue\": containers without runAsUser: \"queue\". " +
-				"OpenShift tries restricted-v2 first, which gives them a UID of the namespace's range; a user namespace does not have that UID. State runAsUser between 1000 and 65534\n", 3},
+				"OpenShift tries restricted-v2 first, which gives them a UID of the namespace's range; a user " +
+				"namespace does not have that UID. State runAsUser between 1000 and 65534\n", 3},
 		{"so does a service account", []string{"--backend", "scc", "--serviceaccount", "queue", "--user-namespace"},
 			0, "", 3},
 		{"with a sysctl of the network, two objects more", []string{"--backend", "scc", "--serviceaccount", "web",

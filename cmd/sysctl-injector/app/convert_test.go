@@ -126,7 +126,8 @@ spec:
 		t.Fatal(err)
 	}
 	code, out, report := run(t, tuned, "convert", "-f", "-", "--policy", path)
-	if code != exitLeft || out != tuned || !strings.Contains(report, "the webhook would reject the pod: NotAllowedByPolicy") {
+	if code != exitLeft || out != tuned ||
+		!strings.Contains(report, "the webhook would reject the pod: NotAllowedByPolicy") {
 		t.Errorf("exit code %d, report %s", code, report)
 	}
 	namespace := "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n---\n"
@@ -138,150 +139,51 @@ spec:
 
 func TestConvertInAGuestKernel(t *testing.T) {
 	const class = "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: kata}\nhandler: kata-qemu\n---\n"
-	pod := class + strings.Replace(strings.Replace(tuned, "net.core.somaxconn=1024", "vm.max_map_count=300000", 1), "spec:\n", "spec:\n  runtimeClassName: kata\n", 1)
+	pod := class + strings.Replace(strings.Replace(tuned, "net.core.somaxconn=1024", "vm.max_map_count=300000", 1),
+		"spec:\n", "spec:\n  runtimeClassName: kata\n", 1)
 	code, out, report := run(t, pod, "convert", "-f", "-")
-	if code != exitDone || !strings.Contains(out, "sysctl-injector.dev/sysctls: vm.max_map_count = 300000") || strings.Contains(out, "initContainers") {
+	if code != exitDone || !strings.Contains(out, "sysctl-injector.dev/sysctls: vm.max_map_count = 300000") ||
+		strings.Contains(out, "initContainers") {
 		t.Errorf("exit code %d, report %s\n%s", code, report, out)
 	}
 }
 
 // A key that has no effect where it is stays, and is no reason to leave the container.
 func TestConvertReportsMisplacedKeys(t *testing.T) {
-	deployment := "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n    sysctl-injector.dev/sysctls: net.ipv4.tcp_fin_timeout = 15\n" +
-		"spec:\n  template:\n    spec:\n" + strings.ReplaceAll(tuned[strings.Index(tuned, "  initContainers"):], "\n  ", "\n      ")
+	deployment := "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n" +
+		"    sysctl-injector.dev/sysctls: net.ipv4.tcp_fin_timeout = 15\n" +
+		"spec:\n  template:\n    spec:\n" +
+		strings.ReplaceAll(tuned[strings.Index(tuned, "  initContainers"):], "\n  ", "\n      ")
 	deployment = strings.Replace(deployment, "spec:\n  initContainers", "spec:\n      initContainers", 1)
 	code, out, report := run(t, deployment, "convert", "-f", "-")
 	const misplaced = `Deployment "web": metadata.annotations[sysctl-injector.dev/sysctls]: stays as it is
   MisplacedKey: this is a key of spec.template.metadata.annotations; move it there
 `
-	if code != exitLeft || !strings.Contains(report, misplaced) || !strings.HasSuffix(report, "converted: 1, left as they are: 1\n") {
+	if code != exitLeft || !strings.Contains(report, misplaced) ||
+		!strings.HasSuffix(report, "converted: 1, left as they are: 1\n") {
 		t.Errorf("exit code %d, report %s\n%s", code, report, out)
 	}
-	pod := strings.Replace(tuned, "name: web}", `name: web, annotations: {sysctl-injector.dev/sysctl: "net.core.somaxconn = 8"}}`, 1)
-	if code, _, report := run(t, pod, "convert", "-f", "-"); code != exitLeft || !strings.Contains(report, "no such key; did you mean") {
+	pod := strings.Replace(tuned, "name: web}",
+		`name: web, annotations: {sysctl-injector.dev/sysctl: "net.core.somaxconn = 8"}}`, 1)
+	if code, _, report := run(t, pod, "convert", "-f", "-"); code != exitLeft ||
+		!strings.Contains(report, "no such key; did you mean") {
 		t.Errorf("exit code %d, report %s", code, report)
 	}
 	service := "apiVersion: v1\nkind: Service\nmetadata: {name: web, annotations: {sysctl-injector.dev/sysctls: a}}\n"
-	if code, _, report := run(t, service, "convert", "-f", "-"); code != exitDone || !strings.Contains(report, "Warning: standard input: line 3: Service") {
+	if code, _, report := run(t, service, "convert", "-f", "-"); code != exitDone ||
+		!strings.Contains(report, "Warning: standard input: line 3: Service") {
 		t.Errorf("exit code %d, report %s", code, report)
-	}
-}
-
-// A native sysctl that a kubelet flag has to allow is no reason to say that there is nothing to convert.
-func TestConvertReportsNativeSysctls(t *testing.T) {
-	native := func(name string) string {
-		return "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  securityContext: {sysctls: [{name: " + name + ", value: '1'}]}\n  containers: [{name: web, image: nginx}]\n"
-	}
-	for _, test := range []struct {
-		name, input, want string
-		code              int
-		args              []string
-	}{
-		{"unsafe", native("net.core.somaxconn"), `line 5: Pod "web": securityContext.sysctls[0] "net.core.somaxconn": stays as it is
-  kubelets reject it unless --allowed-unsafe-sysctls includes it; with --native, it becomes a line of the annotation
-`, exitLeft, nil},
-		{"declared", native("net.core.somaxconn"), "nothing to convert\n", exitDone, []string{"--kubelet-sysctls", "net.core.*"}},
-		{"declared, on request", native("net.core.somaxconn"), "nothing to convert\n", exitDone, []string{"--native", "--kubelet-sysctls", "net.core.*"}},
-		{"safe", native("net.ipv4.tcp_syncookies"), "nothing to convert\n", exitDone, nil},
-		{"of the node", native("vm.max_map_count"), "and it cannot move to the annotation: a pod cannot set vm.max_map_count\n", exitLeft, nil},
-		{"of a custom resource", "apiVersion: pingcap.com/v1alpha1\nkind: TidbCluster\nmetadata: {name: a}\nspec: {tikv: {podSecurityContext: {sysctls: " +
-			"[{name: net.core.somaxconn, value: '1'}, {name: net.ipv4.tcp_syncookies, value: '1'}]}}}\n",
-			"or an operator sets them with its own container: net.core.somaxconn\n", exitLeft, nil},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			code, out, report := run(t, test.input, append([]string{"convert", "-f", "-"}, test.args...)...)
-			if code != test.code || !strings.Contains(report, test.want) || out != test.input {
-				t.Errorf("exit code %d, want %d; report %s", code, test.code, report)
-			}
-		})
-	}
-}
-
-// As a KRM function, convert reads a ResourceList and writes one. The strategy native-first of inject makes the way
-// back at admission.
-func TestConvertNativeInAResourceList(t *testing.T) {
-	const list = `apiVersion: config.kubernetes.io/v1
-kind: ResourceList
-items:
-- apiVersion: v1
-  kind: Pod
-  metadata: {name: web}
-  spec:
-    securityContext: {sysctls: [{name: net.core.somaxconn, value: "8"}]}
-    containers: [{name: web, image: nginx}]
-`
-	code, out, report := run(t, list, "convert", "-f", "-", "--native")
-	if code != exitDone || !strings.Contains(out, "sysctl-injector.dev/sysctls: net.core.somaxconn = 8") || strings.Contains(out, "securityContext") {
-		t.Fatalf("exit code %d, report %s\n%s", code, report, out)
-	}
-	code, out, report = run(t, out, "inject", "-f", "-", "--strategy", "native-first", "--kubelet-sysctls", "net.core.*")
-	if code != exitDone || !strings.Contains(out, "name: net.core.somaxconn") || strings.Contains(out, "initContainers") {
-		t.Errorf("exit code %d, report %s\n%s", code, report, out)
 	}
 }
 
 func TestConvertUsage(t *testing.T) {
-	for _, args := range [][]string{{"--in-place", "-f", "-"}, {"--in-place", "-o", "diff", "-f", "testdata/convert"}, {}} {
+	for _, args := range [][]string{
+		{"--in-place", "-f", "-"},
+		{"--in-place", "-o", "diff", "-f", "testdata/convert"},
+		{},
+	} {
 		if code, _, errOut := run(t, tuned, append([]string{"convert"}, args...)...); code != exitUsage {
 			t.Errorf("%v: exit code %d: %s", args, code, errOut)
 		}
-	}
-}
-
-func TestConvertNative(t *testing.T) {
-	const pod = `apiVersion: v1
-kind: Pod
-metadata:
-  name: web
-spec:
-  securityContext:
-    sysctls:
-    # a kubelet flag allows it
-    - name: net.core.somaxconn
-      value: "1024"
-    - name: net.ipv4.ip_local_port_range
-      value: 1024 65000
-  initContainers:
-  - name: tune
-    image: busybox:1.36
-    command: [sysctl, -w, net.ipv4.tcp_fin_timeout=15, net.ipv4.tcp_retries2=8]
-    securityContext: {privileged: true}
-  containers:
-  - {name: web, image: nginx}
-`
-	const want = `apiVersion: v1
-kind: Pod
-metadata:
-  name: web
-  annotations:
-    sysctl-injector.dev/sysctls: |
-      net.core.somaxconn = 1024
-      net.ipv4.tcp_retries2 = 8
-spec:
-  securityContext:
-    sysctls:
-    # a kubelet flag allows it
-    - name: net.ipv4.ip_local_port_range
-      value: 1024 65000
-    - name: net.ipv4.tcp_fin_timeout
-      value: "15"
-  containers:
-  - {name: web, image: nginx}
-`
-	code, out, report := run(t, pod, "convert", "-f", "-", "--native", "--kubernetes-version", "1.37")
-	if diff := cmp.Diff(want, out); diff != "" || code != exitDone {
-		t.Errorf("exit code %d (-want +got):\n%s\n%s", code, diff, report)
-	}
-	for _, part := range []string{`securityContext.sysctls[0] "net.core.somaxconn": converted`, "as native sysctls:\n    net.ipv4.tcp_fin_timeout = 15\n"} {
-		if !strings.Contains(report, part) {
-			t.Errorf("the report lacks %q:\n%s", part, report)
-		}
-	}
-	if _, again, _ := run(t, out, "convert", "-f", "-", "--native"); again != out {
-		t.Errorf("a second conversion changes something:\n%s", cmp.Diff(out, again))
-	}
-	// Kubelets of the oldest version that these API servers admit do not count tcp_fin_timeout safe.
-	if _, out, _ := run(t, pod, "convert", "-f", "-", "--native", "--kubernetes-version", "1.31"); !strings.Contains(out, "      net.ipv4.tcp_fin_timeout = 15\n") {
-		t.Errorf("got\n%s", out)
 	}
 }

@@ -99,7 +99,8 @@ func names(out string) []string {
 // The program itself offers the completions of a shell.
 func TestCompletion(t *testing.T) {
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	const content = "apiVersion: v1\nkind: Config\ncontexts:\n- {name: test, context: {cluster: a, user: a}}\n- {name: production, context: {cluster: b, user: b}}\n"
+	const content = "apiVersion: v1\nkind: Config\ncontexts:\n- {name: test, context: {cluster: a, user: a}}\n" +
+		"- {name: production, context: {cluster: b, user: b}}\n"
 	if err := os.WriteFile(kubeconfig, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,9 @@ func TestCompletion(t *testing.T) {
 		{"status --context ", "production\ntest\n:4\n"},
 		{"status -o ", "table\nwide\njson\n:4\n"},
 		{"explain net.ipv4.tcp_syncook", "net.ipv4.tcp_syncookies\n:4\n"},
-		{"explain kernel.s", "kernel.sem\nkernel.shm_next_id\nkernel.shm_rmid_forced\nkernel.shmall\nkernel.shmmax\nkernel.shmmni\n:4\n"},
+		{"explain kernel.s",
+			"kernel.sem\nkernel.shm_next_id\nkernel.shm_rmid_forced\nkernel.shmall\nkernel.shmmax\n" +
+				"kernel.shmmni\n:4\n"},
 		{"explain net.ip", "net.ipv4.\nnet.ipv6.\n:6\n"},
 		{"enroll --enforce r", "baseline\nrestricted\nprivileged\n:4\n"},
 	} {

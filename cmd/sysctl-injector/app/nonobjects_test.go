@@ -12,12 +12,14 @@ func directoryOfAllKinds(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	for name, content := range map[string]string{
-		"deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    metadata:\n" +
-			"      annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}\n    spec:\n      containers: [{name: web, image: nginx}]\n",
-		"kustomization.yaml":   "resources: [deployment.yaml]\n",
-		"replicas.yaml":        "- op: replace\n  path: /spec/replicas\n  value: 3\n",
-		"chart/values.yaml":    "replicaCount: 2\n",
-		"chart/templates.yaml": "{{- if .Values.enabled }}\napiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}-web\n{{- end }}\n",
+		"deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n" +
+			"    metadata:\n      annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}\n" +
+			"    spec:\n      containers: [{name: web, image: nginx}]\n",
+		"kustomization.yaml": "resources: [deployment.yaml]\n",
+		"replicas.yaml":      "- op: replace\n  path: /spec/replicas\n  value: 3\n",
+		"chart/values.yaml":  "replicaCount: 2\n",
+		"chart/templates.yaml": "{{- if .Values.enabled }}\napiVersion: v1\nkind: Pod\nmetadata:\n" +
+			"  name: {{ .Release.Name }}-web\n{{- end }}\n",
 	} {
 		path := filepath.Join(folder, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -36,12 +38,14 @@ func TestInjectSkipsWhatIsNoObject(t *testing.T) {
 	if code != 0 || strings.Count(out, "kind:") != 1 || !strings.Contains(out, "net.core.somaxconn=4096") {
 		t.Errorf("exit code %d, output\n%s", code, out)
 	}
-	const skipped = `Skipped: DIR/chart/templates.yaml: looks like a Helm template; render it first: helm template ... | sysctl-injector inject -f -
-Skipped: DIR/chart/values.yaml: line 1: not a Kubernetes object: it has no apiVersion and kind, like a values file or a patch
-Skipped: DIR/kustomization.yaml: line 1: not a Kubernetes object: a kustomization without apiVersion and kind
-Skipped: DIR/replicas.yaml: line 1: not a Kubernetes object: a JSON patch
-DIR/deployment.yaml: line 1: Deployment "web": injected; sets net.core.somaxconn=4096
-`
+	const skipped = "Skipped: DIR/chart/templates.yaml: looks like a Helm template; render it first: " +
+		"helm template ... | sysctl-injector inject -f -\n" +
+		"Skipped: DIR/chart/values.yaml: line 1: not a Kubernetes object: it has no apiVersion and kind, " +
+		"like a values file or a patch\n" +
+		"Skipped: DIR/kustomization.yaml: line 1: not a Kubernetes object: " +
+		"a kustomization without apiVersion and kind\n" +
+		"Skipped: DIR/replicas.yaml: line 1: not a Kubernetes object: a JSON patch\n" +
+		"DIR/deployment.yaml: line 1: Deployment \"web\": injected; sets net.core.somaxconn=4096\n"
 	if got := strings.ReplaceAll(errOut, folder, "DIR"); got != skipped {
 		t.Errorf("got on standard error\n%s\nwant\n%s", got, skipped)
 	}

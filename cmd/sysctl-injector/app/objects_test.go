@@ -11,8 +11,11 @@ import (
 func TestManifestsUnderReviewDoNotWidenThePolicy(t *testing.T) {
 	policies := filepath.Join(t.TempDir(), "policies.yaml")
 	const policy = "apiVersion: sysctl-injector.dev/v1alpha1\nkind: SysctlPolicy\nmetadata: {name: strict}\nspec:\n" +
-		"  namespaceSelector: {matchLabels: {team: a}}\n  allow: [{names: [\"net.*\"], kernels: [Shared]}, {names: [\"vm.*\"], kernels: [Guest]}]\n"
-	if err := os.WriteFile(policies, []byte(policy+"---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: a, sysctl-injector.dev/inject: enabled}}\n"), 0o600); err != nil {
+		"  namespaceSelector: {matchLabels: {team: a}}\n" +
+		"  allow: [{names: [\"net.*\"], kernels: [Shared]}, {names: [\"vm.*\"], kernels: [Guest]}]\n"
+	const shop = "apiVersion: v1\nkind: Namespace\n" +
+		"metadata: {name: shop, labels: {team: a, sysctl-injector.dev/inject: enabled}}\n"
+	if err := os.WriteFile(policies, []byte(policy+"---\n"+shop), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	pod := func(namespace, sysctl, spec string) string {
@@ -23,9 +26,11 @@ func TestManifestsUnderReviewDoNotWidenThePolicy(t *testing.T) {
 	wide := strings.NewReplacer("name: strict", "name: wide", "{matchLabels: {team: a}}", "{}", `"net.*"`,
 		`"kernel.*"`).Replace(policy)
 	const (
-		class     = "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: own, labels: {sysctl-injector.dev/kernel: guest}}\nhandler: runc\n"
+		class = "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\n" +
+			"metadata: {name: own, labels: {sysctl-injector.dev/kernel: guest}}\nhandler: runc\n"
 		namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: other, labels: {team: a}}\n"
-		ignored   = "Warning: standard input: line 1: %s is ignored, because it is among the manifests under review; to use it, name its file with %s\n"
+		ignored   = "Warning: standard input: line 1: %s is ignored, because it is among the manifests under review; " +
+			"to use it, name its file with %s\n"
 	)
 	warning := func(object, flag string) string {
 		return strings.Replace(strings.Replace(ignored, "%s", object, 1), "%s", flag, 1)

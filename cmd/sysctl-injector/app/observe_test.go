@@ -34,7 +34,8 @@ func TestReadyz(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			answer := httptest.NewRecorder()
-			readyz(test.checks).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz"+test.query, http.NoBody))
+			readyz(test.checks).ServeHTTP(answer,
+				httptest.NewRequest(http.MethodGet, "/readyz"+test.query, http.NoBody))
 			if answer.Code != test.code || answer.Body.String() != test.body {
 				t.Errorf("answers %d %q, want %d %q", answer.Code, answer.Body, test.code, test.body)
 			}
@@ -45,7 +46,12 @@ func TestReadyz(t *testing.T) {
 // Where there is no certificate, what cert-manager says of it is the reason that helps.
 func TestSaysWhyCertManagerHasMadeNone(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	options := certificateOptions{source: certificateFiles, certFile: "tls.crt", keyFile: "tls.key", certificate: "serving"}
+	options := certificateOptions{
+		source:      certificateFiles,
+		certFile:    "tls.crt",
+		keyFile:     "tls.key",
+		certificate: "serving",
+	}
 	_, components, err := options.open(&rest.Config{}, "system", prometheus.NewRegistry(), log)
 	if err != nil {
 		t.Fatal(err)

@@ -14,11 +14,23 @@ func TestPluginSaysHowToCallIt(t *testing.T) {
 		args        []string
 		out, errOut string
 	}{
-		{[]string{"injct"}, "", "error: unknown command \"injct\"; did you mean inject?\nSee 'kubectl sysctl-injector --help'.\n"},
-		{[]string{"status", "--nope"}, "", "error: unknown flag: --nope\nSee 'kubectl sysctl-injector status --help'.\n"},
+		{
+			[]string{"injct"},
+			"",
+			"error: unknown command \"injct\"; did you mean inject?\nSee 'kubectl sysctl-injector --help'.\n",
+		},
+		{
+			[]string{"status", "--nope"},
+			"",
+			"error: unknown flag: --nope\nSee 'kubectl sysctl-injector status --help'.\n",
+		},
 		{[]string{"status", "--help"}, "\n  kubectl sysctl-injector status [-n NAMESPACE | -A] [flags]\n", ""},
 		{[]string{"status", "--help"}, "\n  kubectl sysctl-injector status -A -o wide\n", ""},
-		{[]string{"convert", "--help"}, "helm template search example/search | kubectl sysctl-injector convert -f -", ""},
+		{
+			[]string{"convert", "--help"},
+			"helm template search example/search | kubectl sysctl-injector convert -f -",
+			"",
+		},
 		{[]string{"completion", "bash"}, "# bash completion V2 for sysctl-injector", ""},
 	} {
 		var out, errOut bytes.Buffer

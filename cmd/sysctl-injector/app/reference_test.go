@@ -14,7 +14,8 @@ import (
 
 const (
 	referencePage  = "../../../docs/cli.md"
-	referenceTitle = "# Command line\n\nGenerated from the commands, by `go test ./cmd/sysctl-injector/app -run TestReference -update`.\n\n"
+	referenceTitle = "# Command line\n\n" +
+		"Generated from the commands, by `go test ./cmd/sysctl-injector/app -run TestReference -update`.\n\n"
 )
 
 // The reference has every command and flag as the program prints them.

@@ -45,7 +45,8 @@ func TestRenderGuard(t *testing.T) {
 			`error: KubernetesVersion: Invalid value: "1.30": the oldest version that the guard is for is 1.31` + "\n" +
 				"See 'sysctl-injector render guard --help'.\n"},
 		{"not with an argument", []string{"1.35"}, exitUsage, nil, nil,
-			"error: unknown command \"1.35\" for \"sysctl-injector render guard\"\nSee 'sysctl-injector render guard --help'.\n"},
+			"error: unknown command \"1.35\" for \"sysctl-injector render guard\"\n" +
+				"See 'sysctl-injector render guard --help'.\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, out, errOut := run(t, "", append([]string{"render", "guard"}, test.args...)...)
@@ -80,7 +81,8 @@ func TestRenderMutatingPolicy(t *testing.T) {
 		}
 	}
 	code, _, errOut = run(t, "", "render", "mutating-policy", "--kubernetes-version", "1.35")
-	const want = `error: KubernetesVersion: Invalid value: "1.35": the oldest version that has MutatingAdmissionPolicy in its final version is 1.36` +
+	const want = `error: KubernetesVersion: Invalid value: "1.35": the oldest version that has ` +
+		`MutatingAdmissionPolicy in its final version is 1.36` +
 		"\nSee 'sysctl-injector render mutating-policy --help'.\n"
 	if code != exitUsage || errOut != want {
 		t.Errorf("exit %d, %q, want %q", code, errOut, want)

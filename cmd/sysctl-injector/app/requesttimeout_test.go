@@ -19,8 +19,9 @@ import (
 func kubeconfigOf(t *testing.T, address string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	content := `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],` +
-		` users: [{name: u, user: {}}], clusters: [{name: c, cluster: {server: "http://` + address + `"}}]}`
+	content := `{apiVersion: v1, kind: Config, current-context: c, ` +
+		`contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}], ` +
+		`clusters: [{name: c, cluster: {server: "http://` + address + `"}}]}`
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -95,8 +95,10 @@ func TestServeStandalone(t *testing.T) {
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	response, err := client.Post("https://"+addresses.Webhook+"/mutate-pods", "application/json", strings.NewReader(
-		`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","resource":{"version":"v1","resource":"pods"},"operation":"CREATE","namespace":"shop",`+
-			`"object":{"metadata":{"annotations":{"sysctl-injector.dev/profiles":"redis"}},"spec":{"containers":[]}}}}`))
+		`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1",`+
+			`"resource":{"version":"v1","resource":"pods"},"operation":"CREATE","namespace":"shop",`+
+			`"object":{"metadata":{"annotations":{"sysctl-injector.dev/profiles":"redis"}},`+
+			`"spec":{"containers":[]}}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,19 +151,26 @@ func TestServeUsage(t *testing.T) {
 		errOut string
 	}{
 		{"takes objects from files only without a cluster", []string{"--policy", "x.yaml"}, 2,
-			"error: --policy, --profile and --runtime-class are for --standalone: otherwise the server uses the cluster's objects\nSee 'sysctl-injector serve --help'.\n"},
+			"error: --policy, --profile and --runtime-class are for --standalone: otherwise the server uses the " +
+				"cluster's objects\nSee 'sysctl-injector serve --help'.\n"},
 		{"says that it finds no cluster", []string{"--kubeconfig", "/nonexistent"}, 1,
-			"error: find the cluster (--kubeconfig, or --standalone to run without one): stat /nonexistent: no such file or directory\n"},
+			"error: find the cluster (--kubeconfig, or --standalone to run without one): stat /nonexistent: no such " +
+				"file or directory\n"},
 		{"rejects an unknown way with grants", []string{"--grants", "maybe"}, 2,
-			"error: invalid argument \"maybe\" for \"--grants\" flag: must be one of generate, require\nSee 'sysctl-injector serve --help'.\n"},
+			"error: invalid argument \"maybe\" for \"--grants\" flag: must be one of generate, require\n" +
+				"See 'sysctl-injector serve --help'.\n"},
 		{"makes no certificate without a cluster", []string{"--standalone", "--cert-source=self-managed"}, 2,
-			"error: --cert-source=self-managed and --certificate need a cluster: leave them out with --standalone\nSee 'sysctl-injector serve --help'.\n"},
+			"error: --cert-source=self-managed and --certificate need a cluster: leave them out with --standalone\n" +
+				"See 'sysctl-injector serve --help'.\n"},
 		{"makes no certificate without a namespace of its own", []string{"--cert-source=self-managed"}, 2,
-			"error: --cert-source=self-managed and --certificate need --namespace, the server's own\nSee 'sysctl-injector serve --help'.\n"},
+			"error: --cert-source=self-managed and --certificate need --namespace, the server's own\n" +
+				"See 'sysctl-injector serve --help'.\n"},
 		{"watches no Certificate without a namespace of its own", []string{"--certificate=x"}, 2,
-			"error: --cert-source=self-managed and --certificate need --namespace, the server's own\nSee 'sysctl-injector serve --help'.\n"},
+			"error: --cert-source=self-managed and --certificate need --namespace, the server's own\n" +
+				"See 'sysctl-injector serve --help'.\n"},
 		{"makes no certificate where cert-manager does", []string{"--cert-source=self-managed", "--certificate=x"}, 2,
-			"error: --certificate is for --cert-source=files: with self-managed there is no cert-manager Certificate\nSee 'sysctl-injector serve --help'.\n"},
+			"error: --certificate is for --cert-source=files: with self-managed there is no cert-manager " +
+				"Certificate\nSee 'sysctl-injector serve --help'.\n"},
 		{"says which address it cannot have", []string{"--standalone", "--bind-address", "127.0.0.1:-1"}, 1,
 			"error: --bind-address: listen tcp: address -1: invalid port\n"},
 	}

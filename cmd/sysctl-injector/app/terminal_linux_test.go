@@ -57,7 +57,8 @@ func shown(t *testing.T, in string, args ...string) string {
 	return strings.TrimSuffix(<-received, end)
 }
 
-const hostile = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: \"a\\e[2J\\x07\"\n  annotations:\n    sysctl-injector.dev/sysctls: \"net.ipv4.tcp_syncookies = 1\"\n" +
+const hostile = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: \"a\\e[2J\\x07\"\n  annotations:\n" +
+	"    sysctl-injector.dev/sysctls: \"net.ipv4.tcp_syncookies = 1\"\n" +
 	"    # \u202ea\n" + "spec:\n  containers: [{name: a\x7f, image: b}]\n"
 
 func TestNoCommandSendsEscapesOfAFileToATerminal(t *testing.T) {

@@ -37,14 +37,17 @@ func TestUninjectIsTheInverseOfInject(t *testing.T) {
 }
 
 func TestUninjectSaysWhatItDid(t *testing.T) {
-	const pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels:\n    sysctl-injector.dev/injected: \"true\"\nspec:\n  initContainers:\n" +
-		"  - name: sysctl-injector\n    volumeMounts:\n    - name: kube-api-access\n      mountPath: /var/run/secrets/kubernetes.io/serviceaccount\n  containers: []\n"
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels:\n" +
+		"    sysctl-injector.dev/injected: \"true\"\nspec:\n  initContainers:\n" +
+		"  - name: sysctl-injector\n    volumeMounts:\n    - name: kube-api-access\n" +
+		"      mountPath: /var/run/secrets/kubernetes.io/serviceaccount\n  containers: []\n"
 	const want = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers: []\n"
 	code, out, errOut := run(t, pod+"---\n"+strings.Replace(want, "web", "other", 1), "uninject", "-f", "-")
 	if diff := cmp.Diff(want+"---\n"+strings.Replace(want, "web", "other", 1), out); code != 0 || diff != "" {
 		t.Errorf("exit code %d (-want +got):\n%s", code, diff)
 	}
-	const said = "standard input: line 1: Pod \"web\": removed the label, the init container\nstandard input: line 15: Pod \"other\": was not injected\n"
+	const said = "standard input: line 1: Pod \"web\": removed the label, the init container\n" +
+		"standard input: line 15: Pod \"other\": was not injected\n"
 	if diff := cmp.Diff(said, errOut); diff != "" {
 		t.Errorf("standard error (-want +got):\n%s", diff)
 	}

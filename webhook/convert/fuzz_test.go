@@ -14,7 +14,8 @@ import (
 func FuzzScript(f *testing.F) {
 	for _, script := range []string{
 		"sysctl -w net.core.somaxconn=1024",
-		"set -e\nif [ $(sysctl -n net.core.somaxconn) -lt 9 ]; then echo 9 > /proc/sys/net/core/somaxconn; fi || exit 1",
+		"set -e\nif [ $(sysctl -n net.core.somaxconn) -lt 9 ]; then " +
+			"echo 9 > /proc/sys/net/core/somaxconn; fi || exit 1",
 		"cat <<-EOF | sysctl -p -\n\tnet.core.somaxconn = 5\nEOF",
 		"for x in a b; do (V=${V:-$x}; { ! tee /proc/sys/$x; }); done",
 		"[[ $((1 + `echo 2`)) == 3 ]] && exec sysctl -qw kernel.msgmax=\"$1\" 2>&1 >/dev/null &",

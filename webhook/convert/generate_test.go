@@ -222,12 +222,14 @@ func (g *generator) config() string {
 	var lines []string
 	for range 1 + g.IntN(3) {
 		n, value := g.assignment()
-		lines = append(lines, g.pick(n+" = "+value, n+"="+value, "  "+n+" =   "+value+"  ", "# a comment\n"+n+"="+value))
+		lines = append(lines,
+			g.pick(n+" = "+value, n+"="+value, "  "+n+" =   "+value+"  ", "# a comment\n"+n+"="+value))
 	}
 	content := strings.Join(lines, "\n")
 	switch g.IntN(3) {
 	case 0:
-		return "cat > " + name + " <<'EOF'\n" + content + "\nEOF\nsysctl " + g.pick("-p ", "-q -p ", "-qp ", "-e -p ") + name
+		return "cat > " + name + " <<'EOF'\n" + content + "\nEOF\nsysctl " +
+			g.pick("-p ", "-q -p ", "-qp ", "-e -p ") + name
 	case 1:
 		return "sysctl -p - <<EOF\n" + content + "\nEOF\n:"
 	default:

@@ -14,38 +14,62 @@ func TestNative(t *testing.T) {
 	for _, test := range []struct{ name, before, want string }{
 		{
 			"an unsafe sysctl becomes a line, a safe one stays",
-			`{"spec": {"securityContext": {"fsGroup": 1, "sysctls": [{"name": "net/core/somaxconn", "value": "1024"}, {"name": "net.ipv4.tcp_syncookies", "value": "1"}]}, "containers": [{"name": "a"}]}}`,
+			`{"spec": {"securityContext": {"fsGroup": 1, "sysctls": [
+				{"name": "net/core/somaxconn", "value": "1024"}, {"name": "net.ipv4.tcp_syncookies", "value": "1"}
+			]}, "containers": [{"name": "a"}]}}`,
 			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 1024"}},
-			"spec": {"securityContext": {"fsGroup": 1, "sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]}, "containers": [{"name": "a"}]}}`,
+			"spec": {"securityContext": {"fsGroup": 1, "sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]},
+			"containers": [{"name": "a"}]}}`,
 		},
 		{
 			"the security context becomes empty",
-			`{"metadata": {}, "spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}, {"name": "kernel.msgmax", "value": "65536"}]}, "containers": [{"name": "a"}]}}`,
-			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 1024\nkernel.msgmax = 65536\n"}}, "spec": {"containers": [{"name": "a"}]}}`,
+			`{"metadata": {}, "spec": {"securityContext": {"sysctls": [
+				{"name": "net.core.somaxconn", "value": "1024"}, {"name": "kernel.msgmax", "value": "65536"}
+			]}, "containers": [{"name": "a"}]}}`,
+			`{"metadata": {"annotations": {
+				"sysctl-injector.dev/sysctls": "net.core.somaxconn = 1024\nkernel.msgmax = 65536\n"
+			}}, "spec": {"containers": [{"name": "a"}]}}`,
 		},
 		{
 			"the later value of a container",
-			`{"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}, "containers": [{"name": "a"}], "initContainers": [` +
-				`{"name": "tune", "image": "busybox", "command": ["sysctl", "-w", "net.core.somaxconn=2048"], "securityContext": {"privileged": true}}]}}`,
-			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 2048"}}, "spec": {"containers": [{"name": "a"}]}}`,
+			`{"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
+			"containers": [{"name": "a"}], "initContainers": [
+				{"name": "tune", "image": "busybox", "command": ["sysctl", "-w", "net.core.somaxconn=2048"],
+				"securityContext": {"privileged": true}}
+			]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 2048"}},
+			"spec": {"containers": [{"name": "a"}]}}`,
 		},
 		{
 			"a safe line of a container becomes native",
-			`{"spec": {"containers": [{"name": "a"}], "initContainers": [` +
-				`{"name": "tune", "image": "busybox", "command": ["sysctl", "-w", "net.core.somaxconn=2048", "net.ipv4.tcp_fin_timeout=15"], "securityContext": {"privileged": true}}]}}`,
+			`{"spec": {"containers": [{"name": "a"}], "initContainers": [
+				{"name": "tune", "image": "busybox",
+				"command": ["sysctl", "-w", "net.core.somaxconn=2048", "net.ipv4.tcp_fin_timeout=15"],
+				"securityContext": {"privileged": true}}
+			]}}`,
 			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 2048"}},
-			"spec": {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_fin_timeout", "value": "15"}]}, "containers": [{"name": "a"}]}}`,
+			"spec": {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_fin_timeout", "value": "15"}]},
+			"containers": [{"name": "a"}]}}`,
 		},
 		{
 			"no annotation if all lines are safe",
-			`{"spec": {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]}, "containers": [{"name": "a"}], "initContainers": [` +
-				`{"name": "tune", "image": "busybox", "command": ["sysctl", "-w", "net.ipv4.tcp_fin_timeout=15"], "securityContext": {"privileged": true}}]}}`,
-			`{"spec": {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}, {"name": "net.ipv4.tcp_fin_timeout", "value": "15"}]}, "containers": [{"name": "a"}]}}`,
+			`{"spec": {"securityContext": {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]},
+			"containers": [{"name": "a"}], "initContainers": [
+				{"name": "tune", "image": "busybox", "command": ["sysctl", "-w", "net.ipv4.tcp_fin_timeout=15"],
+				"securityContext": {"privileged": true}}
+			]}}`,
+			`{"spec": {"securityContext": {"sysctls": [
+				{"name": "net.ipv4.tcp_syncookies", "value": "1"}, {"name": "net.ipv4.tcp_fin_timeout", "value": "15"}
+			]}, "containers": [{"name": "a"}]}}`,
 		},
 		{
 			"another value in the annotation",
-			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 9"}}, "spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}, "containers": [{"name": "a"}]}}`,
-			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 9"}}, "spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}, "containers": [{"name": "a"}]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 9"}},
+			"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
+			"containers": [{"name": "a"}]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn = 9"}},
+			"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
+			"containers": [{"name": "a"}]}}`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -24,7 +24,8 @@ func TestProofOfCases(t *testing.T) {
 	shells := findShells(t)
 	commands := shells[0].commands
 	for _, name := range []string{"apk", "apt-get", "install_packages"} { // there is no network
-		if err := os.WriteFile(filepath.Join(commands, name), []byte("#!"+shells[0].path+"\nexit 0\n"), 0o755); err != nil {
+		script := []byte("#!" + shells[0].path + "\nexit 0\n")
+		if err := os.WriteFile(filepath.Join(commands, name), script, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -204,7 +204,9 @@ func commandOf(annotation string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	allowed, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"*"}}}}})
+	allowed, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{
+		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"*"}}}},
+	})
 	if len(errs) > 0 {
 		return nil, errs.ToAggregate()
 	}

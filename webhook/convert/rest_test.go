@@ -40,7 +40,8 @@ func TestOtherFieldsStay(t *testing.T) {
 		converted += len(gone)
 		want := before.DeepCopy()
 		isGone := func(c corev1.Container) bool { return slices.Contains(gone, c.Name) }
-		kept := slices.Concat(slices.DeleteFunc(slices.Clone(before.Spec.InitContainers), isGone), before.Spec.Containers)
+		kept := slices.Concat(slices.DeleteFunc(slices.Clone(before.Spec.InitContainers), isGone),
+			before.Spec.Containers)
 		mounts := func(all []corev1.Container, name string) bool {
 			return slices.ContainsFunc(all, func(c corev1.Container) bool {
 				return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == name })

@@ -20,7 +20,10 @@ func withDefault(sysctls string) *world {
 		v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled}
 	p, _ := policy.CompileProfile(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "base"},
 		Spec: v1alpha1.SysctlProfileSpec{
-			Sysctls: sysctls, AppliesTo: &v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
+			Sysctls: sysctls,
+			AppliesTo: &v1alpha1.AppliesTo{
+				PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+			},
 		}})
 	w.defaults = []*policy.Profile{p}
 	return w
@@ -28,8 +31,9 @@ func withDefault(sysctls string) *world {
 
 func TestDefaults(t *testing.T) {
 	const two = "net.core.somaxconn = 4096\nnet.ipv4.tcp_fin_timeout = 30"
-	const remedy = ". This namespace has defaults, and SysctlProfile base applies to the pod. To create it without them, give it the annotation " +
-		`sysctl-injector.dev/profiles: ""; an administrator can narrow the profile's spec.appliesTo`
+	const remedy = `. This namespace has defaults, and SysctlProfile base applies to the pod. ` +
+		`To create it without them, give it the annotation sysctl-injector.dev/profiles: ""; ` +
+		`an administrator can narrow the profile's spec.appliesTo`
 	const profiles = "metadata.annotations[sysctl-injector.dev/profiles]: "
 	for _, test := range []struct {
 		name    string
@@ -41,19 +45,26 @@ func TestDefaults(t *testing.T) {
 		message string   // of a denial
 	}{
 		{name: "apply to a pod that asks for nothing", reason: "Injected",
-			args:   []string{"net.core.somaxconn=4096", "net.ipv4.tcp_fin_timeout=30"},
-			status: `"defaults":["base"],"from":{"net.core.somaxconn":"default base","net.ipv4.tcp_fin_timeout":"default base"}`},
+			args: []string{"net.core.somaxconn=4096", "net.ipv4.tcp_fin_timeout=30"},
+			status: `"defaults":["base"],"from":{"net.core.somaxconn":"default base",` +
+				`"net.ipv4.tcp_fin_timeout":"default base"}`},
 		{name: "are below the pod's own lines", tweak: func(w *world) { w.sysctls("net.core.somaxconn = 512") },
 			reason: "Injected",
 			args:   []string{"net.ipv4.tcp_fin_timeout=30", "net.core.somaxconn=512"},
-			status: `"defaults":["base"],"from":{"net.core.somaxconn":"pod over default base","net.ipv4.tcp_fin_timeout":"default base"}`},
+			status: `"defaults":["base"],"from":{"net.core.somaxconn":"pod over default base",` +
+				`"net.ipv4.tcp_fin_timeout":"default base"}`},
 		{name: "are below named profiles", tweak: func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "nginx") },
 			reason: "Injected",
 			args:   []string{"net.ipv4.tcp_fin_timeout=30", "net.core.somaxconn=32768"},
-			status: `"defaults":["base"],"from":{"net.core.somaxconn":"profile nginx over default base","net.ipv4.tcp_fin_timeout":"default base"}`},
+			status: `"defaults":["base"],"from":{"net.core.somaxconn":"profile nginx over default base",` +
+				`"net.ipv4.tcp_fin_timeout":"default base"}`},
 		{name: "do not apply to a pod with other labels", tweak: func(w *world) { w.pod.Labels["app"] = "db" },
 			reason: "NotRequested"},
-		{name: "do not apply to a pod without labels", tweak: func(w *world) { w.pod.Labels = nil }, reason: "NotRequested"},
+		{
+			name:   "do not apply to a pod without labels",
+			tweak:  func(w *world) { w.pod.Labels = nil },
+			reason: "NotRequested",
+		},
 		{name: "do not apply without the namespace's label", tweak: func(w *world) {
 			delete(w.namespace,
 				v1alpha1.DefaultsLabel)
@@ -63,14 +74,18 @@ func TestDefaults(t *testing.T) {
 		{name: "do not apply to a pod that opts out of everything",
 			tweak: func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "false") }, reason: "OptedOut"},
 		{name: "leave a pod its own lines when it opts out of them", reason: "Injected",
-			args:  []string{"net.core.somaxconn=512"},
-			tweak: func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, " "); w.sysctls("net.core.somaxconn = 512") }},
+			args: []string{"net.core.somaxconn=512"},
+			tweak: func(w *world) {
+				w.annotate(v1alpha1.ProfilesAnnotation, " ")
+				w.sysctls("net.core.somaxconn = 512")
+			}},
 		{name: "reject a pod that cannot have them, and say how to opt out",
 			tweak:   func(w *world) { w.pod.Spec.HostNetwork = true },
 			sysctls: "net.core.somaxconn = 4096", reason: "HostNetwork",
 			message: "HostNetwork: " + profiles +
-				`Forbidden: default profile "base", line 1: net.core.somaxconn would change the node: the pod shares the node's ` +
-				"network namespace (hostNetwork: true); remove hostNetwork, or the sysctl" + remedy},
+				`Forbidden: default profile "base", line 1: net.core.somaxconn would change the node: ` +
+				`the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the ` +
+				`sysctl` + remedy},
 		{name: "reject a pod whose default cannot be read", sysctls: "net.core.somaxconn", reason: "InvalidProfile",
 			message: "InvalidProfile: " + profiles +
 				`Forbidden: SysctlProfile "base" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": ` +

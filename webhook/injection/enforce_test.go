@@ -47,9 +47,11 @@ func TestReplacesAChangedContainer(t *testing.T) {
 		{"securityContext", func(c *corev1.Container) {
 			c.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}
 		}},
-		{"securityContext", func(c *corev1.Container) { c.SecurityContext.ProcMount = ptr.To(corev1.UnmaskedProcMount) }},
+		{"securityContext",
+			func(c *corev1.Container) { c.SecurityContext.ProcMount = ptr.To(corev1.UnmaskedProcMount) }},
 		{"terminationMessagePath", func(c *corev1.Container) { c.TerminationMessagePath = "/etc/passwd" }},
-		{"terminationMessagePolicy", func(c *corev1.Container) { c.TerminationMessagePolicy = corev1.TerminationMessageReadFile }},
+		{"terminationMessagePolicy",
+			func(c *corev1.Container) { c.TerminationMessagePolicy = corev1.TerminationMessageReadFile }},
 		{"volumeMounts", func(c *corev1.Container) {
 			c.VolumeMounts = []corev1.VolumeMount{{Name: "token", MountPath: pod.TokenMountPath, ReadOnly: true,
 				SubPath: "x"}}
@@ -207,8 +209,9 @@ func TestWarnsOfContainersThatSetASysctlAgain(t *testing.T) {
 		return corev1.Container{Name: "init-sysctl", Command: []string{"sh", "-c", text},
 			SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}}
 	}
-	const unclear = `init container "init-sysctl" is privileged, runs later, and names net.core.somaxconn in a command that is not understood: ` +
-		"a value that it sets takes the place of the annotation's; remove one of the two"
+	const unclear = `init container "init-sysctl" is privileged, runs later, and names net.core.somaxconn in a ` +
+		`command that is not understood: a value that it sets takes the place of the annotation's; ` +
+		`remove one of the two`
 	warning := func(values string) []string {
 		return []string{`init container "init-sysctl" runs later and sets ` + values +
 			", in the place of the annotation's value; remove one of the two"}
@@ -276,7 +279,9 @@ func TestInjectsBesideWhatConfinesThePod(t *testing.T) {
 		"a policy for groups": func(s *corev1.PodSpec) {
 			s.SecurityContext.SupplementalGroupsPolicy = ptr.To(corev1.SupplementalGroupsPolicyStrict)
 		},
-		"an SELinux level": func(s *corev1.PodSpec) { s.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Level: "s0:c1,c2"} },
+		"an SELinux level": func(s *corev1.PodSpec) {
+			s.SecurityContext.SELinuxOptions = &corev1.SELinuxOptions{Level: "s0:c1,c2"}
+		},
 		"the same value set natively": func(s *corev1.PodSpec) {
 			s.SecurityContext.Sysctls = []corev1.Sysctl{{Name: "net.core.somaxconn", Value: "4096"}}
 		},

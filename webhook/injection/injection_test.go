@@ -1,7 +1,6 @@
 package injection
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -14,129 +13,9 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
-	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
-	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 const annotation = "metadata.annotations[sysctl-injector.dev/sysctls]: "
-
-// world is all that a decision depends on; a test changes one thing of the valid one.
-type world struct {
-	pod          corev1.Pod
-	allow        []v1alpha1.AllowRule
-	profiles     map[string]string
-	runtimeClass *nodev1.RuntimeClass
-	namespace    map[string]string // labels
-	defaults     []*policy.Profile // besides the profiles above
-	trials       []*policy.Policy  // besides the policy above
-}
-
-func validWorld() *world {
-	return &world{
-		pod: corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{
-				GenerateName: "web-", Labels: map[string]string{"app": "web"},
-				Annotations: map[string]string{v1alpha1.SysctlsAnnotation: "net.core.somaxconn = 4096\n"},
-			},
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
-		},
-		allow:    []v1alpha1.AllowRule{{Names: []string{"*"}}},
-		profiles: map[string]string{"nginx": "net.core.somaxconn = 32768\n", "redis": "net.core.somaxconn = 511\n"},
-	}
-}
-
-func (w *world) annotate(key, value string) { w.pod.Annotations[key] = value }
-func (w *world) sysctls(text string)        { w.annotate(v1alpha1.SysctlsAnnotation, text) }
-func (w *world) guest()                     { w.runtimeClass = &nodev1.RuntimeClass{Handler: "kata"} }
-
-func (w *world) rules(t testing.TB) *policy.Set {
-	t.Helper()
-	var policies []*policy.Policy
-	if len(w.allow) > 0 {
-		compiled, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{ObjectMeta: metav1.ObjectMeta{Name: "test"},
-			Spec: v1alpha1.SysctlPolicySpec{Allow: w.allow}})
-		if len(errs) > 0 {
-			t.Fatal(errs)
-		}
-		policies = append(policies, compiled)
-	}
-	var profiles []*policy.Profile
-	for name, text := range w.profiles {
-		compiled, errs := policy.CompileProfile(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: name},
-			Spec: v1alpha1.SysctlProfileSpec{Sysctls: text}})
-		if len(errs) > 0 {
-			t.Fatal(errs)
-		}
-		profiles = append(profiles, compiled)
-	}
-	return policy.NewSet(append(policies, w.trials...), append(profiles, w.defaults...))
-}
-
-func (w *world) decide(t testing.TB, config Config) Outcome {
-	t.Helper()
-	raw, err := json.Marshal(w.pod)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return decideJSON(t, string(raw), config, w)
-}
-
-// decideIn decides in a namespace with labels.
-func (w *world) decideIn(t testing.TB, config Config, labels map[string]string) Outcome {
-	t.Helper()
-	return decideTarget(t, string(mustMarshal(w.pod)), config, Target{Namespace: "shop", NamespaceLabels: labels,
-		RuntimeClass: w.runtimeClass}, w)
-}
-
-func decideJSON(t testing.TB, raw string, config Config, w *world) Outcome {
-	t.Helper()
-	return decideTarget(t, raw, config, Target{Namespace: "shop", NamespaceLabels: w.namespace,
-		RuntimeClass: w.runtimeClass}, w)
-}
-
-func decideTarget(t testing.TB, raw string, config Config, target Target, w *world) Outcome {
-	t.Helper()
-	config.Version, config.GuestHandlers = "v1.2.3", []string{"kata"}
-	injector, err := New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := pod.Decode([]byte(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	outcome := injector.Inject(p, target, w.rules(t))
-	record(t, raw, config, target, w, outcome)
-	return outcome
-}
-
-// injected is the container that the valid world's pod is given.
-func injected() corev1.Container {
-	return corev1.Container{
-		Name: "sysctl-injector", Image: "docker.io/library/busybox:1.36", ImagePullPolicy: corev1.PullIfNotPresent,
-		Command: []string{"sysctl", "-w"}, Args: []string{"net.core.somaxconn=4096"},
-		SecurityContext: &corev1.SecurityContext{
-			Privileged: ptr.To(true), RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)),
-			RunAsNonRoot: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
-			AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
-		},
-		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
-	}
-}
-
-// injectedInUserNamespace is the container that the pod is given if it sets hostUsers: false.
-func injectedInUserNamespace() corev1.Container {
-	container := injected()
-	container.SecurityContext = &corev1.SecurityContext{
-		RunAsUser: ptr.To(int64(0)), RunAsGroup: ptr.To(int64(0)), RunAsNonRoot: ptr.To(false),
-		ReadOnlyRootFilesystem:   ptr.To(true),
-		AllowPrivilegeEscalation: ptr.To(false), ProcMount: ptr.To(corev1.UnmaskedProcMount),
-		Capabilities:    &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
-		SeccompProfile:  &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		AppArmorProfile: &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
-	}
-	return container
-}
 
 func TestRejections(t *testing.T) {
 	tests := []struct {
@@ -146,109 +25,148 @@ func TestRejections(t *testing.T) {
 		message string
 	}{
 		{"rejects a path in a name", func(w *world) { w.sysctls("kernel/../../../tmp/x = 1") }, "InvalidAnnotation",
-			annotation + `Invalid value: "kernel/../../../tmp/x": line 1: a sysctl name is words joined by single dots, such as net.core.somaxconn: ".." is not allowed`},
+			annotation + `Invalid value: "kernel/../../../tmp/x": line 1: a sysctl name is words joined by single ` +
+				`dots, such as net.core.somaxconn: ".." is not allowed`},
 		{"rejects a misspelt annotation key, with the nearest",
 			func(w *world) { w.annotate("sysctl-injector.dev/sysctl", "net.core.somaxconn = 1") }, "UnknownKey",
-			`metadata.annotations[sysctl-injector.dev/sysctl]: Forbidden: no such key; did you mean metadata.annotations[sysctl-injector.dev/sysctls]?`},
+			`metadata.annotations[sysctl-injector.dev/sysctl]: Forbidden: no such key; did you mean ` +
+				`metadata.annotations[sysctl-injector.dev/sysctls]?`},
 		{"rejects a misspelt key on a pod that asks for nothing else", func(w *world) {
 			delete(w.pod.Annotations, v1alpha1.SysctlsAnnotation)
 			w.annotate("sysctl-injector.dev/profile", "nginx")
-		}, "UnknownKey", `metadata.annotations[sysctl-injector.dev/profile]: Forbidden: no such key; did you mean metadata.annotations[sysctl-injector.dev/profiles]?`},
-		{"rejects a known key as a label", func(w *world) { w.pod.Labels[v1alpha1.InjectAnnotation] = "true" }, "UnknownKey",
-			`metadata.labels[sysctl-injector.dev/inject]: Forbidden: this is a key of metadata.annotations; move it there`},
-		{"rejects inject: maybe", func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "maybe") }, "InvalidAnnotation",
-			`metadata.annotations[sysctl-injector.dev/inject]: Unsupported value: "maybe": supported values: "true", "false"`},
+		}, "UnknownKey", `metadata.annotations[sysctl-injector.dev/profile]: Forbidden: no such key; did you mean ` +
+			`metadata.annotations[sysctl-injector.dev/profiles]?`},
+		{"rejects a known key as a label", func(w *world) { w.pod.Labels[v1alpha1.InjectAnnotation] = "true" },
+			"UnknownKey",
+			`metadata.labels[sysctl-injector.dev/inject]: Forbidden: this is a key of metadata.annotations; ` +
+				`move it there`},
+		{"rejects inject: maybe", func(w *world) { w.annotate(v1alpha1.InjectAnnotation, "maybe") },
+			"InvalidAnnotation",
+			`metadata.annotations[sysctl-injector.dev/inject]: Unsupported value: "maybe": supported values: ` +
+				`"true", "false"`},
 		{"rejects an unknown profile", func(w *world) { w.annotate(v1alpha1.ProfilesAnnotation, "ngin") },
 			"InvalidAnnotation",
-			`metadata.annotations[sysctl-injector.dev/profiles]: Unsupported value: "ngin": supported values: "nginx", "redis"`},
+			`metadata.annotations[sysctl-injector.dev/profiles]: Unsupported value: "ngin": supported values: ` +
+				`"nginx", "redis"`},
 		{"rejects two profiles that disagree", func(w *world) {
 			delete(w.pod.Annotations, v1alpha1.SysctlsAnnotation)
 			w.annotate(v1alpha1.ProfilesAnnotation, "nginx,redis")
-		}, "InvalidAnnotation", `metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: profiles "nginx" and "redis" disagree: the one sets net.core.somaxconn=32768, ` +
-			`the other net.core.somaxconn=511; name one of them only, or settle it with a line in sysctl-injector.dev/sysctls`},
+		}, "InvalidAnnotation", `metadata.annotations[sysctl-injector.dev/profiles]: Forbidden: profiles "nginx" and ` +
+			`"redis" disagree: the one sets net.core.somaxconn=32768, the other net.core.somaxconn=511; name one of ` +
+			`them only, or settle it with a line in sysctl-injector.dev/sysctls`},
 		{"rejects what a pod's network namespace does not have",
 			func(w *world) { w.sysctls("net.core.netdev_max_backlog = 1") }, "HostOnly",
-			annotation + `Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own network namespace does not have it; remove it from the pod, and leave it to the node's administrator`},
+			annotation + `Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own network ` +
+				`namespace does not have it; remove it from the pod, and leave it to the node's administrator`},
 		{"rejects a node-level sysctl without a guest kernel",
 			func(w *world) { w.sysctls("vm.max_map_count = 262144") }, "NodeLevel",
-			annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. An administrator can set it on the node, ` +
-				`or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
+			annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod ` +
+				`on it. An administrator can set it on the node, or the pod can run under a RuntimeClass that gives ` +
+				`it a kernel of its own (Kata Containers, for one)`},
 		{"rejects a node-level sysctl under a RuntimeClass of runc, whatever its name", func(w *world) {
 			w.sysctls("vm.max_map_count = 262144")
 			w.pod.Spec.RuntimeClassName = ptr.To("kata-qemu")
 			w.runtimeClass = &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "kata-qemu"}, Handler: "runc"}
-		}, "NodeLevel", annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node and every pod on it. The pod's RuntimeClass "kata-qemu" is not known to give its pods ` +
-			`a kernel of their own: its handler "runc" is not among --guest-handlers, and it has no label sysctl-injector.dev/kernel=guest; an administrator can set it on the node, ` +
-			`or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
+		}, "NodeLevel", annotation + `Forbidden: line 1: vm.max_map_count is node-level: it would change the node ` +
+			`and every pod on it. The pod's RuntimeClass "kata-qemu" is not known to give its pods a kernel of their ` +
+			`own: its handler "runc" is not among --guest-handlers, and it has no label ` +
+			`sysctl-injector.dev/kernel=guest; an administrator can set it on the node, or the pod can run under a ` +
+			`RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
 		{"rejects kernel.core_pattern though a policy allows it",
 			func(w *world) { w.sysctls("kernel.core_pattern = /tmp/core") }, "NeverOnSharedKernel",
-			annotation + `Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, whatever a policy says: it names a program that the node runs as root at every crash`},
+			annotation + `Forbidden: line 1: kernel.core_pattern is never set on a kernel that other pods share, ` +
+				`whatever a policy says: it names a program that the node runs as root at every crash`},
 		{"rejects net.* on the host network", func(w *world) { w.pod.Spec.HostNetwork = true }, "HostNetwork",
-			annotation + `Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl`},
+			annotation + `Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's ` +
+				`network namespace (hostNetwork: true); remove hostNetwork, or the sysctl`},
 		{"rejects kernel.sem in the host's IPC namespace", func(w *world) {
 			w.sysctls("kernel.sem = 1 2 3 4")
 			w.pod.Spec.HostIPC = true
-		}, "HostIPC", annotation + `Forbidden: line 1: kernel.sem would change the node: the pod shares the node's IPC namespace (hostIPC: true); remove hostIPC, or the sysctl`},
+		}, "HostIPC", annotation + `Forbidden: line 1: kernel.sem would change the node: the pod shares the node's ` +
+			`IPC namespace (hostIPC: true); remove hostIPC, or the sysctl`},
 		{"rejects a node-level sysctl in a user namespace, even of a guest", func(w *world) {
 			w.sysctls("vm.max_map_count = 262144")
 			w.pod.Spec.HostUsers = ptr.To(false)
 			w.guest()
-		}, "UserNamespace", annotation + `Forbidden: line 1: vm.max_map_count is node-level, and the pod runs in a user namespace (hostUsers: false), whose root may not write it; remove hostUsers: false, or the sysctl`},
+		}, "UserNamespace", annotation + `Forbidden: line 1: vm.max_map_count is node-level, and the pod runs in a ` +
+			`user namespace (hostUsers: false), whose root may not write it; remove hostUsers: false, or the sysctl`},
 		{"rejects a Windows pod", func(w *world) { w.pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }, "Windows",
-			annotation + `Forbidden: the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; remove the annotation`},
+			annotation + `Forbidden: the pod is for Windows nodes (spec.os.name: windows), which have no sysctls; ` +
+				`remove the annotation`},
 		{"rejects a pod that a node selector keeps on Windows nodes", func(w *world) {
 			w.pod.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "windows"}
-		}, "Windows", annotation + `Forbidden: the pod is for Windows nodes (spec.nodeSelector: kubernetes.io/os=windows), which have no sysctls; remove the annotation`},
+		}, "Windows", annotation + `Forbidden: the pod is for Windows nodes (spec.nodeSelector: ` +
+			`kubernetes.io/os=windows), which have no sysctls; remove the annotation`},
 		{"rejects a pod that its RuntimeClass keeps on Windows nodes", func(w *world) {
 			w.pod.Spec.RuntimeClassName = ptr.To("windows-2022")
 			w.runtimeClass = &nodev1.RuntimeClass{
 				ObjectMeta: metav1.ObjectMeta{Name: "windows-2022"}, Handler: "runhcs",
 				Scheduling: &nodev1.Scheduling{NodeSelector: map[string]string{"kubernetes.io/os": "windows"}},
 			}
-		}, "Windows", annotation + `Forbidden: the pod is for Windows nodes (scheduling.nodeSelector of RuntimeClass "windows-2022": kubernetes.io/os=windows), ` +
-			"which have no sysctls; remove the annotation"},
+		}, "Windows", annotation + `Forbidden: the pod is for Windows nodes (scheduling.nodeSelector of RuntimeClass ` +
+			`"windows-2022": kubernetes.io/os=windows), which have no sysctls; remove the annotation`},
 		{"rejects a pod whose SELinux type confines the container", func(w *world) {
-			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{SELinuxOptions: &corev1.SELinuxOptions{Type: "container_t"}}
-		}, "SELinux", annotation + `Forbidden: the pod's SELinux type "container_t" (spec.securityContext.seLinuxOptions.type) would confine the init container too, ` +
-			"which could not set them; state the type in the containers' securityContext instead"},
+			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{
+				SELinuxOptions: &corev1.SELinuxOptions{Type: "container_t"},
+			}
+		}, "SELinux", annotation + `Forbidden: the pod's SELinux type "container_t" ` +
+			`(spec.securityContext.seLinuxOptions.type) would confine the init container too, which could not set ` +
+			`them; state the type in the containers' securityContext instead`},
 		{"rejects the mirror of a static pod", func(w *world) { w.annotate("kubernetes.io/config.mirror", "x") },
 			"MirrorPod",
-			annotation + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), which its node runs as its own file says; put the init container into that file, for instance with `sysctl-injector inject -f`"},
+			annotation + "Forbidden: this is the mirror of a static pod (annotation kubernetes.io/config.mirror), " +
+				"which its node runs as its own file says; put the init container into that file, for instance with " +
+				"`sysctl-injector inject -f`"},
 		{"rejects a sysctl set to another value natively", func(w *world) {
-			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net/core/somaxconn", Value: "512"}}}
-		}, "NativeConflict", annotation + `Invalid value: "net.core.somaxconn=4096": spec.securityContext.sysctls sets net.core.somaxconn to "512"; remove one of the two`},
+			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{
+				Sysctls: []corev1.Sysctl{{Name: "net/core/somaxconn", Value: "512"}},
+			}
+		}, "NativeConflict", annotation + `Invalid value: "net.core.somaxconn=4096": spec.securityContext.sysctls ` +
+			`sets net.core.somaxconn to "512"; remove one of the two`},
 		{"rejects what no policy allows", func(w *world) {
 			w.allow = []v1alpha1.AllowRule{{Names: []string{"net.core.somaxconn"}, Max: ptr.To(int64(512))}}
 		}, "NotAllowedByPolicy",
-			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed by any SysctlPolicy for service account "default" in namespace "shop": ` +
-				`the nearest one, SysctlPolicy "test", allows only whole numbers up to 512, not "4096"; an administrator can allow it in a SysctlPolicy`},
+			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed by any SysctlPolicy for service ` +
+				`account "default" in namespace "shop": the nearest one, SysctlPolicy "test", allows only whole ` +
+				`numbers up to 512, not "4096"; an administrator can allow it in a SysctlPolicy`},
 		{"rejects everything without a policy", func(w *world) { w.allow = nil }, "NoPolicy",
-			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing is; an administrator can create one`},
+			annotation + `Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy, so nothing ` +
+				`is; an administrator can create one`},
 		{"rejects the reserved name among the containers",
 			func(w *world) { w.pod.Spec.Containers[0].Name = "sysctl-injector" }, "ReservedName",
-			`spec.containers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container: ` +
-				`it is added where annotation sysctl-injector.dev/sysctls asks for it`},
+			`spec.containers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that ` +
+				`sysctl-injector adds; remove the container: it is added where annotation ` +
+				`sysctl-injector.dev/sysctls asks for it`},
 		{"rejects the reserved name among the ephemeral containers", func(w *world) {
-			w.pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "sysctl-injector"}}}
-		}, "ReservedName", `spec.ephemeralContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container: ` +
+			w.pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{
+				{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "sysctl-injector"}},
+			}
+		}, "ReservedName", `spec.ephemeralContainers[0].name: Invalid value: "sysctl-injector": ` +
+			`the name is kept for the init container that sysctl-injector adds; remove the container: ` +
 			`it is added where annotation sysctl-injector.dev/sysctls asks for it`},
 		{"rejects our own container on a pod that asks for nothing", func(w *world) {
 			w.pod.Annotations = nil
 			w.pod.Spec.InitContainers = []corev1.Container{injected()}
-		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container: ` +
+		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": ` +
+			`the name is kept for the init container that sysctl-injector adds; remove the container: ` +
 			`it is added where annotation sysctl-injector.dev/sysctls asks for it`},
 		{"rejects our own container on a pod that opts out", func(w *world) {
 			w.annotate(v1alpha1.InjectAnnotation, "false")
 			w.pod.Spec.InitContainers = []corev1.Container{injected()}
-		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": the name is kept for the init container that sysctl-injector adds; remove the container: ` +
+		}, "ReservedName", `spec.initContainers[0].name: Invalid value: "sysctl-injector": ` +
+			`the name is kept for the init container that sysctl-injector adds; remove the container: ` +
 			`it is added where annotation sysctl-injector.dev/sysctls asks for it`},
 		{"tells every problem at once", func(w *world) {
 			w.sysctls("net.core.somaxconn = 1\nvm.swappiness = 1")
 			w.pod.Spec.HostNetwork = true
 		}, "HostNetwork", "2 problems:\n" +
-			"- HostNetwork: " + annotation + "Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl\n" +
-			"- NodeLevel: " + annotation + "Forbidden: line 2: vm.swappiness is node-level: it would change the node and every pod on it. An administrator can set it on the node, " +
-			"or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)"},
+			"- HostNetwork: " + annotation +
+			"Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network " +
+			"namespace (hostNetwork: true); remove hostNetwork, or the sysctl\n" +
+			"- NodeLevel: " + annotation +
+			"Forbidden: line 2: vm.swappiness is node-level: it would change the node and every pod on it. An " +
+			"administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel of " +
+			"its own (Kata Containers, for one)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -35,10 +35,13 @@ func TestNativeFirst(t *testing.T) {
 	}{
 		{"a safe name needs no container", nativeFirst, func(w *world) { w.sysctls(safe) }, []corev1.Sysctl{safeEntry},
 			nil, ReasonInjected,
-			`{"version":"v1.2.3","kernel":"Shared","sysctls":["net.ipv4.ip_local_port_range=1024 65000"],"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
+			`{"version":"v1.2.3","kernel":"Shared","sysctls":["net.ipv4.ip_local_port_range=1024 65000"],` +
+				`"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
 		{"the others are left to the container", nativeFirst, func(w *world) { w.sysctls(unsafe + safe) },
 			[]corev1.Sysctl{safeEntry}, []string{"net.core.somaxconn=4096"}, ReasonInjected,
-			`{"version":"v1.2.3","kernel":"Shared","form":"privileged","sysctls":["net.core.somaxconn=4096","net.ipv4.ip_local_port_range=1024 65000"],"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
+			`{"version":"v1.2.3","kernel":"Shared","form":"privileged",` +
+				`"sysctls":["net.core.somaxconn=4096","net.ipv4.ip_local_port_range=1024 65000"],` +
+				`"native":["net.ipv4.ip_local_port_range=1024 65000"]}`},
 		{"what all kubelets allow is native too", declared, func(w *world) { w.sysctls(unsafe + safe) },
 			[]corev1.Sysctl{unsafeEntry, safeEntry}, nil, ReasonInjected, ""},
 		{"the pod's strategy counts", Config{}, func(w *world) {
@@ -51,11 +54,15 @@ func TestNativeFirst(t *testing.T) {
 		}, nil, []string{"net.ipv4.ip_local_port_range=1024 65000"}, ReasonInjected, ""},
 		{"entries that the pod has are kept, in their place", nativeFirst, func(w *world) {
 			w.sysctls(safe)
-			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.ipv4.tcp_syncookies", Value: "1"}}}
+			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{
+				Sysctls: []corev1.Sysctl{{Name: "net.ipv4.tcp_syncookies", Value: "1"}},
+			}
 		}, []corev1.Sysctl{{Name: "net.ipv4.tcp_syncookies", Value: "1"}, safeEntry}, nil, ReasonInjected, ""},
 		{"an entry that says the same stays", nativeFirst, func(w *world) {
 			w.sysctls(safe)
-			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net/ipv4/ip_local_port_range", Value: "1024  65000"}}}
+			w.pod.Spec.SecurityContext = &corev1.PodSecurityContext{
+				Sysctls: []corev1.Sysctl{{Name: "net/ipv4/ip_local_port_range", Value: "1024  65000"}},
+			}
 		}, []corev1.Sysctl{{Name: "net/ipv4/ip_local_port_range", Value: "1024  65000"}}, nil,
 			ReasonAlreadyInjected, ""},
 		{"other fields of the security context stay", nativeFirst, func(w *world) {
@@ -153,7 +160,8 @@ func TestNativeFirstIsHeldToTheSameRules(t *testing.T) {
 	w = validWorld()
 	w.annotate(v1alpha1.StrategyAnnotation, "native")
 	outcome := w.decide(t, Config{})
-	const want = `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/strategy]: Unsupported value: "native": supported values: "init-container", "native-first"`
+	const want = `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/strategy]: Unsupported value: ` +
+		`"native": supported values: "init-container", "native-first"`
 	if got := outcome.Message(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -94,7 +94,9 @@ func TestPatch(t *testing.T) {
 			w.pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{"example.com/gpu": resource.MustParse("1")}
 		}, Config{}, "Injected", &bare, []string{"sysctl-injector"}},
 		{"states none where all are zero", func(w *world) {
-			w.pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("0")}
+			w.pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{
+				corev1.ResourceCPU: resource.MustParse("0"),
+			}
 		}, Config{}, "Injected", &bare, []string{"sysctl-injector"}},
 		{"states none where the pod as a whole does", func(w *world) {
 			w.pod.Spec.Resources = &corev1.ResourceRequirements{Requests: quantities}
@@ -134,7 +136,8 @@ func TestPatch(t *testing.T) {
 			kernel := policy.KernelOf(w.runtimeClass, sets.New("kata"))
 			form := map[v1alpha1.Kernel]string{v1alpha1.SharedKernel: "privileged",
 				v1alpha1.GuestKernel: "guest"}[kernel]
-			wantStatus := fmt.Sprintf(`{"version":"v1.2.3","kernel":"%s","form":"%s","sysctls":["net.core.somaxconn=4096"]}`, kernel, form)
+			wantStatus := fmt.Sprintf(
+				`{"version":"v1.2.3","kernel":"%s","form":"%s","sysctls":["net.core.somaxconn=4096"]}`, kernel, form)
 			if patched.Annotations[v1alpha1.StatusAnnotation] != wantStatus ||
 				patched.Labels[v1alpha1.InjectedLabel] != "true" {
 				t.Errorf("status %q, label %q", patched.Annotations[v1alpha1.StatusAnnotation],
@@ -281,20 +284,5 @@ func TestSizeAndTextDoNotMatter(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, large.decide(t, Config{})); diff != "" {
 		t.Errorf("(-small +large):\n%s", diff)
-	}
-}
-
-// What is written by hand is what encoding/json writes.
-func TestStatusIsEncodedAsByReflection(t *testing.T) {
-	for _, status := range []Status{
-		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel,
-			Sysctls: []string{"net.core.somaxconn=4096", "kernel.sem=250 32000 100 128"}},
-		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel, Form: "privileged", Sysctls: []string{"a.b=1", "c.d=2"},
-			Native: []string{"c.d=2"}},
-		{Version: `a "dirty" \ build é`, Sysctls: []string{}},
-	} {
-		if diff := cmp.Diff(string(mustMarshal(status)), status.encode()); diff != "" {
-			t.Errorf("(-encoding/json +by hand):\n%s", diff)
-		}
 	}
 }

@@ -175,7 +175,8 @@ func qosClass(p corev1.Pod) corev1.PodQOSClass {
 		}
 	}
 	switch {
-	case requests[corev1.ResourceCPU]+requests[corev1.ResourceMemory]+limits[corev1.ResourceCPU]+limits[corev1.ResourceMemory] == 0:
+	case requests[corev1.ResourceCPU]+requests[corev1.ResourceMemory]+
+		limits[corev1.ResourceCPU]+limits[corev1.ResourceMemory] == 0:
 		return corev1.PodQOSBestEffort
 	case guaranteed && maps.Equal(requests, limits):
 		return corev1.PodQOSGuaranteed

@@ -15,36 +15,46 @@ func TestUninject(t *testing.T) {
 	}{
 		{
 			name: "leaves alone what was not injected",
-			pod:  `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"kernel.sem = 1 2 3 4"},"labels":{}},"spec":{"initContainers":[]}}`,
-			want: `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"kernel.sem = 1 2 3 4"},"labels":{}},"spec":{"initContainers":[]}}`,
+			pod: `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"kernel.sem = 1 2 3 4"},"labels":{}},` +
+				`"spec":{"initContainers":[]}}`,
+			want: `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"kernel.sem = 1 2 3 4"},"labels":{}},` +
+				`"spec":{"initContainers":[]}}`,
 		},
 		{
 			name: "removes the maps and lists that hold nothing else",
-			pod: `{"metadata":{"annotations":{"sysctl-injector.dev/status":"{}"},"labels":{"sysctl-injector.dev/injected":"true"}},` +
+			pod: `{"metadata":{"annotations":{"sysctl-injector.dev/status":"{}"},` +
+				`"labels":{"sysctl-injector.dev/injected":"true"}},` +
 				`"spec":{"initContainers":[{"name":"sysctl-injector"}],"containers":[]}}`,
 			want:    `{"metadata":{},"spec":{"containers":[]}}`,
 			removed: []string{"the label", "the status annotation", "the init container"},
 		},
 		{
 			name: "keeps the others, wherever the container is",
-			pod: `{"metadata":{"annotations":{"a":"b","sysctl-injector.dev/status":"{}"},"labels":{"c":"d","sysctl-injector.dev/injected":"true"}},` +
-				`"spec":{"initContainers":[{"name":"sysctl-injector"},{"name":"wait"},{"name":"sysctl-injector","volumeMounts":[{"name":"token"}]}],` +
+			pod: `{"metadata":{"annotations":{"a":"b","sysctl-injector.dev/status":"{}"},` +
+				`"labels":{"c":"d","sysctl-injector.dev/injected":"true"}},` +
+				`"spec":{"initContainers":[{"name":"sysctl-injector"},{"name":"wait"},` +
+				`{"name":"sysctl-injector","volumeMounts":[{"name":"token"}]}],` +
 				`"containers":[{"name":"sysctl-injector"}]}}`,
-			want: `{"metadata":{"annotations":{"a":"b"},"labels":{"c":"d"}},"spec":{"initContainers":[{"name":"wait"}],"containers":[{"name":"sysctl-injector"}]}}`,
-
+			want: `{"metadata":{"annotations":{"a":"b"},"labels":{"c":"d"}},` +
+				`"spec":{"initContainers":[{"name":"wait"}],"containers":[{"name":"sysctl-injector"}]}}`,
 			removed: []string{"the label", "the status annotation", "the init container"},
 		},
 		{
 			name: "removes the native sysctls that the status names",
-			pod: `{"metadata":{"annotations":{"sysctl-injector.dev/status":"{\"native\":[\"net.ipv4.tcp_syncookies=1\"]}"}},` +
-				`"spec":{"securityContext":{"sysctls":[{"name":"kernel.shm_rmid_forced","value":"1"},{"name":"net.ipv4.tcp_syncookies","value":"1"}]}}}`,
-			want:    `{"metadata":{},"spec":{"securityContext":{"sysctls":[{"name":"kernel.shm_rmid_forced","value":"1"}]}}}`,
+			pod: `{"metadata":{"annotations":{` +
+				`"sysctl-injector.dev/status":"{\"native\":[\"net.ipv4.tcp_syncookies=1\"]}"}},` +
+				`"spec":{"securityContext":{"sysctls":[{"name":"kernel.shm_rmid_forced","value":"1"},` +
+				`{"name":"net.ipv4.tcp_syncookies","value":"1"}]}}}`,
+			want: `{"metadata":{},` +
+				`"spec":{"securityContext":{"sysctls":[{"name":"kernel.shm_rmid_forced","value":"1"}]}}}`,
 			removed: []string{"the status annotation", "the native sysctls"},
 		},
 		{
 			name: "removes a security context that holds nothing else",
-			pod: `{"metadata":{"annotations":{"sysctl-injector.dev/status":"{\"native\":[\"net.ipv4.tcp_syncookies=1\"]}"}},` +
-				`"spec":{"securityContext":{"sysctls":[{"name":"net.ipv4.tcp_syncookies","value":"1"}]},"imagePullSecrets":[{"name":"own"},{"name":"ours"}]}}`,
+			pod: `{"metadata":{"annotations":{` +
+				`"sysctl-injector.dev/status":"{\"native\":[\"net.ipv4.tcp_syncookies=1\"]}"}},` +
+				`"spec":{"securityContext":{"sysctls":[{"name":"net.ipv4.tcp_syncookies","value":"1"}]},` +
+				`"imagePullSecrets":[{"name":"own"},{"name":"ours"}]}}`,
 			want:    `{"metadata":{},"spec":{"imagePullSecrets":[{"name":"own"}]}}`,
 			secrets: []string{"ours"},
 			removed: []string{"the status annotation", "the native sysctls", "the pull secrets"},

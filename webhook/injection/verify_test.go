@@ -42,7 +42,8 @@ func TestVerify(t *testing.T) {
 		patched.Spec.InitContainers[0]); diff != "" {
 		t.Errorf("container (-want +got):\n%s", diff)
 	}
-	const status = `{"version":"v1.2.3","kernel":"Shared","form":"verify","sysctls":["vm.max_map_count>=262144","kernel.core_pattern=core","net.core.somaxconn=4096"]}`
+	const status = `{"version":"v1.2.3","kernel":"Shared","form":"verify",` +
+		`"sysctls":["vm.max_map_count>=262144","kernel.core_pattern=core","net.core.somaxconn=4096"]}`
 	if got := patched.Annotations[v1alpha1.StatusAnnotation]; got != status {
 		t.Errorf("status\ngot  %s\nwant %s", got, status)
 	}
@@ -59,7 +60,8 @@ func TestModes(t *testing.T) {
 		t.Errorf("mode set: %s, %v", outcome.Reason, outcome.Grant)
 	}
 	w.annotate(v1alpha1.ModeAnnotation, "check")
-	const want = `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/mode]: Unsupported value: "check": supported values: "set", "verify"`
+	const want = `InvalidAnnotation: metadata.annotations[sysctl-injector.dev/mode]: Unsupported value: "check": ` +
+		`supported values: "set", "verify"`
 	if got := w.decide(t, Config{}).Message(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

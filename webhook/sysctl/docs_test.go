@@ -53,7 +53,8 @@ func docsPage() string {
 This page is generated from the catalogue, `+"`webhook/sysctl/catalogue.tsv`"+`.
 %s
 
-`+"`sysctl-injector explain NAME`"+` shows the same and more, with the sources. `+"`*`"+` stands for a network interface.
+`+"`sysctl-injector explain NAME`"+` shows the same and more, with the sources. `+
+		"`*`"+` stands for a network interface.
 
 - **default**: the value that a new pod starts with. "(node)" means that it depends on the node; the value is from the
   machine that made the catalogue.

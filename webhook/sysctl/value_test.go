@@ -74,8 +74,9 @@ func TestOnNodes(t *testing.T) {
 		"net.ipv4.tcp_tw_reuse = 1":               nil,
 		"net.ipv4.tcp_congestion_control = reno":  nil,
 		"net.ipv4.tcp_congestion_control = cubic": {congestionNote},
-		"net.core.somaxcon = 1":                   {"is not a sysctl that sysctl-injector knows; did you mean net.core.somaxconn?"},
-		"net.ipv6.conf.all.disable_ipv6 = 1":      nil,
+		"net.core.somaxcon = 1": {"is not a sysctl that sysctl-injector knows; " +
+			"did you mean net.core.somaxconn?"},
+		"net.ipv6.conf.all.disable_ipv6 = 1": nil,
 		"net.ipv4.vs.conn_reuse_mode = 0": {"comes with the kernel module ip_vs; on a node that has not " +
 			"loaded it the pod will not start"},
 		"-net.ipv4.vs.conn_reuse_mode = 0": nil,

@@ -107,8 +107,8 @@ func TestJudgeCertificate(t *testing.T) {
 			[]string{valid, bundle + "plain.pods.sysctl-injector.dev: it is empty)"}, "kubectl -n tuning logs " +
 				"deployment/sysctl-injector"},
 		{"an invalid caBundle", func(_ *Certificate, w *Webhook) { w.Entries[0].ClientConfig.CABundle = []byte("x") },
-			[]string{valid, bundle + "pods.sysctl-injector.dev: it contains no certificate)"}, "kubectl -n tuning logs " +
-				"deployment/sysctl-injector"},
+			[]string{valid, bundle + "pods.sysctl-injector.dev: it contains no certificate)"},
+			"kubectl -n tuning logs deployment/sysctl-injector"},
 		{"another CA", func(_ *Certificate, w *Webhook) { w.Entries[2].ClientConfig.CABundle = other.pem() },
 			[]string{valid, bundle + "defaults.pods.sysctl-injector.dev: x509: certificate signed by unknown " +
 				"authority)"}, "kubectl -n tuning logs deployment/sysctl-injector"},

@@ -88,8 +88,9 @@ func TestStrayGrants(t *testing.T) {
 		{"none", func(*Grants) {}, []string{"Passed GrantStray: no grant is left over (1 binding)"}},
 		{"unused, within the grace period", func(g *Grants) { g.Bindings[0].Annotations = unused(time.Hour) },
 			[]string{"Passed GrantStray: no grant is left over (1 binding)"}},
-		{"unused for longer than the grace period", func(g *Grants) { g.Bindings[0].Annotations = unused(2 * time.Hour) }, []string{
-			`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" is an ` +
+		{"unused for longer than the grace period",
+			func(g *Grants) { g.Bindings[0].Annotations = unused(2 * time.Hour) },
+			[]string{`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" is an ` +
 				`unused grant: no pod has used it for longer than the grace period`}},
 		{"a role that does not exist", func(g *Grants) { g.Roles = nil }, []string{
 			`Warning GrantStray: RoleBinding "sysctl-injector:kernel.sem:web" in namespace "shop" is an ` +

@@ -112,7 +112,9 @@ func TestCovers(t *testing.T) {
 				"other"
 		}), binds + "is not installed"},
 		{"with a binding that only audits", "baseline",
-			bindings(baseline, func(b *binding) { b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{"Audit"} }),
+			bindings(baseline, func(b *binding) {
+				b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{"Audit"}
+			}),
 			binds + "does not deny: its validationActions are [Audit]"},
 		{"with a binding of another policy", "baseline",
 			bindings(baseline, func(b *binding) { b.Spec.PolicyName = "other" }), binds + `is for policy "other"`},
@@ -133,7 +135,8 @@ func TestCovers(t *testing.T) {
 		}, ""},
 		{"with a binding in force for restricted that only audits", "restricted",
 			bindings(restricted, func(b *binding) { b.Spec.ValidationActions = nil }),
-			`ValidatingAdmissionPolicyBinding "sysctl-injector-restricted" does not deny: its validationActions are []`},
+			`ValidatingAdmissionPolicyBinding "sysctl-injector-restricted" does not deny: its ` +
+				`validationActions are []`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -154,7 +157,9 @@ func TestCovers(t *testing.T) {
 func TestExcludes(t *testing.T) {
 	rendered := render(t, guard.Config{Images: []string{"busybox:1.36"}})
 	foreign := admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: "foreign"}}
-	foreign.Spec.MatchConstraints = &admissionregistrationv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}}
+	foreign.Spec.MatchConstraints = &admissionregistrationv1.MatchResources{
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}},
+	}
 	g := installed(t)
 	g.Policies = append(g.Policies, foreign)
 	for name, want := range map[string]bool{"shop": false, "kube-system": true, "sysctl-injector-system": true} {

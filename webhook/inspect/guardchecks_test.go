@@ -138,7 +138,8 @@ func TestJudgeNamespaces(t *testing.T) {
 				"standard"}, ""},
 		{"an invalid value", map[string]string{v1alpha1.InjectLabel: "true"}, nil, false,
 			[]string{`Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.dev/inject]: Invalid ` +
-				`value: "true": only the value enabled enrolls the namespace; if it must not be enrolled, remove the label`},
+				`value: "true": only the value enabled enrolls the namespace; if it must not be enrolled, remove ` +
+				`the label`},
 			"kubectl label namespace shop --overwrite sysctl-injector.dev/inject=enabled"},
 		{"an unknown standard", map[string]string{v1alpha1.EnforceLabel: "strict"}, nil, false,
 			[]string{`Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.dev/enforce]: Invalid ` +

@@ -26,8 +26,8 @@ func TestJudgeKubernetes(t *testing.T) {
 		{"the oldest version", "v1.31.14-eks-1", "vap", []string{ValidatingPolicies},
 			[]string{"Passed KubernetesVersion: Kubernetes v1.31.14-eks-1 is supported", served, match, noMutates}},
 		{"a version of the future", "v1.99.0", "", []string{ValidatingPolicies, servesMutatingPolicies},
-			[]string{"Warning KubernetesVersion: this version of sysctl-injector does not know Kubernetes v1.99.0 yet: the guard has " +
-				"the standards of 1.37", served, match, mutates}},
+			[]string{"Warning KubernetesVersion: this version of sysctl-injector does not know Kubernetes v1.99.0 " +
+				"yet: the guard has the standards of 1.37", served, match, mutates}},
 		{"an API that is switched off", "v1.37.2", "", nil, []string{"Passed KubernetesVersion: Kubernetes v1.37.2 " +
 			"is supported",
 			"Failed ValidatingAdmissionPolicyAPI: the API server does not serve ValidatingAdmissionPolicy, so there " +

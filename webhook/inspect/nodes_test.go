@@ -26,8 +26,9 @@ func TestJudgeNodes(t *testing.T) {
 		kernel  = "Passed NodeKernel: form privileged: 1 node with Linux 6.18.5-cloud"
 		kubelet = "Passed NodeKubelet: form native: 1 node with kubelet v1.37.2; sysctls that are safe since 1.34 " +
 			"need no declaration"
-		userns  = "Passed NodeUserNamespaces: form user-namespace (hostUsers: false): supported on 1 node"
-		ipc     = "Passed NodeUserNamespacesIPC: form user-namespace (hostUsers: false): the nodes support IPC sysctls too"
+		userns = "Passed NodeUserNamespaces: form user-namespace (hostUsers: false): supported on 1 node"
+		ipc    = "Passed NodeUserNamespacesIPC: form user-namespace (hostUsers: false): the nodes support IPC " +
+			"sysctls too"
 		guests  = "Passed NodeGuestKernels: form guest: no RuntimeClass gives pods their own kernel"
 		without = "Warning NodeUserNamespaces: form user-namespace (hostUsers: false): pods do not start on n "
 	)
@@ -55,11 +56,12 @@ func TestJudgeNodes(t *testing.T) {
 			"Failed NodeKubelet: form native: kubelets older than 1.34 are not supported with this API server, and " +
 				"may reject pods with native sysctls (SysctlForbidden): n (kubelet v1.33.1)",
 			userns, ipc, guests}},
-		{"a kernel without IPC names in user namespaces", func(s *corev1.NodeStatus) { s.NodeInfo.KernelVersion = "6.6.0" }, nil, []string{
-			"Passed NodeKernel: form privileged: 1 node with Linux 6.6.0", kubelet, userns,
-			"Warning NodeUserNamespacesIPC: form user-namespace (hostUsers: false): IPC sysctls (kernel.sem, " +
-				"kernel.shm*, kernel.msg*, fs.mqueue.*) need Linux 6.9, " +
-				"and pods that request them do not start on n (Linux 6.6.0)", guests}},
+		{"a kernel without IPC names in user namespaces",
+			func(s *corev1.NodeStatus) { s.NodeInfo.KernelVersion = "6.6.0" }, nil, []string{
+				"Passed NodeKernel: form privileged: 1 node with Linux 6.6.0", kubelet, userns,
+				"Warning NodeUserNamespacesIPC: form user-namespace (hostUsers: false): IPC sysctls (kernel.sem, " +
+					"kernel.shm*, kernel.msg*, fs.mqueue.*) need Linux 6.9, and pods that request them do not start " +
+					"on n (Linux 6.6.0)", guests}},
 		{"an old containerd",
 			func(s *corev1.NodeStatus) { s.NodeInfo.ContainerRuntimeVersion = "containerd://1.7.27" }, nil,
 			[]string{kernel, kubelet, without + "(runtime containerd://1.7.27)", guests}},
@@ -126,11 +128,12 @@ func TestJudgeKubelets(t *testing.T) {
 		{"a safe name, which every kubelet allows", []string{"net.ipv4.tcp_syncookies"}, []Kubelet{none}, []string{
 			"Passed KubeletSysctls: form native: all kubelets allow the declared kubeletSysctls: " +
 				"net.ipv4.tcp_syncookies"}},
-		{"a kubelet whose configuration cannot be read", []string{"net.core.somaxconn"}, []Kubelet{a, unread, none}, []string{
-			"Failed KubeletSysctls: kubeletSysctls declares net.core.somaxconn, but the kubelets of these nodes do " +
-				"not allow it: d." + without,
-			"Unknown KubeletSysctls: not checked: the configuration of the kubelets of c could not be read: you may " +
-				"not get nodes/proxy"}},
+		{"a kubelet whose configuration cannot be read", []string{"net.core.somaxconn"}, []Kubelet{a, unread, none},
+			[]string{
+				"Failed KubeletSysctls: kubeletSysctls declares net.core.somaxconn, but the kubelets of these " +
+					"nodes do not allow it: d." + without,
+				"Unknown KubeletSysctls: not checked: the configuration of the kubelets of c could not be read: " +
+					"you may not get nodes/proxy"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			wantAnswers(t, JudgeKubelets(test.declared, test.kubelets),

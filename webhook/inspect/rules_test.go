@@ -45,8 +45,9 @@ func TestJudgeRules(t *testing.T) {
 			nothing}},
 		{"only one on trial", []v1alpha1.SysctlPolicy{trial}, nil, []string{"Passed PolicyReady: every SysctlPolicy " +
 			"(1) and SysctlProfile (0) is in force", nothing}},
-		{"without a status", []v1alpha1.SysctlPolicy{policyOf(nil)}, nil, []string{`Warning PolicyReady: SysctlPolicy ` +
-			`"default" has no current status: no server has checked it yet`, one}},
+		{"without a status", []v1alpha1.SysctlPolicy{policyOf(nil)}, nil,
+			[]string{`Warning PolicyReady: SysctlPolicy "default" has no current status: no server has checked ` +
+				`it yet`, one}},
 		{"with an outdated status", []v1alpha1.SysctlPolicy{policyOf(status(metav1.ConditionTrue, "", 1))}, nil,
 			[]string{`Warning PolicyReady: SysctlPolicy "default" has no current status: no server has checked ` +
 				`it yet`, one}},

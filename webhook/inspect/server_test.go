@@ -84,8 +84,8 @@ func TestAddReinstall(t *testing.T) {
 }
 
 func TestJudgeEndpoints(t *testing.T) {
-	const none = "Failed ServerEndpoints: the Service has no ready endpoint, so the API server cannot reach a server: " +
-		"pods that request sysctls are rejected"
+	const none = "Failed ServerEndpoints: the Service has no ready endpoint, so the API server cannot reach a " +
+		"server: pods that request sysctls are rejected"
 	endpoint := func(ready *bool) discoveryv1.EndpointSlice {
 		conditions := discoveryv1.EndpointConditions{Ready: ready}
 		return discoveryv1.EndpointSlice{Endpoints: []discoveryv1.Endpoint{{Conditions: conditions}}}

@@ -21,7 +21,10 @@ func TestViolations(t *testing.T) {
 	with := func(change func(*corev1.Container)) corev1.PodSpec {
 		changed := *ours.DeepCopy()
 		change(&changed)
-		return corev1.PodSpec{InitContainers: []corev1.Container{changed}, Containers: []corev1.Container{{Name: "web"}}}
+		return corev1.PodSpec{
+			InitContainers: []corev1.Container{changed},
+			Containers:     []corev1.Container{{Name: "web"}},
+		}
 	}
 	app := corev1.Container{Name: "web"}
 	workloads := []Workload{
@@ -41,7 +44,8 @@ func TestViolations(t *testing.T) {
 		{"other command", func(c *corev1.Container) { c.Command = []string{"sh", "-c"} }},
 		{"other image", func(c *corev1.Container) { c.Image = "docker.io/library/busybox:1.36-evil" }},
 		{"other args", func(c *corev1.Container) { c.Args = []string{"-p", "/etc/shadow"} }},
-		{"more mounts", func(c *corev1.Container) { c.VolumeMounts = []corev1.VolumeMount{{Name: "a", MountPath: "/a"}} }},
+		{"more mounts",
+			func(c *corev1.Container) { c.VolumeMounts = []corev1.VolumeMount{{Name: "a", MountPath: "/a"}} }},
 		{"more capabilities", func(c *corev1.Container) {
 			c.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"SYS_ADMIN"}}
 		}},
@@ -50,28 +54,35 @@ func TestViolations(t *testing.T) {
 			c.TerminationMessagePath, c.ImagePullPolicy, c.Resources = corev1.TerminationMessagePathDefault,
 				corev1.PullAlways, corev1.ResourceRequirements{}
 			c.SecurityContext.ProcMount = new(corev1.DefaultProcMount)
-			c.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access", ReadOnly: true, MountPath: pod.TokenMountPath}}
+			c.VolumeMounts = []corev1.VolumeMount{
+				{Name: "kube-api-access", ReadOnly: true, MountPath: pod.TokenMountPath},
+			}
 		}},
 	} {
 		workloads = append(workloads, Workload{Kind: "Pod", Name: w.name, Spec: with(w.change)})
 	}
 	images := []string{ours.Image}
-	const unconfined = `: forbidden AppArmor profile (container "sysctl-injector" must not set AppArmor profile type to "Unconfined"), `
-	const asPrivileged = unconfined + `privileged (container "sysctl-injector" must not set securityContext.privileged=true)`
+	const unconfined = `: forbidden AppArmor profile ` +
+		`(container "sysctl-injector" must not set AppArmor profile type to "Unconfined"), `
+	const asPrivileged = unconfined +
+		`privileged (container "sysctl-injector" must not set securityContext.privileged=true)`
 	tests := []struct {
 		level string
 		want  []string
 	}{
 		{"privileged", nil},
 		{"baseline", []string{
-			`DaemonSet "agent": host namespaces (hostNetwork=true), privileged (container "setup" must not set securityContext.privileged=true)`,
+			`DaemonSet "agent": host namespaces (hostNetwork=true), privileged (container "setup" must not set ` +
+				`securityContext.privileged=true)`,
 			`Pod "second"` + asPrivileged,
 			`Pod "other command"` + asPrivileged,
 			`Pod "other image"` + asPrivileged,
 			`Pod "other args"` + asPrivileged,
 			`Pod "more mounts"` + asPrivileged,
 			`Pod "more capabilities"` + unconfined +
-				`non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in securityContext.capabilities.add), privileged (container "sysctl-injector" must not set securityContext.privileged=true)`,
+				`non-default capabilities (container "sysctl-injector" must not include "SYS_ADMIN" in ` +
+				`securityContext.capabilities.add), privileged (container "sysctl-injector" must not set ` +
+				`securityContext.privileged=true)`,
 		}},
 	}
 	for _, test := range tests {

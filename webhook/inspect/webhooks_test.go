@@ -63,11 +63,14 @@ func TestJudgeWebhooks(t *testing.T) {
 		{"a missing entry", func(w *Webhooks) { w.Mutating.Entries = w.Mutating.Entries[:2] }, 37,
 			[]string{`Failed WebhookEntry: MutatingWebhookConfiguration "sysctl-injector" lacks the entry ` +
 				`defaults.pods.sysctl-injector.dev`, warnings}, ""},
-		{"an entry with Ignore instead of Fail", func(w *Webhooks) { w.Mutating.Entries[0].FailurePolicy = new(admissionregistrationv1.Ignore) }, 37,
-			[]string{differs + "failurePolicy differs, so pods are admitted without injection while the webhook is down",
+		{"an entry with Ignore instead of Fail",
+			func(w *Webhooks) { w.Mutating.Entries[0].FailurePolicy = new(admissionregistrationv1.Ignore) }, 37,
+			[]string{differs + "failurePolicy differs, so pods are admitted without injection while the " +
+				"webhook is down",
 				warnings},
 			patch + `'[{"op":"add","path":"/webhooks/0/failurePolicy","value":"Fail"}]'`},
-		{"an entry with Fail instead of Ignore", func(w *Webhooks) { w.Mutating.Entries[1].FailurePolicy = new(admissionregistrationv1.Fail) }, 37,
+		{"an entry with Fail instead of Ignore",
+			func(w *Webhooks) { w.Mutating.Entries[1].FailurePolicy = new(admissionregistrationv1.Fail) }, 37,
 			[]string{plain + "failurePolicy differs, so an outage of the webhook rejects requests that do not need it",
 				warnings},
 			patch + `'[{"op":"add","path":"/webhooks/1/failurePolicy","value":"Ignore"}]'`},
@@ -81,7 +84,8 @@ func TestJudgeWebhooks(t *testing.T) {
 				`[{"key":"sysctl-injector.dev/injected","operator":"DoesNotExist"}]}},` +
 				`{"op":"add","path":"/webhooks/1/reinvocationPolicy","value":"IfNeeded"}]'`},
 		{"another path", func(w *Webhooks) { w.Mutating.Entries[0].ClientConfig.Service.Path = new("/mutate") }, 37,
-			[]string{differs + `its path is "/mutate" instead of "/mutate-pods", so the server confuses its requests with others`,
+			[]string{differs + `its path is "/mutate" instead of "/mutate-pods", so the server confuses its ` +
+				`requests with others`,
 				warnings},
 			patch + `'[{"op":"add","path":"/webhooks/0/clientConfig/service/path","value":"/mutate-pods"}]'`},
 		{"Kubernetes 1.24, which has no matchConditions", func(w *Webhooks) {
@@ -150,7 +154,8 @@ func TestJudgeDefinitions(t *testing.T) {
 		`"applied"`, 1))
 	older[1].Spec.Versions[0].Subresources = nil
 	wantAnswers(t, JudgeDefinitions(older, wanted, 37), "Failed CustomResourceDefinition: the CRD "+
-		"sysctlprofiles.sysctl-injector.dev differs from this version in v1alpha1.schema, v1alpha1.subresources. Helm does not change CRDs in an upgrade")
+		"sysctlprofiles.sysctl-injector.dev differs from this version in v1alpha1.schema, v1alpha1.subresources. "+
+		"Helm does not change CRDs in an upgrade")
 	unserved := definitions()
 	unserved[0].Status.Conditions[0].Status = "False"
 	unserved[0].Status.Conditions[0].Message = "the plural name is taken"

@@ -42,10 +42,14 @@ func TestDefaultsApplyBySelectors(t *testing.T) {
 		applying("shop", line, v1alpha1.AppliesTo{NamespaceSelector: with("team", "shop")}),
 		applying("both", line, v1alpha1.AppliesTo{NamespaceSelector: with("team", "shop"),
 			PodSelector: with("app", "web")}),
-		applying("broken", line, v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Is"}}}}),
-		applying("others", line, v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-			{Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"web"}},
-		}}}),
+		applying("broken", line, v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Is"}},
+		}}),
+		applying("others", line, v1alpha1.AppliesTo{PodSelector: metav1.LabelSelector{
+			MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"web"}},
+			},
+		}}),
 	})
 	for _, test := range []struct {
 		name           string
@@ -128,9 +132,9 @@ func TestAddDefaults(t *testing.T) {
 		}, nil},
 		{"rejects two that disagree", nil, nil, []*Profile{base, team}, nil, []violation{
 			{"ConflictingDefaults", atProfiles +
-				`Forbidden: default profiles "base" and "team" disagree: the one sets net.core.somaxconn=4096, the other ` +
-				"net.core.somaxconn=8192; an administrator can change one of them or narrow its spec.appliesTo, and " +
-				"the pod can settle it with a line in sysctl-injector.dev/sysctls"},
+				`Forbidden: default profiles "base" and "team" disagree: the one sets net.core.somaxconn=4096, the ` +
+				`other net.core.somaxconn=8192; an administrator can change one of them or narrow its ` +
+				`spec.appliesTo, and the pod can settle it with a line in sysctl-injector.dev/sysctls`},
 		}},
 		{"lets the pod settle it", nil, new("net.core.somaxconn = 512"), []*Profile{base, team}, []string{
 			"net.ipv4.tcp_fin_timeout=30 default base", "net.ipv4.tcp_tw_reuse=1 default team",
@@ -144,13 +148,14 @@ func TestAddDefaults(t *testing.T) {
 		{"rejects a pod whose default cannot be read", nil, nil,
 			[]*Profile{applying("broken", "net.core.somaxconn", everywhere)}, nil, []violation{
 				{"InvalidProfile", atProfiles +
-					`Forbidden: SysctlProfile "broken" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": line 1: ` +
-					`there is no "=": write one "name = value" a line`},
+					`Forbidden: SysctlProfile "broken" cannot be read: spec.sysctls: Invalid value: ` +
+					`"net.core.somaxconn": line 1: there is no "=": write one "name = value" a line`},
 			}},
 		{"rejects more than may be set", nil, new(numbered("net.c.", 60)),
 			[]*Profile{applying("many", numbered("net.a.", 5), everywhere)}, nil, []violation{
-				{"TooManySysctls", atProfiles + "Forbidden: the pod gets 65 sysctls, those of default profiles included; " +
-					"at most 64 are allowed"},
+				{"TooManySysctls",
+					atProfiles + "Forbidden: the pod gets 65 sysctls, those of default profiles included; " +
+						"at most 64 are allowed"},
 			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -182,8 +187,9 @@ func TestAddDefaults(t *testing.T) {
 func TestANamedProfileThatCannotBeReadSaysWhy(t *testing.T) {
 	broken, _ := CompileProfile(profileObject("broken", "net.core.somaxconn"))
 	_, errs := NewSet(nil, []*Profile{broken}).Settings(Request{Profiles: new("broken"), ProfilesPath: profilesPath})
-	want := atProfiles + `Invalid value: "broken": SysctlProfile "broken" cannot be read: spec.sysctls: Invalid value: "net.core.somaxconn": line 1: ` +
-		`there is no "=": write one "name = value" a line; an administrator has to correct it`
+	want := atProfiles + `Invalid value: "broken": SysctlProfile "broken" cannot be read: spec.sysctls: ` +
+		`Invalid value: "net.core.somaxconn": line 1: there is no "=": write one "name = value" a line; ` +
+		`an administrator has to correct it`
 	if len(errs) != 1 || errs[0].Error() != want {
 		t.Errorf("got %v, want %s", errs, want)
 	}

@@ -38,9 +38,11 @@ func TestPolicySelectsPods(t *testing.T) {
 	}{
 		{"selects every pod when it selects nothing in particular", func(*v1alpha1.SysctlPolicySpec) {}, true},
 		{"selects by a label of the namespace",
-			func(s *v1alpha1.SysctlPolicySpec) { s.NamespaceSelector.MatchLabels = map[string]string{"team": "a"} }, true},
+			func(s *v1alpha1.SysctlPolicySpec) { s.NamespaceSelector.MatchLabels = map[string]string{"team": "a"} },
+			true},
 		{"passes by a namespace with another label",
-			func(s *v1alpha1.SysctlPolicySpec) { s.NamespaceSelector.MatchLabels = map[string]string{"team": "b"} }, false},
+			func(s *v1alpha1.SysctlPolicySpec) { s.NamespaceSelector.MatchLabels = map[string]string{"team": "b"} },
+			false},
 		{"selects by an expression", func(s *v1alpha1.SysctlPolicySpec) {
 			s.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team",
 				Operator: metav1.LabelSelectorOpIn, Values: []string{"a", "b"}}}
@@ -49,7 +51,8 @@ func TestPolicySelectsPods(t *testing.T) {
 			s.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team",
 				Operator: metav1.LabelSelectorOpDoesNotExist}}
 		}, false},
-		{"selects by the service account", func(s *v1alpha1.SysctlPolicySpec) { s.ServiceAccountNames = []string{"batch", "web"} }, true},
+		{"selects by the service account",
+			func(s *v1alpha1.SysctlPolicySpec) { s.ServiceAccountNames = []string{"batch", "web"} }, true},
 		{"passes by another service account",
 			func(s *v1alpha1.SysctlPolicySpec) { s.ServiceAccountNames = []string{"default", "web2"} }, false},
 		{"passes by the right service account in another namespace", func(s *v1alpha1.SysctlPolicySpec) {
@@ -153,7 +156,8 @@ func TestRulesOfAPolicy(t *testing.T) {
 			"net.ipv4.tcp_congestion_control = cubic", ""},
 		{"rejects a congestion control that loads a kernel module", allow("net.*"),
 			"net.ipv4.tcp_congestion_control = diag",
-			nearest + `only the values "bbr", "cubic", "reno", since another one makes the node load a kernel module (tcp_diag), unless oneOf lists it`},
+			nearest + `only the values "bbr", "cubic", "reno", since another one makes the node load a kernel module ` +
+				`(tcp_diag), unless oneOf lists it`},
 		{"allows a congestion control that loads a kernel module where it is listed", oneOf("dctcp"),
 			"net.ipv4.tcp_congestion_control = dctcp", ""},
 		{"folds blanks in the value and in the policy", oneOf("  4096   131072\t33554432 "),
@@ -184,7 +188,9 @@ func TestCompilePolicyErrors(t *testing.T) {
 		{"takes a valid policy", func(*v1alpha1.SysctlPolicySpec) {}, nil},
 		{"rejects a selector with an unknown operator", func(s *v1alpha1.SysctlPolicySpec) {
 			s.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Is"}}
-		}, []string{`spec.namespaceSelector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator`}},
+		}, []string{
+			`spec.namespaceSelector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator`,
+		}},
 		{"rejects a selector without the values it needs", func(s *v1alpha1.SysctlPolicySpec) {
 			s.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team",
 				Operator: metav1.LabelSelectorOpIn}}
@@ -193,10 +199,13 @@ func TestCompilePolicyErrors(t *testing.T) {
 		{"rejects a pattern with an asterisk inside", func(s *v1alpha1.SysctlPolicySpec) {
 			s.Allow[0].Names = []string{"net.core.somaxconn", "net.*.forwarding"}
 		}, []string{
-			`spec.allow[0].names[1]: Invalid value: "net.*.forwarding": a "*" is allowed at the end of a pattern, as in net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, ` +
+			`spec.allow[0].names[1]: Invalid value: "net.*.forwarding": a "*" is allowed at the end of a pattern, as ` +
+				`in net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, ` +
 				`net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms`,
 		}},
-		{"rejects an unknown kernel", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Kernels = []v1alpha1.Kernel{"Shared", "guest"} }, []string{
+		{"rejects an unknown kernel", func(s *v1alpha1.SysctlPolicySpec) {
+			s.Allow[0].Kernels = []v1alpha1.Kernel{"Shared", "guest"}
+		}, []string{
 			`spec.allow[0].kernels[1]: Unsupported value: "guest": supported values: "Guest", "Shared"`,
 		}},
 		{"rejects a least number above the greatest", func(s *v1alpha1.SysctlPolicySpec) {
@@ -211,7 +220,8 @@ func TestCompilePolicyErrors(t *testing.T) {
 			"spec.allow: Required value: a policy without rules allows nothing",
 		}},
 		{"rejects a rule without names", func(s *v1alpha1.SysctlPolicySpec) { s.Allow[0].Names = nil }, []string{
-			`spec.allow[0].names: Required value: name what is allowed, for instance "net.core.somaxconn" or "net.ipv4.tcp_*"`,
+			`spec.allow[0].names: Required value: name what is allowed, for instance "net.core.somaxconn" or ` +
+				`"net.ipv4.tcp_*"`,
 		}},
 		{"tells everything at once", func(s *v1alpha1.SysctlPolicySpec) {
 			s.NamespaceSelector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Is"}}
@@ -221,11 +231,14 @@ func TestCompilePolicyErrors(t *testing.T) {
 			}
 		}, []string{
 			`spec.namespaceSelector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator`,
-			`spec.allow[0].names[0]: Invalid value: "net.**": a "*" is allowed at the end of a pattern, as in net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, ` +
-				`net.ipv6.conf.*.accept_ra or net.*.neigh.*.retrans_time_ms`,
-			`spec.allow[0].names[1]: Invalid value: "swappiness": a sysctl name has two words or more joined by dots, such as net.core.somaxconn`,
+			`spec.allow[0].names[0]: Invalid value: "net.**": a "*" is allowed at the end of a pattern, as in ` +
+				`net.ipv4.*, and for the interface, as in net.ipv4.conf.*.send_redirects, net.ipv6.conf.*.accept_ra ` +
+				`or net.*.neigh.*.retrans_time_ms`,
+			`spec.allow[0].names[1]: Invalid value: "swappiness": a sysctl name has two words or more joined by ` +
+				`dots, such as net.core.somaxconn`,
 			`spec.allow[0].kernels[0]: Unsupported value: "": supported values: "Guest", "Shared"`,
-			`spec.allow[1].names: Required value: name what is allowed, for instance "net.core.somaxconn" or "net.ipv4.tcp_*"`,
+			`spec.allow[1].names: Required value: name what is allowed, for instance "net.core.somaxconn" or ` +
+				`"net.ipv4.tcp_*"`,
 			"spec.allow[1].min: Invalid value: 2: is greater than max (1)",
 		}},
 	} {

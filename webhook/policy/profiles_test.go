@@ -41,12 +41,15 @@ func TestCompileProfileErrors(t *testing.T) {
 	}{
 		{"takes lines with comments", "# why\nnet.core.somaxconn = 512\n", nil},
 		{"rejects a profile that sets nothing", "# soon\n", []string{
-			`spec.sysctls: Required value: it asks for no sysctl: write at least one line such as "net.core.somaxconn = 1024", or remove it`,
+			`spec.sysctls: Required value: it asks for no sysctl: write at least one line such as ` +
+				`"net.core.somaxconn = 1024", or remove it`,
 		}},
 		{"tells every line that cannot be read", "net.core.somaxconn\n\n-vm.swappiness = 1\n", []string{
-			`spec.sysctls: Invalid value: "net.core.somaxconn": line 1: there is no "=": write one "name = value" a line`,
-			`spec.sysctls: Invalid value: "vm.swappiness": line 3: a leading "-" is only for sysctls that an optional kernel module provides ` +
-				`(net.ipv6.*, net.netfilter.*, net.bridge.*, net.ipv4.vs.*, net.sctp.*): remove the "-", since a pod must not start with a sysctl that was not set`,
+			`spec.sysctls: Invalid value: "net.core.somaxconn": line 1: there is no "=": ` +
+				`write one "name = value" a line`,
+			`spec.sysctls: Invalid value: "vm.swappiness": line 3: a leading "-" is only for sysctls that an ` +
+				`optional kernel module provides (net.ipv6.*, net.netfilter.*, net.bridge.*, net.ipv4.vs.*, ` +
+				`net.sctp.*): remove the "-", since a pod must not start with a sysctl that was not set`,
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -75,8 +78,9 @@ func TestSettings(t *testing.T) {
 		profile(t, "low", "net.core.somaxconn >= 1024\nnet.ipv4.tcp_rmem >= 4096 131072 6291456"),
 		profile(t, "high", "net.core.somaxconn >= 8192\nnet.ipv4.tcp_rmem >= 8192 65536 33554432"),
 	})
-	const disagree = atProfiles + `Forbidden: profiles "nginx" and "redis" disagree: the one sets net.core.somaxconn=32768, the other net.core.somaxconn=65536; ` +
-		"name one of them only, or settle it with a line in sysctl-injector.dev/sysctls"
+	const disagree = atProfiles + `Forbidden: profiles "nginx" and "redis" disagree: the one sets ` +
+		`net.core.somaxconn=32768, the other net.core.somaxconn=65536; name one of them only, or settle it with a ` +
+		`line in sysctl-injector.dev/sysctls`
 	for _, test := range []struct {
 		name              string
 		profiles, sysctls *string
@@ -92,7 +96,8 @@ func TestSettings(t *testing.T) {
 		}, nil},
 		{"are the profiles' in the order in which they are named, and then the pod's own", new("ingress, nginx"),
 			new("net.a.a = 1"), []string{
-				`profile "ingress", line 1: net.core.somaxconn=32768`, `profile "ingress", line 2: net.ipv4.tcp_tw_reuse=1`,
+				`profile "ingress", line 1: net.core.somaxconn=32768`,
+				`profile "ingress", line 2: net.ipv4.tcp_tw_reuse=1`,
 				`profile "nginx", line 3: net.ipv4.ip_local_port_range=32768 65535`, "line 1: net.a.a=1",
 			}, nil},
 		{"take the pod's own line in place of a profile's, in another spelling too", new("nginx"),
@@ -112,17 +117,20 @@ func TestSettings(t *testing.T) {
 			`profile "high", line 2: net.ipv4.tcp_rmem>=8192 131072 33554432`,
 		}, nil},
 		{"reject two profiles of which one sets and one raises", new("low,nginx"), nil, nil, []string{
-			atProfiles + `Forbidden: profiles "low" and "nginx" disagree: the one sets net.core.somaxconn>=1024, the other net.core.somaxconn=32768; ` +
-				"name one of them only, or settle it with a line in sysctl-injector.dev/sysctls",
+			atProfiles + `Forbidden: profiles "low" and "nginx" disagree: the one sets net.core.somaxconn>=1024, the ` +
+				`other net.core.somaxconn=32768; name one of them only, or settle it with a line in ` +
+				`sysctl-injector.dev/sysctls`,
 		}},
 		{"reject two profiles that disagree", new("nginx,redis"), nil, nil, []string{disagree}},
 		{"tell a disagreement once, though a profile is named twice", new("nginx,redis,redis"), nil, nil,
 			[]string{disagree}},
 		{"reject each that disagrees with the first", new("redis,nginx,ingress"), nil, nil, []string{
-			atProfiles + `Forbidden: profiles "redis" and "nginx" disagree: the one sets net.core.somaxconn=65536, the other net.core.somaxconn=32768; ` +
-				"name one of them only, or settle it with a line in sysctl-injector.dev/sysctls",
-			atProfiles + `Forbidden: profiles "redis" and "ingress" disagree: the one sets net.core.somaxconn=65536, the other net.core.somaxconn=32768; ` +
-				"name one of them only, or settle it with a line in sysctl-injector.dev/sysctls",
+			atProfiles + `Forbidden: profiles "redis" and "nginx" disagree: the one sets net.core.somaxconn=65536, ` +
+				`the other net.core.somaxconn=32768; name one of them only, or settle it with a line in ` +
+				`sysctl-injector.dev/sysctls`,
+			atProfiles + `Forbidden: profiles "redis" and "ingress" disagree: the one sets net.core.somaxconn=65536, ` +
+				`the other net.core.somaxconn=32768; name one of them only, or settle it with a line in ` +
+				`sysctl-injector.dev/sysctls`,
 		}},
 		{"let the pod's own line settle a disagreement", new("nginx,redis"), new("net.core.somaxconn = 512"), []string{
 			`profile "nginx", line 3: net.ipv4.ip_local_port_range=32768 65535`,
@@ -130,10 +138,12 @@ func TestSettings(t *testing.T) {
 		}, nil},
 		{"do not take a line that cannot be read for one that is missing", new("nginx,redis"),
 			new("net.core.somaxconn 512"), nil, []string{
-				atSysctls + `Invalid value: "net.core.somaxconn 512": line 1: there is no "=": write one "name = value" a line`,
+				atSysctls + `Invalid value: "net.core.somaxconn 512": line 1: there is no "=": ` +
+					`write one "name = value" a line`,
 			}},
 		{"reject an unknown profile and list the known ones", new("ngnix"), nil, nil, []string{
-			atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", "redis", "ten"`,
+			atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", ` +
+				`"redis", "ten"`,
 		}},
 		{"are none for an empty list of profiles, which opts out of the defaults", new(" "), nil, nil, nil},
 		{"reject each empty name", new("nginx,, ,ingress,"), nil, nil, []string{
@@ -156,12 +166,15 @@ func TestSettings(t *testing.T) {
 		}},
 		{"tell everything that is wrong with both annotations", new("nginx,ngnix,redis"),
 			new("net.core.somaxconn = 512\nvm swappiness = 1"), nil, []string{
-				atSysctls + `Invalid value: "vm swappiness": line 2: a sysctl name is words of letters, digits, _ and - joined by dots, such as net.core.somaxconn: ` +
-					`the character ' ' is not allowed`,
-				atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", "redis", "ten"`,
+				atSysctls + `Invalid value: "vm swappiness": line 2: a sysctl name is words of letters, digits, _ ` +
+					`and - joined by dots, such as net.core.somaxconn: the character ' ' is not allowed`,
+				atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", ` +
+					`"nginx", "redis", "ten"`,
 			}},
 		{"tell an unknown profile and a disagreement at once", new("nginx,ngnix,redis"), nil, nil, []string{
-			atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", "redis", "ten"`, disagree,
+			atProfiles + `Unsupported value: "ngnix": supported values: "full", "high", "ingress", "low", "nginx", ` +
+				`"redis", "ten"`,
+			disagree,
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -42,10 +42,13 @@ func TestUnknownNames(t *testing.T) {
 				strings.Replace(unknown, "check the spelling.", "did you mean net.core.somaxconn?", 1)}}},
 		{"an unknown name that no policy allows", "net.x1", []string{"kernel.sem"},
 			[]violation{{"NotAllowedByPolicy", atSysctls +
-				`Forbidden: line 1: net.x1 is not allowed by any SysctlPolicy for service account "default" in namespace "shop"` + askFor}}},
+				`Forbidden: line 1: net.x1 is not allowed by any SysctlPolicy for service account "default" in ` +
+				`namespace "shop"` + askFor}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			object := &v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: test.allow}}}}
+			object := &v1alpha1.SysctlPolicy{
+				Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: test.allow}}},
+			}
 			compiled, errs := CompilePolicy(object)
 			if len(errs) > 0 {
 				t.Fatal(errs.ToAggregate())

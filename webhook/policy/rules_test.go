@@ -79,9 +79,9 @@ func TestRules(t *testing.T) {
 			}},
 		{"rejects what stops a shared kernel, by a pattern of the catalogue", nil, "kernel.panic_on_oops = 1",
 			[]violation{
-				{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.panic_on_oops is never set on a kernel " +
-					"that other pods share, whatever a policy says: " +
-					"it decides when the node panics, and whether it reboots then"},
+				{"NeverOnSharedKernel",
+					atSysctls + "Forbidden: line 1: kernel.panic_on_oops is never set on a kernel that other pods " +
+						"share, whatever a policy says: it decides when the node panics, and whether it reboots then"},
 			}},
 		{"allows what runs code in a guest kernel, which is the pod's own", guest, "kernel.core_pattern = core", nil},
 
@@ -92,8 +92,8 @@ func TestRules(t *testing.T) {
 		{"rejects a name that Linux renamed, with the new name", nil,
 			"net.ipv4.netfilter.ip_conntrack_tcp_timeout_established = 600", []violation{
 				{"RemovedSysctl", atSysctls +
-					"Forbidden: line 1: net.ipv4.netfilter.ip_conntrack_tcp_timeout_established does not exist in Linux 4.19 or later (Linux 3.10 had it): " +
-					"use net.netfilter.nf_conntrack_tcp_timeout_established"},
+					"Forbidden: line 1: net.ipv4.netfilter.ip_conntrack_tcp_timeout_established does not exist in " +
+					"Linux 4.19 or later (Linux 3.10 had it): use net.netfilter.nf_conntrack_tcp_timeout_established"},
 			}},
 		{"allows a name that only newer kernels lack", nil, "net.netfilter.nf_conntrack_helper = 1", nil},
 		{"rejects a value that no supported kernel takes", nil, "net.core.somaxconn = -1", []violation{
@@ -114,16 +114,20 @@ func TestRules(t *testing.T) {
 		}},
 		{"says of a node-level name that the RuntimeClass does not exist", func(f *Facts) { f.RuntimeClass = "kata" },
 			"vm.swappiness = 1", []violation{
-				{"NodeLevel", atSysctls + `Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. The pod's RuntimeClass "kata" does not exist; ` +
-					"an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a " +
-					"kernel of its own (Kata Containers, for one)"},
+				{"NodeLevel",
+					atSysctls + `Forbidden: line 1: vm.swappiness is node-level: it would change the node and every ` +
+						`pod on it. The pod's RuntimeClass "kata" does not exist; an administrator can set it on the ` +
+						`node, or the pod can run under a RuntimeClass that gives it a kernel of its own (Kata ` +
+						`Containers, for one)`},
 			}},
 		{"says of a node-level name why the RuntimeClass is no guest's",
 			func(f *Facts) { f.RuntimeClass, f.Handler = "kata-qemu", "runc" }, "vm.swappiness = 1", []violation{
-				{"NodeLevel", atSysctls + `Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. The pod's RuntimeClass "kata-qemu" is not known ` +
-					`to give its pods a kernel of their own: its handler "runc" is not among --guest-handlers, and it has no label sysctl-injector.dev/kernel=guest; ` +
-					"an administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a " +
-					"kernel of its own (Kata Containers, for one)"},
+				{"NodeLevel",
+					atSysctls + `Forbidden: line 1: vm.swappiness is node-level: it would change the node and every ` +
+						`pod on it. The pod's RuntimeClass "kata-qemu" is not known to give its pods a kernel of ` +
+						`their own: its handler "runc" is not among --guest-handlers, and it has no label ` +
+						`sysctl-injector.dev/kernel=guest; an administrator can set it on the node, or the pod can ` +
+						`run under a RuntimeClass that gives it a kernel of its own (Kata Containers, for one)`},
 			}},
 		{"rejects a node-level name where the kernel is not known", func(f *Facts) { f.Kernel = "" },
 			"vm.swappiness = 1", []violation{
@@ -157,8 +161,10 @@ func TestRules(t *testing.T) {
 			func(f *Facts) { guest(f); f.HostIPC = true }, "kernel.shmmax = 65536", nil},
 
 		{"rejects what a pod's network namespace does not have", nil, "net.core.netdev_max_backlog = 5000", []violation{
-			{"HostOnly", atSysctls + "Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: a pod's own " +
-				"network namespace does not have it; remove it from the pod, and leave it to the node's administrator"},
+			{"HostOnly",
+				atSysctls + "Forbidden: line 1: net.core.netdev_max_backlog belongs to the node: " +
+					"a pod's own network namespace does not have it; remove it from the pod, and leave it to the " +
+					"node's administrator"},
 		}},
 		{"rejects what is read-only everywhere", nil, "net.ipv4.tcp_available_congestion_control = bbr", []violation{
 			{"HostOnly", atSysctls + "Forbidden: line 1: net.ipv4.tcp_available_congestion_control cannot be set: it " +
@@ -186,7 +192,8 @@ func TestRules(t *testing.T) {
 				{"HostNetwork", atSysctls + "Forbidden: line 5: net.core.somaxconn would change the node: the pod " +
 					"shares the node's network namespace (hostNetwork: true); remove hostNetwork, or the sysctl"},
 				{"NeverOnSharedKernel", atSysctls + "Forbidden: line 6: kernel.sysrq is never set on a kernel that " +
-					"other pods share, whatever a policy says: it enables the keys that crash, reboot or debug the node"},
+					"other pods share, whatever a policy says: it enables the keys that crash, reboot or debug the " +
+					"node"},
 			},
 		},
 	} {

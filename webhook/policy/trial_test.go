@@ -146,8 +146,9 @@ func TestAPolicyOnTrialAllowsNothing(t *testing.T) {
 	tried := onTrial(t, policyNamed("tried", allow("net.*")), nil, v1alpha1.Audit)
 	compare(t, NewSet([]*Policy{tried}, nil).Evaluate(ordinary(), asks(t, "net.core.somaxconn = 512"), nil),
 		[]violation{
-			{"NoPolicy", atSysctls + "Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy in " +
-				"force, so nothing is" + would},
+			{"NoPolicy",
+				atSysctls + "Forbidden: line 1: net.core.somaxconn is not allowed: there is no SysctlPolicy in " +
+					"force, so nothing is" + would},
 		})
 	set := NewSet([]*Policy{tried, compiled(t, "ipc", allow("kernel.sem"))}, nil)
 	compare(t, set.Evaluate(ordinary(), asks(t, "net.core.somaxconn = 512"), nil), []violation{

@@ -18,7 +18,8 @@ import (
 func grown(bytes int) string {
 	var env strings.Builder
 	for i := 0; len(annotatedPod)+env.Len() < bytes; i++ {
-		fmt.Fprintf(&env, `{"name":"SETTING_%04d","value":"some value of \"setting\" %d with a little text to it"},`, i, i)
+		fmt.Fprintf(&env,
+			`{"name":"SETTING_%04d","value":"some value of \"setting\" %d with a little text to it"},`, i, i)
 	}
 	if env.Len() == 0 {
 		return annotatedPod

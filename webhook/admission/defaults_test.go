@@ -41,7 +41,9 @@ func TestPodsOfNamespacesWithDefaults(t *testing.T) {
 			if len(errs) > 0 {
 				t.Fatal(errs)
 			}
-			allowed, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.*"}}}}})
+			allowed, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{
+				Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"net.*"}}}},
+			})
 			if len(errs) > 0 {
 				t.Fatal(errs)
 			}

@@ -150,7 +150,8 @@ func (f *fixture) counted(t *testing.T) map[string]float64 {
 
 // reviewOf is a review as the API server sends it, of a pod.
 func reviewOf(pod string) string {
-	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002",
+	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{
+"uid":"705ab4f5-6393-11e8-b7cc-42010a800002",
 "kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},
 "requestKind":{"group":"","version":"v1","kind":"Pod"},"requestResource":{"group":"","version":"v1","resource":"pods"},
 "name":"web","namespace":"shop","operation":"CREATE","userInfo":{"username":"admin","groups":["system:authenticated"]},
@@ -158,9 +159,12 @@ func reviewOf(pod string) string {
 }
 
 const (
-	plainPod     = `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web"},"spec":{"containers":[{"name":"web","image":"nginx"}]}}`
-	annotatedPod = `{"kind":"Pod","apiVersion":"v1","metadata":{"generateName":"web-","annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1024"},` +
-		`"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d4","controller":true}]},"spec":{"serviceAccountName":"psp-user","containers":[{"name":"web","image":"nginx"}]}}`
+	plainPod = `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web"},` +
+		`"spec":{"containers":[{"name":"web","image":"nginx"}]}}`
+	annotatedPod = `{"kind":"Pod","apiVersion":"v1","metadata":{"generateName":"web-",` +
+		`"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1024"},` +
+		`"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d4","controller":true}]},` +
+		`"spec":{"serviceAccountName":"psp-user","containers":[{"name":"web","image":"nginx"}]}}`
 )
 
 func decode(t *testing.T, answer *httptest.ResponseRecorder) *admissionv1.AdmissionResponse {

@@ -33,8 +33,9 @@ func (f *fixture) tries(t *testing.T, name string, actions ...v1alpha1.Validatio
 	return counted
 }
 
-const wouldReject = `NotAllowedByPolicy: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: net.core.somaxconn is not allowed by any ` +
-	`SysctlPolicy for service account "psp-user" in namespace "shop"; an administrator can allow it in a SysctlPolicy`
+const wouldReject = `NotAllowedByPolicy: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: line 1: ` +
+	`net.core.somaxconn is not allowed by any SysctlPolicy for service account "psp-user" in namespace "shop"; an ` +
+	`administrator can allow it in a SysctlPolicy`
 
 func TestPolicyOnTrial(t *testing.T) {
 	for _, test := range []struct {
@@ -61,7 +62,8 @@ func TestPolicyOnTrial(t *testing.T) {
 			if !response.Allowed || response.Patch == nil {
 				t.Fatalf("got %+v", response)
 			}
-			const warning = `SysctlPolicy narrow, on trial, would reject this pod: NotAllowedByPolicy: line 1: net.core.somaxconn is not allowed`
+			const warning = `SysctlPolicy narrow, on trial, would reject this pod: NotAllowedByPolicy: line 1: ` +
+				`net.core.somaxconn is not allowed`
 			if got := strings.Contains(strings.Join(response.Warnings, "\n"), warning); got != test.warns {
 				t.Errorf("warnings %q", response.Warnings)
 			}
@@ -69,8 +71,9 @@ func TestPolicyOnTrial(t *testing.T) {
 				!test.audits {
 				t.Errorf("audit annotation %q", got)
 			}
-			if got := strings.Contains(f.log.String(),
-				`"msg":"Policies on trial would reject pod","namespace":"shop","pod":"web-","serviceAccount":"psp-user","policies":["narrow"]`); got != test.logs {
+			const logged = `"msg":"Policies on trial would reject pod","namespace":"shop","pod":"web-",` +
+				`"serviceAccount":"psp-user","policies":["narrow"]`
+			if got := strings.Contains(f.log.String(), logged); got != test.logs {
 				t.Errorf("log %s", f.log)
 			}
 			if len(*counted) != test.counts {

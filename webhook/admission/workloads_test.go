@@ -15,8 +15,9 @@ import (
 
 // workloadReviewOf is a review as the API server sends it, of a workload.
 func workloadReviewOf(group, kind, object string) string {
-	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002",
-"kind":{"group":%q,"version":"v1","kind":%q},"name":"web","namespace":"shop","operation":"UPDATE","object":%s,"oldObject":{}}}`, group, kind, object)
+	return fmt.Sprintf(`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{
+"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","kind":{"group":%q,"version":"v1","kind":%q},
+"name":"web","namespace":"shop","operation":"UPDATE","object":%s,"oldObject":{}}}`, group, kind, object)
 }
 
 func (f *fixture) postWorkload(body string) *httptest.ResponseRecorder {
@@ -30,7 +31,8 @@ func (f *fixture) postWorkload(body string) *httptest.ResponseRecorder {
 // Every workload is admitted as it is. The decision on its pods comes as warnings.
 func TestWorkloadsGetWarnings(t *testing.T) {
 	const (
-		asks    = `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"%s"}},"spec":{%s"containers":[{"name":"web"}]}}`
+		asks = `{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"%s"}},` +
+			`"spec":{%s"containers":[{"name":"web"}]}}`
 		rejects = "the pods of this workload will be rejected: "
 		invalid = "spec.template.metadata.annotations[sysctl-injector.dev/sysctls]: "
 	)
@@ -47,21 +49,23 @@ func TestWorkloadsGetWarnings(t *testing.T) {
 		{"that its pods will be rejected", "apps", "StatefulSet", template("vm.swappiness = 1", ""),
 			[]string{rejects + "NodeLevel: " + invalid +
 				"Forbidden: line 1: vm.swappiness is node-level: it would change the node and every pod on it. An " +
-				"administrator can set it on the node, or the pod can run under a RuntimeClass that gives it a kernel " +
-				"of its own (Kata Containers, for one)"}},
+				"administrator can set it on the node, or the pod can run under a RuntimeClass that gives it " +
+				"a kernel of its own (Kata Containers, for one)"}},
 		{"every reason", "apps", "DaemonSet", template("net.core.somaxconn = 4096",
 			`"hostNetwork":true,"securityContext":{"sysctls":[{"name":"net.core.somaxconn","value":"1"}]},`),
 			[]string{rejects + "HostNetwork: " + invalid +
 				"Forbidden: line 1: net.core.somaxconn would change the node: the pod shares the node's network " +
 				"namespace (hostNetwork: true); remove hostNetwork, or the sysctl",
 				rejects + "NativeConflict: " + invalid +
-					`Invalid value: "net.core.somaxconn=4096": spec.securityContext.sysctls sets net.core.somaxconn to "1"; remove one of the two`,
+					`Invalid value: "net.core.somaxconn=4096": spec.securityContext.sysctls sets net.core.somaxconn ` +
+					`to "1"; remove one of the two`,
 				"spec.template.spec.securityContext.sysctls: kubelets reject net.core.somaxconn, which is not a safe " +
 					"sysctl, unless --allowed-unsafe-sysctls has it"}},
 		{"nothing about a guest kernel", "apps", "ReplicaSet",
 			template("vm.swappiness = 1", `"runtimeClassName":"vm",`), nil},
 		{"a key on the wrong metadata", "batch", "CronJob",
-			`{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"a = 1"}},"spec":{"jobTemplate":{"spec":{"template":{"spec":{}}}}}}`,
+			`{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"a = 1"}},` +
+				`"spec":{"jobTemplate":{"spec":{"template":{"spec":{}}}}}}`,
 			[]string{"MisplacedKey: metadata.annotations[sysctl-injector.dev/sysctls]: Forbidden: this is a key of " +
 				"spec.jobTemplate.spec.template.metadata.annotations; move it there"}},
 		{"a misspelled prefix", "batch", "Job",
@@ -70,8 +74,10 @@ func TestWorkloadsGetWarnings(t *testing.T) {
 				"key; did you mean spec.template.metadata.annotations[sysctl-injector.dev/sysctls]?"}},
 		{"a later container that sets it again", "apps", "Deployment",
 			template("net.core.somaxconn = 4096",
-				`"initContainers":[{"name":"tune","securityContext":{"privileged":true},"command":["sysctl","-w","net.core.somaxconn=8"]}],`),
-			[]string{`init container "tune" runs later and sets net.core.somaxconn = 8, in the place of the annotation's value; remove one of the two`}},
+				`"initContainers":[{"name":"tune","securityContext":{"privileged":true},`+
+					`"command":["sysctl","-w","net.core.somaxconn=8"]}],`),
+			[]string{`init container "tune" runs later and sets net.core.somaxconn = 8, in the place of the ` +
+				`annotation's value; remove one of the two`}},
 		{"pods that cannot be read", "apps", "Deployment",
 			`{"spec":{"template":{"metadata":{"annotations":7},"spec":{}}}}`,
 			[]string{"the pods of this workload cannot be read: metadata.annotations must be an object, not a number"}},
@@ -106,7 +112,8 @@ func TestWorkloadsWithDeclaredSysctls(t *testing.T) {
 	}
 	f.handler.Injector = injector
 	response := decode(t, f.postWorkload(workloadReviewOf("apps", "Deployment",
-		`{"spec":{"template":{"spec":{"securityContext":{"sysctls":[{"name":"net.core.somaxconn","value":"8"},{"name":"kernel.sem","value":"1 2 3 4"}]}}}}}`)))
+		`{"spec":{"template":{"spec":{"securityContext":{"sysctls":[`+
+			`{"name":"net.core.somaxconn","value":"8"},{"name":"kernel.sem","value":"1 2 3 4"}]}}}}}`)))
 	want := []string{"spec.template.spec.securityContext.sysctls: kubelets reject kernel.sem, which is not a safe " +
 		"sysctl, unless --allowed-unsafe-sysctls has it"}
 	if diff := cmp.Diff(want, response.Warnings); diff != "" {
@@ -124,7 +131,8 @@ func TestWorkloadsThatCannotBeAnswered(t *testing.T) {
 		}
 	}
 	f.cluster.panics = true
-	object, err := json.Marshal(json.RawMessage(`{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"a.b = 1"}},"spec":{}}}}`))
+	object, err := json.Marshal(json.RawMessage(
+		`{"spec":{"template":{"metadata":{"annotations":{"sysctl-injector.dev/sysctls":"a.b = 1"}},"spec":{}}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,13 +30,16 @@ func TestAdviseOnOpenShift(t *testing.T) {
 			o.Spec.InitContainers = []corev1.Container{{Name: "migrate"}}
 		}, []string{
 			`containers without runAsUser: "migrate", "app". ` +
-				"If the pod is created with the init container already in it (as by `sysctl-injector inject`), OpenShift gives them no UID of the namespace's range: they run as the user of their image, which may be root. State runAsUser, of that range, and runAsNonRoot: true",
+				"If the pod is created with the init container already in it (as by `sysctl-injector inject`), " +
+				"OpenShift gives them no UID of the namespace's range: they run as the user of their image, which " +
+				"may be root. State runAsUser, of that range, and runAsNonRoot: true",
 		}},
 		{"of a pod in a user namespace, the user has to exist there", func(o *OnOpenShift) {
 			o.Privileged, o.UserNamespace, o.Spec.SecurityContext = false, true, nil
 		}, []string{
 			`containers without runAsUser: "app". ` +
-				"OpenShift tries restricted-v2 first, which gives them a UID of the namespace's range; a user namespace does not have that UID. State runAsUser between 1000 and 65534",
+				"OpenShift tries restricted-v2 first, which gives them a UID of the namespace's range; a user " +
+				"namespace does not have that UID. State runAsUser between 1000 and 65534",
 		}},
 		{"names what the constraints reject", func(o *OnOpenShift) {
 			o.Spec.SecurityContext.FSGroup = new(int64(2000))
@@ -52,10 +55,13 @@ func TestAdviseOnOpenShift(t *testing.T) {
 			app.SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_BIND_SERVICE",
 				"NET_ADMIN"}}
 		}, []string{
-			privileged + "spec.securityContext.fsGroup: 2000, unless it is the namespace's own (the first of annotation openshift.io/sa.scc.supplemental-groups)",
-			privileged + "spec.securityContext.seLinuxOptions with anything but the namespace's level (annotation openshift.io/sa.scc.mcs)",
+			privileged + "spec.securityContext.fsGroup: 2000, unless it is the namespace's own (the first of " +
+				"annotation openshift.io/sa.scc.supplemental-groups)",
+			privileged + "spec.securityContext.seLinuxOptions with anything but the namespace's level (annotation " +
+				"openshift.io/sa.scc.mcs)",
 			privileged + "spec.hostNetwork", privileged + "spec.hostPID", privileged + "spec.hostIPC",
-			privileged + `volume "home", which is of another kind than configMap, csi, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected, secret`,
+			privileged + `volume "home", which is of another kind than configMap, csi, downwardAPI, emptyDir, ` +
+				`ephemeral, image, persistentVolumeClaim, projected, secret`,
 			privileged + `host port 80 of container "app"`,
 			privileged + `seLinuxOptions of container "app" with anything but the namespace's level`,
 			privileged + `capability NET_ADMIN of container "app"`,
@@ -63,21 +69,25 @@ func TestAdviseOnOpenShift(t *testing.T) {
 		{"in a user namespace, admits every group and one capability more", func(o *OnOpenShift) {
 			o.Privileged, o.UserNamespace = false, true
 			o.Spec.SecurityContext.FSGroup = new(int64(2000))
-			o.Spec.Containers[0].SecurityContext.Capabilities = &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN", "SYS_ADMIN"}}
+			o.Spec.Containers[0].SecurityContext.Capabilities = &corev1.Capabilities{
+				Add: []corev1.Capability{"NET_ADMIN", "SYS_ADMIN"},
+			}
 		}, []string{userNamespace + `capability SYS_ADMIN of container "app"`}},
 		{"says who admits the container that only reads", func(o *OnOpenShift) {
 			o.Privileged, o.OnlyReads = false,
 				true
 		}, []string{
-			"the init container runs as user 65534, which restricted-v2 rejects: let the service account use nonroot-v2 (oc adm policy add-scc-to-user nonroot-v2 -z web -n shop); " +
-				"restricted-v3 admits it in a pod with hostUsers: false whose containers state runAsUser between 1000 and 65534",
+			"the init container runs as user 65534, which restricted-v2 rejects: let the service account use " +
+				"nonroot-v2 (oc adm policy add-scc-to-user nonroot-v2 -z web -n shop); restricted-v3 admits it in a " +
+				"pod with hostUsers: false whose containers state runAsUser between 1000 and 65534",
 		}},
 		{"names the unsafe native sysctls", func(o *OnOpenShift) {
 			o.Privileged, o.Spec.SecurityContext = false, nil
 			o.NativeSysctls = []string{"net.ipv4.ip_local_port_range", "net.core.somaxconn", "kernel.sem"}
 		}, []string{
-			"OpenShift admits net.core.somaxconn, kernel.sem in securityContext.sysctls only by SecurityContextConstraints whose allowedUnsafeSysctls names them, " +
-				"and none are generated for that; create some, or set them by the init container",
+			"OpenShift admits net.core.somaxconn, kernel.sem in securityContext.sysctls only by " +
+				"SecurityContextConstraints whose allowedUnsafeSysctls names them, and none are generated for that; " +
+				"create some, or set them by the init container",
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

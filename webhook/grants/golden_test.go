@@ -15,7 +15,11 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 var (
-	web     = Need{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn", "net.ipv4.tcp_rmem"}}
+	web = Need{
+		Namespace:      "shop",
+		ServiceAccount: "web",
+		Sysctls:        []string{"net.core.somaxconn", "net.ipv4.tcp_rmem"},
+	}
 	batch   = Need{Namespace: "jobs", ServiceAccount: "default", Sysctls: []string{"net.core.somaxconn"}}
 	liberty = Need{Namespace: "sugi", ServiceAccount: "psp-user", NativeSysctls: []string{"net.core.somaxconn"}}
 	long    = Need{Namespace: "shop", ServiceAccount: strings.Repeat("a", 250),

@@ -140,8 +140,8 @@ func TestEnsureGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := access{"jobs", "default", "sysctl-injector.dev", "sysctls", "net.core.somaxconn"}.wait(ctx, g.Client)
-	const want = `the grant exists, but the API server's authorizer does not know of it yet (whether service account "default" in namespace "jobs" ` +
-		`may use sysctls.sysctl-injector.dev "net.core.somaxconn"): context canceled`
+	const want = `the grant exists, but the API server's authorizer does not know of it yet (whether service account ` +
+		`"default" in namespace "jobs" may use sysctls.sysctl-injector.dev "net.core.somaxconn"): context canceled`
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -155,7 +155,8 @@ func TestAppliedIsCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const want = `# HELP sysctl_injector_grants_applied_total Objects applied, so that a service account may use a sysctl, by kind.
+	const want = `# HELP sysctl_injector_grants_applied_total ` +
+		`Objects applied, so that a service account may use a sysctl, by kind.
 # TYPE sysctl_injector_grants_applied_total counter
 sysctl_injector_grants_applied_total{kind="ClusterRole"} 1
 sysctl_injector_grants_applied_total{kind="RoleBinding"} 1

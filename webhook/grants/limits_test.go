@@ -95,7 +95,8 @@ func TestUsageIsForgotten(t *testing.T) {
 func TestServiceAccountMustExist(t *testing.T) {
 	nobody := Need{Namespace: "jobs", ServiceAccount: "nobody", Sysctls: batch.Sysctls}
 	g, counted := newGranter(t, nil)
-	const want = `namespace "jobs" has no service account "nobody", so nothing is granted to it; create the service account first`
+	const want = `namespace "jobs" has no service account "nobody", so nothing is granted to it; ` +
+		`create the service account first`
 	err := g.Ensure(t.Context(), nobody)
 	var rejected *RejectedError
 	if !errors.As(err, &rejected) || rejected.Reason != ReasonNoServiceAccount || err.Error() != want {

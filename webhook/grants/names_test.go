@@ -126,7 +126,9 @@ func TestNearlyTheSameInputsGiveOtherRBACNames(t *testing.T) {
 		// A sysctl can be named nearly like what is left of a longer one, its hash included.
 		strings.ReplaceAll(strings.TrimPrefix(clusterRoleName(longest), prefix+":"), "::", "-"),
 	} {
-		for _, account := range []string{"", "a", "a.b", "a-b", strings.Repeat("a", 253), strings.Repeat("a", 252) + "b"} {
+		for _, account := range []string{
+			"", "a", "a.b", "a-b", strings.Repeat("a", 253), strings.Repeat("a", 252) + "b",
+		} {
 			got := clusterRoleName(name)
 			if account != "" {
 				got = roleBindingName(got, account)

@@ -157,7 +157,8 @@ func TestRenderPutsFirstWhatIsReferredTo(t *testing.T) {
 			"ClusterRole sysctl-injector:psp:sysctl-injector-net.core.somaxconn-injected",
 			"ClusterRole sysctl-injector:psp:sysctl-injector-net.core.somaxconn-net.ipv4.tcp-rmem-injected-ad01199590",
 			"RoleBinding jobs/sysctl-injector:psp:sysctl-injector-net.core.somaxconn-injected:default",
-			"RoleBinding shop/sysctl-injector:psp:sysctl-injector-net.core.somaxconn-net.ipv4.tcp-rmem-injected-ad01199590:web",
+			"RoleBinding shop/sysctl-injector:psp:" +
+				"sysctl-injector-net.core.somaxconn-net.ipv4.tcp-rmem-injected-ad01199590:web",
 		}},
 	} {
 		t.Run(string(test.backend), func(t *testing.T) {

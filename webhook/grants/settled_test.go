@@ -58,7 +58,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "kernel.sem",
 		"kernel.shmmax", "kernel.shmall", "kernel.shmmni",
 	}
-	g, counted := newGranter(t, nil, grantsOf(t, Need{Namespace: "shop", ServiceAccount: "web", Sysctls: all}, time.Hour)...)
+	g, counted := newGranter(t, nil,
+		grantsOf(t, Need{Namespace: "shop", ServiceAccount: "web", Sysctls: all}, time.Hour)...)
 	most := 0
 	for subset := 1; subset < 1<<len(all); subset++ {
 		need := Need{Namespace: "shop", ServiceAccount: "web"}

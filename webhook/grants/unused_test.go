@@ -2,10 +2,8 @@ package grants
 
 import (
 	"context"
-	"maps"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -17,7 +15,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // inventory is what a Controller under test finds in its cluster.
@@ -69,18 +66,62 @@ func TestUnusedBinding(t *testing.T) {
 		again time.Duration
 	}{
 		{name: "just made, before its pod is known", age: time.Second, again: 9 * time.Second},
-		{name: "just made, with a short grace period", age: time.Second, grace: 3 * time.Second, again: 1500 * time.Millisecond},
+		{
+			name:  "just made, with a short grace period",
+			age:   time.Second,
+			grace: 3 * time.Second,
+			again: 1500 * time.Millisecond,
+		},
 		{name: "found unused", age: settleAge, want: since(ago(0)), again: 10 * time.Minute},
-		{name: "with a count that cannot be read", age: time.Hour, annotations: since("yesterday"), want: since(ago(0)), again: 10 * time.Minute},
-		{name: "within its grace period", age: time.Hour, annotations: since(ago(40 * time.Minute)), want: since(ago(40 * time.Minute)), again: 10 * time.Minute},
-		{name: "nearly at the end of its grace period", age: time.Hour, annotations: since(ago(grace - time.Minute)), want: since(ago(grace - time.Minute)), again: time.Minute},
-		{name: "at the end of its grace period", age: time.Hour, annotations: since(ago(grace)), gone: true, again: 10 * time.Minute},
-		{name: "after its grace period, young as it may be", age: 0, annotations: since(ago(2 * grace)), gone: true, again: 10 * time.Minute},
-		{name: "with a count from the future", age: time.Hour, annotations: since(ago(-time.Minute)), want: since(ago(-time.Minute)), again: 10 * time.Minute},
+		{
+			name:        "with a count that cannot be read",
+			age:         time.Hour,
+			annotations: since("yesterday"),
+			want:        since(ago(0)),
+			again:       10 * time.Minute,
+		},
+		{
+			name:        "within its grace period",
+			age:         time.Hour,
+			annotations: since(ago(40 * time.Minute)),
+			want:        since(ago(40 * time.Minute)),
+			again:       10 * time.Minute,
+		},
+		{
+			name:        "nearly at the end of its grace period",
+			age:         time.Hour,
+			annotations: since(ago(grace - time.Minute)),
+			want:        since(ago(grace - time.Minute)),
+			again:       time.Minute,
+		},
+		{
+			name:        "at the end of its grace period",
+			age:         time.Hour,
+			annotations: since(ago(grace)),
+			gone:        true,
+			again:       10 * time.Minute,
+		},
+		{
+			name:        "after its grace period, young as it may be",
+			age:         0,
+			annotations: since(ago(2 * grace)),
+			gone:        true,
+			again:       10 * time.Minute,
+		},
+		{
+			name:        "with a count from the future",
+			age:         time.Hour,
+			annotations: since(ago(-time.Minute)),
+			want:        since(ago(-time.Minute)),
+			again:       10 * time.Minute,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			object := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{
-				Namespace: "shop", Name: "grant", Annotations: test.annotations, CreationTimestamp: metav1.NewTime(now.Add(-test.age)),
+				Namespace:         "shop",
+				Name:              "grant",
+				Annotations:       test.annotations,
+				CreationTimestamp: metav1.NewTime(now.Add(-test.age)),
 			}}
 			g, _ := newGranter(t, nil, object)
 			if test.grace == 0 {
@@ -141,7 +182,8 @@ func TestAdmissionAndRemoval(t *testing.T) {
 			w := world{g, newController(t, g, &inventory{enrolled: true}, grace)}
 			store := g.Client
 			g.Client = interceptor.NewClient(store.(client.WithWatch), interceptor.Funcs{
-				Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+				Delete: func(ctx context.Context, c client.WithWatch, object client.Object,
+					options ...client.DeleteOption) error {
 					if test.between != nil {
 						test.between(t, w)
 					}
@@ -164,7 +206,8 @@ func TestAdmissionAndRemoval(t *testing.T) {
 				return
 			}
 			found := &rbacv1.RoleBinding{}
-			if err := store.Get(t.Context(), client.ObjectKeyFromObject(binding), found); err != nil || isMarked(found) {
+			if err := store.Get(t.Context(), client.ObjectKeyFromObject(binding), found); err != nil ||
+				isMarked(found) {
 				t.Errorf("the binding is %v, error %v; want it without a mark", found, err)
 			}
 		})
@@ -179,7 +222,8 @@ func TestMarkIsForgotten(t *testing.T) {
 		t.Fatalf("%d applied, error %v", counted.Applies, err)
 	}
 	binding := objects[len(objects)-1].(*rbacv1.RoleBinding)
-	mark := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"annotations": {"`+UnusedSinceAnnotation+`": "2026-01-01T00:00:00Z"}}}`))
+	mark := client.RawPatch(types.MergePatchType,
+		[]byte(`{"metadata": {"annotations": {"`+UnusedSinceAnnotation+`": "2026-01-01T00:00:00Z"}}}`))
 	before := binding.DeepCopy()
 	if err := g.Client.Patch(t.Context(), binding, mark); err != nil {
 		t.Fatal(err)
@@ -189,7 +233,8 @@ func TestMarkIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := &rbacv1.RoleBinding{}
-	if err := g.Client.Get(t.Context(), client.ObjectKeyFromObject(binding), found); err != nil || isMarked(found) || counted.Applies != 1 {
+	if err := g.Client.Get(t.Context(), client.ObjectKeyFromObject(binding), found); err != nil || isMarked(found) ||
+		counted.Applies != 1 {
 		t.Errorf("%d applied; the binding is %v, error %v; want it without a mark", counted.Applies, found, err)
 	}
 }
@@ -213,88 +258,15 @@ func TestUsedBinding(t *testing.T) {
 			g, counted := newGranter(t, nil, objects...)
 			c := newController(t, g, &inventory{enrolled: test.enrolled, needs: []Need{batch, batch}}, time.Hour)
 			result, err := c.Reconcile(t.Context(), requestFor(batch.Namespace))
-			if err != nil || result != (ctrl.Result{RequeueAfter: 10 * time.Minute}) || counted.Applies != test.applies {
+			if err != nil || result != (ctrl.Result{RequeueAfter: 10 * time.Minute}) ||
+				counted.Applies != test.applies {
 				t.Errorf("result %v, error %v, %d applied, want %d", result, err, counted.Applies, test.applies)
 			}
 			found := &rbacv1.RoleBinding{}
-			if err := g.Client.Get(t.Context(), client.ObjectKeyFromObject(binding), found); err != nil || isMarked(found) != test.marked {
+			if err := g.Client.Get(t.Context(), client.ObjectKeyFromObject(binding), found); err != nil ||
+				isMarked(found) != test.marked {
 				t.Errorf("the binding is %v, error %v; want it marked: %t", found, err, test.marked)
 			}
 		})
-	}
-}
-
-// The roles are looked at together: those that others bind stay, and the cluster's bindings are listed once, or not
-// at all.
-func TestUnusedRoles(t *testing.T) {
-	const grace = time.Hour
-	role := func(name string, unused time.Duration) *rbacv1.ClusterRole {
-		r := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(now.Add(-2 * grace))}}
-		if unused > 0 {
-			r.Annotations = map[string]string{UnusedSinceAnnotation: now.Add(-unused).Format(time.RFC3339)}
-		}
-		return r
-	}
-	bound := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "b"}, RoleRef: rbacv1.RoleRef{Kind: "ClusterRole", Name: "used"}}
-	g, _ := newGranter(t, nil, bound, role("used", 2*grace), role("new", 0), role("marked", time.Minute), role("others", grace), role("same-name", grace), role("over", grace))
-	found := &inventory{bound: []rbacv1.RoleRef{{Kind: "ClusterRole", Name: "others"}, {Kind: "Role", Name: "same-name"}}}
-	c := newController(t, g, found, grace)
-	for range 2 {
-		if _, err := c.Reconcile(t.Context(), reconcile.Request{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	roles := &rbacv1.ClusterRoleList{}
-	if err := g.Client.List(t.Context(), roles); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]bool{} // whether it is marked
-	for i := range roles.Items {
-		got[roles.Items[i].Name] = isMarked(&roles.Items[i])
-	}
-	if want := map[string]bool{"used": false, "new": true, "marked": true, "others": true}; !maps.Equal(got, want) {
-		t.Errorf("the roles are %v, want %v (true: marked)", got, want)
-	}
-	if found.listed != 2 {
-		t.Errorf("the bindings are listed %d times in two rounds", found.listed)
-	}
-	found.bound, found.listed = nil, 0
-	for range 2 { // the first one removes the last role that is due
-		if _, err := c.Reconcile(t.Context(), reconcile.Request{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if found.listed != 1 {
-		t.Errorf("the bindings are listed %d times, want once: no role is due in the second round", found.listed)
-	}
-}
-
-// A role that others bind may be free of them at any time, and nothing tells the controller. It looks again after
-// each grace period.
-func TestRolesOfOthersAreLookedAtAgain(t *testing.T) {
-	const grace = time.Minute
-	overdue := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{
-		Name: "others", CreationTimestamp: metav1.NewTime(now.Add(-time.Hour)),
-		Annotations: map[string]string{UnusedSinceAnnotation: now.Add(-2 * grace).Format(time.RFC3339)},
-	}}
-	g, _ := newGranter(t, nil, overdue)
-	c := newController(t, g, &inventory{bound: []rbacv1.RoleRef{{Kind: "ClusterRole", Name: "others"}}}, grace)
-	result, err := c.Reconcile(t.Context(), allRoles)
-	if want := (ctrl.Result{RequeueAfter: grace}); err != nil || result != want {
-		t.Errorf("result %v, error %v, want %v", result, err, want)
-	}
-}
-
-// What is kept of a need holds on to no annotation.
-func TestNeedIsCloned(t *testing.T) {
-	need := Need{Namespace: "shop", ServiceAccount: "web", Sysctls: []string{"net.core.somaxconn"}, NativeSysctls: []string{"kernel.sem"}}
-	copied := clone(need)
-	if diff := cmp.Diff(need, copied); diff != "" {
-		t.Errorf("the clone (-want +got):\n%s", diff)
-	}
-	for _, pair := range [][2]string{{need.Namespace, copied.Namespace}, {need.ServiceAccount, copied.ServiceAccount}, {need.Sysctls[0], copied.Sysctls[0]}, {need.NativeSysctls[0], copied.NativeSysctls[0]}} {
-		if unsafe.StringData(pair[0]) == unsafe.StringData(pair[1]) {
-			t.Errorf("%q shares its bytes with the need", pair[1])
-		}
 	}
 }

@@ -15,7 +15,9 @@ const atSysctls = "metadata.annotations[sysctl-injector.dev/sysctls]: "
 // everything allows every name on every kernel, so that only the rules are left to reject one.
 func everything(t *testing.T) *policy.Set {
 	t.Helper()
-	p, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"*"}}}}})
+	p, errs := policy.CompilePolicy(&v1alpha1.SysctlPolicy{
+		Spec: v1alpha1.SysctlPolicySpec{Allow: []v1alpha1.AllowRule{{Names: []string{"*"}}}},
+	})
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
@@ -56,18 +58,24 @@ func TestRules(t *testing.T) {
 			[]violation{onWindows, asMirror}},
 		{"rejects a pod that Pod Security admission would reject, and names the way out", standard("baseline"),
 			"net.core.somaxconn = 512", []violation{
-				{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the privileged init container that would set them; ` +
-					`an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce baseline`},
+				{"PodSecurity",
+					atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the ` +
+						`privileged init container that would set them; an administrator can enroll it for that ` +
+						`container alone: sysctl-injector enroll shop --enforce baseline`},
 			}},
 		{"takes an unknown Pod Security level for restricted, as its admission does", standard("strict"),
 			"net.core.somaxconn = 512", []violation{
-				{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "strict", which rejects the privileged init container that would set them; ` +
-					`an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce restricted`},
+				{"PodSecurity",
+					atSysctls + `Forbidden: namespace "shop" is held to Pod Security "strict", which rejects the ` +
+						`privileged init container that would set them; an administrator can enroll it for that ` +
+						`container alone: sysctl-injector enroll shop --enforce restricted`},
 			}},
 		{"rejects an SELinux type that confines the container too",
 			func(f *policy.Facts) { f.SELinuxType = "container_t" }, "net.core.somaxconn = 512", []violation{
-				{"SELinux", atSysctls + `Forbidden: the pod's SELinux type "container_t" (spec.securityContext.seLinuxOptions.type) would confine the init container too, ` +
-					"which could not set them; state the type in the containers' securityContext instead"},
+				{"SELinux",
+					atSysctls + `Forbidden: the pod's SELinux type "container_t" ` +
+						`(spec.securityContext.seLinuxOptions.type) would confine the init container too, which ` +
+						`could not set them; state the type in the containers' securityContext instead`},
 			}},
 		{"allows the SELinux type of privileged containers", func(f *policy.Facts) { f.SELinuxType = "spc_t" },
 			"net.core.somaxconn = 512", nil},
@@ -76,9 +84,10 @@ func TestRules(t *testing.T) {
 		{"allows what Pod Security admission lets pass", standard("privileged"), "net.core.somaxconn = 512", nil},
 		{"reports what runs code before the user namespace", func(f *policy.Facts) { f.UserNamespace = true },
 			"kernel.modprobe = /bin/true", []violation{
-				{"NeverOnSharedKernel", atSysctls + "Forbidden: line 1: kernel.modprobe is never set on a kernel that " +
-					"other pods share, whatever a policy says: " +
-					"it names the program that the node runs as root to load a kernel module"},
+				{"NeverOnSharedKernel",
+					atSysctls + "Forbidden: line 1: kernel.modprobe is never set on a kernel that other pods share, " +
+						"whatever a policy says: it names the program that the node runs as root to load a kernel " +
+						"module"},
 			}},
 		{"rejects a node-level name in a user namespace, before it is reported node-level",
 			func(f *policy.Facts) { f.UserNamespace = true }, "vm.swappiness = 1", []violation{inUserNamespace}},
@@ -88,15 +97,18 @@ func TestRules(t *testing.T) {
 		{"rejects a name that the kernel keeps from user namespaces", func(f *policy.Facts) { f.UserNamespace = true },
 			"net.core.xfrm_acq_expires = 30\nnet.ipv6.route.max_size = 4096", []violation{
 				{"AbsentInUserNamespace", atSysctls +
-					"Forbidden: line 1: net.core.xfrm_acq_expires does not exist in the network namespace of a pod with " +
-					"hostUsers: false: " +
-					"the kernel keeps it from user namespaces; remove hostUsers: false, or the sysctl"},
+					"Forbidden: line 1: net.core.xfrm_acq_expires does not exist in the network namespace of a pod " +
+					"with hostUsers: false: the kernel keeps it from user namespaces; " +
+					"remove hostUsers: false, or the sysctl"},
 			}},
 		{"rejects a container of a user namespace where Pod Security does",
 			func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "net.core.somaxconn = 512",
 			[]violation{
-				{"PodSecurity", atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the init container that would set them: it adds the ` +
-					`capability NET_ADMIN, in the pod's user namespace; an administrator can enroll it for that container alone: sysctl-injector enroll shop --enforce baseline`},
+				{"PodSecurity",
+					atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the ` +
+						`init container that would set them: it adds the capability NET_ADMIN, in the pod's user ` +
+						`namespace; an administrator can enroll it for that container alone: sysctl-injector enroll ` +
+						`shop --enforce baseline`},
 			}},
 		{"allows IPC names in a user namespace at baseline",
 			func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", nil},

@@ -27,8 +27,9 @@ type container struct {
 }
 
 var first = container{
-	Name:            "first",
-	Image:           "registry.example.com/first@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+	Name: "first",
+	Image: "registry.example.com/first@sha256:" +
+		"0000000000000000000000000000000000000000000000000000000000000000",
 	Command:         []string{"first", "-w"},
 	Args:            []string{"a.b=32768 65535", "c=true"},
 	SecurityContext: map[string]any{"privileged": true, "runAsUser": 0, "capabilities": map[string]any{}},

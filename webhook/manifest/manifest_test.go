@@ -215,7 +215,8 @@ func TestObjects(t *testing.T) {
 	}
 	want := []Object{
 		{APIVersion: "v1", Kind: "ConfigMap", Name: "a", Namespace: "ns", Line: 3,
-			JSON: []byte(`{"apiVersion":"v1","data":{"big":9007199254740993,"true":false},"kind":"ConfigMap","metadata":{"name":"a","namespace":"ns"}}`)},
+			JSON: []byte(`{"apiVersion":"v1","data":{"big":9007199254740993,"true":false},"kind":"ConfigMap",` +
+				`"metadata":{"name":"a","namespace":"ns"}}`)},
 		{APIVersion: "v1", Kind: "Pod", Name: "p", Line: 11, JSON: []byte(`{"metadata":{"name":"p"}}`)},
 		{Kind: "X", Line: 16, JSON: []byte(`{"kind":"X"}`)},
 	}

@@ -85,7 +85,8 @@ func TestConfigErrors(t *testing.T) {
 		{"a profile that applies by default", func(c *Config) { c.Profiles[0].Spec.AppliesTo = &v1alpha1.AppliesTo{} },
 			"SysctlProfile[nginx].spec.appliesTo: Forbidden: profiles that apply by default need the server"},
 		{"a profile that cannot be read", func(c *Config) { c.Profiles[0].Spec.Sysctls = "x" },
-			`SysctlProfile[nginx].spec.sysctls: Invalid value: "x": line 1: there is no "=": write one "name = value" a line`},
+			`SysctlProfile[nginx].spec.sysctls: Invalid value: "x": line 1: there is no "=": ` +
+				`write one "name = value" a line`},
 		{"a policy without rules", func(c *Config) { c.Policies[0].Spec.Allow = nil },
 			"SysctlPolicy[default].spec.allow: Required value: a policy without rules allows nothing"},
 		{"an unknown pull policy", func(c *Config) { c.PullPolicy = "Sometimes" },

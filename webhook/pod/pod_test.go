@@ -52,7 +52,9 @@ func full() *corev1.Pod {
 			},
 			Containers: []corev1.Container{{Name: "web",
 				Resources: corev1.ResourceRequirements{Requests: requests}, VolumeMounts: []corev1.VolumeMount{token}}},
-			EphemeralContainers: []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug"}}},
+			EphemeralContainers: []corev1.EphemeralContainer{
+				{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug"}},
+			},
 			Volumes: []corev1.Volume{{Name: token.Name,
 				VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}}},
 		},
@@ -96,7 +98,11 @@ func TestFromTypedFindsWhatDecodeFinds(t *testing.T) {
 		HasResources: true, PullSecrets: []string{"mirror"}, HasPullSecrets: true,
 		HasInitContainers: true, InitContainers: []Container{
 			{Name: v1alpha1.ContainerName, JSON: `{"name":"sysctl-injector","image":"busybox","resources":{}}`},
-			{Name: "setup", SysctlJSON: `{"name":"setup","command":["sysctl"],"args":["-w"],"resources":{},"securityContext":{"privileged":true}}`},
+			{
+				Name: "setup",
+				SysctlJSON: `{"name":"setup","command":["sysctl"],"args":["-w"],"resources":{},` +
+					`"securityContext":{"privileged":true}}`,
+			},
 			{Name: "plain"},
 		},
 		Containers: []Container{{Name: "web", TokenVolume: "kube-api-access-x7x2p",
@@ -135,7 +141,9 @@ func affinity(terms ...corev1.NodeSelectorRequirement) *corev1.Affinity {
 		required.NodeSelectorTerms = append(required.NodeSelectorTerms,
 			corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{zone, e}})
 	}
-	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required}}
+	return &corev1.Affinity{
+		NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required},
+	}
 }
 
 func TestWindowsField(t *testing.T) {
@@ -162,12 +170,16 @@ func TestWindowsField(t *testing.T) {
 			"windows"), osExpression(corev1.NodeSelectorOpExists))}, ""},
 		{"affinity to either", corev1.PodSpec{Affinity: affinity(osExpression(corev1.NodeSelectorOpIn, "windows",
 			"linux"))}, ""},
-		{"affinity that is only preferred", corev1.PodSpec{Affinity: &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
-			PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1,
-				Preference: corev1.NodeSelectorTerm{
-					MatchExpressions: []corev1.NodeSelectorRequirement{osExpression(corev1.NodeSelectorOpIn, "windows")},
-				}}},
-		}}}, ""},
+		{"affinity that is only preferred", corev1.PodSpec{Affinity: &corev1.Affinity{
+			NodeAffinity: &corev1.NodeAffinity{
+				PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{
+					Weight: 1,
+					Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+						osExpression(corev1.NodeSelectorOpIn, "windows"),
+					}},
+				}},
+			},
+		}}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := checkBoth(t, &corev1.Pod{Spec: test.spec}).WindowsField(); got != test.want {
@@ -185,7 +197,8 @@ func TestAllLabels(t *testing.T) {
 	}{
 		{"none", `{}`, map[string]string{}, ""},
 		{"null", `{"labels": null}`, map[string]string{}, ""},
-		{"the project's and others", `{"labels": {"app": "web", "sysctl-injector.dev/injected": "true", "quoted": "a\"b"}}`,
+		{"the project's and others",
+			`{"labels": {"app": "web", "sysctl-injector.dev/injected": "true", "quoted": "a\"b"}}`,
 			map[string]string{"app": "web", "sysctl-injector.dev/injected": "true", "quoted": `a"b`}, ""},
 		{"one that is no text", `{"labels": {"app": 1}}`, nil, "metadata.labels: [app] must be a string, not a number"},
 	} {

@@ -20,10 +20,12 @@ func templateOf(t *testing.T, text string) *corev1.PodTemplateSpec {
 }
 
 const (
-	app = "containers: [{name: app, image: 'example.com/app:1', securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, " +
-		"runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}}]"
-	tune  = "{name: tune, image: 'busybox:1.36', command: [sysctl, -w, net.core.somaxconn=1024], securityContext: {privileged: true, runAsUser: 0}}"
-	never = "{name: maps, image: 'busybox:1.36', command: [sysctl, -w, vm.max_map_count=262144], securityContext: {privileged: true, runAsUser: 0}}"
+	app = "containers: [{name: app, image: 'example.com/app:1', securityContext: {allowPrivilegeEscalation: false, " +
+		"capabilities: {drop: [ALL]}, runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}}]"
+	tune = "{name: tune, image: 'busybox:1.36', command: [sysctl, -w, net.core.somaxconn=1024], " +
+		"securityContext: {privileged: true, runAsUser: 0}}"
+	never = "{name: maps, image: 'busybox:1.36', command: [sysctl, -w, vm.max_map_count=262144], " +
+		"securityContext: {privileged: true, runAsUser: 0}}"
 )
 
 func TestAudit(t *testing.T) {
@@ -65,7 +67,10 @@ func TestAudit(t *testing.T) {
 		{"rejected", "Deployment", "rejected", "{spec: {initContainers: [" + tune + "], " + app + "}}", false, false},
 		{"plain", "Deployment", "web", "{metadata: {annotations: {sysctl-injector.dev/sysctls: a}}, spec: {" + app +
 			"}}", false, false},
-		{"native", "Job", "once", "{spec: {restartPolicy: Never, securityContext: {sysctls: [{name: net.core.somaxconn, value: '8'}, {name: net.ipv4.tcp_syncookies, value: '1'}]}, containers: [{name: app, image: 'example.com/app:1'}]}}", false, false},
+		{"native", "Job", "once",
+			"{spec: {restartPolicy: Never, securityContext: {sysctls: [{name: net.core.somaxconn, value: '8'}, " +
+				"{name: net.ipv4.tcp_syncookies, value: '1'}]}, " +
+				"containers: [{name: app, image: 'example.com/app:1'}]}}", false, false},
 	} {
 		if err := auditor.Add(Workload{
 			Namespace: w.namespace, Kind: w.kind, Name: w.name, Template: templateOf(t, w.spec), Shared: w.shared,

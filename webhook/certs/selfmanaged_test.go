@@ -31,7 +31,9 @@ func (c choice) trusts(t *testing.T, bundle []byte) {
 	t.Helper()
 	err := c.configuration.informer.GetStore().Update(&admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: DefaultConfiguration},
-		Webhooks:   []admissionregistrationv1.MutatingWebhook{{ClientConfig: admissionregistrationv1.WebhookClientConfig{CABundle: bundle}}},
+		Webhooks: []admissionregistrationv1.MutatingWebhook{
+			{ClientConfig: admissionregistrationv1.WebhookClientConfig{CABundle: bundle}},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +113,8 @@ func TestReplacesAtOnceWhatIsOfNoUse(t *testing.T) {
 		c.trusts(t, second["ca.crt"])
 		const want = "the API server does not accept the served certificate: the caBundle of " +
 			"MutatingWebhookConfiguration sysctl-injector does not verify it: " +
-			`x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" while trying to verify candidate authority certificate "sysctl-injector-ca")`
+			`x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" ` +
+			`while trying to verify candidate authority certificate "sysctl-injector-ca")`
 		c.check(t, "trust went", secretPair(first), want)
 		c.choose(secretPair(second).parse(t))
 		c.check(t, "replaced", secretPair(second), "")

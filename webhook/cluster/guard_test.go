@@ -109,7 +109,9 @@ func TestGuardTellsWhyItCannotBeRead(t *testing.T) {
 	apiServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "message": "you may not", "code": 403}`)
+		fmt.Fprint(w,
+			`{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", `+
+				`"message": "you may not", "code": 403}`)
 	}))
 	t.Cleanup(apiServer.Close)
 	g, err := NewGuard(&rest.Config{Host: apiServer.URL}, "busybox:1.37", slog.New(slog.DiscardHandler))
@@ -136,8 +138,10 @@ func TestGuardReadsBothPolicies(t *testing.T) {
 			images, changed = restricted, "2026-11-28T12:00:07Z"
 		}
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"metadata": {"managedFields": [{"time": %q}, {"time": "2026-11-28T12:00:09Z", "subresource": "status"}]},
-			"spec": {"variables": [{"name": "images", "expression": %q}, {"name": "violations", "expression": "[]"}]}}`, changed, images)
+		fmt.Fprintf(w,
+			`{"metadata": {"managedFields": [{"time": %q}, {"time": "2026-11-28T12:00:09Z", "subresource": "status"}]},
+			"spec": {"variables": [{"name": "images", "expression": %q}, {"name": "violations", "expression": "[]"}]}}`,
+			changed, images)
 	}))
 	t.Cleanup(apiServer.Close)
 	g, err := NewGuard(&rest.Config{Host: apiServer.URL}, "busybox:1.37", slog.New(slog.DiscardHandler))

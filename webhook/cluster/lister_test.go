@@ -33,7 +33,8 @@ func TestListerReadsEveryPage(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		switch r.URL.Query().Get("continue") {
 		case "":
-			fmt.Fprint(w, `{"kind": "PodList", "metadata": {"continue": "2"}, "items": [{"a": 1}, {"b": {"items": []}}]}`)
+			fmt.Fprint(w,
+				`{"kind": "PodList", "metadata": {"continue": "2"}, "items": [{"a": 1}, {"b": {"items": []}}]}`)
 		case "2":
 			fmt.Fprint(w, `{"items": [{"c": 3}], "metadata": {"continue": "3", "remainingItemCount": 1}}`)
 		case "3":
@@ -51,7 +52,8 @@ func TestListerReadsEveryPage(t *testing.T) {
 	if diff := cmp.Diff([]string{`{"a": 1}`, `{"b": {"items": []}}`, `{"c": 3}`}, items); diff != "" {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
-	const first = "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed&labelSelector=sysctl-injector.dev%2Finjected%3Dtrue&limit=50"
+	const first = "fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed" +
+		"&labelSelector=sysctl-injector.dev%2Finjected%3Dtrue&limit=50"
 	const path = "/api/v1/namespaces/shop/pods?"
 	if diff := cmp.Diff([]string{path + first, path + "continue=2&" + first, path + "continue=3&" + first},
 		asked); diff != "" {
@@ -61,7 +63,8 @@ func TestListerReadsEveryPage(t *testing.T) {
 
 // A list that is not read to its end is an error: what was not seen is not unused.
 func TestListerFails(t *testing.T) {
-	forbidden := `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "message": "pods is forbidden", "code": 403}`
+	forbidden := `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", ` +
+		`"message": "pods is forbidden", "code": 403}`
 	for _, test := range []struct {
 		name   string
 		status int

@@ -73,7 +73,9 @@ func TestStatusOfATrial(t *testing.T) {
 func TestStatusOfATrialWithManyServers(t *testing.T) {
 	start := time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
 	now := start
-	p := &v1alpha1.SysctlPolicy{Spec: v1alpha1.SysctlPolicySpec{ValidationActions: []v1alpha1.ValidationAction{v1alpha1.Warn}}}
+	p := &v1alpha1.SysctlPolicy{
+		Spec: v1alpha1.SysctlPolicySpec{ValidationActions: []v1alpha1.ValidationAction{v1alpha1.Warn}},
+	}
 	for i := range 2 * maxTrialServers {
 		now = start.Add(time.Duration(i) * time.Minute)
 		clock := func() time.Time { return now }

@@ -143,7 +143,8 @@ func TestUnenrollTrustsTheAnnotationOnlyBesideTheLabels(t *testing.T) {
 			`containers are held to "restricted" now; then Pod Security admission holds them to "privileged"`, true},
 		{"says that the cluster's default may be weaker",
 			map[string]string{podSecurity: "privileged", enforce: "baseline"}, "", "",
-			`containers are held to "baseline" now; then Pod Security admission holds them to the cluster's default level`, true},
+			`containers are held to "baseline" now; then Pod Security admission holds them to the cluster's ` +
+				`default level`, true},
 		{"ignores a forged annotation without our label", map[string]string{podSecurity: "restricted"}, "privileged",
 			"restricted",
 			`containers are held to "restricted" now; then Pod Security admission holds them to "restricted"`, false},
@@ -174,7 +175,8 @@ func TestEnrollReplacesAForgedAnnotation(t *testing.T) {
 	before := namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 		map[string]string{"sysctl-injector.dev/former-enforce": "privileged"})
 	enrolled := carryOut(t, before, Enroll(before, "restricted"))
-	if got := carryOut(t, enrolled, Unenroll(enrolled)).Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
+	restored := carryOut(t, enrolled, Unenroll(enrolled))
+	if got := restored.Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
 		t.Errorf("unenroll restores %q", got)
 	}
 }

@@ -154,7 +154,9 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 			test.tweak(r)
 			recorder := events.NewFakeRecorder(1)
 			r.record(t.Context(), recorder, admission.Rejection{Namespace: "shop", Owner: owner})
-			if want := `level=WARN msg="Cannot find the workload of a rejected pod" namespace=shop ownerKind=ReplicaSet owner=web-5d4 ` + test.cause; !strings.Contains(log.String(), want) {
+			want := `level=WARN msg="Cannot find the workload of a rejected pod" namespace=shop ` +
+				`ownerKind=ReplicaSet owner=web-5d4 ` + test.cause
+			if !strings.Contains(log.String(), want) {
 				t.Errorf("log %q, want %q", log, want)
 			}
 			if counted := testutil.ToFloat64(r.Metrics.events.WithLabelValues(failed)); counted != 1 ||
@@ -241,8 +243,8 @@ func TestSinkCounts(t *testing.T) {
 			if diff := cmp.Diff([]float64{test.recorded, test.failed}, got); diff != "" {
 				t.Errorf("recorded and failed (-want +got):\n%s", diff)
 			}
-			if lines := strings.Count(log.String(),
-				`level=WARN msg="Cannot write an Event" namespace=shop ownerKind=Deployment owner=web cause=`); lines != int(test.failed) {
+			const line = `level=WARN msg="Cannot write an Event" namespace=shop ownerKind=Deployment owner=web cause=`
+			if lines := strings.Count(log.String(), line); lines != int(test.failed) {
 				t.Errorf("log %s", log)
 			}
 		})

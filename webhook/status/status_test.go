@@ -48,7 +48,8 @@ func TestState(t *testing.T) {
 	}{
 		{"an init container that exits with 0 has set them", injected(privileged,
 			container{State: ended(0, "Completed", "")}), Set, ""},
-		{"one that verifies has set nothing", injected(verify, container{State: ended(0, "Completed", "")}), Verified, ""},
+		{"one that verifies has set nothing", injected(verify, container{State: ended(0, "Completed", "")}),
+			Verified, ""},
 		{"one that fails says why", injected(privileged, container{State: ended(1, "Error",
 			"sysctl: error setting key")}), Failed, "exit code 1: sysctl: error setting key"},
 		{"one that is killed has no message", injected(privileged, container{State: ended(137, "OOMKilled", "")}),
@@ -94,7 +95,8 @@ func TestState(t *testing.T) {
 			"the annotation sysctl-injector.dev/status cannot be read: unexpected end of JSON input"},
 		{"nor without the container that it names", tweak(injected(privileged, container{}),
 			func(p *corev1.Pod) { p.Spec.InitContainers = nil }), Unknown,
-			"the annotation sysctl-injector.dev/status names the form privileged, and the pod has no init container sysctl-injector"},
+			"the annotation sysctl-injector.dev/status names the form privileged, and the pod has no init container " +
+				"sysctl-injector"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Of(tt.pod); got.State != tt.state || got.Message != tt.message {
@@ -113,7 +115,8 @@ func event(reason, kind, name, uid, action, message string, seen int64) *corev1.
 }
 
 func TestRejections(t *testing.T) {
-	const denied = `admission webhook "pods.sysctl-injector.dev" denied the request: NodeLevel: vm.swappiness is node-level`
+	const denied = `admission webhook "pods.sysctl-injector.dev" denied the request: NodeLevel: vm.swappiness is ` +
+		`node-level`
 	ours := event("SysctlRefused", "Deployment", "web", "deployment", "NodeLevel",
 		"NodeLevel: vm.swappiness is node-level", 0)
 	ours.LastTimestamp, ours.Series = metav1.Time{}, &corev1.EventSeries{Count: 7,
@@ -123,12 +126,16 @@ func TestRejections(t *testing.T) {
 	for _, e := range []*corev1.Event{
 		ours,
 		event("FailedCreate", "ReplicaSet", "web-1", "set", "", "Error creating: "+denied, 60),
-		event("FailedCreate", "StatefulSet", "db", "db", "", "create Pod db-0 in StatefulSet db failed error: "+denied, 40),
-		event("FailedCreate", "StatefulSet", "db", "db", "", "create Pod db-1 in StatefulSet db failed error: "+denied, 41),
+		event("FailedCreate", "StatefulSet", "db", "db", "",
+			"create Pod db-0 in StatefulSet db failed error: "+denied, 40),
+		event("FailedCreate", "StatefulSet", "db", "db", "",
+			"create Pod db-1 in StatefulSet db failed error: "+denied, 41),
 		event("FailedCreate", "Job", "twice", "job", "",
-			`Error creating: admission webhook "plain.pods.sysctl-injector.dev" denied the request: 2 problems:`+"\n- A: b\n- C: d", 30),
+			`Error creating: admission webhook "plain.pods.sysctl-injector.dev" denied the request: 2 problems:`+
+				"\n- A: b\n- C: d", 30),
 		event("FailedCreate", "DaemonSet", "agent", "agent", "",
-			`Error creating: pods "agent-x" is forbidden: ValidatingAdmissionPolicy 'sysctl-injector-baseline' with binding 'sysctl-injector-baseline' denied request: host namespaces`, 20),
+			`Error creating: pods "agent-x" is forbidden: ValidatingAdmissionPolicy 'sysctl-injector-baseline' with `+
+				`binding 'sysctl-injector-baseline' denied request: host namespaces`, 20),
 		event("FailedCreate", "ReplicaSet", "down", "down", "",
 			`Error creating: Internal error occurred: failed calling webhook "pods.sysctl-injector.dev": timeout`, 10),
 		event("FailedCreate", "ReplicaSet", "quota", "quota", "",
@@ -147,8 +154,10 @@ func TestRejections(t *testing.T) {
 		"Deployment/web NodeLevel 7 NodeLevel: vm.swappiness is node-level",
 		"StatefulSet/db NodeLevel 4 NodeLevel: vm.swappiness is node-level",
 		"Job/twice SeveralProblems 2 2 problems:\n- A: b\n- C: d",
-		`DaemonSet/agent Guard 2 pods "agent-x" is forbidden: ValidatingAdmissionPolicy 'sysctl-injector-baseline' with binding 'sysctl-injector-baseline' denied request: host namespaces`,
-		`ReplicaSet/down WebhookUnreachable 2 Internal error occurred: failed calling webhook "pods.sysctl-injector.dev": timeout`,
+		`DaemonSet/agent Guard 2 pods "agent-x" is forbidden: ValidatingAdmissionPolicy 'sysctl-injector-baseline' ` +
+			`with binding 'sysctl-injector-baseline' denied request: host namespaces`,
+		`ReplicaSet/down WebhookUnreachable 2 Internal error occurred: failed calling webhook ` +
+			`"pods.sysctl-injector.dev": timeout`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -28,9 +28,9 @@ func TestCheckReadsTheKubelet(t *testing.T) {
 	want := map[string]string{
 		inspect.QuestionAllowed.Name: "Passed: form native: all kubelets allow kernel.msg*, net.ipv4.route.min_pmtu, " +
 			"which kubeletSysctls may declare",
-		inspect.QuestionUserNamespace.Name: "Passed: form user-namespace (hostUsers: false): 1 node can",
-		inspect.QuestionUserNamespaceIPC.Name: "Passed: form user-namespace (hostUsers: false): the same " +
-			"for IPC sysctls",
+		inspect.QuestionUserNamespace.Name: "Passed: form user-namespace (hostUsers: false): supported on 1 node",
+		inspect.QuestionUserNamespaceIPC.Name: "Passed: form user-namespace (hostUsers: false): the nodes support " +
+			"IPC sysctls too",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

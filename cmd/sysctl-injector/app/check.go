@@ -68,7 +68,7 @@ made, do not count.`,
 	addChoiceFlag(cmd, &o.certificates, "certificates", "",
 		"chart value certificates.source of the planned install",
 		inspect.CertManager, inspect.CertificateSources()...)
-	flags.DurationVar(&o.wait, "wait", 0, "repeat the checks until all pass, for at most this long")
+	flags.DurationVar(&o.wait, "wait", 0, "repeat the checks until none fails, for at most this long")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputJSON)
 	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -27,8 +28,9 @@ var needed = []string{"helm", "certmanager"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if newCommand().ExecuteContext(ctx) != nil {
+	err := newCommand().ExecuteContext(ctx)
+	stop()
+	if err != nil {
 		os.Exit(1)
 	}
 }
@@ -45,7 +47,7 @@ func newCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), versions, page)
+			return run(cmd.Context(), cmd.OutOrStdout(), versions, page)
 		},
 	}
 	cmd.Flags().BoolVar(&oldest, "oldest", false, "run the oldest version only")
@@ -80,7 +82,7 @@ func choose(wanted []string, oldest bool) ([]string, error) {
 
 // run runs the suites on each version. It writes the page after each one, so that an interrupted run keeps its
 // results.
-func run(ctx context.Context, versions []string, page string) error {
+func run(ctx context.Context, out io.Writer, versions []string, page string) error {
 	for _, name := range needed {
 		if _, err := tools.Ensure(ctx, name, os.Stderr); err != nil {
 			return err
@@ -105,7 +107,7 @@ func run(ctx context.Context, versions []string, page string) error {
 			if !result.passed() {
 				failed = append(failed, fmt.Sprintf("%s on %s", suite, built.Version))
 			}
-			fmt.Printf("%s %s: %s in %s\n", built.Version, suite, result, result.took)
+			fmt.Fprintf(out, "%s %s: %s in %s\n", built.Version, suite, result, result.took)
 			r.results = append(r.results, result)
 		}
 		if page == "" {

@@ -20,8 +20,8 @@ type connections struct {
 	silent list.List                  // of net.Conn, silent for the longest first
 }
 
-func newConnections(max int) *connections {
-	return &connections{max: max, open: map[net.Conn]*list.Element{}}
+func newConnections(limit int) *connections {
+	return &connections{max: limit, open: map[net.Conn]*list.Element{}}
 }
 
 // track is for http.Server.ConnState.

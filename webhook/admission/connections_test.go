@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -17,7 +18,7 @@ func TestConnections(t *testing.T) {
 	}
 	isClosed := func(client net.Conn) bool {
 		_, err := client.Read(make([]byte, 1))
-		return err == io.EOF
+		return errors.Is(err, io.EOF)
 	}
 	deciding, _ := open()
 	c.track(deciding, http.StateActive)

@@ -119,14 +119,14 @@ const (
 	maxUID = 128
 )
 
-// truncate shortens a text to at most max bytes, by whole characters. A text that is shortened is copied, so that the
+// truncate shortens a text to at most limit bytes, by whole characters. A text that is shortened is copied, so that the
 // whole can be freed.
-func truncate(text string, max int) string {
-	if len(text) <= max {
+func truncate(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
 	const more = "…"
-	return strings.ToValidUTF8(text[:max-len(more)], "") + more
+	return strings.ToValidUTF8(text[:limit-len(more)], "") + more
 }
 
 func truncateWarnings(warnings []string) []string {

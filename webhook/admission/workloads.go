@@ -81,7 +81,8 @@ func (h *Handler) workloadWarnings(ctx context.Context, review *workloadReview) 
 	for _, location := range locations {
 		p, err := pod.Decode([]byte(workload.At(object.JSON, location.Path).Raw))
 		if err != nil {
-			return append(warnings, "the pods of this workload cannot be read: "+err.Error()), nil
+			warnings = append(warnings, "the pods of this workload cannot be read: "+err.Error())
+			return warnings, nil //nolint:nilerr // the workload is never rejected
 		}
 		target := injection.Target{Namespace: request.Namespace, Template: workload.FieldPath(location.Path)}
 		outcome, err := h.outcome(ctx, p, target, true)

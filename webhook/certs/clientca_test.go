@@ -1,13 +1,12 @@
 package certs
 
 import (
+	"encoding/pem"
 	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"encoding/pem"
 )
 
 func TestClientCAs(t *testing.T) {

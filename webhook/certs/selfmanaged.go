@@ -158,7 +158,7 @@ func (s *SelfManaged) reconcile(ctx context.Context) (again time.Duration, err e
 	}
 	again = s.choose(&certificate)
 	if s.warnings.unknown() != nil {
-		return again, nil // the server may lack permission to watch this configuration
+		return again, nil //nolint:nilerr // the server may lack permission to watch this configuration
 	}
 	return again, publish(ctx, s, s.warnings, data[caCertKey])
 }

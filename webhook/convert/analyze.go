@@ -27,24 +27,24 @@ func (s *setting) analyze(c *corev1.Container, found *Finding) {
 // to found and returns nil.
 func (s *setting) starterOf(c *corev1.Container, found *Finding) starter {
 	if len(c.Command) == 0 && !s.image.official {
-		found.problem(0, "the entrypoint of the image decides how args are used: set command as well")
+		found.problem("the entrypoint of the image decides how args are used: set command as well")
 		return nil
 	}
 	for _, name := range strings.Fields(dangerousVariables) {
 		if _, ok := s.environment[name]; ok {
-			found.problem(0, "the variable %s changes what the commands do", name)
+			found.problem("the variable %s changes what the commands do", name)
 			return nil
 		}
 	}
 	var words []string
 	for _, word := range slices.Concat(c.Command, c.Args) {
 		if strings.Contains(word, "\r") {
-			found.problem(0, "the command has Windows line ends (CRLF), which become part of the words before them")
+			found.problem("the command has Windows line ends (CRLF), which become part of the words before them")
 			return nil
 		}
 		expanded := expandReferences(word, s.environment, s.openEnvironment)
 		if expanded.opaque {
-			found.problem(0, "the kubelet expands a variable in the command, and its value is not in the manifest: %s",
+			found.problem("the kubelet expands a variable in the command, and its value is not in the manifest: %s",
 				shorten(word))
 			return nil
 		}
@@ -53,11 +53,11 @@ func (s *setting) starterOf(c *corev1.Container, found *Finding) starter {
 	if isWord(path.Base(words[0]), "sh bash ash dash") {
 		sh, why := shellWords(words)
 		if sh == nil {
-			found.problem(0, "%s", why)
+			found.problem("%s", why)
 			return nil
 		}
 		if sh.isBash && s.image.busybox {
-			found.problem(0, "the image has no bash")
+			found.problem("the image has no bash")
 		}
 		found.Script = scriptPath(c, sh.index)
 		return s.script(sh, found)
@@ -137,8 +137,8 @@ func (s *setting) command(words []string, _ *Finding) starter {
 			all[i] = constant(word)
 		}
 		one := r.callOf(all, syntax.Pos{})
-		switch {
-		case one.name == "sysctl" || one.name == "true" || one.name == "sleep":
+		switch one.name {
+		case "sysctl", "true", "sleep":
 			r.exit(r.dispatch(one))
 		default:
 			r.problemAt(0, "%s", whyUnknown(one))
@@ -151,7 +151,7 @@ func (s *setting) command(words []string, _ *Finding) starter {
 func (s *setting) script(sh *script, found *Finding) starter {
 	file, err := syntax.NewParser(syntax.Variant(sh.lang)).Parse(strings.NewReader(sh.text), "script")
 	if err != nil {
-		found.problem(0, "the script cannot be parsed: %v", err)
+		found.problem("the script cannot be parsed: %v", err)
 		return nil
 	}
 	return func(c *chooser, d doubt) *run {
@@ -171,7 +171,7 @@ func (s *setting) script(sh *script, found *Finding) starter {
 func (s *setting) decide(start starter, found *Finding) {
 	paths, complete := explore(nil, func(c *chooser) *run { return start(c, doubt{}) })
 	if !complete {
-		found.problem(0, "the script has too many branches")
+		found.problem("the script has too many branches")
 	}
 	for _, p := range paths {
 		for _, problem := range p.problems {
@@ -206,7 +206,7 @@ func (s *setting) decide(start starter, found *Finding) {
 	}
 	if len(assignments) == 0 {
 		if len(found.Notes) > 0 {
-			found.problem(0, "it does not set any sysctl: remove it by hand")
+			found.problem("it does not set any sysctl: remove it by hand")
 		}
 		return
 	}

@@ -19,11 +19,10 @@ type bounds struct {
 const maxInt = 1<<31 - 1
 
 var (
-	boolean  = bounds{1, 0, 1}
-	positive = bounds{1, 1, maxInt}
-	natural  = bounds{1, 0, maxInt}
-	seconds  = bounds{1, 1, 32767}
-	small    = bounds{1, 1, 127}
+	boolean = bounds{1, 0, 1}
+	natural = bounds{1, 0, maxInt}
+	seconds = bounds{1, 1, 32767}
+	small   = bounds{1, 1, 127}
 )
 
 // certain are names that every pod on a supported node has (Linux 4.19 and later, with any modules), and values that

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -69,7 +70,7 @@ func (r *run) test(line int, args []text, brackets bool) int {
 	case len(args) == 2 && args[0] == constant("-z") && !args[1].opaque:
 		return boolStatus(args[1].read == "" && args[1].s == "")
 	case len(args) == 2 && args[0].isConstant() && args[1].isConstant() &&
-		strings.Contains(" -e -f -r -w ", " "+args[0].s+" "):
+		slices.Contains([]string{"-e", "-f", "-r", "-w"}, args[0].s):
 		if name, ok := r.setting.sysctlOfPath(args[1].s); ok {
 			return r.testFile(line, args[0].s, name)
 		}

@@ -35,7 +35,7 @@ func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, ker
 	if c.Lifecycle != nil {
 		for _, hook := range []*corev1.LifecycleHandler{c.Lifecycle.PostStart, c.Lifecycle.PreStop} {
 			if hook != nil && hook.Exec != nil && sysctlMention.MatchString(strings.Join(hook.Exec.Command, " ")) {
-				found.problem(0, "one of its lifecycle hooks sets sysctls: %s",
+				found.problem("one of its lifecycle hooks sets sysctls: %s",
 					shorten(strings.Join(hook.Exec.Command, " ")))
 			}
 		}
@@ -56,19 +56,19 @@ func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, ker
 			return nil // it only reads
 		}
 		if !mayWrite {
-			found.problem(0, "%s", why)
+			found.problem("%s", why)
 		}
 		if c.RestartPolicy != nil && isInit {
-			found.problem(0, "it is a sidecar, which keeps running")
+			found.problem("it is a sidecar, which keeps running")
 		}
 	case isInit && mayWrite && !isTransparent(c):
 		rights := "it is privileged"
 		if !isPrivileged(c) {
 			rights = "the node's /proc is mounted writable"
 		}
-		found.problem(0, "%s and it runs %s, which is not analyzed", rights, whatRuns(template, c))
+		found.problem("%s and it runs %s, which is not analyzed", rights, whatRuns(template, c))
 	case isInit && hasSysAdmin(c) && !isTransparent(c):
-		found.problem(0, "it has the capability SYS_ADMIN and runs %s, which is not analyzed", whatRuns(template, c))
+		found.problem("it has the capability SYS_ADMIN and runs %s, which is not analyzed", whatRuns(template, c))
 	}
 	if len(found.Problems) == 0 && len(found.Notes) == 0 {
 		return nil
@@ -76,8 +76,9 @@ func inspectContainer(template *corev1.PodTemplateSpec, c *corev1.Container, ker
 	return found
 }
 
-func (f *Finding) problem(line int, format string, args ...any) {
-	f.Problems = append(f.Problems, Problem{line, fmt.Sprintf(format, args...)})
+// problem adds a problem that no line of the script causes.
+func (f *Finding) problem(format string, args ...any) {
+	f.Problems = append(f.Problems, Problem{Reason: fmt.Sprintf(format, args...)})
 }
 
 // settingOf returns the environment in which a container's command runs.

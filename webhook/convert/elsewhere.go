@@ -151,7 +151,8 @@ func (s *search) container(value map[string]any, path []string) bool {
 	_, hasContext := value["securityContext"]
 	_, hasCommand := value["command"]
 	_, hasArgs := value["args"]
-	if !(hasImage || hasName) || !(hasContext || hasCommand || hasArgs) {
+	isNamed, runs := hasImage || hasName, hasContext || hasCommand || hasArgs
+	if !isNamed || !runs {
 		return false
 	}
 	if _, isText := value["image"].(string); hasImage && !isText { // a chart's image is often a mapping
@@ -223,9 +224,11 @@ func (s *search) chartSwitch(value map[string]any, path []string) {
 		if !switches.MatchString(key) || strings.Contains(key, "/") {
 			continue
 		}
-		on := value[key] == true
+		on, _ := value[key].(bool)
 		if below, ok := value[key].(map[string]any); ok {
-			on = below["enabled"] == true || below["create"] == true
+			enabled, _ := below["enabled"].(bool)
+			create, _ := below["create"].(bool)
+			on = enabled || create
 		}
 		if !on {
 			continue
@@ -261,7 +264,7 @@ func (s *search) list(value map[string]any, path []string) {
 			}
 			name, _, _ := strings.Cut(word, "=")
 			if name = strings.TrimSpace(name); strings.Contains(name, ".") &&
-				!(isNative && sysctl.Lookup(sysctl.Dotted(name)).SafeSince != "") {
+				(!isNative || sysctl.Lookup(sysctl.Dotted(name)).SafeSince == "") {
 				names = append(names, name)
 			}
 		}

@@ -79,8 +79,8 @@ func exploreSome(most int, known map[choice]bool, start func(*chooser) *run) (pa
 }
 
 // failsWith reports whether a path fails if the failure of a doubt happens.
-func (p *run) failsWith(d doubt, start starter) bool {
-	paths, complete := explore(p.choices.answers, func(c *chooser) *run { return start(c, d) })
+func (r *run) failsWith(d doubt, start starter) bool {
+	paths, complete := explore(r.choices.answers, func(c *chooser) *run { return start(c, d) })
 	for _, repeated := range paths {
 		if repeated.status == 0 || len(repeated.problems) > 0 {
 			return false
@@ -90,10 +90,10 @@ func (p *run) failsWith(d doubt, start starter) bool {
 }
 
 // last returns the last write of each name, in the order of these writes.
-func (p *run) last() []attempt {
+func (r *run) last() []attempt {
 	var all []attempt
-	for i, a := range p.attempts {
-		if a.outcome != wrote || isWrittenAfter(p.attempts[i+1:], a.name) {
+	for i, a := range r.attempts {
+		if a.outcome != wrote || isWrittenAfter(r.attempts[i+1:], a.name) {
 			continue
 		}
 		all = append(all, a)

@@ -125,5 +125,6 @@ func (w *laterWrites) add(l Later) {
 
 // isSeparator reports whether a character cannot be part of a sysctl's name or path.
 func isSeparator(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_./-", r))
+	isAlphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	return !isAlphanumeric && !strings.ContainsRune("_./-", r)
 }

@@ -20,10 +20,10 @@ func (r *Result) FindNative(kernel Kernel, isAllowed func(name string) bool) {
 	for i, a := range r.unsafe(isAllowed) {
 		found := Finding{List: NativeSysctls, Index: i, Name: a.Name, Assignments: []Assignment{a}}
 		if _, problem := r.whyNative(kernel, a); problem != "" {
-			found.problem(0, "kubelets reject it unless --allowed-unsafe-sysctls includes it, "+
+			found.problem("kubelets reject it unless --allowed-unsafe-sysctls includes it, "+
 				"and it cannot move to the annotation: %s", problem)
 		} else {
-			found.problem(0, "kubelets reject it unless --allowed-unsafe-sysctls includes it; "+
+			found.problem("kubelets reject it unless --allowed-unsafe-sysctls includes it; " +
 				"with --native, it becomes a line of the annotation")
 		}
 		r.Findings = append(r.Findings, found)
@@ -40,7 +40,7 @@ func (r *Result) MoveNative(kernel Kernel, isAllowed, isSafe func(name string) b
 		found := Finding{List: NativeSysctls, Index: i, Name: a.Name, Assignments: []Assignment{a}}
 		isSet, problem := r.whyNative(kernel, a)
 		if problem != "" {
-			found.problem(0, "%s", problem)
+			found.problem("%s", problem)
 		} else {
 			r.moved = append(r.moved, i)
 			if !isSet {

@@ -127,7 +127,8 @@ func (s *setting) sysctlOfPath(name string) (string, bool) {
 // mountsProc reports whether the node's /proc/sys is mounted writable.
 func (s *setting) mountsProc() bool {
 	return slices.ContainsFunc(s.mounts, func(m mount) bool {
-		return m.host != "" && !m.readOnly && strings.HasPrefix("/proc/sys/", strings.TrimSuffix(m.host, "/")+"/")
+		parents := []string{"/", "/proc", "/proc/sys"}
+		return !m.readOnly && slices.Contains(parents, m.host)
 	})
 }
 

@@ -44,9 +44,9 @@ func (r *run) isOld(flags sysctlFlags) bool {
 func sysctlOptions(args []text) (sysctlFlags, []text, bool) {
 	var flags sysctlFlags
 	for i, argument := range args {
-		if argument.isConstant() && (argument.s == "" || argument.s[0] != '-') || !argument.isConstant() {
+		if !argument.isConstant() || argument.s == "" || argument.s[0] != '-' {
 			for _, operand := range args[i:] {
-				if strings.HasPrefix(operand.s, "-") && !(flags.load && operand.s == "-") {
+				if strings.HasPrefix(operand.s, "-") && (!flags.load || operand.s != "-") {
 					return flags, nil, false
 				}
 			}

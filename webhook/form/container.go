@@ -83,10 +83,10 @@ var stated = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
 // and those of the others.
 //
 //	pod                             request               limit
-//	BestEffort                      none                  none
+//	BestEffort                      none                  no limit
 //	Burstable                       the pod's smallest    the pod's smallest, if it has one
 //	Guaranteed                      the pod's smallest    the same
-//	with spec.resources             none                  none: these alone count
+//	with spec.resources             none                  no limit: these alone count
 //
 // Source: k8s.io/kubernetes pkg/apis/core/v1/helper/qos, ComputePodQOS.
 func resourcesFor(p *pod.Pod, most corev1.ResourceList) corev1.ResourceRequirements {

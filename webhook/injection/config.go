@@ -39,7 +39,7 @@ func New(config Config) (*Injector, error) {
 	}
 	strategy, err := form.ParseStrategy(cmp.Or(string(config.Strategy), string(form.InitContainer)))
 	if err != nil {
-		errs = append(errs, fmt.Errorf("Strategy: %w", err))
+		errs = append(errs, fmt.Errorf("Strategy: %w", err)) //nolint:staticcheck // names the field
 	}
 	kubeletSysctls := make([]sysctl.Pattern, len(config.KubeletSysctls))
 	for n, text := range config.KubeletSysctls {

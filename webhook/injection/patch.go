@@ -47,13 +47,11 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, Sysctl{setting.Assignment, plan.FormOf(setting.Name).Name})
 	}
-	operations := metadata(p, status.encode())
+	var skips, secrets []jsonpatch.Operation
 	if plan.Container != nil {
-		operations = slices.Concat(operations, skipIdentity(p), change.operations, i.addPullSecrets(p))
-	} else {
-		operations = append(operations, change.operations...)
+		skips, secrets = skipIdentity(p), i.addPullSecrets(p)
 	}
-	outcome.Operations = append(operations, native...)
+	outcome.Operations = slices.Concat(metadata(p, status.encode()), skips, change.operations, secrets, native)
 	return outcome
 }
 

@@ -9,13 +9,13 @@ import (
 type Status string
 
 const (
-	// Passed: nothing needs to change.
+	// Passed means that nothing needs to change.
 	Passed Status = "Passed"
-	// Failed: something is broken or missing.
+	// Failed means that something is broken or missing.
 	Failed Status = "Failed"
-	// Warned: something works, but may not be as intended.
+	// Warned means that something works, but may not be as intended.
 	Warned Status = "Warning"
-	// Unknown: the check could not run, so its result says nothing about the cluster.
+	// Unknown means that the check could not run, so its result says nothing about the cluster.
 	Unknown Status = "Unknown"
 )
 

@@ -140,7 +140,7 @@ func (g *Grants) judgeStray() []Check {
 	for i := range g.Bindings {
 		b := &g.Bindings[i]
 		refs.Insert(b.RoleRef.Name)
-		why := ""
+		var why string
 		switch {
 		case !roles.Has(b.RoleRef.Name):
 			why = fmt.Sprintf("its ClusterRole %q does not exist", b.RoleRef.Name)

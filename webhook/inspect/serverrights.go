@@ -48,14 +48,11 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 		checks = append(checks, QuestionRights.Fail(object, format, args...).
 			fix(remedy, command))
 	}
-	switch {
-	case r.ClusterRole == nil:
+	if r.ClusterRole == nil {
 		fail("clusterrole/"+serverName, reinstall, "", "the ClusterRole %q does not exist, %s", serverName, powerless)
-	default:
-		if missing := notHeld(serverRules(cluster.Rules, settings), r.ClusterRole.Rules); len(missing) > 0 {
-			fail("clusterrole/"+serverName, reinstall, "",
-				"the ClusterRole %q lacks rights that the server needs: %s", serverName, list(missing))
-		}
+	} else if missing := notHeld(serverRules(cluster.Rules, settings), r.ClusterRole.Rules); len(missing) > 0 {
+		fail("clusterrole/"+serverName, reinstall, "", "the ClusterRole %q lacks rights that the server needs: %s",
+			serverName, list(missing))
 	}
 	if b := r.ClusterRoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, serverName) {
 		fail("clusterrolebinding/"+serverName, "bind it:",

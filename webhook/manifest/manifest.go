@@ -88,9 +88,7 @@ func Objects(in []byte) ([]Object, error) {
 	}
 	var all []Object
 	for _, doc := range stream.documents {
-		for _, o := range doc.objects() {
-			all = append(all, o)
-		}
+		all = append(all, doc.objects()...)
 	}
 	return all, nil
 }

@@ -52,7 +52,7 @@ func (k *known) add(name string) {
 	before, device, after := sysctl.CutInterface(name)
 	switch device {
 	case "all", "default":
-		if !isSettable(name, v1alpha1.SharedKernel) {
+		if !isSettable(name) {
 			k.except[name] = ""
 		}
 		k.addExact(name)
@@ -60,7 +60,7 @@ func (k *known) add(name string) {
 		k.addExact(name)
 	case "eth0":
 		wild := before + "*" + after
-		if isSettable(name, v1alpha1.SharedKernel) {
+		if isSettable(name) {
 			k.sharedOnDevices[wild] = takes(name)
 			if isAbsentInUserNamespace(name) {
 				k.absent[wild] = ""
@@ -72,7 +72,7 @@ func (k *known) add(name string) {
 }
 
 func (k *known) addExact(name string) {
-	if !isSettable(name, v1alpha1.SharedKernel) {
+	if !isSettable(name) {
 		k.guest[name] = ""
 		return
 	}
@@ -88,7 +88,7 @@ func (k *known) addAnyInterface(pattern sysctl.Pattern) {
 	if _, isPrefix := pattern.Prefix(); !isPrefix {
 		for _, family := range []string{"ipv4", "ipv6"} {
 			wild := strings.Replace(pattern.String(), "net.*.", "net."+family+".", 1)
-			if isSettable(strings.Replace(wild, "*", "eth0", 1), v1alpha1.SharedKernel) {
+			if isSettable(strings.Replace(wild, "*", "eth0", 1)) {
 				k.anyDevice[wild] = takes(strings.Replace(wild, "*", "eth0", 1))
 			}
 		}
@@ -102,8 +102,8 @@ func (k *known) addAnyInterface(pattern sysctl.Pattern) {
 }
 
 // isSettable asks the rules that hold whatever a policy says.
-func isSettable(name string, kernel v1alpha1.Kernel) bool {
-	reason, _ := policy.Check(policy.Facts{Kernel: kernel}, sysctl.Lookup(name))
+func isSettable(name string) bool {
+	reason, _ := policy.Check(policy.Facts{Kernel: v1alpha1.SharedKernel}, sysctl.Lookup(name))
 	return reason == ""
 }
 
@@ -147,11 +147,11 @@ const nameProblems = `variables.judged.filter(s, !(s.name in variables.known.sha
 // namespaceProblems lists the names that the pod's namespaces do not isolate.
 func namespaceProblems() string {
 	return `(variables.kernel == 'Guest' ? [] :
-variables.judged.filter(s, object.spec.?hostNetwork.orValue(false) && ` + ofScope("s.name", sysctl.Network) + `)
+variables.judged.filter(s, object.spec.?hostNetwork.orValue(false) && ` + ofScope(sysctl.Network) + `)
 .map(s, s.where + ': ' + s.name
 + ' would change the node: the pod shares the node\'s network namespace (hostNetwork: true); ` +
 		`remove hostNetwork, or the sysctl')
-+ variables.judged.filter(s, object.spec.?hostIPC.orValue(false) && ` + ofScope("s.name", sysctl.IPC) + `)
++ variables.judged.filter(s, object.spec.?hostIPC.orValue(false) && ` + ofScope(sysctl.IPC) + `)
 .map(s, s.where + ': ' + s.name
 + ' would change the node: the pod shares the node\'s IPC namespace (hostIPC: true); remove hostIPC, or the sysctl')
 + variables.judged.filter(s, variables.userNamespace
@@ -159,18 +159,18 @@ variables.judged.filter(s, object.spec.?hostNetwork.orValue(false) && ` + ofScop
 .map(s, s.where + ': ' + s.name + ' does not exist in the network namespace of a pod with hostUsers: false; '
 + 'remove hostUsers: false, or the sysctl'))
 + variables.judged.filter(s, variables.userNamespace
-&& !` + ofScope("s.name", sysctl.Network) + ` && !` + ofScope("s.name", sysctl.IPC) + `)
+&& !` + ofScope(sysctl.Network) + ` && !` + ofScope(sysctl.IPC) + `)
 .map(s, s.where + ': ' + s.name
 + ' is node-level, and the pod runs in a user namespace (hostUsers: false), ` +
 		`whose root may not write it; remove hostUsers: false, or the sysctl')`
 }
 
-// ofScope returns the expression for whether a name has a scope.
-func ofScope(name string, scope sysctl.Scope) string {
+// ofScope returns the expression for whether the name of the sysctl s has a scope.
+func ofScope(scope sysctl.Scope) string {
 	var terms []string
 	for _, pattern := range sysctl.Namespaced() {
 		if sysctl.ScopeOf(strings.TrimSuffix(pattern.String(), "*")) == scope {
-			terms = append(terms, matches(name, pattern))
+			terms = append(terms, matches("s.name", pattern))
 		}
 	}
 	return "(" + strings.Join(terms, " || ") + ")"

@@ -43,7 +43,7 @@ func literalsOf(config Config, kubernetes uint) (literals, error) {
 	filled := literals{
 		"form":              form.Chosen(),
 		"container":         containers,
-		"ipcNames":          "variables.settings.filter(s, " + ofScope("s.name", sysctl.IPC) + ")",
+		"ipcNames":          "variables.settings.filter(s, " + ofScope(sysctl.IPC) + ")",
 		"namespaceProblems": namespaceProblems(),
 		"policyProblems":    policyProblems(config.Policies),
 		"nameProblems":      nameProblems,

@@ -147,10 +147,7 @@ func Render(config Config) ([]client.Object, error) {
 				return nil, err
 			}
 		case *admissionregistrationv1.ValidatingAdmissionPolicy:
-			object.Spec.Variables = nil
-			for _, v := range variables {
-				object.Spec.Variables = append(object.Spec.Variables, admissionregistrationv1.Variable(v))
-			}
+			object.Spec.Variables = variables
 		}
 		objects = append(objects, p.object)
 	}

@@ -197,7 +197,7 @@ func (b Bounds) has(field string) bool {
 	case b.Min >= 0:
 		return false
 	}
-	return magnitude <= uint64(-(b.Min+1))+1
+	return magnitude <= uint64(-(b.Min+1))+1 //nolint:gosec // Min is below zero
 }
 
 // parseNumber reads digits as the kernel does. ok is false if the number does not fit into 64 bits.

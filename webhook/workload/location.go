@@ -182,13 +182,15 @@ func At(value gjson.Result, path []string) gjson.Result {
 func FieldPath(path []string) *field.Path {
 	var p *field.Path
 	for _, name := range path {
-		if i, err := strconv.Atoi(name); err == nil {
-			p = p.Index(i)
-		} else if p == nil {
+		index, err := strconv.Atoi(name)
+		switch {
+		case err == nil:
+			p = p.Index(index)
+		case p == nil:
 			p = field.NewPath(name)
-		} else if strings.Contains(name, ".") {
+		case strings.Contains(name, "."):
 			p = p.Key(name)
-		} else {
+		default:
 			p = p.Child(name)
 		}
 	}

@@ -61,7 +61,7 @@ If you may not list a kind of object, standard error and the report name it, and
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.scopeOptions.addFlags(cmd, "workloads")
-	o.objectOptions.addPolicyFlag(cmd)
+	o.addPolicyFlag(cmd)
 	o.containerOptions.addFlags(cmd)
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputJSON, outputHTML)
 	return cmd
@@ -83,7 +83,7 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 	if look.injector, err = o.injector(); err != nil {
 		return err
 	}
-	policies := ""
+	var policies string
 	if look.rules, policies, err = o.rules(cmd, cluster); err != nil {
 		return err
 	}

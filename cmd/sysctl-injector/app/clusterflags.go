@@ -171,7 +171,7 @@ func (o *scopeOptions) scope() (namespace string, selector labels.Selector, err 
 		return "", nil, err
 	}
 	if !o.allNamespaces {
-		namespace, err = o.clientOptions.namespace()
+		namespace, err = o.namespace()
 	}
 	return namespace, selector, err
 }

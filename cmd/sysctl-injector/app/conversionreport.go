@@ -178,10 +178,9 @@ func (c *conversion) report(out io.Writer) error {
 		}
 		i.print(&b)
 	}
-	switch {
-	case converted+left == 0:
+	if converted+left == 0 {
 		b.WriteString("nothing to convert\n")
-	default:
+	} else {
 		fmt.Fprintf(&b, "converted: %d, left as they are: %d\n", converted, left)
 	}
 	if _, err := io.WriteString(out, b.String()); err != nil {

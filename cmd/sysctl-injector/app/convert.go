@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -104,7 +105,7 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 // writeChanged replaces the changed files. Each replacement is atomic.
 func writeChanged(before, after []file) error {
 	for i, f := range after {
-		if string(f.content) == string(before[i].content) {
+		if bytes.Equal(f.content, before[i].content) {
 			continue
 		}
 		if err := replaceFile(f); err != nil {

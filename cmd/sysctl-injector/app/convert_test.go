@@ -150,10 +150,11 @@ func TestConvertInAGuestKernel(t *testing.T) {
 
 // A key that has no effect where it is stays, and is no reason to leave the container.
 func TestConvertReportsMisplacedKeys(t *testing.T) {
+	_, initContainers, _ := strings.Cut(tuned, "  initContainers")
 	deployment := "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  annotations:\n" +
 		"    sysctl-injector.dev/sysctls: net.ipv4.tcp_fin_timeout = 15\n" +
 		"spec:\n  template:\n    spec:\n" +
-		strings.ReplaceAll(tuned[strings.Index(tuned, "  initContainers"):], "\n  ", "\n      ")
+		strings.ReplaceAll("  initContainers"+initContainers, "\n  ", "\n      ")
 	deployment = strings.Replace(deployment, "spec:\n  initContainers", "spec:\n      initContainers", 1)
 	code, out, report := run(t, deployment, "convert", "-f", "-")
 	const misplaced = `Deployment "web": metadata.annotations[sysctl-injector.dev/sysctls]: stays as it is

@@ -86,7 +86,7 @@ do.`,
 	cmd.Flags().StringSliceVar(&o.defaults, "defaults", nil,
 		"`profile` that applies to pods by default; its spec.appliesTo must select the namespace "+
 			"(comma-separated or repeated)")
-	completeFlag(cmd, "defaults", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	completeFlag(cmd, "defaults", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return o.namesOf(v1alpha1.GroupVersion.WithKind("SysctlProfile")), cobra.ShellCompDirectiveNoFileComp
 	})
 	addChoiceFlag(cmd, &o.enforce, "enforce", "", "standard for all other containers (default: the current one)", "",

@@ -32,7 +32,7 @@ func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arg
 		return distinct(named), nil
 	}
 	var selected []string
-	err := o.namespaceSelection.each(ctx, cluster, func(namespace *corev1.Namespace) {
+	err := o.each(ctx, cluster, func(namespace *corev1.Namespace) {
 		if !slices.Contains(neverEnrolled, namespace.Name) && isWanted(namespace) {
 			selected = append(selected, namespace.Name)
 		}

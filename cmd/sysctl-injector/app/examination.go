@@ -48,7 +48,7 @@ func (e *examination) readFirst(ctx context.Context) (err error) {
 	var workloads admissionregistrationv1.ValidatingWebhookConfigurationList
 	for _, list := range []client.ObjectList{&pods, &workloads} {
 		if e.webhooksErr = listAll(ctx, e.cluster, list); e.webhooksErr != nil {
-			return nil
+			return nil //nolint:nilerr // the checks report what cannot be read
 		}
 	}
 	e.webhooks, err = inspect.FindWebhooks(pods.Items, workloads.Items)
@@ -58,7 +58,7 @@ func (e *examination) readFirst(ctx context.Context) (err error) {
 // isInstalled reports whether any part of an installation exists. An unreadable object counts as existing.
 func (e *examination) isInstalled(ctx context.Context) (bool, error) {
 	if e.webhooksErr != nil || e.webhooks.Mutating != nil {
-		return true, nil
+		return true, nil //nolint:nilerr // the checks report what cannot be read
 	}
 	wanted, err := inspect.Definitions()
 	if err != nil {
@@ -66,10 +66,10 @@ func (e *examination) isInstalled(ctx context.Context) (bool, error) {
 	}
 	definitions, err := e.definitions(ctx, wanted)
 	if err != nil || len(definitions) > 0 {
-		return true, nil //nolint:nilerr // the checks report what cannot be read
+		return true, nil //nolint:nilerr // the same
 	}
 	found, err := e.find(ctx, &appsv1.Deployment{}, e.namespace, "sysctl-injector")
-	return found || err != nil, nil //nolint:nilerr // the same
+	return found || err != nil, nil
 }
 
 // beforeInstall checks what an install needs.

@@ -33,7 +33,7 @@ func (e *examination) definitionChecks(ctx context.Context) error {
 func (e *examination) webhookChecks(context.Context) error {
 	if e.webhooksErr != nil {
 		e.add(inspect.QuestionEntry.Unread("the webhook configurations", e.webhooksErr))
-		return nil
+		return nil //nolint:nilerr // the check reports it
 	}
 	found, err := inspect.JudgeWebhooks(e.webhooks, e.server.Minor())
 	e.add(found...)
@@ -139,7 +139,7 @@ func (e *examination) rbac(ctx context.Context) error {
 // guard could not be read.
 func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
 	if e.guardErr != nil || !e.server.Served[inspect.ValidatingPolicies] {
-		return g, false, nil
+		return g, false, nil //nolint:nilerr // a check reports it
 	}
 	objects, err := guard.Render(guard.Config{
 		Images: []string{e.settings.Image}, GuestHandlers: e.settings.GuestHandlers,
@@ -183,7 +183,7 @@ func (e *examination) rules(ctx context.Context) error {
 func (e *examination) namespacesAndGrants(ctx context.Context) error {
 	if e.namespacesErr != nil {
 		e.add(inspect.QuestionNamespace.Unread("the namespaces", e.namespacesErr))
-		return nil
+		return nil //nolint:nilerr // the check reports it
 	}
 	g, ok, err := e.guarding()
 	if err != nil {

@@ -155,7 +155,7 @@ func (o *explainOptions) namespaces(ctx context.Context, loaded *source.Snapshot
 		loaded.AddNamespace(namespace)
 		return []string{name}, fmt.Sprintf("The policies are those of the cluster, for namespace %q.", name), nil
 	}
-	err = o.namespaceSelection.each(ctx, cluster, func(namespace *corev1.Namespace) {
+	err = o.each(ctx, cluster, func(namespace *corev1.Namespace) {
 		loaded.AddNamespace(namespace)
 		names = append(names, namespace.Name)
 	})

@@ -19,7 +19,7 @@ type ProfileValue struct {
 func profileValues(rules *policy.Set, name string) []ProfileValue {
 	var values []ProfileValue
 	for _, s := range rules.Setting(name) {
-		values = append(values, ProfileValue{s.Profile, s.Assignment.String(), s.AppliesTo})
+		values = append(values, ProfileValue{s.Profile, s.String(), s.AppliesTo})
 	}
 	return values
 }

@@ -90,7 +90,8 @@ func names(out string) []string {
 		if _, name, ok := strings.Cut(line, "name: "); ok && !strings.Contains(line, "{") {
 			found = append(found, strings.TrimSpace(name))
 		} else if _, name, ok := strings.Cut(line, `"name": "`); ok {
-			found = append(found, name[:strings.Index(name, `"`)])
+			name, _, _ = strings.Cut(name, `"`)
+			found = append(found, name)
 		}
 	}
 	return found

@@ -144,7 +144,7 @@ func errorsIn(f file, err error) (errs []error) {
 		return nil
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok &&
-		err.Error() == errors.Join(joined.Unwrap()...).Error() { //nolint:errorlint // itself, not what it wraps
+		err.Error() == errors.Join(joined.Unwrap()...).Error() {
 		for _, one := range joined.Unwrap() {
 			errs = append(errs, errorsIn(f, one)...)
 		}

@@ -61,7 +61,7 @@ person creates a pod and it is rejected, there is no Event: the person gets the 
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.scopeOptions.addFlags(cmd, "pods")
+	o.addFlags(cmd, "pods")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false,
 		"after the list, print each change, until the command is interrupted")
 	addOutputFlag(cmd, &o.output, outputTable, outputTable, outputWide, outputJSON)

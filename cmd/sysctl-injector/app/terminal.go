@@ -73,9 +73,8 @@ func oneLine(text string) string { return printable(text, "") }
 // ends are allowed, Windows line ends stay.
 func printable(text, allowed string) string {
 	var b strings.Builder
-	for i, size := 0, 0; i < len(text); i += size {
-		var r rune
-		r, size = utf8.DecodeRuneInString(text[i:])
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
 			b.WriteString(`\x` + strconv.FormatUint(uint64(text[i]), 16))
@@ -87,6 +86,7 @@ func printable(text, allowed string) string {
 			quoted := strconv.QuoteRuneToASCII(r)
 			b.WriteString(quoted[1 : len(quoted)-1])
 		}
+		i += size
 	}
 	return b.String()
 }

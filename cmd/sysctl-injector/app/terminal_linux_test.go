@@ -17,7 +17,7 @@ func openTerminal(t *testing.T) (person *bufio.Reader, screen *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { master.Close() })
+	t.Cleanup(func() { _ = master.Close() })
 	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func openTerminal(t *testing.T) (person *bufio.Reader, screen *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { screen.Close() })
+	t.Cleanup(func() { _ = screen.Close() })
 	return bufio.NewReader(master), screen
 }
 
@@ -105,8 +105,8 @@ func TestATerminalShowsWhatIsEscaped(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 	t.Setenv("TERM", "xterm")
-	if got := shown(t, hostile[:strings.Index(hostile, "    #")]+"spec: {}\n", "inject", "-f", "-", "-o",
-		"diff"); !strings.Contains(got, green+"+  labels:") {
+	metadata, _, _ := strings.Cut(hostile, "    #")
+	if got := shown(t, metadata+"spec: {}\n", "inject", "-f", "-", "-o", "diff"); !strings.Contains(got, green+"+  labels:") {
 		t.Errorf("no colors in\n%q", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/v1"
 )
@@ -30,8 +31,8 @@ func (c Config) Build(ctx context.Context, path string) error {
 		return fmt.Errorf("the version %q is none that an image can be tagged with: it must match %s",
 			c.Version, versions)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, flags(c.Version)...), "-o", path,
-		command)...) //nolint:gosec // the version is checked
+	arguments := slices.Concat([]string{"build"}, flags(c.Version), []string{"-o", path, command})
+	cmd := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // the version is checked
 	cmd.Dir = c.Source
 	cmd.Env = append(os.Environ(), environment(c.Platform)...)
 	if output, err := cmd.CombinedOutput(); err != nil {

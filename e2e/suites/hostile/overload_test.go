@@ -202,9 +202,12 @@ func (s *alone) ask(ctx context.Context, client *http.Client, name string, reque
 			status, answer, err = s.post(ctx, client, body)
 		}
 		cancel()
-		if err != nil || status != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed":true`)) {
-			return all, fmt.Errorf("after %s a %s request is answered with %d %.300s, %v", time.Since(begun), name,
-				status, answer, err)
+		if err != nil {
+			return all, fmt.Errorf("after %s a %s request has no answer: %w", time.Since(begun), name, err)
+		}
+		if status != http.StatusOK || !bytes.Contains(answer, []byte(`"allowed":true`)) {
+			return all, fmt.Errorf("after %s a %s request is answered with %d %.300s", time.Since(begun), name,
+				status, answer)
 		}
 		all.took = append(all.took, time.Since(begun))
 	}

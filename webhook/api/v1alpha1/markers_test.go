@@ -16,7 +16,7 @@ func TestEachMarkerHasItsOwnLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 	lines := bufio.NewScanner(file)
 	for n := 1; lines.Scan(); n++ {
 		if inText.MatchString(lines.Text()) {

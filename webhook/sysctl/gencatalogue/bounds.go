@@ -248,7 +248,7 @@ func sameHandler(a, b *release, name string) bool {
 		return false
 	}
 	for _, ends := range [][2]string{{p.low, q.low}, {p.high, q.high}} {
-		if ends[0] == ends[1] && ends[0] == "" {
+		if ends[0] == "" && ends[1] == "" {
 			continue
 		}
 		v, w := a.value(p.file, ends[0]), b.value(q.file, ends[1])

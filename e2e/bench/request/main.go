@@ -61,5 +61,8 @@ func (o *options) run(ctx context.Context, progress io.Writer) (r report.Report,
 			}
 		}
 	}
-	return b.report(), b.readMemory()
+	if err := b.readMemory(); err != nil {
+		return r, err
+	}
+	return b.report(), nil
 }

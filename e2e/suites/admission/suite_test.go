@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -41,6 +40,7 @@ var (
 	client    *kubernetes.Clientset
 	node      *readyNode
 
+	awaitAnswer      = clustertest.Answers(patience)
 	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
@@ -104,9 +104,9 @@ func getPod(t *testing.T, namespace, name string) *corev1.Pod {
 func awaitInjection(t *testing.T, namespace string) {
 	t.Helper()
 	what := "the API server to call the webhook for namespace " + namespace
-	must(t, await.Answer(t.Context(), what, pace, patience, func(ctx context.Context) (string, bool) {
+	awaitAnswer(t, what, func(ctx context.Context) (string, bool) {
 		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", "net.core.somaxconn = 1024"),
 			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return fmt.Sprintf("an uninjected pod, error %v", err), err == nil && len(pod.Spec.InitContainers) > 0
-	}))
+	})
 }

@@ -6,14 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -109,11 +107,10 @@ func (m *minimal) waitsForTheGuard(t *testing.T, r right) {
 // answers waits until /readyz of a server says why it is not ready.
 func (s *server) answers(t *testing.T, want string) {
 	t.Helper()
-	must(t, await.Answer(t.Context(), "the answer "+want, 20*time.Millisecond, patience,
-		func(ctx context.Context) (string, bool) {
-			err := s.Ready(ctx)
-			return fmt.Sprint(err), err != nil && err.Error() == want
-		}))
+	untilAnswer(t, "the answer "+want, func(ctx context.Context) (string, bool) {
+		err := s.Ready(ctx)
+		return fmt.Sprint(err), err != nil && err.Error() == want
+	})
 }
 
 // seesNoChanges: without the watch, the server never learns of a change.

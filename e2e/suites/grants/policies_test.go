@@ -2,7 +2,9 @@ package grants_test
 
 import (
 	"context"
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,15 +31,9 @@ func answer(t *testing.T, pod *corev1.Pod) string {
 // awaitAnswer waits until the server acts by the changed objects.
 func awaitAnswer(t *testing.T, pod *corev1.Pod, want string) {
 	t.Helper()
-	var last string
-	t.Cleanup(func() {
-		if last != want {
-			t.Logf("the last answer was\n%q\nwant\n%q", last, want)
-		}
-	})
-	eventually(t, "the answer to change", func(context.Context) (bool, error) {
-		last = answer(t, pod.DeepCopy())
-		return last == want, nil
+	untilAnswer(t, fmt.Sprintf("the answer %q", want), func(context.Context) (string, bool) {
+		last := answer(t, pod.DeepCopy())
+		return strconv.Quote(last), last == want
 	})
 }
 

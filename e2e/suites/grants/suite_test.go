@@ -34,6 +34,7 @@ var (
 	program string // the path of sysctl-injector
 	serving cluster.ServingCertificate
 
+	untilAnswer      = clustertest.Answers(patience)
 	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 

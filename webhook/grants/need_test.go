@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is kept of a need holds on to no annotation.
+// A cloned need shares no memory with the annotation that it was read from.
 func TestNeedIsCloned(t *testing.T) {
 	need := Need{
 		Namespace:      "shop",

@@ -8,7 +8,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// What is written by hand is what encoding/json writes.
+// The hand-written encoder writes the same bytes as encoding/json.
 func TestStatusIsEncodedAsByReflection(t *testing.T) {
 	for _, status := range []Status{
 		{Version: "v1.2.3", Kernel: v1alpha1.SharedKernel,

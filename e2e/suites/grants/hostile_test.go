@@ -155,7 +155,7 @@ func wantGrants(t *testing.T, namespace string, roles, bindings int) {
 	}
 }
 
-// kindOfAnswer returns the first of the texts that an error contains, or else the whole error.
+// kindOfAnswer returns the first text that the error contains. If it contains none, it returns the whole error.
 func kindOfAnswer(err error, texts ...string) string {
 	for _, text := range texts {
 		if err != nil && strings.Contains(err.Error(), text) {

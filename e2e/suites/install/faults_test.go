@@ -115,11 +115,11 @@ func removeClusterRole(t *testing.T) func() {
 	role := &rbacv1.ClusterRole{}
 	get(t, client.ObjectKey{Name: program}, role)
 	must(t, objects.Delete(t.Context(), role))
-	return func() { create(t, anew(role)) }
+	return func() { create(t, recreatable(role)) }
 }
 
-// anew returns a copy of an object that can be created again.
-func anew[T client.Object](object T) T {
+// recreatable returns a copy of an object that can be created again.
+func recreatable[T client.Object](object T) T {
 	object.SetResourceVersion("")
 	object.SetUID("")
 	return object

@@ -90,7 +90,7 @@ release-check: release ## Make the release in dist, and again, with nothing comp
 ##@ Tests
 
 .PHONY: test
-test: test-unit fuzz-smoke test-api test-node test-install test-psp ## Run every test
+test: test-unit fuzz-smoke test-api test-oldest test-node test-install test-psp ## Run every test
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no cluster

@@ -107,7 +107,7 @@ func run(ctx context.Context, out io.Writer, versions []string, page string) err
 			if !result.passed() {
 				failed = append(failed, fmt.Sprintf("%s on %s", suite, built.Version))
 			}
-			fmt.Fprintf(out, "%s %s: %s in %s\n", built.Version, suite, result, result.took)
+			fmt.Fprintf(out, "%s%s %s: %s in %s\n", result.closing, built.Version, suite, result, result.took)
 			r.results = append(r.results, result)
 		}
 		if page == "" {

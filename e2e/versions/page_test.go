@@ -62,18 +62,20 @@ func TestRead(t *testing.T) {
 {"Action":"output","Test":"TestC/sub","Output":"    c_test.go:12: NOT RUN: no such field\n"}
 {"Action":"output","Test":"TestC/sub","Output":"--- SKIP: TestC/sub (0.00s)\n"}
 {"Action":"skip","Test":"TestC/sub"}
+{"Action":"output","Output":"FAIL\tsuite\t3s\n"}
 {"Action":"fail"}
 `
+	const closing = "FAIL\tsuite\t3s\n"
 	var failures strings.Builder
 	got, err := read(strings.NewReader(events), &failures)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got.ran != 2 || got.failed != 1 || len(got.skipped) != 1 || got.skipped[0] != (skip{"TestC/sub",
-		"NOT RUN: no such field"}) {
+		"NOT RUN: no such field"}) || got.closing != closing {
 		t.Errorf("read: %+v", got)
 	}
-	if failures.String() != "    b_test.go:3: it is wrong\n" {
+	if failures.String() != "    b_test.go:3: it is wrong\n"+closing {
 		t.Errorf("it printed %q", failures.String())
 	}
 }

@@ -33,6 +33,7 @@ type result struct {
 	skipped     []skip
 	broken      bool // the run failed without a failed test: it did not compile, or TestMain failed
 	took        time.Duration
+	closing     string // go test's own last line about the suite
 }
 
 func (r result) passed() bool { return r.failed == 0 && !r.broken }
@@ -101,6 +102,9 @@ func read(events io.Reader, failures io.Writer) (result, error) {
 		switch {
 		case e.Action == "output":
 			output[e.Test] = append(output[e.Test], e.Output)
+			if e.Test == "" {
+				r.closing = e.Output
+			}
 		case e.Action == "build-output":
 			fmt.Fprint(failures, e.Output)
 		case e.Test == "" && e.Action == "fail":

@@ -66,6 +66,7 @@ func startKubelet(ctx context.Context, c *cluster.Cluster) (*fakeKubelet, error)
 	created.Status = nodeStatus(version.GitVersion)
 	created.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: c.Address().String()}}
 	created.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(listener.Addr().(*net.TCPAddr).Port)
+	created.ResourceVersion = "" // a controller may have tainted the node since
 	_, err = client.CoreV1().Nodes().UpdateStatus(ctx, created, metav1.UpdateOptions{})
 	return k, err
 }

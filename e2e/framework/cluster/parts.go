@@ -60,6 +60,9 @@ func (c *Cluster) apiServer(f files, extra []string) part {
 		"--kubelet-preferred-address-types=InternalIP",
 		"--audit-policy-file=" + filepath.Join(f.pki, auditPolicyFile),
 		"--audit-log-path=" + c.AuditLogPath(),
+		// In megabytes. Tests read the log by position, so it must not rotate in a run, as it otherwise does at 100 MB.
+		// 0 means never only since Kubernetes 1.36.
+		"--audit-log-maxsize=100000",
 	}
 	if c.Namespace() != "" {
 		args = append(args, "--bind-address=0.0.0.0", "--advertise-address="+nodeAddress)

@@ -130,12 +130,14 @@ func (c *Cluster) Kubectl(ctx context.Context, input string, args ...string) (st
 // Command prepares a program that runs inside the cluster's network, with KUBECONFIG set and the cluster's kubectl
 // first in PATH. It dies with the calling process.
 func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	environment := withoutProxies(os.Environ())
 	// Looked up here, as the PATH below is the program's and not this process's.
 	if slices.Contains(kubernetesBinaries, name) {
 		name = c.binaries.Path(name)
+		environment = append(environment, rareCollection)
 	}
 	cmd := c.network.command(ctx, name, args)
-	cmd.Env = append(withoutProxies(os.Environ()),
+	cmd.Env = append(environment,
 		"PATH="+c.binaries.Dir+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"KUBECONFIG="+c.Kubeconfig(),
 		// kubectl keys what it remembers by address, which all clusters share, and reads the person's preferences.

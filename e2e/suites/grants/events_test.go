@@ -43,12 +43,14 @@ func TestForgedReviewsLeadToNoEvent(t *testing.T) {
 		metrics, err := s.Get(ctx, "/metrics")
 		return strings.Contains(metrics, `sysctl_injector_events_total{result="recorded"} 1`), err
 	})
-	list := &eventsv1.EventList{}
-	must(t, admin.List(t.Context(), list))
 	var about []string
-	for _, event := range list.Items {
-		if event.ReportingController == events.Controller {
-			about = append(about, event.Namespace+" "+event.Regarding.Kind+" "+event.Regarding.Name)
+	for _, namespace := range []string{set.Namespace, elsewhere.Namespace} {
+		list := &eventsv1.EventList{}
+		must(t, admin.List(t.Context(), list, client.InNamespace(namespace)))
+		for _, event := range list.Items {
+			if event.ReportingController == events.Controller {
+				about = append(about, event.Namespace+" "+event.Regarding.Kind+" "+event.Regarding.Name)
+			}
 		}
 	}
 	if diff := cmp.Diff([]string{set.Namespace + " Deployment idle"}, about); diff != "" {

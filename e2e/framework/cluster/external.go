@@ -80,7 +80,7 @@ func (c *Cluster) connect(ctx context.Context) (err error) {
 	if c.dir, err = os.MkdirTemp("", "external-*"); err != nil {
 		return err
 	}
-	c.temporary = []string{c.dir}
+	c.files.scratch, c.temporary = c.dir, []string{c.dir}
 	c.logs = cmp.Or(c.logs, c.dir)
 	c.before, err = c.inventory(ctx)
 	if err == nil && c.before[inventoryKey{"namespaces", systemNamespace}] {

@@ -34,7 +34,7 @@ func InstallChart(ctx context.Context, c *cluster.Cluster, chart, values string,
 	if output, err := install.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("helm install: %w\n%s", err, output)
 	}
-	dir, err := os.MkdirTemp("", "installation-*")
+	dir, err := c.MkdirTemp("installation")
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ type Installation struct {
 
 // Install builds the program, starts a server, and returns when the API server calls it.
 func Install(ctx context.Context, c *cluster.Cluster, config Config) (*Installation, error) {
-	dir, err := os.MkdirTemp("", "installation-*")
+	dir, err := c.MkdirTemp("installation")
 	if err != nil {
 		return nil, err
 	}

@@ -33,8 +33,8 @@ var update = flag.Bool("update", false, "rewrite the report and the picture in d
 
 var (
 	must  = clustertest.Must
-	suite = clustertest.Suite{Prepare: prepare,
-		Finish: func(*cluster.Cluster) error { return os.RemoveAll(filepath.Dir(program)) }}
+	suite = clustertest.Suite{Prepare: prepare}
+
 	program string
 	client  *kubernetes.Clientset
 )
@@ -42,7 +42,7 @@ var (
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 func prepare(ctx context.Context, c *cluster.Cluster) error {
-	dir, err := os.MkdirTemp("", "audit-")
+	dir, err := c.MkdirTemp("audit")
 	if err != nil {
 		return err
 	}

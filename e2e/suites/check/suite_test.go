@@ -69,8 +69,6 @@ func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 func finish(*cluster.Cluster) error {
 	node.close()
-	_ = os.RemoveAll(filepath.Dir(program))
-	_ = os.RemoveAll(workDir)
 	return installed.Remove()
 }
 
@@ -88,13 +86,13 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if client, err = kubernetes.NewForConfig(clustertest.AdminConfig(c)); err != nil {
 		return err
 	}
-	if workDir, err = os.MkdirTemp("", "check-work-"); err != nil {
+	if workDir, err = c.MkdirTemp("work"); err != nil {
 		return err
 	}
 	if own, err = newAuthority("own"); err != nil {
 		return err
 	}
-	if err := buildProgram(ctx); err != nil {
+	if err := buildProgram(ctx, c); err != nil {
 		return err
 	}
 	if node, err = startKubelet(ctx, c); err != nil {
@@ -118,7 +116,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 }
 
 // buildProgram builds the command of the version that the chart installs.
-func buildProgram(ctx context.Context) error {
+func buildProgram(ctx context.Context, c *cluster.Cluster) error {
 	content, err := os.ReadFile(filepath.Join(chart, "Chart.yaml"))
 	if err != nil {
 		return err
@@ -127,7 +125,7 @@ func buildProgram(ctx context.Context) error {
 	if err := yaml.Unmarshal(content, &metadata); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "check-")
+	dir, err := c.MkdirTemp("check")
 	if err != nil {
 		return err
 	}

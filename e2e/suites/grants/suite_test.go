@@ -38,13 +38,7 @@ var (
 	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 
-func TestMain(m *testing.M) {
-	code := suite.Run(m)
-	if program != "" {
-		_ = os.RemoveAll(filepath.Dir(program))
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }
 
 // prepare installs everything but a server and the configuration by which it is called.
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
@@ -54,7 +48,7 @@ func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
 	if serving, err = c.ServingCertificate(installation.Name + "." + installation.Namespace + ".svc"); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "grants-*")
+	dir, err := c.MkdirTemp("grants")
 	if err != nil {
 		return err
 	}

@@ -24,10 +24,7 @@ import (
 
 // openShift is OpenShift's admission by SecurityContextConstraints, in a process of its own that the API server calls
 // as a webhook.
-type openShift struct {
-	dir     string
-	running *exec.Cmd
-}
+type openShift struct{ running *exec.Cmd }
 
 const (
 	// openShiftName is the name of the webhook configurations. It sorts before sysctl-injector's: OpenShift's plugin
@@ -74,10 +71,11 @@ func (o *openShift) start(ctx context.Context, c *cluster.Cluster) error {
 // run starts the program, and returns its port.
 func (o *openShift) run(ctx context.Context, c *cluster.Cluster, program string,
 	certificate cluster.ServingCertificate) (port int, err error) {
-	if o.dir, err = os.MkdirTemp("", "openshift-*"); err != nil {
+	dir, err := c.MkdirTemp("openshift")
+	if err != nil {
 		return 0, err
 	}
-	cert, key := filepath.Join(o.dir, "tls.crt"), filepath.Join(o.dir, "tls.key")
+	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	if err := errors.Join(os.WriteFile(cert, certificate.Cert, 0o600),
 		os.WriteFile(key, certificate.Key, 0o600)); err != nil {
 		return 0, err
@@ -180,9 +178,10 @@ func (o *openShift) untilCalled(ctx context.Context, c *cluster.Cluster) error {
 }
 
 func (o *openShift) stop() error {
-	if o.running != nil {
-		_ = o.running.Process.Kill()
-		_ = o.running.Wait() // it was killed
+	if o.running == nil {
+		return nil
 	}
-	return os.RemoveAll(o.dir)
+	err := o.running.Process.Kill()
+	_ = o.running.Wait() // it was killed
+	return err
 }

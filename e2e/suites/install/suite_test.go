@@ -49,6 +49,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if addresses := os.Getenv(attackVariable); addresses != "" {
+		os.Exit(attack(strings.Fields(addresses)))
+	}
 	code := suite.Run(m)
 	printOutcomes(os.Stdout)
 	os.Exit(code)

@@ -20,6 +20,7 @@ import (
 // The chart can be installed before cert-manager. The servers become ready when cert-manager runs.
 func TestInstallBeforeCertManager(t *testing.T) {
 	uninstalled(t)
+	defer keepLogs(t)
 	must(t, certManager.stop())
 	// They may be left from an earlier installation.
 	for _, name := range []string{program + "-tls", program + "-ca"} {

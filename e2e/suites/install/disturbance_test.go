@@ -49,12 +49,14 @@ func TestAvailability(t *testing.T) {
 		{"etcd pauses for 5 s", pauseEtcd, wantInjected},
 	} {
 		t.Run(disturbance.name, func(t *testing.T) {
+			defer keepLogs(t)
 			counted := l.during(t, func() { disturbance.do(t) })
 			report(disturbance.name, counted)
 			disturbance.want(t, counted)
 		})
 	}
 	t.Run("bad traffic", func(t *testing.T) {
+		defer keepLogs(t)
 		before := l.during(t, func() { l.flows(t, 2*settled) })
 		counted := l.during(t, func() { sendBadTraffic(t, l) })
 		t.Logf("p99 of good traffic: %.1f times that of just before",
@@ -68,6 +70,7 @@ func TestAvailability(t *testing.T) {
 func installed(t *testing.T) {
 	t.Helper()
 	suite.Cluster(t)
+	defer keepLogs(t)
 	certManager.start(t)
 	if namespace := installedIn(t); namespace != "" && namespace != system {
 		uninstalled(t)

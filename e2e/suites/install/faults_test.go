@@ -53,6 +53,7 @@ func TestFaults(t *testing.T) {
 	l := startLoad(t)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
+			defer keepLogs(t)
 			var began, ended, whole time.Time
 			counted := l.during(t, func() {
 				began = time.Now()

@@ -11,6 +11,7 @@ import (
 func TestInstallManifest(t *testing.T) {
 	const manifest = root + "/deploy/install.yaml"
 	uninstalled(t)
+	defer keepLogs(t)
 	certManager.start(t)
 	kubectl(t, "apply", "--server-side", "--force-conflicts", "-f", chart+"/crds")
 	kubectl(t, "wait", "--for=condition=Established", "-f", chart+"/crds", "--timeout=1m")

@@ -31,6 +31,7 @@ const soon = `--set-json=tolerations=[` +
 // time.
 func TestNodeLoss(t *testing.T) {
 	installed(t)
+	defer keepLogs(t)
 	c := suite.Cluster(t)
 	second := startNode(t, c)
 	restartControllers(t, shortGrace)

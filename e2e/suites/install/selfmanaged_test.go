@@ -12,6 +12,7 @@ import (
 func TestSelfManaged(t *testing.T) {
 	const namespace = "sysctls"
 	uninstalled(t)
+	defer keepLogs(t)
 	install(t, namespace, former, "--set=certificates.source=self-managed")
 	serving(t, namespace, former)
 	wantValue(t, "self-managed")

@@ -5,7 +5,6 @@ package install_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,11 +39,11 @@ var (
 		// A Secret reaches the pods that have mounted it at the kubelet's next round: a minute later, by default.
 		Config:  cluster.Config{Node: true, KubeletArgs: []string{"--sync-frequency=2s"}},
 		Prepare: prepare,
-		Finish:  func(*cluster.Cluster) error { return errors.Join(certManager.stop(), os.RemoveAll(dir)) },
+		Finish:  func(*cluster.Cluster) error { return certManager.stop() },
 	}
 	clientset *kubernetes.Clientset
 	objects   client.Client // of all the kinds that an installation has
-	dir       string        // temporary
+	dir       string        // temporary, the cluster's
 	helmPath  string
 )
 
@@ -58,7 +57,7 @@ func TestMain(m *testing.M) {
 }
 
 func prepare(ctx context.Context, c *cluster.Cluster) (err error) {
-	if dir, err = os.MkdirTemp("", "install-*"); err != nil {
+	if dir, err = c.MkdirTemp("install"); err != nil {
 		return err
 	}
 	helm, err := tools.Ensure(ctx, "helm", os.Stderr)

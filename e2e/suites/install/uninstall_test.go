@@ -10,6 +10,7 @@ import (
 // While a namespace is enrolled, "helm uninstall" says which one and deletes nothing.
 func TestUninstallWhileEnrolled(t *testing.T) {
 	installed(t)
+	defer keepLogs(t)
 	makeNamespace(t, "load", enrolled())
 	enrolled := strings.Fields(kubectl(t, "get", "namespaces", "-l", "sysctl-injector.dev/inject=enabled", "-o",
 		"jsonpath={.items[*].metadata.name}"))

@@ -14,6 +14,7 @@ import (
 // TestUpgrade changes versions, goes back, uninstalls and installs again, while pods are created all the time.
 func TestUpgrade(t *testing.T) {
 	installed(t)
+	defer keepLogs(t)
 	l := startLoad(t)
 
 	// The guard accepts both init images while the servers are replaced one by one.

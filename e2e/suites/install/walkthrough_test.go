@@ -96,6 +96,7 @@ func runPage(t *testing.T, path string) {
 		t.Fatalf("docs/reader has no page %s", path)
 	}
 	c := suite.Cluster(t)
+	defer keepLogs(t)
 	home := t.TempDir()
 	must(t, os.MkdirAll(filepath.Join(home, ".kube"), 0o700))
 	must(t, os.Symlink(c.Kubeconfig(), filepath.Join(home, ".kube", "config")))

@@ -54,8 +54,8 @@ func (c *Cluster) run(ctx context.Context, s stage) error {
 	return nil
 }
 
-// rareCollection makes the control plane and kubectl collect garbage less often. A test machine has memory to spare, and
-// collecting garbage is about a quarter of a suite's CPU time: suite check takes 80 s of CPU instead of 110 s.
+// rareCollection makes the control plane and kubectl collect garbage less often. A test machine has memory to spare,
+// and collecting garbage is about a quarter of a suite's CPU time: suite check takes 80 s of CPU instead of 110 s.
 const rareCollection = "GOGC=400"
 
 func (c *Cluster) launch(part part) (*process, error) {

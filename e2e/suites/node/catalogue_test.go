@@ -5,12 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"text/tabwriter"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/grants"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -49,20 +49,15 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 	if len(found) < len(names) {
 		t.Logf("NOT SET, as new namespaces neither show them nor take a value: %q", missing(names, found))
 	}
-	pods := map[*corev1.Pod][]assignment{}
+	var groups []group
 	// The grants of a namespace are limited, so the pods are spread over several namespaces.
 	fill := func(labels map[string]string, assignments []assignment, further ...func(*corev1.Pod)) {
 		namespace, names := "", 0
-		for group := range slices.Chunk(assignments, most) {
-			if names += len(group); namespace == "" || names > grants.DefaultLimits().Names {
-				namespace, names = makeNamespace(t, labels), len(group)
+		for chunk := range slices.Chunk(assignments, most) {
+			if names += len(chunk); namespace == "" || names > grants.DefaultLimits().Names {
+				namespace, names = makeNamespace(t, labels), len(chunk)
 			}
-			var lines []string
-			for _, a := range group {
-				lines = append(lines, a.name+" = "+a.value)
-			}
-			pods[create(t, namespace, newPod(fmt.Sprintf("group-%d", len(pods)), strings.Join(lines, "\n"),
-				append(slices.Clone(tweaks), further...)...))] = group
+			groups = append(groups, group{namespace, chunk, append(slices.Clone(tweaks), further...)})
 		}
 	}
 	open, secret := forEveryone(t, reader, found)
@@ -70,15 +65,7 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 	// "restricted" does not allow root.
 	t.Logf("read by root, in a namespace held to baseline: %q", secret)
 	fill(guardedAt("baseline"), secret, plain)
-	read := map[string]string{}
-	for pod, group := range pods {
-		pod = awaitPod(t, pod, "to be ready", clustertest.PodReady)
-		var names []string
-		for _, a := range group {
-			names = append(names, a.name)
-		}
-		maps.Copy(read, values(t, pod, app, names...))
-	}
+	read := setInPods(t, groups)
 	var table strings.Builder
 	writer := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(writer, "SYSCTL\tA NEW NAMESPACE'S\tSET\tREAD")
@@ -101,6 +88,41 @@ func setEverySysctl(t *testing.T, tweaks ...func(*corev1.Pod)) {
 			t.Errorf("%s was %q before and is %q after", what, host[what], value)
 		}
 	}
+}
+
+// group are the sysctls of one pod.
+type group struct {
+	namespace   string
+	assignments []assignment
+	tweaks      []func(*corev1.Pod)
+}
+
+// setInPods sets the sysctls of each group in a pod, and returns what the apps read.
+func setInPods(t *testing.T, groups []group) map[string]string {
+	t.Helper()
+	var mu sync.Mutex
+	read := map[string]string{}
+	passed := t.Run("pods", func(t *testing.T) { // returns when all of its parallel tests have ended
+		for n, g := range groups {
+			name := fmt.Sprintf("group-%d", n)
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				var names, lines []string
+				for _, a := range g.assignments {
+					names, lines = append(names, a.name), append(lines, a.name+" = "+a.value)
+				}
+				pod := run(t, g.namespace, newPod(name, strings.Join(lines, "\n"), g.tweaks...))
+				found := values(t, pod, app, names...)
+				mu.Lock()
+				defer mu.Unlock()
+				maps.Copy(read, found)
+			})
+		}
+	})
+	if !passed {
+		t.FailNow() // values are missing
+	}
+	return read
 }
 
 func missing(names []string, found []assignment) []string {

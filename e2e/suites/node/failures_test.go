@@ -52,9 +52,8 @@ func TestAppDoesNotStartWithoutItsSysctls(t *testing.T) {
 			t.Parallel()
 			namespace := makeNamespace(t, enrolled())
 			// A pod that is not restarted ends in the phase Failed.
-			pod := create(t, namespace, newPod("unset", test.sysctls,
-				func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }))
-			pod = awaitPod(t, pod, "to fail",
+			pod := start(t, namespace, newPod("unset", test.sysctls,
+				func(pod *corev1.Pod) { pod.Spec.RestartPolicy = corev1.RestartPolicyNever }), "to fail",
 				func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
 			wantNeverStarted(t, pod)
 			status := pod.Status.InitContainerStatuses[0]
@@ -122,7 +121,7 @@ func lines(message string) string {
 func TestAppWaitsWhileItsSysctlsFail(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled())
-	pod := create(t, namespace, newPod("unset", "net.ipv4.vs.expire_nodest_conn = 1"))
+	pod := start(t, namespace, newPod("unset", "net.ipv4.vs.expire_nodest_conn = 1"), "to have tried once", tried)
 	pod = awaitPod(t, pod, "to have tried twice", func(pod *corev1.Pod) bool {
 		return len(pod.Status.InitContainerStatuses) > 0 && pod.Status.InitContainerStatuses[0].RestartCount > 0
 	})

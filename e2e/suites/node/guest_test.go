@@ -81,10 +81,23 @@ func under(class string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Spec.RuntimeClassName = ptr.To(class) }
 }
 
-// runGuest creates a pod with a new RuntimeClass and waits until it runs. The guard may see the class only a moment
-// later.
+// runGuest creates a pod with a new RuntimeClass, waits until it runs, and deletes it when the test ends.
 func runGuest(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
+	created := startGuest(t, namespace, pod)
+	t.Cleanup(func() {
+		// A guest has memory of its own, which the next guest may need.
+		_ = client.CoreV1().Pods(namespace).Delete(context.Background(), pod.Name, metav1.DeleteOptions{})
+	})
+	wantOwnKernel(t, created)
+	return created
+}
+
+// startGuest does the same as start. The guard may see a new RuntimeClass a moment later than the test, so the test
+// tries again if the pod is rejected.
+func startGuest(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	defer takeTurn()()
 	began := time.Now()
 	var created *corev1.Pod
 	awaitAnswer(t, "pod "+pod.Name+" to be admitted", func(ctx context.Context) (string, bool) {
@@ -94,11 +107,6 @@ func runGuest(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	})
 	created = awaitPod(t, created, "to be ready", clustertest.PodReady)
 	t.Logf("pod %s was ready after %.1f s", pod.Name, time.Since(began).Seconds())
-	t.Cleanup(func() {
-		// A guest has memory of its own, which the next guest may need.
-		_ = client.CoreV1().Pods(namespace).Delete(context.Background(), pod.Name, metav1.DeleteOptions{})
-	})
-	wantOwnKernel(t, created)
 	return created
 }
 

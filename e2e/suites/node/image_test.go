@@ -29,7 +29,7 @@ func TestImageOfReleaseRunsAsNobody(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "image.tar")
 	writeImage(t, path, reference)
 	must(t, suite.Cluster(t).ImportImages(t.Context(), path))
-	pod := create(t, namespace, newPod("version", "", func(pod *corev1.Pod) {
+	pod := start(t, namespace, newPod("version", "", func(pod *corev1.Pod) {
 		pod.Spec.RestartPolicy = corev1.RestartPolicyNever
 		pod.Spec.SecurityContext = nil // the user is the image's
 		container := &pod.Spec.Containers[0]
@@ -41,8 +41,7 @@ func TestImageOfReleaseRunsAsNobody(t *testing.T) {
 			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		}
-	}))
-	awaitPod(t, pod, "to succeed", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodSucceeded })
+	}), "to succeed", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodSucceeded })
 	output, err := command(t, "kubectl", "logs", "-n", namespace, pod.Name)
 	if want := "sysctl-injector " + installation.Version + " "; err != nil || !strings.HasPrefix(output, want) {
 		t.Errorf("it says %q (%v), want %q", output, err, want)

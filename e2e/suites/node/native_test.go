@@ -66,9 +66,8 @@ func TestBothStrategiesSetTheSame(t *testing.T) {
 func TestKubeletThatDoesNotAllowADeclaredSysctl(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled())
-	pod := create(t, namespace, newPod("forbidden", "net.core.somaxconn = 2048", nativeFirst))
-	pod = awaitPod(t, pod, "to be rejected by the kubelet",
-		func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
+	pod := start(t, namespace, newPod("forbidden", "net.core.somaxconn = 2048", nativeFirst),
+		"to be rejected by the kubelet", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed })
 	if pod.Status.Reason != "SysctlForbidden" {
 		t.Errorf("the pod ends with %s: %s", pod.Status.Reason, pod.Status.Message)
 	}

@@ -81,11 +81,28 @@ func create(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	return created
 }
 
+// starting limits how many pods start at the same time. One kubelet starts all pods. If tests created them all at once,
+// the wait for a pod, which patience limits, would include the starts of the pods before it.
+var starting = make(chan struct{}, 4)
+
+// takeTurn waits until another pod may start. The returned function ends the turn.
+func takeTurn() (end func()) {
+	starting <- struct{}{}
+	return func() { <-starting }
+}
+
+// start makes a pod when it is its turn, and waits until the pod has started or ended, as the condition says.
+func start(t *testing.T, namespace string, pod *corev1.Pod, what string,
+	condition func(*corev1.Pod) bool) *corev1.Pod {
+	t.Helper()
+	defer takeTurn()()
+	return awaitPod(t, create(t, namespace, pod), what, condition)
+}
+
 // run makes a pod and waits until its containers run.
 func run(t *testing.T, namespace string, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
-	created := create(t, namespace, pod)
-	return awaitPod(t, created, "to be ready", clustertest.PodReady)
+	return start(t, namespace, pod, "to be ready", clustertest.PodReady)
 }
 
 // awaitPod waits until a pod is as wanted. If it never is, the error has the pod's status.

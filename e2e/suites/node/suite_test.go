@@ -31,7 +31,7 @@ var (
 		// The kubelet's flag from the Kata Containers guide: on this node, pods can set these sysctls by themselves.
 		Config: cluster.Config{Node: true,
 			KubeletArgs: []string{"--allowed-unsafe-sysctls=kernel.msg*,net.ipv4.route.min_pmtu"}},
-		Parallel: 8, // most of a test's time is spent waiting for the kubelet
+		Parallel: 8, // most of a test's time is spent waiting for the kubelet; fewer pods start at once (see starting)
 		Prepare:  prepare,
 		Finish:   func(*cluster.Cluster) error { return installed.Remove() },
 	}

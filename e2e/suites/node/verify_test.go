@@ -54,11 +54,8 @@ func TestVerifiedPodWaitsForItsNode(t *testing.T) {
 	number, err := strconv.Atoi(before)
 	must(t, err)
 	wanted := strconv.Itoa(number + 7)
-	pod := create(t, namespace, newPod("waiting", name+" >= "+wanted+"\nvm.max_map_count = 1", verifyOnly,
-		func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }))
-	pod = awaitPod(t, pod, "to have verified once", func(pod *corev1.Pod) bool {
-		return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != ""
-	})
+	pod := start(t, namespace, newPod("waiting", name+" >= "+wanted+"\nvm.max_map_count = 1", verifyOnly,
+		func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }), "to have verified once", tried)
 	wantNeverStarted(t, pod)
 	described, err := command(t, "kubectl", "describe", "pod", "-n", namespace, pod.Name)
 	for _, want := range []string{
@@ -69,14 +66,16 @@ func TestVerifiedPodWaitsForItsNode(t *testing.T) {
 			t.Errorf("kubectl describe, %v: want %q in\n%s", err, want, described)
 		}
 	}
-	starts := create(t, namespace, newPod("starts", name+" >= "+wanted, verifyOnly,
-		func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }))
-	awaitPod(t, starts, "to have verified once", func(pod *corev1.Pod) bool {
-		return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != ""
-	})
+	starts := start(t, namespace, newPod("starts", name+" >= "+wanted, verifyOnly,
+		func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }), "to have verified once", tried)
 	setOnNode(t, name, wanted)
 	t.Cleanup(func() { setOnNode(t, name, before) })
 	awaitPod(t, starts, "to start by itself", clustertest.PodReady)
+}
+
+// tried reports whether the injected container has ended once, with a message.
+func tried(pod *corev1.Pod) bool {
+	return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != ""
 }
 
 // lastMessage is the termination message of the injected container, whether it waits to run again or not.
@@ -122,10 +121,9 @@ func TestFloors(t *testing.T) {
 	}
 	t.Run("what cannot be raised keeps the pod from starting", func(t *testing.T) {
 		t.Parallel()
-		pod := create(t, makeNamespace(t, enrolled()),
-			newPod("impossible", "net.ipv4.ping_group_range >= 1\nnet.core.somaxconn >= 5000"))
-		pod = awaitPod(t, pod, "to have tried once",
-			func(pod *corev1.Pod) bool { return len(pod.Status.InitContainerStatuses) > 0 && lastMessage(pod) != "" })
+		pod := start(t, makeNamespace(t, enrolled()),
+			newPod("impossible", "net.ipv4.ping_group_range >= 1\nnet.core.somaxconn >= 5000"),
+			"to have tried once", tried)
 		wantNeverStarted(t, pod)
 		if message := lastMessage(pod); !strings.Contains(message, "net.ipv4.ping_group_range: ") {
 			t.Errorf("the termination message is %q, want the name in it", message)

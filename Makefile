@@ -176,7 +176,7 @@ bench-go: ## Run the Go benchmarks, for benchstat
 
 .PHONY: bench-admission
 bench-admission: ## Measure the cost of an admission in a real API server, and compare it with a MutatingAdmissionPolicy
-	go run ./e2e/bench/admission $(DOCS)
+	GOGC=100 go run ./e2e/bench/admission $(DOCS)
 
 .PHONY: bench-growth
 bench-growth: ## Measure how the cost of a decision grows with pods, policies, grants and namespaces
@@ -188,7 +188,7 @@ bench-memory: ## Measure the server's memory and start, with few pods and with m
 
 .PHONY: bench-node
 bench-node: ## Measure what injection adds to a pod's start on a real node, and where the time goes (root on Linux)
-	go run ./e2e/bench/node $(DOCS)
+	GOGC=100 go run ./e2e/bench/node $(DOCS)
 
 .PHONY: fuzz-guard
 fuzz-guard: ## Compare the guard with Pod Security admission on 20,000 random pods

@@ -134,7 +134,7 @@ func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exe
 	// Looked up here, as the PATH below is the program's and not this process's.
 	if slices.Contains(kubernetesBinaries, name) {
 		name = c.binaries.Path(name)
-		environment = append(environment, rareCollection)
+		environment = append([]string{rareCollection}, environment...)
 	}
 	cmd := c.network.command(ctx, name, args)
 	cmd.Env = append(environment,

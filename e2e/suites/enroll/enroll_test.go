@@ -94,6 +94,12 @@ func (p person) eventually(wanted, input, program string, args ...string) {
 	}
 }
 
+// awaitServiceAccount waits for the service account "default", without which no pod can be created in the namespace.
+func (p person) awaitServiceAccount(namespace string) {
+	p.t.Helper()
+	p.eventually("serviceaccount/default\n", "", "kubectl", "-n", namespace, "get", "serviceaccount", "default", "-o", "name")
+}
+
 // pod returns a pod that meets "restricted", with an annotation unless sysctls is empty.
 func pod(name, sysctls string) string {
 	annotations := "{}"
@@ -129,7 +135,7 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.must("", "kubectl", "create", "namespace", "shop")
 	p.must("", "kubectl", "label", "namespace", "shop", "pod-security.kubernetes.io/enforce=restricted",
 		"pod-security.kubernetes.io/warn=restricted", "sysctl-injector.dev/inject=enabled")
-	p.eventually("default", "", "kubectl", "-n", "shop", "get", "serviceaccount", "default")
+	p.awaitServiceAccount("shop")
 
 	// Pod Security would reject the injected container: the webhook says what to do.
 	p.eventually("sysctl-injector enroll shop --enforce restricted", pod("web", "net.core.somaxconn = 1024"), "kubectl",

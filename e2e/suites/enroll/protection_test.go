@@ -79,7 +79,7 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 	var violations, asked string
 	for _, name := range []string{"first", "second"} {
 		p.createNamespace(name)
-		p.eventually("default", "", "kubectl", "-n", name, "get", "serviceaccount", "default")
+		p.awaitServiceAccount(name)
 		// A pod of a custom resource is judged itself, because its owner is not a known workload.
 		p.eventually("pod/member created", "", "kubectl", "-n", name, "create", "-f",
 			"testdata/owned-by-a-custom-resource.yaml")

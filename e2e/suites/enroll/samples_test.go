@@ -23,7 +23,7 @@ var applies = regexp.MustCompile(`(?m)^#   kubectl (apply -n NAMESPACE -f deploy
 func TestSamplesInAnEnrolledNamespace(t *testing.T) {
 	p := withGuard(t)
 	p.createNamespace("samples", "pod-security.kubernetes.io/enforce=restricted")
-	p.eventually("default", "", "kubectl", "-n", "samples", "get", "serviceaccount", "default")
+	p.awaitServiceAccount("samples")
 	p.must("", "sysctl-injector", "enroll", "samples")
 	const root = "../../../"
 	files, err := filepath.Glob(root + "deploy/samples/*.yaml")

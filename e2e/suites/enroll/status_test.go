@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -20,9 +21,9 @@ func (p person) patchStatus(pod, initContainer string) {
 	p.must("", "kubectl", "-n", "status", "patch", "pod", pod, "--subresource=status", "--type=merge", "-p", patch)
 }
 
-// Ages and counts depend on the machine.
+// Ages and counts depend on the machine. An age may have two units: 2m5s.
 var (
-	ages  = regexp.MustCompile(`\b\d+s( *(?:\n|  | ago))`)
+	ages  = regexp.MustCompile(`\b(?:\d+[dhms])+( *(?:\n|  | ago))`)
 	times = regexp.MustCompile(` and \d+ times in all`)
 )
 
@@ -47,7 +48,7 @@ func (p person) status(want string, program string, args ...string) {
 func TestStatus(t *testing.T) {
 	p := withGuard(t)
 	p.createNamespace("status", "sysctl-injector.dev/inject=enabled", "sysctl-injector.dev/enforce=privileged")
-	p.eventually("default", "", "kubectl", "-n", "status", "get", "serviceaccount", "default")
+	p.awaitServiceAccount("status")
 	p.says("No injected pods found in namespace \"status\".\n", "", "", "sysctl-injector", "status", "-n", "status")
 	p.eventually("pod/alone", "", "kubectl", "apply", "-f", "testdata/status.yaml")
 	p.eventually("web-", "", "kubectl", "-n", "status", "get", "pods", "-l", "app=web", "-o", "name")
@@ -61,7 +62,7 @@ func TestStatus(t *testing.T) {
 		"RuntimeClass that gives it a kernel of its own (Kata Containers, for one)\n"
 	p.patchStatus("alone", `"state":{"waiting":{"reason":"PodInitializing"}}`)
 	p.patchStatus(web, `"state":{"waiting":{"reason":"PodInitializing"}}`)
-	_, watched := p.watch("status", "-n", "status", "-l", "app=web", "--watch", "-o", "json")
+	watched := p.watch("status", "-n", "status", "-l", "app=web", "--watch", "-o", "json")
 	if line := watched(); !strings.Contains(line, `"state":"Waiting"`) {
 		t.Errorf("the first line of the watch is %s", line)
 	}
@@ -94,24 +95,42 @@ func TestStatus(t *testing.T) {
 		"sysctl-injector", "status", "--nope")
 }
 
-// watch starts a command that goes on, and returns a function that reads its next line.
-func (p person) watch(args ...string) (stop func(), next func() string) {
+// watch starts a command that does not end by itself, and returns a function that waits for its next line.
+func (p person) watch(args ...string) (next func() string) {
 	p.t.Helper()
+	var errs strings.Builder
 	cmd := p.c.Command(p.t.Context(), installed.Program, args...)
+	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()
 	must(p.t, err)
 	must(p.t, cmd.Start())
-	stop = func() {
+	p.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-	}
-	p.t.Cleanup(stop)
-	lines := bufio.NewReader(out)
-	return stop, func() string {
+	})
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for scanner := bufio.NewScanner(out); scanner.Scan(); {
+			select {
+			case lines <- scanner.Text():
+			case <-p.t.Context().Done():
+				return
+			}
+		}
+	}()
+	return func() string {
 		p.t.Helper()
-		line, err := lines.ReadString('\n')
-		must(p.t, err)
-		return line
+		select {
+		case line, open := <-lines:
+			if !open {
+				p.t.Fatalf("%v ended: %v: %s", args, cmd.Wait(), &errs)
+			}
+			return line
+		case <-time.After(patience):
+			p.t.Fatalf("%v prints no line within %s", args, patience)
+		}
+		return ""
 	}
 }
 

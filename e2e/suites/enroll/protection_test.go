@@ -14,12 +14,15 @@ func withGuard(t *testing.T) person {
 	return p
 }
 
+// createNamespace creates a namespace with its labels: the API server may notice a later label only after the first pod.
 func (p person) createNamespace(name string, labels ...string) {
 	p.t.Helper()
-	p.must("", "kubectl", "create", "namespace", name)
-	if len(labels) > 0 {
-		p.must("", "kubectl", append([]string{"label", "namespace", name}, labels...)...)
+	manifest := fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n  labels:\n", name)
+	for _, label := range labels {
+		key, value, _ := strings.Cut(label, "=")
+		manifest += fmt.Sprintf("    %s: %q\n", key, value)
 	}
+	p.must(manifest, "kubectl", "create", "-f", "-")
 }
 
 func TestEnrollRejectsNamespacesThatTheGuardExcludes(t *testing.T) {

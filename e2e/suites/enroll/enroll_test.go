@@ -97,7 +97,8 @@ func (p person) eventually(wanted, input, program string, args ...string) {
 // awaitServiceAccount waits for the service account "default", without which no pod can be created in the namespace.
 func (p person) awaitServiceAccount(namespace string) {
 	p.t.Helper()
-	p.eventually("serviceaccount/default\n", "", "kubectl", "-n", namespace, "get", "serviceaccount", "default", "-o", "name")
+	p.eventually("serviceaccount/default\n", "", "kubectl", "-n", namespace, "get", "serviceaccount", "default", "-o",
+		"name")
 }
 
 // pod returns a pod that meets "restricted", with an annotation unless sysctls is empty.

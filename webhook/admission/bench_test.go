@@ -62,7 +62,7 @@ func BenchmarkServe(b *testing.B) {
 		b.Run("body="+name, func(b *testing.B) {
 			f := newFixture(b)
 			f.handler.Log = slog.New(slog.DiscardHandler)
-			address, client, _, _ := listening(b, f.handler)
+			address, client := listening(b, f.handler)
 			b.ReportAllocs()
 			for b.Loop() {
 				response, err := client.Post("https://"+address+MutatePath, "application/json", bytes.NewReader(body))

@@ -118,7 +118,7 @@ func open(t *testing.T, address string, client *http.Client, size int) (answer *
 // Bodies that never end fill the memory for bodies. They give way to one that is sent at once.
 func TestServeInSpiteOfBodiesThatStop(t *testing.T) {
 	f := newFixture(t)
-	address, client, _, _ := listening(t, f.handler)
+	address, client := listening(t, f.handler)
 	var stopped []*bufio.Reader
 	for range testBodyBytes / MaxBodyBytes {
 		answer, send := open(t, address, client, MaxBodyBytes)

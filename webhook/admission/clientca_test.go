@@ -9,7 +9,6 @@ import (
 	"errors"
 	"math/big"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,11 +18,9 @@ import (
 // With client CAs, only a client that has a certificate from one of them is served. CAs that appear later count from
 // then on.
 func TestServeVerifiesClients(t *testing.T) {
-	authority := httptest.NewUnstartedServer(nil)
-	authority.StartTLS()
-	t.Cleanup(authority.Close)
+	authority := startAuthority(t)
 	var pool atomic.Pointer[x509.CertPool]
-	address, client, _, _ := listeningAs(t, authority, ServerConfig{
+	address, client := listeningAs(t, authority, ServerConfig{
 		Handler: http.NotFoundHandler(),
 		GetClientCAs: func() (*x509.CertPool, error) {
 			if p := pool.Load(); p != nil {

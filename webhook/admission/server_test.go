@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -17,76 +16,45 @@ import (
 	"time"
 )
 
-// listening serves handler, and returns its address, a client that trusts it, and what stops it and waits until it
-// has.
-func listening(t testing.TB, handler http.Handler) (address string, client *http.Client, stop context.CancelFunc,
-	stopped chan error) {
+// listening serves handler until the test ends, and returns its address and a client that trusts it.
+func listening(t testing.TB, handler http.Handler) (address string, client *http.Client) {
 	t.Helper()
-	authority := httptest.NewUnstartedServer(nil)
-	authority.StartTLS()
-	t.Cleanup(authority.Close)
-	return listeningAs(t, authority, ServerConfig{Handler: handler})
+	return listeningAs(t, startAuthority(t), ServerConfig{Handler: handler})
 }
 
 // listeningAs is listening with the certificate of authority, and with more of the config.
-func listeningAs(t testing.TB, authority *httptest.Server,
-	config ServerConfig) (address string, client *http.Client, stop context.CancelFunc, stopped chan error) {
+func listeningAs(t testing.TB, authority *httptest.Server, config ServerConfig) (address string, client *http.Client) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	t.Cleanup(stop)
-	stopped = make(chan error, 1)
-	go func() {
-		config.Listener, config.Log = listener, slog.New(slog.DiscardHandler)
-		config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate,
-			error) {
-			return &authority.TLS.Certificates[0], nil
-		}
-		stopped <- Serve(ctx, config)
-	}()
-	roots := x509.NewCertPool()
-	roots.AddCert(authority.Certificate())
-	client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots,
-		ServerName: "example.com"}, ForceAttemptHTTP2: true}}
-	return listener.Addr().String(), client, stop, stopped
+	config.Listener, config.Log = listener, slog.New(slog.DiscardHandler)
+	config.GetCertificate = certificateOf(authority)
+	go func() { _ = Serve(t.Context(), config) }()
+	return listener.Addr().String(), clientOf(authority)
 }
 
-func TestServeLetsRequestsInFlightFinish(t *testing.T) {
-	entered, leave := make(chan struct{}), make(chan struct{})
-	address, client, stop, stopped := listening(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		close(entered)
-		<-leave
-		w.WriteHeader(http.StatusOK)
-		_, _ = io.WriteString(w, "done")
-	}))
-	answer := make(chan string, 1)
-	go func() {
-		response, err := client.Post("https://"+address+MutatePath, "application/json", strings.NewReader("{}"))
-		if err != nil {
-			answer <- err.Error()
-			return
-		}
-		defer func() { _ = response.Body.Close() }()
-		body, _ := io.ReadAll(response.Body)
-		answer <- fmt.Sprintf("%s %s, close: %v", response.Proto, body, response.Close)
-	}()
-	<-entered
-	stop()
-	select {
-	case err := <-stopped:
-		t.Fatalf("stops with a request in flight: %v", err)
-	default:
-	}
-	close(leave)
-	if got := <-answer; got != "HTTP/1.1 done, close: true" {
-		t.Errorf("got %q", got)
-	}
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
+// startAuthority starts a server only for its certificate, of example.com.
+func startAuthority(t testing.TB) *httptest.Server {
+	t.Helper()
+	authority := httptest.NewUnstartedServer(nil)
+	authority.StartTLS()
+	t.Cleanup(authority.Close)
+	return authority
+}
+
+func certificateOf(authority *httptest.Server) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &authority.TLS.Certificates[0], nil }
+}
+
+// clientOf returns a client that trusts the certificate.
+func clientOf(authority *httptest.Server) *http.Client {
+	roots := x509.NewCertPool()
+	roots.AddCert(authority.Certificate())
+	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com"}, ForceAttemptHTTP2: true,
+	}}
 }
 
 // dial opens a connection as the client would.
@@ -118,7 +86,7 @@ func uncalled(t *testing.T) http.Handler {
 }
 
 func TestServeAnswersNothingElse(t *testing.T) {
-	address, client, _, _ := listening(t, uncalled(t))
+	address, client := listening(t, uncalled(t))
 	response, err := client.Get("https://" + address + "/")
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +98,7 @@ func TestServeAnswersNothingElse(t *testing.T) {
 }
 
 func TestServeKeepsConnections(t *testing.T) {
-	address, client, _, _ := listening(t, newFixture(t).handler)
+	address, client := listening(t, newFixture(t).handler)
 	for n, body := range []string{reviewOf(plainPod), reviewOf("null"), reviewOf(annotatedPod)} {
 		var reused bool
 		ctx := httptrace.WithClientTrace(t.Context(),
@@ -156,7 +124,7 @@ func TestServeKeepsConnections(t *testing.T) {
 }
 
 func TestServeRejectsLongHeaders(t *testing.T) {
-	address, client, _, _ := listening(t, uncalled(t))
+	address, client := listening(t, uncalled(t))
 	response, err := client.Post("https://"+address+MutatePath, strings.Repeat("a", 2*maxHeaderBytes),
 		strings.NewReader("{}"))
 	if err != nil {
@@ -169,7 +137,7 @@ func TestServeRejectsLongHeaders(t *testing.T) {
 }
 
 func TestServeRejectsOldTLS(t *testing.T) {
-	address, client, _, _ := listening(t, uncalled(t))
+	address, client := listening(t, uncalled(t))
 	config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	connection, err := tls.Dial("tcp", address, config)

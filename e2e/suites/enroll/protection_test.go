@@ -14,8 +14,8 @@ func withGuard(t *testing.T) person {
 	return p
 }
 
-// createNamespace creates a namespace with its labels. The API server may notice a label that comes later only after the
-// first pod.
+// createNamespace creates a namespace with its labels. The API server may notice a label that comes later only after
+// the first pod.
 func (p person) createNamespace(name string, labels ...string) {
 	p.t.Helper()
 	manifest := fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: %s\n  labels:\n", name)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -10,8 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 )
 
@@ -76,57 +76,72 @@ func TestVersionOfASilentCluster(t *testing.T) {
 	}
 }
 
-// The limit is for the beginning of an answer: what follows, as in a watch, may take longer.
+// The limit is for the beginning of an answer: what follows, as in a watch, may take longer. The test's time is not the
+// machine's.
 func TestRequestTimeoutSparesTheRestOfAnAnswer(t *testing.T) {
-	const timeout = "100ms"
-	expired := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/silent" {
-			<-r.Context().Done() // the limit has passed
-			close(expired)
-			return
-		}
-		_, _ = io.WriteString(w, "first ")
-		w.(http.Flusher).Flush()
-		<-expired
-		_, _ = io.WriteString(w, "last")
-	}))
-	defer server.Close()
+	const timeout = 100 * time.Millisecond
 	o := &clientOptions{}
 	cmd := &cobra.Command{}
 	o.addFlags(cmd)
-	if err := cmd.ParseFlags([]string{"--request-timeout", timeout, "--kubeconfig",
-		kubeconfigOf(t, server.Listener.Addr().String())}); err != nil {
+	if err := cmd.ParseFlags([]string{"--request-timeout", timeout.String(), "--kubeconfig",
+		kubeconfigOf(t, "127.0.0.1:1")}); err != nil {
 		t.Fatal(err)
 	}
 	config, err := o.restConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	limited := config.WrapTransport(http.DefaultTransport)
-	ask := func(path string) (*http.Response, error) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, http.NoBody)
+	synctest.Test(t, func(t *testing.T) {
+		limited := config.WrapTransport(slowly{begins: timeout - time.Millisecond, lasts: 10 * timeout})
+		watch, err := limited.RoundTrip(httptest.NewRequest(http.MethodGet, "/watch", http.NoBody))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return limited.RoundTrip(request)
+		defer func() { _ = watch.Body.Close() }()
+		if answer, err := io.ReadAll(watch.Body); string(answer) != "first last" || err != nil {
+			t.Errorf("the answer is %q, %v", answer, err)
+		}
+
+		began := time.Now()
+		limited = config.WrapTransport(slowly{begins: timeout + time.Millisecond})
+		silent, err := limited.RoundTrip(httptest.NewRequest(http.MethodGet, "/silent", http.NoBody))
+		if err == nil {
+			_ = silent.Body.Close()
+			t.Error("a request without an answer has not failed")
+		}
+		if took := time.Since(began); took != timeout {
+			t.Errorf("a request without an answer fails after %s, want %s", took, timeout)
+		}
+	})
+}
+
+// slowly answers as a slow server would: after some time it begins, and after some more its answer ends. The context of
+// the request ends both.
+type slowly struct{ begins, lasts time.Duration }
+
+func (s slowly) RoundTrip(request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
+	wait := func(d time.Duration) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	watch, err := ask("/watch")
-	if err != nil {
-		t.Fatal(err)
+	if err := wait(s.begins); err != nil {
+		return nil, err
 	}
-	defer watch.Body.Close()
-	if silent, err := ask("/silent"); err == nil {
-		_ = silent.Body.Close()
-		t.Error("a request without an answer has not failed")
-	}
-	var answer bytes.Buffer
-	if _, err := answer.ReadFrom(watch.Body); err != nil {
-		t.Error(err)
-	}
-	if diff := cmp.Diff("first last", answer.String()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	body, answer := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(answer, "first ")
+		err := wait(s.lasts)
+		if err == nil {
+			_, err = io.WriteString(answer, "last")
+		}
+		_ = answer.CloseWithError(err)
+	}()
+	return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
 }
 
 func TestRequestTimeoutIsADuration(t *testing.T) {

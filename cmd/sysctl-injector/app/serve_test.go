@@ -70,7 +70,11 @@ func TestServeStandalone(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- command.ExecuteContext(ctx) }()
+	go func() {
+		err := command.ExecuteContext(ctx)
+		_ = log.CloseWithError(err) // ends the reading below
+		ended <- err
+	}()
 
 	var addresses struct{ Webhook, Observe string }
 	lines := bufio.NewScanner(logged)
@@ -80,6 +84,10 @@ func TestServeStandalone(t *testing.T) {
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, logged) }()
+	if addresses.Webhook == "" {
+		stop()
+		t.Fatalf("the log has no address: %v; the command ended with %v", lines.Err(), <-ended)
+	}
 
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		status, body := get(t, "http://"+addresses.Observe+"/readyz?verbose")

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
@@ -20,13 +19,11 @@ func makeDefaults(t *testing.T, sysctls string) string {
 	namespace := makeNamespace(t, map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
 		v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled})
 	makeProfile(t, namespace, namespace, sysctls, "{matchLabels: {app: web}}")
-	eventually(t, "the profile to apply", func(ctx context.Context) (bool, error) {
+	// While the guard knows the profile and the server does not, the guard rejects the pod.
+	awaitAnswer(t, "the profile to apply", func(ctx context.Context) (string, bool) {
 		pod, err := client.CoreV1().Pods(namespace).Create(ctx, newPod("probe", ""),
 			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if apierrors.IsForbidden(err) {
-			return true, nil
-		}
-		return err == nil && len(pod.Spec.InitContainers) > 0, err
+		return fmt.Sprintf("an uninjected pod, error %v", err), err == nil && len(pod.Spec.InitContainers) > 0
 	})
 	return namespace
 }

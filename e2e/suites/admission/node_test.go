@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	applycoordinationv1 "k8s.io/client-go/applyconfigurations/coordination/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 )
@@ -21,9 +21,9 @@ const heartbeat = 5 * time.Second
 // Ready and its Lease is renewed, because the controller creates no pod for a node with another taint than the
 // unschedulable one. All tests share it: with two nodes, a DaemonSet has two pods.
 type readyNode struct {
-	name  string
-	lease *coordinationv1.Lease
-	stop  context.CancelFunc
+	name string
+	stop context.CancelFunc
+	// ended gets the error of the last failed renewal of the Lease, if one failed.
 	ended chan error
 }
 
@@ -45,10 +45,7 @@ func startNode(ctx context.Context) (*readyNode, error) {
 	if _, err := client.CoreV1().Nodes().UpdateStatus(ctx, node, metav1.UpdateOptions{}); err != nil {
 		return nil, fmt.Errorf("set the conditions of node %s: %w", node.Name, err)
 	}
-	n := &readyNode{name: node.Name, ended: make(chan error, 1), lease: &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Name: node.Name},
-		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &node.Name, LeaseDurationSeconds: new(int32(40))},
-	}}
+	n := &readyNode{name: node.Name, ended: make(chan error, 1)}
 	if err := n.renew(ctx); err != nil {
 		return nil, err
 	}
@@ -68,34 +65,33 @@ func startNode(ctx context.Context) (*readyNode, error) {
 	return n, nil
 }
 
-func (n *readyNode) keepRenewing(ctx context.Context) error {
+// keepRenewing renews the Lease until ctx ends. It goes on after a failed renewal, and returns the error of the last one.
+func (n *readyNode) keepRenewing(ctx context.Context) (failed error) {
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return failed
 		case <-ticker.C:
 			if err := n.renew(ctx); err != nil && ctx.Err() == nil {
-				return err
+				failed = err
 			}
 		}
 	}
 }
 
-// renew creates the Lease, or renews it.
-func (n *readyNode) renew(ctx context.Context) (err error) {
-	leases := client.CoordinationV1().Leases(corev1.NamespaceNodeLease)
-	n.lease.Spec.RenewTime = &metav1.MicroTime{Time: time.Now()}
-	write := func() (*coordinationv1.Lease, error) { return leases.Update(ctx, n.lease, metav1.UpdateOptions{}) }
-	if n.lease.ResourceVersion == "" {
-		write = func() (*coordinationv1.Lease, error) { return leases.Create(ctx, n.lease, metav1.CreateOptions{}) }
-	}
-	renewed, err := write()
+// renew creates the Lease, or renews it. It does not depend on how the renewal before ended.
+func (n *readyNode) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, heartbeat)
+	defer cancel()
+	lease := applycoordinationv1.Lease(n.name, corev1.NamespaceNodeLease).WithSpec(applycoordinationv1.LeaseSpec().
+		WithHolderIdentity(n.name).WithLeaseDurationSeconds(40).WithRenewTime(metav1.NowMicro()))
+	_, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Apply(ctx, lease,
+		metav1.ApplyOptions{FieldManager: "e2e"})
 	if err != nil {
 		return fmt.Errorf("renew the Lease of node %s: %w", n.name, err)
 	}
-	n.lease = renewed
 	return nil
 }
 
@@ -113,9 +109,13 @@ func (n *readyNode) check(ctx context.Context) error {
 	return nil
 }
 
-// remove stops the heartbeats and deletes the node. It returns an error if the node was not Ready to the end.
+// remove stops the heartbeats and deletes the node. It returns an error if the node was not Ready to the end. A renewal
+// that failed is then part of the error.
 func (n *readyNode) remove(ctx context.Context) error {
 	unfit := n.check(ctx)
 	n.stop()
-	return errors.Join(unfit, <-n.ended, client.CoreV1().Nodes().Delete(ctx, n.name, metav1.DeleteOptions{}))
+	if failed := <-n.ended; unfit != nil {
+		unfit = errors.Join(unfit, failed)
+	}
+	return errors.Join(unfit, client.CoreV1().Nodes().Delete(ctx, n.name, metav1.DeleteOptions{}))
 }

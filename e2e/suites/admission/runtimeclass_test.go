@@ -59,7 +59,8 @@ func TestGuestKernels(t *testing.T) {
 // rounds is large enough to catch a cache that lags.
 const rounds = 20
 
-// whilePaused creates an object and a pod that depends on it before the server can see either.
+// whilePaused creates an object and a pod that depends on it before the server can see either. No other test may use
+// the server meanwhile: a call to the API server that the pause interrupts can be out of time afterwards.
 func whilePaused(t *testing.T, makeObject func(), createPod func() (*corev1.Pod, error)) (pod *corev1.Pod, err error) {
 	t.Helper()
 	resume, err := installed.Server().Pause()
@@ -78,9 +79,9 @@ func whilePaused(t *testing.T, makeObject func(), createPod func() (*corev1.Pod,
 	return pod, err
 }
 
-// The server's caches may lag behind the API server. A client that has just created the object must not notice.
+// The server's caches may lag behind the API server. A client that has just created the object must not notice. Not in
+// parallel with the tests that need the webhook.
 func TestClassMadeRightBeforeThePod(t *testing.T) {
-	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace)
 	for i := range rounds {
@@ -99,8 +100,8 @@ func TestClassMadeRightBeforeThePod(t *testing.T) {
 	}
 }
 
+// The same for the pod's namespace.
 func TestNamespaceMadeRightBeforeThePod(t *testing.T) {
-	t.Parallel()
 	newTerminal(t, "default")
 	for i := range rounds {
 		var namespace string

@@ -2,7 +2,9 @@ package mutating_test
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,23 +19,22 @@ import (
 // In an enrolled namespace the guard checks the container that the policies inject, and needs grants for it as it does
 // with a server. The API server does not call the webhook meanwhile, because the webhook would make the grants.
 func TestGuardChecksWhatThePoliciesInject(t *testing.T) {
-	guard, err := os.ReadFile("../../../deploy/guard.yaml")
-	must(t, err)
-	kubectl(t, string(guard), "apply", "--server-side", "-f", "-")
-	t.Cleanup(func() { kubectl(t, string(guard), "delete", "-f", "-") })
-	withoutWebhook(t)
 	namespace := makeNamespace(t, policyLabels, webhookLabels, map[string]string{v1alpha1.EnforceLabel: "baseline"})
+	privileged := newPod("")
+	privileged.Name = "privileged" // no pod of this name exists
+	privileged.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
+	withGuard(t, namespace, privileged)
+	withoutWebhook(t)
 	awaitDecisions(t, namespace)
 	const sysctls = "net.core.somaxconn = 32768"
-	privileged := newPod("")
-	privileged.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
-	eventually(t, "the guard to act", func(ctx context.Context) (bool, error) {
+	rejects := func(ctx context.Context) (answer string, rejected bool) {
 		_, err := kube.CoreV1().Pods(namespace).Create(ctx, privileged, dryRun)
-		return err != nil && strings.Contains(err.Error(), "sysctl-injector"), nil
-	})
+		return fmt.Sprint(err), err != nil && strings.Contains(err.Error(), "sysctl-injector-baseline")
+	}
+	awaitAnswer(t, "the guard to act", rejects)
 
 	// A dry run needs no grant.
-	_, err = kube.CoreV1().Pods(namespace).Create(t.Context(), newPod(sysctls), metav1.CreateOptions{})
+	_, err := kube.CoreV1().Pods(namespace).Create(t.Context(), newPod(sysctls), metav1.CreateOptions{})
 	if err == nil || !strings.Contains(err.Error(), "sysctl-injector companion") {
 		t.Fatalf("a pod whose service account has no grant: %v, want the command that grants", err)
 	}
@@ -52,9 +53,31 @@ func TestGuardChecksWhatThePoliciesInject(t *testing.T) {
 	if found := pod.Spec.InitContainers; len(found) != 1 || found[0].Name != v1alpha1.ContainerName {
 		t.Errorf("the pod has the init containers %v, want the injected one", found)
 	}
-	if _, err := kube.CoreV1().Pods(namespace).Create(t.Context(), privileged, dryRun); err == nil {
-		t.Error("the guard admits another privileged container")
+	if answer, rejected := rejects(t.Context()); !rejected {
+		t.Errorf("another privileged container: %s, want the guard's rejection", answer)
 	}
+}
+
+// withGuard installs the shipped guard until the test ends. Only the guard may reject the privileged pod.
+func withGuard(t *testing.T, namespace string, privileged *corev1.Pod) {
+	t.Helper()
+	guard, err := os.ReadFile("../../../deploy/guard.yaml")
+	must(t, err)
+	kubectl(t, string(guard), "apply", "--server-side", "-f", "-")
+	// In the reverse order, the policy that rejects privileged pods and its binding are deleted after the others.
+	documents := strings.Split(string(guard), "\n---\n")
+	slices.Reverse(documents)
+	t.Cleanup(func() {
+		kubectl(t, strings.Join(documents, "\n---\n"), "delete", "-f", "-")
+		err := await.Answer(context.WithoutCancel(t.Context()), "the guard to act no more", pace, patience,
+			func(ctx context.Context) (string, bool) {
+				_, err := kube.CoreV1().Pods(namespace).Create(ctx, privileged, dryRun)
+				return fmt.Sprint(err), err == nil
+			})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // withoutWebhook removes the webhook until the test ends.

@@ -33,6 +33,7 @@ var (
 	installed *installation.Installation
 	kube      *kubernetes.Clientset
 
+	awaitAnswer      = clustertest.Answers(patience)
 	eventually, must = clustertest.Eventually(patience), clustertest.Must
 )
 

@@ -65,7 +65,7 @@ func startNode(ctx context.Context) (*readyNode, error) {
 	return n, nil
 }
 
-// keepRenewing renews the Lease until ctx ends. It goes on after a failed renewal, and returns the error of the last one.
+// keepRenewing renews the Lease until ctx ends. It goes on after a failed renewal, and returns the last error.
 func (n *readyNode) keepRenewing(ctx context.Context) (failed error) {
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()

@@ -73,7 +73,7 @@ func TestOutages(t *testing.T) {
 					return o.explains(create(ctx, namespace, somaxconn)), nil
 				})
 			}
-			plain, asking := creations(t, namespace, ""), creations(t, namespace, somaxconn)
+			plain, asking := creations(t, namespace, ""), o.ask(t, namespace)
 			figures.measure(o.name, plain, asking)
 			for _, err := range plain.rejected {
 				t.Errorf("a pod that asks for nothing: %s", err)
@@ -104,6 +104,23 @@ func TestOutages(t *testing.T) {
 	t.Logf("pods created while this is wrong:\n%s", figures)
 }
 
+// ask creates pods that ask for sysctls. If there is another server, some are rejected and others are created. The API
+// server chooses a server at random for each connection, so this may take more than one attempt.
+func (o outage) ask(t *testing.T, namespace string) (asking tally) {
+	t.Helper()
+	if !o.some {
+		return creations(t, namespace, somaxconn)
+	}
+	eventually(t, "the API server to call both servers", func(ctx context.Context) (bool, error) {
+		asking = creations(t, namespace, somaxconn)
+		if asking.created > 0 && len(asking.rejected) > 0 {
+			return true, nil
+		}
+		return false, installed.Restart(ctx) // ends the connections
+	})
+	return asking
+}
+
 // explains reports whether an error rejects a pod because of the outage and says so.
 func (o outage) explains(err error) bool {
 	return err != nil && strings.Contains(err.Error(), `failed calling webhook "`+admission.PodsEntry+`": `) &&
@@ -131,31 +148,6 @@ func kill(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// hangOne adds a server that hangs, until the test ends. In a cluster, its readiness takes it out of the service
-// within seconds. (API servers before 1.33 do not see it: it is in a second EndpointSlice.)
-func hangOne(t *testing.T) {
-	t.Helper()
-	// The API server keeps its connections. After the restart it has to choose servers again.
-	must(t, installed.Restart(t.Context()))
-	server, err := installed.Start(t.Context())
-	must(t, err)
-	t.Cleanup(server.Kill)
-	endpoints := client.DiscoveryV1().EndpointSlices(installation.Namespace)
-	slice, err := endpoints.Get(t.Context(), installation.Name, metav1.GetOptions{})
-	must(t, err)
-	slice.ObjectMeta = metav1.ObjectMeta{Name: installation.Name + "-second", Labels: slice.Labels}
-	slice.Ports[0].Port = new(portOf(t, server))
-	_, err = endpoints.Create(t.Context(), slice, metav1.CreateOptions{})
-	must(t, err)
-	t.Cleanup(func() {
-		if err := endpoints.Delete(context.Background(), slice.Name, metav1.DeleteOptions{}); err != nil {
-			t.Error(err)
-		}
-	})
-	_, err = server.Pause()
-	must(t, err)
 }
 
 // endpoint leaves the service with these addresses, until the test ends.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -121,23 +122,28 @@ func TestRollout(t *testing.T) {
 	old := installed.Server()
 	ctx, stop := context.WithCancel(t.Context())
 	var created atomic.Int64
-	var stream sync.WaitGroup
-	for range 8 {
-		stream.Go(func() {
-			for ctx.Err() == nil {
-				pod, err := client.CoreV1().Pods(namespace).Create(context.WithoutCancel(ctx), newPod("web", somaxconn),
-					metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-				if err != nil {
-					t.Errorf("after %d pods: %v", created.Load(), err)
-					return
-				}
-				if len(pod.Spec.InitContainers) != 1 {
-					t.Error("a pod is admitted without its init container")
-					return
-				}
-				created.Add(1)
+	var streams sync.WaitGroup
+	defer func() {
+		stop()
+		streams.Wait()
+	}()
+	stream := func() {
+		for ctx.Err() == nil {
+			pod, err := client.CoreV1().Pods(namespace).Create(context.WithoutCancel(ctx), newPod("web", somaxconn),
+				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if err != nil {
+				t.Errorf("after %d pods: %v", created.Load(), err)
+				return
 			}
-		})
+			if len(pod.Spec.InitContainers) != 1 {
+				t.Error("a pod is admitted without its init container")
+				return
+			}
+			created.Add(1)
+		}
+	}
+	for range 8 {
+		streams.Go(stream)
 	}
 	flows := func(what string) {
 		until := created.Load() + 100
@@ -146,12 +152,20 @@ func TestRollout(t *testing.T) {
 	flows("pods before the rollout")
 	next, err := installed.Start(t.Context())
 	must(t, err)
-	must(t, old.Terminate())
 	must(t, installed.Route(t.Context(), next))
+	// The API server keeps its connections to the old server. It opens one to the new server when it has more requests
+	// at a time than connections.
+	awaitAnswer(t, "the API server to call the new server", func(ctx context.Context) (string, bool) {
+		metrics, err := next.Get(ctx, "/metrics")
+		if strings.Contains(metrics, `requests_total{reason="Injected"}`) || t.Failed() {
+			return "", true
+		}
+		streams.Go(stream)
+		return fmt.Sprintf("no request yet, error %v", err), false
+	})
+	must(t, old.Terminate())
 	if err := old.Wait(patience); err != nil {
 		t.Errorf("the old server ends with %v, want exit status 0; its log:\n%s", err, installation.Tail(old.Log(), 20))
 	}
 	flows("pods after the rollout")
-	stop()
-	stream.Wait()
 }

@@ -166,7 +166,7 @@ func checkArguments(t *testing.T, pod corev1.PodSpec) {
 func convert(t testing.TB, object *unstructured.Unstructured, into any) {
 	t.Helper()
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into,
-		false); err != nil {
+		true); err != nil {
 		t.Fatalf("%s %q: %v", object.GetKind(), object.GetName(), err)
 	}
 }

@@ -75,7 +75,7 @@ func TestSchemaRejects(t *testing.T) {
 		"webhook: {failurePolicy: Ignore}": "additional properties 'failurePolicy'",
 	} {
 		t.Run(set, func(t *testing.T) {
-			_, problem, err := helm(t, set, "template", release, chart, "-f", "-")
+			_, problem, err := template(t, set, release, chart)
 			if err == nil {
 				t.Fatal("is rendered")
 			}
@@ -89,7 +89,7 @@ func TestSchemaRejects(t *testing.T) {
 
 // A server cannot listen twice on one port.
 func TestEqualPortsAreRejected(t *testing.T) {
-	_, problem, err := helm(t, "webhook: {port: 8080}", "template", release, chart, "-f", "-")
+	_, problem, err := template(t, "webhook: {port: 8080}", release, chart)
 	if err == nil || !strings.Contains(problem, "webhook.port and metrics.port are the same") {
 		t.Errorf("helm says %v\n%s", err, problem)
 	}
@@ -117,7 +117,7 @@ func TestRendersAsASubchart(t *testing.T) {
 	content := "apiVersion: v2\nname: platform\nversion: 1.0.0\n"
 	must(t, os.WriteFile(filepath.Join(umbrella, "Chart.yaml"), []byte(content), 0o600))
 	set := "{global: {region: eu}, sysctl-injector: {replicas: 3}}"
-	output, problem, err := helm(t, set, "template", "platform", umbrella, "--namespace", namespace, "-f", "-")
+	output, problem, err := template(t, set, "platform", umbrella, "--namespace", namespace)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, problem)
 	}

@@ -97,9 +97,19 @@ func findHelm(t testing.TB) string {
 // helm runs helm on the suite's cluster, with values from standard input where "-f -" asks for them.
 func helm(t testing.TB, values string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
+	return run(suite.Cluster(t).Command(t.Context(), findHelm(t), args...), values)
+}
+
+// template runs `helm template` with values. It needs no cluster.
+func template(t testing.TB, values string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	args = append([]string{"template", "-f", "-"}, args...)
+	return run(exec.CommandContext(t.Context(), findHelm(t), args...), values)
+}
+
+func run(cmd *exec.Cmd, stdin string) (stdout, stderr string, err error) {
 	var out, errOut bytes.Buffer
-	cmd := suite.Cluster(t).Command(t.Context(), findHelm(t), args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(values), &out, &errOut
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
 	err = cmd.Run()
 	return out.String(), errOut.String(), err
 }
@@ -107,10 +117,10 @@ func helm(t testing.TB, values string, args ...string) (stdout, stderr string, e
 // render renders the chart with values, into a namespace; each once.
 func render(t testing.TB, namespace, values string, flags ...string) string {
 	t.Helper()
-	args := append([]string{"template", release, chart, "--namespace", namespace, "-f", "-"}, flags...)
+	args := append([]string{release, chart, "--namespace", namespace}, flags...)
 	key := strings.Join(append(args, values), "\n")
 	if rendered[key] == "" {
-		output, problem, err := helm(t, values, args...)
+		output, problem, err := template(t, values, args...)
 		if err != nil {
 			t.Fatalf("helm template: %v\n%s", err, problem)
 		}

@@ -31,7 +31,7 @@ func TestNotes(t *testing.T) {
 		"before an uninstallation": {"", `"helm uninstall" fails while a namespace is enrolled.`},
 		"on OpenShift":             {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
 		"with an image of theirs": {"initContainer: {image: registry.example.com/busybox}",
-			"image: registry.example.com/busybox\n"},
+			"image: \"registry.example.com/busybox\"\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			output, problem, err := helm(t, test.set, "install", release, chart, "--namespace", elsewhere,

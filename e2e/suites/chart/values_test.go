@@ -43,7 +43,7 @@ var rows = []struct{ value, set, rendered string }{
 	{"defaultPolicy", "defaultPolicy: false", ""},
 	{"profiles", "profiles: false", ""},
 	{"certificates.source", "certificates: {source: self-managed}", "--cert-source=self-managed"},
-	{"certificates.existingSecret", existing, "secretName: site-tls"},
+	{"certificates.existingSecret", existing, "secretName: \"site-tls\""},
 	{"certificates.caBundle", existing, "caBundle: Cg=="},
 	{"webhook.timeoutSeconds", "webhook: {timeoutSeconds: 10}", "timeoutSeconds: 10"},
 	{"webhook.plainTimeoutSeconds", "webhook: {plainTimeoutSeconds: 2}", "timeoutSeconds: 2"},
@@ -61,7 +61,7 @@ var rows = []struct{ value, set, rendered string }{
 	{"resources.requests.memory", "resources: {requests: {memory: 1Gi}, limits: {memory: 1Gi}}",
 		"memory: \"1Gi\"\n          requests:\n            cpu: \"50m\"\n            memory: \"1Gi\""},
 	{"resources.limits.memory", "resources: {limits: {memory: 2Gi}}", `memory: "2Gi"`},
-	{"priorityClassName", "priorityClassName: system-node-critical", "priorityClassName: system-node-critical"},
+	{"priorityClassName", "priorityClassName: system-node-critical", `priorityClassName: "system-node-critical"`},
 	{"topologySpread.whenUnsatisfiable", "topologySpread: {whenUnsatisfiable: DoNotSchedule}",
 		"whenUnsatisfiable: DoNotSchedule"},
 	{"hostNetwork", "hostNetwork: true", "hostNetwork: true"},
@@ -89,14 +89,14 @@ var rows = []struct{ value, set, rendered string }{
 		"endpoints:\n  - {port: metrics, interval: 30s}"},
 	{"metrics.serviceMonitor.interval", "metrics: {serviceMonitor: {enabled: true, interval: 15s}}", "interval: 15s"},
 	{"metrics.serviceMonitor.labels", "metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}",
-		`release: "prometheus"`},
+		"release: prometheus"},
 	{"metrics.prometheusRule.enabled", "metrics: {prometheusRule: {enabled: true}}", "kind: PrometheusRule"},
 	{"metrics.prometheusRule.labels", "metrics: {prometheusRule: {enabled: true, labels: {release: prometheus}}}",
-		`release: "prometheus"`},
+		"release: prometheus"},
 	{"metrics.dashboard.enabled", "metrics: {dashboard: {enabled: true}}", `grafana_dashboard: "1"`},
 	{"metrics.dashboard.labels.grafana_dashboard",
 		"metrics: {dashboard: {enabled: true, labels: {grafana_dashboard: " +
-			"yes-please}}}", `grafana_dashboard: "yes-please"`},
+			"yes-please}}}", "grafana_dashboard: yes-please"},
 	{"uninstall.requireUnenrolled", "uninstall: {requireUnenrolled: false}", ""},
 }
 
@@ -172,14 +172,15 @@ func TestEachValueHasAnEffect(t *testing.T) {
 	}
 }
 
-// A quantity may be a number. Helm reads a large one as a float.
-func TestQuantitiesAsNumbers(t *testing.T) {
+// A quantity may be a number. Helm reads a large number as a float.
+func TestLargeNumbers(t *testing.T) {
 	rendered := render(t, elsewhere, "{initContainer: {cpu: 1, memory: 67108864}, resources: {requests: {cpu: 0.5}, "+
-		"limits: {cpu: 2, memory: 1073741824}}}")
+		"limits: {cpu: 2, memory: 1073741824}}, grants: {maxSysctls: 1000000, maxPerMinute: 2000000}}")
 	var deployment appsv1.Deployment
 	convert(t, find(t, decode(t, rendered), "Deployment", release), &deployment)
 	container := deployment.Spec.Template.Spec.Containers[0]
-	for _, argument := range []string{"--init-cpu=1", "--init-memory=67108864"} {
+	for _, argument := range []string{"--init-cpu=1", "--init-memory=67108864", "--grants-max-sysctls=1000000",
+		"--grants-max-per-minute=2000000"} {
 		if !slices.Contains(container.Args, argument) {
 			t.Errorf("the server's arguments are %v, want %s among them", container.Args, argument)
 		}

@@ -18,21 +18,20 @@ namespace: {{ .root.Release.Namespace | quote }}
 {{- end }}
 labels:
   {{- include "sysctl-injector.labels" .root | nindent 2 }}
-  {{- range $key, $value := .labels }}
-  {{ $key }}: {{ $value | quote }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
 
 {{- /* The objects of a file of the project, as a list in YAML, with the labels of the release. The release's namespace
-       replaces sysctl-injector-system, also in selectors and expressions. The name of the webhook configurations is replaced
-       in an expression. */}}
+       replaces sysctl-injector-system, also in selectors and expressions: in JSON, where a namespace such as 123 stays text.
+       The name of the webhook configurations is replaced in an expression. */}}
 {{- define "sysctl-injector.shipped" -}}
 {{- $labels := include "sysctl-injector.labels" .root | fromYaml }}
 {{- $configuration := "object.kind in ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'] && object.metadata.name == '%s'" }}
-{{- $text := .root.Files.Get .file | replace "sysctl-injector-system" .root.Release.Namespace }}
-{{- $text = $text | replace (printf $configuration "sysctl-injector") (printf $configuration .root.Values.webhook.configurationName) }}
+{{- $text := .root.Files.Get .file | replace (printf $configuration "sysctl-injector") (printf $configuration .root.Values.webhook.configurationName) }}
 {{- range regexSplit "(?m)^---$" $text -1 }}
-{{- with fromYaml . }}
+{{- with fromYaml . | toJson | replace "sysctl-injector-system" $.root.Release.Namespace | fromJson }}
 {{- $_ := set .metadata "labels" (deepCopy $labels) }}
 - {{ toJson . }}
 {{- end }}

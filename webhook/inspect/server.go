@@ -38,8 +38,9 @@ const releaseAnnotation = "meta.helm.sh/release-name"
 func AddReinstall(checks []Check, namespace string, settings Settings) {
 	command := "kubectl apply --server-side --force-conflicts -f deploy/install.yaml"
 	if settings.Release != "" {
+		// --reuse-values would leave out the defaults that a newer chart adds.
 		command = fmt.Sprintf(
-			"helm upgrade %s $CHART --namespace %s --reuse-values --force-conflicts",
+			"helm upgrade %s $CHART --namespace %s --reset-then-reuse-values --force-conflicts",
 			shellQuote(settings.Release), namespace)
 	}
 	for i := range checks {

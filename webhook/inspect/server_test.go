@@ -73,7 +73,7 @@ func TestAddReinstall(t *testing.T) {
 	checks := []Check{QuestionRights.Pass("held"), QuestionRights.Fail("", "gone").fix(reinstall, ""),
 		QuestionRights.Fail("", "gone").fix("bind it:", "bind")}
 	AddReinstall(checks, "system", Settings{Release: "tuning"})
-	const want = "helm upgrade tuning $CHART --namespace system --reuse-values --force-conflicts"
+	const want = "helm upgrade tuning $CHART --namespace system --reset-then-reuse-values --force-conflicts"
 	if checks[0].Command != "" || checks[1].Command != want || checks[2].Command != "bind" {
 		t.Errorf("got %v", checks)
 	}

@@ -14,16 +14,18 @@ import (
 // withDefault is a world in which a profile applies to pods with the label app=web, and where the pod asks for
 // nothing.
 func withDefault(sysctls string) *world {
+	return withDefaultFor(metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, sysctls)
+}
+
+// withDefaultFor is the same for the pods that a selector selects.
+func withDefaultFor(pods metav1.LabelSelector, sysctls string) *world {
 	w := validWorld()
 	w.pod.Annotations = map[string]string{}
 	w.namespace = map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled,
 		v1alpha1.DefaultsLabel: v1alpha1.DefaultsEnabled}
 	p, _ := policy.CompileProfile(&v1alpha1.SysctlProfile{ObjectMeta: metav1.ObjectMeta{Name: "base"},
 		Spec: v1alpha1.SysctlProfileSpec{
-			Sysctls: sysctls,
-			AppliesTo: &v1alpha1.AppliesTo{
-				PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
-			},
+			Sysctls: sysctls, AppliesTo: &v1alpha1.AppliesTo{PodSelector: pods},
 		}})
 	w.defaults = []*policy.Profile{p}
 	return w

@@ -47,11 +47,12 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	for _, setting := range settings {
 		outcome.Sysctls = append(outcome.Sysctls, Sysctl{setting.Assignment, plan.FormOf(setting.Name).Name})
 	}
-	var skips, secrets []jsonpatch.Operation
+	var skips []newValue
+	var secrets []jsonpatch.Operation
 	if plan.Container != nil {
 		skips, secrets = skipIdentity(p), i.addPullSecrets(p)
 	}
-	outcome.Operations = slices.Concat(metadata(p, status.encode()), skips, change.operations, secrets, native)
+	outcome.Operations = slices.Concat(metadata(p, status.encode(), skips), change.operations, secrets, native)
 	return outcome
 }
 
@@ -84,16 +85,23 @@ func arguments(settings []policy.Setting) []string {
 	return args
 }
 
-// metadata returns the operations of a JSON Patch (RFC 6902) that set the label and the annotations of an injected
+// metadata returns the operations of a JSON Patch (RFC 6902) that set the label and all annotations of an injected
 // pod, as far as it does not have them already. All operations are written by hand rather than by comparing two pods:
 // that would cost more than all the rest of an admission.
-func metadata(p *pod.Pod, status string) []jsonpatch.Operation {
+func metadata(p *pod.Pod, status string, skips []newValue) []jsonpatch.Operation {
 	ops := make([]jsonpatch.Operation, 0, 4)
 	if p.Labels[v1alpha1.InjectedLabel] != "true" {
 		ops = append(ops, injectedLabel.add(p.HasLabels, "true"))
 	}
+	// The first annotation makes the map if the pod has none. To make it again would lose that annotation.
+	exists := p.HasAnnotations
 	if p.Annotations[v1alpha1.StatusAnnotation] != status {
-		ops = append(ops, statusAnnotation.add(p.HasAnnotations, status))
+		ops = append(ops, statusAnnotation.add(exists, status))
+		exists = true
+	}
+	for _, skip := range skips {
+		ops = append(ops, skip.add(exists, skip.value))
+		exists = true
 	}
 	return ops
 }
@@ -130,6 +138,12 @@ var (
 )
 
 func newEntry(mapPath, key string) entry { return entry{mapPath, mapPath + "/" + escape(key), key} }
+
+// newValue is an entry to set.
+type newValue struct {
+	entry
+	value string
+}
 
 // add sets the entry, and makes the map where the pod has none. The value is encoded here: to find out by
 // reflection what it is would cost as much again.
@@ -173,9 +187,10 @@ var identityWebhooks = []identityWebhook{
 	},
 }
 
-// skipIdentity has the identity webhooks that a pod uses leave the injected container alone.
-func skipIdentity(p *pod.Pod) []jsonpatch.Operation {
-	var ops []jsonpatch.Operation
+// skipIdentity returns the annotations by which the identity webhooks that a pod uses leave the injected container
+// alone, as far as the pod does not have them already.
+func skipIdentity(p *pod.Pod) []newValue {
+	var skips []newValue
 	for _, w := range identityWebhooks {
 		if !w.uses(p) {
 			continue
@@ -183,11 +198,11 @@ func skipIdentity(p *pod.Pod) []jsonpatch.Operation {
 		listed := strings.TrimSpace(p.SkipAnnotations[w.annotation.key])
 		switch {
 		case listed == "":
-			ops = append(ops, w.annotation.add(p.HasAnnotations, v1alpha1.ContainerName))
+			skips = append(skips, newValue{w.annotation, v1alpha1.ContainerName})
 		case !slices.Contains(strings.Split(listed, w.separator), v1alpha1.ContainerName):
 			listed = strings.TrimSuffix(listed, w.separator)
-			ops = append(ops, w.annotation.add(p.HasAnnotations, listed+w.separator+v1alpha1.ContainerName))
+			skips = append(skips, newValue{w.annotation, listed + w.separator + v1alpha1.ContainerName})
 		}
 	}
-	return ops
+	return skips
 }

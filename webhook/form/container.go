@@ -88,6 +88,9 @@ var stated = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
 //	Guaranteed                      the pod's smallest    the same
 //	with spec.resources             none                  no limit: these alone count
 //
+// An empty spec.resources counts as none from Kubernetes 1.37 on. Before, it made every pod BestEffort, whatever its
+// containers state.
+//
 // Source: k8s.io/kubernetes pkg/apis/core/v1/helper/qos, ComputePodQOS.
 func resourcesFor(p *pod.Pod, most corev1.ResourceList) corev1.ResourceRequirements {
 	var own corev1.ResourceRequirements

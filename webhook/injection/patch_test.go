@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/sets"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	schedulerresource "k8s.io/component-helpers/resource"
 	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -221,7 +222,7 @@ func mutateTyped(pod corev1.Pod) corev1.Pod {
 	}
 	mutated.Annotations["sysctl-injector.dev/status"] = `{"version":"v1.2.3","kernel":"Shared","form":"` + form +
 		`","sysctls":["net.core.somaxconn=4096"]}`
-	if pod.Spec.Resources == nil {
+	if !schedulerresource.IsPodLevelResourcesSet(&pod) {
 		container.Resources = smallest(append(slices.Clone(pod.Spec.Containers), pod.Spec.InitContainers...))
 	}
 	mutated.Spec.InitContainers = append([]corev1.Container{container}, mutated.Spec.InitContainers...)

@@ -161,8 +161,8 @@ func defaulted(p corev1.Pod) corev1.Pod {
 	return p
 }
 
-// qosClass is a pod's QoS class (k8s.io/kubernetes pkg/apis/core/v1/helper/qos, ComputePodQOS), for pods without
-// spec.resources.
+// qosClass is a pod's QoS class (k8s.io/kubernetes pkg/apis/core/v1/helper/qos, ComputePodQOS), for pods whose
+// spec.resources is missing or empty.
 func qosClass(p corev1.Pod) corev1.PodQOSClass {
 	requests, limits := map[corev1.ResourceName]int64{}, map[corev1.ResourceName]int64{}
 	guaranteed := true
@@ -230,6 +230,25 @@ func smallest(others []corev1.Container) (own corev1.ResourceRequirements) {
 		own.Requests[name] = slices.MinFunc(bounds, byValue)
 	}
 	return own
+}
+
+// From Kubernetes 1.37 on, the QoS class of a pod with an empty spec.resources depends on its containers
+// (PodLevelResourcesFixKubeletQOSClass).
+func TestEmptyResourcesOfAWholePod(t *testing.T) {
+	for name, whole := range map[string]*corev1.ResourceRequirements{
+		"empty": {}, "empty lists": {Requests: corev1.ResourceList{}, Limits: corev1.ResourceList{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := validWorld()
+			w.pod.Spec.Resources = whole
+			w.pod.Spec.Containers[0].Resources = corev1.ResourceRequirements{Requests: quantities("50m", "16Mi"),
+				Limits: quantities("50m", "16Mi")}
+			w.pod = apply(t, w.pod, w.decide(t, Config{Kubernetes: func() uint { return 37 }}))
+			if got := qosClass(w.pod); got != corev1.PodQOSGuaranteed {
+				t.Errorf("the pod was Guaranteed, and is %s: %s", got, mustMarshal(w.pod.Spec))
+			}
+		})
+	}
 }
 
 // API servers before Kubernetes 1.34 show spec.resources to webhooks, and drop it afterwards.

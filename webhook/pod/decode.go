@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	schedulerresource "k8s.io/component-helpers/resource"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/scan"
@@ -64,10 +65,7 @@ var readSpec = scan.Object(scan.Fields[Pod]{
 		p.HasSecurityContext = true
 		readSecurityContext(p, c)
 	},
-	"resources": func(p *Pod, c *scan.Cursor) {
-		p.HasResources = true
-		c.Skip()
-	},
+	"resources": scan.Object(scan.Fields[Pod]{"requests": readPodQuantities, "limits": readPodQuantities}),
 	"imagePullSecrets": func(p *Pod, c *scan.Cursor) {
 		p.HasPullSecrets = true
 		readPullSecrets(p, c)
@@ -99,6 +97,17 @@ var readNativeSysctls = scan.List(func(p *Pod) *[]Sysctl { return &p.NativeSysct
 	"name":  scan.Text(func(s *Sysctl) *string { return &s.Name }),
 	"value": scan.Text(func(s *Sysctl) *string { return &s.Value }),
 })
+
+// readPodQuantities reads the requests or limits of spec.resources. Only those that name a resource count
+// (k8s.io/component-helpers/resource, IsPodLevelResourcesSet).
+func readPodQuantities(p *Pod, c *scan.Cursor) {
+	c.Map(func(name []byte) {
+		if schedulerresource.IsSupportedPodLevelResource(corev1.ResourceName(name)) {
+			p.HasResources = true
+		}
+		c.Skip()
+	})
+}
 
 type pullSecret struct{ name string }
 

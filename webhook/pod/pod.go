@@ -62,7 +62,7 @@ type Pod struct {
 	NativeSysctls        []Sysctl // spec.securityContext.sysctls
 	HasSecurityContext   bool     // spec.securityContext
 	HasNativeSysctls     bool     // spec.securityContext.sysctls, of whatever length
-	HasResources         bool     // spec.resources
+	HasResources         bool     // spec.resources names CPU, memory or huge pages
 	PullSecrets          []string
 	HasPullSecrets       bool
 

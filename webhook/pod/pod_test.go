@@ -42,7 +42,7 @@ func full() *corev1.Pod {
 				Sysctls:        []corev1.Sysctl{{Name: "net.ipv4.tcp_syncookies", Value: "1"}},
 				SELinuxOptions: &corev1.SELinuxOptions{Type: "container_t"},
 			},
-			Resources:        &corev1.ResourceRequirements{},
+			Resources:        &corev1.ResourceRequirements{Limits: requests},
 			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "mirror"}},
 			InitContainers: []corev1.Container{
 				{Name: v1alpha1.ContainerName, Image: "busybox"},
@@ -126,6 +126,34 @@ func TestFromTypedFindsWhatDecodeFindsInRandomPods(t *testing.T) {
 			typed.Spec.InitContainers[0].Name = v1alpha1.ContainerName
 		}
 		checkBoth(t, typed)
+	}
+}
+
+// Kubernetes 1.37 ignores spec.resources if it names nothing that a pod can have as a whole.
+func TestHasResources(t *testing.T) {
+	for _, test := range []struct {
+		resources string
+		want      bool
+	}{
+		{`null`, false}, {`{}`, false}, {`{"requests":null}`, false}, {`{"requests":{},"limits":{}}`, false},
+		{`{"claims":[{"name":"gpu"}]}`, false}, {`{"requests":{"example.com/gpu":"1"}}`, false},
+		{`{"requests":{"cpu":"1"}}`, true}, {`{"limits":{"memory":"1Gi"}}`, true},
+		{`{"requests":{},"limits":{"hugepages-2Mi":"4Mi"}}`, true}, {`{"requests":{"memory":0}}`, true},
+	} {
+		t.Run(test.resources, func(t *testing.T) {
+			var typed corev1.Pod
+			raw := []byte(`{"spec":{"resources":` + test.resources + `}}`)
+			if err := json.Unmarshal(raw, &typed); err != nil {
+				t.Fatal(err)
+			}
+			decoded, err := Decode(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if typed := checkBoth(t, &typed); typed.HasResources != test.want || decoded.HasResources != test.want {
+				t.Errorf("typed %t, decoded %t; want %t", typed.HasResources, decoded.HasResources, test.want)
+			}
+		})
 	}
 }
 

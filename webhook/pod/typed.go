@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulerresource "k8s.io/component-helpers/resource"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -45,7 +46,7 @@ func (p *Pod) fromSpec(spec *corev1.PodSpec) error {
 	p.HasSpec = true
 	p.serviceAccountName, p.deprecatedServiceAccount = spec.ServiceAccountName, spec.DeprecatedServiceAccount
 	p.HostNetwork, p.HostIPC = spec.HostNetwork, spec.HostIPC
-	p.HasResources = spec.Resources != nil
+	p.HasResources = schedulerresource.IsPodLevelResourcesSet(&corev1.Pod{Spec: *spec})
 	if spec.HostUsers != nil {
 		p.HostUsers = *spec.HostUsers
 	}

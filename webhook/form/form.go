@@ -39,7 +39,7 @@ type Form struct {
 	// templates are the form's init containers. A pod gets the first that is fit for all its sysctls. None: the form
 	// needs no container.
 	templates []*template
-	// noGrant says why sysctls that the form sets may need no grant.
+	// noGrant says why sysctls of the form need no grant; "" if they need one.
 	noGrant string
 	// OnlyReads reports whether the container sets nothing.
 	OnlyReads bool
@@ -83,8 +83,8 @@ func Named(name string) *Form {
 	return table[slices.IndexFunc(table, func(f *Form) bool { return f.Name == name })]
 }
 
-// WhyNoGrant says of a form, by its name, why sysctls that it sets may need no grant: a clause without a subject
-// before it.
+// WhyNoGrant says why sysctls of a form, by its name, need no grant: a clause, for a message. It returns "" if they
+// need one.
 func WhyNoGrant(name string) string { return Named(name).noGrant }
 
 // Names returns the names of the forms, in the order of the table.

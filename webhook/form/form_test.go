@@ -47,7 +47,7 @@ func TestPlan(t *testing.T) {
 		{"a user namespace, both", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc + "\n" + network,
 			plan{"user-namespace", "user-namespace-net.yaml", true}},
 		{"a user namespace, IPC names", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc,
-			plan{"user-namespace", "user-namespace.yaml", false}},
+			plan{"user-namespace", "user-namespace.yaml", true}},
 		{"verification, whatever the pod", Pod{Facts: userNamespaced, Kubernetes: 0, Verify: true, NativeFirst: true},
 			network + "\nvm.max_map_count >= 262144", plan{"verify", "verify.yaml", false}},
 		{"a floor", Pod{Facts: shared, Kubernetes: 37}, "net.core.somaxconn >= 512",
@@ -67,6 +67,27 @@ func TestPlan(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The guard of an older Kubernetes version stays until it is rendered again. It must find the grants that it asks for,
+// so the server of a newer version makes the same.
+func TestNeedForAGrantIsTheSameInEveryVersion(t *testing.T) {
+	forms, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lines := range []string{"net.core.somaxconn = 512", "kernel.sem = 1 2 3 4"} {
+		for _, inUserNamespace := range []bool{false, true} {
+			for minor := uint(31); minor <= NewestKubernetes; minor++ {
+				pod := Pod{Facts: policy.Facts{Kernel: v1alpha1.SharedKernel, UserNamespace: inUserNamespace},
+					Kubernetes: minor}
+				if plan := forms.Plan(pod, settingsOf(t, lines)); !plan.NeedsGrant {
+					t.Errorf("%s on Kubernetes 1.%d, in a user namespace: %t: form %s needs no grant", lines, minor,
+						inUserNamespace, plan.Form.Name)
+				}
+			}
+		}
 	}
 }
 

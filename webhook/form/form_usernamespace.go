@@ -23,7 +23,6 @@ var userNamespace = &Form{
 	Rules:     inUserNamespace,
 	podRules:  []podRule{windows, mirrorPod, seLinux},
 	templates: []*template{ipcContainer, networkContainer}, UserNamespace: true,
-	noGrant: "Pod Security baseline admits the init container that sets them",
 	Warn: func(s sysctl.Entry) string {
 		if s.Scope != sysctl.IPC {
 			return ""

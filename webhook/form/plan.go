@@ -44,8 +44,9 @@ func (f *Forms) Plan(pod Pod, settings []policy.Setting) Plan {
 	fit := slices.IndexFunc(plan.Form.templates, func(t *template) bool { return t.fitsAll(plan.Contained) })
 	plan.template = plan.Form.templates[fit]
 	plan.Container = f.containers[plan.template][plan.template.commandFor(plan.Contained)]
-	// A container that baseline admits is one that any pod may have, so the guard makes no exception for it.
-	plan.NeedsGrant = plan.template.podSecurity(pod.Kubernetes) == Privileged
+	// From 1.35 on, the guard asks for no grant for IPC names in a user namespace. But after an upgrade of the API
+	// servers, the guard of the older version is installed until it is rendered again, so they always get one.
+	plan.NeedsGrant = !plan.Form.OnlyReads
 	return plan
 }
 

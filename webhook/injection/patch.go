@@ -57,18 +57,18 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 }
 
 // grantFor returns what a plan needs. A PodSecurityPolicy has to allow every sysctl that Kubernetes sets, those that
-// the pod states itself too. OpenShift has to admit the container of a user namespace, which may need nothing else.
+// the pod states itself too.
 func grantFor(p *pod.Pod, facts policy.Facts, plan form.Plan) *policy.Grant {
 	contained := plan.Contained
 	if !plan.NeedsGrant {
 		contained = nil
 	}
-	userNamespace := plan.Container != nil && plan.Form.UserNamespace
-	if len(contained)+len(plan.Native) == 0 && !userNamespace {
+	if len(contained)+len(plan.Native) == 0 {
 		return nil
 	}
 	grant := &policy.Grant{Namespace: facts.Namespace, ServiceAccount: facts.ServiceAccount,
-		Sysctls: namesOf(contained), NativeSysctls: namesOf(plan.Native), UserNamespace: userNamespace}
+		Sysctls: namesOf(contained), NativeSysctls: namesOf(plan.Native),
+		UserNamespace: plan.Container != nil && plan.Form.UserNamespace}
 	for _, name := range NativeSysctls(p) {
 		if !slices.Contains(grant.NativeSysctls, name) {
 			grant.NativeSysctls = append(grant.NativeSysctls, name)

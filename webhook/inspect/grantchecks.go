@@ -26,7 +26,7 @@ type Account struct{ Namespace, Name string }
 
 // Grants are the grants of a cluster and what its injected pods need of them.
 type Grants struct {
-	// Needs are the sysctls for which the guard requires a grant, by service account.
+	// Needs are the sysctls that injected pods set, by service account.
 	Needs map[Account]sets.Set[string]
 	// Roles and Bindings are those with our label.
 	Roles    []rbacv1.ClusterRole
@@ -39,8 +39,7 @@ type Grants struct {
 	Now      time.Time
 }
 
-// Add adds the needs of a pod. Pods need no grants outside enrolled namespaces, if their container only reads, or if
-// it sets IPC names in a user namespace.
+// Add adds the needs of a pod. Pods need no grants outside enrolled namespaces, or if their container only reads.
 func (g *Grants) Add(pod *corev1.Pod) {
 	if !g.Enrolled.Has(pod.Namespace) || len(pod.Spec.InitContainers) == 0 ||
 		pod.Spec.InitContainers[0].Name != v1alpha1.ContainerName {
@@ -52,8 +51,8 @@ func (g *Grants) Add(pod *corev1.Pod) {
 	container := pod.Spec.InitContainers[0]
 	context := container.SecurityContext
 	isPrivileged := context != nil && context.Privileged != nil && *context.Privileged
-	hasCapability := context != nil && context.Capabilities != nil && len(context.Capabilities.Add) > 0
-	if !isPrivileged && !hasCapability {
+	writesProc := context != nil && context.ProcMount != nil && *context.ProcMount == corev1.UnmaskedProcMount
+	if !isPrivileged && !writesProc {
 		return
 	}
 	assignments, errs := sysctl.Parse(strings.Join(container.Args, "\n"), nil)

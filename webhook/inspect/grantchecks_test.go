@@ -38,14 +38,15 @@ func bindingFor(sysctl, namespace, account string) rbacv1.RoleBinding {
 
 func TestGrantNeeds(t *testing.T) {
 	privileged := &corev1.SecurityContext{Privileged: new(true)}
-	capable := &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
+	unmasked := &corev1.SecurityContext{ProcMount: new(corev1.UnmaskedProcMount)}
 	g := &Grants{Enrolled: sets.New("shop")}
 	ended := injectedPod("shop", "web", privileged, "kernel.sem=1 1 1 1")
 	ended.Status.Phase = corev1.PodSucceeded
 	for _, pod := range []*corev1.Pod{
 		injectedPod("shop", "web", privileged, "net.core.somaxconn=1024", "kernel.msgmax>=8192"),
-		injectedPod("shop", "web", capable, "net.ipv4.tcp_tw_reuse=1"),
-		injectedPod("shop", "ipc", &corev1.SecurityContext{}, "kernel.msgmax=8192"),
+		injectedPod("shop", "web", unmasked, "net.ipv4.tcp_tw_reuse=1"),
+		injectedPod("shop", "ipc", unmasked, "kernel.msgmax=8192"),
+		injectedPod("shop", "reader", &corev1.SecurityContext{RunAsUser: new(int64(65534))}, "kernel.msgmax=8192"),
 		injectedPod("elsewhere", "web", privileged, "net.core.somaxconn=1024"),
 		injectedPod("shop", "web", privileged, "not an assignment"),
 		ended,
@@ -54,13 +55,13 @@ func TestGrantNeeds(t *testing.T) {
 		g.Add(pod)
 	}
 	want := map[Account]sets.Set[string]{{"shop", "web"}: sets.New("net.core.somaxconn", "kernel.msgmax",
-		"net.ipv4.tcp_tw_reuse")}
+		"net.ipv4.tcp_tw_reuse"), {"shop", "ipc"}: sets.New("kernel.msgmax")}
 	if diff := cmp.Diff(want, g.Needs); diff != "" {
 		t.Errorf("needs (-want +got):\n%s", diff)
 	}
 	g.Roles = []rbacv1.ClusterRole{roleFor("net.core.somaxconn"), roleFor("kernel.msgmax")}
 	g.Bindings = []rbacv1.RoleBinding{bindingFor("net.core.somaxconn", "shop", "web"), bindingFor("kernel.msgmax",
-		"shop", "other")}
+		"shop", "other"), bindingFor("kernel.msgmax", "shop", "ipc")}
 	missing := map[Account][]string{{"shop", "web"}: {"kernel.msgmax", "net.ipv4.tcp_tw_reuse"}}
 	if diff := cmp.Diff(missing, g.Ungranted()); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)

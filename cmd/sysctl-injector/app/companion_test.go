@@ -222,14 +222,15 @@ func TestCompanionForUserNamespacesOnOpenShift(t *testing.T) {
 		errOut string
 		kinds  int // of objects
 	}{
-		{"a pod that sets IPC names only needs the constraints alone",
+		{"a pod that sets IPC names only",
 			[]string{"--backend", "scc", "-f", "testdata/inject/user-namespace-ipc.yaml"}, 0,
 			"Warning: Pod \"queue\": containers without runAsUser: \"queue\". " +
 				"OpenShift tries restricted-v2 first, which gives them a UID of the namespace's range; a user " +
-				"namespace does not have that UID. State runAsUser between 1000 and 65534\n", 3},
-		{"so does a service account", []string{"--backend", "scc", "--serviceaccount", "queue", "--user-namespace"},
-			0, "", 3},
-		{"with a sysctl of the network, two objects more", []string{"--backend", "scc", "--serviceaccount", "web",
+				"namespace does not have that UID. State runAsUser between 1000 and 65534\n", 5},
+		{"the same elsewhere: no constraints", []string{"-f", "testdata/inject/user-namespace-ipc.yaml"}, 0, "", 2},
+		{"a service account without names: the constraints alone",
+			[]string{"--backend", "scc", "--serviceaccount", "queue", "--user-namespace"}, 0, "", 3},
+		{"with a name, two objects more", []string{"--backend", "scc", "--serviceaccount", "web",
 			"--user-namespace", "net.core.somaxconn"}, 0, "", 5},
 		{"is a matter of OpenShift", []string{"--serviceaccount", "web", "--user-namespace", "net.core.somaxconn"}, 2,
 			"error: --user-namespace is for --backend scc\nSee 'sysctl-injector companion --help'.\n", 0},

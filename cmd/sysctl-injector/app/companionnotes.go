@@ -63,9 +63,6 @@ func (o *companionOptions) explain(
 		for _, text := range advice {
 			fmt.Fprintf(stderr, "Warning: %s %q: %s\n", t.Kind, t.Name, text)
 		}
-		if need.UserNamespace {
-			return nil
-		}
 	}
 	if why := whyNoGrant(outcome); why != "" {
 		o.explained = true

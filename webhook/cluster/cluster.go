@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -59,6 +58,7 @@ const (
 // Cluster answers from its caches. It must be Ready first.
 type Cluster struct {
 	manager ctrl.Manager
+	objects *reader
 	lister  *lister
 	rules   *rules
 	granter *grants.Granter // nil with RequireGrants
@@ -137,7 +137,7 @@ func New(config Config) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{manager: manager, lister: lister, rules: newRules(), trials: counter, config: config,
-		synced: make(chan struct{})}
+		objects: newReader(manager.GetCache(), manager.GetAPIReader()), synced: make(chan struct{})}
 	if err := c.addEvents(unthrottled); err != nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (c *Cluster) NamespaceLabels(ctx context.Context, name string) (map[string]
 		return nil, err
 	}
 	namespace := namespaceMetadata()
-	if err := c.get(ctx, name, namespace); err != nil {
+	if err := c.objects.get(ctx, name, namespace); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	return namespace.Labels, nil
@@ -272,24 +272,8 @@ func (c *Cluster) isEnrolled(ctx context.Context, namespace string) (bool, error
 // RuntimeClass returns a RuntimeClass by name, or nil if it does not exist.
 func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.RuntimeClass, error) {
 	class := &nodev1.RuntimeClass{}
-	if err := c.get(ctx, name, class); err != nil {
+	if err := c.objects.get(ctx, name, class); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	return class, nil
-}
-
-// askTimeout limits one call to the API server. An admission makes at most two, and has 4.5 s for both and its
-// grants. A shorter limit would reject pods whenever the API server is slow.
-const askTimeout = 1500 * time.Millisecond
-
-// get reads an object from the cache, or from the API server if the cache does not have it yet.
-func (c *Cluster) get(ctx context.Context, name string, into client.Object) error {
-	key := client.ObjectKey{Name: name}
-	err := c.manager.GetCache().Get(ctx, key, into)
-	if apierrors.IsNotFound(err) {
-		ctx, cancel := context.WithTimeout(ctx, askTimeout)
-		defer cancel()
-		err = c.manager.GetAPIReader().Get(ctx, key, into)
-	}
-	return err
 }

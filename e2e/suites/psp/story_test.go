@@ -163,11 +163,8 @@ func requireMode(t *testing.T) {
 // waitUntilRevoked waits until the authorizer knows that a service account may no longer use a policy.
 func waitUntilRevoked(t *testing.T, namespace, serviceAccount, policy string) {
 	t.Helper()
-	eventually(t, "the authorizer to forget the grant", func(ctx context.Context) (string, bool) {
-		answer, yes := clustertest.CanI(ctx, suite.Cluster(t), namespace,
-			"system:serviceaccount:"+namespace+":"+serviceAccount, "use", "podsecuritypolicies.policy/"+policy)
-		return answer, !yes
-	})
+	clustertest.AwaitCanI(t, suite.Cluster(t), false, namespace,
+		"system:serviceaccount:"+namespace+":"+serviceAccount, "use", "podsecuritypolicies.policy/"+policy)
 }
 
 // TestServerSaysWhatKubernetesLacks checks that the server logs the features that Kubernetes 1.24 lacks.

@@ -1,7 +1,6 @@
 package scc_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -86,8 +85,10 @@ func TestUseHoldsForTheServiceAccountAlone(t *testing.T) {
 		{namespace, "system:serviceaccount:" + namespace + ":ledger", "sysctl-injector-user-namespace"},
 		{namespace, "system:serviceaccount:" + namespace + ":ledger", "privileged"},
 	} {
-		if _, yes := clustertest.CanI(t.Context(), clusterOf(t), other.namespace, other.user, "use",
-			"securitycontextconstraints.security.openshift.io/"+other.constraints); yes {
+		may, err := clustertest.CanI(t.Context(), clusterOf(t), other.namespace, other.user, "use",
+			"securitycontextconstraints.security.openshift.io/"+other.constraints)
+		must(t, err)
+		if may {
 			t.Errorf("%s may use %s in namespace %s", other.user, other.constraints, other.namespace)
 		}
 	}
@@ -141,8 +142,6 @@ func TestServersPods(t *testing.T) {
 // mayUse waits until the authorizer knows that a service account may use constraints.
 func mayUse(t *testing.T, namespace, account, constraints string) {
 	t.Helper()
-	eventually(t, account+" may use "+constraints, func(ctx context.Context) (string, bool) {
-		return clustertest.CanI(ctx, clusterOf(t), namespace, "system:serviceaccount:"+namespace+":"+account, "use",
-			"securitycontextconstraints.security.openshift.io/"+constraints)
-	})
+	clustertest.AwaitCanI(t, clusterOf(t), true, namespace, "system:serviceaccount:"+namespace+":"+account, "use",
+		"securitycontextconstraints.security.openshift.io/"+constraints)
 }

@@ -39,7 +39,7 @@ var (
 	admission = &openShift{}
 	installed *installation.Installation // set by prepare
 
-	eventually, must = clustertest.Answers(patience), clustertest.Must
+	must = clustertest.Must
 )
 
 func TestMain(m *testing.M) { os.Exit(suite.Run(m)) }

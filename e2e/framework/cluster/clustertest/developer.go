@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -42,9 +43,7 @@ func DeveloperNamespace(t testing.TB, c *cluster.Cluster, meta metav1.ObjectMeta
 	namespace := Namespace(t, admin, meta, serviceAccounts...)
 	Bind(t, admin, namespace, "edit",
 		rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: Developer})
-	Answers(30*time.Second)(t, "the developer may create pods", func(ctx context.Context) (string, bool) {
-		return CanI(ctx, c, namespace, Developer, "create", "pods")
-	})
+	AwaitCanI(t, c, true, namespace, Developer, "create", "pods")
 }
 
 // Bind binds a ClusterRole within a namespace.
@@ -58,8 +57,28 @@ func Bind(t testing.TB, admin kubernetes.Interface, namespace, clusterRole strin
 	Must(t, err)
 }
 
-// CanI asks the API server's authorizer about a user.
-func CanI(ctx context.Context, c *cluster.Cluster, namespace, user, verb, resource string) (answer string, yes bool) {
-	answer, err := c.Kubectl(ctx, "", "auth", "can-i", verb, resource, "--namespace", namespace, "--as", user)
-	return answer, err == nil
+// CanI asks the API server's authorizer whether a user may do something. An answer other than yes or no is an error.
+func CanI(ctx context.Context, c *cluster.Cluster, namespace, user, verb, resource string) (bool, error) {
+	printed, err := c.Kubectl(ctx, "", "auth", "can-i", verb, resource, "--namespace", namespace, "--as", user)
+	answer, _, _ := strings.Cut(strings.TrimSpace(printed), " - ") // a reason may follow a no
+	switch {
+	case answer == "yes" && err == nil:
+		return true, nil
+	case answer == "no":
+		return false, nil
+	case err == nil:
+		err = fmt.Errorf("kubectl auth can-i prints %q", printed)
+	}
+	return false, err
+}
+
+// AwaitCanI waits until CanI gives the wanted answer. The authorizer learns of a changed binding a moment later.
+func AwaitCanI(t testing.TB, c *cluster.Cluster, wanted bool, namespace, user, verb, resource string) {
+	t.Helper()
+	what := fmt.Sprintf("the authorizer to say whether %s may %s %s in namespace %s: %t", user, verb, resource,
+		namespace, wanted)
+	Answers(30*time.Second)(t, what, func(ctx context.Context) (string, bool) {
+		may, err := CanI(ctx, c, namespace, user, verb, resource)
+		return fmt.Sprintf("%t, error %v", may, err), err == nil && may == wanted
+	})
 }

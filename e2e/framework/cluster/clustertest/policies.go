@@ -2,8 +2,10 @@ package clustertest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -31,8 +33,11 @@ func PoliciesCompileSafely(client kubernetes.Interface) (bool, error) {
 }
 
 const (
-	settledName     = "sysctl-injector-e2e-settled"
+	// settledPatience is for one policy.
 	settledPatience = time.Minute
+	// typesPace is slow, because a check of types needs the processors: reading the policies, which are
+	// large, again and again would delay it.
+	typesPace = 250 * time.Millisecond
 )
 
 // SettlePolicies returns when the API server has compiled each ValidatingAdmissionPolicy for the last time, if its
@@ -43,32 +48,45 @@ func SettlePolicies(ctx context.Context, client kubernetes.Interface) error {
 	if safe, err := PoliciesCompileSafely(client); err != nil || safe {
 		return err
 	}
-	policies := client.AdmissionregistrationV1().ValidatingAdmissionPolicies()
-	err := await.Condition(ctx, "the types of all policies to be checked", 20*time.Millisecond, settledPatience,
-		func(ctx context.Context) (bool, error) {
-			list, err := policies.List(ctx, metav1.ListOptions{})
-			if err != nil {
-				return false, err
-			}
-			for i := range list.Items {
-				if list.Items[i].Status.ObservedGeneration < list.Items[i].Generation {
-					return false, nil
-				}
-			}
-			return true, nil
-		})
+	list, err := client.AdmissionregistrationV1().ValidatingAdmissionPolicies().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
-	policy, binding, marker := settledPolicy()
+	for i := range list.Items {
+		if err := awaitTypes(ctx, client, list.Items[i].Name); err != nil {
+			return err
+		}
+	}
+	return awaitCompiled(ctx, client)
+}
+
+// awaitTypes waits until the controller has checked the types of one policy.
+func awaitTypes(ctx context.Context, client kubernetes.Interface, name string) error {
+	return await.Condition(ctx, "the types of policy "+name+" to be checked", typesPace, settledPatience,
+		func(ctx context.Context) (bool, error) {
+			policy, err := client.AdmissionregistrationV1().ValidatingAdmissionPolicies().
+				Get(ctx, name, metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				return true, nil // deleted meanwhile
+			}
+			return err == nil && policy.Status.ObservedGeneration >= policy.Generation, err
+		})
+}
+
+// awaitCompiled waits until a new policy is in force. Each call has a policy of its own name: the API server enforces a
+// deleted policy for a moment longer.
+func awaitCompiled(ctx context.Context, client kubernetes.Interface) error {
+	name := "sysctl-injector-e2e-settled-" + strings.ToLower(rand.Text())
+	policy, binding, marker := settledPolicy(name)
+	policies := client.AdmissionregistrationV1().ValidatingAdmissionPolicies()
 	if _, err := policies.Create(ctx, policy, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("create policy %s: %w", settledName, err)
+		return fmt.Errorf("create policy %s: %w", name, err)
 	}
 	bindings := client.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
 	if _, err := bindings.Create(ctx, binding, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("create binding %s: %w", settledName, err)
+		return fmt.Errorf("create binding %s: %w", name, err)
 	}
-	err = await.Condition(ctx, "all policies to be compiled", 20*time.Millisecond, settledPatience,
+	err := await.Condition(ctx, "all policies to be compiled", 20*time.Millisecond, settledPatience,
 		func(ctx context.Context) (bool, error) {
 			_, err := client.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx, marker,
 				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
@@ -78,20 +96,20 @@ func SettlePolicies(ctx context.Context, client kubernetes.Interface) error {
 			return false, err
 		})
 	return errors.Join(err,
-		bindings.Delete(ctx, settledName, metav1.DeleteOptions{}),
-		policies.Delete(ctx, settledName, metav1.DeleteOptions{}))
+		bindings.Delete(ctx, name, metav1.DeleteOptions{}),
+		policies.Delete(ctx, name, metav1.DeleteOptions{}))
 }
 
 // settledPolicy rejects one ConfigMap, which only SettlePolicies creates.
-func settledPolicy() (*admissionregistrationv1.ValidatingAdmissionPolicy,
+func settledPolicy(name string) (*admissionregistrationv1.ValidatingAdmissionPolicy,
 	*admissionregistrationv1.ValidatingAdmissionPolicyBinding, *corev1.ConfigMap) {
-	meta := metav1.ObjectMeta{Name: settledName}
+	meta := metav1.ObjectMeta{Name: name}
 	return &admissionregistrationv1.ValidatingAdmissionPolicy{
 			ObjectMeta: meta,
 			Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
 				MatchConstraints: &admissionregistrationv1.MatchResources{
 					ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
-						ResourceNames: []string{settledName},
+						ResourceNames: []string{name},
 						RuleWithOperations: admissionregistrationv1.RuleWithOperations{
 							Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
 							Rule: admissionregistrationv1.Rule{
@@ -106,7 +124,7 @@ func settledPolicy() (*admissionregistrationv1.ValidatingAdmissionPolicy,
 		}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
 			ObjectMeta: meta,
 			Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
-				PolicyName: settledName, ValidationActions: []admissionregistrationv1.ValidationAction{
+				PolicyName: name, ValidationActions: []admissionregistrationv1.ValidationAction{
 					admissionregistrationv1.Deny},
 			},
 		}, &corev1.ConfigMap{ObjectMeta: meta}

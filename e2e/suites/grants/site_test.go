@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -142,18 +143,31 @@ func newPod(namespace, serviceAccount string, sysctls ...string) *corev1.Pod {
 // create creates a pod that is to be admitted.
 func create(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	t.Helper()
-	must(t, admin.Create(t.Context(), pod))
+	createCounting(t, pod)
+	return pod
+}
+
+// createCounting creates a pod that is to be admitted, and returns the number of attempts.
+func createCounting(t *testing.T, pod *corev1.Pod) (attempts int) {
+	t.Helper()
+	attempts, err := attempt(t.Context(), admin, pod)
+	must(t, err)
 	if len(pod.Spec.InitContainers) != 1 || pod.Spec.InitContainers[0].Name != v1alpha1.ContainerName {
 		t.Fatalf("the pod is admitted with init containers %v", pod.Spec.InitContainers)
 	}
-	return pod
+	return attempts
+}
+
+// attempt creates a pod as a controller does, and returns the number of attempts and the last answer.
+func attempt(ctx context.Context, creator client.Client, pod *corev1.Pod) (attempts int, err error) {
+	return clustertest.UntilGranted(ctx, func(ctx context.Context) error { return creator.Create(ctx, pod) })
 }
 
 // rejects creates a pod that is to be rejected, and compares the whole message.
 func rejects(t *testing.T, pod *corev1.Pod, want string) {
 	t.Helper()
 	want = denied + want
-	switch err := admin.Create(t.Context(), pod); {
+	switch _, err := attempt(t.Context(), admin, pod); {
 	case err == nil:
 		t.Errorf("the pod is admitted, and was to be rejected: %s", want)
 	case err.Error() != want:

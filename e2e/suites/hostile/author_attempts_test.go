@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -138,7 +139,9 @@ func (a author) awaitStandard(t *testing.T) {
 // withPod calls a function with an existing injected pod.
 func (a author) withPod(ctx context.Context, try func(*corev1.Pod) error) error {
 	created := goodPod(a.namespace)
-	if err := a.Create(ctx, created); err != nil {
+	if _, err := clustertest.UntilGranted(ctx, func(ctx context.Context) error {
+		return a.Create(ctx, created)
+	}); err != nil {
 		return err
 	}
 	// The scheduler may write the pod's status meanwhile.

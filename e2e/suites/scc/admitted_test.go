@@ -1,6 +1,7 @@
 package scc_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -216,7 +217,11 @@ func newPod(namespace, account, sysctls string) *corev1.Pod {
 func create(t *testing.T, pod *corev1.Pod) decided {
 	t.Helper()
 	_, dev := clients(t)
-	created, err := dev.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	var created *corev1.Pod
+	_, err := clustertest.UntilGranted(t.Context(), func(ctx context.Context) (err error) {
+		created, err = dev.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+		return err
+	})
 	if err != nil {
 		return decided{Rejected: err.Error()}
 	}

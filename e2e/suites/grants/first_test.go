@@ -38,6 +38,7 @@ func mayUse(t *testing.T, namespace, serviceAccount, sysctl string) bool {
 func TestFirstPod(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t, "web")
+	s.awaitCached(t, namespace)
 	before := newAudit(t)
 	pod := newPod(namespace, "web", "net.core.somaxconn", "kernel.shmmax")
 	attempts := createCounting(t, pod)
@@ -189,6 +190,7 @@ func awaitAge(t *testing.T, objects ...client.Object) {
 func TestDryRun(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
+	s.awaitCached(t, namespace)
 	log := newAudit(t)
 	pod := newPod(namespace, "default", "net.ipv4.tcp_fin_timeout")
 	must(t, admin.Create(t.Context(), pod, client.DryRunAll))

@@ -1,6 +1,7 @@
 package grants_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"strings"
@@ -29,6 +30,12 @@ func TestManyNamesOfRejectedPods(t *testing.T) {
 	quota.Spec.Hard = corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}
 	must(t, admin.Create(t.Context(), quota))
 	editor := editorOf(t, namespace)
+	eventually(t, "the editor's right and the quota to be in force", func(ctx context.Context) (bool, error) {
+		plain := newPod(namespace, "default")
+		plain.Annotations = nil
+		err := editor.Create(ctx, plain, client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "exceeded quota: "+quota.Name), nil
+	})
 
 	t.Run("160 names that do not exist", func(t *testing.T) {
 		for pod := range 10 {
@@ -71,6 +78,7 @@ func TestManyNamesOfRejectedPods(t *testing.T) {
 func TestForgedServiceAccounts(t *testing.T) {
 	s := newSite(t, serverConfig{})
 	namespace := s.namespace(t)
+	s.awaitCached(t, namespace)
 	names := knownNames(t, 16)
 	message := fmt.Sprintf(`NoServiceAccount: namespace %q has no service account "nobody", so nothing is granted to `+
 		`it; create the service account first`, namespace)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -100,11 +102,24 @@ func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
 		must(t, admin.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name,
 			Name: account}}))
 	}
-	// Not clustertest.Namespace, which does not wait. Tests count the server's calls: once the controller has seen the
-	// namespace, the server most likely has too, and makes no call to ask for it.
+	// No pod can be created before a controller has created it.
 	awaitObject(t, "the default service account", &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name,
 		Name: "default"}}, func(*corev1.ServiceAccount) bool { return true })
 	return name
+}
+
+// awaitCached waits until the server's cache has a namespace. Until then, the server reads the namespace at each review,
+// and a test that counts calls would count that too. A dry run costs no other call.
+func (s *site) awaitCached(t *testing.T, namespace string) {
+	t.Helper()
+	untilAnswer(t, "the server to have namespace "+namespace+" in its cache",
+		func(ctx context.Context) (string, bool) {
+			log := newAudit(t)
+			err := admin.Create(ctx, newPod(namespace, "default", "net.core.somaxconn"), client.DryRunAll)
+			reads := slices.DeleteFunc(log.calls(t, installation.Name),
+				func(c call) bool { return c.ObjectRef.Resource != "namespaces" })
+			return fmt.Sprintf("calls %v, error %v", reads, err), err == nil && len(reads) == 0
+		})
 }
 
 // clean removes the site's pods and all grants, for the next tests.

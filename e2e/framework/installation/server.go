@@ -185,6 +185,12 @@ func (s *Server) Pause() (resume func(), err error) {
 	return func() { _ = s.command.Process.Signal(syscall.SIGCONT) }, nil
 }
 
+// PID is the id of the server's process.
+func (s *Server) PID() int { return s.command.Process.Pid }
+
+// Ended is closed when the server has ended.
+func (s *Server) Ended() <-chan struct{} { return s.exited }
+
 // Wait waits until the server has ended. It returns nil if the exit status is 0.
 func (s *Server) Wait(timeout time.Duration) error {
 	select {

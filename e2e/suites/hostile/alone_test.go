@@ -2,25 +2,16 @@ package hostile_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"math/big"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/bench/process"
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -32,14 +23,13 @@ const (
 	memoryLimit = 512 * mebibyte
 )
 
-// alone is the program in a process of its own, without a cluster, so that no API server limits the requests that reach
-// it.
+// alone is the program with --standalone, so that no API server limits the requests that reach it. It listens in the
+// cluster's network.
 type alone struct {
-	address string
+	*installation.Server
+	cluster *cluster.Cluster
 	tls     *tls.Config // of its clients
 	process process.Process
-	log     *installation.Log
-	ended   chan struct{}
 }
 
 // startAlone starts the program with the memory limit that it would read from the container's cgroup.
@@ -52,96 +42,43 @@ func startAlone(t *testing.T) *alone {
 	if os.Getenv(cluster.VersionVariable) != "" {
 		t.Skipf("NOT RUN with %s: it needs no Kubernetes, and is run without", cluster.VersionVariable)
 	}
+	c := suite.Cluster(t)
+	certificate, err := c.ServingCertificate("alone")
+	must(t, err)
 	dir := t.TempDir()
-	path := filepath.Join(dir, installation.Name)
-	must(t, installation.Build(t.Context(), path))
-	certFile, keyFile, roots := writeCertificate(t, dir)
-	cmd := exec.Command(path, "serve", "--standalone",
-		"--bind-address=127.0.0.1:0", "--observe-bind-address=127.0.0.1:0", "--tls-cert-file="+certFile,
-		"--tls-private-key-file="+keyFile)
-	cmd.Env = append(os.Environ(), "GOMEMLIMIT=460MiB")
-	s := &alone{tls: &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12},
-		log: &installation.Log{}, ended: make(chan struct{})}
-	cmd.Stderr = s.log
-	must(t, cmd.Start())
-	s.process = process.Process(cmd.Process.Pid)
-	go func() {
-		defer close(s.ended)
-		_ = cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-s.ended
+	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	must(t, os.WriteFile(certFile, certificate.Cert, 0o600))
+	must(t, os.WriteFile(keyFile, certificate.Key, 0o600))
+	address := net.JoinHostPort(c.Address().String(), "0")
+	server, err := installation.Launch(t.Context(), installation.ServerConfig{
+		Cluster: c,
+		Program: installed.Program,
+		Args: []string{"serve", "--standalone", "--bind-address=" + address, "--observe-bind-address=" + address,
+			"--tls-cert-file=" + certFile, "--tls-private-key-file=" + keyFile},
+		Env: []string{"GOMEMLIMIT=460MiB"},
 	})
-	err := await.Answer(t.Context(), "the server to be ready", 20*time.Millisecond, time.Minute,
-		func(ctx context.Context) (string, bool) {
-			webhook, observe := s.log.Addresses()
-			if webhook == "" {
-				return "it does not listen", false
-			}
-			s.address = webhook
-			err := readyAt(ctx, observe)
-			return errorText(err), err == nil
-		})
-	if err != nil {
-		t.Fatalf("%v; its log:\n%s", err, s.log)
-	}
-	return s
+	must(t, err)
+	t.Cleanup(server.Kill)
+	must(t, server.UntilReady(t.Context()))
+	return &alone{server, c, clientTLS(c, certificate), process.Process(server.PID())}
 }
 
-func readyAt(ctx context.Context, observe string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+observe+"/readyz", http.NoBody)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return errors.Join(errors.New(response.Status), response.Body.Close())
-	}
-	return response.Body.Close()
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
-// writeCertificate writes a self-signed certificate for example.com, with a key of the kind that cert-manager and the
-// server make.
-func writeCertificate(t *testing.T, dir string) (certFile, keyFile string, roots *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"example.com"}, NotAfter: time.Now().Add(time.Hour), IsCA: true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	must(t, err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	must(t, err)
-	certFile, keyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	pemCert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
-	must(t, os.WriteFile(certFile, pemCert, 0o600))
-	must(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
-	roots = x509.NewCertPool()
-	roots.AppendCertsFromPEM(pemCert)
-	return certFile, keyFile, roots
+// clientTLS returns the TLS configuration of a client of a server at the cluster's address.
+func clientTLS(c *cluster.Cluster, certificate cluster.ServingCertificate) *tls.Config {
+	authorities := x509.NewCertPool()
+	authorities.AppendCertsFromPEM(certificate.CA)
+	return &tls.Config{RootCAs: authorities, ServerName: c.Address().String(), MinVersion: tls.VersionTLS12}
 }
 
 // dial opens a connection that ends with ctx.
 func (s *alone) dial(ctx context.Context) (net.Conn, error) {
-	dialer := tls.Dialer{Config: s.tls}
-	conn, err := dialer.DialContext(ctx, "tcp", s.address)
+	plain, err := s.cluster.Dial(ctx, "tcp", s.Webhook)
 	if err != nil {
 		return nil, err
+	}
+	conn := tls.Client(plain, s.tls)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, plain.Close())
 	}
 	context.AfterFunc(ctx, func() { _ = conn.Close() })
 	return conn, nil
@@ -152,7 +89,7 @@ func (s *alone) memory(t *testing.T) process.Memory {
 	t.Helper()
 	memory, err := s.process.Memory()
 	if err != nil {
-		t.Fatalf("the server has ended: %v; its log:\n%.2000s", err, s.log)
+		t.Fatalf("the server has ended: %v; its log:\n%.2000s", err, s.Log())
 	}
 	if memory.Peak > memoryLimit {
 		t.Errorf("the server took %.0f MiB, and its container has %d", memory.Peak/mebibyte, memoryLimit/mebibyte)

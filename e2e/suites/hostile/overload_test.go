@@ -137,8 +137,8 @@ func overload(t *testing.T, s *alone, clients int64, send func(context.Context) 
 		select {
 		case <-all:
 			isAttacked = false // ask one last time
-		case <-s.ended:
-			t.Fatalf("the server has ended; its log:\n%.2000s", s.log)
+		case <-s.Ended():
+			t.Fatalf("the server has ended; its log:\n%.2000s", s.Log())
 		default:
 		}
 		small.add(s.answers(t, client, "small-annotated", goodRequests))
@@ -172,7 +172,7 @@ func (a answered) String() string {
 }
 
 func (s *alone) client() *http.Client {
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: s.tls}}
+	return &http.Client{Transport: &http.Transport{DialContext: s.cluster.Dial, TLSClientConfig: s.tls}}
 }
 
 // answers sends requests one after another, as the API server does: each has its timeout, and is repeated if the answer
@@ -216,7 +216,7 @@ func (s *alone) ask(ctx context.Context, client *http.Client, name string, reque
 
 func (s *alone) post(ctx context.Context, client *http.Client, body []byte) (status int, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost,
-		"https://"+s.address+admission.MutatePath+"?timeout=10s", bytes.NewReader(body))
+		"https://"+s.Webhook+admission.MutatePath+"?timeout=10s", bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}

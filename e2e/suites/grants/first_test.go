@@ -105,8 +105,8 @@ func summary(calls []call) map[string]int {
 	return counts
 }
 
-// created is summary for the writes that grant something new. If a pod needed several attempts, each object counts once:
-// an attempt does not know of the objects that a former one created too late.
+// created is summary for the writes that grant something new. If a pod needed several attempts, each object counts
+// once: an attempt does not know of the objects that a former one created too late.
 func created(calls []call, severalAttempts bool) map[string]int {
 	if !severalAttempts {
 		return summary(calls)

@@ -82,8 +82,8 @@ func TestForgedServiceAccounts(t *testing.T) {
 	names := knownNames(t, 16)
 	message := fmt.Sprintf(`NoServiceAccount: namespace %q has no service account "nobody", so nothing is granted to `+
 		`it; create the service account first`, namespace)
-	// The shipped limit of new grants gives seven such reviews room, and one more each 8 s. Six come one after another.
-	// If all came at once, the last would wait nearly 3 s until their calls are allowed, which is all that a review has.
+	// The shipped limit of new grants gives seven such reviews room, and one more each 8 s. Six come one after another:
+	// if all came at once, the limit of calls would delay the last one by nearly 3 s, and a grant has no more time.
 	for range 6 {
 		rejected := s.review(t, newPod(namespace, "nobody", names...))
 		if rejected.Allowed || rejected.Result.Message != message {

@@ -108,8 +108,8 @@ func (s *site) namespace(t *testing.T, serviceAccounts ...string) string {
 	return name
 }
 
-// awaitCached waits until the server's cache has a namespace. Until then, the server reads the namespace at each review,
-// and a test that counts calls would count that too. A dry run costs no other call.
+// awaitCached waits until the server's cache has a namespace. Until then, the server reads the namespace at each
+// review, and a test that counts calls would count that too. A dry run costs no other call.
 func (s *site) awaitCached(t *testing.T, namespace string) {
 	t.Helper()
 	untilAnswer(t, "the server to have namespace "+namespace+" in its cache",

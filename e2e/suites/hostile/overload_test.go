@@ -153,7 +153,7 @@ func overload(t *testing.T, s *alone, clients int64, send func(context.Context) 
 		rest.Resident/mebibyte, memory.Peak/mebibyte, memoryLimit/mebibyte)
 	t.Logf("good requests before: %s; small ones meanwhile: %s; ones of 60 KB meanwhile: %s", before, small, large)
 	if small.busy > 0 {
-		t.Errorf("%d small requests were answered with 503, and they need no share of the memory for bodies", small.busy)
+		t.Errorf("%d small requests were answered with 503, but none needs a share of the budget", small.busy)
 	}
 }
 

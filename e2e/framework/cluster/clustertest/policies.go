@@ -35,8 +35,7 @@ func PoliciesCompileSafely(client kubernetes.Interface) (bool, error) {
 const (
 	// settledPatience is for one policy.
 	settledPatience = time.Minute
-	// typesPace is slow, because a check of types needs the processors: reading the policies, which are
-	// large, again and again would delay it.
+	// typesPace is slow: policies are large, and reading them takes processor time from the check of their types.
 	typesPace = 250 * time.Millisecond
 )
 

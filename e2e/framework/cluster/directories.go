@@ -59,7 +59,9 @@ func (c *Cluster) makeDirectories(config Config) (files, error) {
 
 // MkdirTemp makes a directory for the files of programs that run beside the cluster's own. Stop removes it. If the
 // cluster's owner is killed, RemoveStale does.
-func (c *Cluster) MkdirTemp(name string) (string, error) { return os.MkdirTemp(c.files.scratch, name+"-*") }
+func (c *Cluster) MkdirTemp(name string) (string, error) {
+	return os.MkdirTemp(c.files.scratch, name+"-*")
+}
 
 // Entries of a cluster's directory.
 const (

@@ -50,13 +50,13 @@ func (c *conversion) file(f file) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	changed := map[string]bool{}
+	var changed []bool // for each template, in the order of the file
 	find := func(o manifest.Object) []workload.Location {
 		return slices.DeleteFunc(c.find(o), func(p workload.Location) bool { return p.ByShape })
 	}
 	content, err := manifest.RewriteFound(f.content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 		operations := c.template(f, t)
-		changed[t.Path.String()] = changed[t.Path.String()] || len(operations) > 0
+		changed = append(changed, len(operations) > 0)
 		return operations, nil
 	})
 	if err != nil {
@@ -196,9 +196,11 @@ func loosened(before, after injection.Outcome) string {
 }
 
 // check reads the result back: the webhook must admit it, and a second conversion must change nothing.
-func (c *conversion) check(content []byte, find manifest.Find, changed map[string]bool) error {
+func (c *conversion) check(content []byte, find manifest.Find, changed []bool) error {
+	n := 0
 	_, err := manifest.RewriteFound(content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
-		if !changed[t.Path.String()] {
+		n++
+		if n > len(changed) || !changed[n-1] {
 			return nil, nil
 		}
 		result, err := convert.Inspect(t.Pod, c.kernelOf(t))
@@ -213,5 +215,8 @@ func (c *conversion) check(content []byte, find manifest.Find, changed map[strin
 		}
 		return nil, err
 	})
+	if err == nil && n != len(changed) {
+		err = fmt.Errorf("read the result back: it has %d pod templates instead of %d", n, len(changed))
+	}
 	return err
 }

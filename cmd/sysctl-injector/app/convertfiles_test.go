@@ -1,0 +1,43 @@
+package app
+
+import (
+	"strings"
+	"testing"
+)
+
+// deployment is a Deployment with the pod template of a pod manifest.
+func deployment(name, pod string) string {
+	_, spec, _ := strings.Cut(pod, "\nspec:\n")
+	return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name + "}\nspec:\n  template:\n    spec:\n" +
+		"    " + strings.ReplaceAll(strings.TrimSuffix(spec, "\n"), "\n", "\n    ") + "\n"
+}
+
+// A template that stays does not affect the other templates of its file.
+func TestConvertSeveralDocuments(t *testing.T) {
+	conflicting := strings.Replace(tuned, "\nspec:\n",
+		"\nspec:\n  securityContext: {sysctls: [{name: net.core.somaxconn, value: \"2048\"}]}\n", 1)
+	unrelated := strings.Replace(deployment("other", named("other")), "spec:\n  template:\n",
+		"spec:\n  template:\n    metadata: {annotations: {sysctl-injector.dev/sysctls: vm.swappiness = 1}}\n", 1)
+	notEnrolled := "apiVersion: v1\nkind: Namespace\nmetadata: {name: closed}\n---\n" +
+		strings.Replace(deployment("other", tuned), "name: other", "name: other, namespace: closed", 1)
+	for _, test := range []struct {
+		name, other, report string
+		code                int
+	}{
+		{"a container that the webhook would reject", deployment("other", conflicting),
+			"converted: 1, left as they are: 2\n", exitLeft},
+		{"a namespace that is not enrolled", notEnrolled, "converted: 1, left as they are: 1\n", exitLeft},
+		{"an annotation that the webhook would reject", unrelated, "converted: 1, left as they are: 0\n", exitDone},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			code, out, report := run(t, deployment("web", tuned)+"---\n"+test.other, "convert", "-f", "-")
+			if code != test.code || !strings.HasSuffix(report, test.report) {
+				t.Errorf("exit code %d, report\n%s", code, report)
+			}
+			if !strings.HasSuffix(out, "---\n"+test.other) ||
+				!strings.Contains(out, "sysctl-injector.dev/sysctls: net.core.somaxconn = 1024") {
+				t.Errorf("output\n%s", out)
+			}
+		})
+	}
+}

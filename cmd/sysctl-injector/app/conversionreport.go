@@ -53,7 +53,7 @@ func inFile(line int, lineIn func(int) int) int {
 	return lineIn(line)
 }
 
-// unreadable reports a file that is not YAML, if it mentions sysctls.
+// unreadable reports a file that is not YAML. It may set sysctls even if it does not mention them.
 func (c *conversion) unreadable(f file, err error) {
 	lines := convert.Mentions(string(f.content))
 	isTemplate := helmAction.Match(f.content)
@@ -61,17 +61,17 @@ func (c *conversion) unreadable(f file, err error) {
 		c.templates = append(c.templates, f.name) // an included template may set sysctls
 		return
 	}
-	if len(lines) == 0 {
-		fmt.Fprintf(c.warn, "Skipped: %s: it cannot be read, and does not mention sysctls: %v\n", f.name, err)
-		return
-	}
 	reason := fmt.Sprintf("the file cannot be read: %v", err)
 	if isTemplate {
 		reason = "it looks like a Helm template; render it first: helm template ... | sysctl-injector convert -f -"
 	}
-	one := item{file: f.name, line: lines[0], object: "the file", what: "speaks of sysctls",
+	one := item{file: f.name, line: 1, object: "the file", what: "not looked into",
 		problems: []convert.Problem{{Reason: reason}}}
-	for _, line := range lines[1:] {
+	for n, line := range lines {
+		if n == 0 {
+			one.line, one.what = line, "speaks of sysctls"
+			continue
+		}
 		one.notes = append(one.notes, convert.Note{Line: line, Text: "speaks of sysctls too"})
 	}
 	c.items = append(c.items, one)

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 // deployment is a Deployment with the pod template of a pod manifest.
@@ -37,6 +39,28 @@ func TestConvertSeveralDocuments(t *testing.T) {
 			if !strings.HasSuffix(out, "---\n"+test.other) ||
 				!strings.Contains(out, "sysctl-injector.dev/sysctls: net.core.somaxconn = 1024") {
 				t.Errorf("output\n%s", out)
+			}
+		})
+	}
+}
+
+// A file that cannot be read may set sysctls, so it stays.
+func TestConvertReportsUnreadableFiles(t *testing.T) {
+	var wide strings.Builder // as PowerShell's > writes it
+	for _, unit := range utf16.Encode([]rune("\uFEFF" + tuned)) {
+		wide.Write([]byte{byte(unit), byte(unit >> 8)})
+	}
+	for _, test := range []struct{ name, in, reason string }{
+		{"UTF-16", wide.String(), "the manifest is not UTF-8 text"},
+		{"a duplicate key", strings.Replace(tuned, "[sysctl, -w, net.core.somaxconn=1024]",
+			"[/tune.sh]\n    image: busybox:1.37", 1), `line 9: key "image" is already set in line 7`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			code, out, errOut := run(t, test.in, "convert", "-f", "-", "-o", "report")
+			want := fmt.Sprintf("standard input: line 1: the file: not looked into: stays as it is\n"+
+				"  the file cannot be read: %s\nconverted: 0, left as they are: 1\n", test.reason)
+			if code != exitLeft || out != want || errOut != "" {
+				t.Errorf("exit code %d, %q, report\n%s\nwant\n%s", code, errOut, out, want)
 			}
 		})
 	}

@@ -154,7 +154,10 @@ func TestCommandLine(t *testing.T) {
 			"error: --kubelet-sysctls: \"net.ipv4.conf.*.forwarding\": a kubelet takes a \"*\" at the end of a " +
 				"pattern only, as in net.ipv4.*\nSee 'sysctl-injector inject --help'.\n"},
 		{"companion prints the grants of an annotation", "", []string{"companion", "-f",
-			"testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n", ""},
+			"testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n",
+			"Warning: testdata/inject/liberty.json: line 1: Deployment \"liberty\": net.core.somaxconn: 512 is below " +
+				"4096, with which a pod starts since Linux 5.4; write \"net.core.somaxconn >= 512\" to raise the value " +
+				"only\n"},
 		{"companion names what a PodSecurityPolicy cannot allow",
 			"apiVersion: v1\nkind: Pod\nmetadata: {name: router}\nspec:\n  securityContext:\n    sysctls:\n" +
 				"    - {name: net/ipv4/conf/net1.100/forwarding, value: \"1\"}\n" +

@@ -23,7 +23,7 @@ type companionOptions struct {
 	serviceAccount string
 	injected       bool
 	userNamespace  bool
-	explained      bool // the command has printed why a workload needs no grant
+	explained      bool // the command has printed why it grants a workload nothing
 }
 
 func newCompanionCommand() *cobra.Command {
@@ -112,9 +112,9 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 		return nil, err
 	}
 	var needs []grants.Need
-	err = eachFile(workloads.files, func(f file) error {
+	err = workloads.eachFile(func(f file) error {
 		addNeed := func(t manifest.Template) ([]jsonpatch.Operation, error) {
-			p, outcome, err := workloads.decide(t)
+			p, outcome, err := workloads.decide(f, t, cmd.ErrOrStderr())
 			if err != nil {
 				return nil, err
 			}
@@ -132,6 +132,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 		_, err := manifest.RewriteFound(f.content, workloads.find, addNeed)
 		return err
 	})
+	o.explained = o.explained || workloads.undecided > 0
 	return needs, err
 }
 

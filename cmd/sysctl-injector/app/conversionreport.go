@@ -130,6 +130,9 @@ func (c *conversion) keys(f file, o manifest.Object) {
 	for _, found := range inspect.Keys(inspect.Object{APIVersion: o.APIVersion, Kind: o.Kind,
 		JSON: gjson.ParseBytes(o.JSON)}, c.find(o)) {
 		if found.Warning {
+			if found.Reason == inspect.ReasonUnknownKind {
+				c.undecided++
+			}
 			fmt.Fprintf(c.warn, "Warning: %s: line %d: %s %q: %s\n", f.name, o.LineOf(found.Path), o.Kind, o.Name,
 				oneLine(found.Err.Error()))
 			continue

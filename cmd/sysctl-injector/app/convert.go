@@ -71,6 +71,11 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
+	if o.strict {
+		if _, err := onlyObjects(workloads.files, true, cmd.ErrOrStderr()); err != nil {
+			return err
+		}
+	}
 	minor, err := form.ParseKubernetes(o.kubernetesVersion)
 	if err != nil {
 		return usagef("--kubernetes-version: %q: %w", o.kubernetesVersion, err)
@@ -78,7 +83,7 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	c := &conversion{workloads: workloads, native: o.native, minor: minor, guests: sets.New(o.guestHandlers...),
 		warn: cmd.ErrOrStderr()}
 	var converted []file
-	err = eachFile(workloads.files, func(f file) error {
+	err = workloads.eachFile(func(f file) error {
 		content, err := c.file(f)
 		converted = append(converted, file{f.name, content})
 		return err

@@ -27,9 +27,6 @@ func (o *fileOptions) addFlags(cmd *cobra.Command) {
 		"`file`, directory, pattern, URL, or - for standard input (comma-separated or repeated)")
 	flags.StringVarP(&o.kustomization, "kustomize", "k", "",
 		"`directory` with a kustomization to build, instead of -f")
-	flags.BoolVar(&o.strict, "strict", false,
-		"fail on files that are not Kubernetes objects, and on annotations outside a known pod template, instead of "+
-			"skipping them")
 	flags.StringArrayVar(&o.templatePaths, "template-path", nil,
 		"where a custom resource has its pod template, as KIND.GROUP=PATH, such as "+
 			"Rollout.argoproj.io=spec.template (repeatable)")
@@ -39,6 +36,11 @@ func (o *fileOptions) addFlags(cmd *cobra.Command) {
 	if err := cmd.MarkFlagDirname("kustomize"); err != nil {
 		panic(err)
 	}
+}
+
+// addStrictFlag adds --strict. rejected says what it rejects.
+func (o *fileOptions) addStrictFlag(cmd *cobra.Command, rejected string) {
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on "+rejected+", instead of skipping them")
 }
 
 // areNamed reports whether a flag names manifests.

@@ -64,7 +64,7 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 	}
 	var rewritten []file
 	var done []string
-	err = eachFile(workloads.files, func(f file) error {
+	err = workloads.eachFile(func(f file) error {
 		others := 0 // objects that hold no pods
 		find := func(o manifest.Object) []workload.Location {
 			places := workloads.find(o)
@@ -74,10 +74,7 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 			return places
 		}
 		inject := func(t manifest.Template) ([]jsonpatch.Operation, error) {
-			_, outcome, err := workloads.decide(t)
-			for _, warning := range outcome.Warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s: %s: %s\n", f.name, nameOf(t), oneLine(warning))
-			}
+			_, outcome, err := workloads.decide(f, t, cmd.ErrOrStderr())
 			if t.ByShape && len(outcome.Operations) > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(),
 					"Warning: %s: %s: this kind is not known; the pod template was found by its shape. "+
@@ -97,10 +94,6 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 	})
 	if err != nil {
 		return err
-	}
-	if o.strict && workloads.undecided > 0 {
-		return fmt.Errorf("--strict: %d annotations are outside a known pod template, see the warnings",
-			workloads.undecided)
 	}
 	if !o.quiet {
 		for _, line := range done {

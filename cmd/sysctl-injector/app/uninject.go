@@ -36,6 +36,7 @@ Pull secrets stay, unless --init-image-pull-secret names them.`,
 		RunE: func(cmd *cobra.Command, files []string) error { return o.run(cmd, files) },
 	}
 	o.addFlags(cmd)
+	o.addStrictFlag(cmd, "files that are not Kubernetes objects")
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.pullSecrets, "init-image-pull-secret", nil,
 		"name of a pull Secret to remove too (repeatable)")

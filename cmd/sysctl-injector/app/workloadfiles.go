@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -36,6 +37,7 @@ func (o *workloadOptions) addFlags(cmd *cobra.Command) {
 	o.objectOptions.addFlags(cmd)
 	o.containerOptions.addFlags(cmd)
 	o.fileOptions.addFlags(cmd)
+	o.addStrictFlag(cmd, "files that are not Kubernetes objects, and on annotations outside a known pod template")
 	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of workloads that name none")
 }
 
@@ -46,7 +48,9 @@ type workloads struct {
 	injector  *injection.Injector
 	objects   *source.Snapshot
 	finder    *workload.Finder
-	// undecided counts the keys that are in objects of unknown kinds and outside a pod template.
+	strict    bool // --strict
+	// undecided counts the keys that are in objects of unknown kinds and outside a pod template, and the pod templates
+	// with a parameter.
 	undecided int
 }
 
@@ -56,7 +60,7 @@ func (o *workloadOptions) open(cmd *cobra.Command, arguments []string) (*workloa
 	if err != nil {
 		return nil, err
 	}
-	w := &workloads{namespace: o.namespace, finder: finder}
+	w := &workloads{namespace: o.namespace, finder: finder, strict: o.strict}
 	if w.injector, err = o.injector(); err != nil {
 		return nil, err
 	}
@@ -93,6 +97,17 @@ func (o *workloadOptions) read(cmd *cobra.Command, arguments []string) (*workloa
 		return errors.Join(errs...)
 	})
 	return w, err
+}
+
+// eachFile calls do for every file. With --strict, it then fails if there was no decision on an annotation.
+func (w *workloads) eachFile(do func(file) error) error {
+	if err := eachFile(w.files, do); err != nil {
+		return err
+	}
+	if w.strict && w.undecided > 0 {
+		return fmt.Errorf("--strict: %d annotations are outside a known pod template, see the warnings", w.undecided)
+	}
+	return nil
 }
 
 // find returns the paths of an object's pod templates.
@@ -145,9 +160,16 @@ func (w *workloads) supposed(o manifest.Object, f inspect.Finding) (rejection st
 	return "a pod with it would be rejected: " + err.Error(), never
 }
 
-// decide is the webhook's own decision on a pod template. A rejection is an error that names the place.
-func (w *workloads) decide(t manifest.Template) (*pod.Pod, injection.Outcome, error) {
+// decide is the webhook's own decision on a pod template. A rejection is an error that names the place. decide prints
+// the warnings.
+func (w *workloads) decide(f file, t manifest.Template, stderr io.Writer) (*pod.Pod, injection.Outcome, error) {
 	p, outcome, err := w.outcome(t)
+	for _, warning := range outcome.Warnings {
+		fmt.Fprintf(stderr, "Warning: %s: %s: %s\n", f.name, nameOf(t), oneLine(warning))
+	}
+	if outcome.Reason == reasonParameterized {
+		w.undecided++
+	}
 	if err != nil {
 		return nil, injection.Outcome{}, fmt.Errorf("%s: %w", nameOf(t), err)
 	}
@@ -175,7 +197,6 @@ func (w *workloads) outcome(t manifest.Template) (*pod.Pod, injection.Outcome, e
 		return nil, injection.Outcome{}, err
 	}
 	if isParameterized(t, p) {
-		w.undecided++
 		return p, injection.Outcome{Reason: reasonParameterized,
 			Warnings: []string{"its annotation holds a parameter of the Template: " +
 				"use this command on the output of `oc process` instead"}}, nil

@@ -19,12 +19,8 @@ import (
 // mistake, such as a disk image, is larger.
 const MaxSize = 64 << 20
 
-// byteOrderMark may be the first character of a file. It is kept in the output, and removed before parsing.
-const byteOrderMark = "\uFEFF"
-
 // stream is a parsed manifest.
 type stream struct {
-	mark      string // byteOrderMark or ""
 	documents []*document
 }
 
@@ -45,13 +41,9 @@ func read(in []byte) (*stream, error) {
 	if !utf8.Valid(in) {
 		return nil, errors.New("the manifest is not UTF-8 text")
 	}
-	text, hasMark := strings.CutPrefix(string(in), byteOrderMark)
 	s := &stream{}
-	if hasMark {
-		s.mark = byteOrderMark
-	}
 	var errs []error
-	for _, c := range split(text) {
+	for _, c := range split(string(in)) {
 		doc, err := parse(c)
 		errs = append(errs, err)
 		s.documents = append(s.documents, doc)

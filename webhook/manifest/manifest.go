@@ -66,12 +66,11 @@ func RewriteFound(in []byte, find Find, edit Edit) ([]byte, error) {
 		return nil, err
 	}
 	var out strings.Builder
-	out.WriteString(stream.mark)
 	var errs []error
 	for _, doc := range stream.documents {
 		text, err := doc.rewrite(find, edit)
 		errs = append(errs, err)
-		out.WriteString(text)
+		out.WriteString(doc.prefix + text)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -95,8 +94,7 @@ func Objects(in []byte) ([]Object, error) {
 
 // IsEmpty reports whether a manifest contains only comments, blanks and document markers.
 func IsEmpty(in []byte) bool {
-	return !slices.ContainsFunc(split(strings.TrimPrefix(string(in), byteOrderMark)),
-		func(c chunk) bool { return !c.empty })
+	return !slices.ContainsFunc(split(string(in)), func(c chunk) bool { return !c.empty })
 }
 
 // rewrite returns the document's text with its templates edited.

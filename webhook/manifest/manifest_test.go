@@ -56,6 +56,9 @@ func TestRewriteFindsTemplates(t *testing.T) {
 		{"in a typed list whose items have no kind",
 			"apiVersion: apps/v1\nkind: DeploymentList\nitems: [{spec: {template: {}}}]\n",
 			[]foundTemplate{{"Deployment", "", "", "items[0].spec.template", 3}}},
+		{"after byte order marks", "\uFEFFapiVersion: v1\nkind: Pod\n---\n\uFEFF---\n# second\napiVersion: v1\n" +
+			"kind: Pod\n---\n\uFEFF# third\n\uFEFFapiVersion: v1\nkind: Pod\n...\n\uFEFF...\n\uFEFF",
+			[]foundTemplate{{"Pod", "", "", "<nil>", 1}, {"Pod", "", "", "<nil>", 6}, {"Pod", "", "", "<nil>", 10}}},
 		{"in JSON", "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\n  {\"apiVersion\": \"v1\", \"kind\": " +
 			"\"Pod\"}]}", []foundTemplate{{"Pod", "", "", "items[0]", 2}}},
 		{"not in a kind of the same name in another group",

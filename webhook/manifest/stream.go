@@ -3,50 +3,62 @@ package manifest
 import "strings"
 
 // chunk is the text of one document of a stream: the lines before its marker, the marker, the content, and the end
-// marker. The chunks of a stream, joined, are the stream.
+// marker. The prefixes and texts of a stream's chunks, joined, are the stream.
 type chunk struct {
-	text  string
-	lines int // number of lines before it in the stream
-	body  int // offset where the content starts: after "---", if present
-	tail  int // offset where the content ends: before "...", if present
-	empty bool
+	prefix string // what comes before a byte order mark, and the mark; the parser does not see it
+	text   string
+	lines  int // number of lines before text in the stream
+	body   int // offset in text where the content starts: after "---", if present
+	tail   int // offset in text where the content ends: before "...", if present
+	empty  bool
 }
+
+// byteOrderMark may be the first character of a document, because files are concatenated. It is kept in the output.
+const byteOrderMark = "\uFEFF"
 
 // split splits a stream into its documents. As in YAML, a marker at the start of a line always ends a document.
 func split(text string) []chunk {
 	var all []chunk
 	starts := lineStarts(text)
-	first, body, tail := 0, -1, -1 // of the current chunk: its first line, offsets in text
+	start, body, tail := 0, -1, -1 // of the current chunk: offsets in text
+	from, lines := 0, 0            // of the current chunk without its prefix: the offset in text, and the lines before it
 	empty := true
 	flush := func(next int) {
-		from, to := starts[first], starts[next]
+		to := starts[next]
 		if tail < 0 {
 			tail = to
 		}
-		all = append(all, chunk{text: text[from:to], lines: first, body: max(body-from, 0), tail: tail - from,
-			empty: empty})
-		first, body, tail, empty = next, -1, -1, true
+		all = append(all, chunk{prefix: text[start:from], text: text[from:to], lines: lines, body: max(body-from, 0),
+			tail: tail - from, empty: empty})
+		start, body, tail, from, lines, empty = to, -1, -1, to, next, true
 	}
 	starts = append(starts, len(text)) // the end of the last line
 	for i := range len(starts) - 1 {
 		line := text[starts[i]:starts[i+1]]
+		marked := false
+		if empty {
+			line, marked = strings.CutPrefix(line, byteOrderMark)
+		}
+		if isMarker(line, "---") && (body >= 0 || !empty) {
+			flush(i)
+		}
+		if marked {
+			from, lines = starts[i+1]-len(line), i
+		}
 		switch {
 		case isMarker(line, "---"):
-			if body >= 0 || !empty {
-				flush(i)
-			}
 			body = starts[i+1]
 			if !isBlank(line[3:]) && !isComment(line[3:]) {
-				body, empty = starts[i]+3, false
+				body, empty = body-len(line)+3, false
 			}
 		case isMarker(line, "..."):
-			tail = starts[i]
+			tail = max(starts[i], from)
 			flush(i + 1)
 		case !isBlank(line) && !isComment(line) && (body >= 0 || line[0] != '%'):
 			empty = false
 		}
 	}
-	if starts[first] < len(text) {
+	if start < len(text) {
 		flush(len(starts) - 1)
 	}
 	return all

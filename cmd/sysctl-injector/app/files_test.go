@@ -83,6 +83,35 @@ func TestFilesAsWithKubectl(t *testing.T) {
 	}
 }
 
+// Each file may start with a byte order mark. What inject prints is a manifest again.
+func TestByteOrderMarks(t *testing.T) {
+	const mark = "\uFEFF"
+	asking := func(name string) string {
+		return strings.Replace(named(name), "  name: "+name+"\n", "  name: "+name+
+			"\n  annotations: {sysctl-injector.dev/sysctls: net.core.somaxconn = 4096}\n", 1)
+	}
+	folder := t.TempDir()
+	for name, content := range map[string]string{
+		"a.yaml": mark + asking("a"), "b.yaml": mark + asking("b"), "c.yaml": mark + "---\n" + asking("c"),
+		"d.yaml": asking("d") + "---\n" + mark + asking("e"),
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, once, errOut := run(t, "", "inject", "-f", folder)
+	if code != exitDone || strings.Count(once, "injected: \"true\"") != 5 {
+		t.Fatalf("exit code %d, %s\n%s", code, errOut, once)
+	}
+	if strings.Count(once, mark) != 2 || !strings.HasPrefix(once, mark) || !strings.Contains(once, "---\n"+mark) {
+		t.Errorf("the marks of the first file and of its later documents stay, and no other:\n%q", once)
+	}
+	code, twice, errOut := run(t, once, "inject", "-f", "-")
+	if diff := cmp.Diff(once, twice); code != exitDone || diff != "" {
+		t.Errorf("exit code %d, %s (-once +twice):\n%s", code, errOut, diff)
+	}
+}
+
 // names are those of the pods in an output.
 func names(out string) []string {
 	var found []string

@@ -136,6 +136,9 @@ func printManifests(out io.Writer, format string, before, after []file) error {
 		return printObjects(out, after)
 	}
 	for i, f := range after {
+		if i > 0 {
+			f.content = bytes.TrimPrefix(f.content, []byte("\uFEFF")) // a byte order mark, which is for the first one
+		}
 		if i > 0 && !bytes.HasPrefix(f.content, []byte("---")) {
 			if _, err := io.WriteString(out, "---\n"); err != nil {
 				return err

@@ -21,7 +21,7 @@ func split(text string) []chunk {
 	var all []chunk
 	starts := lineStarts(text)
 	start, body, tail := 0, -1, -1 // of the current chunk: offsets in text
-	from, lines := 0, 0            // of the current chunk without its prefix: the offset in text, and the lines before it
+	from, lines := 0, 0            // of its text, after the prefix: the offset in text, and the lines before it
 	empty := true
 	flush := func(next int) {
 		to := starts[next]

@@ -156,8 +156,8 @@ func TestCommandLine(t *testing.T) {
 		{"companion prints the grants of an annotation", "", []string{"companion", "-f",
 			"testdata/inject/liberty.json"}, 0, "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n",
 			"Warning: testdata/inject/liberty.json: line 1: Deployment \"liberty\": net.core.somaxconn: 512 is below " +
-				"4096, with which a pod starts since Linux 5.4; write \"net.core.somaxconn >= 512\" to raise the value " +
-				"only\n"},
+				"4096, with which a pod starts since Linux 5.4; write \"net.core.somaxconn >= 512\" to raise the " +
+				"value only\n"},
 		{"companion names what a PodSecurityPolicy cannot allow",
 			"apiVersion: v1\nkind: Pod\nmetadata: {name: router}\nspec:\n  securityContext:\n    sysctls:\n" +
 				"    - {name: net/ipv4/conf/net1.100/forwarding, value: \"1\"}\n" +

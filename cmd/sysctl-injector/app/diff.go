@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/aymanbagabas/go-udiff"
+	"github.com/tidwall/gjson"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 )
 
@@ -80,15 +82,26 @@ func colorOf(line string) string {
 	}
 }
 
-// printObjects writes the objects of manifests as JSON. Several objects become a List, as with kubectl.
+// printObjects writes the objects of manifests as JSON. Several objects become a List, as with kubectl. It leaves out
+// documents without apiVersion and kind, which kubectl would reject.
 func printObjects(out io.Writer, files []file) error {
-	var items []json.RawMessage
+	items := []json.RawMessage{}
 	err := eachFile(files, func(f file) error {
 		objects, err := manifest.Objects(f.content)
-		for _, object := range objects {
-			items = append(items, object.JSON)
+		if err != nil {
+			return err
 		}
-		return err
+		for _, object := range objects {
+			if object.APIVersion == "" || object.Kind == "" {
+				continue
+			}
+			item, err := withKind(object)
+			if err != nil {
+				return err
+			}
+			items = append(items, item)
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -101,4 +114,18 @@ func printObjects(out io.Writer, files []file) error {
 		Kind       string            `json:"kind"`
 		Items      []json.RawMessage `json:"items"`
 	}{"v1", "List", items})
+}
+
+// withKind returns an object's JSON with apiVersion and kind, which the items of a typed list (PodList) lack.
+func withKind(o manifest.Object) (json.RawMessage, error) {
+	if gjson.GetBytes(o.JSON, "kind").String() != "" {
+		return o.JSON, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(o.JSON, &fields); err != nil {
+		return nil, err
+	}
+	fields["apiVersion"] = jsontext.AppendString(nil, o.APIVersion)
+	fields["kind"] = jsontext.AppendString(nil, o.Kind)
+	return json.Marshal(fields)
 }

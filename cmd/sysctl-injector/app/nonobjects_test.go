@@ -1,10 +1,13 @@
 package app
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // A directory as people keep it: a manifest beside a kustomization, a JSON patch, and a chart with its values.
@@ -69,5 +72,37 @@ func TestInjectFailsOnBrokenManifest(t *testing.T) {
 	const broken = "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations: {text: \"{{ $labels.pod }}\"\n"
 	if code, _, errOut := run(t, broken, "inject", "-f", "-"); code != 1 || strings.Contains(errOut, "Skipped") {
 		t.Errorf("exit code %d\n%s", code, errOut)
+	}
+}
+
+// -o json prints what kubectl reads: every object has its apiVersion and kind, and there is nothing else.
+func TestJSONHasObjectsOnly(t *testing.T) {
+	const pods = "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a}\n  spec: {containers: []}\n" +
+		"- metadata: {name: b}\n  spec: {containers: []}\n"
+	for _, test := range []struct{ name, in, kinds string }{
+		{"the items of a typed list", pods, "v1/Pod v1/Pod"},
+		{"a values file beside objects", pods + "---\nreplicaCount: 2\n---\n- a\n", "v1/Pod v1/Pod"},
+		{"an empty list", "apiVersion: v1\nkind: List\nitems: []\n", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, command := range []string{"inject", "uninject", "convert"} {
+				_, out, errOut := run(t, test.in, command, "-f", "-", "-o", "json")
+				var list corev1.List
+				if err := json.Unmarshal([]byte(out), &list); err != nil || list.Kind != "List" || list.Items == nil {
+					t.Fatalf("%s: %v, %s\n%s", command, err, errOut, out)
+				}
+				var kinds []string
+				for _, item := range list.Items {
+					var pod corev1.Pod
+					if err := json.Unmarshal(item.Raw, &pod); err != nil {
+						t.Fatal(err)
+					}
+					kinds = append(kinds, pod.APIVersion+"/"+pod.Kind)
+				}
+				if got := strings.Join(kinds, " "); got != test.kinds {
+					t.Errorf("%s: got %q, want %q", command, got, test.kinds)
+				}
+			}
+		})
 	}
 }

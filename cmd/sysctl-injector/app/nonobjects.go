@@ -17,9 +17,10 @@ const renderFirst = "looks like a Helm template; render it first: helm template 
 
 // onlyObjects returns the files with a Kubernetes object. Directories of manifests also have Helm templates, values,
 // JSON patches and kustomizations: onlyObjects skips such a file with a line on warn, or returns an error if strict
-// is set. A file with both objects and other documents stays whole.
+// is set. A file with both objects and other documents stays whole. If no file has an object, it returns an error.
 func onlyObjects(files []file, strict bool, warn io.Writer) ([]file, error) {
 	var kept []file
+	all := 0 // objects
 	err := eachFile(files, func(f file) error {
 		objects, others, err := manifest.Documents(f.content)
 		switch isTemplate := err != nil && helmAction.Match(f.content); {
@@ -31,6 +32,7 @@ func onlyObjects(files []file, strict bool, warn io.Writer) ([]file, error) {
 		case err != nil:
 			return err
 		}
+		all += objects
 		var errs []error
 		for _, other := range others {
 			message := fmt.Sprintf("line %d: not a Kubernetes object: %s", other.Line, other.What)
@@ -45,5 +47,8 @@ func onlyObjects(files []file, strict bool, warn io.Writer) ([]file, error) {
 		}
 		return errors.Join(errs...)
 	})
+	if err == nil && all == 0 {
+		err = errors.New("there is no Kubernetes object in the input")
+	}
 	return kept, err
 }

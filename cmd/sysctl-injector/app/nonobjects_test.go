@@ -67,6 +67,21 @@ func TestInjectStrict(t *testing.T) {
 	}
 }
 
+// A run without any object is a mistake, such as the directory of a chart that is not rendered.
+func TestNoObjectsAtAll(t *testing.T) {
+	folder := directoryOfAllKinds(t)
+	if err := os.WriteFile(filepath.Join(folder, "chart/empty.yaml"), []byte("# nothing\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"inject", "companion", "uninject"} {
+		code, out, errOut := run(t, "", command, "-f", filepath.Join(folder, "chart"))
+		if code != exitFailed || out != "" || strings.Count(errOut, "Skipped: ") != 2 ||
+			!strings.HasSuffix(errOut, "\nerror: there is no Kubernetes object in the input\n") {
+			t.Errorf("%s: exit code %d, %s\n%s", command, code, errOut, out)
+		}
+	}
+}
+
 // A manifest that cannot be read is a mistake, not something to skip, though templates of another kind are in it.
 func TestInjectFailsOnBrokenManifest(t *testing.T) {
 	const broken = "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations: {text: \"{{ $labels.pod }}\"\n"

@@ -85,7 +85,8 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	var converted []file
 	err = workloads.eachFile(func(f file) error {
 		content, err := c.file(f)
-		converted = append(converted, file{f.name, content})
+		f.content = content
+		converted = append(converted, f)
 		return err
 	})
 	if err != nil {
@@ -101,27 +102,29 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	default:
 		err = printConverted(cmd.OutOrStdout(), o.output, workloads.files, converted)
 	}
+	reported := c.report(report) // also after an error: files may have changed
 	if err != nil {
 		return err
 	}
-	return c.report(report)
+	return reported
 }
 
-// writeChanged replaces the changed files. Each replacement is atomic.
+// writeChanged replaces the changed files. Each replacement is atomic. After an error, it goes on with the next file.
 func writeChanged(before, after []file) error {
+	var errs []error
 	for i, f := range after {
 		if bytes.Equal(f.content, before[i].content) {
 			continue
 		}
 		if err := replaceFile(f); err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("write %s: %w", f.name, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func replaceFile(f file) error {
-	path, err := filepath.EvalSymlinks(f.name)
+	path, err := filepath.EvalSymlinks(f.path)
 	if err != nil {
 		return err
 	}
@@ -131,7 +134,7 @@ func replaceFile(f file) error {
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".convert-*")
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return err
 	}
 	_, err = temporary.Write(f.content)
 	err = errors.Join(err, temporary.Chmod(info.Mode().Perm()), temporary.Close())
@@ -139,7 +142,7 @@ func replaceFile(f file) error {
 		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temporary.Name()))
+		return errors.Join(err, os.Remove(temporary.Name()))
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func build(directory string) ([]file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-k: build the kustomization in %s: %w", oneLine(directory), err)
 	}
-	return []file{{oneLine(directory), content}}, nil
+	return []file{{name: oneLine(directory), content: content}}, nil
 }
 
 // finder finds the pod templates in objects.

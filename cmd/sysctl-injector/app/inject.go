@@ -89,7 +89,8 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 		if others > 0 {
 			done = append(done, fmt.Sprintf("%s: objects without pods, passed through: %d", f.name, others))
 		}
-		rewritten = append(rewritten, file{f.name, content})
+		f.content = content
+		rewritten = append(rewritten, f)
 		return err
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 // file is a manifest that a flag or an argument names.
 type file struct {
 	name    string // for messages; "standard input" for "-"
+	path    string // "" if it is not a file on this machine
 	content []byte
 }
 
@@ -56,13 +57,13 @@ func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (fil
 		if err != nil {
 			return nil, fmt.Errorf("read standard input: %w", err)
 		}
-		return []file{{standardInput, content}}, nil
+		return []file{{name: standardInput, content: content}}, nil
 	case isAddress(name):
 		content, err := download(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		return []file{{oneLine(name), content}}, nil
+		return []file{{name: oneLine(name), content: content}}, nil
 	default:
 		if paths, err = matching(name); err != nil {
 			return nil, err
@@ -82,7 +83,7 @@ func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (fil
 				return nil, fmt.Errorf("%s: the manifests are larger than the limit of %d bytes in all", path,
 					maxManifests)
 			}
-			files = append(files, file{oneLine(path), content})
+			files = append(files, file{name: oneLine(path), path: path, content: content})
 		}
 	}
 	return files, nil

@@ -71,7 +71,8 @@ func (o *uninjectOptions) run(cmd *cobra.Command, arguments []string) error {
 			return removal.Operations, nil
 		}
 		content, err := manifest.RewriteFound(f.content, find, uninject)
-		rewritten = append(rewritten, file{f.name, content})
+		f.content = content
+		rewritten = append(rewritten, f)
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package form
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -41,10 +42,13 @@ func (t *template) configured(config Config) (corev1.Container, error) {
 	if err != nil {
 		return container, err
 	}
+	var errs []error
 	if config.Image != "" {
 		container.Image = config.Image
+		if !IsImage(config.Image) {
+			errs = append(errs, fmt.Errorf("Image: %q is no image reference", config.Image))
+		}
 	}
-	var errs []error
 	switch config.PullPolicy {
 	case "":
 	case corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
@@ -61,6 +65,11 @@ func (t *template) configured(config Config) (corev1.Container, error) {
 // Container returns an init container with all that is configured, which is the same in every form; or it says what
 // is wrong with which field.
 func (c Config) Container() (corev1.Container, error) { return privilegedContainer.configured(c) }
+
+// IsImage reports whether a text can be an image reference: it has only visible ASCII characters.
+func IsImage(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
 
 // DefaultImage is the image that the templates name.
 func DefaultImage() string {

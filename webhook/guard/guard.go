@@ -123,7 +123,7 @@ func (c Config) validate() error {
 		errs = append(errs, field.Required(images, "without the init image's name no pod could be injected"))
 	}
 	for i, image := range c.Images {
-		if image == "" || strings.ContainsFunc(image, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		if !form.IsImage(image) {
 			errs = append(errs, field.Invalid(images.Index(i), image, "this is no image reference"))
 		}
 	}

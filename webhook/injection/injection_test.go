@@ -198,6 +198,8 @@ func TestConfigErrors(t *testing.T) {
 	}{
 		{"rejects an unknown pull policy", Config{Config: form.Config{PullPolicy: "Sometimes"}},
 			`PullPolicy: "Sometimes" is not one of Always, IfNotPresent, Never`},
+		{"rejects an image with a blank", Config{Config: form.Config{Image: "busy box"}},
+			`Image: "busy box" is no image reference`},
 		{"rejects a secret that cannot exist", Config{PullSecrets: []string{"A B"}},
 			`PullSecrets: "A B": a lowercase RFC 1123 subdomain must consist of`},
 		{"rejects CPU below zero", Config{Config: form.Config{CPU: resource.MustParse("-1")}}, `CPU: -1 is below zero`},

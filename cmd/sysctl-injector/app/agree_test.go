@@ -17,6 +17,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
@@ -67,7 +68,8 @@ func admit(t *testing.T, content []byte, template manifest.Template, granter adm
 	if _, err := objects.AddReviewed(found); err != nil {
 		t.Fatal(err)
 	}
-	injector, err := (&containerOptions{guestHandlers: policy.DefaultGuestHandlers()}).injector()
+	options := containerOptions{image: form.DefaultImage(), guestHandlers: policy.DefaultGuestHandlers()}
+	injector, err := options.injector()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,6 +119,13 @@ func TestCommandLine(t *testing.T) {
 			[]string{"inject", "-f", "-", "--init-cpu", "lots"}, 2, "",
 			"error: --init-cpu: \"lots\": quantities must match the regular expression " +
 				"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject rejects an image with a blank", named("a"), []string{"inject", "-f", "-", "--init-image", "busy box"}, 2,
+			"", "error: --init-image: \"busy box\" is no image reference\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject rejects an empty image", named("a"), []string{"inject", "-f", "-", "--init-image", ""}, 2, "",
+			"error: --init-image: the image is empty\nSee 'sysctl-injector inject --help'.\n"},
+		{"render mutating-policy rejects an image with a blank", "", []string{"render", "mutating-policy",
+			"--init-image", "busy box"}, 2, "", "error: --init-image: \"busy box\" is no image reference\n" +
+			"See 'sysctl-injector render mutating-policy --help'.\n"},
 		{"rejects a policy file without a policy", "kind: ConfigMap\napiVersion: v1\n",
 			[]string{"explain", "kernel.sem", "--policy", "-"}, 1, "",
 			"error: standard input: holds none of SysctlPolicy, SysctlProfile, RuntimeClass, Namespace\n"},

@@ -79,13 +79,16 @@ func (o *containerOptions) injector() (*injection.Injector, error) {
 
 // flagOfField maps the fields of injection.Config, which errors name, to flags.
 var flagOfField = strings.NewReplacer(
-	"PullPolicy: ", "--init-image-pull-policy: ", "PullSecrets: ", "--init-image-pull-secret: ",
-	"CPU: ", "--init-cpu: ", "Memory: ", "--init-memory: ",
+	"Image: ", "--init-image: ", "PullPolicy: ", "--init-image-pull-policy: ",
+	"PullSecrets: ", "--init-image-pull-secret: ", "CPU: ", "--init-cpu: ", "Memory: ", "--init-memory: ",
 	"Strategy: ", "--strategy: ", "KubeletSysctls: ", "--kubelet-sysctls: ",
 )
 
 // container returns the container's configuration from the flags.
 func (o *containerOptions) container() (form.Config, error) {
+	if o.image == "" { // not the default: it may be a variable of a script that is not set
+		return form.Config{}, usagef("--init-image: the image is empty")
+	}
 	config := form.Config{Image: o.image, PullPolicy: corev1.PullPolicy(o.pullPolicy)}
 	for _, q := range []struct {
 		flag, text string

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/mutating"
@@ -58,7 +60,7 @@ func (o *renderMutatingPolicyOptions) run(cmd *cobra.Command) error {
 		Version:           buildVersion(), Policies: policies, Profiles: profiles,
 	})
 	if err != nil {
-		return usageError{err}
+		return usageError{errors.New(flagOfField.Replace(err.Error()))}
 	}
 	return printManifest(cmd, objects)
 }

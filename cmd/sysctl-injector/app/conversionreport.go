@@ -72,7 +72,7 @@ func (c *conversion) unreadable(f file, err error) {
 			one.line, one.what = line, "speaks of sysctls"
 			continue
 		}
-		one.notes = append(one.notes, convert.Note{Line: line, Text: "speaks of sysctls too"})
+		one.problems = append(one.problems, convert.Problem{Line: line, Reason: "speaks of sysctls too"})
 	}
 	c.items = append(c.items, one)
 }

@@ -134,6 +134,10 @@ func TestConvertShapes(t *testing.T) {
 			"spec:\n  template:\n    spec:\n      initContainers:\n" +
 				"      {{- include \"common.inits\" . | nindent 6 }}\n",
 			"Helm templates, 1 in all: not looked into: stays as it is", exitLeft},
+		{"a chart's template that mentions sysctls twice",
+			"{{ if .Values.tune }}\na: sysctl -w net.core.somaxconn=1\nb: sysctl -w kernel.sem=1\n{{ end }}\n",
+			"line 2: the file: speaks of sysctls: stays as it is\n  it looks like a Helm template; render it first: " +
+				"helm template ... | sysctl-injector convert -f -\n  line 3: speaks of sysctls too\n", exitLeft},
 		{"a raised value that a profile sets higher",
 			strings.Replace(shaped("command: [sh, -c, '[ $(sysctl -n net.core.somaxconn) -ge 1024 ] || "+
 				"sysctl -w net.core.somaxconn=1024']"+privileged, ""),

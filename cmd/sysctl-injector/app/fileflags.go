@@ -70,7 +70,7 @@ func (o *fileOptions) readManifests(cmd *cobra.Command, arguments []string) ([]f
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, others...)
+	files = withoutDuplicates(append(files, others...))
 	if !slices.ContainsFunc(files, func(f file) bool { return !manifest.IsEmpty(f.content) }) {
 		return nil, errors.New("the input is empty: there is no Kubernetes object in it")
 	}

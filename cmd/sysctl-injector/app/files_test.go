@@ -32,6 +32,9 @@ func TestFilesAsWithKubectl(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Symlink("base", filepath.Join(folder, "link")); err != nil {
+		t.Fatal(err)
+	}
 	files := http.NewServeMux()
 	files.HandleFunc("/pod.yaml", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(named("far"))) })
 	server := httptest.NewServer(files)
@@ -49,6 +52,9 @@ func TestFilesAsWithKubectl(t *testing.T) {
 		{"a pattern", []string{"-f", in("*.yaml")}, []string{"a", "b"}, ""},
 		{"arguments", []string{a, in("c.json")}, []string{"a", "c"}, ""},
 		{"arguments after a flag", []string{"-f", b, a}, []string{"b", "a"}, ""},
+		{"a link to a directory", []string{"-f", in("link")}, []string{"kustomization"}, ""},
+		{"a file twice", []string{"-f", a, "-f", in("base/../a.yaml"), "-f", in("*.yaml"), b}, []string{"a", "b"}, ""},
+		{"a file and a link to it", []string{"-f", in("link"), "-f", in("base/pod.yaml")}, []string{"kustomization"}, ""},
 		{"an address", []string{"-f", server.URL + "/pod.yaml"}, []string{"far"}, ""},
 		{"a kustomization", []string{"-k", in("base")}, []string{"of-kustomization"}, ""},
 		{"an address that leads nowhere", []string{"-f", server.URL + "/none.yaml"}, nil,

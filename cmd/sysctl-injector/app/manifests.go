@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/regular"
 )
@@ -118,7 +120,8 @@ func manifestsBelow(name string) ([]string, error) {
 		return []string{name}, nil
 	}
 	var paths []string
-	err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
+	root := name + string(filepath.Separator) // so that a link to a directory is followed
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && slices.Contains(manifestExtensions, filepath.Ext(path)) {
 			paths = append(paths, path)
 		}
@@ -128,6 +131,25 @@ func manifestsBelow(name string) ([]string, error) {
 		err = fmt.Errorf("%s: the directory has no .yaml, .yml or .json file", name)
 	}
 	return paths, err
+}
+
+// withoutDuplicates leaves out each file that is already in the list, also under another name.
+func withoutDuplicates(files []file) []file {
+	seen := sets.New[string]()
+	return slices.DeleteFunc(files, func(f file) bool {
+		if f.path == "" {
+			return false
+		}
+		path, err := filepath.EvalSymlinks(f.path)
+		if err == nil {
+			path, err = filepath.Abs(path)
+		}
+		if err != nil || !seen.Has(path) {
+			seen.Insert(path)
+			return false
+		}
+		return true
+	})
 }
 
 // eachFile calls do for every file and joins its errors, each with the name of the file.

@@ -119,8 +119,9 @@ func TestCommandLine(t *testing.T) {
 			[]string{"inject", "-f", "-", "--init-cpu", "lots"}, 2, "",
 			"error: --init-cpu: \"lots\": quantities must match the regular expression " +
 				"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'\nSee 'sysctl-injector inject --help'.\n"},
-		{"inject rejects an image with a blank", named("a"), []string{"inject", "-f", "-", "--init-image", "busy box"}, 2,
-			"", "error: --init-image: \"busy box\" is no image reference\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject rejects an image with a blank", named("a"),
+			[]string{"inject", "-f", "-", "--init-image", "busy box"}, 2, "",
+			"error: --init-image: \"busy box\" is no image reference\nSee 'sysctl-injector inject --help'.\n"},
 		{"inject rejects an empty image", named("a"), []string{"inject", "-f", "-", "--init-image", ""}, 2, "",
 			"error: --init-image: the image is empty\nSee 'sysctl-injector inject --help'.\n"},
 		{"render mutating-policy rejects an image with a blank", "", []string{"render", "mutating-policy",
@@ -134,6 +135,12 @@ func TestCommandLine(t *testing.T) {
 			[]string{"explain", "kernel.sem", "--policy", "-"}, 1, "",
 			"error: standard input: line 1: SysctlPolicy \"p\": error unmarshaling JSON: while decoding JSON: json: " +
 				"unknown field \"alow\"\n"},
+		{"companion needs no --injected with manifests", "", []string{"companion", "-f", "-", "--injected"}, 2, "",
+			"error: --injected is for sysctls as arguments: with manifests, the annotations decide\n" +
+				"See 'sysctl-injector companion --help'.\n"},
+		{"companion takes --injected for PodSecurityPolicies only", "", []string{"companion", "--injected",
+			"--serviceaccount", "web", "net.core.somaxconn"}, 2, "",
+			"error: --injected is for --backend psp\nSee 'sysctl-injector companion --help'.\n"},
 		{"companion asks for something", "", []string{"companion"}, 2, "",
 			"error: name the manifests (-f), or a service account (--serviceaccount) and its sysctls\n" +
 				"See 'sysctl-injector companion --help'.\n"},

@@ -104,6 +104,9 @@ func (o *companionOptions) run(cmd *cobra.Command, names []string) error {
 }
 
 func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) ([]grants.Need, error) {
+	if o.injected {
+		return nil, usagef("--injected is for sysctls as arguments: with manifests, the annotations decide")
+	}
 	if o.serviceAccount != "" || o.userNamespace {
 		return nil, usagef("name either manifests (-f), or a service account (--serviceaccount) and its sysctls")
 	}
@@ -139,6 +142,9 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {
 	if o.userNamespace && o.backend != string(grants.SecurityContextConstraints) {
 		return nil, usagef("--user-namespace is for --backend %s", grants.SecurityContextConstraints)
+	}
+	if o.injected && o.backend != string(grants.PodSecurityPolicy) {
+		return nil, usagef("--injected is for --backend %s", grants.PodSecurityPolicy)
 	}
 	if o.serviceAccount == "" || len(names) == 0 && !o.userNamespace {
 		return nil, usagef("name the manifests (-f), or a service account (--serviceaccount) and its sysctls")

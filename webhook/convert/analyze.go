@@ -42,7 +42,7 @@ func (s *setting) starterOf(c *corev1.Container, found *Finding) starter {
 			found.problem("the command has Windows line ends (CRLF), which become part of the words before them")
 			return nil
 		}
-		expanded := expandReferences(word, s.environment, s.openEnvironment)
+		expanded := expandReferences(word, s.environment, s.openEnvironment, s.work)
 		if expanded.opaque {
 			found.problem("the kubelet expands a variable in the command, and its value is not in the manifest: %s",
 				shorten(word))

@@ -26,6 +26,9 @@ func (r *run) testWords(x syntax.TestExpr) ([]text, bool) {
 		return r.testWords(x.X)
 	case *syntax.UnaryTest:
 		rest, ok := r.testWords(x.X)
+		if !r.spend(1 + len(rest)) {
+			return nil, false
+		}
 		return append([]text{constant(x.Op.String())}, rest...), ok
 	case *syntax.BinaryTest:
 		if x.Op == syntax.AndTest || x.Op == syntax.OrTest || x.Op == syntax.TsReMatch {

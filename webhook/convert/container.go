@@ -83,10 +83,15 @@ func (f *Finding) problem(format string, args ...any) {
 
 // settingOf returns the environment in which a container's command runs.
 func settingOf(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Kernel) *setting {
+	return settingWithin(&work{maxWork}, template, c, kernel)
+}
+
+// settingWithin is settingOf with a given amount of work.
+func settingWithin(w *work, template *corev1.PodTemplateSpec, c *corev1.Container, kernel Kernel) *setting {
 	spec := &template.Spec
 	s := &setting{
-		kernel: kernel, hostNetwork: spec.HostNetwork, hostIPC: spec.HostIPC, hostPID: spec.HostPID,
-		environment: environmentOf(c), openEnvironment: len(c.EnvFrom) > 0, image: imageOf(c.Image),
+		work: w, kernel: kernel, hostNetwork: spec.HostNetwork, hostIPC: spec.HostIPC, hostPID: spec.HostPID,
+		environment: environmentOf(c, w), openEnvironment: len(c.EnvFrom) > 0, image: imageOf(c.Image),
 	}
 	for _, m := range c.VolumeMounts {
 		one := mount{path: path.Clean(m.MountPath), readOnly: m.ReadOnly || m.RecursiveReadOnly != nil}

@@ -20,15 +20,25 @@ type Later struct {
 // Limits for LaterWrites. An admission waits for it, and the container may be hostile. So it explores few paths, and
 // does not parse long or deeply nested scripts, for which the parser needs much memory.
 const (
-	maxLaterPaths = 8
-	maxLaterBytes = 8 << 10
-	maxLaterDepth = 100
+	maxLaterContainers = 4
+	maxLaterPaths      = 8
+	maxLaterBytes      = 8 << 10
+	maxLaterDepth      = 100
 )
+
+// Budget limits what LaterWrites does for the containers of one pod together.
+type Budget struct {
+	containers int // that may still be read
+	work       work
+}
+
+// NewBudget returns the budget of a pod.
+func NewBudget() *Budget { return &Budget{containers: maxLaterContainers, work: work{maxLaterWork}} }
 
 // LaterWrites returns the sysctls in force that a container (in JSON) sets again. It knows their values when the
 // container starts, so it ignores paths through a script that need other values. hostNetwork and hostIPC are those of
-// the pod. If mayRead is false, it does not parse the script and only searches for the names.
-func LaterWrites(container []byte, mayRead, hostNetwork, hostIPC bool, inForce []Assignment) []Later {
+// the pod. Of a script that exceeds a limit or the budget, all names count.
+func LaterWrites(container []byte, budget *Budget, hostNetwork, hostIPC bool, inForce []Assignment) []Later {
 	var c corev1.Container
 	if err := json.Unmarshal(container, &c); err != nil {
 		return nil // the API server rejects it
@@ -36,16 +46,17 @@ func LaterWrites(container []byte, mayRead, hostNetwork, hostIPC bool, inForce [
 	template := &corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 		HostNetwork: hostNetwork, HostIPC: hostIPC, InitContainers: []corev1.Container{c},
 	}}
-	s := settingOf(template, &c, Kernel{})
-	if _, mayWrite := mayWriteSysctls(template, &c, s); !mayWrite {
+	if _, mayWrite := mayWriteSysctls(template, &c, &setting{}); !mayWrite { // without volumes, which are not known
 		return nil
 	}
 	w := laterWrites{inForce: inForce}
 	depth := strings.Count(string(container), "(") + strings.Count(string(container), "{")
-	if !mayRead || len(container) > maxLaterBytes || depth > maxLaterDepth {
+	if budget.containers == 0 || len(container) > maxLaterBytes || depth > maxLaterDepth {
 		w.mention(string(container))
 		return w.found
 	}
+	budget.containers--
+	s := settingWithin(&budget.work, template, &c, Kernel{})
 	w.run(s, &c)
 	if c.Lifecycle != nil && c.Lifecycle.PostStart != nil && c.Lifecycle.PostStart.Exec != nil {
 		c.Command, c.Args = c.Lifecycle.PostStart.Exec.Command, nil

@@ -35,7 +35,7 @@ func TestLaterWritesLimits(t *testing.T) {
 			if !test.isAnalyzed {
 				want = []Later{{Name: name}}
 			}
-			got := LaterWrites(encoded, true, false, false, []Assignment{{Name: name, Value: "4096"},
+			got := LaterWrites(encoded, NewBudget(), false, false, []Assignment{{Name: name, Value: "4096"},
 				{Name: "net.ipv4.tcp_fin_timeout", Value: "9"}})
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

@@ -32,6 +32,9 @@ func (r *run) printf(c call) int {
 		return 0
 	}
 	format, args := c.args[0].s, c.args[1:]
+	if !r.spend(len(format)) {
+		return 0
+	}
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' && format[i] != '\\' {
 			r.out.write(constant(format[i : i+1]))
@@ -39,7 +42,7 @@ func (r *run) printf(c call) int {
 		}
 		verb := format[i:min(i+2, len(format))]
 		i++
-		switch plain := map[string]string{"%%": "%", `\n`: "\n", `\t`: "\t", `\\`: `\`}[verb]; {
+		switch plain := plainText(verb); {
 		case plain != "":
 			r.out.write(constant(plain))
 		case verb == "%s" && len(args) > 0,
@@ -55,6 +58,21 @@ func (r *run) printf(c call) int {
 		r.problem(c.at, "printf has more arguments than its format takes")
 	}
 	return 0
+}
+
+// plainText returns the text that a verb or an escape of printf stands for, or "" if it takes an argument.
+func plainText(verb string) string {
+	switch verb {
+	case "%%":
+		return "%"
+	case `\n`:
+		return "\n"
+	case `\t`:
+		return "\t"
+	case `\\`:
+		return `\`
+	}
+	return ""
 }
 
 func (r *run) cat(c call) int {
@@ -88,7 +106,9 @@ func (r *run) copyInput(c call) int {
 		r.problem(c.at, "%s reads an input that is not known", c.name)
 		return 0
 	}
-	r.out.write(r.stdin.parts...)
+	if r.spend(len(r.stdin.parts)) {
+		r.out.write(r.stdin.parts...)
+	}
 	return 0
 }
 
@@ -105,6 +125,7 @@ func (r *run) tee(c call) int {
 	r.copyInput(c)
 	r.out = before
 	r.out.write(input.parts...)
+	content := r.textOf(input)
 	status, doAdd := 0, false
 	for _, name := range c.args {
 		if name == constant("-a") && !doAdd {
@@ -116,7 +137,7 @@ func (r *run) tee(c call) int {
 				r.problem(c.at, "%s in the container's own /proc/sys is read-only, unless the container is privileged",
 					sysctl)
 			}
-			if r.writeText(sysctl, input.text(), c) != wrote {
+			if r.writeText(sysctl, content, c) != wrote {
 				status = 1
 			}
 			continue
@@ -127,7 +148,7 @@ func (r *run) tee(c call) int {
 		if strings.HasPrefix(name.s, "-") {
 			r.problem(c.at, "options of tee are not understood")
 		}
-		r.writeFile(name.s, input.text(), doAdd, c)
+		r.writeFile(name.s, content, doAdd, c)
 	}
 	return status
 }

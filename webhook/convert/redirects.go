@@ -9,6 +9,9 @@ import (
 // redirect performs one redirection. It returns the new target of standard output, or false if the target is the same
 // as before.
 func (r *run) redirect(d *syntax.Redirect) (target, bool) {
+	if !r.spend(workOfCommand) {
+		return target{}, false
+	}
 	number := ""
 	if d.N != nil {
 		number = d.N.Value
@@ -87,6 +90,9 @@ func (r *run) hereDocument(d *syntax.Redirect) text {
 	}
 	var all pipe
 	for _, part := range d.Hdoc.Parts {
+		if r.isOutOfWork {
+			break
+		}
 		lit, ok := part.(*syntax.Lit)
 		switch {
 		case !ok:
@@ -97,7 +103,7 @@ func (r *run) hereDocument(d *syntax.Redirect) text {
 			all.write(constant(unescape(lit.Value, "$`\\\n")))
 		}
 	}
-	document := all.text()
+	document := r.textOf(&all)
 	if d.Op == syntax.DashHdoc {
 		lines := strings.Split(document.s, "\n")
 		for i, line := range lines {
@@ -110,6 +116,9 @@ func (r *run) hereDocument(d *syntax.Redirect) text {
 
 // read returns the content of a file.
 func (r *run) read(name text, at syntax.Pos) text {
+	if !r.spend(workOfName) {
+		return text{opaque: true}
+	}
 	if !name.isConstant() {
 		r.problem(at, "the name of the file to read is not known before the script runs")
 		return text{opaque: true}

@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -91,6 +92,8 @@ type run struct {
 	status     int // of the last command, or of the script after its end
 	depth      int
 	steps      int
+	// isOutOfWork is set once there is no work left for the script.
+	isOutOfWork bool
 }
 
 // pipe is the output of one command that another one reads.
@@ -102,14 +105,18 @@ func (p *pipe) write(parts ...text) {
 	}
 }
 
-// text returns all that was written.
-func (p *pipe) text() text {
+// textOf returns all that was written to a pipe.
+func (r *run) textOf(p *pipe) text {
 	var all text
+	var b strings.Builder // of constant parts
 	for _, part := range p.parts {
+		if !r.spend(workOfText(part.s)) {
+			return text{opaque: true}
+		}
 		switch {
 		case part.opaque:
 			return text{opaque: true}
-		case part.read != "" && all == text{}:
+		case part.read != "" && all.read == "" && b.Len() == 0:
 			all = part
 		case part.read != "":
 			return text{opaque: true}
@@ -117,13 +124,16 @@ func (p *pipe) text() text {
 			if part.s != "\n" && part.s != "" {
 				return text{opaque: true}
 			}
-		case len(all.s)+len(part.s) > maxText:
+		case b.Len()+len(part.s) > maxText:
 			return text{opaque: true}
 		default:
-			all.s += part.s
+			b.WriteString(part.s)
 		}
 	}
-	return all
+	if all.read != "" {
+		return all
+	}
+	return constant(b.String())
 }
 
 // problem adds a problem at a position. It adds the same reason for the same line only once.
@@ -132,6 +142,9 @@ func (r *run) problem(at syntax.Pos, format string, args ...any) {
 }
 
 func (r *run) problemAt(line int, format string, args ...any) {
+	if !r.spend(workOfProblem + len(r.problems)) {
+		return
+	}
 	p := Problem{Line: line, Reason: fmt.Sprintf(format, args...)}
 	for _, known := range r.problems {
 		if known == p {
@@ -157,6 +170,9 @@ func (r *run) writeByTool(name, value string, c call, isNew bool) outcome {
 
 // write simulates one attempt to write a sysctl.
 func (r *run) write(name, value string, line int) outcome {
+	if !r.spend(workOfName) {
+		return wrote
+	}
 	if len(r.attempts) >= maxAttempts {
 		r.problemAt(0, "the script sets sysctls more than %d times", maxAttempts)
 		return wrote
@@ -197,6 +213,9 @@ func (r *run) hasWritten(name string) bool {
 
 // subshell runs f, and restores variables and options afterwards.
 func (r *run) subshell(f func()) {
+	if !r.spend(workOfVariable * (1 + len(r.variables))) {
+		return
+	}
 	variables, errexit, pipefail := maps.Clone(r.variables), r.errexit, r.pipefail
 	exited := r.exited
 	f()

@@ -18,6 +18,7 @@ type Kernel struct {
 
 // setting is the environment in which a command runs: the pod, the container and its image.
 type setting struct {
+	work                          *work
 	kernel                        Kernel
 	hostNetwork, hostIPC, hostPID bool
 	environment                   map[string]text
@@ -140,22 +141,26 @@ func (s *setting) isMounted(name string) bool {
 }
 
 // environmentOf returns the variables of a container, with $(NAME) expanded as the kubelet does.
-func environmentOf(c *corev1.Container) map[string]text {
+func environmentOf(c *corev1.Container, w *work) map[string]text {
 	variables := map[string]text{}
 	for _, e := range c.Env {
 		if e.ValueFrom != nil {
 			variables[e.Name] = text{opaque: true}
 			continue
 		}
-		variables[e.Name] = expandReferences(e.Value, variables, len(c.EnvFrom) > 0)
+		variables[e.Name] = expandReferences(e.Value, variables, len(c.EnvFrom) > 0, w)
 	}
 	return variables
 }
 
 // expandReferences expands $(NAME) as the kubelet does: $$ becomes $, and a reference to an unknown variable stays.
 // isOpen is set if there may be variables that are not in the manifest. Source: k8s.io/kubernetes
-// third_party/forked/golang/expansion.
-func expandReferences(s string, variables map[string]text, isOpen bool) text {
+// third_party/forked/golang/expansion. Each variable can have twice the length of the one before it, so the text is
+// opaque if too little work is left.
+func expandReferences(s string, variables map[string]text, isOpen bool, w *work) text {
+	if !w.spend(workOfText(s)) {
+		return text{opaque: true}
+	}
 	var b strings.Builder
 	opaque := false
 	for {
@@ -166,6 +171,9 @@ func expandReferences(s string, variables map[string]text, isOpen bool) text {
 		}
 		name, after, closed := strings.Cut(strings.TrimPrefix(rest, "("), ")")
 		value, known := variables[name]
+		if !w.spend(workOfText(name) + workOfText(value.s)) {
+			return text{opaque: true}
+		}
 		switch {
 		case strings.HasPrefix(rest, "$"):
 			b.WriteByte('$')

@@ -27,6 +27,9 @@ type target struct {
 
 // simple runs a simple command with its redirections.
 func (r *run) simple(c *syntax.CallExpr, redirects []*syntax.Redirect) int {
+	if !r.spend(workOfCommand) {
+		return 0
+	}
 	var words []text
 	for _, w := range c.Args {
 		if words = append(words, r.fields(w)...); len(words) > maxWords {
@@ -99,7 +102,7 @@ func (r *run) execute(c call, redirects []*syntax.Redirect) int {
 	if r.exited {
 		return status
 	}
-	switch output := r.out.text(); {
+	switch output := r.textOf(r.out); {
 	case to.sysctl != "":
 		if c.name != "echo" && c.name != "printf" && c.name != "cat" {
 			r.problem(c.at, "the output of %s goes to %s", c.name, to.sysctl)
@@ -146,6 +149,8 @@ func (r *run) writeText(name string, output text, c call) outcome {
 func (r *run) writeFile(name string, output text, doAdd bool, c call) {
 	before, known := r.files[name]
 	switch {
+	case !r.spend(workOfName + workOfText(before) + workOfText(output.s)):
+		return
 	case r.setting.isMounted(name):
 		r.problem(c.at, "the script writes %s, which is on a volume", name)
 	case !path.IsAbs(name) || path.Clean(name) != name || isWord(strings.SplitN(name, "/", 3)[1], "dev proc sys"):

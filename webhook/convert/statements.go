@@ -37,6 +37,9 @@ func (r *run) statement(s *syntax.Stmt, guarded bool) int {
 		r.exit(0)
 		return 0
 	}
+	if !r.spend(workOfCommand) {
+		return 0
+	}
 	if s.Background || s.Coprocess || s.Disown {
 		r.problem(s.Pos(), "a command runs in the background, so the order of its effect is not known")
 	}
@@ -205,6 +208,9 @@ func (r *run) forClause(c *syntax.ForClause, guarded bool) int {
 	}
 	var items []text
 	for _, w := range loop.Items {
+		if r.isOutOfWork {
+			return 0
+		}
 		items = append(items, r.fields(w)...)
 	}
 	if len(items) > maxRounds {
@@ -255,6 +261,9 @@ func (r *run) assign(a *syntax.Assign) {
 }
 
 func (r *run) setVariable(name string, value text, at syntax.Pos) {
+	if !r.spend(workOfVariable) {
+		return
+	}
 	if r.readOnly[name] {
 		r.problem(at, "%s is read-only, and shells differ in whether the script continues", name)
 	}

@@ -131,6 +131,9 @@ func (r *run) assignAll(c call, flags sysctlFlags, operands []text) int {
 
 // toolName returns the dot form of a name on the command line.
 func (r *run) toolName(name string, c call) (string, bool) {
+	if !r.spend(workOfName + workOfText(name)) {
+		return "", false
+	}
 	dotted, err := sysctl.ParseName(name)
 	if err != nil {
 		r.problem(c.at, "%q: %v", name, err)
@@ -167,8 +170,13 @@ func (r *run) load(c call, flags sysctlFlags, names []text) int {
 	status := 0
 	for _, name := range names {
 		content, ok := r.files[name.s]
-		if (name.s == "-" || name.s == "/dev/stdin") && r.stdin != nil && r.stdin.text().isConstant() {
-			content, ok = r.stdin.text().s, true
+		if (name.s == "-" || name.s == "/dev/stdin") && r.stdin != nil {
+			if input := r.textOf(r.stdin); input.isConstant() {
+				content, ok = input.s, true
+			}
+		}
+		if !r.spend(len(content)) {
+			return 0
 		}
 		if !ok || !name.isConstant() {
 			r.problem(c.at, "sysctl -p loads %s, which the script does not write", name.s)

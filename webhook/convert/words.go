@@ -30,7 +30,7 @@ func (r *run) joined(w *syntax.Word) text {
 			return text{opaque: true}
 		}
 	}
-	return all.text()
+	return r.textOf(&all)
 }
 
 // fields expands a word into arguments.
@@ -67,6 +67,7 @@ func (r *run) fields(w *syntax.Word) []text {
 		}
 	}
 	flush()
+	r.spend(len(fields))
 	return fields
 }
 
@@ -98,6 +99,9 @@ func (r *run) allArguments(w *syntax.Word) ([]text, bool) {
 		return nil, false
 	}
 	var all []text
+	if !r.spend(len(r.arguments)) {
+		return nil, true
+	}
 	for _, argument := range r.arguments[min(1, len(r.arguments)):] {
 		all = append(all, constant(argument))
 	}
@@ -107,6 +111,7 @@ func (r *run) allArguments(w *syntax.Word) ([]text, bool) {
 func (r *run) pieces(w *syntax.Word) []piece {
 	var all []piece
 	for i, part := range w.Parts {
+		before := len(all)
 		switch p := part.(type) {
 		case *syntax.Lit:
 			if i == 0 && strings.HasPrefix(p.Value, "~") {
@@ -123,6 +128,9 @@ func (r *run) pieces(w *syntax.Word) []piece {
 		default:
 			all = append(all, piece{r.expansion(part), true})
 		}
+		if !r.spendOn(all[before:]) {
+			return []piece{{text: text{opaque: true}}}
+		}
 	}
 	return all
 }
@@ -133,6 +141,9 @@ func (r *run) quoted(q *syntax.DblQuoted) []piece {
 	}
 	all := []piece{}
 	for _, part := range q.Parts {
+		if r.isOutOfWork {
+			break
+		}
 		if lit, ok := part.(*syntax.Lit); ok {
 			all = append(all, piece{text: constant(unescape(lit.Value, "$`\"\\\n"))})
 		} else {
@@ -241,6 +252,9 @@ func (r *run) parameter(p *syntax.ParamExp) text {
 
 // lookup returns the value of a variable. It returns false if the variable is not set, and may be set by the image.
 func (r *run) lookup(name string) (text, bool) {
+	if !r.spend(workOfVariable) {
+		return text{opaque: true}, true
+	}
 	if index, err := strconv.Atoi(name); err == nil {
 		if index >= len(r.arguments) {
 			return constant(""), len(r.arguments) > 0
@@ -273,7 +287,7 @@ func (r *run) substitution(c *syntax.CmdSubst) text {
 	if len(r.attempts) > before {
 		return text{opaque: true}
 	}
-	all := captured.text()
+	all := r.textOf(captured)
 	all.s = strings.TrimRight(all.s, "\n")
 	return all
 }

@@ -55,16 +55,13 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 	return append(warnings, setAgain(p, settings)...)
 }
 
-// maxRead is how many containers of a pod have their scripts read. Of more, the names count.
-const maxRead = 4
-
 // setAgain warns of other privileged containers that set a sysctl of the annotation: they run later, so the value
 // that such a container sets is the one that holds. Their commands are read as `convert` reads them. Of a command
 // that is not understood, the names count.
 func setAgain(p *pod.Pod, settings []policy.Setting) []string {
 	var inForce []convert.Assignment
 	var warnings []string
-	read := 0
+	budget := convert.NewBudget()
 	for _, list := range []struct {
 		kind       string
 		containers []pod.Container
@@ -76,9 +73,8 @@ func setAgain(p *pod.Pod, settings []policy.Setting) []string {
 			if inForce == nil {
 				inForce = assignments(settings)
 			}
-			read++
-			sets, names := laterWrites(convert.LaterWrites([]byte(c.SysctlJSON), read <= maxRead, p.HostNetwork,
-				p.HostIPC, inForce))
+			sets, names := laterWrites(convert.LaterWrites([]byte(c.SysctlJSON), budget, p.HostNetwork, p.HostIPC,
+				inForce))
 			switch {
 			case sets != "":
 				warnings = append(warnings, fmt.Sprintf("%s %q runs later and sets %s, in the place of the "+

@@ -24,6 +24,12 @@ func newConnections(limit int) *connections {
 	return &connections{max: limit, open: map[net.Conn]*list.Element{}}
 }
 
+// LimitConnections limits how many connections a server has open. It sets the server's ConnState and ConnContext.
+func LimitConnections(server *http.Server, limit int) {
+	open := newConnections(limit)
+	server.ConnState, server.ConnContext = open.track, open.withConn
+}
+
 // track is for http.Server.ConnState.
 func (c *connections) track(conn net.Conn, state http.ConnState) {
 	if state == http.StateNew {

@@ -66,7 +66,6 @@ func newServer(ctx context.Context, config ServerConfig) *http.Server {
 	if config.Workloads != nil {
 		mux.Handle(WorkloadsPath, config.Workloads)
 	}
-	open := newConnections(maxConnections)
 	server := &http.Server{
 		Handler:        closeWhenEnding(ctx, mux),
 		TLSConfig:      &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: config.GetCertificate},
@@ -75,11 +74,10 @@ func newServer(ctx context.Context, config ServerConfig) *http.Server {
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
-		ConnState:      open.track,
-		ConnContext:    open.withConn,
 		// A client that aborts its handshake is not an error of the server.
 		ErrorLog: slog.NewLogLogger(config.Log.Handler(), slog.LevelDebug),
 	}
+	LimitConnections(server, maxConnections)
 	// The API server sends one request at a time on each connection, so HTTP/2 would only add cost.
 	server.Protocols.SetHTTP1(true)
 	if config.GetClientCAs != nil {

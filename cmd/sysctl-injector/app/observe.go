@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 )
 
 // check is a condition for the readiness of the server, or a state that a person may want to know. Each of its
@@ -46,14 +48,22 @@ func (c check) list(w io.Writer) (passed bool) {
 	return passed
 }
 
+// Limits for the port of liveness, readiness and metrics. Any pod may reach it, and it has no TLS.
+const (
+	observeReadTimeout  = 5 * time.Second
+	observeWriteTimeout = 10 * time.Second
+	observeIdleTimeout  = 2 * time.Minute // longer than a usual interval between scrapes
+	observeHeaderBytes  = 8 << 10
+	// observeConnections limits the open connections. A new connection replaces the one that has been silent for the
+	// longest, so the kubelet's probes, which open a connection each, are always answered.
+	observeConnections = 64
+	// observeScrapes limits the answers of /metrics that are written at the same time. Each has all metrics in memory.
+	observeScrapes = 8
+)
+
 // observeServe serves liveness, readiness and metrics until ctx ends.
 func observeServe(ctx context.Context, listener net.Listener, registry *prometheus.Registry, checks []check) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("/readyz", readyz(checks))
-	// A compressor needs 0.8 MB of memory, and saves only a few KB for each answer.
-	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true}))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := newObserveServer(registry, checks)
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()
@@ -62,6 +72,24 @@ func observeServe(ctx context.Context, listener net.Listener, registry *promethe
 		return err
 	}
 	return nil
+}
+
+func newObserveServer(registry *prometheus.Registry, checks []check) *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.Handle("/readyz", readyz(checks))
+	// A compressor needs 0.8 MB of memory, and saves only a few KB for each answer.
+	mux.Handle("/metrics", promhttp.HandlerFor(registry,
+		promhttp.HandlerOpts{DisableCompression: true, MaxRequestsInFlight: observeScrapes}))
+	server := &http.Server{
+		Handler:        mux,
+		ReadTimeout:    observeReadTimeout,
+		WriteTimeout:   observeWriteTimeout,
+		IdleTimeout:    observeIdleTimeout,
+		MaxHeaderBytes: observeHeaderBytes,
+	}
+	admission.LimitConnections(server, observeConnections)
+	return server
 }
 
 // readyz answers 200 if every check passes, and 503 otherwise. With ?verbose, or if a check fails, it lists all

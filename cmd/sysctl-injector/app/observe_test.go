@@ -1,10 +1,16 @@
 package app
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,6 +46,98 @@ func TestReadyz(t *testing.T) {
 				t.Errorf("answers %d %q, want %d %q", answer.Code, answer.Body, test.code, test.body)
 			}
 		})
+	}
+}
+
+// request sends a request on a connection and returns the status of the answer.
+func request(t *testing.T, conn net.Conn, text string) int {
+	t.Helper()
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
+}
+
+// openConnections is a listener that counts its open connections.
+type openConnections struct {
+	net.Listener
+	count atomic.Int64
+}
+
+func (o *openConnections) Accept() (net.Conn, error) {
+	conn, err := o.Listener.Accept()
+	if err == nil {
+		o.count.Add(1)
+		conn = &countedConn{Conn: conn, closed: sync.OnceFunc(func() { o.count.Add(-1) })}
+	}
+	return conn, err
+}
+
+type countedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *countedConn) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
+
+// serveObserve serves liveness, readiness and metrics. It returns the listener and a function that opens a connection.
+func serveObserve(t *testing.T) (*openConnections, func() net.Conn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := &openConnections{Listener: listener}
+	go func() { _ = observeServe(t.Context(), counted, prometheus.NewRegistry(), nil) }()
+	return counted, func() net.Conn {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+}
+
+// Clients that keep connections open take their places from each other, and not from the kubelet's probes.
+func TestProbesAreAnsweredWhileClientsHoldConnections(t *testing.T) {
+	listener, open := serveObserve(t)
+	for range 2 * observeConnections {
+		if _, err := io.WriteString(open(), "GET /metrics HTTP/1.1\r\nHost: a\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{"/livez", "/readyz"} {
+		if status := request(t, open(), "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n"); status != http.StatusOK {
+			t.Errorf("%s: status %d", path, status)
+		}
+	}
+	if count := listener.count.Load(); count > observeConnections {
+		t.Errorf("%d connections are open, want at most %d", count, observeConnections)
+	}
+}
+
+func TestObserveServerLimitsHeaders(t *testing.T) {
+	_, open := serveObserve(t)
+	header := "GET /livez HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("a", 2*observeHeaderBytes) + "\r\n\r\n"
+	if status := request(t, open(), header); status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status %d", status)
+	}
+}
+
+// A client that neither sends nor reads must not hold a connection forever.
+func TestObserveServerHasTimeouts(t *testing.T) {
+	server := newObserveServer(prometheus.NewRegistry(), nil)
+	if server.ReadTimeout == 0 || server.WriteTimeout == 0 || server.IdleTimeout == 0 {
+		t.Errorf("timeouts of %s, %s and %s", server.ReadTimeout, server.WriteTimeout, server.IdleTimeout)
 	}
 }
 

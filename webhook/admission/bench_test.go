@@ -94,7 +94,9 @@ func BenchmarkStages(b *testing.B) {
 		}{
 			{"scan", func() error { _, err := readReview(body); return err }},
 			{"decide", func() error {
-				_, err := f.handler.outcome(b.Context(), r.pod, injection.Target{Namespace: r.namespace}, false)
+				target := injection.Target{Namespace: r.namespace}
+				err := f.handler.locate(b.Context(), r.pod, &target, false)
+				f.handler.outcome(r.pod, target)
 				return err
 			}},
 			{"response", func() error { _, err := d.encode(); return err }},

@@ -2,7 +2,6 @@ package admission
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
 func TestBudget(t *testing.T) {
@@ -157,10 +158,10 @@ type meeting struct {
 	leave   chan struct{}
 }
 
-func (m *meeting) NamespaceLabels(ctx context.Context, name string) (map[string]string, error) {
+func (m *meeting) Rules() *policy.Set {
 	m.entered <- struct{}{}
 	<-m.leave
-	return m.cluster.NamespaceLabels(ctx, name)
+	return m.cluster.Rules()
 }
 
 // Large bodies take turns on the processors. Small ones need none.

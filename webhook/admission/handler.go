@@ -94,13 +94,19 @@ func New(config Config) (*Handler, error) {
 }
 
 // inTurn runs a function that takes processor time for a body. Each processor works on one large body at most.
-// Otherwise small bodies, which take a hundredth of the time, would wait for all large ones.
-func (h *Handler) inTurn(bodyBytes int, run func()) {
+// Otherwise small bodies, which take a hundredth of the time, would wait for all large ones. The function must not wait
+// for the API server: others wait for the turn. An error means that ctx ended before the turn came.
+func (h *Handler) inTurn(ctx context.Context, bodyBytes int, run func()) error {
 	if bodyBytes > smallBody {
-		h.turns <- struct{}{}
-		defer func() { <-h.turns }()
+		select {
+		case h.turns <- struct{}{}:
+			defer func() { <-h.turns }()
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the decisions on other large objects: %w", ctx.Err())
+		}
 	}
 	run()
+	return nil
 }
 
 // Answer decides on the pod of the AdmissionReview in body, and returns the review with the response. An error means
@@ -113,7 +119,9 @@ func (h *Handler) Answer(ctx context.Context, body []byte) ([]byte, error) {
 func (h *Handler) answer(ctx context.Context, body []byte, mayHaveDefaults bool) ([]byte, error) {
 	var review *review
 	var err error
-	h.inTurn(len(body), func() { review, err = readReview(body) })
+	if h.inTurn(ctx, len(body), func() { review, err = readReview(body) }) != nil {
+		return nil, errBusy
+	}
 	var d decision
 	var misdirected misdirectedError
 	switch {
@@ -139,11 +147,12 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	if review.podErr != nil {
 		return reject(review, injection.ReasonUnreadablePod, http.StatusBadRequest, review.podErr.Error())
 	}
+	target := injection.Target{Namespace: review.namespace}
+	err := h.locate(ctx, review.pod, &target, review.mayHaveDefaults)
 	var outcome injection.Outcome
-	var err error
-	h.inTurn(review.bytes, func() {
-		outcome, err = h.outcome(ctx, review.pod, injection.Target{Namespace: review.namespace}, review.mayHaveDefaults)
-	})
+	if err == nil {
+		err = h.inTurn(ctx, review.bytes, func() { outcome = h.outcome(review.pod, target) })
+	}
 	if err != nil {
 		return reject(review, ReasonClusterUnavailable, http.StatusInternalServerError, err.Error())
 	}
@@ -161,23 +170,25 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 	return d
 }
 
-// outcome decides on a pod and changes nothing. It asks the source only for a pod that asks for sysctls or may get
-// some by default.
-func (h *Handler) outcome(ctx context.Context, p *pod.Pod, target injection.Target,
-	mayHaveDefaults bool) (injection.Outcome, error) {
-	if p.AsksForSysctls() || mayHaveDefaults {
-		if err := source.Locate(ctx, h.Source, p, &target); err != nil {
-			return injection.Outcome{}, err
-		}
+// locate fills in where a pod will run. It asks the source, and so perhaps the API server, only for a pod that asks for
+// sysctls or may get some by default.
+func (h *Handler) locate(ctx context.Context, p *pod.Pod, target *injection.Target, mayHaveDefaults bool) error {
+	if !p.AsksForSysctls() && !mayHaveDefaults {
+		return nil
 	}
+	return source.Locate(ctx, h.Source, p, target)
+}
+
+// outcome decides on a pod. It changes nothing and does not wait.
+func (h *Handler) outcome(p *pod.Pod, target injection.Target) injection.Outcome {
 	outcome := h.Injector.Inject(p, target, h.Source.Rules())
 	if len(outcome.Sysctls) > 0 && target.NamespaceLabels[v1alpha1.InjectLabel] != v1alpha1.InjectEnabled {
 		return injection.Denied(ReasonNamespaceNotEnabled,
 			field.Forbidden(field.NewPath("metadata", "namespace"), fmt.Sprintf("namespace %q is not enrolled; "+
 				"an administrator can run: kubectl label namespace %[1]s %s=%s", target.Namespace, v1alpha1.InjectLabel,
-				v1alpha1.InjectEnabled))), nil
+				v1alpha1.InjectEnabled)))
 	}
-	return outcome, nil
+	return outcome
 }
 
 // Need returns the grants that a live pod, given as JSON, needs under the current rules; nil if it needs none, or
@@ -187,8 +198,11 @@ func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*gra
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := h.outcome(ctx, p, injection.Target{Namespace: namespace}, true)
-	return outcome.Grant, err
+	target := injection.Target{Namespace: namespace}
+	if err := h.locate(ctx, p, &target, true); err != nil {
+		return nil, err
+	}
+	return h.outcome(p, target).Grant, nil
 }
 
 func (h *Handler) rejectGrant(ctx context.Context, review *review, err error) decision {

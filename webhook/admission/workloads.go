@@ -42,7 +42,9 @@ type workloadReview struct {
 func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, error) {
 	var review workloadReview
 	var err error
-	h.inTurn(len(body), func() { err = json.Unmarshal(body, &review) })
+	if h.inTurn(ctx, len(body), func() { err = json.Unmarshal(body, &review) }) != nil {
+		return nil, errBusy
+	}
 	request := review.Request
 	if err == nil && (review.APIVersion != apiVersion || review.Kind != kind || request.UID == "" ||
 		len(request.UID) > maxUID || request.Object == nil) {
@@ -52,7 +54,14 @@ func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, erro
 		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("not an AdmissionReview of a workload: %s", err)}
 	}
 	var warnings []string
-	h.inTurn(len(body), func() { warnings, err = h.workloadWarnings(ctx, &review) })
+	var templates []template
+	err = h.inTurn(ctx, len(body), func() { templates, warnings = templatesOf(&review) })
+	for i := 0; i < len(templates) && err == nil; i++ {
+		err = h.locate(ctx, templates[i].pod, &templates[i].target, true)
+	}
+	if err == nil {
+		err = h.inTurn(ctx, len(body), func() { warnings = append(warnings, h.templateWarnings(templates)...) })
+	}
 	if err != nil {
 		return nil, &httpError{http.StatusInternalServerError, err.Error()} // the API server goes on without warnings
 	}
@@ -65,8 +74,14 @@ func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, erro
 	}}.encode()
 }
 
-// workloadWarnings returns what a person should know about a workload.
-func (h *Handler) workloadWarnings(ctx context.Context, review *workloadReview) ([]string, error) {
+// template is a pod template of a workload.
+type template struct {
+	pod    *pod.Pod
+	target injection.Target
+}
+
+// templatesOf returns the pod templates of a workload, and warnings about the workload itself.
+func templatesOf(review *workloadReview) (templates []template, warnings []string) {
 	request := review.Request
 	gvk := request.Kind
 	object := inspect.Object{
@@ -74,31 +89,35 @@ func (h *Handler) workloadWarnings(ctx context.Context, review *workloadReview) 
 		JSON: gjson.ParseBytes(request.Object),
 	}
 	locations := new(workload.Finder).Find(object.APIVersion, object.Kind, object.JSON)
-	var warnings []string
 	for _, f := range inspect.Keys(object, locations) {
 		warnings = append(warnings, f.Reason+": "+f.Err.Error())
 	}
 	for _, location := range locations {
 		p, err := pod.Decode([]byte(workload.At(object.JSON, location.Path).Raw))
 		if err != nil {
-			warnings = append(warnings, "the pods of this workload cannot be read: "+err.Error())
-			return warnings, nil //nolint:nilerr // the workload is never rejected
+			return templates, append(warnings, "the pods of this workload cannot be read: "+err.Error())
 		}
-		target := injection.Target{Namespace: request.Namespace, Template: workload.FieldPath(location.Path)}
-		outcome, err := h.outcome(ctx, p, target, true)
-		if err != nil {
-			return nil, err
-		}
+		templates = append(templates, template{p,
+			injection.Target{Namespace: request.Namespace, Template: workload.FieldPath(location.Path)}})
+	}
+	return templates, warnings
+}
+
+// templateWarnings returns what a person should know about the pods of a workload.
+func (h *Handler) templateWarnings(templates []template) []string {
+	var warnings []string
+	for _, t := range templates {
+		outcome := h.outcome(t.pod, t.target)
 		for _, violation := range outcome.Violations {
 			warnings = append(warnings, "the pods of this workload will be rejected: "+
-				""+violation.Reason+": "+violation.Err.Error())
+				violation.Reason+": "+violation.Err.Error())
 		}
 		warnings = append(warnings, outcome.Warnings...)
-		if unsafe := h.Injector.RejectedByKubelets(p); len(unsafe) > 0 {
+		if unsafe := h.Injector.RejectedByKubelets(t.pod); len(unsafe) > 0 {
 			warnings = append(warnings, fmt.Sprintf("%s: kubelets reject %s, which is not a safe sysctl, unless "+
 				"--allowed-unsafe-sysctls has it",
-				target.Template.Child("spec", "securityContext", "sysctls"), strings.Join(unsafe, ", ")))
+				t.target.Template.Child("spec", "securityContext", "sysctls"), strings.Join(unsafe, ", ")))
 		}
 	}
-	return warnings, nil
+	return warnings
 }

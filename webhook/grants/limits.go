@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // Limits limit the grants for the pods of one namespace. Each server counts for itself.
@@ -29,9 +31,17 @@ type Limits struct {
 // DefaultLimits are far above what a namespace of ordinary workloads needs.
 func DefaultLimits() Limits { return Limits{Names: 64, PerMinute: 120} }
 
+// MinPerMinute is the number of grants that one pod may need: one for each sysctl, and one for the
+// SecurityContextConstraints. With a lower limit, such a pod could never be admitted.
+const MinPerMinute = sysctl.MaxContained + 1
+
 func (l Limits) validate() error {
-	if l.Names < 1 || l.PerMinute < 1 {
-		return errors.New("grants: Limits: Names and PerMinute must be above zero")
+	switch {
+	case l.Names < 1:
+		return errors.New("grants: Limits: Names must be above zero")
+	case l.PerMinute < MinPerMinute:
+		return fmt.Errorf("grants: Limits: PerMinute: %d is below %d, the number of grants that one pod may need",
+			l.PerMinute, MinPerMinute)
 	}
 	return nil
 }
@@ -68,18 +78,22 @@ func (g *Granter) mayGrant(ctx context.Context, need Need, objects, missing []cl
 	if err != nil {
 		return err
 	}
-	if err := g.usage.add(g.now(), need.Namespace, bound, wanted, bindings); err != nil {
+	if err := g.usage.begin(g.now(), need.Namespace, bound, wanted, bindings); err != nil {
 		return err
 	}
-	// A read and a write for each missing object, a SubjectAccessReview for each role, and a read of the service
-	// account.
-	if err := g.usage.waitForCalls(ctx, 1+2*len(missing)+len(objects)); err != nil {
+	if len(missing) > 0 {
+		if err := g.usage.waitForCalls(ctx, 1); err != nil {
+			return err
+		}
+		if err := g.requireServiceAccount(ctx, need); err != nil {
+			return err
+		}
+	}
+	// A read and a write for each missing object, and a SubjectAccessReview for each role.
+	if err := g.usage.waitForCalls(ctx, 2*len(missing)+len(objects)); err != nil {
 		return err
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return g.requireServiceAccount(ctx, need)
+	return g.usage.add(g.now(), need.Namespace, bound, wanted, bindings)
 }
 
 // boundRoles returns the names of the roles that our bindings in a namespace refer to, from the cache.
@@ -132,32 +146,62 @@ func newUsage(limits Limits) *usage {
 		ofNamespace: map[string]*namespaceUsage{}}
 }
 
-// add counts n new grants of the wanted roles in a namespace. bound are the roles that the cache shows as bound
-// there. If n is 0, it counts one, because a pod that waits for recent grants also causes calls.
+// begin returns an error if n new grants of the wanted roles in a namespace would exceed the limits. bound are the
+// roles that the cache shows as bound there. It counts only one grant, for the calls of a pod whose service account
+// does not exist or that waits for recent grants; add counts the others.
+func (u *usage) begin(now time.Time, namespace string, bound, wanted sets.Set[string], n int) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	of := u.of(now, namespace)
+	if _, err := u.added(of, now, namespace, bound, wanted); err != nil {
+		return err
+	}
+	if of.grants.TokensAt(now) < float64(n) || !of.grants.AllowN(now, 1) {
+		return u.tooManyGrants(namespace)
+	}
+	return nil
+}
+
+// add counts the n grants of which begin has counted one.
 func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[string], n int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	of := u.of(now, namespace)
-	of.expire(now)
-	inUse := bound.Union(sets.KeySet(of.names))
-	added := wanted.Difference(inUse)
-	if len(added) > 0 && len(inUse)+len(added) > u.limits.Names {
-		return &RejectedError{ReasonTooManySysctls,
-			fmt.Sprintf("namespace %q has grants for %d different sysctls, and the pod needs %d more, but the "+
-				"limit is %d; delete pods that set others (their grants are removed after a grace period), or ask an "+
-				"administrator to raise --grants-max-sysctls",
-				namespace, len(inUse), len(added), u.limits.Names)}
+	added, err := u.added(of, now, namespace, bound, wanted)
+	if err != nil {
+		return err
 	}
-	if !of.grants.AllowN(now, max(n, 1)) {
-		return &RejectedError{ReasonTooManyGrants,
-			fmt.Sprintf("namespace %q has reached the limit of %d new grants per minute; "+
-				"try again in a minute, or ask an administrator to raise --grants-max-per-minute", namespace,
-				u.limits.PerMinute)}
+	if !of.grants.AllowN(now, max(n-1, 0)) {
+		return u.tooManyGrants(namespace)
 	}
 	for name := range added {
 		of.names[name] = now.Add(settleAge)
 	}
 	return nil
+}
+
+// added returns the wanted roles that are not in use in a namespace, or an error if there are too many.
+func (u *usage) added(
+	of *namespaceUsage, now time.Time, namespace string, bound, wanted sets.Set[string],
+) (sets.Set[string], error) {
+	of.expire(now)
+	inUse := bound.Union(sets.KeySet(of.names))
+	added := wanted.Difference(inUse)
+	if len(added) > 0 && len(inUse)+len(added) > u.limits.Names {
+		return nil, &RejectedError{ReasonTooManySysctls,
+			fmt.Sprintf("namespace %q has grants for %d different sysctls, and the pod needs %d more, but the "+
+				"limit is %d; delete pods that set others (their grants are removed after a grace period), or ask an "+
+				"administrator to raise --grants-max-sysctls",
+				namespace, len(inUse), len(added), u.limits.Names)}
+	}
+	return added, nil
+}
+
+func (u *usage) tooManyGrants(namespace string) error {
+	return &RejectedError{ReasonTooManyGrants,
+		fmt.Sprintf("namespace %q has reached the limit of %d new grants per minute; "+
+			"try again in a minute, or ask an administrator to raise --grants-max-per-minute", namespace,
+			u.limits.PerMinute)}
 }
 
 // waitForCalls waits until n more API calls may be made.

@@ -64,7 +64,11 @@ func TestLimits(t *testing.T) {
 				clock = clock.Add(step.after)
 				got := ""
 				var rejected *RejectedError
-				if errors.As(u.add(clock, step.namespace, step.bound, step.wanted, len(step.wanted)), &rejected) {
+				err := u.begin(clock, step.namespace, step.bound, step.wanted, len(step.wanted))
+				if err == nil {
+					err = u.add(clock, step.namespace, step.bound, step.wanted, len(step.wanted))
+				}
+				if errors.As(err, &rejected) {
 					got = rejected.Reason
 				}
 				if got != step.want {
@@ -108,6 +112,51 @@ func TestServiceAccountMustExist(t *testing.T) {
 	g, _ = newGranter(t, nil, grantsOf(t, nobody, time.Hour)...)
 	if err := g.Ensure(t.Context(), nobody); err != nil {
 		t.Errorf("although the grants exist: %v", err)
+	}
+}
+
+// Forged reviews that name a service account which does not exist take no names from the limit of the namespace, and of
+// its grants only one each.
+func TestUnknownServiceAccountsLeaveTheLimitsToOthers(t *testing.T) {
+	g, _ := newGranter(t, nil)
+	g.usage.calls = rate.NewLimiter(rate.Every(time.Hour), callBurst) // and they use few calls
+	for n := range 10 {
+		need := Need{Namespace: "jobs", ServiceAccount: "nobody"}
+		for i := range 16 {
+			need.Sysctls = append(need.Sysctls, fmt.Sprintf("net.ipv4.conf.eth0/%d.forwarding", 16*n+i+1))
+		}
+		var rejected *RejectedError
+		if err := g.Ensure(t.Context(), need); !errors.As(err, &rejected) || rejected.Reason != ReasonNoServiceAccount {
+			t.Fatalf("forged review %d: error %v", n, err)
+		}
+	}
+	most := Need{Namespace: "jobs", ServiceAccount: "default"}
+	for i := range 64 {
+		most.Sysctls = append(most.Sysctls, fmt.Sprintf("net.ipv4.conf.eth0/%d.rp_filter", i+1))
+	}
+	if err := g.Ensure(t.Context(), most); err != nil {
+		t.Errorf("a pod with as many names as there may be: %v", err)
+	}
+}
+
+// A limit below what one pod may need would reject that pod forever.
+func TestLimitsMustSufficeForOnePod(t *testing.T) {
+	for _, test := range []struct {
+		limits Limits
+		want   string
+	}{
+		{Limits{Names: 1, PerMinute: MinPerMinute}, ""},
+		{Limits{Names: 0, PerMinute: MinPerMinute}, "grants: Limits: Names must be above zero"},
+		{Limits{Names: 1, PerMinute: 16},
+			"grants: Limits: PerMinute: 16 is below 17, the number of grants that one pod may need"},
+	} {
+		got := ""
+		if err := test.limits.validate(); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%+v: got %q, want %q", test.limits, got, test.want)
+		}
 	}
 }
 

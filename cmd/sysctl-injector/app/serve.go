@@ -77,7 +77,8 @@ files, every namespace counts as enrolled, and the server applies no grants.`,
 	flags.IntVar(&o.grantLimits.Names, "grants-max-sysctls", limits.Names,
 		"most different sysctls with grants in one namespace")
 	flags.IntVar(&o.grantLimits.PerMinute, "grants-max-per-minute", limits.PerMinute,
-		"most new grants in one namespace per minute, by each server")
+		fmt.Sprintf("most new grants in one namespace per minute, by each server; at least %d, since one pod may need "+
+			"as many", grants.MinPerMinute))
 	flags.StringVar(&o.bindAddress, "bind-address", ":8443", "address of the webhook (HTTPS)")
 	flags.StringVar(&o.observeAddress, "observe-bind-address", ":8080",
 		"address of /livez, /readyz and /metrics (HTTP)")
@@ -153,6 +154,10 @@ func (o *serveOptions) rest() (*rest.Config, error) {
 	if len(o.policies)+len(o.profiles)+len(o.runtimeClasses) > 0 {
 		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: otherwise the server uses " +
 			"the cluster's objects")
+	}
+	if o.grantLimits.PerMinute < grants.MinPerMinute {
+		return nil, usagef("--grants-max-per-minute: %d is below %d, the number of grants that one pod may need",
+			o.grantLimits.PerMinute, grants.MinPerMinute)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {

@@ -161,6 +161,9 @@ func TestServeUsage(t *testing.T) {
 		{"takes objects from files only without a cluster", []string{"--policy", "x.yaml"}, 2,
 			"error: --policy, --profile and --runtime-class are for --standalone: otherwise the server uses the " +
 				"cluster's objects\nSee 'sysctl-injector serve --help'.\n"},
+		{"rejects a limit below what one pod may need", []string{"--grants-max-per-minute", "16"}, 2,
+			"error: --grants-max-per-minute: 16 is below 17, the number of grants that one pod may need\n" +
+				"See 'sysctl-injector serve --help'.\n"},
 		{"says that it finds no cluster", []string{"--kubeconfig", "/nonexistent"}, 1,
 			"error: find the cluster (--kubeconfig, or --standalone to run without one): stat /nonexistent: no such " +
 				"file or directory\n"},

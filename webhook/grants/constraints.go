@@ -7,13 +7,19 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
+// Names of the roles that may use the SecurityContextConstraints.
+const (
+	constraintsRole              = prefix + ":scc"
+	userNamespaceConstraintsRole = prefix + ":scc:user-namespace"
+)
+
 // renderSCC grants "use" of each sysctl, and of the SecurityContextConstraints that admit the container. Constraints
 // admit whole pods, so a pod with an unprivileged container gets constraints that admit no privileged container.
 func renderSCC(need Need) ([]client.Object, error) {
-	file, roleName := "companion/scc.yaml", prefix+":scc"
+	file, roleName := "companion/scc.yaml", constraintsRole
 	switch {
 	case need.UserNamespace:
-		file, roleName = "companion/scc-user-namespace.yaml", prefix+":scc:user-namespace"
+		file, roleName = "companion/scc-user-namespace.yaml", userNamespaceConstraintsRole
 	case len(need.Sysctls) == 0:
 		return nil, nil
 	}

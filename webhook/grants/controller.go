@@ -92,7 +92,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	return c.reconcileNamespace(ctx, request.Namespace)
 }
 
-// reconcileNamespace restores the grants that the namespace's live pods need, and retires its other bindings.
+// reconcileNamespace restores the grants that the namespace's live pods need, within the limit on names, and retires its
+// other bindings.
 func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (ctrl.Result, error) {
 	enrolled, err := c.IsEnrolled(ctx, namespace)
 	if err != nil {
@@ -106,9 +107,14 @@ func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (
 		}
 	}
 	used := map[string]bool{}
-	var errs []error // after a failure, go on with the other objects
 	for _, object := range wanted {
 		used[key(object)] = true
+	}
+	if wanted, err = c.withinLimit(ctx, namespace, wanted); err != nil {
+		return ctrl.Result{}, err
+	}
+	var errs []error // after a failure, go on with the other objects
+	for _, object := range wanted {
 		cached, err := c.Granter.cached(ctx, object)
 		if err == nil && cached == nil {
 			err = c.Granter.applyOnce(ctx, object)

@@ -23,8 +23,20 @@ const (
 	maxLaterContainers = 4
 	maxLaterPaths      = 8
 	maxLaterBytes      = 8 << 10
-	maxLaterDepth      = 100
+	maxLaterDepth      = 200
 )
+
+// nesting are the texts that can begin a nested part of a script.
+var nesting = []string{"(", "{", "[", "if", "while", "until"}
+
+// mayBeDeep reports whether a script in a container may be nested too deeply.
+func mayBeDeep(container string) bool {
+	depth := 0
+	for _, text := range nesting {
+		depth += strings.Count(container, text)
+	}
+	return depth > maxLaterDepth
+}
 
 // Budget limits what LaterWrites does for the containers of one pod together.
 type Budget struct {
@@ -50,8 +62,7 @@ func LaterWrites(container []byte, budget *Budget, hostNetwork, hostIPC bool, in
 		return nil
 	}
 	w := laterWrites{inForce: inForce}
-	depth := strings.Count(string(container), "(") + strings.Count(string(container), "{")
-	if budget.containers == 0 || len(container) > maxLaterBytes || depth > maxLaterDepth {
+	if budget.containers == 0 || len(container) > maxLaterBytes || mayBeDeep(string(container)) {
 		w.mention(string(container))
 		return w.found
 	}

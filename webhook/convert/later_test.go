@@ -24,6 +24,8 @@ func TestLaterWritesLimits(t *testing.T) {
 		{"many words", "V='" + strings.Repeat("a ", 300) + "'\n" + strings.Repeat("echo $V $V\n", 200) + set, true},
 		{"many paths", strings.Repeat("id -u && ", 300) + "true" + set, false},
 		{"deep nesting", strings.Repeat("(", 2000) + "true" + strings.Repeat(")", 2000) + set, false},
+		{"deep nesting of indices", strings.Repeat("a[", 2000) + set, false},
+		{"deep nesting of conditions", strings.Repeat("if ", 2000) + set, false},
 		{"a long script", strings.Repeat("true\n", 5000) + set, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -38,7 +38,9 @@ var expensive = map[string]string{
 	"many here-documents":     "cat" + strings.Repeat(" <<a", 380) + "\n" + strings.Repeat("a\n", 380),
 	"nested words": repeated("y=" + strings.Repeat("${x:-", 90) + strings.Repeat("$z", 2500) +
 		strings.Repeat("}", 90)),
-	"nested statements": strings.Repeat("if ! ", 1200),
+	"nested indices":    strings.Repeat("a[", 190),
+	"nested loops":      strings.Repeat("while ", 190) + strings.Repeat("true\n", 900),
+	"nested statements": strings.Repeat("if ! ", 190),
 	"many paths":        strings.Repeat("sysctl -w net.core.somaxconn=5||id $x$x$x\n", 90),
 	"many values":       repeated("sysctl -w" + strings.Repeat(" net.core.somaxconn=7", 180)),
 	"many signs":        "echo `echo \"`" + strings.Repeat("$", 6000),

@@ -50,6 +50,10 @@ func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, erro
 		len(request.UID) > maxUID || request.Object == nil) {
 		err = errors.New("it is of another type, or without request.uid or request.object")
 	}
+	// Objects of other kinds could contain any number of pod templates.
+	if err == nil && workload.Find(apiVersionOf(request.Kind), request.Kind.Kind) == nil {
+		err = fmt.Errorf("%.64q is not a kind of workload", request.Kind.Kind)
+	}
 	if err != nil {
 		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("not an AdmissionReview of a workload: %s", err)}
 	}
@@ -74,6 +78,13 @@ func (h *Handler) answerWorkload(ctx context.Context, body []byte) ([]byte, erro
 	}}.encode()
 }
 
+// maxKeys is the number of keys of a workload that are checked.
+const maxKeys = 64
+
+func apiVersionOf(kind metav1.GroupVersionKind) string {
+	return metav1.GroupVersion{Group: kind.Group, Version: kind.Version}.String()
+}
+
 // template is a pod template of a workload.
 type template struct {
 	pod    *pod.Pod
@@ -85,11 +96,10 @@ func templatesOf(review *workloadReview) (templates []template, warnings []strin
 	request := review.Request
 	gvk := request.Kind
 	object := inspect.Object{
-		APIVersion: metav1.GroupVersion{Group: gvk.Group, Version: gvk.Version}.String(), Kind: gvk.Kind,
-		JSON: gjson.ParseBytes(request.Object),
+		APIVersion: apiVersionOf(gvk), Kind: gvk.Kind, JSON: gjson.ParseBytes(request.Object),
 	}
 	locations := new(workload.Finder).Find(object.APIVersion, object.Kind, object.JSON)
-	for _, f := range inspect.Keys(object, locations) {
+	for _, f := range inspect.FirstKeys(maxKeys, object, locations) {
 		warnings = append(warnings, f.Reason+": "+f.Err.Error())
 	}
 	for _, location := range locations {

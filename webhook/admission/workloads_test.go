@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -118,6 +121,50 @@ func TestWorkloadsWithDeclaredSysctls(t *testing.T) {
 		"sysctl, unless --allowed-unsafe-sysctls has it"}
 	if diff := cmp.Diff(want, response.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// A forged review can have an object of any kind. The work for it is limited.
+func TestWorkOnForgedWorkloadsIsLimited(t *testing.T) {
+	const most = 64 << 20 // bytes that are allocated, since time depends on the machine
+	several := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return strings.TrimSuffix(b.String(), ",")
+	}
+	for _, test := range []struct {
+		name, kind, object string
+		status             int
+	}{
+		{"many templates in an object of another kind", "Rollout",
+			`{"spec":[` + several(2000, `{"spec":{"containers":[{"name":"a%d"}]}},`) + `]}`, http.StatusBadRequest},
+		{"many keys in the wrong place", "Deployment",
+			`{"metadata":{"annotations":{` + several(9000, `"sysctl-injector.dev/sysctls%d":"a",`) +
+				`}},"spec":{"template":{"spec":{}}}}`, http.StatusOK},
+		{"many misspelled keys", "Deployment",
+			`{"metadata":{"annotations":{` + several(9000, `"sysctl-injector.de/a%d":"a",`) +
+				`}},"spec":{"template":{"spec":{}}}}`, http.StatusOK},
+		{"deep nesting", "Deployment", `{"spec":{"template":{"spec":{}}},"a":` + several(5000, `{"a%d":`) + "1" +
+			strings.Repeat("}", 5001), http.StatusOK},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // so the time limit of the answer does not matter
+				f := newFixture(t)
+				body := workloadReviewOf("apps", test.kind, test.object)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				answer := f.postWorkload(body)
+				runtime.ReadMemStats(&after)
+				if got := after.TotalAlloc - before.TotalAlloc; got > most {
+					t.Errorf("%d MiB are allocated for %d KiB", got>>20, len(body)>>10)
+				}
+				if answer.Code != test.status {
+					t.Errorf("status %d: %.200s", answer.Code, answer.Body)
+				}
+			})
+		})
 	}
 }
 

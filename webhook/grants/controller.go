@@ -92,8 +92,8 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	return c.reconcileNamespace(ctx, request.Namespace)
 }
 
-// reconcileNamespace restores the grants that the namespace's live pods need, within the limit on names, and retires its
-// other bindings.
+// reconcileNamespace restores the grants that the namespace's live pods need, within the limit on names. It retires the
+// namespace's other bindings.
 func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (ctrl.Result, error) {
 	enrolled, err := c.IsEnrolled(ctx, namespace)
 	if err != nil {

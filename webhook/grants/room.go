@@ -15,7 +15,9 @@ import (
 // withinLimit returns the objects that may be applied for the live pods of a namespace: those of roles that are bound
 // there, and those of others while the limit on names leaves room. Admission limits the names of new pods, but the
 // annotations of a live pod can be changed at any time.
-func (c *Controller) withinLimit(ctx context.Context, namespace string, wanted []client.Object) ([]client.Object, error) {
+func (c *Controller) withinLimit(
+	ctx context.Context, namespace string, wanted []client.Object,
+) ([]client.Object, error) {
 	bound, err := c.Granter.boundRoles(ctx, namespace)
 	if err != nil {
 		return nil, err

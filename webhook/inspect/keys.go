@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ const (
 	annotations = "annotations"
 	labels      = "labels"
 )
+
+// maxKeyDepth limits the depth of keys that are found. Each level is scanned once for each level above it.
+const maxKeyDepth = 100
 
 // key is a key of the project, or a similar key, anywhere in an object.
 type key struct {
@@ -44,8 +48,15 @@ func (k key) kind() string {
 //	of a Namespace or RuntimeClass               an error if the value is invalid, or the key is not in its place
 //	elsewhere in an object of an unknown kind    a warning: its controller may copy the key to its pods
 func Keys(o Object, locations []workload.Location) []Finding {
+	return FirstKeys(math.MaxInt, o, locations)
+}
+
+// FirstKeys is Keys for the first keys of an object, at most a given number. The work for a key can depend on the size
+// of the whole object.
+func FirstKeys(most int, o Object, locations []workload.Location) []Finding {
 	var findings []Finding
-	for _, k := range keysBelow(o.JSON, nil) {
+	keys := keysBelow(o.JSON, nil)
+	for _, k := range keys[:min(most, len(keys))] {
 		if f := judge(o, k, locations); f != nil {
 			f.Path = append(slices.Clip(k.path), k.name)
 			findings = append(findings, *f)
@@ -195,6 +206,9 @@ var notKeys = []string{"matchLabels", "selector", "podSelector", "namespaceSelec
 
 // keysBelow returns every key of the project in the mappings below a value.
 func keysBelow(value gjson.Result, path []string) []key {
+	if len(path) > maxKeyDepth {
+		return nil
+	}
 	var keys []key
 	index := 0
 	value.ForEach(func(name, child gjson.Result) bool {

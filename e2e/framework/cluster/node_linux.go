@@ -60,6 +60,9 @@ func makeCgroups(name string) error {
 			return err
 		}
 		if hierarchy != cgroupMount {
+			if err := weigh(dir, "cpu.shares", "8192"); err != nil {
+				return err
+			}
 			continue
 		}
 		// In cgroup v2 a parent says which controllers its children have. Those that a machine lacks are rejected one
@@ -69,8 +72,25 @@ func makeCgroups(name string) error {
 				_ = os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+"+controller), 0)
 			}
 		}
+		if err := weigh(dir, "cpu.weight", "800"); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// weigh gives all pods of a node together eight times the processor time of another busy process of this machine. By
+// default they have the time of one, so other programs would starve them. A real node has processors of its own.
+func weigh(cgroup, file, weight string) error {
+	f, err := os.OpenFile(filepath.Join(cgroup, file), os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // of another hierarchy
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(weight)
+	return errors.Join(err, f.Close())
 }
 
 // removeCgroups removes a cgroup and all below it from every hierarchy. Their processes have ended.

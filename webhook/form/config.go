@@ -46,6 +46,7 @@ func (t *template) configured(config Config) (corev1.Container, error) {
 	if config.Image != "" {
 		container.Image = config.Image
 		if !IsImage(config.Image) {
+			//nolint:staticcheck // names the field
 			errs = append(errs, fmt.Errorf("Image: %q is no image reference", config.Image))
 		}
 	}

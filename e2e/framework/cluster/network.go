@@ -137,13 +137,13 @@ func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exe
 		environment = append([]string{rareCollection}, environment...)
 	}
 	cmd := c.network.command(ctx, name, args)
-	cmd.Env = append(environment,
-		"PATH="+c.binaries.Dir+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"KUBECONFIG="+c.Kubeconfig(),
+	cmd.Env = slices.Concat(environment, []string{
+		"PATH=" + c.binaries.Dir + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"KUBECONFIG=" + c.Kubeconfig(),
 		// kubectl keys what it remembers by address, which all clusters share, and reads the person's preferences.
-		"KUBECACHEDIR="+filepath.Join(c.dir, kubectlCacheDir),
+		"KUBECACHEDIR=" + filepath.Join(c.dir, kubectlCacheDir),
 		"KUBERC=off",
-	)
+	})
 	dieWithParent(cmd)
 	return cmd
 }

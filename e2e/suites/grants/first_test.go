@@ -105,10 +105,11 @@ func summary(calls []call) map[string]int {
 	return counts
 }
 
-// created is summary for the writes that grant something new. If a pod needed several attempts, each object counts
-// once: an attempt does not know of the objects that a former one created too late.
+// created is summary for the writes that grant something new. If a pod needed several attempts, or the API server gave
+// up on a call, each object counts once: a later write does not know of the objects that a former one created too late.
 func created(calls []call, severalAttempts bool) map[string]int {
-	if !severalAttempts {
+	gaveUp := func(c call) bool { return c.ResponseStatus.Code == http.StatusGatewayTimeout }
+	if !severalAttempts && !slices.ContainsFunc(calls, gaveUp) {
 		return summary(calls)
 	}
 	var first []call

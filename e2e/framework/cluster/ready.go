@@ -54,10 +54,10 @@ func (c *Cluster) run(ctx context.Context, s stage) error {
 	return nil
 }
 
-// rareCollection makes the control plane and kubectl collect garbage less often. A test machine has memory to spare,
-// and collecting garbage is about a quarter of a suite's CPU time: suite check takes 80 s of CPU instead of 110 s.
-// GOGC in the environment wins: benchmarks set it to what a real API server has.
-const rareCollection = "GOGC=400"
+// rareCollection makes the control plane and kubectl collect garbage half as often, which otherwise takes about a third
+// of a suite's CPU time. With a higher value, suite grants would need more memory than a test machine has. GOGC in the
+// environment wins: benchmarks set it to what a real API server has.
+const rareCollection = "GOGC=200"
 
 func (c *Cluster) launch(part part) (*process, error) {
 	var cmd *exec.Cmd

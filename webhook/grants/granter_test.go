@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,10 +43,13 @@ func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) 
 			Name: account.Name}})
 	}
 	counted := &calls{}
+	var counting sync.Mutex // several objects are applied at a time
 	var g *Granter
 	writer := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(_ context.Context, _ client.WithWatch, object client.Object, _ ...client.CreateOption) error {
+			counting.Lock()
 			counted.Reviews++
+			counting.Unlock()
 			object.(*authorizationv1.SubjectAccessReview).Status.Allowed = true
 			if between != nil {
 				between(g)
@@ -53,6 +57,8 @@ func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) 
 			return nil
 		},
 		Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+			counting.Lock()
+			defer counting.Unlock()
 			counted.Applies++
 			return nil
 		},

@@ -184,8 +184,7 @@ func (u *usage) add(now time.Time, namespace string, bound, wanted sets.Set[stri
 func (u *usage) added(
 	of *namespaceUsage, now time.Time, namespace string, bound, wanted sets.Set[string],
 ) (sets.Set[string], error) {
-	of.expire(now)
-	inUse := bound.Union(sets.KeySet(of.names))
+	inUse := of.inUse(now, bound)
 	added := wanted.Difference(inUse)
 	if len(added) > 0 && len(inUse)+len(added) > u.limits.Names {
 		return nil, &RejectedError{ReasonTooManySysctls,
@@ -235,6 +234,12 @@ func (u *usage) of(now time.Time, namespace string) *namespaceUsage {
 
 func (of *namespaceUsage) expire(now time.Time) {
 	maps.DeleteFunc(of.names, func(_ string, until time.Time) bool { return now.After(until) })
+}
+
+// inUse returns the roles that the cache shows as bound, and those of recent grants.
+func (of *namespaceUsage) inUse(now time.Time, bound sets.Set[string]) sets.Set[string] {
+	of.expire(now)
+	return bound.Union(sets.KeySet(of.names))
 }
 
 var serviceAccountKind = corev1.SchemeGroupVersion.WithKind("ServiceAccount")

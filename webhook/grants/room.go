@@ -73,8 +73,7 @@ func (u *usage) reserve(now time.Time, namespace string, bound sets.Set[string],
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	of := u.of(now, namespace)
-	of.expire(now)
-	inUse := bound.Union(sets.KeySet(of.names))
+	inUse := of.inUse(now, bound)
 	skipped := sets.New[string]()
 	for _, role := range roles {
 		switch {

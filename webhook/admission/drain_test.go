@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// A server that is told to stop accepts no more connections, and waits for the requests that have reached it.
+// When a server stops, it accepts no more connections. It waits for the requests that it has received.
 func TestServeLetsRequestsInFlightFinish(t *testing.T) {
 	authority := startAuthority(t)
 	synctest.Test(t, func(t *testing.T) {

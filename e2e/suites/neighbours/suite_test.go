@@ -90,9 +90,9 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 // create creates a pod. On a busy machine a grant may take longer than an admission may, so it tries that again.
 func create(t *testing.T, namespace string, pod *corev1.Pod) (created *corev1.Pod, err error) {
 	t.Helper()
-	eventually(t, "an answer other than that the grant takes too long", func(ctx context.Context) (bool, error) {
+	_, err = clustertest.UntilGranted(t.Context(), func(ctx context.Context) (err error) {
 		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
-		return err == nil || !strings.Contains(err.Error(), "GrantFailed"), nil
+		return err
 	})
 	return created, err
 }

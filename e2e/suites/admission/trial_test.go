@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // trialPolicy is a policy for one namespace that allows net.core.* alone, with further fields of its spec.
@@ -35,14 +37,14 @@ func TestPolicyOnTrial(t *testing.T) {
 	})
 	for _, pod := range []*corev1.Pod{outside, newPod("inside", "net.core.somaxconn = 1024")} {
 		var stderr string
-		eventually(t, "pod "+pod.Name+" to be created", func(context.Context) (bool, error) {
-			var err error
-			_, stderr, err = k.run(manifest(t, pod), "create", "-f", "-")
-			if err != nil && strings.Contains(stderr, "GrantFailed") {
-				return false, nil // the API server is busy; a rejected pod is not counted
+		// A rejected pod is not counted.
+		_, err := clustertest.UntilGranted(t.Context(), func(context.Context) (err error) {
+			if _, stderr, err = k.run(manifest(t, pod), "create", "-f", "-"); err != nil {
+				return fmt.Errorf("create pod %s: %w: %s", pod.Name, err, stderr)
 			}
-			return err == nil, err
+			return nil
 		})
+		must(t, err)
 		if strings.Contains(stderr, "on trial") != (pod == outside) {
 			t.Errorf("pod %s: %s", pod.Name, stderr)
 		}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
@@ -109,13 +110,13 @@ func TestFirstPod(t *testing.T) {
 			// The same pod again, under another name: on a busy machine, its grant may take longer than one call.
 			name := "web" + strings.TrimPrefix(how, "--server-side=")
 			source := strings.Replace(source, "name: web\n", "name: "+name+"\n", 2)
-			eventually(t, "the pod to be applied", func(context.Context) (bool, error) {
-				code, output := kubectl(t, namespace, source, "apply", how, "-f", "-")
-				if code != 0 && !strings.Contains(output, "GrantFailed") {
-					t.Fatal(output)
+			_, err := clustertest.UntilGranted(t.Context(), func(context.Context) error {
+				if code, output := kubectl(t, namespace, source, "apply", how, "-f", "-"); code != 0 {
+					return errors.New(output)
 				}
-				return code == 0, nil
+				return nil
 			})
+			must(t, err)
 			wantInjected(t, get(t, namespace, name))
 			if code, output := kubectl(t, namespace, source, "diff", how, "-f", "-"); code != 0 {
 				t.Errorf("kubectl diff of the pod as it is exits with %d and prints:\n%s", code, output)

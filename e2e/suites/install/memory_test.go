@@ -9,12 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// exhaust sets a container's memory limit below the memory that its processes use.
+// exhaust makes the OOM killer end containers.
 //
 //go:embed testdata/exhaust.sh
 var exhaust string
 
-// exhaustMemory makes the kernel's OOM killer end both servers at the same time.
+// exhaustMemory makes the kernel's OOM killer end both servers within a moment.
 func exhaustMemory(t *testing.T) func() {
 	both := servers(t, system)
 	args := []string{"-ec", exhaust, "exhaust"}

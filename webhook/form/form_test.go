@@ -26,7 +26,6 @@ func settingsOf(t *testing.T, lines string) []policy.Setting {
 func TestPlan(t *testing.T) {
 	type plan struct {
 		Form, Container string
-		NeedsGrant      bool
 	}
 	shared := policy.Facts{Kernel: v1alpha1.SharedKernel}
 	guestKernel := policy.Facts{Kernel: v1alpha1.GuestKernel}
@@ -38,24 +37,24 @@ func TestPlan(t *testing.T) {
 		lines string
 		want  plan
 	}{
-		{"an ordinary pod", Pod{Facts: shared, Kubernetes: 37}, network, plan{"privileged", "privileged.yaml", true}},
+		{"an ordinary pod", Pod{Facts: shared, Kubernetes: 37}, network, plan{"privileged", "privileged.yaml"}},
 		{"a pod of which no kernel is known", Pod{Kubernetes: 37}, network,
-			plan{"privileged", "privileged.yaml", true}},
-		{"a guest", Pod{Facts: guestKernel, Kubernetes: 37}, network, plan{"guest", "privileged.yaml", true}},
+			plan{"privileged", "privileged.yaml"}},
+		{"a guest", Pod{Facts: guestKernel, Kubernetes: 37}, network, plan{"guest", "privileged.yaml"}},
 		{"a user namespace, net.*", Pod{Facts: userNamespaced, Kubernetes: 37}, network,
-			plan{"user-namespace", "user-namespace-net.yaml", true}},
+			plan{"user-namespace", "user-namespace-net.yaml"}},
 		{"a user namespace, both", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc + "\n" + network,
-			plan{"user-namespace", "user-namespace-net.yaml", true}},
+			plan{"user-namespace", "user-namespace-net.yaml"}},
 		{"a user namespace, IPC names", Pod{Facts: userNamespaced, Kubernetes: 37}, ipc,
-			plan{"user-namespace", "user-namespace.yaml", true}},
+			plan{"user-namespace", "user-namespace.yaml"}},
 		{"verification, whatever the pod", Pod{Facts: userNamespaced, Kubernetes: 0, Verify: true, NativeFirst: true},
-			network + "\nvm.max_map_count >= 262144", plan{"verify", "verify.yaml", false}},
+			network + "\nvm.max_map_count >= 262144", plan{"verify", "verify.yaml"}},
 		{"a floor", Pod{Facts: shared, Kubernetes: 37}, "net.core.somaxconn >= 512",
-			plan{"privileged", "privileged.yaml", true}},
+			plan{"privileged", "privileged.yaml"}},
 		{"a user namespace where baseline rejects an unmasked /proc", Pod{Facts: userNamespaced, Kubernetes: 34}, ipc,
-			plan{"user-namespace", "user-namespace.yaml", true}},
+			plan{"user-namespace", "user-namespace.yaml"}},
 		{"a user namespace where no pod has an unmasked /proc", Pod{Facts: userNamespaced, Kubernetes: 32}, ipc,
-			plan{"privileged", "privileged.yaml", true}},
+			plan{"privileged", "privileged.yaml"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			forms, err := New(Config{})
@@ -63,31 +62,10 @@ func TestPlan(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := forms.Plan(test.pod, settingsOf(t, test.lines))
-			if diff := cmp.Diff(test.want, plan{got.Form.Name, got.template.file, got.NeedsGrant}); diff != "" {
+			if diff := cmp.Diff(test.want, plan{got.Form.Name, got.template.file}); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// The guard of an older Kubernetes version stays until it is rendered again. It must find the grants that it asks for,
-// so the server of a newer version makes the same.
-func TestNeedForAGrantIsTheSameInEveryVersion(t *testing.T) {
-	forms, err := New(Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, lines := range []string{"net.core.somaxconn = 512", "kernel.sem = 1 2 3 4"} {
-		for _, inUserNamespace := range []bool{false, true} {
-			for minor := uint(31); minor <= NewestKubernetes; minor++ {
-				pod := Pod{Facts: policy.Facts{Kernel: v1alpha1.SharedKernel, UserNamespace: inUserNamespace},
-					Kubernetes: minor}
-				if plan := forms.Plan(pod, settingsOf(t, lines)); !plan.NeedsGrant {
-					t.Errorf("%s on Kubernetes 1.%d, in a user namespace: %t: form %s needs no grant", lines, minor,
-						inUserNamespace, plan.Form.Name)
-				}
-			}
-		}
 	}
 }
 

@@ -21,8 +21,6 @@ type Plan struct {
 	Contained []policy.Setting
 	// Native are set by spec.securityContext.sysctls.
 	Native []policy.Setting
-	// NeedsGrant reports whether the pod's service account must be granted what the container sets.
-	NeedsGrant bool
 
 	pod      Pod
 	template *template
@@ -44,9 +42,6 @@ func (f *Forms) Plan(pod Pod, settings []policy.Setting) Plan {
 	fit := slices.IndexFunc(plan.Form.templates, func(t *template) bool { return t.fitsAll(plan.Contained) })
 	plan.template = plan.Form.templates[fit]
 	plan.Container = f.containers[plan.template][plan.template.commandFor(plan.Contained)]
-	// From 1.35 on, the guard asks for no grant for IPC names in a user namespace. But after an upgrade of the API
-	// servers, the guard of the older version is installed until it is rendered again, so they always get one.
-	plan.NeedsGrant = !plan.Form.OnlyReads
 	return plan
 }
 

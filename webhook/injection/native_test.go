@@ -189,3 +189,21 @@ func TestDeclaredSysctlsUnderPodSecurity(t *testing.T) {
 		}
 	}
 }
+
+// The guard of an older Kubernetes version stays until it is rendered again. It must find the grants that it asks for,
+// so the server of a newer version makes the same.
+func TestGrantIsTheSameInEveryVersion(t *testing.T) {
+	for _, name := range []string{"net.core.somaxconn", "kernel.shmmni"} {
+		for _, hostUsers := range []bool{true, false} {
+			for minor := uint(31); minor <= form.NewestKubernetes; minor++ {
+				w := validWorld()
+				w.sysctls(name + " = 512")
+				w.pod.Spec.HostUsers = &hostUsers
+				grant := w.decide(t, Config{Kubernetes: func() uint { return minor }}).Grant
+				if grant == nil || !slices.Equal(grant.Sysctls, []string{name}) {
+					t.Errorf("%s on Kubernetes 1.%d, hostUsers: %t: grant %+v", name, minor, hostUsers, grant)
+				}
+			}
+		}
+	}
+}

@@ -56,11 +56,13 @@ func (i *Injector) inject(p *pod.Pod, plan form.Plan, target Target, facts polic
 	return outcome
 }
 
-// grantFor returns what a plan needs. A PodSecurityPolicy has to allow every sysctl that Kubernetes sets, those that
-// the pod states itself too.
+// grantFor returns what a plan needs. From Kubernetes 1.35 on, the guard asks for no grant for IPC names in a user
+// namespace. But after an upgrade of the API servers, the guard of the older version is installed until it is rendered
+// again, so they always get one. A PodSecurityPolicy has to allow every sysctl that Kubernetes sets, those that the pod
+// states itself too.
 func grantFor(p *pod.Pod, facts policy.Facts, plan form.Plan) *policy.Grant {
 	contained := plan.Contained
-	if !plan.NeedsGrant {
+	if plan.Form.OnlyReads {
 		contained = nil
 	}
 	if len(contained)+len(plan.Native) == 0 {

@@ -81,7 +81,7 @@ func TestInjectReports(t *testing.T) {
 			"Warning: " + at + "4: Rollout \"web\": UnknownKind: spec.podAnnotations[sysctl-injector.dev/sysctls]: " +
 				"Forbidden: kind Rollout is not known, and this is not in a pod template: its controller decides " +
 				"whether its pods get the key, and the webhook decides on those pods; if it has a template, name it " +
-				"with --template-path\nerror: --strict: 1 annotations are outside a known pod template, see the " +
+				"with --template-path\nerror: --strict: annotations outside a known pod template: 1, see the " +
 				"warnings\n"},
 		{"a key that it cannot decide on, and that no pod may have",
 			rollout("{podAnnotations: {sysctl-injector.dev/sysctls: net.core.somaxconn}}") + "---\n" +

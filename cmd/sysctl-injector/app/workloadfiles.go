@@ -105,7 +105,7 @@ func (w *workloads) eachFile(do func(file) error) error {
 		return err
 	}
 	if w.strict && w.undecided > 0 {
-		return fmt.Errorf("--strict: %d annotations are outside a known pod template, see the warnings", w.undecided)
+		return fmt.Errorf("--strict: annotations outside a known pod template: %d, see the warnings", w.undecided)
 	}
 	return nil
 }

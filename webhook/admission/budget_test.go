@@ -123,7 +123,7 @@ func TestServeInSpiteOfBodiesThatStop(t *testing.T) {
 	var stopped []*bufio.Reader
 	for range testBodyBytes / MaxBodyBytes {
 		answer, send := open(t, address, client, MaxBodyBytes)
-		send(strings.Repeat(" ", 1<<20))
+		send(" ")
 		stopped = append(stopped, answer)
 	}
 	await(t, "all bodies being read", func() bool {

@@ -88,7 +88,7 @@ func TestDefaults(t *testing.T) {
 			if test.tweak != nil {
 				test.tweak(pod)
 			}
-			created, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+			created, err := createPod(t, namespace, pod)
 			switch {
 			case test.denied != "":
 				if err == nil || !strings.Contains(err.Error(), test.denied) {
@@ -117,7 +117,7 @@ func TestDefaultsOfALabelThatAnotherWebhookAdds(t *testing.T) {
 	}}.install(t, namespace)
 	pod := newPod("late", "")
 	pod.Labels = map[string]string{"app": "unknown"}
-	created, err := client.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	created, err := createPod(t, namespace, pod)
 	must(t, err)
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }
@@ -149,8 +149,7 @@ func TestDefaultsInAnOutage(t *testing.T) {
 	}
 	must(t, installed.Restart(t.Context()))
 	awaitInjection(t, other)
-	created, err := client.CoreV1().Pods(namespace).Create(t.Context(), newPod("afterwards", ""),
-		metav1.CreateOptions{})
+	created, err := createPod(t, namespace, newPod("afterwards", ""))
 	must(t, err)
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }

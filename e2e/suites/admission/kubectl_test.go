@@ -142,7 +142,9 @@ func TestPodWithGenerateNameIsInjected(t *testing.T) {
 	pod := newPod("", somaxconn)
 	pod.GenerateName = "web-"
 	k := newTerminal(t, namespace)
-	k.must(manifest(t, pod, pod), "create", "-f", "-")
+	for range 2 {
+		k.must(manifest(t, pod), "create", "-f", "-")
+	}
 	for _, created := range awaitPods(t, namespace, "app=web", 2) {
 		wantInjected(t, &created, "net.core.somaxconn=32768")
 	}
@@ -186,7 +188,9 @@ func TestServiceAccountToken(t *testing.T) {
 	k := newTerminal(t, namespace)
 	without := newPod("without", somaxconn)
 	without.Spec.AutomountServiceAccountToken = new(bool)
-	k.must(manifest(t, newPod("with", somaxconn), without), "create", "-f", "-")
+	for _, pod := range []*corev1.Pod{newPod("with", somaxconn), without} {
+		k.must(manifest(t, pod), "create", "-f", "-")
+	}
 	for name, volumes := range map[string]int{"with": 1, "without": 0} {
 		pod := getPod(t, namespace, name)
 		if len(pod.Spec.Volumes) != volumes || len(pod.Spec.Containers[0].VolumeMounts) != volumes {

@@ -1,6 +1,7 @@
 package admission_test
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 )
 
@@ -33,11 +35,19 @@ func newTerminal(t *testing.T, namespace string) *terminal {
 	return k
 }
 
-// run runs kubectl with input on its standard input.
+// run runs kubectl with input on its standard input: again for as long as the grants of a pod are late. So a manifest
+// has one pod at most, unless kubectl applies it.
 func (k *terminal) run(input string, args ...string) (stdout, stderr string, err error) {
 	k.t.Helper()
-	return k.command(input, k.c.Command(k.t.Context(), "kubectl", append([]string{"--namespace=" + k.namespace},
-		args...)...))
+	args = append([]string{"--namespace=" + k.namespace}, args...)
+	_, _ = clustertest.UntilGranted(k.t.Context(), func(ctx context.Context) error { // err and stderr say the same
+		stdout, stderr, err = k.command(input, k.c.Command(ctx, "kubectl", args...))
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, stderr)
+		}
+		return nil
+	})
+	return stdout, stderr, err
 }
 
 // program runs sysctl-injector itself.

@@ -134,25 +134,21 @@ func TestRejectionIsAnEventOfTheReplicaSet(t *testing.T) {
 	wantInjected(t, &pod, "net.core.somaxconn=4096")
 }
 
-// wantEvent waits for an event FailedCreate about an object of a kind, and compares its message.
+// wantEvent waits for an event FailedCreate with a message about an object of a kind.
 func wantEvent(t *testing.T, namespace, kind, message string) {
 	t.Helper()
-	var messages []string
-	eventually(t, "an event FailedCreate of a "+kind, func(ctx context.Context) (bool, error) {
+	awaitAnswer(t, fmt.Sprintf("the event %q of a %s", message, kind), func(ctx context.Context) (string, bool) {
 		events, err := client.CoreV1().Events(namespace).List(ctx,
 			metav1.ListOptions{FieldSelector: "reason=FailedCreate,involvedObject.kind=" + kind})
 		if err != nil {
-			return false, err
+			return err.Error(), false
 		}
-		messages = nil
+		var messages []string
 		for _, event := range events.Items {
 			messages = append(messages, event.Message)
 		}
-		return len(messages) > 0, nil
+		return fmt.Sprintf("%q", messages), slices.Contains(messages, message)
 	})
-	if !slices.Contains(messages, message) {
-		t.Errorf("the events FailedCreate of the %s (-want +got):\n%s", kind, cmp.Diff([]string{message}, messages))
-	}
 }
 
 func TestEvictedPodIsReplacedByAnInjectedOne(t *testing.T) {

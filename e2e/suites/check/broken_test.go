@@ -61,7 +61,8 @@ func (b breakage) do(t *testing.T) {
 	mustShell(t, b.Broken)
 }
 
-func (b breakage) undo(t *testing.T) {
+// undo repairs it, by the remedies of a report if nothing else is stated.
+func (b breakage) undo(t *testing.T, found report) {
 	t.Helper()
 	switch {
 	case b.Act != "":
@@ -69,7 +70,7 @@ func (b breakage) undo(t *testing.T) {
 	case b.Repair != "":
 		mustShell(t, b.Repair)
 	default:
-		runRemedies(t)
+		found.remedy(t)
 	}
 }
 
@@ -85,8 +86,9 @@ func TestEachFaultIsFoundAndRemedied(t *testing.T) {
 	for _, b := range breakages {
 		t.Run(b.Name, func(t *testing.T) {
 			b.do(t)
-			fmt.Fprintf(&page, "## %s\n%s\n", b.Name, strings.Join(awaitFindings(t, b.Want), ""))
-			b.undo(t)
+			found := awaitFindings(t, b.Want)
+			fmt.Fprintf(&page, "## %s\n%s\n", b.Name, found.text())
+			b.undo(t, found)
 			awaitHealthy(t)
 			mustShell(t, b.After)
 		})
@@ -105,8 +107,8 @@ func TestEachFaultIsFoundAndRemedied(t *testing.T) {
 	}
 }
 
-// awaitFindings waits until exactly the wanted checks do not pass, and returns their messages.
-func awaitFindings(t *testing.T, want []string) []string {
+// awaitFindings waits until exactly the wanted checks do not pass, and returns the report.
+func awaitFindings(t *testing.T, want []string) report {
 	t.Helper()
 	var found report
 	err := await.Answer(t.Context(), strings.Join(want, ", "), pace, patience, func(ctx context.Context) (string,
@@ -123,15 +125,20 @@ func awaitFindings(t *testing.T, want []string) []string {
 	if failed := found.Counts.Failed > 0; failed != (found.code == 1) || found.code > 1 {
 		t.Errorf("exit code %d with %d failed checks", found.code, found.Counts.Failed)
 	}
-	var lines []string
-	for _, c := range found.findings() {
+	return found
+}
+
+// text is what golden files have of the findings.
+func (r report) text() string {
+	var all strings.Builder
+	for _, c := range r.findings() {
 		text := fmt.Sprintf("%s %s: %s\n  %s\n", c.Status, c.Object, c.Message, c.Remedy)
 		if c.Command != "" {
 			text += "  $ " + c.Command + "\n"
 		}
-		lines = append(lines, constant(text))
+		all.WriteString(constant(text))
 	}
-	return lines
+	return all.String()
 }
 
 // constant replaces the parts that differ between two runs.
@@ -147,11 +154,17 @@ func constant(text string) string {
 	return text
 }
 
-// runRemedies runs the commands that check prints.
+// runRemedies runs the commands that check prints now.
 func runRemedies(t *testing.T) {
 	t.Helper()
 	r, err := check(t.Context(), suite.Cluster(t))
 	must(t, err)
+	r.remedy(t)
+}
+
+// remedy runs the commands of a report.
+func (r report) remedy(t *testing.T) {
+	t.Helper()
 	for _, c := range r.findings() {
 		if c.Command == "" {
 			t.Fatalf("there is no command for %s: %s", c.Name, c.Message)

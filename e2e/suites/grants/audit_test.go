@@ -30,8 +30,9 @@ type call struct {
 	User       struct{ Username string }
 	ObjectRef  struct{ Resource, Subresource, Namespace, Name string }
 
-	ResponseStatus struct{ Code int }
-	StageTimestamp time.Time
+	ResponseStatus           struct{ Code int }
+	RequestReceivedTimestamp time.Time
+	StageTimestamp           time.Time
 }
 
 func (c call) String() string {

@@ -168,6 +168,13 @@ func TestConcurrentFirstPods(t *testing.T) {
 				t.Errorf("a pod is rejected: %v", err)
 			}
 			got := created(log.writes(t, installation.Name), severalAttempts.Load())
+			// A service account's first pod applies a role that it did not find, also if another account's pod has
+			// made it meanwhile.
+			const made, again = "patch clusterroles: 201", "patch clusterroles: 200"
+			if got[again] > test.want[made]*(test.accounts-1) {
+				t.Errorf("%d service accounts have roles applied %d times again", test.accounts, got[again])
+			}
+			delete(got, again)
 			if !cmp.Equal(got, test.want) {
 				t.Errorf("%d pods have %v written, want %v", pods, got, test.want)
 			}

@@ -6,7 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
@@ -24,13 +26,16 @@ func TestRepair(t *testing.T) {
 	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(wantedBinding), wantedBinding))
 
 	remake := func(ctx context.Context, edit func(*rbacv1.RoleBinding)) error {
-		if err := admin.Delete(ctx, binding(namespace, "default", sysctl)); err != nil {
-			return err
-		}
-		other := wantedBinding.DeepCopy()
-		other.ResourceVersion, other.UID = "", ""
-		edit(other)
-		return admin.Create(ctx, other)
+		// The server may restore the binding in between.
+		return retry.OnError(retry.DefaultRetry, apierrors.IsAlreadyExists, func() error {
+			if err := admin.Delete(ctx, binding(namespace, "default", sysctl)); err != nil {
+				return err
+			}
+			other := wantedBinding.DeepCopy()
+			other.ResourceVersion, other.UID = "", ""
+			edit(other)
+			return admin.Create(ctx, other)
+		})
 	}
 	for _, test := range []struct {
 		name  string

@@ -83,7 +83,7 @@ func TestUnusedGrantsAreRemoved(t *testing.T) {
 	for _, c := range writes {
 		switch {
 		case c.Verb == "patch":
-			since[c.ObjectRef.Name] = c.StageTimestamp
+			since[c.ObjectRef.Name] = c.RequestReceivedTimestamp
 		case c.StageTimestamp.Sub(since[c.ObjectRef.Name]) < grace-time.Second: // the annotation has whole seconds
 			t.Errorf("%s %q goes %s after it was found to be unused", c.ObjectRef.Resource, c.ObjectRef.Name,
 				c.StageTimestamp.Sub(since[c.ObjectRef.Name]))

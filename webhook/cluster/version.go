@@ -17,8 +17,15 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
-// versionPeriod is how often the version is read. An upgrade of the API servers changes it while this server runs.
-const versionPeriod = time.Minute
+const (
+	// versionPeriod is how often the version is read. An upgrade of the API servers changes it while this server runs.
+	versionPeriod = time.Minute
+	// versionPace is how often it is read until there is an answer.
+	versionPace = 2 * time.Second
+	// versionPatience limits the wait for the first answer. A server without the version is better than none.
+	versionPatience = time.Minute
+	versionTimeout  = 5 * time.Second // for one call
+)
 
 // Version is the version of the cluster's API servers.
 type Version struct {
@@ -26,12 +33,14 @@ type Version struct {
 	backend grants.Backend
 	log     *slog.Logger
 	minor   atomic.Uint32 // 0 until it is known
-	asked   atomic.Bool
+	gaveUp  atomic.Bool   // the wait for the first answer
 }
 
 // NewVersion returns a Version. Start reads it, and logs the features that the grants' backend needs and the cluster
 // lacks.
 func NewVersion(config *rest.Config, backend grants.Backend, log *slog.Logger) (*Version, error) {
+	config = rest.CopyConfig(config)
+	config.Timeout = versionTimeout // the discovery client takes no context
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, err
@@ -42,10 +51,9 @@ func NewVersion(config *rest.Config, backend grants.Backend, log *slog.Logger) (
 // Minor returns the minor version, or 0 while it is unknown. With 0, pods get the forms that work in every version.
 func (v *Version) Minor() uint { return uint(v.minor.Load()) }
 
-// Ready returns an error until the API server has been asked once. If the answer has no version, the server serves
-// without it.
+// Ready returns an error until the version is known. After a minute without an answer, the server serves without it.
 func (v *Version) Ready() error {
-	if !v.asked.Load() {
+	if v.Minor() == 0 && !v.gaveUp.Load() {
 		return errors.New("the version of Kubernetes has not been read yet")
 	}
 	return nil
@@ -53,6 +61,11 @@ func (v *Version) Ready() error {
 
 // Start reads the version periodically, until ctx ends.
 func (v *Version) Start(ctx context.Context) error {
+	_ = wait.PollUntilContextTimeout(ctx, versionPace, versionPatience, true, func(ctx context.Context) (bool, error) {
+		v.ask(ctx)
+		return v.Minor() != 0, nil
+	})
+	v.gaveUp.Store(true)
 	wait.UntilWithContext(ctx, v.ask, versionPeriod)
 	return nil
 }
@@ -62,7 +75,6 @@ func (v *Version) ask(ctx context.Context) {
 	if err := v.read(ctx); err != nil && ctx.Err() == nil {
 		v.log.WarnContext(ctx, "Cannot read the version of Kubernetes", "cause", err.Error())
 	}
-	v.asked.Store(true)
 }
 
 func (v *Version) read(ctx context.Context) error {

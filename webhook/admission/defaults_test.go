@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ func TestPodsOfNamespacesWithDefaults(t *testing.T) {
 		`ClusterUnavailable: read namespace "shop": connection refused`
 	for _, test := range []struct {
 		name, path    string
+		pod           string // the plain one if empty
 		label         string // of the namespace, for defaults
 		err           error  // of the cluster
 		patch, denied string
@@ -30,6 +32,10 @@ func TestPodsOfNamespacesWithDefaults(t *testing.T) {
 			denied: unavailable},
 		{name: "the namespace of a pod without defaults cannot be read", path: MutatePath,
 			err: errors.New("connection refused")},
+		{name: "nor can that of a pod that has opted out", path: DefaultsPath, err: errors.New("connection refused"),
+			pod: optedOutPod},
+		{name: "nor can that of a pod that asks and has opted out", path: MutatePath,
+			err: errors.New("connection refused"), pod: optedOutPod},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t)
@@ -50,7 +56,7 @@ func TestPodsOfNamespacesWithDefaults(t *testing.T) {
 			f.cluster.rules = policy.NewSet([]*policy.Policy{allowed}, []*policy.Profile{profile})
 			f.cluster.labels[v1alpha1.DefaultsLabel], f.cluster.err = test.label, test.err
 			request := httptest.NewRequest(http.MethodPost, test.path+"?timeout=5s",
-				strings.NewReader(reviewOf(plainPod)))
+				strings.NewReader(reviewOf(cmp.Or(test.pod, plainPod))))
 			request.Header.Set("Content-Type", "application/json")
 			answer := httptest.NewRecorder()
 			f.handler.ServeHTTP(answer, request)

@@ -39,15 +39,19 @@ type Entry struct {
 //	plain.pods.sysctl-injector.dev     pods that do not, or were not injected   they are created
 //	defaults.pods.sysctl-injector.dev  all pods of a namespace with defaults    they are rejected
 //
-// A pod that mentions us has a key with our prefix or a container with the reserved name. The second entry is for
+// A pod that mentions us has a key with our prefix or a container with the reserved name. No rejection affects pods
+// that have opted out, unless they have such a container: that is the way to start a pod in spite of an outage. The
+// second entry is for
 // pods that a later webhook annotates: the API server calls it again after such a change, and would not call the
 // first one then. The third entry takes the place of both where profiles may apply to any pod, so that each pod is
 // asked about once.
 func Entries() []Entry {
 	return []Entry{
-		{PodsEntry, MutatePath, admissionregistrationv1.Fail, podCreation(), mentionsUs()},
+		{PodsEntry, MutatePath, admissionregistrationv1.Fail, podCreation(),
+			[]admissionregistrationv1.MatchCondition{mentionsUs, hasNotOptedOut}},
 		{PlainPodsEntry, MutatePath, admissionregistrationv1.Ignore, podCreation(), nil},
-		{DefaultPodsEntry, DefaultsPath, admissionregistrationv1.Fail, podCreation(), nil},
+		{DefaultPodsEntry, DefaultsPath, admissionregistrationv1.Fail, podCreation(),
+			[]admissionregistrationv1.MatchCondition{hasNotOptedOut}},
 	}
 }
 
@@ -99,13 +103,21 @@ func rule(group string, resources []string,
 	}
 }
 
-func mentionsUs() []admissionregistrationv1.MatchCondition {
-	return []admissionregistrationv1.MatchCondition{{
+// hasReservedName is a condition on a pod. A mutating webhook sees pods before they are validated, so a list may be
+// null.
+const hasReservedName = "['initContainers', 'containers', 'ephemeralContainers']" +
+	".exists(list, object.spec[?list].orValue(null) != null\n" +
+	"&& object.spec[list].exists(container, container.name == '" + v1alpha1.ContainerName + "'))"
+
+var (
+	mentionsUs = admissionregistrationv1.MatchCondition{
 		Name: "mentions-sysctl-injector",
 		Expression: "['annotations', 'labels'].exists(kind, object.metadata[?kind].orValue({})" +
-			".exists(key, key.startsWith('" + v1alpha1.GroupName + "/')))\n" +
-			"|| ['initContainers', 'containers', 'ephemeralContainers']" +
-			".exists(list, object.spec[?list].orValue(null) != null\n" +
-			"&& object.spec[list].exists(container, container.name == '" + v1alpha1.ContainerName + "'))",
-	}}
-}
+			".exists(key, key.startsWith('" + v1alpha1.GroupName + "/')))\n|| " + hasReservedName,
+	}
+	hasNotOptedOut = admissionregistrationv1.MatchCondition{
+		Name: "has-not-opted-out",
+		Expression: "object.metadata.?annotations[?'" + v1alpha1.InjectAnnotation +
+			"'].orValue('').trim() != 'false'\n|| " + hasReservedName,
+	}
+)

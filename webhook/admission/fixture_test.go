@@ -161,6 +161,9 @@ func reviewOf(pod string) string {
 const (
 	plainPod = `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web"},` +
 		`"spec":{"containers":[{"name":"web","image":"nginx"}]}}`
+	optedOutPod = `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web",` +
+		`"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1024","sysctl-injector.dev/inject":` +
+		`"false"}},"spec":{"containers":[{"name":"web","image":"nginx"}]}}`
 	annotatedPod = `{"kind":"Pod","apiVersion":"v1","metadata":{"generateName":"web-",` +
 		`"annotations":{"sysctl-injector.dev/sysctls":"net.core.somaxconn = 1024"},` +
 		`"ownerReferences":[{"kind":"ReplicaSet","name":"web-5d4","controller":true}]},` +

@@ -171,9 +171,9 @@ func (h *Handler) decide(ctx context.Context, review *review) (d decision) {
 }
 
 // locate fills in where a pod will run. It asks the source, and so perhaps the API server, only for a pod that asks for
-// sysctls or may get some by default.
+// sysctls or may get some by default, so that no other pod depends on the answer.
 func (h *Handler) locate(ctx context.Context, p *pod.Pod, target *injection.Target, mayHaveDefaults bool) error {
-	if !p.AsksForSysctls() && !mayHaveDefaults {
+	if p.OptsOut() || !p.AsksForSysctls() && !mayHaveDefaults {
 		return nil
 	}
 	return source.Locate(ctx, h.Source, p, target)
@@ -192,14 +192,14 @@ func (h *Handler) outcome(p *pod.Pod, target injection.Target) injection.Outcome
 }
 
 // Need returns the grants that a live pod, given as JSON, needs under the current rules; nil if it needs none, or
-// would be rejected. It reads the pod as an admission does.
-func (h *Handler) Need(ctx context.Context, namespace string, live []byte) (*grants.Need, error) {
+// would be rejected. It reads the pod as an admission does, and the facts about it from a source.
+func (h *Handler) Need(ctx context.Context, from source.Source, namespace string, live []byte) (*grants.Need, error) {
 	p, err := pod.Decode(live)
 	if err != nil {
 		return nil, err
 	}
 	target := injection.Target{Namespace: namespace}
-	if err := h.locate(ctx, p, &target, true); err != nil {
+	if err := source.Locate(ctx, from, p, &target); err != nil {
 		return nil, err
 	}
 	return h.outcome(p, target).Grant, nil

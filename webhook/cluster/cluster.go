@@ -169,7 +169,8 @@ func (c *Cluster) Ensure(ctx context.Context, need grants.Need) error {
 // ManageGrants makes the leader reconcile the grants with the needs of the live pods. The function need gets a pod in
 // JSON, and returns its need under the current rules, or nil.
 func (c *Cluster) ManageGrants(ctx context.Context,
-	need func(ctx context.Context, namespace string, pod []byte) (*grants.Need, error), grace time.Duration) error {
+	need func(ctx context.Context, from source.Source, namespace string, pod []byte) (*grants.Need, error),
+	grace time.Duration) error {
 	controller, err := grants.NewController(grants.ControllerConfig{
 		Granter: c.granter, Grace: grace, IsEnrolled: c.isEnrolled, EachRoleRef: c.lister.eachRoleRef,
 		EachNeed: func(ctx context.Context, namespace string, add func(grants.Need)) error {
@@ -178,7 +179,7 @@ func (c *Cluster) ManageGrants(ctx context.Context,
 				return err
 			}
 			return c.lister.eachLivePod(ctx, namespace, func(pod []byte) error {
-				found, err := need(ctx, namespace, pod)
+				found, err := need(ctx, cached{c}, namespace, pod)
 				if found != nil {
 					add(*found)
 				}
@@ -273,6 +274,18 @@ func (c *Cluster) isEnrolled(ctx context.Context, namespace string) (bool, error
 func (c *Cluster) RuntimeClass(ctx context.Context, name string) (*nodev1.RuntimeClass, error) {
 	class := &nodev1.RuntimeClass{}
 	if err := c.objects.get(ctx, name, class); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return class, nil
+}
+
+// cached asks the API server for no RuntimeClass. Many live pods may name one that somebody deleted, and reading it for
+// each of them would use up the reads of new pods.
+type cached struct{ *Cluster }
+
+func (c cached) RuntimeClass(ctx context.Context, name string) (*nodev1.RuntimeClass, error) {
+	class := &nodev1.RuntimeClass{}
+	if err := c.objects.cache.Get(ctx, client.ObjectKey{Name: name}, class); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	return class, nil

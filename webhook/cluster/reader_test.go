@@ -95,3 +95,17 @@ type failing struct {
 func (f failing) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
 	return f.err
 }
+
+// Live pods that name a deleted RuntimeClass cost no reads.
+func TestLivePodsOfADeletedClass(t *testing.T) {
+	server := &holding{}
+	c := cached{&Cluster{objects: newReader(&holding{names: map[string]bool{"kata": true}}, server)}}
+	for name, want := range map[string]bool{"kata": true, "deleted": false} {
+		if class, err := c.RuntimeClass(t.Context(), name); err != nil || (class != nil) != want {
+			t.Errorf("RuntimeClass %q: %v, %v", name, class, err)
+		}
+	}
+	if server.reads > 0 {
+		t.Errorf("%d reads", server.reads)
+	}
+}

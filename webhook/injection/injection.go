@@ -60,11 +60,10 @@ func (i *Injector) Inject(p *pod.Pod, target Target, rules *policy.Set) Outcome 
 	if target.Template != nil {
 		at = pathsIn(target.Template)
 	}
-	inject, invalid := choice(p, at.metadata, v1alpha1.InjectAnnotation, "true", injects)
-	if invalid != nil {
+	if _, invalid := choice(p, at.metadata, v1alpha1.InjectAnnotation, "true", injects); invalid != nil {
 		return denied(*invalid)
 	}
-	out := inject == "false"
+	out := p.OptsOut()
 	if !out {
 		if violations := unknownKeys(p, at.metadata); len(violations) > 0 {
 			return denied(violations...)

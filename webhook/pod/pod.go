@@ -119,6 +119,11 @@ func (p *Pod) AsksForSysctls() bool {
 	return sysctls || strings.TrimSpace(p.Annotations[v1alpha1.ProfilesAnnotation]) != ""
 }
 
+// OptsOut reports whether the pod turns injection off for itself.
+func (p *Pod) OptsOut() bool {
+	return strings.TrimSpace(p.Annotations[v1alpha1.InjectAnnotation]) == "false"
+}
+
 // DeclinesDefaults reports whether the pod has an empty list of profiles, by which it opts out of those that apply by
 // default.
 func (p *Pod) DeclinesDefaults() bool {

@@ -118,6 +118,7 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 	// From here on, a signal starts a graceful shutdown. Before, it ends the process.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	served, components, err := o.open(rest, o.namespace, registry, log)
 	if err != nil {
 		return err

@@ -144,6 +144,11 @@ func TestDefaultsInAnOutage(t *testing.T) {
 			t.Errorf("pod %s: error %v, want %s", pod.Name, err, why)
 		}
 	}
+	optedOut := newPod("opted-out", "")
+	optedOut.Annotations = map[string]string{v1alpha1.InjectAnnotation: "false"}
+	if _, err := client.CoreV1().Pods(namespace).Create(t.Context(), optedOut, metav1.CreateOptions{}); err != nil {
+		t.Errorf("a pod that has opted out: %v", err)
+	}
 	if err := create(t.Context(), other, ""); err != nil {
 		t.Errorf("a pod that asks for nothing, elsewhere: %v", err)
 	}

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
 // An outage leads to these messages, and controllers recover after it. Not in parallel with the tests that need the
@@ -35,7 +38,8 @@ func TestOutage(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), why), nil
 	})
 
-	// In enrolled namespaces, no pod that asks for sysctls is created without them. Other pods are not affected.
+	// In enrolled namespaces, no pod that asks for sysctls is created without them, unless it has opted out. Other pods
+	// are not affected.
 	const internal = "Internal error occurred: "
 	k.fails(`Error from server (InternalError): error when creating "STDIN": `+internal+why,
 		manifest(t, newPod("asking", somaxconn)), "create", "-f", "-")
@@ -45,10 +49,17 @@ func TestOutage(t *testing.T) {
 		pod := newPod("mentions", "")
 		mention.tweak(pod)
 		_, err := client.CoreV1().Pods(inside).Create(t.Context(), pod, metav1.CreateOptions{})
-		if err == nil || !strings.Contains(err.Error(), why) {
+		if optedOut := pod.Annotations[v1alpha1.InjectAnnotation] == "false"; optedOut != (err == nil) ||
+			!optedOut && !strings.Contains(err.Error(), why) {
 			t.Errorf("a pod with %s: %v", mention.name, err)
 		}
 	}
+	optedOut := newPod("opted-out", somaxconn)
+	optedOut.Annotations[v1alpha1.InjectAnnotation] = " false\n"
+	k.must(manifest(t, optedOut), "create", "-f", "-")
+	wantUntouched(t, getPod(t, inside, "opted-out"))
+	optedOut.Name, optedOut.Spec.InitContainers = "forged", []corev1.Container{{Name: v1alpha1.ContainerName, Image: "a"}}
+	k.rejects(why, manifest(t, optedOut), "create", "-f", "-")
 	k.must(fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[1]s}\nspec:"+selector, "patient"),
 		"create", "-f", "-")
 	wantEvent(t, inside, "ReplicaSet", "Error creating: "+internal+why)

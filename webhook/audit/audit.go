@@ -13,6 +13,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	psaapi "k8s.io/pod-security-admission/api"
 	psapolicy "k8s.io/pod-security-admission/policy"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -84,6 +85,7 @@ type Native struct {
 // Auditor collects findings.
 type Auditor struct {
 	evaluator  psapolicy.Evaluator
+	standards  psaapi.Version
 	rejection  Rejection
 	isAllowed  func(name string) bool
 	namespaces map[string]*namespace
@@ -92,15 +94,16 @@ type Auditor struct {
 	counts     Counts
 }
 
-// New returns an empty Auditor. isAllowed reports whether all kubelets allow a native sysctl.
-func New(rejection Rejection, isAllowed func(name string) bool) (*Auditor, error) {
+// New returns an empty Auditor. isAllowed reports whether all kubelets allow a native sysctl, and standards is the
+// version of the Pod Security Standards that the cluster has.
+func New(rejection Rejection, isAllowed func(name string) bool, standards psaapi.Version) (*Auditor, error) {
 	evaluator, err := psapolicy.NewEvaluator(psapolicy.DefaultChecks(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
 	}
 	return &Auditor{
-		evaluator: evaluator, rejection: rejection, isAllowed: isAllowed, namespaces: map[string]*namespace{},
-		shared: map[string]*Finding{},
+		evaluator: evaluator, standards: standards, rejection: rejection, isAllowed: isAllowed,
+		namespaces: map[string]*namespace{}, shared: map[string]*Finding{},
 	}, nil
 }
 

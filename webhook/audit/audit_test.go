@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/pod-security-admission/api"
 	"sigs.k8s.io/yaml"
 )
 
@@ -37,7 +38,7 @@ func TestAudit(t *testing.T) {
 			return "NoPolicy"
 		}
 		return ""
-	}, func(name string) bool { return name == "net.ipv4.tcp_syncookies" })
+	}, func(name string) bool { return name == "net.ipv4.tcp_syncookies" }, api.MajorMinorVersion(1, 37))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,5 +134,29 @@ func TestAudit(t *testing.T) {
 	if diff := cmp.Diff(Counts{Workloads: 12, Annotated: 1, ByHand: 10, Converts: 7, Partly: 1, Stays: 2},
 		report.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// The strictest standard of a namespace depends on the cluster's version: since 1.35, baseline allows an unmasked /proc
+// in a user namespace.
+func TestAuditByVersion(t *testing.T) {
+	const nested = "{spec: {hostUsers: false, initContainers: [" + tune + "], containers: [{name: app, " +
+		"image: 'example.com/app:1', securityContext: {procMount: Unmasked}}]}}"
+	for minor, want := range map[int][]Namespace{
+		34: {}, 35: {{Name: "nested", Standard: "baseline", Converts: true}},
+	} {
+		auditor, err := New(func(Workload, map[string]string, []byte) string { return "" },
+			func(string) bool { return false }, api.MajorMinorVersion(1, minor))
+		if err != nil {
+			t.Fatal(err)
+		}
+		auditor.AddNamespace("nested", nil)
+		if err := auditor.Add(Workload{Namespace: "nested", Kind: "Deployment", Name: "web",
+			Template: templateOf(t, nested)}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, auditor.Report().Namespaces); diff != "" {
+			t.Errorf("1.%d (-want +got):\n%s", minor, diff)
+		}
 	}
 }

@@ -47,7 +47,7 @@ func (a *Auditor) judge(w Workload, f *Finding, result *convert.Result) {
 	n := a.namespace(w.Namespace)
 	spec := withoutSysctls(w.Template.Spec, result)
 	fails := func(level psaapi.Level) bool {
-		checks := a.evaluator.EvaluatePod(psaapi.LevelVersion{Level: level, Version: psaapi.LatestVersion()},
+		checks := a.evaluator.EvaluatePod(psaapi.LevelVersion{Level: level, Version: a.standards},
 			&w.Template.ObjectMeta, &spec)
 		return !psapolicy.AggregateCheckResults(checks).Allowed
 	}

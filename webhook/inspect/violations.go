@@ -30,9 +30,9 @@ func (v Violation) String() string {
 	return fmt.Sprintf("%s %q: %s", v.Workload.Kind, v.Workload.Name, v.Why)
 }
 
-// Violations judges workloads by a standard as the guard does: with Pod Security admission's own checks, on every
-// container except the injected one, whose image is one of images.
-func Violations(workloads []Workload, level string, images []string) ([]Violation, error) {
+// Violations judges workloads by a standard as the guard for a version of Kubernetes does: with Pod Security
+// admission's own checks of that version, on every container except the injected one, whose image is one of images.
+func Violations(workloads []Workload, level, kubernetes string, images []string) ([]Violation, error) {
 	parsed, err := psaapi.ParseLevel(level)
 	if err != nil {
 		return nil, err
@@ -45,6 +45,7 @@ func Violations(workloads []Workload, level string, images []string) ([]Violatio
 	if err != nil {
 		return nil, err
 	}
+	standard := psaapi.LevelVersion{Level: parsed, Version: StandardsVersion(kubernetes)}
 	var violations []Violation
 	for _, w := range workloads {
 		spec := w.Spec
@@ -55,11 +56,20 @@ func Violations(workloads []Workload, level string, images []string) ([]Violatio
 			delete(w.Metadata.Annotations,
 				corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+v1alpha1.ContainerName)
 		}
-		results := evaluator.EvaluatePod(psaapi.LevelVersion{Level: parsed, Version: psaapi.LatestVersion()},
-			&w.Metadata, &spec)
+		results := evaluator.EvaluatePod(standard, &w.Metadata, &spec)
 		if all := psapolicy.AggregateCheckResults(results); !all.Allowed {
 			violations = append(violations, Violation{w, all.ForbiddenDetail()})
 		}
 	}
 	return violations, nil
+}
+
+// StandardsVersion returns the version of the Pod Security Standards that a version of Kubernetes has: its own. A
+// version that is newer than the newest known one, or cannot be read, has the standards of the newest.
+func StandardsVersion(kubernetes string) psaapi.Version {
+	minor, err := form.ParseKubernetes(kubernetes)
+	if err != nil {
+		minor = form.NewestKubernetes
+	}
+	return psaapi.MajorMinorVersion(1, int(min(minor, form.NewestKubernetes)))
 }

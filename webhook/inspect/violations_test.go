@@ -87,7 +87,7 @@ func TestViolations(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.level, func(t *testing.T) {
-			violations, err := Violations(workloads, test.level, images)
+			violations, err := Violations(workloads, test.level, "v1.37.2", images)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,11 +100,54 @@ func TestViolations(t *testing.T) {
 			}
 		})
 	}
-	if restricted, err := Violations(workloads, "restricted", images); err != nil || len(restricted) != len(workloads) {
+	restricted, err := Violations(workloads, "restricted", "v1.37.2", images)
+	if err != nil || len(restricted) != len(workloads) {
 		t.Errorf("restricted objects to %d of %d, %v", len(restricted), len(workloads), err)
 	}
-	if _, err := Violations(workloads, "strict", images); err == nil ||
+	if _, err := Violations(workloads, "strict", "v1.37.2", images); err == nil ||
 		err.Error() != "must be one of privileged, baseline, restricted" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The standards differ between versions of Kubernetes, and the guard has those of the cluster.
+func TestViolationsByVersion(t *testing.T) {
+	guest := &corev1.SecurityContext{ProcMount: new(corev1.UnmaskedProcMount)}
+	probe := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Host: "127.0.0.1"}}}
+	workloads := []Workload{
+		{Kind: "Deployment", Name: "buffers", Spec: corev1.PodSpec{
+			SecurityContext: &corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{{Name: "net.ipv4.tcp_rmem"}}},
+			Containers:      []corev1.Container{{Name: "web"}}}},
+		{Kind: "Deployment", Name: "nested", Spec: corev1.PodSpec{HostUsers: new(false),
+			Containers: []corev1.Container{{Name: "web", SecurityContext: guest}}}},
+		{Kind: "Deployment", Name: "probed", Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "web", LivenessProbe: probe}}}},
+	}
+	for _, test := range []struct {
+		kubernetes string
+		want       []string
+	}{
+		{"v1.31.14", []string{"buffers", "nested"}},
+		{"v1.32.0-eks-1a2b3c", []string{"nested"}},
+		{"v1.33.5", []string{"nested"}},
+		{"v1.34.1", []string{"nested", "probed"}},
+		{"v1.35.0", []string{"probed"}},
+		{"v1.37.2", []string{"probed"}},
+		{"v1.38.0", []string{"probed"}}, // as the newest known version
+		{"unknown", []string{"probed"}},
+	} {
+		t.Run(test.kubernetes, func(t *testing.T) {
+			violations, err := Violations(workloads, "baseline", test.kubernetes, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, v := range violations {
+				got = append(got, v.Workload.Name)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/audit"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
@@ -87,7 +88,8 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 	if look.rules, policies, err = o.rules(cmd, cluster); err != nil {
 		return err
 	}
-	if look.auditor, err = audit.New(look.rejection, look.injector.KubeletsAllow); err != nil {
+	if look.auditor, err = audit.New(look.rejection, look.injector.KubeletsAllow,
+		inspect.StandardsVersion(version)); err != nil {
 		return err
 	}
 	if err := look.run(cmd.Context()); err != nil {

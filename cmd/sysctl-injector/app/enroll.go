@@ -221,7 +221,7 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms,
 	if err != nil {
 		return plan, err
 	}
-	violations, err := inspect.Violations(workloads, level, installed.Images(rendered))
+	violations, err := inspect.Violations(workloads, level, shared.version, installed.Images(rendered))
 	if err != nil || len(violations) == 0 {
 		return plan, err
 	}

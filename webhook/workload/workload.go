@@ -121,3 +121,16 @@ func HasOwner(apiVersion, kind string) bool {
 	k := Find(apiVersion, kind)
 	return k != nil && k.Owner != "" && k.GroupVersion().String() == apiVersion
 }
+
+// IsFinished reports whether an object is a Job or a pod that has ended: no pod comes from it any more.
+func IsFinished(object runtime.Object) bool {
+	switch o := object.(type) {
+	case *batchv1.Job:
+		return slices.ContainsFunc(o.Status.Conditions, func(c batchv1.JobCondition) bool {
+			return (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue
+		})
+	case *corev1.Pod:
+		return o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed
+	}
+	return false
+}

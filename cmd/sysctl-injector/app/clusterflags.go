@@ -130,10 +130,7 @@ func (o *clientOptions) client() (client.WithWatch, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	scheme := runtime.NewScheme()
-	err = errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme),
-		batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme),
-		v1alpha1.AddToScheme(scheme))
+	scheme, err := newScheme()
 	if err != nil {
 		return nil, "", err
 	}
@@ -147,6 +144,14 @@ func (o *clientOptions) client() (client.WithWatch, string, error) {
 	}
 	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	return c, version.GitVersion, err
+}
+
+// newScheme returns the kinds that commands read.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme),
+		batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme),
+		v1alpha1.AddToScheme(scheme))
 }
 
 // scopeOptions select the cluster and the objects in it.

@@ -18,20 +18,22 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
-// workloadsOf returns a namespace's workloads. It leaves out pods and sets that another returned workload owns. It
-// keeps pods that a custom resource owns, since only they show what the owner's next pod looks like.
+// workloadsOf returns a namespace's workloads that may get new pods. It leaves out objects that another listed workload
+// owns, and finished jobs and pods that nothing owns. It keeps objects that a custom resource owns, since only they
+// show what the owner's next pod looks like.
 func workloadsOf(ctx context.Context, cluster client.Client, namespace string) ([]inspect.Workload, error) {
 	type made struct {
-		workload inspect.Workload
-		by       *metav1.OwnerReference
+		workload   inspect.Workload
+		by         *metav1.OwnerReference
+		isFinished bool
 	}
 	var all []made
 	listed := sets.New[types.UID]()
-	add := func(kind string, object metav1.Object, template corev1.PodTemplateSpec) {
+	add := func(kind string, object metav1.Object, template corev1.PodTemplateSpec, isFinished bool) {
 		listed.Insert(object.GetUID())
 		all = append(all, made{
 			inspect.Workload{Kind: kind, Name: object.GetName(), Metadata: template.ObjectMeta, Spec: template.Spec},
-			metav1.GetControllerOf(object),
+			metav1.GetControllerOf(object), isFinished,
 		})
 	}
 	for _, kind := range workload.Kinds {
@@ -45,7 +47,7 @@ func workloadsOf(ctx context.Context, cluster client.Client, namespace string) (
 		err := meta.EachListItem(list, func(item runtime.Object) error {
 			object, err := meta.Accessor(item)
 			if template := kind.PodTemplate(item); err == nil && template != nil {
-				add(kind.Kind, object, *template)
+				add(kind.Kind, object, *template, workload.IsFinished(item))
 			}
 			return err
 		})
@@ -55,7 +57,7 @@ func workloadsOf(ctx context.Context, cluster client.Client, namespace string) (
 	}
 	var found []inspect.Workload
 	for _, m := range all {
-		if m.by == nil || !listed.Has(m.by.UID) {
+		if m.by == nil && !m.isFinished || m.by != nil && !listed.Has(m.by.UID) {
 			found = append(found, m.workload)
 		}
 	}

@@ -42,6 +42,12 @@ func kinds() []map[string]string {
 	return all
 }
 
+// Excludes reports whether neither the webhook nor the guard acts in a namespace with these labels: in kube-system, in
+// the installation's own namespace, and where somebody has excluded it from the installed guard.
+func (g Guarding) Excludes(namespace map[string]string) bool {
+	return g.Rendered.Excludes(g.Rendered, namespace) || g.Installed.Excludes(g.Rendered, namespace)
+}
+
 // problems returns why the guard does not enforce standards. There are none if it does so in namespaces of every kind.
 func (g Guarding) problems() []string {
 	if !g.Installed.hasAnyOf(g.Rendered) {
@@ -71,7 +77,7 @@ func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 	}
 	failed := QuestionGuard.Fail("",
 		"the guard does not enforce standards: %s; %s", strings.Join(problems, "; "), effect).
-		fix(installGuard, g.command())
+		fix(installGuard, g.Command())
 	if !g.Installed.hasAnyOf(g.Rendered) {
 		return []Check{failed}
 	}
@@ -107,7 +113,7 @@ func (g Guarding) judgeChoices() []Check {
 			"the guard admits the init image %s, but the server injects %s: "+
 				"the guard rejects every pod with the injected container",
 			list(images), g.Settings.Image).
-			fix("let the guard admit both, until the last pod with the previous image is gone:", g.command())
+			fix("let the guard admit both, until the last pod with the previous image is gone:", g.Command())
 	}
 	return append([]Check{known}, g.judgeSettings()...)
 }
@@ -136,7 +142,7 @@ func (g Guarding) judgeSettings() []Check {
 			checks = append(checks, QuestionGuardSettings.Fail("",
 				"the guard has %s [%s], but the server has [%s]: one allows what the other rejects",
 				setting.value, strings.Join(have, " "), strings.Join(setting.want, " ")).
-				fix("render the guard with the server's setting:", g.command()))
+				fix("render the guard with the server's setting:", g.Command()))
 		}
 	}
 	if len(checks) == 0 {
@@ -167,9 +173,9 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
 
-// command returns the command that renders the guard for the server's settings and applies it. It keeps the init
+// Command returns the command that renders the guard for the server's settings and applies it. It keeps the init
 // images that the installed guard admits.
-func (g Guarding) command() string {
+func (g Guarding) Command() string {
 	args := []string{"sysctl-injector render guard --kubernetes-version", shellQuote(g.Kubernetes)}
 	if g.Settings.Image != form.DefaultImage() {
 		args = append(args, "--init-image", shellQuote(g.Settings.Image))

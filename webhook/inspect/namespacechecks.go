@@ -8,7 +8,6 @@ import (
 
 	"github.com/tidwall/gjson"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	psaapi "k8s.io/pod-security-admission/api"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -58,8 +57,7 @@ func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
 	if err != nil || !isGuarded(labels) {
 		return checks, err
 	}
-	isOurs := slices.Contains([]string{metav1.NamespaceSystem, g.Namespace}, name)
-	if isOurs || g.Installed.Excludes(g.Rendered, labels) {
+	if g.Excludes(labels) {
 		command := fmt.Sprintf("kubectl label namespace %s %s- %s- %s-",
 			name, v1alpha1.InjectLabel, v1alpha1.EnforceLabel, v1alpha1.DefaultsLabel)
 		return append(checks, QuestionExcluded.Fail(object,
@@ -112,7 +110,7 @@ func (g Guarding) judgeEnforcement(object, name string, labels map[string]string
 	}
 	return []Check{QuestionUnguarded.Fail(object,
 		"in namespace %q, the guard does not enforce the standard %q: %v", name, standard, err).
-		fix(installGuard, g.command())}
+		fix(installGuard, g.Command())}
 }
 
 // JudgeRuntimeClass judges the keys of a RuntimeClass.

@@ -8,22 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/tidwall/gjson"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	psaapi "k8s.io/pod-security-admission/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
-	"github.com/sysctl-injector/sysctl-injector/webhook/form"
-	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
@@ -34,8 +29,13 @@ const (
 	dryRunServer = "server"
 )
 
-// planner plans the change of one namespace. If it returns an error, the namespace does not change.
-type planner func(context.Context, *terms, *corev1.Namespace) (enrollment.Plan, error)
+// task is what a command does with namespaces.
+type task struct {
+	// plan plans the change of one namespace. If it returns an error, the namespace does not change.
+	plan func(context.Context, *corev1.Namespace) (enrollment.Plan, error)
+	// selects reports whether -l and -A include a namespace.
+	selects func(*corev1.Namespace) bool
+}
 
 // enrollOptions are the options of both commands.
 type enrollOptions struct {
@@ -78,7 +78,7 @@ do.`,
 		Example: `  sysctl-injector enroll shop --enforce restricted
   sysctl-injector enroll -l team=web --defaults nginx`,
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
-			return o.each(cmd, namespaces, o.enroll, func(*corev1.Namespace) bool { return true })
+			return o.run(cmd, namespaces, o.enrolling)
 		},
 		ValidArgsFunction: completeNamespaces(&o.clientOptions),
 	}
@@ -102,9 +102,9 @@ func (o *enrollOptions) addFlags(cmd *cobra.Command, all string) {
 		dryRunNone, dryRunNone, dryRunClient, dryRunServer)
 }
 
-// each plans and carries out the change of each namespace. After a failure, it continues with the next namespace.
-func (o *enrollOptions) each(cmd *cobra.Command, arguments []string, plan planner,
-	isWanted func(*corev1.Namespace) bool) error {
+// run changes namespaces. It calls begin once, as soon as it can ask the cluster.
+func (o *enrollOptions) run(cmd *cobra.Command, arguments []string,
+	begin func(context.Context, *terms) (task, error)) error {
 	if err := o.check(arguments); err != nil {
 		return err
 	}
@@ -112,22 +112,32 @@ func (o *enrollOptions) each(cmd *cobra.Command, arguments []string, plan planne
 	if err != nil {
 		return err
 	}
-	names, err := o.names(cmd.Context(), cluster, arguments, isWanted)
+	shared := &terms{cluster: cluster, version: version, answers: bufio.NewReader(cmd.InOrStdin()),
+		questions: cmd.ErrOrStderr()}
+	return o.each(cmd, shared, arguments, begin)
+}
+
+// each plans and carries out the change of each namespace. After a failure, it continues with the next namespace.
+func (o *enrollOptions) each(cmd *cobra.Command, shared *terms, arguments []string,
+	begin func(context.Context, *terms) (task, error)) error {
+	work, err := begin(cmd.Context(), shared)
 	if err != nil {
 		return err
 	}
-	shared := &terms{cluster: cluster, version: version, answers: bufio.NewReader(cmd.InOrStdin()),
-		questions: cmd.ErrOrStderr()}
+	names, err := o.names(cmd.Context(), shared.cluster, arguments, work.selects)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, name := range names {
-		if err := o.change(cmd, shared, name, plan); err != nil {
+		if err := o.change(cmd, shared, name, work); err != nil {
 			errs = append(errs, fmt.Errorf("namespace %q: %w", name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, plan planner) error {
+func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, work task) error {
 	ctx, cluster := cmd.Context(), shared.cluster
 	namespace := &corev1.Namespace{}
 	if err := cluster.Get(ctx, client.ObjectKey{Name: name}, namespace); err != nil {
@@ -136,7 +146,7 @@ func (o *enrollOptions) change(cmd *cobra.Command, shared *terms, name string, p
 	if err := warnOfKeys(cmd.ErrOrStderr(), namespace); err != nil {
 		return err
 	}
-	planned, err := plan(ctx, shared, namespace)
+	planned, err := work.plan(ctx, namespace)
 	if err != nil {
 		return err
 	}
@@ -187,8 +197,18 @@ func warnOfKeys(errOut io.Writer, namespace *corev1.Namespace) error {
 	return nil
 }
 
-// enroll is the planner of the command enroll.
-func (o *enrollOptions) enroll(ctx context.Context, shared *terms,
+// enrolling returns the task of the command enroll.
+func (o *enrollOptions) enrolling(ctx context.Context, shared *terms) (task, error) {
+	g, err := guardOf(ctx, shared.cluster, shared.version)
+	return task{
+		plan: func(ctx context.Context, namespace *corev1.Namespace) (enrollment.Plan, error) {
+			return o.enroll(ctx, shared, g, namespace)
+		},
+		selects: func(namespace *corev1.Namespace) bool { return !g.Excludes(namespace.Labels) },
+	}, err
+}
+
+func (o *enrollOptions) enroll(ctx context.Context, shared *terms, g inspect.Guarding,
 	namespace *corev1.Namespace) (enrollment.Plan, error) {
 	level := cmp.Or(o.enforce, inspect.CurrentLevel(namespace.Labels))
 	plan := enrollment.Enroll(namespace, level)
@@ -198,30 +218,21 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms,
 			return plan, err
 		}
 	}
-	objects, err := guard.Render(guard.Config{Images: []string{form.DefaultImage()}, KubernetesVersion: shared.version})
-	if err != nil {
-		return plan, err
-	}
-	rendered := inspect.NewGuard(objects)
-	installed, err := installedGuard(ctx, shared.cluster)
-	if err != nil {
-		return plan, err
-	}
-	if slices.Contains(neverEnrolled, namespace.Name) || installed.Excludes(rendered, plan.Labels()) {
+	if g.Excludes(plan.Labels()) {
 		return plan, errors.New("neither the webhook nor the guard acts in this namespace, so it cannot be enrolled")
 	}
-	if level == string(psaapi.LevelPrivileged) {
+	if level == string(psaapi.LevelPrivileged) { // nothing holds the containers then, so no guard is needed
 		return plan, nil
 	}
-	if err := installed.Covers(rendered, plan.Labels()); err != nil {
-		return plan, fmt.Errorf("nothing would hold the other containers to %q: %w; install the guard of this "+
-			"version (%s)", level, err, buildVersion())
+	if err := g.Installed.Covers(g.Rendered, plan.Labels()); err != nil {
+		return plan, fmt.Errorf("nothing would hold the other containers to %q: %w; %s", level, err,
+			guardRemedy(ctx, shared.cluster, g))
 	}
 	workloads, err := workloadsOf(ctx, shared.cluster, namespace.Name)
 	if err != nil {
 		return plan, err
 	}
-	violations, err := inspect.Violations(workloads, level, shared.version, installed.Images(rendered))
+	violations, err := inspect.Violations(workloads, level, shared.version, g.Installed.Images(g.Rendered))
 	if err != nil || len(violations) == 0 {
 		return plan, err
 	}
@@ -251,19 +262,4 @@ func (o *enrollOptions) confirm(shared *terms, instead string) error {
 		fmt.Fprintln(shared.questions) // end the line of the question
 	}
 	return fmt.Errorf("nothing was changed; %s", instead)
-}
-
-// neverEnrolled are the namespaces that the shipped guard excludes. enroll rejects them even without a guard.
-var neverEnrolled = []string{metav1.NamespaceSystem, "sysctl-injector-system"}
-
-// installedGuard reads the policies and bindings that may be part of the guard.
-func installedGuard(ctx context.Context, cluster client.Client) (inspect.Guard, error) {
-	var policies admissionregistrationv1.ValidatingAdmissionPolicyList
-	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
-	for _, list := range []client.ObjectList{&policies, &bindings} {
-		if err := listAll(ctx, cluster, list); err != nil {
-			return inspect.Guard{}, fmt.Errorf("read the guard: %w", err)
-		}
-	}
-	return inspect.Guard{Policies: policies.Items, Bindings: bindings.Items}, nil
 }

@@ -21,9 +21,10 @@ func (o *namespaceOptions) addFlags(cmd *cobra.Command, all string) {
 	o.namespaceSelection.addFlags(cmd, all)
 }
 
-// names returns the namespaces of the arguments and -n, or the namespaces that the flags select, without duplicates.
+// names returns the namespaces of the arguments and -n, without duplicates, or the namespaces that the flags and the
+// command select.
 func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arguments []string,
-	isWanted func(*corev1.Namespace) bool) ([]string, error) {
+	selects func(*corev1.Namespace) bool) ([]string, error) {
 	if !o.isGiven() {
 		named := slices.Clone(arguments)
 		if *o.config.Namespace != "" {
@@ -33,7 +34,7 @@ func (o *namespaceOptions) names(ctx context.Context, cluster client.Client, arg
 	}
 	var selected []string
 	err := o.each(ctx, cluster, func(namespace *corev1.Namespace) {
-		if !slices.Contains(neverEnrolled, namespace.Name) && isWanted(namespace) {
+		if selects(namespace) {
 			selected = append(selected, namespace.Name)
 		}
 	})

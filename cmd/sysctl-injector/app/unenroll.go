@@ -23,8 +23,7 @@ command asks whether to continue. If somebody changed the labels after enroll, t
 Pod Security label.`,
 		Example: `  sysctl-injector unenroll shop`,
 		RunE: func(cmd *cobra.Command, namespaces []string) error {
-			return o.each(cmd, namespaces, o.unenroll,
-				func(n *corev1.Namespace) bool { return len(enrollment.Unenroll(n).Changes()) > 0 })
+			return o.run(cmd, namespaces, o.unenrolling)
 		},
 		ValidArgsFunction: completeNamespaces(&o.clientOptions),
 	}
@@ -32,9 +31,18 @@ Pod Security label.`,
 	return cmd
 }
 
-// unenroll is the planner of the command unenroll.
-func (o *enrollOptions) unenroll(_ context.Context, shared *terms,
-	namespace *corev1.Namespace) (enrollment.Plan, error) {
+// unenrolling returns the task of the command unenroll. It also takes the labels from namespaces in which they have no
+// effect, such as kube-system: uninstall-check counts these as enrolled.
+func (o *enrollOptions) unenrolling(_ context.Context, shared *terms) (task, error) {
+	return task{
+		plan: func(_ context.Context, namespace *corev1.Namespace) (enrollment.Plan, error) {
+			return o.unenroll(shared, namespace)
+		},
+		selects: func(namespace *corev1.Namespace) bool { return len(enrollment.Unenroll(namespace).Changes()) > 0 },
+	}, nil
+}
+
+func (o *enrollOptions) unenroll(shared *terms, namespace *corev1.Namespace) (enrollment.Plan, error) {
 	plan := enrollment.Unenroll(namespace)
 	if len(plan.Changes()) == 0 {
 		return plan, nil

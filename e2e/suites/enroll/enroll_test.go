@@ -4,6 +4,7 @@ package enroll_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -124,11 +125,17 @@ spec:
 
 const fixIt = "fix the workloads, choose another --enforce, or add --yes"
 
-// notCovered returns enroll's message about a guard that does not protect the namespace.
-func notCovered(level, problem string) string {
-	return fmt.Sprintf("error: namespace \"shop\": nothing would hold the other containers to %q: %s; install the "+
-		"guard of this version (%s)\n",
-		level, problem, installation.Version)
+// notCovered returns enroll's message about a guard that does not protect the namespace shop.
+func (p person) notCovered(level, problem string) string {
+	p.t.Helper()
+	var server struct{ GitVersion string }
+	if err := json.Unmarshal([]byte(p.must("", "kubectl", "get", "--raw", "/version")), &server); err != nil {
+		p.t.Fatal(err)
+	}
+	return fmt.Sprintf("error: namespace \"shop\": nothing would hold the other containers to %[1]q: %[2]s; install "+
+		"the guard of this version (%[3]s) for Kubernetes %[4]s: sysctl-injector render guard --kubernetes-version "+
+		"%[4]s | kubectl apply --server-side --force-conflicts -f -\n",
+		level, problem, installation.Version, server.GitVersion)
 }
 
 func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
@@ -144,8 +151,8 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p.must("", "kubectl", "label", "namespace", "shop", "sysctl-injector.dev/inject-")
 
 	// Without the guard, nothing would take Pod Security's place.
-	p.says("", notCovered("restricted", `ValidatingAdmissionPolicy "sysctl-injector-restricted" is not installed`), "",
-		"sysctl-injector", "enroll", "shop")
+	p.says("", p.notCovered("restricted", `ValidatingAdmissionPolicy "sysctl-injector-restricted" is not installed`),
+		"", "sysctl-injector", "enroll", "shop")
 	p.must("", "kubectl", "apply", "-f", guard)
 
 	// enroll names a workload that the standard would reject, and asks the administrator.

@@ -41,6 +41,12 @@ func TestEnrollRejectsNamespacesThatTheGuardExcludes(t *testing.T) {
 			t.Errorf("the labels were %s and are %s", before, after)
 		}
 	}
+	// -A skips them.
+	all := p.must("", "sysctl-injector", "enroll", "-A", "--dry-run", "client")
+	if !strings.Contains(all, "namespace/default enrolled (dry run)\n") ||
+		strings.Contains(all, "namespace/kube-system ") || strings.Contains(all, "namespace/sysctl-injector-system ") {
+		t.Errorf("enroll -A says\n%s", all)
+	}
 }
 
 func TestEnrollRejectsAGuardThatDoesNotDoItsWork(t *testing.T) {
@@ -66,7 +72,7 @@ func TestEnrollRejectsAGuardThatDoesNotDoItsWork(t *testing.T) {
 			p := person{t, p.c}
 			p.must("", "kubectl", "patch", test.kind, test.object, "--type=json", "-p", test.patch)
 			defer p.must("", "kubectl", "apply", "--server-side", "--force-conflicts", "-f", guard)
-			want := strings.ReplaceAll(notCovered("baseline", test.problem), `"shop"`, `"unguarded"`)
+			want := strings.ReplaceAll(p.notCovered("baseline", test.problem), `"shop"`, `"unguarded"`)
 			p.says("", want, "", "sysctl-injector", "enroll", "unguarded", "--yes")
 		})
 	}

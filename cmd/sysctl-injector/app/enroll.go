@@ -228,6 +228,9 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms, g inspect.Gua
 		return plan, fmt.Errorf("nothing would hold the other containers to %q: %w; %s", level, err,
 			guardRemedy(ctx, shared.cluster, g))
 	}
+	if len(plan.Changes()) == 0 { // there is nothing to ask about
+		return plan, nil
+	}
 	workloads, err := workloadsOf(ctx, shared.cluster, namespace.Name)
 	if err != nil {
 		return plan, err

@@ -217,6 +217,8 @@ const rejectedAgent = `In namespace "shop", "baseline" would reject new pods of 
 func TestEnrollAgain(t *testing.T) {
 	c := enrollCluster{system: "other", kubernetes: "v1.37.2", guard: "v1.37.2",
 		objects: []client.Object{enrolledAt("shop", "baseline"), agent("shop")}}
+	c.says(t, "namespace/shop unchanged\n", "enroll", "shop")
+	c.says(t, "namespace/shop unchanged\n", "enroll", "shop", "--enforce", "baseline")
 	c.guard = ""
 	c.says(t, `error: namespace "shop": nothing would hold the other containers to "baseline": `+
 		`ValidatingAdmissionPolicy "sysctl-injector-baseline" is not installed; install the guard of this version `+

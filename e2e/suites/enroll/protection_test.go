@@ -107,6 +107,8 @@ func TestEachNamespaceGetsItsOwnAnswer(t *testing.T) {
 `
 	}
 	p.says(changes("first")+changes("second"), asked, "y\ny\n", "sysctl-injector", "enroll", "first", "second")
+	// Nothing changes, so nobody is asked.
+	p.says("namespace/first unchanged\n", "", "", "sysctl-injector", "enroll", "first")
 
 	// The cluster's default is weaker than the standard of the guard, so unenroll asks.
 	question := func(name string) string {

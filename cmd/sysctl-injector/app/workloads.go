@@ -19,8 +19,8 @@ import (
 )
 
 // workloadsOf returns a namespace's workloads that may get new pods. It leaves out objects that another listed workload
-// owns, and finished jobs and pods that nothing owns. It keeps objects that a custom resource owns, since only they
-// show what the owner's next pod looks like.
+// owns, and finished jobs and pods without an owner. It keeps objects that a custom resource owns, since only they show
+// what the owner's next pod looks like.
 func workloadsOf(ctx context.Context, cluster client.Client, namespace string) ([]inspect.Workload, error) {
 	type made struct {
 		workload   inspect.Workload

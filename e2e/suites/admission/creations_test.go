@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
@@ -26,7 +27,7 @@ type tally struct {
 	created   int
 	bare      int // of those, without the injected container
 	rejected  []error
-	durations []time.Duration // of all of them, in order
+	durations []time.Duration // of all of them
 }
 
 // creations creates pods that ask for sysctls, or for nothing, several at a time.
@@ -44,27 +45,32 @@ func creations(t *testing.T, namespace, sysctls string) tally {
 				pod, err := createBy(t.Context(), unlimited, namespace, sysctls)
 				took := time.Since(began)
 				mu.Lock()
-				counted.durations = append(counted.durations, took)
-				switch {
-				case err != nil:
-					counted.rejected = append(counted.rejected, err)
-				case len(pod.Spec.InitContainers) == 0:
-					counted.bare++
-					fallthrough
-				default:
-					counted.created++
-				}
+				counted.add(pod, err, took)
 				mu.Unlock()
 			}
 		})
 	}
 	streams.Wait()
-	slices.Sort(counted.durations)
 	return counted
 }
 
-func (c tally) quantile(q float64) time.Duration {
-	return c.durations[int(q*float64(len(c.durations)-1))].Round(time.Millisecond)
+// add counts the outcome of one pod.
+func (c *tally) add(pod *corev1.Pod, err error, took time.Duration) {
+	c.durations = append(c.durations, took)
+	switch {
+	case err != nil:
+		c.rejected = append(c.rejected, err)
+	case len(pod.Spec.InitContainers) == 0:
+		c.bare++
+		fallthrough
+	default:
+		c.created++
+	}
+}
+
+func (c *tally) quantile(q float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(c.durations))
+	return sorted[int(q*float64(len(sorted)-1))].Round(time.Millisecond)
 }
 
 // report is a table of figures, as docs/concepts.md has it.

@@ -16,6 +16,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
@@ -123,11 +124,29 @@ func (h *Handler) templateWarnings(templates []template) []string {
 				violation.Reason+": "+violation.Err.Error())
 		}
 		warnings = append(warnings, outcome.Warnings...)
-		if unsafe := h.Injector.RejectedByKubelets(t.pod); len(unsafe) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: kubelets reject %s, which is not a safe sysctl, unless "+
-				"--allowed-unsafe-sysctls has it",
-				t.target.Template.Child("spec", "securityContext", "sysctls"), strings.Join(unsafe, ", ")))
+		warnings = append(warnings, h.nativeWarnings(t)...)
+	}
+	return warnings
+}
+
+// nativeWarnings warns of the native sysctls that some kubelets reject.
+func (h *Handler) nativeWarnings(t template) (warnings []string) {
+	var unsafe, newer []string
+	for _, name := range h.Injector.RejectedByKubelets(t.pod) {
+		if since := sysctl.Lookup(name).SafeSince; since != "" {
+			newer = append(newer, fmt.Sprintf("%s (safe since Kubernetes %s)", name, since))
+		} else {
+			unsafe = append(unsafe, name)
 		}
+	}
+	path := t.target.Template.Child("spec", "securityContext", "sysctls")
+	if len(unsafe) > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s: kubelets reject %s, which is not a safe sysctl, unless "+
+			"--allowed-unsafe-sysctls has it", path, strings.Join(unsafe, ", ")))
+	}
+	if len(newer) > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s: older kubelets reject %s, unless --allowed-unsafe-sysctls has it",
+			path, strings.Join(newer, ", ")))
 	}
 	return warnings
 }

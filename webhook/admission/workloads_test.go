@@ -124,6 +124,33 @@ func TestWorkloadsWithDeclaredSysctls(t *testing.T) {
 	}
 }
 
+// Kubelets may be older than the API servers. A name that only newer ones count as safe is warned of.
+func TestWorkloadsWithSysctlsThatOlderKubeletsReject(t *testing.T) {
+	const object = `{"spec":{"template":{"spec":{"securityContext":{"sysctls":[` +
+		`{"name":"net.ipv4.tcp_syncookies","value":"1"},{"name":"net/ipv4/tcp_rmem","value":"1 2 3"},` +
+		`{"name":"kernel.sem","value":"1 2 3 4"}]}}}}}`
+	const path = "spec.template.spec.securityContext.sysctls: "
+	const always = path + "kubelets reject kernel.sem, which is not a safe sysctl, unless --allowed-unsafe-sysctls " +
+		"has it"
+	for minor, want := range map[uint][]string{
+		34: {always, path + "older kubelets reject net.ipv4.tcp_rmem (safe since Kubernetes 1.32), unless " +
+			"--allowed-unsafe-sysctls has it"},
+		35: {always},
+		0:  {always}, // the version is unknown
+	} {
+		f := newFixture(t)
+		injector, err := injection.New(injection.Config{Kubernetes: func() uint { return minor }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.handler.Injector = injector
+		response := decode(t, f.postWorkload(workloadReviewOf("apps", "Deployment", object)))
+		if diff := cmp.Diff(want, response.Warnings); diff != "" {
+			t.Errorf("Kubernetes 1.%d (-want +got):\n%s", minor, diff)
+		}
+	}
+}
+
 // A forged review can have an object of any kind. The work for it is limited.
 func TestWorkOnForgedWorkloadsIsLimited(t *testing.T) {
 	const most = 64 << 20 // bytes that are allocated, since time depends on the machine

@@ -29,20 +29,21 @@ type Place struct {
 }
 
 // Elsewhere finds containers by their fields, scripts, and settings of charts in an object, except below the paths in
-// skip.
-func Elsewhere(object []byte, skip [][]string) []Place {
+// skip. isAllowed reports whether all kubelets allow a native sysctl.
+func Elsewhere(object []byte, skip [][]string, isAllowed func(name string) bool) []Place {
 	var value any
 	if err := json.Unmarshal(object, &value); err != nil {
 		return nil
 	}
-	s := search{skip: skip}
+	s := search{skip: skip, isAllowed: isAllowed}
 	s.walk(value, nil)
 	return s.places
 }
 
 type search struct {
-	skip   [][]string
-	places []Place
+	skip      [][]string
+	isAllowed func(name string) bool
+	places    []Place
 }
 
 // ignored are keys whose values do not run.
@@ -101,7 +102,7 @@ func (s *search) document(text string, path []string) bool {
 	if _, isText := value.(string); isText {
 		return false
 	}
-	within := search{}
+	within := search{isAllowed: s.isAllowed}
 	within.walk(value, nil)
 	for _, p := range within.places {
 		p.What = fmt.Sprintf("%s in this text, at %s", p.What, workload.FieldPath(p.Path))
@@ -135,7 +136,7 @@ func (s *search) secret(value map[string]any, path []string) {
 		if err != nil {
 			continue
 		}
-		within := search{}
+		within := search{isAllowed: s.isAllowed}
 		within.script(string(text), append(slices.Clip(path), "data", key))
 		for _, p := range within.places {
 			p.Finding = p.Finding.withoutLines()
@@ -263,10 +264,14 @@ func (s *search) list(value map[string]any, path []string) {
 				word, _ = pair["name"].(string)
 			}
 			name, _, _ := strings.Cut(word, "=")
-			if name = strings.TrimSpace(name); strings.Contains(name, ".") &&
-				(!isNative || sysctl.Lookup(sysctl.Dotted(name)).SafeSince == "") {
-				names = append(names, name)
+			name = strings.TrimSpace(name)
+			if !strings.Contains(name, ".") || isNative && s.isAllowed(sysctl.Dotted(name)) {
+				continue
 			}
+			if since := sysctl.Lookup(sysctl.Dotted(name)).SafeSince; isNative && since != "" {
+				name += " (safe since Kubernetes " + since + ")"
+			}
+			names = append(names, name)
 		}
 		if len(names) == 0 {
 			continue

@@ -20,11 +20,11 @@ func (r *Result) FindNative(kernel Kernel, isAllowed func(name string) bool) {
 	for i, a := range r.unsafe(isAllowed) {
 		found := Finding{List: NativeSysctls, Index: i, Name: a.Name, Assignments: []Assignment{a}}
 		if _, problem := r.whyNative(kernel, a); problem != "" {
-			found.problem("kubelets reject it unless --allowed-unsafe-sysctls includes it, "+
-				"and it cannot move to the annotation: %s", problem)
+			found.problem("%s reject it unless --allowed-unsafe-sysctls includes it, "+
+				"and it cannot move to the annotation: %s", kubeletsThatReject(a.Name), problem)
 		} else {
-			found.problem("kubelets reject it unless --allowed-unsafe-sysctls includes it; " +
-				"with --native, it becomes a line of the annotation")
+			found.problem("%s reject it unless --allowed-unsafe-sysctls includes it; "+
+				"with --native, it becomes a line of the annotation", kubeletsThatReject(a.Name))
 		}
 		r.Findings = append(r.Findings, found)
 	}
@@ -50,6 +50,14 @@ func (r *Result) MoveNative(kernel Kernel, isAllowed, isSafe func(name string) b
 		r.Findings = append(r.Findings, found)
 	}
 	r.Assignments = slices.Concat(lines, r.Assignments)
+}
+
+// kubeletsThatReject names the kubelets that reject a native sysctl which not all of them allow.
+func kubeletsThatReject(name string) string {
+	if since := sysctl.Lookup(name).SafeSince; since != "" {
+		return "kubelets before Kubernetes " + since
+	}
+	return "kubelets"
 }
 
 func (r *Result) native() []corev1.Sysctl {

@@ -8,6 +8,7 @@ import (
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/jsontext"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
@@ -91,14 +92,16 @@ func NativeSysctls(p *pod.Pod) []string {
 	return names
 }
 
-// RejectedByKubelets returns those that no kubelet is known to allow: they are unsafe, and not declared allowed on
-// all kubelets.
+// RejectedByKubelets returns the names in securityContext.sysctls that KubeletsAllow does not report.
 func (i *Injector) RejectedByKubelets(p *pod.Pod) []string {
 	return slices.DeleteFunc(NativeSysctls(p), i.KubeletsAllow)
 }
 
-// KubeletsAllow reports whether a name is safe, or declared allowed on all kubelets.
+// KubeletsAllow reports whether a native sysctl is safe on every kubelet that the API servers admit, or declared
+// allowed on all kubelets. While the version of the API servers is unknown, any release may have made it safe.
 func (i *Injector) KubeletsAllow(name string) bool {
 	isDeclared := func(pattern sysctl.Pattern) bool { return pattern.Matches(name) }
-	return sysctl.Lookup(name).SafeSince != "" || slices.ContainsFunc(i.kubeletSysctls, isDeclared)
+	minor := i.kubernetes()
+	return form.IsSafe(minor, name) || minor == 0 && sysctl.Lookup(name).SafeSince != "" ||
+		slices.ContainsFunc(i.kubeletSysctls, isDeclared)
 }

@@ -207,3 +207,27 @@ func TestGrantIsTheSameInEveryVersion(t *testing.T) {
 		}
 	}
 }
+
+// Kubelets may be three minor versions older than the API servers.
+func TestKubeletsAllow(t *testing.T) {
+	for _, test := range []struct {
+		name, sysctl string
+		minor        uint
+		want         bool
+	}{
+		{"a name that is safe on the oldest kubelet", "net.ipv4.tcp_rmem", 35, true},
+		{"a name that the oldest kubelet rejects", "net.ipv4.tcp_rmem", 34, false},
+		{"an unsafe name", "net.core.somaxconn", 37, false},
+		{"a declared name", "kernel.sem", 31, true},
+		{"a safe name while the version is unknown", "net.ipv4.tcp_rmem", 0, true},
+		{"an unsafe name while the version is unknown", "net.core.somaxconn", 0, false},
+	} {
+		injector, err := New(Config{KubeletSysctls: []string{"kernel.*"}, Kubernetes: func() uint { return test.minor }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := injector.KubeletsAllow(test.sysctl); got != test.want {
+			t.Errorf("%s: %t, want %t", test.name, got, test.want)
+		}
+	}
+}

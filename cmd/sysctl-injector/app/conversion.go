@@ -67,7 +67,7 @@ func (c *conversion) file(f file) ([]byte, error) {
 		for _, place := range find(o) {
 			skip = append(skip, place.Path)
 		}
-		c.elsewhere(f, o, convert.Elsewhere(o.JSON, skip))
+		c.elsewhere(f, o, convert.Elsewhere(o.JSON, skip, c.injector.KubeletsAllow))
 		c.keys(f, o)
 		c.stillNamed(f, o)
 	}

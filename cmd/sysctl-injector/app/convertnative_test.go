@@ -28,6 +28,12 @@ func TestConvertReportsNativeSysctls(t *testing.T) {
 		{"declared, on request", native("net.core.somaxconn"), "nothing to convert\n", exitDone,
 			[]string{"--native", "--kubelet-sysctls", "net.core.*"}},
 		{"safe", native("net.ipv4.tcp_syncookies"), "nothing to convert\n", exitDone, nil},
+		{"safe only on newer kubelets", native("net.ipv4.tcp_rmem"),
+			"kubelets before Kubernetes 1.32 reject it unless --allowed-unsafe-sysctls includes it; " +
+				"with --native, it becomes a line of the annotation\n", exitLeft,
+			[]string{"--kubernetes-version", "1.34"}},
+		{"safe on all kubelets", native("net.ipv4.tcp_rmem"), "nothing to convert\n", exitDone,
+			[]string{"--kubernetes-version", "1.35"}},
 		{"of the node", native("vm.max_map_count"),
 			"and it cannot move to the annotation: a pod cannot set vm.max_map_count\n", exitLeft, nil},
 		{"of a custom resource",
@@ -35,6 +41,12 @@ func TestConvertReportsNativeSysctls(t *testing.T) {
 				"spec: {tikv: {podSecurityContext: {sysctls: [{name: net.core.somaxconn, value: '1'}, " +
 				"{name: net.ipv4.tcp_syncookies, value: '1'}]}}}\n",
 			"or an operator sets them with its own container: net.core.somaxconn\n", exitLeft, nil},
+		{"of a custom resource, safe only on newer kubelets",
+			"apiVersion: pingcap.com/v1alpha1\nkind: TidbCluster\nmetadata: {name: a}\n" +
+				"spec: {tikv: {podSecurityContext: {sysctls: [{name: net.ipv4.tcp_rmem, value: '1 2 3'}, " +
+				"{name: net.ipv4.tcp_syncookies, value: '1'}]}}}\n",
+			"with its own container: net.ipv4.tcp_rmem (safe since Kubernetes 1.32)\n", exitLeft,
+			[]string{"--kubernetes-version", "1.31"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, out, report := run(t, test.input, append([]string{"convert", "-f", "-"}, test.args...)...)
@@ -124,6 +136,17 @@ spec:
 		}
 	}
 	if _, again, _ := run(t, out, "convert", "-f", "-", "--native"); again != out {
+		t.Errorf("a second conversion changes something:\n%s", cmp.Diff(out, again))
+	}
+	// The same kubelets reject a native tcp_rmem. It moves, and what is converted once stays.
+	old := strings.Replace(pod, "net.ipv4.ip_local_port_range\n      value: 1024 65000",
+		"net.ipv4.tcp_rmem\n      value: 4096 131072 6291456", 1)
+	code, out, report = run(t, old, "convert", "-f", "-", "--native", "--kubernetes-version", "1.31")
+	if code != exitDone || strings.Contains(out, "securityContext") ||
+		!strings.Contains(out, "      net.ipv4.tcp_rmem = 4096 131072 6291456\n") {
+		t.Errorf("exit code %d, report %s\n%s", code, report, out)
+	}
+	if _, again, _ := run(t, out, "convert", "-f", "-", "--native", "--kubernetes-version", "1.31"); again != out {
 		t.Errorf("a second conversion changes something:\n%s", cmp.Diff(out, again))
 	}
 	// Kubelets of the oldest version that these API servers admit do not count tcp_fin_timeout safe.

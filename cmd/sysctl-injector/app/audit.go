@@ -81,6 +81,7 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 		cluster: cluster, namespace: namespace, selector: selector, guests: sets.New(o.guestHandlers...),
 		progress: progressOn(cmd.ErrOrStderr()), classes: map[string]*nodev1.RuntimeClass{},
 	}
+	o.decideFor(version)
 	if look.injector, err = o.injector(); err != nil {
 		return err
 	}

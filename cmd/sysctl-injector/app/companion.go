@@ -39,8 +39,8 @@ are either manifests with workloads, or a service account and sysctls.
   --backend scc   OpenShift: the same, and SecurityContextConstraints that admit the init container
   --backend psp   Kubernetes 1.24 and earlier: a PodSecurityPolicy, a ClusterRole with "use" on it, and a RoleBinding
 
-With --kubeconfig or --context, the command asks the cluster which backend it needs, and uses it
-unless --backend names another.
+With --kubeconfig or --context, the command asks the cluster for its version and for the backend
+that it needs. --kubernetes-version and --backend have precedence.
 
 PodSecurityPolicies and SecurityContextConstraints cannot be limited to one container. With psp, the
 policy admits privileged containers only for injected pods: those with the annotation, or with
@@ -68,7 +68,7 @@ are granted without a check: the administrator who applies the grants decides.`,
 }
 
 func (o *companionOptions) run(cmd *cobra.Command, names []string) error {
-	if err := o.askForBackend(cmd); err != nil {
+	if err := o.askCluster(cmd); err != nil {
 		return err
 	}
 	var needs []grants.Need
@@ -149,12 +149,9 @@ func (o *companionOptions) needOfNames(names []string) ([]grants.Need, error) {
 	if o.serviceAccount == "" || len(names) == 0 && !o.userNamespace {
 		return nil, usagef("name the manifests (-f), or a service account (--serviceaccount) and its sysctls")
 	}
-	var errs []error
-	for _, flag := range []struct{ name, value string }{{"namespace", o.workloadOptions.namespace},
-		{"serviceaccount", o.serviceAccount}} {
-		for _, problem := range validation.IsDNS1123Subdomain(flag.value) {
-			errs = append(errs, fmt.Errorf("--%s: %q: %s", flag.name, flag.value, problem))
-		}
+	errs := []error{checkNamespace(o.workloadOptions.namespace)}
+	for _, problem := range validation.IsDNS1123Subdomain(o.serviceAccount) {
+		errs = append(errs, fmt.Errorf("--serviceaccount: %q: %s", o.serviceAccount, problem))
 	}
 	need := grants.Need{Namespace: o.workloadOptions.namespace, ServiceAccount: o.serviceAccount,
 		UserNamespace: o.userNamespace}

@@ -2,10 +2,7 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +17,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -115,84 +110,6 @@ func filesOf(t *testing.T, dir string) []string {
 		t.Fatalf("%d files in %s: %v", len(files), dir, err)
 	}
 	return files
-}
-
-// servesResources starts an API server that serves some resources, by their group and version, and returns a
-// kubeconfig for it.
-func servesResources(t *testing.T, resources map[string]string) (kubeconfig string) {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		groupVersion := strings.TrimPrefix(r.URL.Path, "/apis/")
-		resource, served := resources[groupVersion]
-		if !served {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(metav1.APIResourceList{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "APIResourceList"}, GroupVersion: groupVersion,
-			APIResources: []metav1.APIResource{{Name: resource}},
-		})
-	}))
-	t.Cleanup(server.Close)
-	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(api.Config{
-		Clusters:       map[string]*api.Cluster{"c": {Server: server.URL}},
-		Contexts:       map[string]*api.Context{"c": {Cluster: "c"}},
-		CurrentContext: "c",
-	}, kubeconfig); err != nil {
-		t.Fatal(err)
-	}
-	return kubeconfig
-}
-
-func TestCompanionAsksTheClusterForItsBackend(t *testing.T) {
-	const scc, vap, psp = "securitycontextconstraints", "validatingadmissionpolicies", "podsecuritypolicies"
-	for _, test := range []struct {
-		name      string
-		resources map[string]string
-		args      []string
-		errOut    string
-		kind      string // of the first object
-	}{
-		{"OpenShift", map[string]string{"security.openshift.io/v1": scc, "admissionregistration.k8s.io/v1": vap}, nil,
-			"The cluster needs the backend scc: it has SecurityContextConstraints.\n", "SecurityContextConstraints"},
-		{"Kubernetes", map[string]string{"admissionregistration.k8s.io/v1": vap}, nil,
-			"The cluster needs the backend vap: it has ValidatingAdmissionPolicies.\n", "ClusterRole"},
-		{"Kubernetes 1.24", map[string]string{"admissionregistration.k8s.io/v1": "validatingwebhookconfigurations",
-			"policy/v1beta1": psp}, nil,
-			"The cluster needs the backend psp: it has PodSecurityPolicies, and no ValidatingAdmissionPolicies.\n",
-			"PodSecurityPolicy"},
-		{"Kubernetes 1.25", nil, nil,
-			"The cluster needs the backend vap: it has none of SecurityContextConstraints, " +
-				"ValidatingAdmissionPolicies and PodSecurityPolicies, so nothing there asks for grants.\n",
-			"ClusterRole"},
-		{"the person says the same", map[string]string{"security.openshift.io/v1": scc}, []string{"--backend", "scc"},
-			"", "SecurityContextConstraints"},
-		{"the person says something else", map[string]string{"security.openshift.io/v1": scc},
-			[]string{"--backend", "vap"},
-			"Warning: the cluster needs --backend scc: it has SecurityContextConstraints\n", "ClusterRole"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			args := slices.Concat([]string{"companion", "--kubeconfig", servesResources(t, test.resources), "-n",
-				"shop", "--serviceaccount", "web", "net.core.somaxconn"}, test.args)
-			code, out, errOut := run(t, "", args...)
-			if code != 0 || errOut != test.errOut || !strings.Contains(strings.Split(out, "---")[0],
-				"kind: "+test.kind+"\n") {
-				t.Errorf("exit code %d, standard error %q, want %q; first a %s:\n%s", code, errOut, test.errOut,
-					test.kind, out)
-			}
-		})
-	}
-}
-
-func TestCompanionNeedsTheClusterThatIsNamed(t *testing.T) {
-	kubeconfig := servesResources(t, nil)
-	code, out, errOut := run(t, "", "companion", "--kubeconfig", kubeconfig, "--context", "other", "-n", "shop",
-		"--serviceaccount", "web", "net.core.somaxconn")
-	if code != 1 || out != "" || !strings.HasPrefix(errOut, "error: find the cluster: ") {
-		t.Errorf("exit code %d, %q, %q", code, out, errOut)
-	}
 }
 
 // The pod's own containers keep what OpenShift gave them before, as far as constraints can provide it. The user is

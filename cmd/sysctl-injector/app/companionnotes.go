@@ -19,9 +19,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
-// askForBackend detects which backend the cluster needs, if flags name a cluster. It warns if --backend names
-// another.
-func (o *companionOptions) askForBackend(cmd *cobra.Command) error {
+// askCluster detects the cluster's version and the backend that it needs, if flags name a cluster. It warns if
+// --backend names another.
+func (o *companionOptions) askCluster(cmd *cobra.Command) error {
 	if !o.isNamed(cmd) {
 		return nil
 	}
@@ -36,6 +36,13 @@ func (o *companionOptions) askForBackend(cmd *cobra.Command) error {
 	backend, because, err := grants.Discover(cluster)
 	if err != nil {
 		return err
+	}
+	if o.kubernetesVersion == "" {
+		version, err := cluster.ServerVersion()
+		if err != nil {
+			return fmt.Errorf("ask the cluster for its version: %w", err)
+		}
+		o.decideFor(version.GitVersion)
 	}
 	switch {
 	case !cmd.Flags().Changed("backend"):

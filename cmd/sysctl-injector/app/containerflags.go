@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -19,7 +20,7 @@ type containerOptions struct {
 	pullSecrets, guestHandlers     []string
 	strategy, kubernetesVersion    string
 	kubeletSysctls                 []string
-	// minor returns the minor version of the cluster's API servers.
+	// minor returns the minor version of the cluster's API servers, or 0 if it is unknown; nil without a cluster.
 	minor func() uint
 }
 
@@ -50,6 +51,11 @@ func (o *containerOptions) addContainerFlags(cmd *cobra.Command) {
 		"most memory that the init container requests, in pods that state resources (default: the template's, 32Mi)")
 	flags.StringSliceVar(&o.guestHandlers, "guest-handlers", policy.DefaultGuestHandlers(),
 		"RuntimeClass handlers whose pods have their own kernel; exact names, replacing the default list")
+}
+
+// decideFor makes the decisions for the version that a cluster reports, unless --kubernetes-version names another one.
+func (o *containerOptions) decideFor(clusterVersion string) {
+	o.minor = inspect.APIServer{Version: clusterVersion}.Minor
 }
 
 func (o *containerOptions) injector() (*injection.Injector, error) {

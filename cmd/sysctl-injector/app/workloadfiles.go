@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/tidwall/gjson"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -54,11 +55,22 @@ type workloads struct {
 	undecided int
 }
 
+// checkNamespace checks a value of --namespace.
+func checkNamespace(name string) error {
+	if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
+		return fmt.Errorf("--namespace: %q: %s", name, strings.Join(problems, "; "))
+	}
+	return nil
+}
+
 // open reads the named files and the objects for decisions. It does not check the files' content.
 func (o *workloadOptions) open(cmd *cobra.Command, arguments []string) (*workloads, error) {
 	finder, err := o.finder()
 	if err != nil {
 		return nil, err
+	}
+	if err := checkNamespace(o.namespace); err != nil {
+		return nil, usageError{err}
 	}
 	w := &workloads{namespace: o.namespace, finder: finder, strict: o.strict}
 	if w.injector, err = o.injector(); err != nil {

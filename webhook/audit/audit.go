@@ -16,7 +16,6 @@ import (
 	psaapi "k8s.io/pod-security-admission/api"
 	psapolicy "k8s.io/pod-security-admission/policy"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/convert"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
@@ -24,8 +23,8 @@ import (
 // Workload is an object that creates pods, or a pod without a known owner.
 type Workload struct {
 	Namespace, Kind, Name string
-	// Shared is set if several objects may have this kind and name: the pods of one custom resource. Objects that set
-	// the same sysctls count as one.
+	// Shared is set for pods of a custom resource: several of them have its kind and name. Those that set the same
+	// sysctls count as one. convert does not change them.
 	Shared   bool
 	Template *corev1.PodTemplateSpec
 	// Guest is set if the pods have their own kernel.
@@ -53,7 +52,7 @@ type Finding struct {
 	Containers []Container `json:"containers,omitempty"`
 	// Native are the entries of securityContext.sysctls that kubelets reject unless a flag allows them.
 	Native []Native `json:"native,omitempty"`
-	// Annotation are the lines that convert adds, with --native.
+	// Annotation are the lines that convert adds, with --native. For the pods of a custom resource, a person adds them.
 	Annotation []string `json:"annotation,omitempty"`
 	// Verdict is Converts, Partly or Stays: the outcome of convert --native.
 	Verdict string `json:"verdict"`
@@ -66,6 +65,8 @@ type Container struct {
 	// Sets are the sysctls that the container sets, as far as the package understands its commands.
 	Sets     []string `json:"sets,omitempty"`
 	Converts bool     `json:"converts"`
+	// Manual is set if only the custom resource that creates the pods prevents the conversion.
+	Manual bool `json:"manual,omitempty"`
 	// Notes are about single lines, such as a line that never had an effect.
 	Notes []string `json:"notes,omitempty"`
 	// Reasons are why it stays.
@@ -78,6 +79,8 @@ type Native struct {
 	Value string `json:"value"`
 	// Converts is set if `convert --native` turns it into a line of the annotation.
 	Converts bool `json:"converts"`
+	// Manual is set if only the custom resource that creates the pods prevents that.
+	Manual bool `json:"manual,omitempty"`
 	// Reasons are why it stays.
 	Reasons []string `json:"reasons,omitempty"`
 }
@@ -90,8 +93,14 @@ type Auditor struct {
 	isAllowed  func(name string) bool
 	namespaces map[string]*namespace
 	findings   []*Finding
-	shared     map[string]*Finding // by what they are and set
+	shared     map[string]*counted // by what they are and set
 	counts     Counts
+}
+
+// counted is one workload in the counts.
+type counted struct {
+	finding   *Finding
+	annotated bool
 }
 
 // New returns an empty Auditor. isAllowed reports whether all kubelets allow a native sysctl, and standards is the
@@ -103,7 +112,7 @@ func New(rejection Rejection, isAllowed func(name string) bool, standards psaapi
 	}
 	return &Auditor{
 		evaluator: evaluator, standards: standards, rejection: rejection, isAllowed: isAllowed,
-		namespaces: map[string]*namespace{}, shared: map[string]*Finding{},
+		namespaces: map[string]*namespace{}, shared: map[string]*counted{},
 	}, nil
 }
 
@@ -127,27 +136,35 @@ func (a *Auditor) Add(w Workload) error {
 		return err
 	}
 	f := findingOf(w, result, rejected)
-	a.counts.Workloads++
-	if p.AsksForSysctls() {
-		a.counts.Annotated++
-	}
 	a.judge(w, f, result)
-	if len(f.Containers)+len(f.Native) == 0 {
-		return nil
-	}
-	if w.Shared {
-		key := fmt.Sprintf("%q", []any{f.Namespace, f.Kind, f.Name, f.Containers, f.Native})
-		if known := a.shared[key]; known != nil {
-			known.Pods++
-			a.counts.Workloads-- // more pods of the same
-			return nil
-		}
-		f.Pods = 1
-		a.shared[key] = f
-	}
-	a.findings = append(a.findings, f)
+	a.count(w, f, p.AsksForSysctls())
 	return nil
 }
+
+// count counts a workload, and keeps its finding.
+func (a *Auditor) count(w Workload, f *Finding, asks bool) {
+	one := &counted{finding: f}
+	if w.Shared {
+		key := fmt.Sprintf("%q", []any{f.Namespace, f.Kind, f.Name, f.Containers, f.Native})
+		if a.shared[key] == nil {
+			a.shared[key] = one
+		}
+		one = a.shared[key]
+		one.finding.Pods++
+	}
+	if one.finding == f {
+		a.counts.Workloads++
+		if f.isByHand() {
+			a.findings = append(a.findings, f)
+		}
+	}
+	if asks && !one.annotated {
+		a.counts.Annotated++
+		one.annotated = true
+	}
+}
+
+func (f *Finding) isByHand() bool { return len(f.Containers)+len(f.Native) > 0 }
 
 // template is a pod template as JSON; the type of the API has the fields inline.
 type template struct {
@@ -177,15 +194,22 @@ func (a *Auditor) rejected(w Workload, raw []byte, result *convert.Result) (stri
 	return a.rejection(w, a.namespace(w.Namespace).labels, converted), nil
 }
 
+// ofCustomResource is why the pods of a custom resource do not convert.
+const ofCustomResource = "a custom resource creates these pods: change it by hand"
+
 func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 	f := &Finding{Namespace: w.Namespace, Kind: w.Kind, Name: w.Name, Verdict: Converts}
+	stays, isManual := rejected, false
+	if w.Shared && rejected == "" {
+		stays, isManual = ofCustomResource, true
+	}
 	converted := 0
 	for _, found := range result.Findings {
-		if found.Converts() && rejected == "" {
+		if found.Converts() && stays == "" {
 			converted++
 		}
 		if found.List == convert.NativeSysctls {
-			f.Native = append(f.Native, nativeOf(found, rejected))
+			f.Native = append(f.Native, nativeOf(found, stays, isManual))
 			continue
 		}
 		c := Container{
@@ -207,8 +231,8 @@ func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 		for _, problem := range found.Problems {
 			c.Reasons = append(c.Reasons, atLine(problem.Line, problem.Reason))
 		}
-		if c.Converts && rejected != "" {
-			c.Converts, c.Reasons = false, []string{rejected}
+		if c.Converts && stays != "" {
+			c.Converts, c.Manual, c.Reasons = false, isManual, []string{stays}
 		}
 		f.Containers = append(f.Containers, c)
 	}
@@ -226,13 +250,13 @@ func findingOf(w Workload, result *convert.Result, rejected string) *Finding {
 	return f
 }
 
-func nativeOf(found convert.Finding, rejected string) Native {
+func nativeOf(found convert.Finding, stays string, isManual bool) Native {
 	n := Native{Name: found.Name, Value: found.Assignments[0].Value, Converts: found.Converts()}
 	for _, problem := range found.Problems {
 		n.Reasons = append(n.Reasons, problem.Reason)
 	}
-	if n.Converts && rejected != "" {
-		n.Converts, n.Reasons = false, []string{rejected}
+	if n.Converts && stays != "" {
+		n.Converts, n.Manual, n.Reasons = false, isManual, []string{stays}
 	}
 	return n
 }
@@ -243,35 +267,6 @@ func atLine(line int, text string) string {
 		return text
 	}
 	return fmt.Sprintf("line %d: %s", line, text)
-}
-
-// withoutSysctls returns a pod's spec without the parts that set sysctls by hand.
-func withoutSysctls(spec corev1.PodSpec, result *convert.Result) corev1.PodSpec {
-	var gone, native []int
-	for _, f := range result.Findings {
-		switch f.List {
-		case convert.InitContainers:
-			gone = append(gone, f.Index)
-		case convert.NativeSysctls:
-			native = append(native, f.Index)
-		}
-	}
-	var kept []corev1.Container
-	for i, c := range spec.InitContainers {
-		if !slices.Contains(gone, i) && c.Name != v1alpha1.ContainerName {
-			kept = append(kept, c)
-		}
-	}
-	spec.InitContainers = kept
-	if spec.SecurityContext != nil {
-		context := *spec.SecurityContext
-		context.Sysctls = slices.Clone(context.Sysctls)
-		for _, i := range slices.Backward(native) {
-			context.Sysctls = slices.Delete(context.Sysctls, i, i+1)
-		}
-		spec.SecurityContext = &context
-	}
-	return spec
 }
 
 func byName(a, b *Finding) int {

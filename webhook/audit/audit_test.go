@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -80,14 +81,14 @@ func TestAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report := auditor.Report()
+	report := auditor.Report("")
 	somaxconn := Container{Path: "initContainers[0]", Name: "tune", Sets: []string{"net.core.somaxconn = 1024"},
 		Converts: true}
 	lines := []string{"net.core.somaxconn = 1024"}
 	var found []Finding
 	for _, f := range report.Workloads {
 		for n := range f.Containers {
-			if c := &f.Containers[n]; !c.Converts && f.Name != "rejected" {
+			if c := &f.Containers[n]; !c.Converts && !c.Manual && f.Name != "rejected" {
 				if len(c.Reasons) == 0 {
 					t.Errorf("%s/%s stays without a reason", f.Kind, f.Name)
 				}
@@ -103,8 +104,9 @@ func TestAudit(t *testing.T) {
 			Verdict: Converts},
 		{Namespace: "labelled", Kind: "Deployment", Name: "web", Containers: []Container{somaxconn}, Annotation: lines,
 			Verdict: Converts},
-		{Namespace: "labelled", Kind: "Search", Name: "logs", Pods: 2, Containers: []Container{somaxconn},
-			Annotation: lines, Verdict: Converts},
+		{Namespace: "labelled", Kind: "Search", Name: "logs", Pods: 2, Containers: []Container{
+			{Path: "initContainers[0]", Name: "tune", Sets: lines, Manual: true, Reasons: []string{ofCustomResource}},
+		}, Annotation: lines, Verdict: Stays},
 		{Namespace: "labelled", Kind: "Search", Name: "logs", Pods: 1,
 			Containers: []Container{{Path: "initContainers[0]", Name: "maps"}}, Verdict: Stays},
 		{Namespace: "labelled", Kind: "StatefulSet", Name: "search", Containers: []Container{somaxconn,
@@ -131,7 +133,7 @@ func TestAudit(t *testing.T) {
 	if diff := cmp.Diff(namespaces, report.Namespaces); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Counts{Workloads: 12, Annotated: 1, ByHand: 10, Converts: 7, Partly: 1, Stays: 2},
+	if diff := cmp.Diff(Counts{Workloads: 12, Annotated: 1, ByHand: 10, Converts: 6, Partly: 1, Stays: 3},
 		report.Counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
@@ -155,8 +157,97 @@ func TestAuditByVersion(t *testing.T) {
 			Template: templateOf(t, nested)}); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, auditor.Report().Namespaces); diff != "" {
+		if diff := cmp.Diff(want, auditor.Report("").Namespaces); diff != "" {
 			t.Errorf("1.%d (-want +got):\n%s", minor, diff)
 		}
+	}
+}
+
+// auditAll audits the pods of the given specs in a namespace without labels.
+func auditAll(t *testing.T, notJudged string, workloads ...Workload) Report {
+	t.Helper()
+	auditor, err := New(func(Workload, map[string]string, []byte) string { return "" },
+		func(string) bool { return false }, api.LatestVersion())
+	if err != nil {
+		t.Fatal(err)
+	}
+	auditor.AddNamespace("shop", nil)
+	for _, w := range workloads {
+		w.Namespace = "shop"
+		if err := auditor.Add(w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return auditor.Report(notJudged)
+}
+
+func TestNamespacesAreJudged(t *testing.T) {
+	const (
+		byHand = "{spec: {initContainers: [" + tune + "], " + app + "}}"
+		plain  = "{spec: {" + app + "}}"
+		native = "{spec: {securityContext: {sysctls: [{name: net.core.somaxconn, value: '8'}]}, " + app + "}}"
+		legacy = "{metadata: {annotations: {container.apparmor.security.beta.kubernetes.io/tune: unconfined}}, spec: " +
+			"{initContainers: [" + tune + "], " + app + "}}"
+		open = "{metadata: {annotations: {container.apparmor.security.beta.kubernetes.io/app: unconfined}}, spec: " +
+			"{initContainers: [" + tune + "], " + app + "}}"
+	)
+	for _, test := range []struct {
+		name      string
+		templates []string
+		shared    bool
+		notJudged string
+		want      []Namespace
+	}{
+		{"convert closes it", []string{byHand}, false, "", []Namespace{
+			{Name: "shop", Standard: "restricted", Converts: true}}},
+		{"also beside a workload without sysctls", []string{byHand, plain}, false, "", []Namespace{
+			{Name: "shop", Standard: "restricted", Converts: true}}},
+		{"convert does not change custom resources", []string{byHand}, true, "", []Namespace{
+			{Name: "shop", Standard: "restricted"}}},
+		{"nor their native sysctls", []string{native}, true, "", []Namespace{
+			{Name: "shop", Standard: "restricted"}}},
+		{"the AppArmor annotation of the container goes with it", []string{legacy}, false, "", []Namespace{
+			{Name: "shop", Standard: "restricted", Converts: true}}},
+		{"that of another container is another reason", []string{open}, false, "", []Namespace{}},
+		{"not if some workloads were not audited", []string{byHand}, false, "a reason", []Namespace{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var workloads []Workload
+			for _, text := range test.templates {
+				workloads = append(workloads, Workload{Kind: "Search", Template: templateOf(t, text), Shared: test.shared})
+			}
+			report := auditAll(t, test.notJudged, workloads...)
+			if diff := cmp.Diff(test.want, report.Namespaces); diff != "" || report.NotJudged != test.notJudged {
+				t.Errorf("not judged %q, namespaces (-want +got):\n%s", report.NotJudged, diff)
+			}
+		})
+	}
+}
+
+// The pods of a custom resource count as one workload, also if they ask by the annotation, or set nothing.
+func TestPodsOfACustomResourceCountOnce(t *testing.T) {
+	const annotated = "{metadata: {annotations: {sysctl-injector.dev/sysctls: kernel.sem = 1 2 3 4}}, spec: "
+	pods := func(text string) (all []Workload) {
+		for range 3 {
+			all = append(all, Workload{Kind: "Search", Name: "logs", Shared: true, Template: templateOf(t, text)})
+		}
+		return all
+	}
+	for text, want := range map[string]Counts{
+		annotated + "{initContainers: [" + tune + "], " + app + "}}": {Workloads: 1, Annotated: 1, ByHand: 1, Stays: 1},
+		annotated + "{" + app + "}}":                                 {Workloads: 1, Annotated: 1},
+		"{spec: {" + app + "}}":                                      {Workloads: 1},
+	} {
+		if diff := cmp.Diff(want, auditAll(t, "", pods(text)...).Counts); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// For programs, an empty list is a list.
+func TestReportWithoutFindings(t *testing.T) {
+	encoded, err := json.Marshal(auditAll(t, ""))
+	if err != nil || !strings.Contains(string(encoded), `"workloads":[],"namespaces":[]`) {
+		t.Errorf("%v: %s", err, encoded)
 	}
 }

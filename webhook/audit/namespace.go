@@ -1,6 +1,10 @@
 package audit
 
 import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 	psaapi "k8s.io/pod-security-admission/api"
 	psapolicy "k8s.io/pod-security-admission/policy"
 
@@ -45,16 +49,49 @@ func (a *Auditor) AddNamespace(name string, labels map[string]string) {
 // judge updates a namespace with the result of one of its workloads.
 func (a *Auditor) judge(w Workload, f *Finding, result *convert.Result) {
 	n := a.namespace(w.Namespace)
-	spec := withoutSysctls(w.Template.Spec, result)
+	rest := withoutSysctls(*w.Template, result)
 	fails := func(level psaapi.Level) bool {
 		checks := a.evaluator.EvaluatePod(psaapi.LevelVersion{Level: level, Version: a.standards},
-			&w.Template.ObjectMeta, &spec)
+			&rest.ObjectMeta, &rest.Spec)
 		return !psapolicy.AggregateCheckResults(checks).Allowed
 	}
-	n.byHand = n.byHand || len(f.Containers)+len(f.Native) > 0
-	n.stays = n.stays || f.Verdict != Converts
+	n.byHand = n.byHand || f.isByHand()
+	n.stays = n.stays || f.isByHand() && f.Verdict != Converts
 	n.failsBaseline = n.failsBaseline || fails(psaapi.LevelBaseline)
 	n.failsRestricted = n.failsRestricted || fails(psaapi.LevelRestricted)
+}
+
+// withoutSysctls returns a pod template without the parts that set sysctls by hand.
+func withoutSysctls(template corev1.PodTemplateSpec, result *convert.Result) corev1.PodTemplateSpec {
+	spec := &template.Spec
+	template.Annotations = maps.Clone(template.Annotations)
+	var gone, native []int
+	for _, f := range result.Findings {
+		switch f.List {
+		case convert.InitContainers:
+			gone = append(gone, f.Index)
+		case convert.NativeSysctls:
+			native = append(native, f.Index)
+		}
+	}
+	var kept []corev1.Container
+	for i, c := range spec.InitContainers {
+		if !slices.Contains(gone, i) && c.Name != v1alpha1.ContainerName {
+			kept = append(kept, c)
+			continue
+		}
+		delete(template.Annotations, corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+c.Name)
+	}
+	spec.InitContainers = kept
+	if spec.SecurityContext != nil {
+		context := *spec.SecurityContext
+		context.Sysctls = slices.Clone(context.Sysctls)
+		for _, i := range slices.Backward(native) {
+			context.Sysctls = slices.Delete(context.Sysctls, i, i+1)
+		}
+		spec.SecurityContext = &context
+	}
+	return template
 }
 
 // report returns the namespace if only sysctls keep it open; nil otherwise.

@@ -26,13 +26,18 @@ type Report struct {
 	Counts     Counts      `json:"counts"`
 	Workloads  []*Finding  `json:"workloads"`
 	Namespaces []Namespace `json:"namespaces"`
+	// NotJudged is why Namespaces is empty although some may be open for no other reason.
+	NotJudged string `json:"notJudged,omitempty"`
 	// Incomplete says which objects could not be read.
 	Incomplete []string `json:"incomplete,omitempty"`
 }
 
-// Report returns the findings, ordered by namespace, kind and name.
-func (a *Auditor) Report() Report {
-	report := Report{Counts: a.counts, Workloads: slices.Clone(a.findings), Namespaces: []Namespace{}}
+// Report returns the findings, ordered by namespace, kind and name. A namespace is judged by all of its workloads, so
+// if some were not added, notJudged is the reason, and the report has no namespaces.
+func (a *Auditor) Report(notJudged string) Report {
+	report := Report{
+		Counts: a.counts, Workloads: append([]*Finding{}, a.findings...), Namespaces: []Namespace{}, NotJudged: notJudged,
+	}
 	slices.SortStableFunc(report.Workloads, byName)
 	for _, f := range report.Workloads {
 		report.Counts.ByHand++
@@ -44,6 +49,9 @@ func (a *Auditor) Report() Report {
 		default:
 			report.Counts.Stays++
 		}
+	}
+	if notJudged != "" {
+		return report
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.namespaces)) {
 		if n := a.namespaces[name].report(name); n != nil {

@@ -54,7 +54,8 @@ The SysctlPolicies and SysctlProfiles of the cluster, or the policies of --polic
 convert --native would change. If the cluster does not have these kinds, or you may not list them,
 the built-in default policy decides. The report says which policies were used.
 
-If you may not list a kind of object, standard error and the report name it, and the exit code is 1.`,
+If you may not list a kind of object, standard error and the report name it, and the exit code is 1.
+Then, and with -l, the command judges no namespaces, because it does not see all of their workloads.`,
 		Example: `  sysctl-injector audit -A
   sysctl-injector audit -n shop -o json
   sysctl-injector audit -A -o html > audit.html`,
@@ -96,7 +97,7 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 	if err := look.run(cmd.Context()); err != nil {
 		return err
 	}
-	report := look.auditor.Report()
+	report := look.auditor.Report(look.notJudged())
 	report.Kubernetes, report.Time, report.Incomplete = version, time.Now().UTC().Truncate(time.Second), look.incomplete
 	report.Cluster, report.Policies = o.clusterName(), policies
 	if err := o.print(cmd.OutOrStdout(), report); err != nil {
@@ -150,6 +151,17 @@ func (s *survey) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// notJudged returns why the survey cannot judge namespaces; "" if it read all of their workloads.
+func (s *survey) notJudged() string {
+	switch {
+	case !s.selector.Empty():
+		return "-l selects only some of their workloads"
+	case len(s.incomplete) > 0:
+		return "some of their workloads may be missing, because not everything could be listed"
+	}
+	return ""
 }
 
 // mayBeForbidden records an error of missing permission, and returns any other error.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -32,10 +33,14 @@ func (o *auditOptions) print(out io.Writer, report audit.Report) error {
 // printAuditTable prints a line for each container, and below the table the reasons of those that stay.
 func printAuditTable(out io.Writer, report audit.Report) error {
 	width := widthOf(out)
+	widest := width // of a row
+	if !isTerminal(out) {
+		widest = math.MaxInt // for grep
+	}
 	c := report.Counts
 	var text strings.Builder
 	if len(report.Workloads) > 0 {
-		text.WriteString(auditRows(report, width))
+		text.WriteString(auditRows(report, widest))
 		text.WriteString("\n")
 		reasons(&text, report, width)
 	}
@@ -47,7 +52,10 @@ func printAuditTable(out io.Writer, report audit.Report) error {
 		wrap(&text, "", fmt.Sprintf("Namespace %s is open to privileged pods only because of this: "+
 			"without it, all of its workloads pass %q (%s).", n.Name, n.Standard, then), width)
 	}
-	if len(report.Namespaces) > 0 {
+	if report.NotJudged != "" {
+		wrap(&text, "", "Namespaces are not judged: "+report.NotJudged+".", width)
+	}
+	if len(report.Namespaces) > 0 || report.NotJudged != "" {
 		text.WriteString("\n")
 	}
 	wrap(&text, "", fmt.Sprintf("Workloads: %d looked at, %d with the annotation, %d that set sysctls by hand: "+
@@ -70,14 +78,20 @@ func auditRows(report audit.Report, width int) string {
 		}
 		for _, container := range f.Containers {
 			verdict := "yes"
-			if !container.Converts {
+			switch {
+			case container.Manual:
+				verdict = byHand
+			case !container.Converts:
 				verdict = "no"
 			}
 			rows = append(rows, []string{f.Namespace, name, container.Name, summary(container.Sets), verdict})
 		}
 		for _, native := range f.Native {
 			verdict := "with --native"
-			if !native.Converts {
+			switch {
+			case native.Manual:
+				verdict = byHand
+			case !native.Converts:
 				verdict = "no"
 			}
 			sets := oneLine(native.Name + " = " + native.Value)
@@ -93,6 +107,9 @@ func auditRows(report audit.Report, width int) string {
 	_ = table.Flush() // writes to memory
 	return text.String()
 }
+
+// byHand stands in the table for pods of a custom resource, which a person has to change.
+const byHand = "by hand"
 
 // columnGap is the number of blanks between two columns.
 const columnGap = 2
@@ -140,9 +157,9 @@ func fit(rows [][]string, width int) {
 	}
 }
 
-// reasons returns why containers stay.
+// reasons writes why containers stay.
 func reasons(text *strings.Builder, report audit.Report, width int) {
-	some := false
+	some, isManual := false, false
 	for _, f := range report.Workloads {
 		add := func(what string, reasons []string) {
 			for _, reason := range reasons {
@@ -152,11 +169,20 @@ func reasons(text *strings.Builder, report audit.Report, width int) {
 			}
 		}
 		for _, c := range f.Containers {
-			add(c.Name, c.Reasons)
+			if isManual = isManual || c.Manual; !c.Manual {
+				add(c.Name, c.Reasons)
+			}
 		}
 		for _, native := range f.Native {
-			add(native.Name, native.Reasons)
+			if isManual = isManual || native.Manual; !native.Manual {
+				add(native.Name, native.Reasons)
+			}
 		}
+	}
+	if isManual {
+		some = true
+		wrap(text, "  ", byHand+": a custom resource creates these pods, so change that. "+
+			"-o json prints the lines for the annotation.", width)
 	}
 	if some {
 		text.WriteString("\n")

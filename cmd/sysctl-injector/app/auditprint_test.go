@@ -21,7 +21,7 @@ func auditReport() audit.Report {
 	return audit.Report{
 		Cluster: "production", Kubernetes: "v1.37.2", Time: time.Date(2026, 11, 28, 9, 30, 0, 0, time.UTC),
 		Policies: "the cluster's own, default, search",
-		Counts:   audit.Counts{Workloads: 128, Annotated: 7, ByHand: 4, Converts: 1, Partly: 2, Stays: 1},
+		Counts:   audit.Counts{Workloads: 128, Annotated: 7, ByHand: 4, Converts: 1, Partly: 1, Stays: 2},
 		Workloads: []*audit.Finding{
 			{Namespace: "search", Kind: "StatefulSet", Name: "logs", Verdict: audit.Stays,
 				Containers: []audit.Container{
@@ -36,13 +36,14 @@ func auditReport() audit.Report {
 						"net.ipv4.tcp_tw_reuse >= 1"}, Converts: true,
 						Notes: []string{"line 4: net.core.netdev_max_backlog is left out: a pod does not have it"}},
 				}},
-			{Namespace: "shop", Kind: "Cache", Name: "redis", Pods: 3, Verdict: audit.Partly,
+			{Namespace: "shop", Kind: "Cache", Name: "redis", Pods: 3, Verdict: audit.Stays,
 				Annotation: []string{"net.core.somaxconn = 511"}, Containers: []audit.Container{
 					{
-						Path:     "initContainers[0]",
-						Name:     "backlog",
-						Sets:     []string{"net.core.somaxconn = 511"},
-						Converts: true,
+						Path:    "initContainers[0]",
+						Name:    "backlog",
+						Sets:    []string{"net.core.somaxconn = 511"},
+						Manual:  true,
+						Reasons: []string{"a custom resource creates these pods: change it by hand"},
 					},
 					{
 						Path:    "containers[1]",

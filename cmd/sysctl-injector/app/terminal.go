@@ -56,6 +56,11 @@ func widthOf(out io.Writer) int {
 	return defaultWidth
 }
 
+func isTerminal(out io.Writer) bool {
+	_, is := out.(*terminal)
+	return is
+}
+
 // progressOn returns a function that shows progress in one line. Each call overwrites the line, and an empty text
 // clears it. It writes nothing to files and pipes.
 func progressOn(errOut io.Writer) func(text string) {

@@ -121,3 +121,19 @@ func TestJSONHasObjectsOnly(t *testing.T) {
 		})
 	}
 }
+
+// A custom resource may have a kind that ends with "List", and items. It is no list, since it has a name.
+func TestACustomResourceIsNoList(t *testing.T) {
+	const allowed = `{"apiVersion":"net.example.com/v1","items":[{"cidr":"10.0.0.0/8"}],"kind":"IPAllowList",` +
+		`"metadata":{"name":"x"}}`
+	for _, command := range []string{"inject", "uninject", "convert"} {
+		code, out, errOut := run(t, allowed, command, "-f", "-", "-o", "json")
+		var got any
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatalf("%s: exit code %d, %s: %v", command, code, errOut, err)
+		}
+		if compact, _ := json.Marshal(got); string(compact) != allowed {
+			t.Errorf("%s: got %s", command, compact)
+		}
+	}
+}

@@ -16,6 +16,21 @@ type chunk struct {
 // byteOrderMark may be the first character of a document, because files are concatenated. It is kept in the output.
 const byteOrderMark = "\uFEFF"
 
+// StartsWithDirective reports whether a manifest starts with a directive, such as %YAML. A document before it must end
+// with "...".
+func StartsWithDirective(in []byte) bool {
+	for line := range strings.Lines(string(in)) {
+		line = strings.TrimPrefix(line, byteOrderMark)
+		if strings.HasPrefix(line, "%") {
+			return true
+		}
+		if !isBlank(line) && !isComment(line) {
+			return false
+		}
+	}
+	return false
+}
+
 // split splits a stream into its documents. As in YAML, a marker at the start of a line always ends a document.
 func split(text string) []chunk {
 	var all []chunk

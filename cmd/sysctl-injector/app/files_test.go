@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
 // named is a pod with a name.
@@ -155,6 +157,38 @@ func TestCompletion(t *testing.T) {
 		_, out, errOut := run(t, "", append([]string{"__complete"}, strings.Split(tt.args, " ")...)...)
 		if diff := cmp.Diff(tt.out, out); diff != "" {
 			t.Errorf("%s (-want +got):\n%s%s", tt.args, diff, errOut)
+		}
+	}
+}
+
+// A directive of a later file, such as %YAML, follows "...". What inject prints is a manifest again, also for kubectl.
+func TestFilesWithDirectives(t *testing.T) {
+	folder := t.TempDir()
+	for name, content := range map[string]string{
+		"a.yaml": "%YAML 1.1\n---\n" + named("a"), "b.yaml": "%YAML 1.1\n---\n" + named("b"),
+		"c.yaml": "# third\n\n%YAML 1.1\n---\n" + named("c"), "d.yaml": named("d"),
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := func(name string) string { return filepath.Join(folder, name) }
+	code, once, errOut := run(t, "", "inject", "-f", folder)
+	want := "%YAML 1.1\n---\n" + named("a") + "...\n%YAML 1.1\n---\n" + named("b") + "...\n# third\n\n%YAML 1.1\n---\n" +
+		named("c") + "---\n" + named("d")
+	if diff := cmp.Diff(want, once); code != exitDone || diff != "" {
+		t.Fatalf("exit code %d, %s (-want +got):\n%s", code, errOut, diff)
+	}
+	code, twice, errOut := run(t, once, "inject", "-f", "-")
+	if diff := cmp.Diff(once, twice); code != exitDone || diff != "" {
+		t.Errorf("exit code %d, %s (-once +twice):\n%s", code, errOut, diff)
+	}
+	_, out, _ := run(t, "", "inject", "-f", in("d.yaml"), "-f", in("b.yaml"))
+	reader := yaml.NewYAMLOrJSONDecoder(strings.NewReader(out), 4096) // kubectl's
+	for _, name := range []string{"d", "b"} {
+		var pod metav1.PartialObjectMetadata
+		if err := reader.Decode(&pod); err != nil || pod.Name != name {
+			t.Errorf("kubectl reads %q instead of %q: %v", pod.Name, name, err)
 		}
 	}
 }

@@ -141,7 +141,11 @@ func printManifests(out io.Writer, format string, before, after []file) error {
 			f.content = bytes.TrimPrefix(f.content, []byte("\uFEFF")) // a byte order mark, which is for the first one
 		}
 		if i > 0 && !bytes.HasPrefix(f.content, []byte("---")) {
-			if _, err := io.WriteString(out, "---\n"); err != nil {
+			separator := "---\n"
+			if manifest.StartsWithDirective(f.content) {
+				separator = "...\n"
+			}
+			if _, err := io.WriteString(out, separator); err != nil {
 				return err
 			}
 		}

@@ -22,7 +22,11 @@ func (o *auditOptions) rules(cmd *cobra.Command, cluster client.Client) (rules *
 			return rules, which, err
 		}
 	} else {
-		which = "those of " + strings.Join(o.policies, ", ")
+		var names []string
+		for _, name := range o.policies {
+			names = append(names, displayName(name))
+		}
+		which = "those of " + strings.Join(names, ", ")
 	}
 	objects, err := o.load(cmd.Context(), cmd.InOrStdin())
 	if err != nil {

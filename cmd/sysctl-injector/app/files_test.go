@@ -161,6 +161,36 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// A user, a password and the query of a URL may be secret. No message has them.
+func TestMessagesHaveNoSecretsOfURLs(t *testing.T) {
+	files := http.NewServeMux()
+	files.HandleFunc("/pod.yaml", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(named("far"))) })
+	files.HandleFunc("/broken.yaml", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a: [")) })
+	files.HandleFunc("/moved.yaml", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://moved-secret@127.0.0.1:1/?q=secret", http.StatusFound)
+	})
+	server := httptest.NewServer(files)
+	defer server.Close()
+	host := strings.TrimPrefix(server.URL, "http://")
+	for _, tt := range []struct{ address, errOut string }{
+		{"token-secret:secret@" + host + "/pod.yaml?X-Amz-Signature=secret#secret",
+			"http://" + host + "/pod.yaml: line 1: Pod \"far\": "},
+		{"user:secret@" + host + "/broken.yaml?key=secret", "error: http://" + host + "/broken.yaml: line 2: "},
+		{"user:secret@" + host + "/none.yaml?key=secret",
+			"error: -f: read http://" + host + "/none.yaml: the server answers 404 Not Found\n"},
+		{"user:secret@" + host + "/moved.yaml?key=secret",
+			"error: -f: read http://" + host + "/moved.yaml: dial tcp 127.0.0.1:1: "},
+		{"user:secret@127.0.0.1:1/?key=secret", "error: -f: read http://127.0.0.1:1/: dial tcp 127.0.0.1:1: "},
+		{"user:secret/%zz@" + host + "/pod.yaml", "error: -f: read a URL: it is not valid; "},
+		{"user:sec%ret@" + host + "/pod.yaml", "error: -f: read a URL: it is not valid; "},
+	} {
+		_, out, errOut := run(t, "", "inject", "-f", "http://"+tt.address, "-o", "diff")
+		if strings.Contains(out+errOut, "sec") || !strings.HasPrefix(errOut, tt.errOut) {
+			t.Errorf("%s: %q, want %q", tt.address, out+errOut, tt.errOut)
+		}
+	}
+}
+
 // A directive of a later file, such as %YAML, follows "...". What inject prints is a manifest again, also for kubectl.
 func TestFilesWithDirectives(t *testing.T) {
 	folder := t.TempDir()
@@ -189,6 +219,27 @@ func TestFilesWithDirectives(t *testing.T) {
 		var pod metav1.PartialObjectMetadata
 		if err := reader.Decode(&pod); err != nil || pod.Name != name {
 			t.Errorf("kubectl reads %q instead of %q: %v", pod.Name, name, err)
+		}
+	}
+}
+
+// Files, standard input and URLs count for the limit of one flag.
+func TestEveryManifestCountsForTheLimit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pod.yaml")
+	if err := os.WriteFile(path, []byte(named("a")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(path))))
+	defer server.Close()
+	for _, name := range []string{path, "-", server.URL + "/pod.yaml"} {
+		left := int64(len(named("a")))
+		if files, err := readNamed(t.Context(), name, strings.NewReader(named("a")), &left); err != nil ||
+			len(files) != 1 || left != 0 {
+			t.Errorf("%s: %d files, %d bytes left: %v", name, len(files), left, err)
+		}
+		if _, err := readNamed(t.Context(), name, strings.NewReader(named("a")), &left); err == nil ||
+			!strings.HasSuffix(err.Error(), "the manifests are larger than the limit of 536870912 bytes in all") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

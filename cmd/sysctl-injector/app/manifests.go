@@ -29,7 +29,8 @@ const standardInput = "standard input"
 
 var manifestExtensions = []string{".yaml", ".yml", ".json"}
 
-// maxManifests limits how many bytes a command reads in all. One manifest has its own limit.
+// maxManifests limits the total size of the manifests that one flag names, or the arguments. One manifest has its own
+// limit.
 const maxManifests = 8 * manifest.MaxSize
 
 // readFiles reads files, directories, URLs, and standard input for "-", in the order of their names. Errors name the
@@ -52,24 +53,32 @@ func readFiles(ctx context.Context, flag string, names []string, in io.Reader) (
 
 // readNamed reads the manifests of one name. left is how many more bytes may be read.
 func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (files []file, err error) {
-	var paths []string
+	add := func(f file) error {
+		if *left -= int64(len(f.content)); *left < 0 {
+			return fmt.Errorf("%s: the manifests are larger than the limit of %d bytes in all", f.name, maxManifests)
+		}
+		files = append(files, f)
+		return nil
+	}
 	switch {
 	case name == "-":
 		content, err := regular.ReadAll(in, manifest.MaxSize)
 		if err != nil {
 			return nil, fmt.Errorf("read standard input: %w", err)
 		}
-		return []file{{name: standardInput, content: content}}, nil
+		err = add(file{name: standardInput, content: content})
+		return files, err
 	case isAddress(name):
 		content, err := download(ctx, name)
 		if err != nil {
 			return nil, err
 		}
-		return []file{{name: oneLine(name), content: content}}, nil
-	default:
-		if paths, err = matching(name); err != nil {
-			return nil, err
-		}
+		err = add(file{name: displayName(name), content: content})
+		return files, err
+	}
+	paths, err := matching(name)
+	if err != nil {
+		return nil, err
 	}
 	for _, path := range paths {
 		below, err := manifestsBelow(path)
@@ -81,11 +90,9 @@ func readNamed(ctx context.Context, name string, in io.Reader, left *int64) (fil
 			if err != nil {
 				return nil, err
 			}
-			if *left -= int64(len(content)); *left < 0 {
-				return nil, fmt.Errorf("%s: the manifests are larger than the limit of %d bytes in all", path,
-					maxManifests)
+			if err := add(file{name: oneLine(path), path: path, content: content}); err != nil {
+				return nil, err
 			}
-			files = append(files, file{name: oneLine(path), path: path, content: content})
 		}
 	}
 	return files, nil

@@ -214,7 +214,9 @@ func TestNamespacesAreJudged(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var workloads []Workload
 			for _, text := range test.templates {
-				workloads = append(workloads, Workload{Kind: "Search", Template: templateOf(t, text), Shared: test.shared})
+				workloads = append(workloads, Workload{
+					Kind: "Search", Template: templateOf(t, text), Shared: test.shared,
+				})
 			}
 			report := auditAll(t, test.notJudged, workloads...)
 			if diff := cmp.Diff(test.want, report.Namespaces); diff != "" || report.NotJudged != test.notJudged {

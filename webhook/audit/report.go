@@ -36,7 +36,8 @@ type Report struct {
 // if some were not added, notJudged is the reason, and the report has no namespaces.
 func (a *Auditor) Report(notJudged string) Report {
 	report := Report{
-		Counts: a.counts, Workloads: append([]*Finding{}, a.findings...), Namespaces: []Namespace{}, NotJudged: notJudged,
+		Counts: a.counts, Workloads: append([]*Finding{}, a.findings...),
+		Namespaces: []Namespace{}, NotJudged: notJudged,
 	}
 	slices.SortStableFunc(report.Workloads, byName)
 	for _, f := range report.Workloads {

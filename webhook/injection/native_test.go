@@ -222,7 +222,8 @@ func TestKubeletsAllow(t *testing.T) {
 		{"a safe name while the version is unknown", "net.ipv4.tcp_rmem", 0, true},
 		{"an unsafe name while the version is unknown", "net.core.somaxconn", 0, false},
 	} {
-		injector, err := New(Config{KubeletSysctls: []string{"kernel.*"}, Kubernetes: func() uint { return test.minor }})
+		injector, err := New(Config{KubeletSysctls: []string{"kernel.*"},
+			Kubernetes: func() uint { return test.minor }})
 		if err != nil {
 			t.Fatal(err)
 		}

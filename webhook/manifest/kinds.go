@@ -86,8 +86,9 @@ func (d *document) collect(value gjson.Result, path []string, implied Object) []
 	return all
 }
 
-// listItems returns the items of a list. A list is an object without a name, whose kind ends with "List" and whose items
-// are all objects. A custom resource such as an IPAllowList has a name. A plain List may have one too: the API ignores it.
+// listItems returns the items of a list. A list is an object without a name, whose kind ends with "List", and whose
+// items are all objects. A custom resource such as an IPAllowList has a name. A plain List may have one: the API
+// ignores it.
 func listItems(kind string, value gjson.Result) ([]gjson.Result, bool) {
 	items := value.Get("items")
 	isNamed := value.Get("metadata.name").String()+value.Get("metadata.generateName").String() != ""

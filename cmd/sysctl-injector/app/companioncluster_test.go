@@ -122,7 +122,8 @@ func TestCompanionChecksNamespaceAndServiceAccount(t *testing.T) {
 		{"inject", "-n", "a.b", "-f", "testdata/inject/verify.yaml"},
 		{"convert", "-n", "a.b", "-f", "testdata/inject/verify.yaml"},
 	} {
-		if code, out, errOut := run(t, "", args...); code != exitUsage || out != "" || !strings.HasPrefix(errOut, invalid) {
+		code, out, errOut := run(t, "", args...)
+		if code != exitUsage || out != "" || !strings.HasPrefix(errOut, invalid) {
 			t.Errorf("%q: exit code %d: %s", args, code, errOut)
 		}
 	}

@@ -204,8 +204,9 @@ func TestFilesWithDirectives(t *testing.T) {
 	}
 	in := func(name string) string { return filepath.Join(folder, name) }
 	code, once, errOut := run(t, "", "inject", "-f", folder)
-	want := "%YAML 1.1\n---\n" + named("a") + "...\n%YAML 1.1\n---\n" + named("b") + "...\n# third\n\n%YAML 1.1\n---\n" +
-		named("c") + "---\n" + named("d")
+	const directive = "%YAML 1.1\n---\n"
+	want := directive + named("a") + "...\n" + directive + named("b") + "...\n# third\n\n" + directive + named("c") +
+		"---\n" + named("d")
 	if diff := cmp.Diff(want, once); code != exitDone || diff != "" {
 		t.Fatalf("exit code %d, %s (-want +got):\n%s", code, errOut, diff)
 	}

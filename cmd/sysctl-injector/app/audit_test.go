@@ -21,6 +21,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/audit"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
 // A namespace is judged by all of its workloads: another one may need it open.
@@ -82,7 +83,8 @@ func surveyed(t *testing.T, cluster client.Client, selector string) audit.Report
 	}
 	look := &survey{cluster: cluster, selector: parsed, injector: injector, rules: objects.Rules(),
 		progress: func(string) {}, classes: map[string]*nodev1.RuntimeClass{}}
-	if look.auditor, err = audit.New(look.rejection, injector.KubeletsAllow); err != nil {
+	if look.auditor, err = audit.New(look.rejection, injector.KubeletsAllow,
+		inspect.StandardsVersion("v1.37.0")); err != nil {
 		t.Fatal(err)
 	}
 	if err := look.run(t.Context()); err != nil {

@@ -56,12 +56,6 @@ func Unenroll(namespace *corev1.Namespace) Plan {
 	return plan
 }
 
-// IsEnrolled reports whether a namespace with these labels is enrolled, or was enrolled and lost one of its labels.
-func IsEnrolled(labels map[string]string) bool {
-	_, guarded := labels[v1alpha1.EnforceLabel]
-	return guarded || labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled
-}
-
 // former returns Pod Security's level from before Enroll, or "" if there was none. It trusts the annotation only
 // while the labels are the ones that Enroll sets. Otherwise anyone who may annotate the namespace could make Unenroll
 // lower its level.

@@ -97,7 +97,7 @@ func (g Guarding) unprotected(namespaces []corev1.Namespace) []string {
 
 // reliesOnGuard reports whether only the guard enforces a standard in a namespace.
 func reliesOnGuard(labels map[string]string) bool {
-	if !isGuarded(labels) || labels[v1alpha1.EnforceLabel] == string(psaapi.LevelPrivileged) {
+	if !IsGuarded(labels) || labels[v1alpha1.EnforceLabel] == string(psaapi.LevelPrivileged) {
 		return false
 	}
 	value, labelled := labels[psaapi.EnforceLevelLabel]

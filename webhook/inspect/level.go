@@ -14,7 +14,7 @@ func Levels() []string {
 // CurrentLevel returns the standard of a namespace's labels. Without a label, the cluster's default applies, which is
 // unknown here: CurrentLevel returns baseline, as the guard assumes.
 func CurrentLevel(labels map[string]string) string {
-	if _, byPodSecurity := labels[psaapi.EnforceLevelLabel]; !byPodSecurity && !isGuarded(labels) {
+	if _, byPodSecurity := labels[psaapi.EnforceLevelLabel]; !byPodSecurity && !IsGuarded(labels) {
 		return string(psaapi.LevelBaseline)
 	}
 	return string(EffectiveLevel(labels))
@@ -26,7 +26,7 @@ func EffectiveLevel(labels map[string]string) psaapi.Level {
 	if value, ok := labels[psaapi.EnforceLevelLabel]; ok {
 		podSecurity = levelOf(value)
 	}
-	if isGuarded(labels) {
+	if IsGuarded(labels) {
 		guard = psaapi.LevelBaseline
 	}
 	if value, ok := labels[v1alpha1.EnforceLabel]; ok {
@@ -47,8 +47,8 @@ func levelOf(value string) psaapi.Level {
 	return level
 }
 
-// isGuarded reports whether the guard's bindings select a namespace.
-func isGuarded(labels map[string]string) bool {
+// IsGuarded reports whether the guard's bindings select a namespace. A label counts with any value, as in the bindings.
+func IsGuarded(labels map[string]string) bool {
 	_, inject := labels[v1alpha1.InjectLabel]
 	_, enforce := labels[v1alpha1.EnforceLabel]
 	return inject || enforce

@@ -54,7 +54,7 @@ func areOf(number int, noun string) string {
 func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
 	name, labels, object := namespace.Name, namespace.Labels, "namespace/"+namespace.Name
 	checks, err := judgeKeysOf(QuestionNamespace, object, namespace, corev1.SchemeGroupVersion.String(), "Namespace")
-	if err != nil || !isGuarded(labels) {
+	if err != nil || !IsGuarded(labels) {
 		return checks, err
 	}
 	if g.Excludes(labels) {

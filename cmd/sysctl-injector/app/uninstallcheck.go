@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/enrollment"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
 func newUninstallCheckCommand() *cobra.Command {
@@ -19,8 +19,9 @@ func newUninstallCheckCommand() *cobra.Command {
 		Long: `Check that no namespace is enrolled, so that it is safe to uninstall.
 
 The Pod Security label of an enrolled namespace admits every pod, and only the guard holds its pods
-to a standard. Without the guard, nothing does. The chart runs this command before "helm uninstall"
-deletes anything.`,
+to a standard. Without the guard, nothing does. A namespace counts as enrolled if the guard acts
+there: one of the labels sysctl-injector.dev/inject and sysctl-injector.dev/enforce is enough, with
+any value. The chart runs this command before "helm uninstall" deletes anything.`,
 		Example: `  sysctl-injector uninstall-check`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,7 +35,7 @@ deletes anything.`,
 			}
 			var enrolled []string
 			for _, namespace := range namespaces.Items {
-				if enrollment.IsEnrolled(namespace.Labels) {
+				if inspect.IsGuarded(namespace.Labels) {
 					enrolled = append(enrolled, namespace.Name)
 				}
 			}

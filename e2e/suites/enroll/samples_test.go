@@ -72,8 +72,8 @@ func TestUninstallCheck(t *testing.T) {
 	p.createNamespace("half-enrolled", "sysctl-injector.dev/enforce=baseline")
 	p.createNamespace("by-label", "sysctl-injector.dev/inject=enabled")
 	p.createNamespace("by-mistake", "sysctl-injector.dev/inject=true")
-	p.says("", "error: these namespaces are still enrolled: by-label, half-enrolled; without sysctl-injector, "+
-		"nothing holds their pods to a Pod Security Standard, "+
-		"and pods start there without their sysctls; run first: sysctl-injector unenroll by-label half-enrolled\n", "",
-		"sysctl-injector", "uninstall-check")
+	p.says("", "error: these namespaces are still enrolled: by-label, by-mistake, half-enrolled; "+
+		"without sysctl-injector, nothing holds their pods to a Pod Security Standard, "+
+		"and pods start there without their sysctls; run first: sysctl-injector unenroll by-label by-mistake "+
+		"half-enrolled\n", "", "sysctl-injector", "uninstall-check")
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -104,18 +105,19 @@ func dots(pattern string) string {
 	return name + star
 }
 
-// allowedByAll returns the patterns of the first kubelet that every kubelet covers.
+// allowedByAll returns the patterns that every kubelet covers, without those that a shorter one covers.
 func allowedByAll(kubelets []Kubelet) []string {
-	if len(kubelets) == 0 {
-		return nil
-	}
-	var common []string
-	for _, allowed := range kubelets[0].AllowedUnsafeSysctls {
-		pattern := dots(allowed)
-		if !slices.ContainsFunc(kubelets, func(k Kubelet) bool { return !k.allows(pattern) }) {
-			common = append(common, pattern)
+	candidates := sets.New[string]()
+	for _, k := range kubelets {
+		for _, allowed := range k.AllowedUnsafeSysctls {
+			candidates.Insert(dots(allowed))
 		}
 	}
-	slices.Sort(common)
-	return slices.Compact(common)
+	common := slices.DeleteFunc(sets.List(candidates), func(pattern string) bool {
+		return slices.ContainsFunc(kubelets, func(k Kubelet) bool { return !k.allows(pattern) })
+	})
+	return slices.DeleteFunc(slices.Clone(common), func(pattern string) bool {
+		return slices.ContainsFunc(common,
+			func(other string) bool { return other != pattern && covers(other, pattern) })
+	})
 }

@@ -104,6 +104,8 @@ func TestJudgeKubelets(t *testing.T) {
 		"net.ipv4.tcp_tw_reuse"}}
 	unread := Kubelet{Node: "c", Err: errors.New("you may not get nodes/proxy")}
 	none := Kubelet{Node: "d", Version: "v1.37.2"}
+	all := Kubelet{Node: "e", Version: "v1.37.2", AllowedUnsafeSysctls: []string{"net.*"}}
+	core := Kubelet{Node: "f", Version: "v1.37.2", AllowedUnsafeSysctls: []string{"net.core.somaxconn", "net.core.*"}}
 	const without = " Pods that get it natively fail there with SysctlForbidden"
 	for _, test := range []struct {
 		name     string
@@ -115,8 +117,12 @@ func TestJudgeKubelets(t *testing.T) {
 			"Passed KubeletSysctls: form native: no unsafe sysctl is allowed on all kubelets, and kubeletSysctls " +
 				"declares none"}},
 		{"nothing declared, and what all allow", nil, []Kubelet{a, b}, []string{
-			"Passed KubeletSysctls: form native: all kubelets allow net.core.somaxconn, which kubeletSysctls may " +
-				"declare"}},
+			"Passed KubeletSysctls: form native: all kubelets allow kernel.msgmax, net.core.somaxconn, " +
+				"net.ipv4.tcp_tw_reuse, which kubeletSysctls may declare"}},
+		{"a longer prefix on one kubelet", nil, []Kubelet{all, core}, []string{
+			"Passed KubeletSysctls: form native: all kubelets allow net.core.*, which kubeletSysctls may declare"}},
+		{"the same in another order", nil, []Kubelet{core, all}, []string{
+			"Passed KubeletSysctls: form native: all kubelets allow net.core.*, which kubeletSysctls may declare"}},
 		{"declared and allowed", []string{"net.core.somaxconn", "kernel.msgmax"}, []Kubelet{a, b}, []string{
 			"Passed KubeletSysctls: form native: all kubelets allow the declared kubeletSysctls: " +
 				"net.core.somaxconn, kernel.msgmax"}},

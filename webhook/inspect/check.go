@@ -1,8 +1,11 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // Status is the result of a check.
@@ -15,7 +18,7 @@ const (
 	Failed Status = "Failed"
 	// Warned means that something works, but may not be as intended.
 	Warned Status = "Warning"
-	// Unknown means that the check could not run, so its result says nothing about the cluster.
+	// Unknown means that the check could not run. It is no failure of the cluster.
 	Unknown Status = "Unknown"
 )
 
@@ -65,13 +68,34 @@ func (q Question) Warn(object, format string, args ...any) Check {
 		args...)}
 }
 
-// Unread returns a check that could not run, because the caller could not read something.
+// NotChecked returns a check that could not run for a reason that another check reports.
+func (q Question) NotChecked(format string, args ...any) Check {
+	return Check{Section: q.Section, Name: q.Name, Status: Unknown,
+		Message: "not checked: " + fmt.Sprintf(format, args...)}
+}
+
+// Unread returns a check of something that could not be read. It could not run if the caller lacks a permission. Any
+// other error is a failure.
 func (q Question) Unread(what string, err error) Check {
-	return Check{
-		Section: q.Section, Name: q.Name, Status: Unknown,
-		Message: fmt.Sprintf("not checked: %s could not be read: %v", what, err),
-		Remedy:  "repeat the check as a user with permission to read it",
+	if isDenied(err) {
+		return q.NotChecked("%s could not be read: %v", what, err).
+			fix("repeat the check as a user with permission to read it", "")
 	}
+	return q.Fail("", "%s could not be read: %v", what, err).
+		fix("repeat the check. If it fails again, see the state of the API server:",
+			"kubectl get --raw '/readyz?verbose'")
+}
+
+// Lacked is the error of a caller who lacks a permission.
+type Lacked struct{ Permission Permission }
+
+func (l Lacked) Error() string {
+	return fmt.Sprintf("you lack the permission %q", l.Permission.String())
+}
+
+// isDenied reports whether an error means that the caller lacks a permission.
+func isDenied(err error) bool {
+	return errors.As(err, new(Lacked)) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 }
 
 // fix adds the remedy and its command, which may be empty.

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // answers returns one line per check, for comparison.
@@ -54,6 +57,37 @@ func TestQuestionsAreDocumented(t *testing.T) {
 				t.Errorf("docs/check.md has a row for %s, which is not a check", name)
 			}
 		}
+	}
+}
+
+// Only a missing permission is no failure of the cluster.
+func TestUnread(t *testing.T) {
+	nodes := schema.GroupResource{Resource: "nodes"}
+	for _, test := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"forbidden", fmt.Errorf("list: %w", apierrors.NewForbidden(nodes, "", nil)),
+			"Unknown NodeKernel: not checked: the nodes could not be read: list: nodes is forbidden: <nil>"},
+		{"unauthorized", apierrors.NewUnauthorized("who are you?"),
+			"Unknown NodeKernel: not checked: the nodes could not be read: who are you?"},
+		{"a permission that is asked for", Lacked{Permission{Verb: "list", Resource: "nodes"}},
+			`Unknown NodeKernel: not checked: the nodes could not be read: you lack the permission "list nodes"`},
+		{"an internal error", apierrors.NewInternalError(errors.New("no etcd")),
+			"Failed NodeKernel: the nodes could not be read: Internal error occurred: no etcd"},
+		{"a server that is overloaded", apierrors.NewTooManyRequestsError("later"),
+			"Failed NodeKernel: the nodes could not be read: Too many requests: later"},
+		{"no answer", errors.New("connection refused"),
+			"Failed NodeKernel: the nodes could not be read: connection refused"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := QuestionKernel.Unread("the nodes", test.err)
+			wantAnswers(t, []Check{got}, test.want)
+			if isPermission := strings.Contains(got.Remedy, "permission"); isPermission != (got.Status == Unknown) {
+				t.Errorf("the remedy is %q", got.Remedy)
+			}
+		})
 	}
 }
 

@@ -27,19 +27,20 @@ type Kubelet struct {
 // JudgeKubelets checks whether all kubelets allow the patterns that an installation declares. If it declares none,
 // the check shows the patterns that it could declare.
 func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
-	var unread, names []string
-	var problem error
-	var read []Kubelet
+	var read, denied, silent []Kubelet
 	for _, k := range kubelets {
-		if k.Err != nil {
-			unread, problem = append(unread, k.Node), k.Err
-			continue
+		switch {
+		case k.Err == nil:
+			read = append(read, k)
+		case isDenied(k.Err):
+			denied = append(denied, k)
+		default:
+			silent = append(silent, k)
 		}
-		read = append(read, k)
 	}
 	var checks []Check
 	for _, pattern := range declared {
-		names = nil
+		var names []string
 		for _, k := range read {
 			if !k.allows(pattern) {
 				names = append(names, k.Node)
@@ -54,11 +55,16 @@ func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 						"or remove it from kubeletSysctls. To find pods that failed:", FindForbidden))
 		}
 	}
-	if len(unread) > 0 {
-		checks = append(checks, QuestionAllowed.Unread("the configuration of the kubelets of "+list(unread), problem).
+	if len(denied) > 0 {
+		checks = append(checks, QuestionAllowed.Unread(configurationOf(denied), denied[0].Err).
 			fix(
 				"reading it needs the permission to get nodes/proxy. Without it, find the kubelets that do not allow "+
 					"a declared sysctl by the pods that they rejected (SysctlForbidden):", FindForbidden))
+	}
+	if len(silent) > 0 { // of a node that is down, for example
+		checks = append(checks, QuestionAllowed.Warn("", "%s could not be read: %v", configurationOf(silent),
+			silent[0].Err).
+			fix("see whether the nodes are ready:", "kubectl get nodes"))
 	}
 	switch common := allowedByAll(read); {
 	case len(checks) > 0 || len(read) == 0:
@@ -72,6 +78,14 @@ func JudgeKubelets(declared []string, kubelets []Kubelet) []Check {
 	}
 	return []Check{QuestionAllowed.Pass(
 		"form native: no unsafe sysctl is allowed on all kubelets, and kubeletSysctls declares none")}
+}
+
+func configurationOf(kubelets []Kubelet) string {
+	var nodes []string
+	for _, k := range kubelets {
+		nodes = append(nodes, k.Node)
+	}
+	return "the configuration of the kubelets of " + list(nodes)
 }
 
 // allows reports whether a kubelet allows every name that a pattern matches.

@@ -1,10 +1,6 @@
 package inspect
 
-import (
-	"fmt"
-
-	"github.com/sysctl-injector/sysctl-injector/webhook/form"
-)
+import "github.com/sysctl-injector/sysctl-injector/webhook/form"
 
 // ValidatingPolicies is the name in APIServer.Served of the kind of the guard's policies.
 const ValidatingPolicies = admissionGroup + "validatingadmissionpolicies"
@@ -49,7 +45,7 @@ func (a APIServer) Minor() uint {
 //	1.31 to newest  vap, scc    passed
 //	newer           vap, scc    a warning: the guard has the standards of the newest known version
 //	1.24            psp         a warning for each missing feature
-//	any other                   failed
+//	any other                   failed, also one that cannot be read
 func JudgeKubernetes(server APIServer, backend string) []Check {
 	minor := server.Minor()
 	if backend == "" {
@@ -62,8 +58,10 @@ func JudgeKubernetes(server APIServer, backend string) []Check {
 	var checks []Check
 	switch {
 	case minor == 0:
-		checks = append(checks, QuestionVersion.Unread("the version of Kubernetes",
-			fmt.Errorf("%q is not a known version", server.Version)))
+		checks = append(checks, QuestionVersion.Fail("",
+			"%q is not a version of Kubernetes that sysctl-injector knows, so there is no guard for it",
+			server.Version).
+			fix("see docs/compatibility.md for the supported versions", ""))
 	case minor > form.NewestKubernetes:
 		checks = append(checks, QuestionVersion.Warn("",
 			"this version of sysctl-injector does not know Kubernetes %s yet: the guard has the standards of 1.%d",

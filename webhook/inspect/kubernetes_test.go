@@ -53,8 +53,8 @@ func TestJudgeKubernetes(t *testing.T) {
 		{"a version between the two", "v1.30.4", "vap", []string{ValidatingPolicies},
 			[]string{"Failed KubernetesVersion: Kubernetes v1.30.4 is not supported: 1.31 or later is", served,
 				noMutates}},
-		{"no version", "main", "", nil, []string{`Unknown KubernetesVersion: not checked: the version of Kubernetes ` +
-			`could not be read: "main" is not a known version`}},
+		{"no version", "main", "", nil, []string{`Failed KubernetesVersion: "main" is not a version of Kubernetes ` +
+			`that sysctl-injector knows, so there is no guard for it`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := APIServer{Version: test.version, Served: map[string]bool{}}

@@ -79,7 +79,8 @@ func judgeKernels(nodes []corev1.Node) Check {
 
 func (n Nodes) judgeKubelets(nodes []corev1.Node) Check {
 	if n.APIServer <= kubeletSkew {
-		return QuestionKubelet.Unread("the API server's version", fmt.Errorf("minor version %d", n.APIServer))
+		return QuestionKubelet.NotChecked("the version of the API server is unknown").
+			fix("see the check KubernetesVersion", "")
 	}
 	oldest := version.MajorMinor(1, n.APIServer-kubeletSkew)
 	old := unfit(nodes, func(info corev1.NodeSystemInfo) string {

@@ -102,10 +102,11 @@ func TestJudgeKubelets(t *testing.T) {
 		"net.ipv4.*"}}
 	b := Kubelet{Node: "b", Version: "v1.37.2", AllowedUnsafeSysctls: []string{"kernel.msgmax", "net.core.somaxconn",
 		"net.ipv4.tcp_tw_reuse"}}
-	unread := Kubelet{Node: "c", Err: errors.New("you may not get nodes/proxy")}
+	unread := Kubelet{Node: "c", Err: Lacked{Permission{Verb: "get", Resource: "nodes/proxy"}}}
 	none := Kubelet{Node: "d", Version: "v1.37.2"}
 	all := Kubelet{Node: "e", Version: "v1.37.2", AllowedUnsafeSysctls: []string{"net.*"}}
 	core := Kubelet{Node: "f", Version: "v1.37.2", AllowedUnsafeSysctls: []string{"net.core.somaxconn", "net.core.*"}}
+	silent := Kubelet{Node: "g", Err: errors.New("no answer")}
 	const without = " Pods that get it natively fail there with SysctlForbidden"
 	for _, test := range []struct {
 		name     string
@@ -139,7 +140,9 @@ func TestJudgeKubelets(t *testing.T) {
 				"Failed KubeletSysctls: kubeletSysctls declares net.core.somaxconn, but the kubelets of these " +
 					"nodes do not allow it: d." + without,
 				"Unknown KubeletSysctls: not checked: the configuration of the kubelets of c could not be read: " +
-					"you may not get nodes/proxy"}},
+					`you lack the permission "get nodes/proxy"`}},
+		{"a kubelet that does not answer", []string{"net.core.somaxconn"}, []Kubelet{a, silent}, []string{
+			"Warning KubeletSysctls: the configuration of the kubelets of g could not be read: no answer"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			wantAnswers(t, JudgeKubelets(test.declared, test.kubelets),

@@ -42,8 +42,8 @@ are labelled correctly.
 The command only reads, with your permissions. Each line is a check:
 
   ✓  nothing needs to change
-  ✗  something is broken or missing
-  !  something may not be as intended, or you may not read it
+  ✗  something is broken or missing, or the API server could not return it
+  !  something may not be as intended, or was not checked, for example because you may not read it
 
 Below a line with ✗ or !, the command prints the fix. $CHART in a fix is the chart's folder.
 
@@ -52,8 +52,8 @@ the APIs, cert-manager, your permissions, and the nodes. Otherwise it checks the
 CRDs, webhook configurations, certificate, servers and guard, and the policies, namespaces and
 grants.
 
-The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and checks that could not be
-made, do not count.`,
+The exit code is 1 if a check failed (✗), and 0 otherwise. Warnings, and checks that were not made,
+do not count.`,
 		Example: `  sysctl-injector check --pre
   sysctl-injector check --wait 3m
   sysctl-injector check -o json`,

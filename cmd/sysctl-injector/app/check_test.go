@@ -14,9 +14,10 @@ func TestPrintChecks(t *testing.T) {
 	failed.Remedy, failed.Command = "install it:", "sysctl-injector render guard | kubectl apply -f -"
 	warned := inspect.QuestionLeader.Warn("lease/sysctl-injector", "no server is the leader")
 	warned.Remedy = "see the log"
+	lacked := inspect.Lacked{Permission: inspect.Permission{Verb: "get", Resource: "roles"}}
 	checks := []inspect.Check{
 		inspect.QuestionVersion.Pass("Kubernetes v1.37.2 is " +
-			"supported"), warned, inspect.QuestionRights.Unread("the RBAC objects", errLeft), failed,
+			"supported"), warned, inspect.QuestionRights.Unread("the RBAC objects", lacked), failed,
 	}
 	inspect.Sort(checks)
 	var out strings.Builder
@@ -29,7 +30,7 @@ func TestPrintChecks(t *testing.T) {
 installation
 ! no server is the leader
     see the log
-! not checked: the RBAC objects could not be read: ` + errLeft.Error() + `
+! not checked: the RBAC objects could not be read: you lack the permission "get roles"
     repeat the check as a user with permission to read it
 
 guard

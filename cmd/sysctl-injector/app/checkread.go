@@ -176,7 +176,8 @@ const (
 
 // kubelets reads the configuration of the kubelets, through the API server.
 func (r *checkReader) kubelets(ctx context.Context, nodes []corev1.Node) ([]inspect.Kubelet, error) {
-	allowed, err := r.may(ctx, inspect.Permission{Verb: "get", Resource: "nodes/proxy"})
+	proxy := inspect.Permission{Verb: "get", Resource: "nodes/proxy"}
+	allowed, err := r.may(ctx, proxy)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +187,7 @@ func (r *checkReader) kubelets(ctx context.Context, nodes []corev1.Node) ([]insp
 	for i := range nodes {
 		all[i] = inspect.Kubelet{Node: nodes[i].Name, Version: nodes[i].Status.NodeInfo.KubeletVersion}
 		if !allowed {
-			all[i].Err = errors.New(`you lack the permission "get nodes/proxy"`)
+			all[i].Err = inspect.Lacked{Permission: proxy}
 			continue
 		}
 		group.Go(func() error {

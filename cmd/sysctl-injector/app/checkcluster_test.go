@@ -1,0 +1,51 @@
+package app
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// An API server that fails is neither a healthy installation nor a missing permission.
+func TestCheckOfAFailingCluster(t *testing.T) {
+	kubeconfig := fakeCluster{version: "v1.37.2", answer: fails}.kubeconfig(t)
+	code, out, errOut := run(t, "", "check", "--kubeconfig", kubeconfig)
+	if code != 1 || !strings.HasSuffix(errOut, " checks failed\n") {
+		t.Errorf("exit code %d, %q", code, errOut)
+	}
+	if !strings.Contains(out, "✗ the nodes could not be read: etcd is gone\n"+
+		"    repeat the check. If it fails again, see the state of the API server:\n"+
+		"    $ kubectl get --raw '/readyz?verbose'\n") || !strings.HasSuffix(out, " 0 warnings, 0 not checked\n") {
+		t.Error(out)
+	}
+}
+
+// With --wait, the command tries again until the API server works.
+func TestCheckWaitsForAFailingCluster(t *testing.T) {
+	var runs atomic.Int32
+	kubeconfig := fakeCluster{version: "v1.37.2", answer: func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/mutatingwebhookconfigurations") {
+			runs.Add(1)
+		}
+		if runs.Load() == 1 {
+			fails(w, r)
+		} else {
+			forbids(w, r)
+		}
+	}}.kubeconfig(t)
+	code, out, errOut := run(t, "", "check", "--kubeconfig", kubeconfig, "--wait", "1m")
+	if code != 0 || runs.Load() != 2 || strings.Contains(out, "✗") {
+		t.Errorf("exit code %d after %d runs: %s%s", code, runs.Load(), out, errOut)
+	}
+}
+
+// A missing permission is not a failure of the cluster.
+func TestCheckWithoutPermissions(t *testing.T) {
+	kubeconfig := fakeCluster{version: "v1.37.2", answer: forbids}.kubeconfig(t)
+	const unread = "! not checked: the nodes could not be read: "
+	code, out, _ := run(t, "", "check", "--kubeconfig", kubeconfig)
+	if code != 0 || strings.Contains(out, "✗") || !strings.Contains(out, unread) {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}

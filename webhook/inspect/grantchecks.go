@@ -116,7 +116,7 @@ func (g *Grants) Judge(denied map[Account][]string) []Check {
 		}
 		checks = append(checks, QuestionMissing.Fail("serviceaccount/"+account.Name,
 			"pods of service account %q in namespace %q set sysctls that it may not use: %s. "+
-				"The guard rejects the next such pod", account.Name, account.Namespace, list(denied[account])).
+				"The guard may reject the next such pod", account.Name, account.Namespace, list(denied[account])).
 			fix(remedy, fmt.Sprintf("sysctl-injector companion -n %s --serviceaccount %s %s | kubectl apply -f -",
 				account.Namespace, account.Name, strings.Join(denied[account], " "))))
 	}

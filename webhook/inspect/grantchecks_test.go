@@ -68,7 +68,7 @@ func TestGrantNeeds(t *testing.T) {
 	}
 	got := g.Judge(missing)
 	wantAnswers(t, got[:1], `Failed GrantMissing: pods of service account "web" in namespace "shop" set sysctls `+
-		`that it may not use: kernel.msgmax, net.ipv4.tcp_tw_reuse. The guard rejects the next such pod`)
+		`that it may not use: kernel.msgmax, net.ipv4.tcp_tw_reuse. The guard may reject the next such pod`)
 	if want := "sysctl-injector companion -n shop --serviceaccount web kernel.msgmax net.ipv4.tcp_tw_reuse | " +
 		"kubectl apply -f -"; got[0].Command != want {
 		t.Errorf("the command is %s, want %s", got[0].Command, want)

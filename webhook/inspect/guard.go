@@ -34,7 +34,8 @@ func NewGuard[T runtime.Object](objects []T) Guard {
 	return g
 }
 
-// chosen are the variables that an administrator configures. They differ between installations of one version.
+// chosen are the variables that an administrator configures: lists of strings, which differ between installations of
+// one version.
 var chosen = []string{"images", "guestHandlers", "kubeletSysctls"}
 
 // Excludes reports whether a policy of the installed guard g excludes a namespace with these labels, even if its
@@ -133,8 +134,8 @@ func lacking(
 	return ""
 }
 
-// differences names the fields of a policy's spec that differ. It ignores the API server's defaults, and the
-// selection of namespaces, which Excludes judges.
+// differences names the fields of a policy's spec that differ. It ignores the API server's defaults, the chosen lists,
+// and the selection of namespaces, which Excludes judges.
 func differences(have, want admissionregistrationv1.ValidatingAdmissionPolicy) []string {
 	a, b := normalized(have.Spec), normalized(want.Spec)
 	var fields []string
@@ -178,30 +179,54 @@ func normalized(
 		}
 	}
 	for i := range s.Variables {
-		if slices.Contains(chosen, s.Variables[i].Name) {
-			s.Variables[i].Expression = ""
+		if v := &s.Variables[i]; slices.Contains(chosen, v.Name) {
+			if _, isList := listOf(v.Expression); isList {
+				v.Expression = ""
+			}
 		}
 	}
 	return s
 }
 
+// listOf reads an expression that is a list of strings, as package guard writes it.
+func listOf(expression string) (values []string, ok bool) {
+	err := json.Unmarshal([]byte(expression), &values)
+	return values, err == nil && values != nil
+}
+
 // Images returns the init images that the installed guard admits.
 func (g Guard) Images(rendered Guard) []string {
 	var images []string
+	for _, choice := range g.choices(rendered, "images") {
+		images = append(images, choice.values...)
+	}
+	slices.Sort(images)
+	return slices.Compact(images)
+}
+
+// choice is the value of a chosen variable in an installed policy.
+type choice struct {
+	policy string
+	values []string
+	isList bool
+}
+
+// choices returns the values of a chosen variable, one for each installed policy that has it.
+func (g Guard) choices(rendered Guard, variable string) []choice {
+	var all []choice
 	for _, want := range rendered.Policies {
 		have := g.policy(want.Name)
 		if have == nil {
 			continue
 		}
 		for _, v := range have.Spec.Variables {
-			var list []string
-			if v.Name == "images" && json.Unmarshal([]byte(v.Expression), &list) == nil {
-				images = append(images, list...)
+			if v.Name == variable {
+				values, isList := listOf(v.Expression)
+				all = append(all, choice{want.Name, values, isList})
 			}
 		}
 	}
-	slices.Sort(images)
-	return slices.Compact(images)
+	return all
 }
 
 // selects reports whether a selector matches. An invalid selector does not match.

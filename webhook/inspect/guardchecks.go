@@ -106,16 +106,37 @@ func reliesOnGuard(labels map[string]string) bool {
 
 // judgeChoices compares the guard's configuration with the server's.
 func (g Guarding) judgeChoices() []Check {
-	images := g.Installed.Images(g.Rendered)
-	known := QuestionGuardImages.Pass("the guard admits the init image that the server injects")
-	if len(images) > 0 && !slices.Contains(images, g.Settings.Image) {
-		known = QuestionGuardImages.Fail("",
-			"the guard admits the init image %s, but the server injects %s: "+
-				"the guard rejects every pod with the injected container",
-			list(images), g.Settings.Image).
-			fix("let the guard admit both, until the last pod with the previous image is gone:", g.Command())
+	return append([]Check{g.judgeImages()}, g.judgeSettings()...)
+}
+
+// judgeImages checks whether each policy with a list of init images admits the server's.
+func (g Guarding) judgeImages() Check {
+	for _, images := range g.Installed.choices(g.Rendered, "images") {
+		switch {
+		case !images.isList:
+			return QuestionGuardImages.Fail("", "%s, so the guard may admit any init image", images.problem("images")).
+				fix(installGuard, g.Command())
+		case !slices.Contains(images.values, g.Settings.Image):
+			return QuestionGuardImages.Fail("",
+				"the guard admits %s, but the server injects %s: "+
+					"the guard rejects every pod with the injected container",
+				imagesOf(images.values), g.Settings.Image).
+				fix("let the guard admit both, until the last pod with the previous image is gone:", g.Command())
+		}
 	}
-	return append([]Check{known}, g.judgeSettings()...)
+	return QuestionGuardImages.Pass("the guard admits the init image that the server injects")
+}
+
+func imagesOf(images []string) string {
+	if len(images) == 0 {
+		return "no init image"
+	}
+	return "the init image " + list(images)
+}
+
+// problem describes a chosen variable that is no list of strings.
+func (c choice) problem(variable string) string {
+	return fmt.Sprintf("the variable %s of ValidatingAdmissionPolicy %q is not a list of strings", variable, c.policy)
 }
 
 func (g Guard) hasAnyOf(rendered Guard) bool {
@@ -131,17 +152,14 @@ func (g Guard) hasAnyOf(rendered Guard) bool {
 func (g Guarding) judgeSettings() []Check {
 	var checks []Check
 	for _, setting := range []struct {
-		variable, value string
-		want            []string
+		name string
+		want []string
 	}{
-		{"guestHandlers", "guestHandlers", g.Settings.GuestHandlers},
-		{"kubeletSysctls", "kubeletSysctls", g.Settings.KubeletSysctls},
+		{"guestHandlers", g.Settings.GuestHandlers},
+		{"kubeletSysctls", g.Settings.KubeletSysctls},
 	} {
-		have, found := g.Installed.variable(g.Rendered, setting.variable)
-		if found && !sameSet(have, setting.want) {
-			checks = append(checks, QuestionGuardSettings.Fail("",
-				"the guard has %s [%s], but the server has [%s]: one allows what the other rejects",
-				setting.value, strings.Join(have, " "), strings.Join(setting.want, " ")).
+		if problem := g.settingProblem(setting.name, setting.want); problem != "" {
+			checks = append(checks, QuestionGuardSettings.Fail("", "%s", problem).
 				fix("render the guard with the server's setting:", g.Command()))
 		}
 	}
@@ -152,20 +170,18 @@ func (g Guarding) judgeSettings() []Check {
 	return checks
 }
 
-// variable returns a configured list from the first policy that has it.
-func (g Guard) variable(rendered Guard, name string) (values []string, found bool) {
-	for _, want := range rendered.Policies {
-		have := g.policy(want.Name)
-		if have == nil {
-			continue
-		}
-		for _, v := range have.Spec.Variables {
-			if v.Name == name && json.Unmarshal([]byte(v.Expression), &values) == nil {
-				return values, true
-			}
+// settingProblem returns how a list of the guard differs from the server's, for the first policy in which it does.
+func (g Guarding) settingProblem(name string, want []string) string {
+	for _, have := range g.Installed.choices(g.Rendered, name) {
+		switch {
+		case !have.isList:
+			return have.problem(name) + ", so the guard may allow what the server rejects"
+		case !sameSet(have.values, want):
+			return fmt.Sprintf("the guard has %s [%s], but the server has [%s]: one allows what the other rejects",
+				name, strings.Join(have.values, " "), strings.Join(want, " "))
 		}
 	}
-	return nil, false
+	return ""
 }
 
 func sameSet(a, b []string) bool {

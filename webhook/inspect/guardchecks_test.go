@@ -32,6 +32,7 @@ func TestJudgeGuard(t *testing.T) {
 		images   = "Passed GuardImages: the guard admits the init image that the server injects"
 		settings = "Passed GuardSettings: the guard and the server agree on guest handlers and kubelet sysctls"
 		open     = "affected namespaces: shop"
+		baseline = `ValidatingAdmissionPolicy "sysctl-injector-baseline" `
 		render37 = "sysctl-injector render guard --kubernetes-version v1.37.2 --init-image busybox:1"
 		apply    = " | kubectl apply --server-side --force-conflicts -f -"
 	)
@@ -80,6 +81,31 @@ func TestJudgeGuard(t *testing.T) {
 			[]string{passed, images, "Failed GuardSettings: the guard has kubeletSysctls [], but the server " +
 				"has [net.core.*]: one allows what the other rejects"},
 			render37 + " --kubelet-sysctls 'net.core.*'" + apply},
+		{"images that are no list", func(_ *testing.T, g *Guarding) {
+			setVariable(g, "images", "object.spec.initContainers.map(c, c.image)", "sysctl-injector-baseline")
+		}, []string{"Failed Guard: the guard does not enforce standards: " + baseline + "differs from this version " +
+			"in variables; " + open, "Failed GuardImages: the variable images of " + baseline + "is not a list of " +
+			"strings, so the guard may admit any init image", settings}, render37 + apply},
+		{"images that are null", func(_ *testing.T, g *Guarding) {
+			setVariable(g, "images", "null", "sysctl-injector-baseline")
+		}, []string{"Failed Guard: the guard does not enforce standards: " + baseline + "differs from this version " +
+			"in variables; " + open, "Failed GuardImages: the variable images of " + baseline + "is not a list of " +
+			"strings, so the guard may admit any init image", settings}, render37 + apply},
+		{"no images", func(_ *testing.T, g *Guarding) {
+			setVariable(g, "images", "[]", "sysctl-injector-baseline", "sysctl-injector-restricted")
+		}, []string{passed, "Failed GuardImages: the guard admits no init image, but the server injects busybox:1: " +
+			"the guard rejects every pod with the injected container", settings}, render37 + apply},
+		{"another image in one policy", func(_ *testing.T, g *Guarding) {
+			setVariable(g, "images", `["busybox:2"]`, "sysctl-injector-restricted")
+		}, []string{passed, "Failed GuardImages: the guard admits the init image busybox:2, but the server injects " +
+			"busybox:1: the guard rejects every pod with the injected container", settings},
+			render37 + " --previous-init-image busybox:2" + apply},
+		{"guest handlers that are no list", func(_ *testing.T, g *Guarding) {
+			setVariable(g, "guestHandlers", "[params.handler]", "sysctl-injector-kernel")
+		}, []string{`Failed Guard: the guard does not enforce standards: ValidatingAdmissionPolicy ` +
+			`"sysctl-injector-kernel" differs from this version in variables; ` + open, images,
+			`Failed GuardSettings: the variable guestHandlers of ValidatingAdmissionPolicy "sysctl-injector-kernel" ` +
+				"is not a list of strings, so the guard may allow what the server rejects"}, render37 + apply},
 		{"another namespace", func(t *testing.T, g *Guarding) {
 			g.Namespace = "tuning"
 			var err error
@@ -99,6 +125,18 @@ func TestJudgeGuard(t *testing.T) {
 			wantAnswers(t, got, test.want...)
 			wantCommand(t, got, test.command)
 		})
+	}
+}
+
+// setVariable sets the expression of a variable of installed policies.
+func setVariable(g *Guarding, variable, expression string, policies ...string) {
+	for _, name := range policies {
+		variables := g.Installed.policy(name).Spec.Variables
+		for i := range variables {
+			if variables[i].Name == variable {
+				variables[i].Expression = expression
+			}
+		}
 	}
 }
 

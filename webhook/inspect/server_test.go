@@ -172,27 +172,3 @@ func TestJudgeRights(t *testing.T) {
 		})
 	}
 }
-
-func TestJudgeBounds(t *testing.T) {
-	bounds, err := Bounds()
-	if err != nil || len(bounds.Policies) < 2 || len(bounds.Policies) != len(bounds.Bindings) {
-		t.Fatalf("%v: %d policies, %d bindings", err, len(bounds.Policies), len(bounds.Bindings))
-	}
-	if got := JudgeBounds(bounds, bounds); len(got) != 1 || got[0].Status != Passed {
-		t.Errorf("got %v", answers(got))
-	}
-	first, second := bounds.Policies[0].Name, bounds.Policies[1].Name
-	broken := Guard{Policies: bounds.Policies[1:]}
-	for _, b := range bounds.Bindings {
-		if b.Spec.PolicyName == second {
-			b = *b.DeepCopy()
-			b.Spec.ValidationActions = nil
-		}
-		broken.Bindings = append(broken.Bindings, b)
-	}
-	wantAnswers(t, JudgeBounds(broken, bounds),
-		`Failed ServerBounds: ValidatingAdmissionPolicy "`+first+`", which limits what the server may write, `+
-			`is not installed`,
-		`Failed ServerBounds: ValidatingAdmissionPolicy "`+second+`", which limits what the server may write, `+
-			`has no binding that denies`)
-}

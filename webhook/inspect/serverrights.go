@@ -2,13 +2,10 @@ package inspect
 
 import (
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
@@ -122,67 +119,3 @@ func gives(rule rbacv1.PolicyRule, group, resource, verb string, names []string)
 
 // qualified returns a resource with its group in kubectl's notation.
 func qualified(resource, group string) string { return strings.TrimSuffix(resource+"."+group, ".") }
-
-// Bounds returns the policies that limit the server's writes.
-func Bounds() (Guard, error) {
-	var bounds Guard
-	for _, name := range []string{"install/own-writes.yaml", "install/own-objects.yaml"} {
-		content, err := fs.ReadFile(templates.Install, name)
-		if err != nil {
-			return bounds, err
-		}
-		for document := range strings.SplitSeq(string(content), "\n---\n") {
-			var policy admissionregistrationv1.ValidatingAdmissionPolicy
-			if err := yaml.Unmarshal([]byte(document), &policy); err != nil {
-				return bounds, fmt.Errorf("read %s: %w", name, err)
-			}
-			if policy.Kind != "ValidatingAdmissionPolicyBinding" {
-				bounds.Policies = append(bounds.Policies, policy)
-				continue
-			}
-			var binding admissionregistrationv1.ValidatingAdmissionPolicyBinding
-			if err := yaml.Unmarshal([]byte(document), &binding); err != nil {
-				return bounds, fmt.Errorf("read %s: %w", name, err)
-			}
-			bounds.Bindings = append(bounds.Bindings, binding)
-		}
-	}
-	return bounds, nil
-}
-
-// JudgeBounds checks whether the policies that limit the server's writes exist, each with a binding that denies. It
-// does not compare their content, which depends on the names in an installation.
-func JudgeBounds(installed, bounds Guard) []Check {
-	var checks []Check
-	for _, want := range bounds.Policies {
-		object := "validatingadmissionpolicy/" + want.Name
-		bound := slices.ContainsFunc(installed.Bindings,
-			func(b admissionregistrationv1.ValidatingAdmissionPolicyBinding) bool {
-				return b.Spec.PolicyName == want.Name && b.Spec.MatchResources == nil &&
-					slices.Contains(b.Spec.ValidationActions, admissionregistrationv1.Deny)
-			})
-		switch {
-		case installed.policy(want.Name) == nil:
-			checks = append(checks, QuestionBounds.Fail(object,
-				"ValidatingAdmissionPolicy %q, which limits what the server may write, is not installed", want.Name).
-				fix(reinstall, ""))
-		case !bound:
-			checks = append(checks, QuestionBounds.Fail(object,
-				"ValidatingAdmissionPolicy %q, which limits what the server may write, has no binding that denies",
-				want.Name).
-				fix(reinstall, ""))
-		}
-	}
-	if len(checks) == 0 {
-		checks = append(checks, QuestionBounds.Pass("%s limit what the server may write",
-			policiesOf(len(bounds.Policies))))
-	}
-	return checks
-}
-
-func policiesOf(number int) string {
-	if number == 1 {
-		return "1 ValidatingAdmissionPolicy"
-	}
-	return fmt.Sprintf("%d ValidatingAdmissionPolicies", number)
-}

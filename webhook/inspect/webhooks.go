@@ -17,6 +17,9 @@ import (
 // SystemNamespace is the default namespace of an installation.
 const SystemNamespace = "sysctl-injector-system"
 
+// DefaultConfiguration is the default name of the webhook configurations.
+const DefaultConfiguration = "sysctl-injector"
+
 // matchConditionsSince is the first minor version of Kubernetes whose webhooks have matchConditions.
 const matchConditionsSince = 28
 
@@ -101,6 +104,16 @@ func (w Webhook) hasAny(of *Webhook) bool {
 
 func (w Webhook) index(name string) int {
 	return slices.IndexFunc(w.Entries, func(e admissionregistrationv1.MutatingWebhook) bool { return e.Name == name })
+}
+
+// Name returns the name of the webhook configurations, or the default name if none is installed.
+func (w Webhooks) Name() string {
+	for _, c := range []*Webhook{w.Mutating, w.Warnings} {
+		if c != nil {
+			return c.Name
+		}
+	}
+	return DefaultConfiguration
 }
 
 // Namespace returns the namespace of the service that the API server calls; "" if it calls none.

@@ -96,8 +96,10 @@ func (e *examination) rights(ctx context.Context) error {
 	switch {
 	case e.guardErr != nil:
 		e.add(inspect.QuestionBounds.Unread("the ValidatingAdmissionPolicies", e.guardErr))
+	case e.server.Served[inspect.ValidatingPolicies] && e.webhooksErr != nil:
+		e.add(inspect.QuestionBounds.Unread("the webhook configurations, which a policy names,", e.webhooksErr))
 	case e.server.Served[inspect.ValidatingPolicies]:
-		bounds, err := inspect.Bounds()
+		bounds, err := inspect.Bounds(e.namespace, e.webhooks.Name())
 		if err != nil {
 			return err
 		}

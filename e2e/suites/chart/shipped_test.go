@@ -7,10 +7,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -102,6 +105,32 @@ func guardOf(t *testing.T, config guard.Config) map[string]any {
 	manifest, err := guard.Manifest(objects)
 	must(t, err)
 	return ofGuard(decode(t, strings.ReplaceAll(string(manifest), namespace, elsewhere)))
+}
+
+// check compares an installation with the policies that the chart renders for it.
+func TestBoundsOfAnInstallation(t *testing.T) {
+	for _, configuration := range []string{inspect.DefaultConfiguration, "zz-last"} {
+		var installed inspect.Guard
+		for _, object := range decode(t, render(t, elsewhere, "webhook: {configurationName: "+configuration+"}")) {
+			switch object.GetKind() {
+			case "ValidatingAdmissionPolicy":
+				var policy admissionregistrationv1.ValidatingAdmissionPolicy
+				must(t, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &policy))
+				installed.Policies = append(installed.Policies, policy)
+			case "ValidatingAdmissionPolicyBinding":
+				var binding admissionregistrationv1.ValidatingAdmissionPolicyBinding
+				must(t, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &binding))
+				installed.Bindings = append(installed.Bindings, binding)
+			}
+		}
+		bounds, err := inspect.Bounds(elsewhere, configuration)
+		must(t, err)
+		for _, c := range inspect.JudgeBounds(installed, bounds) {
+			if c.Status != inspect.Passed {
+				t.Errorf("%s: %s", configuration, c.Message)
+			}
+		}
+	}
 }
 
 // The other shipped objects are rendered unchanged, except for the release's labels and namespace.

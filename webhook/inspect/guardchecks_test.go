@@ -210,6 +210,21 @@ func TestJudgeNamespaces(t *testing.T) {
 				`pod-security.kubernetes.io/enforce=baseline: only pods that need no privileged container get their ` +
 				`sysctls, ` +
 				"and all others are rejected"}, enroll + "baseline"},
+		{"defaults without injection", map[string]string{v1alpha1.DefaultsLabel: "enabled"}, nil, false,
+			[]string{`Failed NamespaceKeys: namespace "shop" has sysctl-injector.dev/defaults=enabled without ` +
+				`sysctl-injector.dev/inject=enabled: the webhook does not act there, so no profile applies`},
+			"kubectl label namespace shop --overwrite sysctl-injector.dev/inject=enabled"},
+		{"defaults in a guarded namespace without injection", map[string]string{v1alpha1.DefaultsLabel: "enabled",
+			v1alpha1.EnforceLabel: "baseline"}, nil, false,
+			[]string{`Failed NamespaceKeys: namespace "shop" has sysctl-injector.dev/defaults=enabled without ` +
+				`sysctl-injector.dev/inject=enabled: the webhook does not act there, so no profile applies`},
+			"kubectl label namespace shop --overwrite sysctl-injector.dev/inject=enabled"},
+		{"defaults and an invalid value", map[string]string{v1alpha1.DefaultsLabel: "enabled",
+			v1alpha1.InjectLabel: "true"}, nil, false,
+			[]string{`Failed NamespaceKeys: namespace/shop: metadata.labels[sysctl-injector.dev/inject]: Invalid ` +
+				`value: "true": only the value enabled enrolls the namespace; if it must not be enrolled, remove ` +
+				`the label`},
+			"kubectl label namespace shop --overwrite sysctl-injector.dev/inject=enabled"},
 		{"without a standard on purpose", map[string]string{v1alpha1.InjectLabel: "enabled",
 			v1alpha1.EnforceLabel: "privileged"}, nil, false,
 			[]string{`Warning NamespaceUnguarded: namespace "shop" has sysctl-injector.dev/enforce=privileged: ` +
@@ -263,8 +278,9 @@ func TestJudgeNamespaceWithoutBinding(t *testing.T) {
 
 func TestJudgeExcludedNamespaces(t *testing.T) {
 	g := guarding(t)
-	for _, name := range []string{"kube-system", SystemNamespace} {
-		labels := map[string]string{v1alpha1.InjectLabel: "enabled", corev1.LabelMetadataName: name}
+	for name, label := range map[string]string{"kube-system": v1alpha1.InjectLabel,
+		SystemNamespace: v1alpha1.DefaultsLabel} {
+		labels := map[string]string{label: "enabled", corev1.LabelMetadataName: name}
 		got, err := g.JudgeNamespaces([]corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}})
 		if err != nil {
 			t.Fatal(err)

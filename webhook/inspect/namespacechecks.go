@@ -17,6 +17,7 @@ import (
 //
 //	labels                                                     verdict
 //	a misspelled key or value, a label written as annotation   failed
+//	defaults, without inject                                   failed: no profile applies
 //	in a namespace where neither webhook nor guard acts        failed
 //	enforce, and Pod Security's own level rejects the          failed: each pod that needs the container is rejected
 //	container
@@ -25,10 +26,28 @@ import (
 //	a standard, and the guard leaves out this namespace        failed
 //	enforce: privileged, and Pod Security allows all           a warning
 func (g Guarding) JudgeNamespaces(namespaces []corev1.Namespace) ([]Check, error) {
+	return judgeEach(namespaces, g.judgeNamespace, "valid labels and an enforced standard")
+}
+
+// JudgeNamespaceKeys judges only the labels and annotations of namespaces, where the guard is unknown.
+func JudgeNamespaceKeys(namespaces []corev1.Namespace) ([]Check, error) {
+	return judgeEach(namespaces, judgeNamespaceKeys, "valid labels")
+}
+
+// NoGuard is the answer about standards in namespaces where JudgeKubernetes reports that there can be no guard.
+func NoGuard() Check {
+	return QuestionUnguarded.NotChecked("this cluster has no guard, which would enforce the standards of namespaces").
+		fix("the checks of Kubernetes say why", "")
+}
+
+// judgeEach judges each namespace. If all pass, a check says how many are enrolled, and with what.
+func judgeEach(
+	namespaces []corev1.Namespace, judge func(*corev1.Namespace) ([]Check, error), with string,
+) ([]Check, error) {
 	var checks []Check
 	enrolled := 0
 	for i := range namespaces {
-		found, err := g.judgeNamespace(&namespaces[i])
+		found, err := judge(&namespaces[i])
 		if err != nil {
 			return nil, err
 		}
@@ -38,8 +57,7 @@ func (g Guarding) JudgeNamespaces(namespaces []corev1.Namespace) ([]Check, error
 		}
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionNamespace.Pass(
-			"%s enrolled, with valid labels and an enforced standard", areOf(enrolled, "namespace")))
+		checks = append(checks, QuestionNamespace.Pass("%s enrolled, with %s", areOf(enrolled, "namespace"), with))
 	}
 	return checks, nil
 }
@@ -53,21 +71,39 @@ func areOf(number int, noun string) string {
 
 func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
 	name, labels, object := namespace.Name, namespace.Labels, "namespace/"+namespace.Name
-	checks, err := judgeKeysOf(QuestionNamespace, object, namespace, corev1.SchemeGroupVersion.String(), "Namespace")
-	if err != nil || !IsGuarded(labels) {
-		return checks, err
-	}
-	if g.Excludes(labels) {
+	_, hasDefaults := labels[v1alpha1.DefaultsLabel]
+	if (IsGuarded(labels) || hasDefaults) && g.Excludes(labels) {
+		checks, err := judgeKeysOf(QuestionNamespace, object, namespace, "v1", "Namespace")
 		command := fmt.Sprintf("kubectl label namespace %s %s- %s- %s-",
 			name, v1alpha1.InjectLabel, v1alpha1.EnforceLabel, v1alpha1.DefaultsLabel)
 		return append(checks, QuestionExcluded.Fail(object,
 			"neither the webhook nor the guard acts in namespace %q, so its labels have no effect", name).
-			fix("remove them:", command)), nil
+			fix("remove them:", command)), err
+	}
+	checks, err := judgeNamespaceKeys(namespace)
+	if err != nil || !IsGuarded(labels) {
+		return checks, err
 	}
 	if value, labelled := labels[psaapi.EnforceLevelLabel]; labelled && levelOf(value) != psaapi.LevelPrivileged {
 		return append(checks, judgePodSecurity(object, name, labels)...), nil
 	}
 	return append(checks, g.judgeEnforcement(object, name, labels)...), nil
+}
+
+// judgeNamespaceKeys judges the keys of the project in a namespace, and whether its labels belong together.
+func judgeNamespaceKeys(namespace *corev1.Namespace) ([]Check, error) {
+	object := "namespace/" + namespace.Name
+	checks, err := judgeKeysOf(QuestionNamespace, object, namespace, "v1", "Namespace")
+	_, hasInject := namespace.Labels[v1alpha1.InjectLabel]
+	if err != nil || hasInject || namespace.Labels[v1alpha1.DefaultsLabel] != v1alpha1.DefaultsEnabled {
+		return checks, err
+	}
+	const inject = v1alpha1.InjectLabel + "=" + v1alpha1.InjectEnabled
+	return append(checks, QuestionNamespace.Fail(object,
+		"namespace %q has %s=%s without %s: the webhook does not act there, so no profile applies",
+		namespace.Name, v1alpha1.DefaultsLabel, v1alpha1.DefaultsEnabled, inject).
+		fix("enroll it, or remove the label:",
+			fmt.Sprintf("kubectl label namespace %s --overwrite %s", namespace.Name, inject))), nil
 }
 
 // judgePodSecurity judges a namespace that has a standard in Pod Security admission itself.

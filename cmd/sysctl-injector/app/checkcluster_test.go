@@ -49,3 +49,34 @@ func TestCheckWithoutPermissions(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}
 }
+
+// The labels of namespaces are checked even if nothing is known about the guard, and the command says which checks are
+// not made.
+func TestCheckOfNamespacesWithoutTheGuard(t *testing.T) {
+	const (
+		invalid = `✗ namespace/shop: metadata.labels[sysctl-injector.dev/inject]: Invalid value: "true": `
+		valid   = "✓ 1 namespace is enrolled, with valid labels\n"
+	)
+	for _, test := range []struct {
+		name    string
+		cluster fakeCluster
+		want    []string
+	}{
+		{"which may not be read",
+			fakeCluster{version: "v1.37.2", answer: lists(forbids, labelled("shop", "inject=true"))},
+			[]string{"\nnamespaces\n" + invalid, "! not checked: the guard could not be read: "}},
+		{"on Kubernetes 1.24", fakeCluster{version: "v1.24.17", lacks: "validatingadmissionpolicies",
+			answer: lists(forbids, labelled("shop", "inject=enabled"))},
+			[]string{"\nnamespaces\n" + valid + "! not checked: this cluster has no guard, which would enforce the " +
+				"standards of namespaces\n    the checks of Kubernetes say why\n"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, out, errOut := run(t, "", "check", "--kubeconfig", test.cluster.kubeconfig(t))
+			for _, want := range test.want {
+				if _, of, _ := strings.Cut(out, "\npolicies\n"); !strings.Contains(of, want) {
+					t.Errorf("%s\nlacks %q\n%s", out, want, errOut)
+				}
+			}
+		})
+	}
+}

@@ -137,11 +137,11 @@ func (e *examination) rbac(ctx context.Context) error {
 	return err
 }
 
-// guarding returns the installed and the expected guard. It returns false if the cluster cannot have a guard, or the
-// guard could not be read.
+// guarding returns the installed and the expected guard. It returns false if there can be none in the cluster, which
+// JudgeKubernetes reports, or if the guard could not be read.
 func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
 	if e.guardErr != nil || !e.server.Served[inspect.ValidatingPolicies] {
-		return g, false, nil //nolint:nilerr // a check reports it
+		return g, false, nil //nolint:nilerr // the checks report it
 	}
 	objects, err := guard.Render(guard.Config{
 		Images: []string{e.settings.Image}, GuestHandlers: e.settings.GuestHandlers,
@@ -191,13 +191,21 @@ func (e *examination) namespacesAndGrants(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ok {
-		checks, err := g.JudgeNamespaces(e.namespaces)
-		if err != nil {
-			return err
-		}
-		e.add(checks...)
+	var checks []inspect.Check
+	switch {
+	case ok:
+		checks, err = g.JudgeNamespaces(e.namespaces)
+	case e.guardErr != nil:
+		e.add(inspect.QuestionUnguarded.Unread("the guard", e.guardErr))
+		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)
+	default:
+		e.add(inspect.NoGuard())
+		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)
 	}
+	if err != nil {
+		return err
+	}
+	e.add(checks...)
 	enrolled := sets.New[string]()
 	for i := range e.namespaces {
 		if e.namespaces[i].Labels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled {

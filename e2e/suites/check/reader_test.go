@@ -34,7 +34,7 @@ func TestMissingPermissionsAreNotFailures(t *testing.T) {
 	want := []string{
 		"NodeKernel", "CustomResourceDefinition", "WebhookEntry", "Certificate", "ServerLeader", "ServerRights",
 		"ServerBounds", "Guard",
-		"PolicyReady", "GrantStray",
+		"PolicyReady", "NamespaceUnguarded", "GrantStray",
 	}
 	if diff := cmp.Diff(want, unread); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -22,6 +22,8 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 			"enrolled namespaces, and while it is down all of them are rejected",
 		"Warning KubernetesFeature: " + version + "lacks ValidatingAdmissionPolicy: there is no guard: no standard is " +
 			"enforced for the other containers in enrolled namespaces, and nothing limits what the server may write",
+		"Unknown NamespaceUnguarded: not checked: this cluster has no guard, which would enforce the standards of " +
+			"namespaces",
 	}
 	eventually(t, "check to find only that", func(ctx context.Context) (string, bool) {
 		got, err := findings(ctx, suite.Cluster(t))

@@ -124,12 +124,12 @@ func (g *Grants) Judge(denied map[Account][]string) []Check {
 		checks = append(checks, QuestionMissing.Pass("the injected pods of %s have the grants that they need",
 			counted(len(g.Needs), "service account")))
 	}
-	return append(checks, g.judgeStray()...)
+	return append(checks, g.JudgeStray()...)
 }
 
-// judgeStray finds unused grants. In the mode generate, the leader marks them and removes them after the grace
+// JudgeStray finds unused grants. In the mode generate, the leader marks them and removes them after the grace
 // period. In the mode require, an administrator applied them, so they are stray only if they have no effect.
-func (g *Grants) judgeStray() []Check {
+func (g *Grants) JudgeStray() []Check {
 	var checks []Check
 	refs := g.OtherRefs.Clone()
 	roles := sets.New[string]()

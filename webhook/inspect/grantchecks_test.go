@@ -134,7 +134,7 @@ func TestNamesAreQuoted(t *testing.T) {
 	role := roleFor("kernel.sem")
 	role.Name = "--all $(reboot)"
 	g := &Grants{OtherRefs: sets.New[string](), Roles: []rbacv1.ClusterRole{role}}
-	for _, c := range g.judgeStray() {
+	for _, c := range g.JudgeStray() {
 		if want := "kubectl delete 'clusterrole/--all $(reboot)'"; c.Command != want {
 			t.Errorf("the command is %s, want %s", c.Command, want)
 		}

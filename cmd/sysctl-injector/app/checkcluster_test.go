@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // An API server that fails is neither a healthy installation nor a missing permission.
@@ -78,5 +80,27 @@ func TestCheckOfNamespacesWithoutTheGuard(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Unused grants are found without permission to list the pods.
+func TestCheckOfGrantsWithoutThePods(t *testing.T) {
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		kind, isList := map[string]string{
+			"clusterroles": "ClusterRoleList", "rolebindings": "RoleBindingList",
+		}[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]]
+		if !isList {
+			forbids(w, r)
+			return
+		}
+		writeJSON(w, http.StatusOK, metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{Kind: kind,
+			APIVersion: "rbac.authorization.k8s.io/v1"}})
+	}
+	kubeconfig := fakeCluster{version: "v1.37.2", answer: lists(answer)}.kubeconfig(t)
+	_, out, _ := run(t, "", "check", "--kubeconfig", kubeconfig)
+	_, of, _ := strings.Cut(out, "\ngrants\n")
+	if !strings.HasPrefix(of, "! not checked: the injected pods could not be read: ") ||
+		!strings.Contains(of, "\n✓ no grant is left over (0 bindings)\n") {
+		t.Error(out)
 	}
 }

@@ -41,6 +41,7 @@ func (e *examination) grants(ctx context.Context, enrolled sets.Set[string]) err
 		}, client.MatchingLabels{v1alpha1.InjectedLabel: "true"})
 		if err != nil {
 			e.add(inspect.QuestionMissing.Unread("the injected pods", err))
+			e.add(g.JudgeStray()...)
 			return nil
 		}
 	}
@@ -50,6 +51,7 @@ func (e *examination) grants(ctx context.Context, enrolled sets.Set[string]) err
 			allowed, err := grants.MayUse(ctx, e.cluster, account.Namespace, account.Name, name)
 			if err != nil {
 				e.add(inspect.QuestionMissing.Unread("what service accounts may use", err))
+				e.add(g.JudgeStray()...)
 				return nil
 			}
 			if !allowed {

@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"slices"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -23,6 +24,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -31,6 +33,19 @@ import (
 type clientOptions struct {
 	config         *genericclioptions.ConfigFlags
 	requestTimeout string
+	errOut         func() io.Writer // for the warnings of the API server
+}
+
+// clusterFlags returns the flags that select a cluster or a user, with their usages.
+func clusterFlags() map[string]string {
+	return map[string]string{
+		"kubeconfig": "kubeconfig `file` (default: as kubectl finds it)",
+		"context":    "`context` of the kubeconfig",
+		"cluster":    "`cluster` of the kubeconfig",
+		"user":       "`user` of the kubeconfig",
+		"as":         "`user` to impersonate, or a service account, system:serviceaccount:NAMESPACE:NAME",
+		"as-group":   "`group` to impersonate (repeatable)",
+	}
 }
 
 // addFlags adds the flags that select the cluster.
@@ -42,16 +57,10 @@ func (o *clientOptions) addFlags(cmd *cobra.Command) {
 	}
 	flags := cmd.Flags()
 	o.config.AddFlags(flags)
-	for name, usage := range map[string]string{
-		"kubeconfig": "kubeconfig `file` (default: as kubectl finds it)",
-		"context":    "`context` of the kubeconfig",
-		"cluster":    "`cluster` of the kubeconfig",
-		"user":       "`user` of the kubeconfig",
-		"as":         "`user` to impersonate, or a service account, system:serviceaccount:NAMESPACE:NAME",
-		"as-group":   "`group` to impersonate (repeatable)",
-	} {
+	for name, usage := range clusterFlags() {
 		flags.Lookup(name).Usage = usage
 	}
+	o.errOut = cmd.ErrOrStderr
 	flags.StringVar(&o.requestTimeout, "request-timeout", defaultRequestTimeout,
 		"how long the API server may take to begin an answer; 0 means no limit")
 	completeClusterFlags(cmd, o)
@@ -72,7 +81,12 @@ func (o *clientOptions) loading() clientcmd.ClientConfig { return o.config.ToRaw
 
 // isNamed reports whether a flag selects a cluster or a user.
 func (o *clientOptions) isNamed(cmd *cobra.Command) bool {
-	return slices.ContainsFunc([]string{"kubeconfig", "context", "cluster", "user", "as"}, cmd.Flags().Changed)
+	for name := range clusterFlags() {
+		if cmd.Flags().Changed(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // namespace returns the namespace of -n, or the namespace of the context.
@@ -104,7 +118,8 @@ func (o *clientOptions) findsCluster() bool {
 	return !errors.Is(err, rest.ErrNotInCluster)
 }
 
-// restConfig returns the configuration of a client of the cluster.
+// restConfig returns the configuration of a client of the cluster. The client prints the warnings of the API server, as
+// kubectl does, and logs nothing else.
 func (o *clientOptions) restConfig() (*rest.Config, error) {
 	if !o.findsCluster() {
 		return nil, errors.New("find the cluster: there is no kubeconfig; name one with --kubeconfig, or in the " +
@@ -121,6 +136,8 @@ func (o *clientOptions) restConfig() (*rest.Config, error) {
 	if timeout > 0 {
 		config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &bounded{next, timeout} })
 	}
+	config.WarningHandler = rest.NewWarningWriter(o.errOut(), rest.WarningWriterOptions{Deduplicate: true})
+	log.SetLogger(logr.New(log.NullLogSink{}))
 	return config, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -47,6 +48,7 @@ func (o *clientOptions) namesOf(kind schema.GroupVersionKind) []string {
 		return nil
 	}
 	config.Timeout = completionTimeout
+	config.WarningHandler = rest.NoWarnings{}
 	cluster, err := client.New(config, client.Options{})
 	if err != nil {
 		return nil

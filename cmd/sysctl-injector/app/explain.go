@@ -39,9 +39,9 @@ func newExplainCommand() *cobra.Command {
 that the kernel accepts, the kernels that have it, and the decision of the policies. A single name
 is explained in sentences, several in a table. -o yaml and -o json add the source of each statement.
 
-With --kubeconfig, --context, -n, -A or -l, the command reads the policies from the cluster.
-Otherwise it asks no cluster, and uses the built-in policies or those of --policy. With -A or -l, it
-prints a table with a line for each namespace and sysctl.
+With -n, -A, -l, or a flag that selects a cluster or a user, such as --context or --as, the command
+reads the policies from the cluster. Otherwise it asks no cluster, and uses the built-in policies or
+those of --policy. With -A or -l, it prints a table with a line for each namespace and sysctl.
 
 The exit code is 1 if a pod may not set one of the sysctls on a shared kernel.`,
 		Example: `  sysctl-injector explain net.core.somaxconn
@@ -69,7 +69,8 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 	asked := o.isNamed(cmd) || o.isGiven() || cmd.Flags().Changed("namespace") && len(o.policies) == 0
 	switch {
 	case asked && len(o.policies) > 0:
-		return usagef("--policy names policies in files: leave out --kubeconfig, --context, -A and -l, or --policy")
+		return usagef("--policy names policies in files: leave out -A, -l and the flags that select a cluster or a " +
+			"user, or --policy")
 	case o.isGiven() && *o.config.Namespace != "":
 		return usagef("either name the namespace with -n, or select namespaces with -l or -A")
 	case len(args) == 0 && o.profile == "" && !o.all:

@@ -193,15 +193,23 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 		strings.Replace(pod("root", "net.core.somaxconn = 1024"), "allowPrivilegeEscalation: false", "privileged: true",
 			1), "kubectl", "create", "-f", "-")
 
-	// And back: the labels are as before, and Pod Security admission acts again.
-	p.says(`namespace/shop unenrolled
+	// And back: the labels are as before, and Pod Security admission acts again. The API server warns of the injected
+	// pod.
+	out, errs, err := p.run("", "sysctl-injector", "unenroll", "shop")
+	if diff := cmp.Diff(`namespace/shop unenrolled
   label pod-security.kubernetes.io/enforce: change "privileged" to "restricted"
   label sysctl-injector.dev/enforce: remove "restricted"
   label sysctl-injector.dev/inject: remove "enabled"
   annotation sysctl-injector.dev/former-enforce: remove "restricted"
-`, "In namespace \"shop\", containers are held to \"restricted\" now; then Pod Security admission "+
-		"holds them to \"restricted\".\n",
-		"", "sysctl-injector", "unenroll", "shop")
+`, out); diff != "" || err != nil {
+		t.Errorf("unenroll: %v (-want +got):\n%s", err, diff)
+	}
+	if want := "In namespace \"shop\", containers are held to \"restricted\" now; then Pod Security admission holds " +
+		"them to \"restricted\".\nWarning: existing pods in namespace \"shop\" violate the new PodSecurity enforce " +
+		"level \"restricted:latest\"\nWarning: web: "; !strings.HasPrefix(errs, want) ||
+		strings.Count(errs, "Warning: ") != 2 {
+		t.Errorf("unenroll: standard error\n%s\nwant\n%s", errs, want)
+	}
 	if after := p.must("", "kubectl", "get", "namespace", "shop", "-o",
 		"jsonpath={.metadata.labels}{.metadata.annotations}"); after != before {
 		t.Errorf("the namespace was\n%s\nand is\n%s", before, after)

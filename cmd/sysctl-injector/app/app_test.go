@@ -193,8 +193,8 @@ func TestCommandLine(t *testing.T) {
 				"See 'sysctl-injector explain --help'.\n"},
 		{"explain takes policies from files or from a cluster", "policies",
 			[]string{"explain", "kernel.sem", "--policy", "-", "-l", "team=web"}, 2, "",
-			"error: --policy names policies in files: leave out -A, -l and the flags that select a cluster or a user, " +
-				"or --policy\n" +
+			"error: --policy names policies in files: leave out -A, -l and the flags that select a cluster or a " +
+				"user, or --policy\n" +
 				"See 'sysctl-injector explain --help'.\n"},
 		{"explain has a sentence for all that is known of one name", "", []string{"explain", "kernel/sem"}, 0,
 			"kernel.sem\n  It belongs to the IPC namespace.\n" +

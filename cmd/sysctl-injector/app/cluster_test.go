@@ -13,8 +13,8 @@ import (
 // answers are the handlers of an API server, by method and path.
 type answers map[string]http.HandlerFunc
 
-// serve starts an API server with these answers, and returns a kubeconfig for it. The server also has a version, and the
-// resources that the commands use.
+// serve starts an API server with these answers, and returns a kubeconfig for it. The server also has a version and
+// the resources that the commands use.
 func (a answers) serve(t *testing.T) (kubeconfig string) {
 	t.Helper()
 	mux := http.NewServeMux()

@@ -1,9 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,10 @@ Below the table are the messages of pods in the last two states, and of pods tha
 command finds rejected pods by their Events, which the cluster keeps for an hour by default. If a
 person creates a pod and it is rejected, there is no Event: the person gets the message.
 
--l selects pods by their labels, and rejected pods by the labels of their workload.`,
+-l selects pods by their labels, and rejected pods by the labels of their workload.
+
+If you may not list Events, or with -l not get a workload, the report says so, and the exit code is
+1. With --watch, the command says so on standard error and prints the other changes.`,
 		Example: `  sysctl-injector status -n shop
   sysctl-injector status -A -o wide
   sysctl-injector status -n shop -l app=web --watch`,
@@ -87,7 +91,7 @@ func (o *statusOptions) run(cmd *cobra.Command) error {
 	}
 	printer := newStatusPrinter(cmd.OutOrStdout(), o.output, o.allNamespaces)
 	if o.watch {
-		return look.follow(cmd.Context(), printer)
+		return newFollower(look, printer, cmd.ErrOrStderr()).run(cmd.Context())
 	}
 	report, err := look.read(cmd.Context())
 	if err != nil {
@@ -103,7 +107,7 @@ func (o *statusOptions) run(cmd *cobra.Command) error {
 type statusReport struct {
 	Pods     []status.Pod       `json:"pods"`
 	Rejected []status.Rejection `json:"rejected"`
-	// Incomplete says which objects could not be listed.
+	// Incomplete says which objects could not be read.
 	Incomplete []string `json:"incomplete,omitempty"`
 }
 
@@ -115,21 +119,27 @@ type statusReader struct {
 	progress        func(text string)
 	// owners are the workloads above the pods' controllers, by the controllers' UIDs.
 	owners map[types.UID]*status.Owner
-	// podsVersion and eventsVersion are the versions from which a watch reports changes.
-	podsVersion, eventsVersion string
-	incomplete                 []string
-	errs                       []error
+	// podsVersion is the version from which a watch reports changes.
+	podsVersion string
+	// eventVersions has the same for each reason of Events. It lacks reasons whose Events could not be listed.
+	eventVersions map[string]string
+	incomplete    []string // the objects that could not be read, each once
+	err           error    // why the first of them could not be read
 }
 
 func (r *statusReader) problem() error {
-	if len(r.errs) == 0 {
+	switch others := len(r.incomplete) - 1; {
+	case others < 0:
 		return nil
+	case others > 0:
+		return fmt.Errorf("the report is incomplete: %w (and %d more problems)", r.err, others)
 	}
-	return fmt.Errorf("the report is incomplete: %w", errors.Join(r.errs...))
+	return fmt.Errorf("the report is incomplete: %w", r.err)
 }
 
 func (r *statusReader) read(ctx context.Context) (statusReport, error) {
 	defer r.progress("")
+	r.incomplete, r.err = nil, nil
 	report := statusReport{Pods: []status.Pod{}, Rejected: []status.Rejection{}}
 	var err error
 	r.podsVersion, err = eachItemSince(ctx, r.cluster, &corev1.PodList{}, func(item runtime.Object) error {
@@ -158,8 +168,9 @@ func (r *statusReader) mayBeForbidden(what string, err error) error {
 	if err == nil || !apierrors.IsForbidden(err) {
 		return err
 	}
-	r.incomplete = append(r.incomplete, fmt.Sprintf("%s: %s", what, err))
-	r.errs = append(r.errs, err)
+	if text := fmt.Sprintf("%s: %s", what, err); !slices.Contains(r.incomplete, text) {
+		r.incomplete, r.err = append(r.incomplete, text), cmp.Or(r.err, err)
+	}
 	return nil
 }
 
@@ -202,6 +213,7 @@ func (r *statusReader) findOwners(ctx context.Context, pods []status.Pod) error 
 // rejections reads the Events about rejected pods.
 func (r *statusReader) rejections(ctx context.Context) ([]status.Rejection, error) {
 	found := []status.Rejection{}
+	r.eventVersions = map[string]string{}
 	for _, reason := range []string{status.RejectedReason, status.FailedCreateReason} {
 		version, err := eachItemSince(ctx, r.cluster, &corev1.EventList{}, func(item runtime.Object) error {
 			if event, ok := item.(*corev1.Event); ok {
@@ -218,7 +230,7 @@ func (r *statusReader) rejections(ctx context.Context) ([]status.Rejection, erro
 		if err != nil {
 			break // the other list would fail in the same way
 		}
-		r.eventsVersion = version
+		r.eventVersions[reason] = version
 	}
 	merged := []status.Rejection{}
 	for _, rejection := range status.Merge(found) {
@@ -233,7 +245,8 @@ func (r *statusReader) rejections(ctx context.Context) ([]status.Rejection, erro
 	return merged, nil
 }
 
-// selects reports whether the labels of a workload match the selector. Without a selector, it reads no workload.
+// selects reports whether the labels of a workload match the selector. Without a selector, it reads no workload. It
+// records a workload that the caller may not read.
 func (r *statusReader) selects(ctx context.Context, rejection status.Rejection) (bool, error) {
 	if r.workloads.Empty() {
 		return true, nil
@@ -241,10 +254,13 @@ func (r *statusReader) selects(ctx context.Context, rejection status.Rejection) 
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(schema.FromAPIVersionAndKind(rejection.APIVersion, rejection.Kind))
 	err := r.cluster.Get(ctx, client.ObjectKey{Namespace: rejection.Namespace, Name: rejection.Name}, object)
-	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || meta.IsNoMatchError(err) {
+	switch {
+	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 		return false, nil
+	case err != nil:
+		return false, r.mayBeForbidden(rejection.Workload(), err)
 	}
-	return r.workloads.Matches(labels.Set(object.Labels)), err
+	return r.workloads.Matches(labels.Set(object.Labels)), nil
 }
 
 // age returns how long an object has existed, in kubectl's notation.

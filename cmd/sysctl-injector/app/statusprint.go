@@ -18,7 +18,7 @@ import (
 // none is an empty cell, in kubectl's notation.
 const none = "<none>"
 
-// maxRejections limits how many rejections are printed below the table.
+// maxRejections limits how many rejections, and how many unread objects, are printed below the table.
 const maxRejections = 20
 
 // statusPrinter prints pods and rejections. Its columns keep their width from one change to the next.
@@ -66,7 +66,11 @@ func (p *statusPrinter) report(report statusReport, namespace string) error {
 		}
 		wrap(&text, "  ", p.rejectionText(r), p.width)
 	}
-	for _, missing := range report.Incomplete {
+	for i, missing := range report.Incomplete {
+		if i == maxRejections {
+			fmt.Fprintf(&text, "and %d more; -o json has all\n", len(report.Incomplete)-i)
+			break
+		}
 		wrap(&text, "  ", "Not looked at: "+oneLine(missing), p.width)
 	}
 	_, err := io.WriteString(p.out, text.String())

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -88,41 +88,52 @@ func (o *explainOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	answers := make([]namespaceAnswer, len(namespaces))
+	facts := make([]policy.Facts, len(namespaces))
 	for i, namespace := range namespaces {
 		labels, err := loaded.NamespaceLabels(cmd.Context(), namespace)
 		if err != nil {
 			return err
 		}
-		facts := policy.Facts{Namespace: namespace, NamespaceLabels: labels, ServiceAccount: o.serviceAccount}
-		answers[i] = namespaceAnswer{Namespace: namespace, Enrolled: loaded.IsEnrolled(namespace)}
-		for _, name := range names {
-			answers[i].Sysctls = append(answers[i].Sysctls, explain(loaded.Rules(), facts, name))
+		facts[i] = policy.Facts{Namespace: namespace, NamespaceLabels: labels, ServiceAccount: o.serviceAccount}
+	}
+	allowed := true
+	answers := func(yield func(namespaceAnswer) bool) {
+		for _, f := range facts {
+			a := namespaceAnswer{Namespace: f.Namespace, Enrolled: loaded.IsEnrolled(f.Namespace)}
+			for _, name := range names {
+				a.Sysctls = append(a.Sysctls, explain(loaded.Rules(), f, name))
+			}
+			allowed = allowed && !a.hasNo()
+			if !yield(a) {
+				return
+			}
 		}
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), where)
-	if err := o.print(cmd.OutOrStdout(), answers); err != nil || o.all {
+	if err := o.print(cmd.OutOrStdout(), answers); err != nil || o.all || allowed {
 		return err
-	}
-	if !slices.ContainsFunc(answers, namespaceAnswer.hasNo) {
-		return nil
 	}
 	return errNotAllowed
 }
 
-// print prints the answers, by namespace if namespaces were selected.
-func (o *explainOptions) print(out io.Writer, answers []namespaceAnswer) error {
+// print prints the answers, by namespace if namespaces were selected. It holds one answer at a time.
+func (o *explainOptions) print(out io.Writer, answers iter.Seq[namespaceAnswer]) error {
 	switch {
 	case o.isGiven() && o.output == outputTable:
 		return printAnswers(out, answers)
 	case o.isGiven():
-		return printAs(out, o.output, answers)
-	case o.output != outputTable:
-		return printAs(out, o.output, answers[0].Sysctls)
-	case len(answers[0].Sysctls) == 1:
-		return printSentences(out, answers[0].Sysctls[0])
+		return printList(out, o.output, answers)
 	}
-	return printExplanations(out, answers[0].Sysctls)
+	for answer := range answers { // one
+		switch {
+		case o.output != outputTable:
+			return printAs(out, o.output, answer.Sysctls)
+		case len(answer.Sysctls) == 1:
+			return printSentences(out, answer.Sysctls[0])
+		}
+		return printExplanations(out, answer.Sysctls)
+	}
+	return nil
 }
 
 // namespaces returns the namespaces to answer for, and where the policies come from. A cluster's policies replace the

@@ -2,6 +2,7 @@ package app
 
 import (
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,26 +19,21 @@ func isPlugin(program string) bool {
 	return strings.HasPrefix(filepath.Base(program), "kubectl-")
 }
 
-// asPlugin rewrites the texts of a command and its subcommands for the plugin.
-func asPlugin(cmd *cobra.Command) {
-	if !cmd.HasParent() {
-		cmd.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: pluginCommand}
+// asPlugin rewrites the help texts of the program for the plugin.
+func asPlugin(root *cobra.Command) {
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: pluginCommand}
+	var names []string
+	for _, command := range root.Commands() {
+		names = append(names, regexp.QuoteMeta(command.Name()))
 	}
-	cmd.Example = pluginText(cmd.Example)
-	cmd.Long = pluginText(cmd.Long)
-	for _, sub := range cmd.Commands() {
-		asPlugin(sub)
-	}
+	calls := regexp.MustCompile(`(^|[^\w./-])` + programName + ` (` + strings.Join(names, "|") + `)\b`)
+	rewrite(root, func(text string) string { return calls.ReplaceAllString(text, "${1}"+pluginCommand+" ${2}") })
 }
 
-// pluginText replaces calls of the program in a text by calls of the plugin: at the start of a line, and after a pipe
-// or a quote.
-func pluginText(text string) string {
-	for _, before := range []string{"\n  ", "| ", "`"} {
-		text = strings.ReplaceAll(text, before+programName+" ", before+pluginCommand+" ")
+// rewrite replaces the help texts of a command and its subcommands.
+func rewrite(cmd *cobra.Command, replace func(string) string) {
+	cmd.Example, cmd.Long = replace(cmd.Example), replace(cmd.Long)
+	for _, sub := range cmd.Commands() {
+		rewrite(sub, replace)
 	}
-	if rest, ok := strings.CutPrefix(text, "  "+programName+" "); ok {
-		text = "  " + pluginCommand + " " + rest
-	}
-	return text
 }

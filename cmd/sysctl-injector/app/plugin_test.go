@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -40,6 +41,28 @@ func TestPluginSaysHowToCallIt(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.errOut, errOut.String()); diff != "" {
 			t.Errorf("%v: standard error (-want +got):\n%s", tt.args, diff)
+		}
+	}
+}
+
+// Each command in a help text is one that a person with the plugin can run.
+func TestPluginHelpNamesNoOtherProgram(t *testing.T) {
+	root := newCommand(strings.NewReader(""), io.Discard, io.Discard)
+	var paths [][]string
+	for _, command := range root.Commands() {
+		paths = append(paths, []string{command.Name()})
+		for _, sub := range command.Commands() {
+			paths = append(paths, []string{command.Name(), sub.Name()})
+		}
+	}
+	for _, path := range paths {
+		var out bytes.Buffer
+		RunAs("kubectl-sysctl_injector", append(path, "--help"), strings.NewReader(""), &out, io.Discard)
+		for _, command := range root.Commands() {
+			call := "sysctl-injector " + command.Name()
+			if strings.Count(out.String(), call) > strings.Count(out.String(), "kubectl "+call) {
+				t.Errorf("%v: the help says %q without kubectl:\n%s", path, call, &out)
+			}
 		}
 	}
 }

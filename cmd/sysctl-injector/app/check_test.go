@@ -1,10 +1,13 @@
 package app
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
@@ -59,6 +62,37 @@ func TestCheckFlags(t *testing.T) {
 	} {
 		if code, _, errOut := run(t, "", test.args...); code != exitUsage || errOut != test.want {
 			t.Errorf("%q: exit code %d, %q, want %q", test.args, code, errOut, test.want)
+		}
+	}
+}
+
+// If the Deployment cannot be read, the server's settings are not known: what they decide is not checked.
+func TestCheckAssumesNoSettings(t *testing.T) {
+	kubeconfig := answers{
+		"GET /api/v1/namespaces": answer(corev1.NamespaceList{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NamespaceList"}}),
+		"GET /apis/apps/v1/namespaces/sysctl-injector-system/deployments/sysctl-injector": forbid(
+			"deployments.apps is forbidden"),
+	}.serve(t)
+	_, out, _ := run(t, "", "check", "-o", "json", "--kubeconfig", kubeconfig)
+	var report checkReport
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	want := []inspect.Question{inspect.QuestionCertificate, inspect.QuestionReplicas, inspect.QuestionRights,
+		inspect.QuestionMissing}
+	for _, question := range want {
+		var found []string
+		for _, c := range report.Checks {
+			if c.Name == question.Name {
+				found = append(found, c.Message)
+				if c.Status != inspect.Unknown || !strings.HasSuffix(c.Message, "deployments.apps is forbidden") {
+					t.Errorf("%s %s: %s", c.Status, c.Name, c.Message)
+				}
+			}
+		}
+		if len(found) != 1 {
+			t.Errorf("%s has %d checks: %v", question.Name, len(found), found)
 		}
 	}
 }

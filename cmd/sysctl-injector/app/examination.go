@@ -31,8 +31,8 @@ type examination struct {
 	guard         inspect.Guard
 	guardErr      error
 	deployment    *appsv1.Deployment
-	deploymentErr error
-	settings      inspect.Settings
+	deploymentErr error            // if set, the settings are not known
+	settings      inspect.Settings // the flags of the Deployment
 	// namespaces are those with labels or annotations, except those that are being deleted.
 	namespaces    []corev1.Namespace
 	namespacesErr error
@@ -113,6 +113,14 @@ func (e *examination) permissions(ctx context.Context, source string) error {
 	return nil
 }
 
+// settingsKnown reports whether the server's settings are known. If not, it adds the check that needs them as not run.
+func (e *examination) settingsKnown(question inspect.Question) bool {
+	if e.deploymentErr != nil {
+		e.add(question.Unread("the settings of the server", e.deploymentErr))
+	}
+	return e.deploymentErr == nil
+}
+
 // defaultSettings are the settings of a server without flags.
 func defaultSettings() inspect.Settings {
 	return inspect.Settings{
@@ -179,6 +187,9 @@ func (e *examination) readCommon(ctx context.Context) {
 	if found, e.deploymentErr = e.find(ctx, deployment, e.namespace, "sysctl-injector"); found {
 		e.deployment = deployment
 		e.settings = inspect.SettingsOf(deployment, e.settings)
+	}
+	if e.deploymentErr != nil {
+		e.settings.Backend = "" // unknown, like the other settings
 	}
 	if e.server.Served[inspect.ValidatingPolicies] {
 		e.guard, e.guardErr = installedGuard(ctx, e.cluster)

@@ -41,6 +41,9 @@ func (e *examination) webhookChecks(context.Context) error {
 }
 
 func (e *examination) certificate(ctx context.Context) error {
+	if !e.settingsKnown(inspect.QuestionCertificate) {
+		return nil
+	}
 	secret := &corev1.Secret{}
 	c := inspect.Certificate{Namespace: e.namespace, Secret: e.settings.Secret, Source: e.settings.Source, Now: e.now}
 	var err error
@@ -109,6 +112,9 @@ func (e *examination) rights(ctx context.Context) error {
 }
 
 func (e *examination) rbac(ctx context.Context) error {
+	if !e.settingsKnown(inspect.QuestionRights) {
+		return nil
+	}
 	const name, leader = "sysctl-injector", "sysctl-injector-leader-election"
 	r := inspect.Rights{Namespace: e.namespace}
 	clusterRole, clusterRoleBinding, role, binding := &rbacv1.ClusterRole{}, &rbacv1.ClusterRoleBinding{},
@@ -138,9 +144,9 @@ func (e *examination) rbac(ctx context.Context) error {
 }
 
 // guarding returns the installed and the expected guard. It returns false if there can be none in the cluster, which
-// JudgeKubernetes reports, or if the guard could not be read.
+// JudgeKubernetes reports, or if the guard or the server's settings could not be read.
 func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
-	if e.guardErr != nil || !e.server.Served[inspect.ValidatingPolicies] {
+	if e.guardErr != nil || e.deploymentErr != nil || !e.server.Served[inspect.ValidatingPolicies] {
 		return g, false, nil //nolint:nilerr // the checks report it
 	}
 	objects, err := guard.Render(guard.Config{
@@ -156,8 +162,11 @@ func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
 }
 
 func (e *examination) guardChecks(context.Context) error {
-	if e.guardErr != nil {
+	switch {
+	case e.guardErr != nil:
 		e.add(inspect.QuestionGuard.Unread("the guard", e.guardErr))
+	case e.server.Served[inspect.ValidatingPolicies] && !e.settingsKnown(inspect.QuestionGuard):
+		return nil
 	}
 	g, ok, err := e.guarding()
 	if ok {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,6 +50,24 @@ func TestCompletionPrintsNoWarnings(t *testing.T) {
 	code, out, errOut := run(t, "", "__complete", "unenroll", "--kubeconfig", kubeconfig, "")
 	if code != 0 || !strings.HasPrefix(out, "shop\n") || strings.Contains(errOut, "old") {
 		t.Errorf("exit code %d, output %q, error %q", code, out, errOut)
+	}
+}
+
+// Without a kubeconfig, version asks no cluster, unless a flag selects one.
+func TestVersionAsksTheSelectedCluster(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "missing"))
+	if code, _, errOut := run(t, "", "version"); code != 0 || errOut != "" {
+		t.Errorf("without flags: exit code %d, error %q", code, errOut)
+	}
+	for _, flag := range []string{"--cluster=c", "--context=c", "--user=u", "--as=me", "--as-group=us"} {
+		code, out, errOut := run(t, "", "version", flag)
+		if code != 1 || !strings.HasPrefix(out, "sysctl-injector ") ||
+			!strings.HasPrefix(errOut, "error: find the cluster: there is no kubeconfig; ") {
+			t.Errorf("%s: exit code %d, output %q, error %q", flag, code, out, errOut)
+		}
+		if code, _, errOut := run(t, "", "version", flag, "--client"); code != 0 {
+			t.Errorf("%s --client: exit code %d, error %q", flag, code, errOut)
+		}
 	}
 }
 

@@ -66,9 +66,9 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print the versions of this program and of the server in the cluster",
 		Long: `Print the versions of this program and of the server in the cluster.
 
-With --client, or if no kubeconfig names a cluster, the command asks no cluster. The server is a
-Deployment with the label app.kubernetes.io/name=sysctl-injector, in any namespace or in the
-namespace of -n.`,
+With --client, or if neither a flag nor a kubeconfig selects a cluster, the command asks none. The
+server is a Deployment with the label app.kubernetes.io/name=sysctl-injector, in any namespace or in
+the namespace of -n.`,
 		Example: `  sysctl-injector version
   sysctl-injector version --client -o json`,
 		Args: cobra.NoArgs,
@@ -83,7 +83,7 @@ namespace of -n.`,
 func (o *versionOptions) run(cmd *cobra.Command) error {
 	versions := Versions{Client: Build{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}}
 	var err error
-	asks := !o.onlyClient && o.findsCluster()
+	asks := !o.onlyClient && (o.isNamed(cmd) || o.findsCluster())
 	if asks {
 		err = o.ask(cmd.Context(), &versions)
 	}

@@ -47,6 +47,14 @@ func (s *Set) Profile(name string) (assignments []sysctl.Assignment, ok bool) {
 	return slices.Clone(p.assignments), true
 }
 
+// ProfileProblem returns why a profile counts for nothing; nil if it can be read, or if there is none of the name.
+func (s *Set) ProfileProblem(name string) error {
+	if p, ok := s.profiles[name]; ok && p.unreadable != nil {
+		return p.unreadable
+	}
+	return nil
+}
+
 // ProfileNames returns the names of the profiles that can be read, in order.
 func (s *Set) ProfileNames() []string { return slices.Clone(s.profileNames) }
 

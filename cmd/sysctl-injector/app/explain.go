@@ -43,7 +43,7 @@ With -n, -A, -l, or a flag that selects a cluster or a user, such as --context o
 reads the policies from the cluster. Otherwise it asks no cluster, and uses the built-in policies or
 those of --policy. With -A or -l, it prints a table with a line for each namespace and sysctl.
 
-The exit code is 1 if a pod may not set one of the sysctls on a shared kernel.`,
+The exit code is 1 if a pod may not set one of the sysctls on a shared kernel, except with --all.`,
 		Example: `  sysctl-injector explain net.core.somaxconn
   sysctl-injector explain net.core.somaxconn vm.max_map_count -n shop
   sysctl-injector explain net.core.somaxconn -l team=web
@@ -192,10 +192,13 @@ func (o *explainOptions) names(rules *policy.Set, args []string) ([]string, erro
 		return nil, usageError{err}
 	}
 	if o.profile != "" {
+		if err := rules.ProfileProblem(o.profile); err != nil {
+			return nil, fmt.Errorf("--profile: SysctlProfile %q is invalid: %w", o.profile, err)
+		}
 		assignments, ok := rules.Profile(o.profile)
 		if !ok {
 			return nil, usagef("--profile %s: there is no such SysctlProfile; there are %s", o.profile,
-				strings.Join(rules.ProfileNames(), ", "))
+				cmp.Or(strings.Join(rules.ProfileNames(), ", "), "none"))
 		}
 		for _, a := range assignments {
 			names = append(names, a.Name)

@@ -14,7 +14,8 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// namespacesNamed starts a cluster with these namespaces and without policies, and returns a kubeconfig for it.
+// namespacesNamed starts a cluster with these namespaces, a SysctlProfile that is invalid, and no SysctlPolicy. It
+// returns a kubeconfig for it.
 func namespacesNamed(t *testing.T, names ...string) (kubeconfig string) {
 	t.Helper()
 	list := corev1.NamespaceList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NamespaceList"}}
@@ -27,7 +28,11 @@ func namespacesNamed(t *testing.T, names ...string) (kubeconfig string) {
 		"GET /apis/sysctl-injector.dev/v1alpha1/sysctlpolicies": answer(v1alpha1.SysctlPolicyList{
 			TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "SysctlPolicyList"}}),
 		"GET /apis/sysctl-injector.dev/v1alpha1/sysctlprofiles": answer(v1alpha1.SysctlProfileList{
-			TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "SysctlProfileList"}}),
+			TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "SysctlProfileList"},
+			Items: []v1alpha1.SysctlProfile{{
+				ObjectMeta: metav1.ObjectMeta{Name: "broken"}, Spec: v1alpha1.SysctlProfileSpec{Sysctls: "kernel.sem"},
+			}},
+		}),
 	}.serve(t)
 }
 
@@ -103,5 +108,19 @@ longer-name   no         kernel.sem      no: NotAllowedByPolicy   no: NotAllowed
 longer-name   no         kernel.shmmax   no: NotAllowedByPolicy   no: NotAllowedByPolicy
 `, strings.Split(explainAs("table"), "\n\n")[0]+"\n"); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}
+
+// The person learns why a profile of the cluster counts for nothing.
+func TestExplainNamesTheMistakeInAProfile(t *testing.T) {
+	for profile, want := range map[string]string{
+		"broken": "error: --profile: SysctlProfile \"broken\" is invalid: spec.sysctls: Invalid value: \"kernel.sem\": " +
+			"line 1: there is no \"=\": ",
+		"missing": "error: --profile missing: there is no such SysctlProfile; ",
+	} {
+		_, out, errOut := run(t, "", "explain", "-A", "--profile", profile, "--kubeconfig", namespacesNamed(t, "a"))
+		if out != "" || !strings.HasPrefix(errOut, want) {
+			t.Errorf("%s: output %q, error %q", profile, out, errOut)
+		}
 	}
 }

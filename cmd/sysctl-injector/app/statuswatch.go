@@ -30,16 +30,16 @@ var errExpired = errors.New("the watch has expired")
 // follower prints the pods and rejections, and then their changes.
 type follower struct {
 	*statusReader
-	printer    *statusPrinter
-	pods       map[types.UID]string   // the printed state of each pod
-	rejections map[string]metav1.Time // when each printed rejection was last seen
-	notes      *notes
+	printer           *statusPrinter
+	printedPods       map[types.UID]string   // the state of each printed pod
+	printedRejections map[string]metav1.Time // when each printed rejection was last seen
+	notes             *notes
 }
 
 func newFollower(reader *statusReader, printer *statusPrinter, errOut io.Writer) *follower {
 	return &follower{
-		statusReader: reader, printer: printer, pods: map[types.UID]string{}, rejections: map[string]metav1.Time{},
-		notes: &notes{out: errOut, printed: sets.New[string]()},
+		statusReader: reader, printer: printer, printedPods: map[types.UID]string{},
+		printedRejections: map[string]metav1.Time{}, notes: &notes{out: errOut, printed: sets.New[string]()},
 	}
 }
 
@@ -52,12 +52,12 @@ func (f *follower) run(ctx context.Context) error {
 			return err
 		}
 		for _, pod := range report.Pods {
-			if err := f.pod(pod); err != nil {
+			if err := f.printPod(pod); err != nil {
 				return err
 			}
 		}
 		for _, rejection := range report.Rejected {
-			if err := f.rejection(rejection); err != nil {
+			if err := f.printRejection(rejection); err != nil {
 				return err
 			}
 		}
@@ -68,23 +68,23 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// pod prints a pod that is new or has changed.
-func (f *follower) pod(pod status.Pod) error {
+// printPod prints a pod that is new or has changed.
+func (f *follower) printPod(pod status.Pod) error {
 	text := fmt.Sprint(pod.State, pod.Restarts, pod.Message)
-	if f.pods[pod.UID] == text {
+	if f.printedPods[pod.UID] == text {
 		return nil
 	}
-	f.pods[pod.UID] = text
+	f.printedPods[pod.UID] = text
 	return f.printer.change(pod)
 }
 
-// rejection prints a rejection that is new or has happened again.
-func (f *follower) rejection(r status.Rejection) error {
+// printRejection prints a rejection that is new or has happened again.
+func (f *follower) printRejection(r status.Rejection) error {
 	key := strings.Join([]string{r.Namespace, r.Workload(), r.Message}, "/")
-	if last, printed := f.rejections[key]; printed && !last.Before(&r.LastSeen) {
+	if last, printed := f.printedRejections[key]; printed && !last.Before(&r.LastSeen) {
 		return nil
 	}
-	f.rejections[key] = r.LastSeen
+	f.printedRejections[key] = r.LastSeen
 	return f.printer.rejected(r)
 }
 
@@ -99,7 +99,7 @@ func (f *follower) noteIncomplete() {
 func (f *follower) changes(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	pods, err := f.watch(ctx, f.podsVersion, &corev1.PodList{}, &client.ListOptions{LabelSelector: f.statusReader.pods})
+	pods, err := f.watch(ctx, f.podsVersion, &corev1.PodList{}, &client.ListOptions{LabelSelector: f.pods})
 	if err != nil {
 		return err
 	}
@@ -152,12 +152,12 @@ func (f *follower) changed(ctx context.Context, event watch.Event) error {
 	switch object := event.Object.(type) {
 	case *corev1.Pod:
 		if event.Type == watch.Deleted {
-			delete(f.pods, object.UID)
+			delete(f.printedPods, object.UID)
 			return nil
 		}
 		pod := status.Of(object)
 		f.findOwner(ctx, &pod)
-		return f.pod(pod)
+		return f.printPod(pod)
 	case *corev1.Event:
 		rejection, ok := status.RejectionOf(object)
 		if !ok || event.Type == watch.Deleted {
@@ -166,7 +166,7 @@ func (f *follower) changed(ctx context.Context, event watch.Event) error {
 		if selected, err := f.selects(ctx, rejection); err != nil || !selected {
 			return err
 		}
-		return f.rejection(rejection)
+		return f.printRejection(rejection)
 	}
 	return nil
 }

@@ -90,6 +90,7 @@ func eachItem(ctx context.Context, cluster client.Client, empty client.ObjectLis
 func eachItemSince(ctx context.Context, cluster client.Client, empty client.ObjectList, do func(runtime.Object) error,
 	options ...client.ListOption,
 ) (version string, err error) {
+	var last string // the version of the latest page; after an error, a page may still be on its way
 	pages := pager.New(func(ctx context.Context, page metav1.ListOptions) (runtime.Object, error) {
 		list, ok := empty.DeepCopyObject().(client.ObjectList)
 		if !ok {
@@ -97,10 +98,12 @@ func eachItemSince(ctx context.Context, cluster client.Client, empty client.Obje
 		}
 		err := cluster.List(ctx, list, append(slices.Clip(options), client.Limit(page.Limit),
 			client.Continue(page.Continue))...)
-		version = list.GetResourceVersion()
+		last = list.GetResourceVersion()
 		return list, err
 	})
 	pages.PageSize, pages.PageBufferSize = pageSize, 1
-	err = pages.EachListItem(ctx, metav1.ListOptions{}, do)
-	return version, err
+	if err := pages.EachListItem(ctx, metav1.ListOptions{}, do); err != nil {
+		return "", err
+	}
+	return last, nil
 }

@@ -114,8 +114,8 @@ longer-name   no         kernel.shmmax   no: NotAllowedByPolicy   no: NotAllowed
 // The person learns why a profile of the cluster counts for nothing.
 func TestExplainNamesTheMistakeInAProfile(t *testing.T) {
 	for profile, want := range map[string]string{
-		"broken": "error: --profile: SysctlProfile \"broken\" is invalid: spec.sysctls: Invalid value: \"kernel.sem\": " +
-			"line 1: there is no \"=\": ",
+		"broken": "error: --profile: SysctlProfile \"broken\" is invalid: spec.sysctls: Invalid value: " +
+			"\"kernel.sem\": line 1: there is no \"=\": ",
 		"missing": "error: --profile missing: there is no such SysctlProfile; ",
 	} {
 		_, out, errOut := run(t, "", "explain", "-A", "--profile", profile, "--kubeconfig", namespacesNamed(t, "a"))

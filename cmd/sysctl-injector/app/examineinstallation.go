@@ -207,6 +207,9 @@ func (e *examination) namespacesAndGrants(ctx context.Context) error {
 	case e.guardErr != nil:
 		e.add(inspect.QuestionUnguarded.Unread("the guard", e.guardErr))
 		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)
+	case e.server.Served[inspect.ValidatingPolicies]:
+		e.add(inspect.QuestionUnguarded.Unread("the settings of the server", e.deploymentErr))
+		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)
 	default:
 		e.add(inspect.NoGuard())
 		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)

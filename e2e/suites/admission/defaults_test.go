@@ -191,6 +191,9 @@ func TestGuardRejectsPodsWithoutTheirDefaults(t *testing.T) {
 	status := func(text string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) { p.Annotations = map[string]string{v1alpha1.StatusAnnotation: text} }
 	}
+	edge := func(text string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { labelled(map[string]string{"tier": "edge"})(p); status(text)(p) }
+	}
 	denied := func(err error, profile string) bool {
 		return err != nil && strings.Contains(err.Error(),
 			fmt.Sprintf("SysctlProfile %q applies to the pod by default, and the webhook of sysctl-injector did "+
@@ -214,6 +217,7 @@ func TestGuardRejectsPodsWithoutTheirDefaults(t *testing.T) {
 		"another value":                   labelled(map[string]string{"app": "db", "tier": "back", "zone": "lab"}),
 		"a label that must not be there":  labelled(map[string]string{"tier": "edge", "legacy": ""}),
 		"a status that names the profile": status(`{"defaults":["a","` + namespace + `"]}`),
+		"a status with a dot in the name": edge(`{"defaults":["` + namespace + `.tier"]}`),
 		"an empty list of profiles": func(p *corev1.Pod) {
 			p.Annotations = map[string]string{v1alpha1.ProfilesAnnotation: " "}
 		},
@@ -230,6 +234,10 @@ func TestGuardRejectsPodsWithoutTheirDefaults(t *testing.T) {
 		if err := try(t.Context(), status(text)); !denied(err, namespace) {
 			t.Errorf("a pod with the status %s: %v", text, err)
 		}
+	}
+	// A dot in a profile's name stands only for itself.
+	if err := try(t.Context(), edge(`{"defaults":["`+namespace+`-tier"]}`)); !denied(err, namespace+".tier") {
+		t.Errorf("a pod whose status names a similar profile: %v", err)
 	}
 }
 

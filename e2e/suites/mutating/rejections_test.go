@@ -61,6 +61,22 @@ func TestMessagesOfRejections(t *testing.T) {
 	}
 }
 
+// A pod that requests nothing may have the status of an earlier injection, for another kernel.
+func TestStatusOfAnEarlierInjection(t *testing.T) {
+	t.Parallel()
+	s := makeSides(t, nil)
+	pod := newPod("net.core.somaxconn = 1024")
+	pod.Spec.RuntimeClassName = new(guestClass)
+	injected, err := kube.CoreV1().Pods(s.policy).Create(t.Context(), pod, dryRun)
+	must(t, err)
+	pod.Spec.RuntimeClassName = new(nodeClass)
+	pod.Annotations[v1alpha1.StatusAnnotation] = injected.Annotations[v1alpha1.StatusAnnotation]
+	pod.Annotations[v1alpha1.InjectAnnotation] = "false"
+	if rejected, _ := s.compare(t, pod); rejected != "" {
+		t.Errorf("rejected: %s", rejected)
+	}
+}
+
 // The most expensive pod stays within the API server's limits on CEL.
 func TestMostExpensivePod(t *testing.T) {
 	t.Parallel()

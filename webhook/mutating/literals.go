@@ -79,6 +79,9 @@ func literalsOf(config Config, kubernetes uint) (literals, error) {
 			return nil, fmt.Errorf("variable %q: %w", name, err)
 		}
 	}
+	if len(config.Profiles) == 0 {
+		filled["profiles"] = noProfiles
+	}
 	handlers, err := celtext.Literal(append([]string{}, config.GuestHandlers...))
 	if err != nil {
 		return nil, err
@@ -142,6 +145,10 @@ func keys() map[string]any {
 		v1alpha1.StrategyAnnotation: form.Strategies(),
 	}}
 }
+
+// noProfiles is an empty map with the type that profiles have. The literal {} has no such type, and expressions that
+// use it would not compile.
+const noProfiles = "{'': variables.own}.transformMap(name, set, false, set)"
 
 // profiles returns what each profile sets, as the variable "own" has it.
 func profiles(all []*v1alpha1.SysctlProfile) map[string][]map[string]string {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
@@ -70,6 +71,33 @@ func TestManifest(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), string(rendered)); diff != "" {
 		t.Errorf("%s (-want +got; -update rewrites it):\n%s", golden, diff)
+	}
+}
+
+// Without profiles, the variable still has their type. With the literal {}, the expressions that use it do not compile.
+func TestWithoutProfiles(t *testing.T) {
+	config := shipped(t)
+	config.Profiles = nil
+	found := 0
+	for _, object := range render(t, config) {
+		var variables []admissionregistrationv1.Variable
+		switch policy := object.(type) {
+		case *admissionregistrationv1.MutatingAdmissionPolicy:
+			variables = policy.Spec.Variables
+		case *admissionregistrationv1.ValidatingAdmissionPolicy:
+			variables = policy.Spec.Variables
+		}
+		for _, variable := range variables {
+			if variable.Name != "profiles" {
+				continue
+			}
+			if found++; variable.Expression != noProfiles {
+				t.Errorf("%s: profiles are %s", object.GetName(), variable.Expression)
+			}
+		}
+	}
+	if found != 3 {
+		t.Errorf("%d policies have profiles, want 3", found)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	nodev1 "k8s.io/api/node/v1"
@@ -99,6 +100,16 @@ func createClasses(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// The API server compiles the policies without profiles too, and they inject.
+func TestWithoutProfiles(t *testing.T) {
+	t.Parallel()
+	suite.Cluster(t)
+	config, world := shipped, "no-profiles"
+	config.Profiles = nil
+	must(t, install(t.Context(), config, world))
+	awaitDecisions(t, makeNamespace(t, map[string]string{byLabel: world}))
 }
 
 // install installs the rendered policies for the namespaces in which the label byLabel has a value. It returns when

@@ -24,7 +24,7 @@ const Native = "native"
 // end in SysctlForbidden.
 //
 //	name                                              in a namespace held to a Pod Security Standard
-//	safe in the version of the oldest kubelet         yes
+//	safe in the version of the oldest kubelet         if it is safe in the standard's version too
 //	declared allowed on all kubelets                  if a guard holds it, which knows what the webhook wrote
 //
 // In a guest kernel the privileged container stays: what a runtime there makes of the field depends on the runtime.
@@ -35,7 +35,7 @@ var native = &Form{
 			!wanted.IsPlain() || !nativeName.MatchString(wanted.Name) {
 			return false
 		}
-		return IsSafe(pod.Kubernetes, wanted.Name) || pod.mayDeclare() && pod.isDeclared(wanted.Name)
+		return pod.isSafe(wanted.Name) || pod.mayDeclare() && pod.isDeclared(wanted.Name)
 	},
 	Rules:    inUserNamespace,
 	podRules: []podRule{windows, mirrorPod},
@@ -49,11 +49,19 @@ var nativeName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)*[a-z0-9
 
 // IsSafe reports whether a name is safe for every kubelet that API servers of a version admit.
 func IsSafe(minor uint, name string) bool {
+	return minor >= oldestKubelet && isSafeIn(minor-oldestKubelet, name)
+}
+
+// isSafeIn reports whether a name is safe in a version of Kubernetes: for its kubelets, and for Pod Security at
+// baseline.
+func isSafeIn(minor uint, name string) bool {
 	since := sysctl.Lookup(name).SafeSince
-	if since == "" || minor < oldestKubelet {
-		return false
-	}
-	return version.MajorMinor(1, minor-oldestKubelet).AtLeast(version.MustParseGeneric(since))
+	return since != "" && version.MajorMinor(1, minor).AtLeast(version.MustParseGeneric(since))
+}
+
+// isSafe reports whether every kubelet allows a name, and Pod Security admission too.
+func (p Pod) isSafe(name string) bool {
+	return IsSafe(p.Kubernetes, name) && (!p.isRejected(Privileged) || isSafeIn(p.podSecurityMinor(), name))
 }
 
 func (p Pod) isDeclared(name string) bool {
@@ -63,7 +71,7 @@ func (p Pod) isDeclared(name string) bool {
 // mayDeclare reports whether an unsafe name may be set natively. Pod Security admission rejects it at baseline. The
 // guard makes an exception for pods whose own annotation asked the webhook for it.
 func (p Pod) mayDeclare() bool {
-	return p.Asks && !Privileged.IsRejectedBy(p.NamespaceLabels[podSecurityLabel])
+	return p.Asks && !p.isRejected(Privileged)
 }
 
 // ParseKubeletSysctl reads a pattern as the kubelet's --allowed-unsafe-sysctls takes it, which has fewer than a

@@ -69,6 +69,43 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// A namespace may pin the version of its Pod Security Standard. An older one counts fewer names as safe.
+func TestNativeUnderAPinnedStandard(t *testing.T) {
+	const name = "net.ipv4.tcp_keepalive_time" // safe since Kubernetes 1.29
+	for _, test := range []struct {
+		name, level, version string
+		kubernetes           uint
+		native               bool
+	}{
+		{"no pin", "baseline", "", 37, true},
+		{"the latest", "baseline", "latest", 37, true},
+		{"a label that is no version", "baseline", "1.25", 37, true},
+		{"a version in which the name is safe", "baseline", "v1.29", 37, true},
+		{"a version in which it is not", "baseline", "v1.28", 37, false},
+		{"a stricter standard of such a version", "restricted", "v1.25", 37, false},
+		{"an unknown standard, which counts as restricted", "strict", "v1.25", 37, false},
+		{"a standard that rejects nothing", "privileged", "v1.25", 37, true},
+		{"no standard", "", "v1.25", 37, true},
+		{"a version that is newer than the cluster", "baseline", "v1.99", 37, true},
+		{"a version that is newer than the kubelets", "baseline", "v1.31", 31, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := Pod{Asks: true, NativeFirst: true, Kubernetes: test.kubernetes,
+				Facts: policy.Facts{Kernel: v1alpha1.SharedKernel, NamespaceLabels: map[string]string{}}}
+			for key, value := range map[string]string{"pod-security.kubernetes.io/enforce": test.level,
+				"pod-security.kubernetes.io/enforce-version": test.version} {
+				if value != "" {
+					pod.NamespaceLabels[key] = value
+				}
+			}
+			got := For(pod, settingsOf(t, name+" = 100")[0].Assignment).Name
+			if (got == Native) != test.native {
+				t.Errorf("the form is %s", got)
+			}
+		})
+	}
+}
+
 // Every template is a form's, and forms with one template share a shape.
 func TestShapes(t *testing.T) {
 	shapes, err := Shapes()

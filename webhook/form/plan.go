@@ -68,8 +68,7 @@ func (p *Plan) Check() []policy.Violation {
 			violate(r.reason, r.message(p.pod.Facts))
 		}
 	}
-	if p.Container != nil &&
-		p.template.podSecurity(p.pod.Kubernetes).IsRejectedBy(p.pod.NamespaceLabels[podSecurityLabel]) {
+	if p.Container != nil && p.pod.isRejected(p.template.podSecurity(p.pod.podSecurityMinor())) {
 		violate("PodSecurity", podSecurityMessage(p.pod.Facts, p.template.rejected))
 	}
 	if message := p.tooMany(); message != "" {

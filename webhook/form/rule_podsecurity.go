@@ -3,6 +3,8 @@ package form
 import (
 	"fmt"
 
+	psaapi "k8s.io/pod-security-admission/api"
+
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
@@ -15,9 +17,6 @@ const (
 	Baseline
 	Restricted
 )
-
-// podSecurityLabel is Pod Security admission's (k8s.io/pod-security-admission/api, EnforceLevelLabel).
-const podSecurityLabel = "pod-security.kubernetes.io/enforce"
 
 // IsRejectedBy reports whether Pod Security admission rejects a container of a level in a namespace with this label.
 // It runs after the webhook, knows no exception for one container, and would reject the pod.
@@ -37,9 +36,29 @@ func (l Level) IsRejectedBy(label string) bool {
 	}
 }
 
+// isRejected reports whether Pod Security admission rejects a container of a level in the pod's namespace.
+func (p Pod) isRejected(level Level) bool {
+	return level.IsRejectedBy(p.NamespaceLabels[psaapi.EnforceLevelLabel])
+}
+
+// podSecurityMinor returns the minor version of Kubernetes whose Pod Security Standard holds in the pod's namespace
+// (k8s.io/pod-security-admission/policy, NewEvaluator).
+//
+//	enforce-version                        version
+//	absent, latest, invalid                the cluster's
+//	older than the cluster                 the label's
+//	newer than the cluster                 the cluster's
+func (p Pod) podSecurityMinor() uint {
+	pinned, err := psaapi.ParseVersion(p.NamespaceLabels[psaapi.EnforceVersionLabel])
+	if err != nil || pinned.Latest() {
+		return p.Kubernetes
+	}
+	return min(p.Kubernetes, uint(pinned.Minor())) //nolint:gosec // ParseVersion takes only digits
+}
+
 // podSecurityMessage says what of the init container the namespace's standard rejects.
 func podSecurityMessage(pod policy.Facts, rejected string) string {
-	label := pod.NamespaceLabels[podSecurityLabel]
+	label := pod.NamespaceLabels[psaapi.EnforceLevelLabel]
 	enforce := "restricted"
 	if label == "baseline" {
 		enforce = label

@@ -32,6 +32,12 @@ func TestRules(t *testing.T) {
 			f.NamespaceLabels = map[string]string{"pod-security.kubernetes.io/enforce": level}
 		}
 	}
+	pinned := func(version string) func(*policy.Facts) {
+		return func(f *policy.Facts) {
+			standard("baseline")(f)
+			f.NamespaceLabels["pod-security.kubernetes.io/enforce-version"] = version
+		}
+	}
 	inUserNamespace := violation{"UserNamespace", atSysctls +
 		"Forbidden: line 1: vm.swappiness is node-level, and the pod runs in a user namespace (hostUsers: false), " +
 		"whose root may not write it; remove hostUsers: false, or the sysctl"}
@@ -112,6 +118,16 @@ func TestRules(t *testing.T) {
 			}},
 		{"allows IPC names in a user namespace at baseline",
 			func(f *policy.Facts) { standard("baseline")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", nil},
+		{"rejects IPC names in a user namespace where the namespace pins an older standard",
+			func(f *policy.Facts) { pinned("v1.34")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", []violation{
+				{"PodSecurity",
+					atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the ` +
+						`init container that would set them: it is root of the pod's user namespace, with an unmasked ` +
+						`/proc; an administrator can enroll it for that container alone: sysctl-injector enroll shop ` +
+						`--enforce baseline`},
+			}},
+		{"allows IPC names in a user namespace where the pinned standard does",
+			func(f *policy.Facts) { pinned("v1.35")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", nil},
 		{"allows net.* and IPC names in a user namespace", func(f *policy.Facts) { f.UserNamespace = true },
 			"net.core.somaxconn = 512\nkernel.sem = 1 2 3 4", nil},
 		{"allows a node-level name in a guest kernel", guestKernel, "vm.swappiness = 1", nil},

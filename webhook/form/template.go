@@ -18,7 +18,7 @@ type template struct {
 	// fits reports whether the container can set a sysctl; nil if it can set each that its form takes.
 	fits func(sysctl.Assignment) bool
 	// podSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of
-	// Kubernetes.
+	// the standards.
 	podSecurity func(minor uint) Level
 	// rejected says what a stricter standard rejects, for a message: "the privileged init container".
 	rejected string

@@ -156,6 +156,12 @@ func (o *serveOptions) rest() (*rest.Config, error) {
 		return nil, usagef("--policy, --profile and --runtime-class are for --standalone: otherwise the server uses " +
 			"the cluster's objects")
 	}
+	if o.gracePeriod <= 0 {
+		return nil, usagef("--grants-grace-period: %s is not above zero", o.gracePeriod)
+	}
+	if o.grantLimits.Names <= 0 {
+		return nil, usagef("--grants-max-sysctls: %d is not above zero", o.grantLimits.Names)
+	}
 	if o.grantLimits.PerMinute < grants.MinPerMinute {
 		return nil, usagef("--grants-max-per-minute: %d is below %d, the number of grants that one pod may need",
 			o.grantLimits.PerMinute, grants.MinPerMinute)

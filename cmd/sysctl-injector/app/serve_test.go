@@ -164,6 +164,10 @@ func TestServeUsage(t *testing.T) {
 		{"rejects a limit below what one pod may need", []string{"--grants-max-per-minute", "16"}, 2,
 			"error: --grants-max-per-minute: 16 is below 17, the number of grants that one pod may need\n" +
 				"See 'sysctl-injector serve --help'.\n"},
+		{"rejects a grace period of zero", []string{"--grants-grace-period", "0s"}, 2,
+			"error: --grants-grace-period: 0s is not above zero\nSee 'sysctl-injector serve --help'.\n"},
+		{"rejects a limit of no sysctls", []string{"--grants-max-sysctls", "0"}, 2,
+			"error: --grants-max-sysctls: 0 is not above zero\nSee 'sysctl-injector serve --help'.\n"},
 		{"says that it finds no cluster", []string{"--kubeconfig", "/nonexistent"}, 1,
 			"error: find the cluster (--kubeconfig, or --standalone to run without one): stat /nonexistent: no such " +
 				"file or directory\n"},

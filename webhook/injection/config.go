@@ -37,6 +37,11 @@ func New(config Config) (*Injector, error) {
 			errs = append(errs, fmt.Errorf("PullSecrets: %q: %s", name, problem))
 		}
 	}
+	for _, handler := range config.GuestHandlers {
+		for _, problem := range validation.IsDNS1123Label(handler) {
+			errs = append(errs, fmt.Errorf("GuestHandlers: %q: %s", handler, problem))
+		}
+	}
 	strategy, err := form.ParseStrategy(cmp.Or(string(config.Strategy), string(form.InitContainer)))
 	if err != nil {
 		errs = append(errs, fmt.Errorf("Strategy: %w", err)) //nolint:staticcheck // names the field

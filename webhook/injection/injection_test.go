@@ -202,6 +202,8 @@ func TestConfigErrors(t *testing.T) {
 			`Image: "busy box" is no image reference`},
 		{"rejects a secret that cannot exist", Config{PullSecrets: []string{"A B"}},
 			`PullSecrets: "A B": a lowercase RFC 1123 subdomain must consist of`},
+		{"rejects a handler that no RuntimeClass can have", Config{GuestHandlers: []string{"kata", " kata-qemu"}},
+			`GuestHandlers: " kata-qemu": a lowercase RFC 1123 label must consist of`},
 		{"rejects CPU below zero", Config{Config: form.Config{CPU: resource.MustParse("-1")}}, `CPU: -1 is below zero`},
 	}
 	for _, test := range tests {

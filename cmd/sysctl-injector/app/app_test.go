@@ -119,6 +119,20 @@ func TestCommandLine(t *testing.T) {
 			[]string{"inject", "-f", "-", "--init-cpu", "lots"}, 2, "",
 			"error: --init-cpu: \"lots\": quantities must match the regular expression " +
 				"'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject rejects a CPU request of zero", "", []string{"inject", "-f", "-", "--init-cpu", "0"}, 2, "",
+			"error: --init-cpu: \"0\" is not above zero\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject rejects a memory request of zero", "", []string{"inject", "-f", "-", "--init-memory", "0Mi"}, 2, "",
+			"error: --init-memory: \"0Mi\" is not above zero\nSee 'sysctl-injector inject --help'.\n"},
+		{"inject rejects a handler with a blank", "",
+			[]string{"inject", "-f", "-", "--guest-handlers", "kata, kata-qemu"}, 2, "",
+			"error: --guest-handlers: \" kata-qemu\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', " +
+				"and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for " +
+				"validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')\nSee 'sysctl-injector inject --help'.\n"},
+		{"render mutating-policy rejects a handler with a blank", "",
+			[]string{"render", "mutating-policy", "--guest-handlers", "kata, kata-qemu"}, 2, "",
+			"error: --guest-handlers: Invalid value: \" kata-qemu\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', " +
+				"and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for " +
+				"validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')\nSee 'sysctl-injector render mutating-policy --help'.\n"},
 		{"inject rejects an image with a blank", named("a"),
 			[]string{"inject", "-f", "-", "--init-image", "busy box"}, 2, "",
 			"error: --init-image: \"busy box\" is no image reference\nSee 'sysctl-injector inject --help'.\n"},

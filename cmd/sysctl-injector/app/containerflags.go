@@ -1,8 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"errors"
-	"strings"
+	"regexp"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -78,17 +79,33 @@ func (o *containerOptions) injector() (*injection.Injector, error) {
 	}
 	injector, err := injection.New(config)
 	if err != nil {
-		return nil, usageError{errors.New(flagOfField.Replace(err.Error()))}
+		return nil, nameFlags(err)
 	}
 	return injector, nil
 }
 
-// flagOfField maps the fields of injection.Config, which errors name, to flags.
-var flagOfField = strings.NewReplacer(
-	"Image: ", "--init-image: ", "PullPolicy: ", "--init-image-pull-policy: ",
-	"PullSecrets: ", "--init-image-pull-secret: ", "CPU: ", "--init-cpu: ", "Memory: ", "--init-memory: ",
-	"Strategy: ", "--strategy: ", "KubeletSysctls: ", "--kubelet-sysctls: ",
-)
+// flagOfField maps the fields of injection.Config, mutating.Config and guard.Config to flags.
+var flagOfField = map[string]string{
+	"Image": "init-image", "Images[0]": "init-image", "Images": "previous-init-image",
+	"PullPolicy": "init-image-pull-policy", "PullSecrets": "init-image-pull-secret",
+	"CPU": "init-cpu", "Memory": "init-memory", "GuestHandlers": "guest-handlers",
+	"Strategy": "strategy", "KubeletSysctls": "kubelet-sysctls", "KubernetesVersion": "kubernetes-version",
+}
+
+// fieldOfError matches a field where an error names it: at the start of a line, or in the list of an aggregate.
+var fieldOfError = regexp.MustCompile(`(?m)(^\[?|, )(([A-Z][A-Za-z]+)(?:\[\d+\])?): `)
+
+// nameFlags returns an error of a configuration as a usage error, with flags in place of fields.
+func nameFlags(err error) error {
+	text := fieldOfError.ReplaceAllStringFunc(err.Error(), func(match string) string {
+		parts := fieldOfError.FindStringSubmatch(match)
+		if flag := cmp.Or(flagOfField[parts[2]], flagOfField[parts[3]]); flag != "" {
+			return parts[1] + "--" + flag + ": "
+		}
+		return match
+	})
+	return usageError{errors.New(text)}
+}
 
 // container returns the container's configuration from the flags.
 func (o *containerOptions) container() (form.Config, error) {
@@ -106,6 +123,9 @@ func (o *containerOptions) container() (form.Config, error) {
 		quantity, err := resource.ParseQuantity(q.text)
 		if err != nil {
 			return form.Config{}, usagef("--%s: %q: %w", q.flag, q.text, err)
+		}
+		if quantity.IsZero() { // form.Config takes it for the default
+			return form.Config{}, usagef("--%s: %q is not above zero", q.flag, q.text)
 		}
 		*q.to = quantity
 	}

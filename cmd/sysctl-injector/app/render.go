@@ -60,7 +60,7 @@ func (o *renderGuardOptions) run(cmd *cobra.Command) error {
 	o.config.Images = append([]string{o.image}, o.previousImages...)
 	objects, err := guard.Render(o.config)
 	if err != nil {
-		return usageError{err}
+		return nameFlags(err)
 	}
 	return printManifest(cmd, objects)
 }

@@ -42,8 +42,12 @@ func TestRenderGuard(t *testing.T) {
 				"--guest-handlers", ""}, exitDone,
 			[]string{`'["example.com/busybox:2","example.com/busybox:1"]'`}, []string{"kata"}, ""},
 		{"not for a version that is too old", []string{"--kubernetes-version", "1.30"}, exitUsage, nil, nil,
-			`error: KubernetesVersion: Invalid value: "1.30": the oldest version that the guard is for is 1.31` + "\n" +
+			`error: --kubernetes-version: Invalid value: "1.30": the oldest version that the guard is for is 1.31` + "\n" +
 				"See 'sysctl-injector render guard --help'.\n"},
+		{"not for images that cannot be", []string{"--init-image", "a b", "--previous-init-image", "c d"}, exitUsage,
+			nil, nil, `error: [--init-image: Invalid value: "a b": this is no image reference, ` +
+				`--previous-init-image: Invalid value: "c d": this is no image reference]` +
+				"\nSee 'sysctl-injector render guard --help'.\n"},
 		{"not with an argument", []string{"1.35"}, exitUsage, nil, nil,
 			"error: unknown command \"1.35\" for \"sysctl-injector render guard\"\n" +
 				"See 'sysctl-injector render guard --help'.\n"},
@@ -81,7 +85,7 @@ func TestRenderMutatingPolicy(t *testing.T) {
 		}
 	}
 	code, _, errOut = run(t, "", "render", "mutating-policy", "--kubernetes-version", "1.35")
-	const want = `error: KubernetesVersion: Invalid value: "1.35": the oldest version that has ` +
+	const want = `error: --kubernetes-version: Invalid value: "1.35": the oldest version that has ` +
 		`MutatingAdmissionPolicy in its final version is 1.36` +
 		"\nSee 'sysctl-injector render mutating-policy --help'.\n"
 	if code != exitUsage || errOut != want {

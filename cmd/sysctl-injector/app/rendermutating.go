@@ -1,8 +1,6 @@
 package app
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/mutating"
@@ -60,7 +58,7 @@ func (o *renderMutatingPolicyOptions) run(cmd *cobra.Command) error {
 		Version:           buildVersion(), Policies: policies, Profiles: profiles,
 	})
 	if err != nil {
-		return usageError{errors.New(flagOfField.Replace(err.Error()))}
+		return nameFlags(err)
 	}
 	return printManifest(cmd, objects)
 }

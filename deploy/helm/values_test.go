@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +107,47 @@ func isFree(path string) bool {
 		return path == prefix ||
 			strings.HasPrefix(path, prefix+".")
 	})
+}
+
+// Helm validates with the same regular expressions.
+func TestPatternsOfTheSchema(t *testing.T) {
+	var root struct {
+		Definitions map[string]struct{ Pattern string }
+	}
+	decode(t, "values.schema.json", &root)
+	for name, texts := range map[string]struct{ accepted, rejected []string }{
+		"repository": {
+			[]string{"busybox", "ghcr.io/a/b", "localhost:5000/a", "registry.example.com:5000/a_b/c--d"},
+			[]string{"", "busybox:1.36", "ghcr.io/a/b:tag", "localhost:5000/a:tag", "ghcr.io/a/b@sha256:" +
+				strings.Repeat("0", 64), "ghcr.io/a/", "localhost:5000", "a b"},
+		},
+		"quantityAboveZero": {
+			[]string{"1", "100m", "010", "0.5", "1.0", "0.05Gi", "32Mi"},
+			[]string{"", "0", "00", "0m", "0Mi", "0.0", "0.00k", "-1", "lots"},
+		},
+		"duration": {
+			[]string{"1s", "24h30m", "0h5m", "1h0m0s", "010m"},
+			[]string{"", "0s", "0h0m", "00m", "1", "-1s", "an hour"},
+		},
+		"cidr": {
+			[]string{"10.0.0.1/32", "10.0.0.0/8", "0.0.0.0/0", "fd00::1/128", "::/0", "fd00::/64", "::ffff:10.0.0.1/104"},
+			[]string{"10.0.0.1", "10.0.0.0/33", "10.0.0.0/99", "fd00::1/129", "fd00::1/999", "10.0.0.0/032"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pattern := regexp.MustCompile(root.Definitions[name].Pattern)
+			for _, text := range texts.accepted {
+				if !pattern.MatchString(text) {
+					t.Errorf("rejects %q", text)
+				}
+			}
+			for _, text := range texts.rejected {
+				if pattern.MatchString(text) {
+					t.Errorf("accepts %q", text)
+				}
+			}
+		})
+	}
 }
 
 func TestDefaultsAreTheProgramsOwn(t *testing.T) {

@@ -42,8 +42,8 @@ func TestRenderGuard(t *testing.T) {
 				"--guest-handlers", ""}, exitDone,
 			[]string{`'["example.com/busybox:2","example.com/busybox:1"]'`}, []string{"kata"}, ""},
 		{"not for a version that is too old", []string{"--kubernetes-version", "1.30"}, exitUsage, nil, nil,
-			`error: --kubernetes-version: Invalid value: "1.30": the oldest version that the guard is for is 1.31` + "\n" +
-				"See 'sysctl-injector render guard --help'.\n"},
+			`error: --kubernetes-version: Invalid value: "1.30": the oldest version that the guard is for is 1.31` +
+				"\nSee 'sysctl-injector render guard --help'.\n"},
 		{"not for images that cannot be", []string{"--init-image", "a b", "--previous-init-image", "c d"}, exitUsage,
 			nil, nil, `error: [--init-image: Invalid value: "a b": this is no image reference, ` +
 				`--previous-init-image: Invalid value: "c d": this is no image reference]` +

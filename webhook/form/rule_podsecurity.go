@@ -49,7 +49,11 @@ func (p Pod) isRejected(level Level) bool {
 //	older than the cluster                 the label's
 //	newer than the cluster                 the cluster's
 func (p Pod) podSecurityMinor() uint {
-	pinned, err := psaapi.ParseVersion(p.NamespaceLabels[psaapi.EnforceVersionLabel])
+	label, labelled := p.NamespaceLabels[psaapi.EnforceVersionLabel]
+	if !labelled {
+		return p.Kubernetes
+	}
+	pinned, err := psaapi.ParseVersion(label)
 	if err != nil || pinned.Latest() {
 		return p.Kubernetes
 	}

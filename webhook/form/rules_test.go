@@ -123,8 +123,8 @@ func TestRules(t *testing.T) {
 				{"PodSecurity",
 					atSysctls + `Forbidden: namespace "shop" is held to Pod Security "baseline", which rejects the ` +
 						`init container that would set them: it is root of the pod's user namespace, with an ` +
-						`unmasked /proc; an administrator can enroll it for that container alone: sysctl-injector enroll shop ` +
-						`--enforce baseline`},
+						`unmasked /proc; an administrator can enroll it for that container alone: ` +
+						`sysctl-injector enroll shop --enforce baseline`},
 			}},
 		{"allows IPC names in a user namespace where the pinned standard does",
 			func(f *policy.Facts) { pinned("v1.35")(f); f.UserNamespace = true }, "kernel.sem = 1 2 3 4", nil},

@@ -57,7 +57,7 @@ func (p Pod) podSecurityMinor() uint {
 	if err != nil || pinned.Latest() {
 		return p.Kubernetes
 	}
-	return min(p.Kubernetes, uint(pinned.Minor())) //nolint:gosec // ParseVersion takes only digits
+	return min(p.Kubernetes, uint(pinned.Minor()))
 }
 
 // podSecurityMessage says what of the init container the namespace's standard rejects.

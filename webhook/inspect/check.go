@@ -86,16 +86,16 @@ func (q Question) Unread(what string, err error) Check {
 			"kubectl get --raw '/readyz?verbose'")
 }
 
-// Lacked is the error of a caller who lacks a permission.
-type Lacked struct{ Permission Permission }
+// LackedError is about a caller who lacks a permission.
+type LackedError struct{ Permission Permission }
 
-func (l Lacked) Error() string {
+func (l LackedError) Error() string {
 	return fmt.Sprintf("you lack the permission %q", l.Permission.String())
 }
 
 // isDenied reports whether an error means that the caller lacks a permission.
 func isDenied(err error) bool {
-	return errors.As(err, new(Lacked)) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
+	return errors.As(err, new(LackedError)) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 }
 
 // fix adds the remedy and its command, which may be empty.

@@ -72,7 +72,7 @@ func TestUnread(t *testing.T) {
 			"Unknown NodeKernel: not checked: the nodes could not be read: list: nodes is forbidden: <nil>"},
 		{"unauthorized", apierrors.NewUnauthorized("who are you?"),
 			"Unknown NodeKernel: not checked: the nodes could not be read: who are you?"},
-		{"a permission that is asked for", Lacked{Permission{Verb: "list", Resource: "nodes"}},
+		{"a permission that is asked for", LackedError{Permission{Verb: "list", Resource: "nodes"}},
 			`Unknown NodeKernel: not checked: the nodes could not be read: you lack the permission "list nodes"`},
 		{"an internal error", apierrors.NewInternalError(errors.New("no etcd")),
 			"Failed NodeKernel: the nodes could not be read: Internal error occurred: no etcd"},

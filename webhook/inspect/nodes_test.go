@@ -102,7 +102,7 @@ func TestJudgeKubelets(t *testing.T) {
 		"net.ipv4.*"}}
 	b := Kubelet{Node: "b", Version: "v1.37.2", AllowedUnsafeSysctls: []string{"kernel.msgmax", "net.core.somaxconn",
 		"net.ipv4.tcp_tw_reuse"}}
-	unread := Kubelet{Node: "c", Err: Lacked{Permission{Verb: "get", Resource: "nodes/proxy"}}}
+	unread := Kubelet{Node: "c", Err: LackedError{Permission{Verb: "get", Resource: "nodes/proxy"}}}
 	none := Kubelet{Node: "d", Version: "v1.37.2"}
 	all := Kubelet{Node: "e", Version: "v1.37.2", AllowedUnsafeSysctls: []string{"net.*"}}
 	core := Kubelet{Node: "f", Version: "v1.37.2", AllowedUnsafeSysctls: []string{"net.core.somaxconn", "net.core.*"}}

@@ -17,7 +17,7 @@ func TestPrintChecks(t *testing.T) {
 	failed.Remedy, failed.Command = "install it:", "sysctl-injector render guard | kubectl apply -f -"
 	warned := inspect.QuestionLeader.Warn("lease/sysctl-injector", "no server is the leader")
 	warned.Remedy = "see the log"
-	lacked := inspect.Lacked{Permission: inspect.Permission{Verb: "get", Resource: "roles"}}
+	lacked := inspect.LackedError{Permission: inspect.Permission{Verb: "get", Resource: "roles"}}
 	checks := []inspect.Check{
 		inspect.QuestionVersion.Pass("Kubernetes v1.37.2 is " +
 			"supported"), warned, inspect.QuestionRights.Unread("the RBAC objects", lacked), failed,

@@ -187,7 +187,7 @@ func (r *checkReader) kubelets(ctx context.Context, nodes []corev1.Node) ([]insp
 	for i := range nodes {
 		all[i] = inspect.Kubelet{Node: nodes[i].Name, Version: nodes[i].Status.NodeInfo.KubeletVersion}
 		if !allowed {
-			all[i].Err = inspect.Lacked{Permission: proxy}
+			all[i].Err = inspect.LackedError{Permission: proxy}
 			continue
 		}
 		group.Go(func() error {

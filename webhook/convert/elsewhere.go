@@ -282,10 +282,8 @@ func (s *search) list(value map[string]any, path []string) {
 				"with its own container: "
 			what = "native sysctls"
 		}
-		s.places = append(s.places, Place{
-			Path: append(slices.Clip(path), key), What: what, Finding: Finding{Problems: []Problem{{0,
-				reason + strings.Join(names, ", ")}}},
-		})
+		s.places = append(s.places, Place{Path: append(slices.Clip(path), key), What: what,
+			Finding: Finding{Problems: []Problem{{0, reason + strings.Join(names, ", ")}}}})
 	}
 }
 

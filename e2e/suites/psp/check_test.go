@@ -25,8 +25,9 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 		"Unknown NamespaceUnguarded: not checked: this cluster has no guard, which would enforce the standards of " +
 			"namespaces",
 	}
+	c := suite.Cluster(t) // its start takes longer than the wait
 	eventually(t, "check to find only that", func(ctx context.Context) (string, bool) {
-		got, err := findings(ctx, suite.Cluster(t))
+		got, err := findings(ctx, c)
 		return fmt.Sprintf("%v\n(-want +got):\n%s", err, cmp.Diff(want, got)), err == nil && cmp.Equal(want, got)
 	})
 }

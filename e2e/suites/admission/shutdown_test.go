@@ -27,7 +27,7 @@ func TestRequestInFlightOutlivesTheSignal(t *testing.T) {
 	t.Parallel()
 	namespace := makeNamespace(t, enrolled)
 	newTerminal(t, namespace)
-	server, err := installed.Start(t.Context(), "--shutdown-delay=0s")
+	server, err := installed.Start(t.Context())
 	must(t, err)
 	body := review(t, namespace)
 	first, rest := body[:len(body)/2], body[len(body)/2:]

@@ -56,6 +56,15 @@ func prepare(ctx context.Context, c *cluster.Cluster) error {
 		installation.Config{Args: []string{"--certificate=sysctl-injector", "--grants-grace-period=30s"}}); err != nil {
 		return err
 	}
+	err = await.Answer(ctx, "the server to have read the Certificate", 100*time.Millisecond, 30*time.Second,
+		func(ctx context.Context) (string, bool) {
+			metrics, err := installed.Server().Get(ctx, "/metrics")
+			return fmt.Sprintf("%v\n%s", err, metrics),
+				strings.Contains(metrics, "\nsysctl_injector_certmanager_certificate_renewal_timestamp_seconds")
+		})
+	if err != nil {
+		return err
+	}
 	if output, err := kubectl(ctx, c, "apply -f testdata/trial.yaml"); err != nil {
 		return fmt.Errorf("kubectl apply: %w\n%s", err, output)
 	}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
@@ -88,7 +89,7 @@ func TestDefaults(t *testing.T) {
 			if test.tweak != nil {
 				test.tweak(pod)
 			}
-			created, err := createPod(t, namespace, pod)
+			created, err := clustertest.CreatePod(t.Context(), client.CoreV1().Pods(namespace), pod)
 			switch {
 			case test.denied != "":
 				if err == nil || !strings.Contains(err.Error(), test.denied) {
@@ -117,7 +118,7 @@ func TestDefaultsOfALabelThatAnotherWebhookAdds(t *testing.T) {
 	}}.install(t, namespace)
 	pod := newPod("late", "")
 	pod.Labels = map[string]string{"app": "unknown"}
-	created, err := createPod(t, namespace, pod)
+	created, err := clustertest.CreatePod(t.Context(), client.CoreV1().Pods(namespace), pod)
 	must(t, err)
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }
@@ -154,7 +155,7 @@ func TestDefaultsInAnOutage(t *testing.T) {
 	}
 	must(t, installed.Restart(t.Context()))
 	awaitInjection(t, other)
-	created, err := createPod(t, namespace, newPod("afterwards", ""))
+	created, err := clustertest.CreatePod(t.Context(), client.CoreV1().Pods(namespace), newPod("afterwards", ""))
 	must(t, err)
 	wantDefaults(t, created, namespace, "net.core.somaxconn=4096")
 }

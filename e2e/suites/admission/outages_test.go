@@ -59,7 +59,8 @@ func TestOutages(t *testing.T) {
 	}
 	namespace := makeNamespace(t, present)
 	annotated := map[string]string{before: makeAnnotated(t, before), after: makeAnnotated(t, after)}
-	_, err := createPod(t, namespace, newPod("first", somaxconn)) // its grants are the others' too
+	// Its grants are the others' too.
+	_, err := clustertest.CreatePod(t.Context(), client.CoreV1().Pods(namespace), newPod("first", somaxconn))
 	must(t, err)
 	var figures report
 	figures.measure("nothing", creations(t, namespace, ""), creations(t, namespace, somaxconn))

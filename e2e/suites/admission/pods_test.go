@@ -1,7 +1,6 @@
 package admission_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
-	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/randompod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -28,16 +26,6 @@ func newPod(name, sysctls string) *corev1.Pod {
 		pod.Annotations = map[string]string{v1alpha1.SysctlsAnnotation: sysctls}
 	}
 	return pod
-}
-
-// createPod creates a pod: again for as long as its grants are late.
-func createPod(t *testing.T, namespace string, pod *corev1.Pod) (created *corev1.Pod, err error) {
-	t.Helper()
-	_, err = clustertest.UntilGranted(t.Context(), func(ctx context.Context) (err error) {
-		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
-		return err
-	})
-	return created, err
 }
 
 // injectedContainer is what the API server keeps of the injected container in a pod like this one.

@@ -88,11 +88,7 @@ func makeNamespace(t *testing.T, labels map[string]string) string {
 }
 
 // create creates a pod. On a busy machine a grant may take longer than an admission may, so it tries that again.
-func create(t *testing.T, namespace string, pod *corev1.Pod) (created *corev1.Pod, err error) {
+func create(t *testing.T, namespace string, pod *corev1.Pod) (*corev1.Pod, error) {
 	t.Helper()
-	_, err = clustertest.UntilGranted(t.Context(), func(ctx context.Context) (err error) {
-		created, err = client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
-		return err
-	})
-	return created, err
+	return clustertest.CreatePod(t.Context(), client.CoreV1().Pods(namespace), pod)
 }

@@ -1,7 +1,6 @@
 package scc_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -217,11 +216,7 @@ func newPod(namespace, account, sysctls string) *corev1.Pod {
 func create(t *testing.T, pod *corev1.Pod) decided {
 	t.Helper()
 	_, dev := clients(t)
-	var created *corev1.Pod
-	_, err := clustertest.UntilGranted(t.Context(), func(ctx context.Context) (err error) {
-		created, err = dev.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
-		return err
-	})
+	created, err := clustertest.CreatePod(t.Context(), dev.CoreV1().Pods(pod.Namespace), pod)
 	if err != nil {
 		return decided{Rejected: err.Error()}
 	}

@@ -6,6 +6,10 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/await"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 )
@@ -28,6 +32,15 @@ func UntilGranted(ctx context.Context, create func(context.Context) error) (atte
 		return attempts, errors.Join(err, late)
 	}
 	return attempts, answer
+}
+
+// CreatePod creates a pod: again for as long as its grants are late.
+func CreatePod(ctx context.Context, pods typedcorev1.PodInterface, pod *corev1.Pod) (created *corev1.Pod, err error) {
+	_, err = UntilGranted(ctx, func(ctx context.Context) (err error) {
+		created, err = pods.Create(ctx, pod, metav1.CreateOptions{})
+		return err
+	})
+	return created, err
 }
 
 // isLate reports whether the server rejected a pod because its grants were not in force within the time that an

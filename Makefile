@@ -94,7 +94,7 @@ test: test-unit fuzz-smoke test-api test-oldest test-node test-install test-psp 
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need no cluster
-	go test $(RACE) ./cmd/... ./docs/... ./webhook/... ./templates/... ./deploy/...
+	go test $(RACE) -timeout=20m ./cmd/... ./docs/... ./webhook/... ./templates/... ./deploy/...
 
 # One suite at a time: an API server that shares its two cores with another suite's misses the webhook's deadlines of seconds.
 .PHONY: test-api

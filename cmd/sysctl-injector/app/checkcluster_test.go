@@ -71,6 +71,19 @@ func TestCheckOfNamespacesWithoutTheGuard(t *testing.T) {
 			answer: lists(forbids, labelled("shop", "inject=enabled"))},
 			[]string{"\nnamespaces\n" + valid + "! not checked: this cluster has no guard, which would enforce the " +
 				"standards of namespaces\n    the checks of Kubernetes say why\n"}},
+		{"of a version that has none", fakeCluster{version: "v1.20.0",
+			answer: lists(func(w http.ResponseWriter, r *http.Request) {
+				switch path := r.URL.Path; {
+				case strings.Contains(path, "/validatingadmissionpolic"):
+					writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+				case strings.Contains(path, "/deployments/"):
+					http.NotFound(w, r)
+				default:
+					forbids(w, r)
+				}
+			}, labelled("shop", "inject=enabled"))},
+			[]string{"\nnamespaces\n" + valid + "! not checked: this cluster has no guard, which would enforce the " +
+				"standards of namespaces\n"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, out, errOut := run(t, "", "check", "--kubeconfig", test.cluster.kubeconfig(t))

@@ -161,6 +161,17 @@ func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
 		Kubernetes: e.server.Version, Namespace: e.namespace}, err == nil, err
 }
 
+// notCompared says why guarding has no guard to compare namespaces with.
+func (e *examination) notCompared() inspect.Check {
+	switch {
+	case e.guardErr != nil:
+		return inspect.QuestionUnguarded.Unread("the guard", e.guardErr)
+	case e.deploymentErr != nil && e.server.Served[inspect.ValidatingPolicies]:
+		return inspect.QuestionUnguarded.Unread("the settings of the server", e.deploymentErr)
+	}
+	return inspect.NoGuard()
+}
+
 func (e *examination) guardChecks(context.Context) error {
 	switch {
 	case e.guardErr != nil:
@@ -201,17 +212,10 @@ func (e *examination) namespacesAndGrants(ctx context.Context) error {
 		return err
 	}
 	var checks []inspect.Check
-	switch {
-	case ok:
+	if ok {
 		checks, err = g.JudgeNamespaces(e.namespaces)
-	case e.guardErr != nil:
-		e.add(inspect.QuestionUnguarded.Unread("the guard", e.guardErr))
-		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)
-	case e.server.Served[inspect.ValidatingPolicies]:
-		e.add(inspect.QuestionUnguarded.Unread("the settings of the server", e.deploymentErr))
-		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)
-	default:
-		e.add(inspect.NoGuard())
+	} else {
+		e.add(e.notCompared())
 		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)
 	}
 	if err != nil {

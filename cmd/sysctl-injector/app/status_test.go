@@ -87,7 +87,18 @@ func TestStatusNamesWorkloadsThatItMayNotRead(t *testing.T) {
 	}
 }
 
-// A person who may not list Events still sees the pods and their changes, and is told what is missing.
+// forbidAfter answers a number of requests, and then forbids reading pods, which ends the command.
+func forbidAfter(number int, answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if number--; number < 0 {
+			forbid("pods is forbidden")(w, r)
+			return
+		}
+		answer(w, r)
+	}
+}
+
+// Without permission to list Events, the command prints the pods and their changes, and a note names what is missing.
 func TestStatusWatchesPodsWithoutEvents(t *testing.T) {
 	noEvents := forbid("events is forbidden")
 	for _, test := range []struct {
@@ -98,17 +109,10 @@ func TestStatusWatchesPodsWithoutEvents(t *testing.T) {
 		{"may list and not watch Events", listOrWatch(eventsAt("5"), noEvents)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			watched := 0
-			pods := listOrWatch(injectedPods(), func(w http.ResponseWriter, r *http.Request) {
-				if watched++; watched > 1 {
-					forbid("pods is forbidden")(w, r) // ends the command
-					return
-				}
-				change(watch.Added, corev1.Pod{
-					TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-					ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-2", UID: "2", ResourceVersion: "6"},
-				})(w, r)
-			})
+			pods := listOrWatch(injectedPods(), forbidAfter(1, change(watch.Added, corev1.Pod{
+				TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-2", UID: "2", ResourceVersion: "6"},
+			})))
 			code, out, errOut := statusOf(t, pods, test.events, "--watch")
 			if code != 1 || !strings.Contains(out, "web-1") || !strings.Contains(out, "web-2") ||
 				strings.Count(errOut, "Not looked at: Events: events is forbidden\n") != 1 ||
@@ -167,17 +171,10 @@ func TestStatusListsAgainWhatAWatchMissed(t *testing.T) {
 			eventsAt("7", reject("web", "first", began), reject("web", "second", time.Now()))(w, r)
 		}
 	}, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	watched := 0
-	pods := listOrWatch(injectedPods(), func(w http.ResponseWriter, r *http.Request) {
-		if watched++; watched > 1 {
-			forbid("pods is forbidden")(w, r) // ends the command
-			return
-		}
-		change(watch.Error, metav1.Status{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
-			Reason: metav1.StatusReasonExpired, Code: http.StatusGone, Message: "too old",
-		})(w, r)
-	})
+	pods := listOrWatch(injectedPods(), forbidAfter(1, change(watch.Error, metav1.Status{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
+		Reason: metav1.StatusReasonExpired, Code: http.StatusGone, Message: "too old",
+	})))
 	code, out, errOut := statusOf(t, pods, events, "--watch")
 	if code != 1 || strings.Count(out, "first") != 1 || strings.Count(out, "second") != 1 ||
 		strings.Count(out, "web-1:") != 1 {
@@ -187,14 +184,9 @@ func TestStatusListsAgainWhatAWatchMissed(t *testing.T) {
 
 // A watch that cannot reach the API server tries again, and says so once.
 func TestStatusWatchSaysThatItTriesAgain(t *testing.T) {
-	watched := 0
-	pods := listOrWatch(injectedPods(), func(w http.ResponseWriter, r *http.Request) {
-		if watched++; watched > 2 {
-			forbid("pods is forbidden")(w, r) // ends the command
-			return
-		}
+	pods := listOrWatch(injectedPods(), forbidAfter(2, func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "out of order", http.StatusBadGateway)
-	})
+	}))
 	idle := listOrWatch(eventsAt("5"), func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	code, out, errOut := statusOf(t, pods, idle, "--watch")
 	if code != 1 || strings.Count(errOut, "Trying again: ") != 1 {

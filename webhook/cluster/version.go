@@ -66,7 +66,10 @@ func (v *Version) Start(ctx context.Context) error {
 		return v.Minor() != 0, nil
 	})
 	v.gaveUp.Store(true)
-	wait.UntilWithContext(ctx, v.ask, versionPeriod)
+	_ = wait.PollUntilContextCancel(ctx, versionPeriod, false, func(ctx context.Context) (bool, error) {
+		v.ask(ctx)
+		return false, nil
+	})
 	return nil
 }
 

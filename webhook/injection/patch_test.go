@@ -94,11 +94,6 @@ func TestPatch(t *testing.T) {
 		{"states none where the pod states only a device", func(w *world) {
 			w.pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{"example.com/gpu": resource.MustParse("1")}
 		}, Config{}, "Injected", &bare, []string{"sysctl-injector"}},
-		{"states none where all are zero", func(w *world) {
-			w.pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{
-				corev1.ResourceCPU: resource.MustParse("0"),
-			}
-		}, Config{}, "Injected", &bare, []string{"sysctl-injector"}},
 		{"states none where the pod as a whole does", func(w *world) {
 			w.pod.Spec.Resources = &corev1.ResourceRequirements{Requests: quantities}
 			w.pod.Spec.Containers[0].Resources.Requests = quantities

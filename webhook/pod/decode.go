@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	schedulerresource "k8s.io/component-helpers/resource"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -233,10 +232,9 @@ func speaksOfSysctls(contains func([]byte) bool) bool {
 func readQuantities(of func(*container) *corev1.ResourceList) scan.Reader[container] {
 	read := func(name corev1.ResourceName) scan.Reader[container] {
 		return func(into *container, c *scan.Cursor) {
-			text := strings.Trim(c.Raw(), `"`) // in a manifest, a number is a quantity too
-			quantity, err := resource.ParseQuantity(text)
-			if err != nil {
-				return // the API server rejects it
+			quantity, ok := parseQuantity(strings.Trim(c.Raw(), `"`)) // in a manifest, a number is a quantity too
+			if !ok {
+				return // the API server rejects it, or no node has as much
 			}
 			list := of(into)
 			if *list == nil {
@@ -260,6 +258,9 @@ func readContainers(list *[]Container, c *scan.Cursor) {
 			one.JSON = c.Since(start)
 		case one.privileged && speaksOfSysctls(func(word []byte) bool { return c.Contains(start, word) }):
 			one.SysctlJSON = c.Since(start)
+		}
+		if hasHugeExponent(one.JSON + one.SysctlJSON) {
+			c.Errorf("has a quantity whose exponent has more than two digits")
 		}
 		*list = append(*list, one.Container)
 	})

@@ -167,8 +167,9 @@ func (p *Pod) HasVolume(names ...string) bool {
 	return slices.ContainsFunc(p.Volumes, func(v Volume) bool { return v.Projected && slices.Contains(names, v.Name) })
 }
 
-// Smallest returns the smallest request and limit above zero of a resource among the pod's own containers; nil if no
-// container states one. A container that states only a limit requests as much, as the API server has it.
+// Smallest returns the smallest request and limit of a resource among the pod's own containers; nil if no container
+// states one. Zero counts only where no container states more: it does not count for the QoS class, but satisfies a
+// ResourceQuota. A container that states only a limit requests as much, as the API server has it.
 func (p *Pod) Smallest(name corev1.ResourceName) (request, limit *resource.Quantity) {
 	for _, list := range [][]Container{p.Containers, p.InitContainers} {
 		for i := range list {
@@ -188,10 +189,13 @@ func (p *Pod) Smallest(name corev1.ResourceName) (request, limit *resource.Quant
 
 func smaller(smallest *resource.Quantity, list corev1.ResourceList, name corev1.ResourceName) *resource.Quantity {
 	quantity, stated := list[name]
-	if !stated || quantity.Sign() <= 0 || smallest != nil && smallest.Cmp(quantity) <= 0 {
+	switch {
+	case !stated || quantity.Sign() < 0:
 		return smallest
+	case smallest == nil || smallest.IsZero() || quantity.Sign() > 0 && quantity.Cmp(*smallest) < 0:
+		return &quantity
 	}
-	return &quantity
+	return smallest
 }
 
 // The names that the API server's ServiceAccount admission uses in every container

@@ -3,6 +3,7 @@ package pod
 import (
 	"encoding/json"
 	"math/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -243,5 +244,39 @@ func TestAllLabels(t *testing.T) {
 				t.Errorf("labels (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Kubernetes' own arithmetic would not end within the test's time.
+func TestQuantitiesThatNoNodeHas(t *testing.T) {
+	resources := func(cpu string) string {
+		return `"resources": {"limits": {"memory": "1Gi", "cpu": ` + cpu + `}}`
+	}
+	for _, cpu := range []string{
+		`"1e-999999999"`, `1e-999999999`, `"1E999999999"`, `"-0.1e+1000"`, `"` + strings.Repeat("9", 100) + `"`,
+	} {
+		p, err := Decode([]byte(`{"spec": {"containers": [{` + resources(cpu) + `}]}}`))
+		if err != nil {
+			t.Errorf("%s: %v", cpu, err)
+		} else if limits := p.Containers[0].Limits; len(limits) != 1 || limits.Memory().String() != "1Gi" {
+			t.Errorf("%s: limits %v", cpu, limits)
+		}
+	}
+	for _, kept := range []string{
+		`"name": "sysctl-injector", ` + resources(`"1e-999999999"`),
+		`"name": "sysctl-injector", "resources": {"limits": {"ephemeral-storage": 1E-999999999}}`,
+		`"securityContext": {"privileged": true}, "command": ["sysctl"], "env": [{"valueFrom": {"resourceFieldRef": ` +
+			`{"divisor": " 1e999999999 "}}}]`,
+	} {
+		const want = "spec.containers[0] has a quantity whose exponent has more than two digits"
+		_, err := Decode([]byte(`{"spec": {"containers": [{` + kept + `}]}}`))
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", kept, err, want)
+		}
+	}
+	const digest = `{"spec": {"containers": [{"name": "sysctl-injector", "image": "busybox@sha256:9e12345a", ` +
+		`"args": ["net.core.somaxconn=1e100", "1Ei"], "resources": {"limits": {"cpu": "1e3"}}}]}}`
+	if _, err := Decode([]byte(digest)); err != nil {
+		t.Error(err)
 	}
 }

@@ -124,7 +124,7 @@ func cpuAndMemory(all corev1.ResourceList) corev1.ResourceList {
 	var kept corev1.ResourceList
 	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 		quantity, ok := all[name]
-		if !ok {
+		if !ok || !isBounded(quantity.String()) {
 			continue
 		}
 		if kept == nil {

@@ -90,7 +90,7 @@ func (p *Plan) tooMany() string {
 	message := fmt.Sprintf("%d sysctls need the init container, which can set at most %d: the guard checks each of "+
 		"them, and has a budget for so many",
 		count, sysctl.MaxContained)
-	if couldBe := p.couldBeNative(); len(couldBe) > 0 {
+	if couldBe := p.CouldBeNative(); len(couldBe) > 0 {
 		message += fmt.Sprintf("; with the annotation %s: %s, Kubernetes itself sets %d of them: %s",
 			v1alpha1.StrategyAnnotation, NativeFirst, len(couldBe), strings.Join(couldBe, ", "))
 		count -= len(couldBe)
@@ -104,8 +104,8 @@ func (p *Plan) tooMany() string {
 	return message
 }
 
-// couldBeNative returns the names that would need no container if the strategy were another one.
-func (p *Plan) couldBeNative() []string {
+// CouldBeNative returns the names that would need no container if the strategy were native-first.
+func (p *Plan) CouldBeNative() []string {
 	pod := p.pod
 	pod.NativeFirst = true
 	var names []string

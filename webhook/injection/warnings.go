@@ -48,7 +48,8 @@ func warnings(p *pod.Pod, plan form.Plan, facts policy.Facts, settings []policy.
 			safe = append(safe, entry.SafeSince)
 		}
 	}
-	if len(safe) == len(settings) && plan.Container != nil && plan.Form.Privileged {
+	if len(safe) == len(settings) && plan.Container != nil && plan.Form.Privileged &&
+		len(plan.CouldBeNative()) == len(settings) {
 		warnings = append(warnings, fmt.Sprintf("%s: safe since Kubernetes %s, so spec.securityContext.sysctls can "+
 			"set it without a privileged init container", strings.Join(namesOf(settings), ", "), latest(safe)))
 	}

@@ -24,3 +24,33 @@ func TestWarnsOfWhatDependsOnTheNode(t *testing.T) {
 		t.Errorf("in a guest: %q", got)
 	}
 }
+
+// The field must be able to do the same on every kubelet, or else the advice would lead to other values or to pods that
+// kubelets reject.
+func TestWarnsOfWhatNeedsNoPrivilege(t *testing.T) {
+	const want = "net.ipv4.tcp_rmem: safe since Kubernetes 1.32, so spec.securityContext.sysctls can set it without a " +
+		"privileged init container"
+	for _, test := range []struct {
+		name, line string
+		kubernetes uint
+		guest      bool
+		want       []string
+	}{
+		{"on every kubelet", "net.ipv4.tcp_rmem = 4096 131072 6291456", 35, false, []string{want}},
+		{"an older kubelet rejects it", "net.ipv4.tcp_rmem = 4096 131072 6291456", 34, false, nil},
+		{"the field cannot only raise it", "net.ipv4.tcp_rmem >= 4096 131072 6291456", 35, false, nil},
+		{"a guest's runtime decides on the field", "net.ipv4.tcp_rmem = 4096 131072 6291456", 35, true, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := validWorld()
+			w.sysctls(test.line)
+			if test.guest {
+				w.guest()
+			}
+			got := w.decide(t, Config{Kubernetes: func() uint { return test.kubernetes }})
+			if diff := cmp.Diff(test.want, got.Warnings); diff != "" || got.IsDenied() {
+				t.Errorf("%s (-want +got):\n%s", got.Message(), diff)
+			}
+		})
+	}
+}

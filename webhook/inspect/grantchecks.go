@@ -76,7 +76,10 @@ func (g *Grants) Ungranted() map[Account][]string {
 	names := map[string][]string{} // of sysctls, by role
 	for _, role := range g.Roles {
 		for _, rule := range role.Rules {
-			if gives(rule, v1alpha1.GroupName, "sysctls", "use", rule.ResourceNames) {
+			if permits([]rbacv1.PolicyRule{rule}, rbacv1.PolicyRule{
+				Verbs: []string{"use"}, APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"sysctls"},
+				ResourceNames: rule.ResourceNames,
+			}) {
 				names[role.Name] = append(names[role.Name], rule.ResourceNames...)
 			}
 		}

@@ -2,8 +2,10 @@ package inspect
 
 import (
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/component-helpers/auth/rbac/validation"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
@@ -11,7 +13,18 @@ import (
 // Permission is a verb on a resource. Namespace is empty for cluster-scoped resources.
 type Permission struct{ Verb, Group, Resource, Namespace string }
 
-func (p Permission) String() string { return p.Verb + " " + qualified(p.Resource, p.Group) }
+// String returns a permission in kubectl's notation: "get pods", "use sysctls.sysctl-injector.dev".
+func (p Permission) String() string {
+	return p.Verb + " " + strings.TrimSuffix(p.Resource+"."+p.Group, ".")
+}
+
+func namesOf(permissions []Permission) []string {
+	names := make([]string, len(permissions))
+	for i, p := range permissions {
+		names[i] = p.String()
+	}
+	return names
+}
 
 // created are the kinds that the chart installs, in addition to those of Grantable.
 var created = []struct {
@@ -69,17 +82,18 @@ func GrantedPermissions() ([]Permission, error) {
 	if err := templates.Decode(templates.Install, "install/clusterrole.yaml", &role); err != nil {
 		return nil, err
 	}
+	return permissionsOf(role.Rules), nil
+}
+
+// permissionsOf returns the permissions that rules give. Rules that name objects give the same for each.
+func permissionsOf(rules []rbacv1.PolicyRule) []Permission {
 	var all []Permission
-	for _, rule := range role.Rules {
-		for _, group := range rule.APIGroups {
-			for _, resource := range rule.Resources {
-				for _, verb := range rule.Verbs {
-					all = append(all, Permission{Verb: verb, Group: group, Resource: resource})
-				}
-			}
+	for _, rule := range rules {
+		for _, one := range validation.BreakdownRule(rule) {
+			all = append(all, Permission{Verb: one.Verbs[0], Group: one.APIGroups[0], Resource: one.Resources[0]})
 		}
 	}
-	return all, nil
+	return slices.Compact(all)
 }
 
 // JudgePermissions checks whether a person may install. User is empty if the API server does not return the name.
@@ -87,10 +101,7 @@ func JudgePermissions(asked int, denied []Permission, user string) []Check {
 	if len(denied) == 0 {
 		return []Check{QuestionPermissions.Pass("you may create all objects of an install (%d permissions)", asked)}
 	}
-	var names []string
-	for _, p := range denied {
-		names = append(names, p.String())
-	}
+	names := namesOf(denied)
 	slices.Sort(names)
 	command := ""
 	if user != "" {

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -133,6 +134,11 @@ func TestJudgeRights(t *testing.T) {
 		r.RoleBinding = &rbacv1.RoleBinding{RoleRef: rbacv1.RoleRef{Name: leaderElected}, Subjects: subjects}
 		return r
 	}
+	ofPolicies := func(r *Rights) *rbacv1.PolicyRule {
+		return &r.ClusterRole.Rules[slices.IndexFunc(r.ClusterRole.Rules, func(rule rbacv1.PolicyRule) bool {
+			return slices.Contains(rule.Resources, "validatingadmissionpolicies")
+		})]
+	}
 	withoutRBAC := func(r *Rights) { r.ClusterRole.Rules = serverRules(r.ClusterRole.Rules, Settings{}) }
 	generate := Settings{Generate: true}
 	const passed = "Passed ServerRights: the server's service account has the rights that it needs"
@@ -149,6 +155,16 @@ func TestJudgeRights(t *testing.T) {
 				`clusterroles.rbac.authorization.k8s.io, ` +
 				"list clusterroles.rbac.authorization.k8s.io, watch clusterroles.rbac.authorization.k8s.io, create " +
 				"clusterroles.rbac.authorization.k8s.io, patch clusterroles.rbac.authorization.k8s.io and 11 more"}},
+		{"names in rules of their own", func(r *Rights) {
+			rule := ofPolicies(r)
+			first, second := *rule, *rule
+			first.ResourceNames, second.ResourceNames = rule.ResourceNames[:1], rule.ResourceNames[1:]
+			*rule = first
+			r.ClusterRole.Rules = append(r.ClusterRole.Rules, second)
+		}, generate, []string{passed}},
+		{"a verb for no name", func(r *Rights) { ofPolicies(r).ResourceNames = []string{"other"} }, generate, []string{
+			`Failed ServerRights: the ClusterRole "sysctl-injector" lacks rights that the server needs: get ` +
+				`validatingadmissionpolicies.admissionregistration.k8s.io`}},
 		{"no role", func(r *Rights) { r.ClusterRole = nil }, generate, []string{
 			`Failed ServerRights: the ClusterRole "sysctl-injector" does not exist, so the server cannot read ` +
 				`or write anything`}},

@@ -3,9 +3,9 @@ package inspect
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/component-helpers/auth/rbac/validation"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
@@ -47,16 +47,16 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 	}
 	if r.ClusterRole == nil {
 		fail("clusterrole/"+serverName, reinstall, "", "the ClusterRole %q does not exist, %s", serverName, powerless)
-	} else if missing := notHeld(serverRules(cluster.Rules, settings), r.ClusterRole.Rules); len(missing) > 0 {
+	} else if held, missing := validation.Covers(r.ClusterRole.Rules, serverRules(cluster.Rules, settings)); !held {
 		fail("clusterrole/"+serverName, reinstall, "", "the ClusterRole %q lacks rights that the server needs: %s",
-			serverName, list(missing))
+			serverName, list(namesOf(permissionsOf(missing))))
 	}
 	if b := r.ClusterRoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, serverName) {
 		fail("clusterrolebinding/"+serverName, "bind it:",
 			fmt.Sprintf("kubectl create clusterrolebinding %[1]s --clusterrole=%[1]s %[2]s", serverName, account),
 			"the ClusterRole %q is not bound to the server's service account, %s", serverName, powerless)
 	}
-	if r.Role == nil || len(notHeld(leader.Rules, r.Role.Rules)) > 0 {
+	if r.Role == nil || !permits(r.Role.Rules, leader.Rules...) {
 		fail("role/"+leaderElected, reinstall, "",
 			"the Role %q differs from this version, %s", leaderElected, leaderless)
 	}
@@ -90,32 +90,8 @@ func serverRules(rules []rbacv1.PolicyRule, settings Settings) []rbacv1.PolicyRu
 	})
 }
 
-// notHeld returns the wanted rights that no rule gives: "get pods", "use sysctls.sysctl-injector.dev".
-func notHeld(wanted, held []rbacv1.PolicyRule) []string {
-	var missing []string
-	for _, rule := range wanted {
-		for _, group := range rule.APIGroups {
-			for _, resource := range rule.Resources {
-				for _, verb := range rule.Verbs {
-					isGiven := func(h rbacv1.PolicyRule) bool {
-						return gives(h, group, resource, verb, rule.ResourceNames)
-					}
-					if !slices.ContainsFunc(held, isGiven) {
-						missing = append(missing, verb+" "+qualified(resource, group))
-					}
-				}
-			}
-		}
-	}
-	return missing
+// permits reports whether a role with these rules has all the wanted permissions.
+func permits(held []rbacv1.PolicyRule, wanted ...rbacv1.PolicyRule) bool {
+	all, _ := validation.Covers(held, wanted)
+	return all
 }
-
-func gives(rule rbacv1.PolicyRule, group, resource, verb string, names []string) bool {
-	has := func(all []string, one string) bool { return slices.Contains(all, one) || slices.Contains(all, "*") }
-	return has(rule.APIGroups, group) && has(rule.Resources, resource) && has(rule.Verbs, verb) &&
-		(len(rule.ResourceNames) == 0 || len(names) > 0 &&
-			!slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(rule.ResourceNames, name) }))
-}
-
-// qualified returns a resource with its group in kubectl's notation.
-func qualified(resource, group string) string { return strings.TrimSuffix(resource+"."+group, ".") }

@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
@@ -19,18 +18,27 @@ import (
 // settings are the defaults: they do not decide whether the guard covers a namespace.
 func guardOf(ctx context.Context, cluster client.Client, kubernetes string) (inspect.Guarding, error) {
 	g := inspect.Guarding{Kubernetes: kubernetes, Settings: defaultSettings()}
-	objects, err := guard.Render(guard.Config{Images: []string{form.DefaultImage()}, KubernetesVersion: kubernetes})
-	if err != nil {
-		return g, err
-	}
+	var err error
 	if g.Namespace, err = installationNamespace(ctx, cluster); err != nil {
 		return g, err
 	}
-	if g.Rendered, err = inspect.NewGuard(objects).In(g.Namespace); err != nil {
+	if g.Rendered, err = renderedGuard(kubernetes, g.Namespace, g.Settings); err != nil {
 		return g, err
 	}
 	g.Installed, err = installedGuard(ctx, cluster)
 	return g, err
+}
+
+// renderedGuard returns the guard that this version has for an installation.
+func renderedGuard(kubernetes, namespace string, settings inspect.Settings) (inspect.Guard, error) {
+	objects, err := guard.Render(guard.Config{
+		Images: []string{settings.Image}, GuestHandlers: settings.GuestHandlers,
+		KubeletSysctls: settings.KubeletSysctls, KubernetesVersion: kubernetes,
+	})
+	if err != nil {
+		return inspect.Guard{}, err
+	}
+	return inspect.NewGuard(objects).In(namespace)
 }
 
 // installationNamespace returns the namespace of the webhook's service, or the default one if there is no service.

@@ -30,6 +30,7 @@ type examination struct {
 	webhooksErr   error
 	guard         inspect.Guard
 	guardErr      error
+	guarding      *inspect.Guarding // set by guardChecks, unless there is no guard to compare with
 	deployment    *appsv1.Deployment
 	deploymentErr error            // if set, the settings are not known
 	settings      inspect.Settings // the flags of the Deployment

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
-	"github.com/sysctl-injector/sysctl-injector/webhook/guard"
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
@@ -143,47 +142,32 @@ func (e *examination) rbac(ctx context.Context) error {
 	return err
 }
 
-// guarding returns the installed and the expected guard. It returns false if there can be none in the cluster, which
-// JudgeKubernetes reports, or if the guard or the server's settings could not be read.
-func (e *examination) guarding() (g inspect.Guarding, ok bool, err error) {
-	if e.guardErr != nil || e.deploymentErr != nil || !e.server.Served[inspect.ValidatingPolicies] {
-		return g, false, nil //nolint:nilerr // the checks report it
-	}
-	objects, err := guard.Render(guard.Config{
-		Images: []string{e.settings.Image}, GuestHandlers: e.settings.GuestHandlers,
-		KubeletSysctls: e.settings.KubeletSysctls, KubernetesVersion: e.server.Version,
-	})
-	if err != nil {
-		return g, false, nil //nolint:nilerr // no guard exists for the version, and JudgeKubernetes reports that
-	}
-	rendered, err := inspect.NewGuard(objects).In(e.namespace)
-	return inspect.Guarding{Installed: e.guard, Rendered: rendered, Settings: e.settings,
-		Kubernetes: e.server.Version, Namespace: e.namespace}, err == nil, err
-}
-
-// notCompared says why guarding has no guard to compare namespaces with.
-func (e *examination) notCompared() inspect.Check {
-	switch {
-	case e.guardErr != nil:
-		return inspect.QuestionUnguarded.Unread("the guard", e.guardErr)
-	case e.deploymentErr != nil && e.server.Served[inspect.ValidatingPolicies]:
-		return inspect.QuestionUnguarded.Unread("the settings of the server", e.deploymentErr)
-	}
-	return inspect.NoGuard()
-}
-
+// guardChecks judges the guard, unless there can be none in the cluster, which JudgeKubernetes reports.
 func (e *examination) guardChecks(context.Context) error {
-	switch {
-	case e.guardErr != nil:
-		e.add(inspect.QuestionGuard.Unread("the guard", e.guardErr))
-	case e.server.Served[inspect.ValidatingPolicies] && !e.settingsKnown(inspect.QuestionGuard):
+	if !e.guardKnown(inspect.QuestionGuard) || !e.server.Served[inspect.ValidatingPolicies] {
 		return nil
 	}
-	g, ok, err := e.guarding()
-	if ok {
-		e.add(g.Judge(e.namespaces)...)
+	rendered, err := renderedGuard(e.server.Version, e.namespace, e.settings)
+	if err != nil {
+		return nil //nolint:nilerr // no guard exists for the version, and JudgeKubernetes reports that
 	}
-	return err
+	e.guarding = &inspect.Guarding{Installed: e.guard, Rendered: rendered, Settings: e.settings,
+		Kubernetes: e.server.Version, Namespace: e.namespace}
+	e.add(e.guarding.Judge(e.namespaces)...)
+	return nil
+}
+
+// guardKnown is like settingsKnown, for a check that needs the guard too. In a cluster that can have no guard, there
+// is nothing to know.
+func (e *examination) guardKnown(question inspect.Question) bool {
+	switch {
+	case !e.server.Served[inspect.ValidatingPolicies]:
+		return true
+	case e.guardErr != nil:
+		e.add(question.Unread("the guard", e.guardErr))
+		return false
+	}
+	return e.settingsKnown(question)
 }
 
 func (e *examination) rules(ctx context.Context) error {
@@ -207,15 +191,14 @@ func (e *examination) namespacesAndGrants(ctx context.Context) error {
 		e.add(inspect.QuestionNamespace.Unread("the namespaces", e.namespacesErr))
 		return nil //nolint:nilerr // the check reports it
 	}
-	g, ok, err := e.guarding()
-	if err != nil {
-		return err
-	}
 	var checks []inspect.Check
-	if ok {
-		checks, err = g.JudgeNamespaces(e.namespaces)
+	var err error
+	if e.guarding != nil {
+		checks, err = e.guarding.JudgeNamespaces(e.namespaces)
 	} else {
-		e.add(e.notCompared())
+		if e.guardKnown(inspect.QuestionUnguarded) {
+			e.add(inspect.NoGuard())
+		}
 		checks, err = inspect.JudgeNamespaceKeys(e.namespaces)
 	}
 	if err != nil {

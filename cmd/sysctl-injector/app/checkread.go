@@ -8,26 +8,20 @@ import (
 	"strings"
 	"time"
 
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	certmanagermetav1 "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	"golang.org/x/sync/errgroup"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	nodev1 "k8s.io/api/node/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
@@ -41,12 +35,7 @@ func newCheckReader(config *rest.Config) (*checkReader, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 50, 100
 	config.WarningHandler = rest.NoWarnings{}
-	scheme := runtime.NewScheme()
-	err := errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme),
-		rbacv1.AddToScheme(scheme),
-		coordinationv1.AddToScheme(scheme), discoveryv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme),
-		authenticationv1.AddToScheme(scheme),
-		admissionregistrationv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
+	scheme, err := newScheme()
 	if err != nil {
 		return nil, err
 	}
@@ -119,28 +108,22 @@ func (r *checkReader) definitions(ctx context.Context, wanted []inspect.Definiti
 
 // issued returns why cert-manager's Certificate is not Ready, or "" if it is.
 func (r *checkReader) issued(ctx context.Context, namespace string) (notReady string, err error) {
-	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(schema.GroupVersionKind{Group: "cert-manager.io", Version: "v1", Kind: "Certificate"})
-	found, err := r.find(ctx, object, namespace, "sysctl-injector")
+	certificate := &certmanagerv1.Certificate{}
+	found, err := r.find(ctx, certificate, namespace, "sysctl-injector")
 	if err != nil {
 		return "", err
 	}
 	if !found {
 		return "it does not exist", nil
 	}
-	conditions, _, err := unstructured.NestedSlice(object.Object, "status", "conditions")
-	if err != nil {
-		return "", err
-	}
-	for _, c := range conditions {
-		condition, ok := c.(map[string]any)
-		if !ok || condition["type"] != "Ready" {
-			continue
-		}
-		if condition["status"] == "True" {
+	for _, c := range certificate.Status.Conditions {
+		switch {
+		case c.Type != certmanagerv1.CertificateConditionReady:
+		case c.Status == certmanagermetav1.ConditionTrue:
 			return "", nil
+		default:
+			return c.Reason + ": " + c.Message, nil
 		}
-		return fmt.Sprintf("%v: %v", condition["reason"], condition["message"]), nil
 	}
 	return "cert-manager has not processed it yet", nil
 }

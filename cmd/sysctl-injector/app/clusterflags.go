@@ -8,18 +8,15 @@ import (
 	"io"
 	"net/http"
 
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
-	nodev1 "k8s.io/api/node/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/discovery"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -166,8 +163,7 @@ func (o *clientOptions) client() (client.WithWatch, string, error) {
 // newScheme returns the kinds that commands read.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	return scheme, errors.Join(corev1.AddToScheme(scheme), nodev1.AddToScheme(scheme), appsv1.AddToScheme(scheme),
-		batchv1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), eventsv1.AddToScheme(scheme),
+	return scheme, errors.Join(clientscheme.AddToScheme(scheme), certmanagerv1.AddToScheme(scheme),
 		v1alpha1.AddToScheme(scheme))
 }
 

@@ -63,8 +63,9 @@ func (g Guarding) problems() []string {
 }
 
 // Judge checks whether the guard is complete, has this version and the cluster's Kubernetes version, and admits the
-// server's init image. If it is incomplete, Judge names the namespaces in which no standard is enforced.
-func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
+// server's init image. If it is incomplete, Judge names the namespaces in which no standard is enforced, if all
+// namespaces are known.
+func (g Guarding) Judge(namespaces []corev1.Namespace, allKnown bool) []Check {
 	problems := g.problems()
 	if len(problems) == 0 {
 		complete := QuestionGuard.Pass("%s of the guard are installed and bound, for Kubernetes %s",
@@ -72,7 +73,9 @@ func (g Guarding) Judge(namespaces []corev1.Namespace) []Check {
 		return append([]Check{complete}, g.judgeChoices()...)
 	}
 	effect := "no namespace relies on it yet"
-	if open := g.unprotected(namespaces); len(open) > 0 {
+	if open := g.unprotected(namespaces); !allKnown {
+		effect = "which namespaces rely on it is not known"
+	} else if len(open) > 0 {
 		effect = "affected namespaces: " + list(open)
 	}
 	failed := QuestionGuard.Fail("",

@@ -121,7 +121,7 @@ func TestJudgeGuard(t *testing.T) {
 			test.tweak(t, &g)
 			shop := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop",
 				Labels: map[string]string{v1alpha1.InjectLabel: "enabled"}}}
-			got := g.Judge([]corev1.Namespace{shop, {}})
+			got := g.Judge([]corev1.Namespace{shop, {}}, true)
 			wantAnswers(t, got, test.want...)
 			wantCommand(t, got, test.command)
 		})
@@ -261,7 +261,7 @@ func TestJudgeNamespaceWithoutBinding(t *testing.T) {
 			})
 		}
 	}
-	if got := g.Judge(nil); got[0].Status != Passed {
+	if got := g.Judge(nil, true); got[0].Status != Passed {
 		t.Errorf("the guard: %s", got[0].Message)
 	}
 	got, err := g.JudgeNamespaces([]corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "shop",
@@ -288,4 +288,29 @@ func TestJudgeExcludedNamespaces(t *testing.T) {
 		wantAnswers(t, got, `Failed NamespaceExcluded: neither the webhook nor the guard acts in namespace `+
 			`"`+name+`", so its labels have no effect`)
 	}
+}
+
+// A policy of the installed guard that leaves out a namespace leaves it without a standard, while the webhook acts there.
+func TestJudgeNamespacesOutsideTheGuard(t *testing.T) {
+	g := guarding(t)
+	for i := range g.Installed.Policies {
+		selector := g.Installed.Policies[i].Spec.MatchConstraints.NamespaceSelector
+		selector.MatchExpressions = append(selector.MatchExpressions, metav1.LabelSelectorRequirement{
+			Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpNotIn, Values: []string{"shop"}})
+	}
+	got, err := g.JudgeNamespaces([]corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Name: "shop",
+		Labels: map[string]string{v1alpha1.InjectLabel: "enabled", corev1.LabelMetadataName: "shop"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantAnswers(t, got, `Failed NamespaceExcluded: somebody has excluded namespace "shop" from the guard, so no `+
+		`standard is enforced for its containers`)
+	wantCommand(t, got, "sysctl-injector unenroll shop")
+}
+
+func TestJudgeAnIncompleteGuardWithoutTheNamespaces(t *testing.T) {
+	g := guarding(t)
+	g.Installed = Guard{}
+	wantAnswers(t, g.Judge(nil, false), "Failed Guard: the guard does not enforce standards: it is not installed; "+
+		"which namespaces rely on it is not known")
 }

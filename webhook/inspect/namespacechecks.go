@@ -72,13 +72,19 @@ func areOf(number int, noun string) string {
 func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {
 	name, labels, object := namespace.Name, namespace.Labels, "namespace/"+namespace.Name
 	_, hasDefaults := labels[v1alpha1.DefaultsLabel]
-	if (IsGuarded(labels) || hasDefaults) && g.Excludes(labels) {
+	switch isOurs := IsGuarded(labels) || hasDefaults; {
+	case isOurs && g.Rendered.Excludes(g.Rendered, labels):
 		checks, err := judgeKeysOf(QuestionNamespace, object, namespace, "v1", "Namespace")
 		command := fmt.Sprintf("kubectl label namespace %s %s- %s- %s-",
 			name, v1alpha1.InjectLabel, v1alpha1.EnforceLabel, v1alpha1.DefaultsLabel)
 		return append(checks, QuestionExcluded.Fail(object,
 			"neither the webhook nor the guard acts in namespace %q, so its labels have no effect", name).
 			fix("remove them:", command)), err
+	case isOurs && g.Installed.Excludes(g.Rendered, labels):
+		checks, err := judgeKeysOf(QuestionNamespace, object, namespace, "v1", "Namespace")
+		return append(checks, QuestionExcluded.Fail(object,
+			"somebody has excluded namespace %q from the guard, so no standard is enforced for its containers", name).
+			fix("unenroll it, or install the guard of this version:", "sysctl-injector unenroll "+name)), err
 	}
 	checks, err := judgeNamespaceKeys(namespace)
 	if err != nil || !IsGuarded(labels) {

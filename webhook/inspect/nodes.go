@@ -36,6 +36,8 @@ type Nodes struct {
 	RuntimeClasses []nodev1.RuntimeClass
 	// GuestHandlers are the RuntimeClass handlers whose pods have their own kernel.
 	GuestHandlers []string
+	// GuestsUnknown: the RuntimeClasses or the handlers could not be read, so the form guest is not judged.
+	GuestsUnknown bool
 	// APIServer is the minor version.
 	APIServer uint
 }
@@ -56,6 +58,9 @@ func (n Nodes) Judge() []Check {
 	}
 	checks := []Check{judgeKernels(linux), n.judgeKubelets(linux)}
 	checks = append(checks, judgeUserNamespaces(linux)...)
+	if n.GuestsUnknown {
+		return checks
+	}
 	return append(checks, n.judgeGuests(linux)...)
 }
 

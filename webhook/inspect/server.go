@@ -9,6 +9,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 )
 
 // VersionLabel holds the version of the installation that an object belongs to.
@@ -73,7 +75,7 @@ func SettingsOf(deployment *appsv1.Deployment, defaults Settings) Settings {
 			case "--guest-handlers":
 				s.GuestHandlers = fields(value)
 			case "--kubelet-sysctls":
-				s.KubeletSysctls = fields(value)
+				s.KubeletSysctls = dotted(fields(value))
 			case "--grants":
 				s.Generate = value != "require"
 			case "--grants-backend":
@@ -99,6 +101,16 @@ func fields(list string) []string {
 		return nil
 	}
 	return strings.Split(list, ",")
+}
+
+// dotted returns patterns in dot form. The server takes them with slashes too.
+func dotted(patterns []string) []string {
+	for i, text := range patterns {
+		if pattern, err := form.ParseKubeletSysctl(text); err == nil {
+			patterns[i] = pattern.String()
+		}
+	}
+	return patterns
 }
 
 // Server holds the server's objects in a cluster.

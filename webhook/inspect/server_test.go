@@ -25,7 +25,7 @@ func TestSettingsOf(t *testing.T) {
 			VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "own"}}}},
 		Containers: []corev1.Container{{Args: []string{
 			"serve", "--init-image=example.com/busybox:1", "--guest-handlers=",
-			"--kubelet-sysctls=net.core.*,kernel.sem", "--grants=require", "--grants-backend=scc",
+			"--kubelet-sysctls=net/core/*,kernel.sem", "--grants=require", "--grants-backend=scc",
 			"--grants-grace-period=2h",
 		}}},
 	}

@@ -186,7 +186,16 @@ func (w Webhook) judge(want Webhook) []Check {
 				fix(reinstall, ""))
 			continue
 		}
-		changes, patch := entryChanges(i, w.Entries[i], entry)
+		have := *w.Entries[i].DeepCopy()
+		if more := further(have.NamespaceSelector, entry.NamespaceSelector); more != nil {
+			checks = append(checks, QuestionEntry.Warn(w.object(),
+				"the namespaceSelector of the entry %s of %s %q has more requirements than that of this version: it "+
+					"is called only in namespaces that match %q",
+				entry.Name, w.Kind, w.Name, metav1.FormatLabelSelector(more)).
+				fix("remove them, unless a platform such as AKS added them and they match all enrolled namespaces", ""))
+			have.NamespaceSelector = entry.NamespaceSelector
+		}
+		changes, patch := entryChanges(i, have, entry)
 		if len(changes) > 0 {
 			checks = append(checks, QuestionEntry.Fail(w.object(),
 				"the entry %s of %s %q differs from this version: %s",
@@ -200,6 +209,32 @@ func (w Webhook) judge(want Webhook) []Check {
 			len(want.Entries)))
 	}
 	return checks
+}
+
+// further returns what a selector requires beyond all that is wanted; nil if there is nothing, or something wanted is
+// missing.
+func further(have, want *metav1.LabelSelector) *metav1.LabelSelector {
+	if have == nil || want == nil || len(want.MatchLabels) > 0 {
+		return nil
+	}
+	isWanted := func(r metav1.LabelSelectorRequirement) bool { return hasRequirement(want, r) }
+	more := &metav1.LabelSelector{MatchLabels: have.MatchLabels,
+		MatchExpressions: slices.DeleteFunc(slices.Clone(have.MatchExpressions), isWanted)}
+	for _, r := range want.MatchExpressions {
+		if !hasRequirement(have, r) {
+			return nil
+		}
+	}
+	if isEverything(more) {
+		return nil
+	}
+	return more
+}
+
+func hasRequirement(selector *metav1.LabelSelector, r metav1.LabelSelectorRequirement) bool {
+	return slices.ContainsFunc(selector.MatchExpressions, func(s metav1.LabelSelectorRequirement) bool {
+		return apiequality.Semantic.DeepEqual(s, r)
+	})
 }
 
 // entryField is a field of an entry that an administrator must not change.

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,22 @@ func TestJudgeWebhooks(t *testing.T) {
 				`'[{"op":"add","path":"/webhooks/1/objectSelector","value":{"matchExpressions":` +
 				`[{"key":"sysctl-injector.dev/injected","operator":"DoesNotExist"}]}},` +
 				`{"op":"add","path":"/webhooks/1/reinvocationPolicy","value":"IfNeeded"}]'`},
+		{"a platform's own requirement", func(w *Webhooks) {
+			selector := w.Mutating.Entries[0].NamespaceSelector
+			selector.MatchExpressions = slices.Insert(selector.MatchExpressions, 0, metav1.LabelSelectorRequirement{
+				Key: "control-plane", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"true"}})
+		}, 37, []string{`Warning WebhookEntry: the namespaceSelector of the entry pods.sysctl-injector.dev of ` +
+			`MutatingWebhookConfiguration "sysctl-injector" has more requirements than that of this version: it is ` +
+			`called only in namespaces that match "control-plane notin (true)"`, warnings}, ""},
+		{"a missing requirement, and another one", func(w *Webhooks) {
+			w.Mutating.Entries[0].NamespaceSelector.MatchExpressions[0] = metav1.LabelSelectorRequirement{
+				Key: "control-plane", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"true"}}
+		}, 37, []string{differs + "namespaceSelector differs, so it is called in other namespaces", warnings},
+			patch + `'[{"op":"add","path":"/webhooks/0/namespaceSelector","value":{"matchExpressions":[` +
+				`{"key":"sysctl-injector.dev/inject","operator":"In","values":["enabled"]},` +
+				`{"key":"sysctl-injector.dev/defaults","operator":"NotIn","values":["enabled"]},` +
+				`{"key":"kubernetes.io/metadata.name","operator":"NotIn",` +
+				`"values":["kube-system","sysctl-injector-system"]}]}}]'`},
 		{"another path", func(w *Webhooks) { w.Mutating.Entries[0].ClientConfig.Service.Path = new("/mutate") }, 37,
 			[]string{differs + `its path is "/mutate" instead of "/mutate-pods", so the server confuses its ` +
 				`requests with others`,

@@ -95,7 +95,7 @@ func (o *checkOptions) run(cmd *cobra.Command) error {
 		report, err := o.report(cmd.Context(), reader)
 		last := !time.Now().Before(end)
 		switch {
-		case err != nil && last:
+		case err != nil && (last || errors.As(err, new(usageError))):
 			return err
 		case err != nil:
 			progress("Waiting: " + err.Error())
@@ -144,7 +144,14 @@ func (o *checkOptions) report(ctx context.Context, reader *checkReader) (checkRe
 	if err := e.readFirst(ctx); err != nil {
 		return checkReport{}, err
 	}
-	e.namespace = cmp.Or(*o.config.Namespace, e.webhooks.Namespace(), inspect.SystemNamespace)
+	named, found := *o.config.Namespace, e.webhooks.Namespace()
+	if named != "" && found != "" && named != found {
+		return checkReport{}, usagef("--namespace: the installation is in namespace %q", found)
+	}
+	e.namespace = cmp.Or(named, found, inspect.SystemNamespace)
+	if e.webhooksErr != nil && named == "" {
+		e.namespaceErr = fmt.Errorf("its namespace is not known, name it with -n: %w", e.webhooksErr)
+	}
 	installed := !o.pre
 	if installed {
 		if installed, err = e.isInstalled(ctx); err != nil {

@@ -6,7 +6,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
 // An API server that fails is neither a healthy installation nor a missing permission.
@@ -86,7 +91,8 @@ func TestCheckOfNamespacesWithoutTheGuard(t *testing.T) {
 				"standards of namespaces\n"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, out, errOut := run(t, "", "check", "--kubeconfig", test.cluster.kubeconfig(t))
+			_, out, errOut := run(t, "", "check", "--kubeconfig", test.cluster.kubeconfig(t), "-n",
+				inspect.SystemNamespace)
 			for _, want := range test.want {
 				if _, of, _ := strings.Cut(out, "\npolicies\n"); !strings.Contains(of, want) {
 					t.Errorf("%s\nlacks %q\n%s", out, want, errOut)
@@ -114,10 +120,80 @@ func TestCheckOfGrantsWithoutThePods(t *testing.T) {
 			APIVersion: "rbac.authorization.k8s.io/v1"}})
 	}
 	kubeconfig := fakeCluster{version: "v1.37.2", answer: lists(answer)}.kubeconfig(t)
-	_, out, _ := run(t, "", "check", "--kubeconfig", kubeconfig)
+	_, out, _ := run(t, "", "check", "--kubeconfig", kubeconfig, "-n", inspect.SystemNamespace)
 	_, of, _ := strings.Cut(out, "\ngrants\n")
 	if !strings.HasPrefix(of, "! not checked: the injected pods could not be read: ") ||
 		!strings.Contains(of, "\n✓ no grant is left over (0 bindings)\n") {
+		t.Error(out)
+	}
+}
+
+// -n is the namespace of the installation. Of another one, the command would say that nothing is installed there.
+func TestCheckInANamespaceWithoutTheInstallation(t *testing.T) {
+	installed := admissionregistrationv1.MutatingWebhookConfigurationList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1",
+			Kind: "MutatingWebhookConfigurationList"},
+		Items: []admissionregistrationv1.MutatingWebhookConfiguration{{Webhooks: []admissionregistrationv1.MutatingWebhook{{
+			Name: admission.PodsEntry, ClientConfig: admissionregistrationv1.WebhookClientConfig{
+				Service: &admissionregistrationv1.ServiceReference{Namespace: "tuning"}},
+		}}}},
+	}
+	kubeconfig := fakeCluster{version: "v1.37.2", answer: func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/mutatingwebhookconfigurations"):
+			writeJSON(w, http.StatusOK, installed)
+		case strings.HasSuffix(r.URL.Path, "/validatingwebhookconfigurations"):
+			writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+		default:
+			http.NotFound(w, r)
+		}
+	}}.kubeconfig(t)
+	code, out, errOut := run(t, "", "check", "--kubeconfig", kubeconfig, "-n", "shop", "--wait", "10m")
+	if want := "error: --namespace: the installation is in namespace \"tuning\"\n" +
+		"See 'sysctl-injector check --help'.\n"; code != exitUsage || out != "" || !strings.HasSuffix(errOut, want) {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
+	}
+}
+
+// Without permission to read the webhook configurations, the namespace of an installation is not known. That nothing
+// is in the default one proves nothing.
+func TestCheckWithoutTheNamespaceOfTheInstallation(t *testing.T) {
+	kubeconfig := fakeCluster{version: "v1.37.2", answer: func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.Contains(r.URL.Path, "/deployments/"):
+			http.NotFound(w, r)
+		case strings.HasSuffix(r.URL.Path, "/endpointslices"), strings.Contains(r.URL.Path, "/validatingadmissionpolic"):
+			writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+		default:
+			forbids(w, r)
+		}
+	}}.kubeconfig(t)
+	code, out, _ := run(t, "", "check", "--kubeconfig", kubeconfig)
+	const unknown = "its namespace is not known, name it with -n: "
+	if code != 0 || strings.Contains(out, "✗") || strings.Count(out, unknown) < 3 ||
+		!strings.Contains(out, "! not checked: the Deployment could not be read: "+unknown) {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// What the RuntimeClasses and the server's flags decide is not checked without them.
+func TestCheckOfNodesWithoutTheirSettings(t *testing.T) {
+	nodes := corev1.NodeList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"}, Items: []corev1.Node{{}}}
+	kubeconfig := fakeCluster{version: "v1.37.2", answer: func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/nodes" {
+			writeJSON(w, http.StatusOK, nodes)
+			return
+		}
+		forbids(w, r)
+	}}.kubeconfig(t)
+	_, out, _ := run(t, "", "check", "--kubeconfig", kubeconfig)
+	for _, unwanted := range []string{"form guest", "kubeletSysctls"} {
+		if strings.Contains(out, unwanted) {
+			t.Errorf("it says something of %q:\n%s", unwanted, out)
+		}
+	}
+	if strings.Count(out, "! not checked: the RuntimeClasses could not be read") == 0 ||
+		!strings.Contains(out, "! not checked: the settings of the server could not be read") {
 		t.Error(out)
 	}
 }

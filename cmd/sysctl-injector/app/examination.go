@@ -23,8 +23,10 @@ type examination struct {
 	*checkReader
 	server    inspect.APIServer
 	namespace string // of the installation
-	version   string // of this command
-	now       time.Time
+	// namespaceErr is why namespace is only the default, and may be wrong.
+	namespaceErr error
+	version      string // of this command
+	now          time.Time
 
 	webhooks      inspect.Webhooks
 	webhooksErr   error
@@ -139,8 +141,10 @@ func (e *examination) nodes(ctx context.Context) error {
 		return nil
 	}
 	var classes nodev1.RuntimeClassList
-	if err := listAll(ctx, e.cluster, &classes); err != nil {
-		e.add(inspect.QuestionRuntimeClass.Unread("the RuntimeClasses", err))
+	err := listAll(ctx, e.cluster, &classes)
+	if err != nil {
+		e.add(inspect.QuestionRuntimeClass.Unread("the RuntimeClasses", err),
+			inspect.QuestionGuests.Unread("the RuntimeClasses", err))
 	}
 	for i := range classes.Items {
 		found, err := inspect.JudgeRuntimeClass(classes.Items[i].Name, &classes.Items[i])
@@ -151,8 +155,12 @@ func (e *examination) nodes(ctx context.Context) error {
 	}
 	e.add(inspect.Nodes{
 		Nodes: nodes.Items, RuntimeClasses: classes.Items, GuestHandlers: e.settings.GuestHandlers,
-		APIServer: e.server.Minor(),
+		GuestsUnknown: err != nil || !e.settingsKnown(inspect.QuestionGuests),
+		APIServer:     e.server.Minor(),
 	}.Judge()...)
+	if !e.settingsKnown(inspect.QuestionAllowed) {
+		return nil
+	}
 	linux := slices.DeleteFunc(nodes.Items, func(node corev1.Node) bool {
 		return node.Status.NodeInfo.OperatingSystem == "windows"
 	})
@@ -188,6 +196,8 @@ func (e *examination) readCommon(ctx context.Context) {
 	if found, e.deploymentErr = e.find(ctx, deployment, e.namespace, "sysctl-injector"); found {
 		e.deployment = deployment
 		e.settings = inspect.SettingsOf(deployment, e.settings)
+	} else if e.deploymentErr == nil {
+		e.deploymentErr = e.namespaceErr
 	}
 	if e.deploymentErr != nil {
 		e.settings.Backend = "" // unknown, like the other settings

@@ -69,6 +69,11 @@ func (e *examination) serverChecks(ctx context.Context) error {
 	} else {
 		e.add(s.JudgeDeployment(e.settings.Version)...)
 	}
+	if e.deployment == nil && e.namespaceErr != nil {
+		e.add(inspect.QuestionEndpoints.Unread("the installation", e.namespaceErr),
+			inspect.QuestionLeader.Unread("the installation", e.namespaceErr))
+		return nil //nolint:nilerr // the checks report it
+	}
 	var endpoints discoveryv1.EndpointSliceList
 	if err := listAll(ctx, e.cluster, &endpoints, client.InNamespace(e.namespace),
 		client.MatchingLabels{discoveryv1.LabelServiceName: "sysctl-injector"}); err != nil {
@@ -148,12 +153,17 @@ func (e *examination) guardChecks(context.Context) error {
 		return nil
 	}
 	rendered, err := renderedGuard(e.server.Version, e.namespace, e.settings)
-	if err != nil {
+	if _, unknown := renderedGuard(e.server.Version, e.namespace, defaultSettings()); unknown != nil {
 		return nil //nolint:nilerr // no guard exists for the version, and JudgeKubernetes reports that
+	}
+	if err != nil {
+		e.add(inspect.QuestionGuardSettings.Fail("deployment/sysctl-injector",
+			"the guard is not compared, because flags of the server are invalid: %v", err))
+		return nil
 	}
 	e.guarding = &inspect.Guarding{Installed: e.guard, Rendered: rendered, Settings: e.settings,
 		Kubernetes: e.server.Version, Namespace: e.namespace}
-	e.add(e.guarding.Judge(e.namespaces)...)
+	e.add(e.guarding.Judge(e.namespaces, e.namespacesErr == nil)...)
 	return nil
 }
 

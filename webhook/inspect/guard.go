@@ -194,14 +194,22 @@ func listOf(expression string) (values []string, ok bool) {
 	return values, err == nil && values != nil
 }
 
-// Images returns the init images that the installed guard admits.
-func (g Guard) Images(rendered Guard) []string {
-	var images []string
-	for _, choice := range g.choices(rendered, "images") {
-		images = append(images, choice.values...)
+// Exceptions are what the guard admits beyond a standard.
+type Exceptions struct {
+	Images         []string // of the injected container
+	KubeletSysctls []string // patterns of the native sysctls that the webhook may write
+}
+
+// Exceptions returns those of the installed guard g.
+func (g Guard) Exceptions(rendered Guard) Exceptions {
+	all := func(variable string) (values []string) {
+		for _, choice := range g.choices(rendered, variable) {
+			values = append(values, choice.values...)
+		}
+		slices.Sort(values)
+		return slices.Compact(values)
 	}
-	slices.Sort(images)
-	return slices.Compact(images)
+	return Exceptions{Images: all("images"), KubeletSysctls: all("kubeletSysctls")}
 }
 
 // choice is the value of a chosen variable in an installed policy.

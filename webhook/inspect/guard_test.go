@@ -169,9 +169,9 @@ func TestExcludes(t *testing.T) {
 	}
 }
 
-func TestImages(t *testing.T) {
-	want := []string{"busybox:1.36", "registry.example.com/busybox:1.37"}
-	if diff := cmp.Diff(want, installed(t).Images(render(t, guard.Config{Images: []string{"a"}}))); diff != "" {
+func TestExceptions(t *testing.T) {
+	want := Exceptions{Images: []string{"busybox:1.36", "registry.example.com/busybox:1.37"}}
+	if diff := cmp.Diff(want, installed(t).Exceptions(render(t, guard.Config{Images: []string{"a"}}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

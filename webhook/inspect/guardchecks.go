@@ -199,7 +199,7 @@ func (g Guarding) Command() string {
 	if g.Settings.Image != form.DefaultImage() {
 		args = append(args, "--init-image", shellQuote(g.Settings.Image))
 	}
-	for _, image := range g.Installed.Images(g.Rendered) {
+	for _, image := range g.Installed.Exceptions(g.Rendered).Images {
 		if image != g.Settings.Image {
 			args = append(args, "--previous-init-image", shellQuote(image))
 		}

@@ -1,8 +1,11 @@
 package inspect
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,6 +14,8 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
+	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // Workload is a pod, or an object that creates pods from a template.
@@ -31,8 +36,8 @@ func (v Violation) String() string {
 }
 
 // Violations judges workloads by a standard as the guard for a version of Kubernetes does: with Pod Security
-// admission's own checks of that version, on every container except the injected one, whose image is one of images.
-func Violations(workloads []Workload, level, kubernetes string, images []string) ([]Violation, error) {
+// admission's own checks of that version, on all that is no exception.
+func Violations(workloads []Workload, level, kubernetes string, exceptions Exceptions) ([]Violation, error) {
 	parsed, err := psaapi.ParseLevel(level)
 	if err != nil {
 		return nil, err
@@ -41,7 +46,7 @@ func Violations(workloads []Workload, level, kubernetes string, images []string)
 	if err != nil {
 		return nil, fmt.Errorf("load Pod Security's checks: %w", err)
 	}
-	isInjected, err := form.Recognizer(images)
+	isInjected, err := form.Recognizer(exceptions.Images)
 	if err != nil {
 		return nil, err
 	}
@@ -56,12 +61,36 @@ func Violations(workloads []Workload, level, kubernetes string, images []string)
 			delete(w.Metadata.Annotations,
 				corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix+v1alpha1.ContainerName)
 		}
+		if spec.SecurityContext != nil {
+			spec.SecurityContext = exceptions.withoutWritten(w.Metadata.Annotations, *spec.SecurityContext)
+		}
 		results := evaluator.EvaluatePod(standard, &w.Metadata, &spec)
 		if all := psapolicy.AggregateCheckResults(results); !all.Allowed {
 			violations = append(violations, Violation{w, all.ForbiddenDetail()})
 		}
 	}
 	return violations, nil
+}
+
+// withoutWritten returns the security context of a pod without the native sysctls that the webhook has written and the
+// guard admits. The status annotation names them.
+func (e Exceptions) withoutWritten(
+	annotations map[string]string, context corev1.PodSecurityContext,
+) *corev1.PodSecurityContext {
+	_, asks := annotations[v1alpha1.SysctlsAnnotation]
+	if !asks && strings.TrimSpace(annotations[v1alpha1.ProfilesAnnotation]) == "" {
+		return &context
+	}
+	var status injection.Status
+	_ = json.Unmarshal([]byte(annotations[v1alpha1.StatusAnnotation]), &status) // an unreadable one names nothing
+	context.Sysctls = slices.DeleteFunc(slices.Clone(context.Sysctls), func(s corev1.Sysctl) bool {
+		return slices.Contains(status.Native, s.Name+"="+s.Value) &&
+			slices.ContainsFunc(e.KubeletSysctls, func(text string) bool {
+				pattern, err := sysctl.ParsePattern(text)
+				return err == nil && pattern.Matches(s.Name)
+			})
+	})
+	return &context
 }
 
 // StandardsVersion returns the version of the Pod Security Standards that a version of Kubernetes has: its own. A

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 )
 
@@ -87,7 +88,7 @@ func TestViolations(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.level, func(t *testing.T) {
-			violations, err := Violations(workloads, test.level, "v1.37.2", images)
+			violations, err := Violations(workloads, test.level, "v1.37.2", Exceptions{Images: images})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,11 +101,11 @@ func TestViolations(t *testing.T) {
 			}
 		})
 	}
-	restricted, err := Violations(workloads, "restricted", "v1.37.2", images)
+	restricted, err := Violations(workloads, "restricted", "v1.37.2", Exceptions{Images: images})
 	if err != nil || len(restricted) != len(workloads) {
 		t.Errorf("restricted objects to %d of %d, %v", len(restricted), len(workloads), err)
 	}
-	if _, err := Violations(workloads, "strict", "v1.37.2", images); err == nil ||
+	if _, err := Violations(workloads, "strict", "v1.37.2", Exceptions{Images: images}); err == nil ||
 		err.Error() != "must be one of privileged, baseline, restricted" {
 		t.Errorf("got %v", err)
 	}
@@ -137,7 +138,7 @@ func TestViolationsByVersion(t *testing.T) {
 		{"unknown", []string{"probed"}},
 	} {
 		t.Run(test.kubernetes, func(t *testing.T) {
-			violations, err := Violations(workloads, "baseline", test.kubernetes, nil)
+			violations, err := Violations(workloads, "baseline", test.kubernetes, Exceptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,6 +148,43 @@ func TestViolationsByVersion(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The guard admits a native sysctl that the webhook has written, and no other.
+func TestViolationsOfNativeSysctls(t *testing.T) {
+	const written, asks = `{"native":["net.core.somaxconn=8"]}`, "net.core.somaxconn = 8"
+	for _, test := range []struct {
+		name, value, asks, status string
+		admitted                  bool
+	}{
+		{"written by the webhook", "8", asks, written, true},
+		{"with another value", "9", asks, written, false},
+		{"without a status", "8", asks, "", false},
+		{"with a status of the author's own", "8", "", written, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := Workload{Kind: "Pod", Name: "web", Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web"}},
+				SecurityContext: &corev1.PodSecurityContext{
+					Sysctls: []corev1.Sysctl{{Name: "net.core.somaxconn", Value: test.value}}}}}
+			w.Metadata.Annotations = map[string]string{v1alpha1.StatusAnnotation: test.status}
+			if test.asks != "" {
+				w.Metadata.Annotations[v1alpha1.SysctlsAnnotation] = test.asks
+			}
+			for _, declared := range []bool{true, false} {
+				var exceptions Exceptions
+				if declared {
+					exceptions.KubeletSysctls = []string{"kernel.sem", "net.core.*"}
+				}
+				violations, err := Violations([]Workload{w}, "baseline", "v1.37.2", exceptions)
+				if err != nil || len(violations) == 0 != (test.admitted && declared) {
+					t.Errorf("declared %t: %v, %v", declared, violations, err)
+				}
+			}
+			if len(w.Spec.SecurityContext.Sysctls) != 1 {
+				t.Error("the workload is changed")
 			}
 		})
 	}

@@ -235,7 +235,7 @@ func (o *enrollOptions) enroll(ctx context.Context, shared *terms, g inspect.Gua
 	if err != nil {
 		return plan, err
 	}
-	violations, err := inspect.Violations(workloads, level, shared.version, g.Installed.Images(g.Rendered))
+	violations, err := inspect.Violations(workloads, level, shared.version, g.Installed.Exceptions(g.Rendered))
 	if err != nil || len(violations) == 0 {
 		return plan, err
 	}

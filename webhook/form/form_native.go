@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/version"
+	psaapi "k8s.io/pod-security-admission/api"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
@@ -61,7 +62,7 @@ func isSafeIn(minor uint, name string) bool {
 
 // isSafe reports whether every kubelet allows a name, and Pod Security admission too.
 func (p Pod) isSafe(name string) bool {
-	return IsSafe(p.Kubernetes, name) && (!p.isRejected(Privileged) || isSafeIn(p.podSecurityMinor(), name))
+	return IsSafe(p.Kubernetes, name) && (!p.isRejected(psaapi.LevelPrivileged) || isSafeIn(p.podSecurityMinor(), name))
 }
 
 func (p Pod) isDeclared(name string) bool {
@@ -71,7 +72,7 @@ func (p Pod) isDeclared(name string) bool {
 // mayDeclare reports whether an unsafe name may be set natively. Pod Security admission rejects it at baseline. The
 // guard makes an exception for pods whose own annotation asked the webhook for it.
 func (p Pod) mayDeclare() bool {
-	return p.Asks && !p.isRejected(Privileged)
+	return p.Asks && !p.isRejected(psaapi.LevelPrivileged)
 }
 
 // ParseKubeletSysctl reads a pattern as the kubelet's --allowed-unsafe-sysctls takes it, which has fewer than a

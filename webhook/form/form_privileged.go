@@ -1,6 +1,10 @@
 package form
 
-import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+import (
+	psaapi "k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
 
 // privileged is for every pod that no other form is for: a privileged init container, on the node's kernel.
 var privileged = &Form{
@@ -14,7 +18,7 @@ var privileged = &Form{
 // privilegedContainer can write all of /proc/sys.
 var privilegedContainer = &template{
 	file:        "privileged.yaml",
-	podSecurity: in(Privileged),
+	podSecurity: in(psaapi.LevelPrivileged),
 	rejected:    "the privileged init container that would set them",
 	commands:    []*Command{plain, scripted},
 }

@@ -1,6 +1,10 @@
 package form
 
-import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+import (
+	psaapi "k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
 
 // The minor versions of Kubernetes in which a pod can have an unmasked /proc in a user namespace (KEP-4265, on by
 // default), and in which Pod Security's baseline admits that (k8s.io/pod-security-admission/policy,
@@ -37,11 +41,11 @@ var userNamespace = &Form{
 var ipcContainer = &template{
 	file: "user-namespace.yaml",
 	fits: func(wanted sysctl.Assignment) bool { return wanted.Scope() == sysctl.IPC },
-	podSecurity: func(minor uint) Level {
+	podSecurity: func(minor uint) psaapi.Level {
 		if minor >= unmaskedProcTrusted {
-			return Baseline
+			return psaapi.LevelBaseline
 		}
-		return Privileged
+		return psaapi.LevelPrivileged
 	},
 	rejected: "the init container that would set them: it is root of the pod's user namespace, with an unmasked /proc",
 	commands: []*Command{plain, scripted},
@@ -52,7 +56,7 @@ var ipcContainer = &template{
 var networkContainer = &template{
 	file:        "user-namespace-net.yaml",
 	mark:        "variables.first.?securityContext.?capabilities.?add.hasValue()",
-	podSecurity: in(Privileged),
+	podSecurity: in(psaapi.LevelPrivileged),
 	rejected: "the init container that would set them: it adds the capability NET_ADMIN, " +
 		"in the pod's user namespace",
 	commands: []*Command{plain, scripted},

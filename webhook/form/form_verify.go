@@ -1,6 +1,10 @@
 package form
 
-import "github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+import (
+	psaapi "k8s.io/pod-security-admission/api"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
 
 // verify is for pods that only want to know that sysctls have their values (mode: verify): an init container that
 // reads and compares. It may read what every process of the pod may, so policies are not asked and nothing is
@@ -19,6 +23,6 @@ var verify = &Form{
 // readingContainer has no more rights than "restricted" gives to every container.
 var readingContainer = &template{
 	file:        "verify.yaml",
-	podSecurity: in(Restricted),
+	podSecurity: in(psaapi.LevelRestricted),
 	commands:    []*Command{verifying},
 }

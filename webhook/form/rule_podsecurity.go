@@ -8,37 +8,24 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 )
 
-// Level is a Pod Security Standard. A greater one is stricter.
-type Level int
-
-// The Pod Security Standards (k8s.io/pod-security-admission/api).
-const (
-	Privileged Level = iota
-	Baseline
-	Restricted
-)
-
-// IsRejectedBy reports whether Pod Security admission rejects a container of a level in a namespace with this label.
+// IsRejected reports whether Pod Security admission rejects a container of a level in a namespace with this label.
 // It runs after the webhook, knows no exception for one container, and would reject the pod.
 //
 //	label                  standard
-//	absent, privileged     Privileged
-//	baseline               Baseline
-//	anything else          Restricted, as Pod Security admission takes it
-func (l Level) IsRejectedBy(label string) bool {
-	switch label {
-	case "", "privileged":
+//	absent, privileged     privileged
+//	baseline               baseline
+//	anything else          restricted, as Pod Security admission takes it
+func IsRejected(level psaapi.Level, label string) bool {
+	if label == "" {
 		return false
-	case "baseline":
-		return l < Baseline
-	default:
-		return l < Restricted
 	}
+	standard, _ := psaapi.ParseLevel(label) // with an error, it is restricted
+	return psaapi.CompareLevels(level, standard) < 0
 }
 
 // isRejected reports whether Pod Security admission rejects a container of a level in the pod's namespace.
-func (p Pod) isRejected(level Level) bool {
-	return level.IsRejectedBy(p.NamespaceLabels[psaapi.EnforceLevelLabel])
+func (p Pod) isRejected(level psaapi.Level) bool {
+	return IsRejected(level, p.NamespaceLabels[psaapi.EnforceLevelLabel])
 }
 
 // podSecurityMinor returns the minor version of Kubernetes whose Pod Security Standard holds in the pod's namespace
@@ -63,10 +50,7 @@ func (p Pod) podSecurityMinor() uint {
 // podSecurityMessage says what of the init container the namespace's standard rejects.
 func podSecurityMessage(pod policy.Facts, rejected string) string {
 	label := pod.NamespaceLabels[psaapi.EnforceLevelLabel]
-	enforce := "restricted"
-	if label == "baseline" {
-		enforce = label
-	}
+	enforce, _ := psaapi.ParseLevel(label)
 	return fmt.Sprintf("namespace %q is held to Pod Security %q, which rejects %s; "+
 		"an administrator can enroll it for that container alone: sysctl-injector enroll %[1]s --enforce %[4]s",
 		pod.Namespace, label, rejected, enforce)

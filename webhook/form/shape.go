@@ -1,6 +1,8 @@
 package form
 
 import (
+	psaapi "k8s.io/pod-security-admission/api"
+
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/celtext"
 )
@@ -13,7 +15,7 @@ type Shape struct {
 	Commands  []*Command
 	// PodSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of
 	// Kubernetes.
-	PodSecurity func(minor uint) Level
+	PodSecurity func(minor uint) psaapi.Level
 }
 
 // Shapes returns the shape of each template, in the order of the table.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	psaapi "k8s.io/pod-security-admission/api"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
@@ -19,7 +20,7 @@ type template struct {
 	fits func(sysctl.Assignment) bool
 	// podSecurity is the strictest Pod Security Standard that admits the container by itself, in a minor version of
 	// the standards.
-	podSecurity func(minor uint) Level
+	podSecurity func(minor uint) psaapi.Level
 	// rejected says what a stricter standard rejects, for a message: "the privileged init container".
 	rejected string
 	// mark is CEL, as that of the form: which of the form's containers it is. The first template needs none.
@@ -62,7 +63,7 @@ func (t *template) decode() (container corev1.Container, err error) {
 }
 
 // in returns the standard in every version of Kubernetes.
-func in(level Level) func(uint) Level { return func(uint) Level { return level } }
+func in(level psaapi.Level) func(uint) psaapi.Level { return func(uint) psaapi.Level { return level } }
 
 // Command is what a container runs, and the arguments that it takes: one for each sysctl.
 type Command struct {

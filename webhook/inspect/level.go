@@ -40,10 +40,7 @@ func EffectiveLevel(labels map[string]string) psaapi.Level {
 
 // levelOf reads a label as Pod Security admission and the guard do: an unknown level counts as the strictest.
 func levelOf(value string) psaapi.Level {
-	level, err := psaapi.ParseLevel(value)
-	if err != nil {
-		return psaapi.LevelRestricted
-	}
+	level, _ := psaapi.ParseLevel(value) // with an error, it is restricted
 	return level
 }
 

@@ -188,11 +188,11 @@ func podSecurity(shapes []form.Shape, kubernetes uint) map[string][]string {
 	admitted := map[string][]string{}
 	for _, shape := range shapes {
 		level := shape.PodSecurity(kubernetes)
-		if !level.IsRejectedBy("restricted") {
+		if !form.IsRejected(level, "restricted") {
 			continue
 		}
 		for _, label := range []string{"", "privileged", "baseline"} {
-			if !level.IsRejectedBy(label) {
+			if !form.IsRejected(level, label) {
 				admitted[shape.Name] = append(admitted[shape.Name], label)
 			}
 		}

@@ -128,13 +128,13 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	if known != nil {
-		guard, err := cluster.NewGuard(rest, o.image, log)
+		gate, err := cluster.NewImageGate(rest, o.image, log)
 		if err != nil {
 			return err
 		}
 		components = append(components, component{name: "caches", start: known.Start, ready: known.Ready},
 			component{name: "kubernetes-version", start: version.Start, ready: version.Ready},
-			component{name: "guard", start: guard.Start, ready: guard.Ready})
+			component{name: "guard", start: gate.Start, ready: gate.Ready})
 	}
 	if known != nil && o.grants == string(cluster.GenerateGrants) {
 		if err := known.ManageGrants(ctx, handler.Need, o.gracePeriod); err != nil {

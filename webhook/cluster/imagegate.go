@@ -21,20 +21,20 @@ const (
 	// guardDelay is the time after which every API server has learned of a change to the guard. An API server looks
 	// for changed policies once a second, and then compiles them.
 	guardDelay = 5 * time.Second
-	// guardPatience limits the wait. A server that never becomes ready would block pods that the guard does not
+	// gatePatience limits the wait. A server that never becomes ready would block pods that the guard does not
 	// affect: some need no container, and some namespaces have no guard.
-	guardPatience = time.Minute
-	guardPeriod   = 500 * time.Millisecond
-	guardTimeout  = 5 * time.Second // for one call
+	gatePatience = time.Minute
+	gatePeriod   = 500 * time.Millisecond
+	gateTimeout  = 5 * time.Second // for one call
 )
 
 // imagePolicies are the policies of the guard that list the init images.
 var imagePolicies = []string{"sysctl-injector-baseline", "sysctl-injector-restricted"}
 
-// Guard reports when the installed guard admits this server's init image. In an upgrade to another image, servers and
-// the guard are replaced at the same time. A server that was ready earlier would inject an image that API servers
-// reject.
-type Guard struct {
+// ImageGate keeps this server unready until the installed guard admits its init image. In an upgrade to another image,
+// servers and the guard are replaced at the same time. A server that was ready earlier would inject an image that API
+// servers reject.
+type ImageGate struct {
 	read  func(ctx context.Context, policy string) (imagePolicy, error)
 	image string
 	now   func() time.Time
@@ -46,14 +46,14 @@ type Guard struct {
 	waits   atomic.Pointer[error]
 }
 
-// NewGuard returns a Guard. Start reads it. The image is the one that this server injects.
-func NewGuard(config *rest.Config, image string, log *slog.Logger) (*Guard, error) {
+// NewImageGate returns an ImageGate. Start reads the guard. The image is the one that this server injects.
+func NewImageGate(config *rest.Config, image string, log *slog.Logger) (*ImageGate, error) {
 	client, err := newJSONClient(config)
 	if err != nil {
 		return nil, err
 	}
-	return newGuard(func(ctx context.Context, policy string) (imagePolicy, error) {
-		ctx, cancel := context.WithTimeout(ctx, guardTimeout)
+	return newImageGate(func(ctx context.Context, policy string) (imagePolicy, error) {
+		ctx, cancel := context.WithTimeout(ctx, gateTimeout)
 		defer cancel()
 		// Version 0 asks for the API server's own cache instead of etcd.
 		answer := client.Get().AbsPath("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", policy).
@@ -69,21 +69,21 @@ func NewGuard(config *rest.Config, image string, log *slog.Logger) (*Guard, erro
 	}, image, time.Now, log), nil
 }
 
-func newGuard(read func(context.Context, string) (imagePolicy, error), image string, now func() time.Time,
-	log *slog.Logger) *Guard {
-	g := &Guard{read: read, image: image, now: now, log: log}
+func newImageGate(read func(context.Context, string) (imagePolicy, error), image string, now func() time.Time,
+	log *slog.Logger) *ImageGate {
+	g := &ImageGate{read: read, image: image, now: now, log: log}
 	g.wait(errors.New("the guard has not been read yet"))
 	return g
 }
 
 // Ready returns an error until API servers admit the init image. Then the server stays ready.
-func (g *Guard) Ready() error { return *g.waits.Load() }
+func (g *ImageGate) Ready() error { return *g.waits.Load() }
 
-func (g *Guard) wait(reason error) { g.waits.Store(&reason) }
+func (g *ImageGate) wait(reason error) { g.waits.Store(&reason) }
 
 // Start reads the guard until this server may become ready, or the context ends.
-func (g *Guard) Start(ctx context.Context) error {
-	ticker := time.NewTicker(guardPeriod)
+func (g *ImageGate) Start(ctx context.Context) error {
+	ticker := time.NewTicker(gatePeriod)
 	defer ticker.Stop()
 	g.began = g.now()
 	for !g.look(ctx) {
@@ -97,9 +97,9 @@ func (g *Guard) Start(ctx context.Context) error {
 }
 
 // look reads the guard once, and reports whether the wait is over.
-func (g *Guard) look(ctx context.Context) bool {
+func (g *ImageGate) look(ctx context.Context) bool {
 	reason := g.judge(ctx)
-	if reason != nil && g.now().Sub(g.began) >= guardPatience {
+	if reason != nil && g.now().Sub(g.began) >= gatePatience {
 		g.log.WarnContext(ctx, "Serving although the guard may reject the init image", "image", g.image, "cause",
 			reason.Error())
 		reason = nil
@@ -109,7 +109,7 @@ func (g *Guard) look(ctx context.Context) bool {
 }
 
 // judge returns why API servers may still reject the init image.
-func (g *Guard) judge(ctx context.Context) error {
+func (g *ImageGate) judge(ctx context.Context) error {
 	now := g.now()
 	var changed time.Time
 	for _, name := range imagePolicies {

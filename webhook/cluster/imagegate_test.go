@@ -17,7 +17,7 @@ import (
 )
 
 // A server is ready when every API server admits its init image, and after a minute in any case.
-func TestGuardReadiness(t *testing.T) {
+func TestImageGate(t *testing.T) {
 	const image, other = "docker.io/library/busybox:1.37", "docker.io/library/busybox:1.36"
 	began := time.Date(2026, time.November, 28, 12, 0, 0, 0, time.UTC)
 	long := began.Add(-time.Hour)
@@ -80,7 +80,7 @@ func TestGuardReadiness(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var now step
-			g := newGuard(func(context.Context, string) (imagePolicy, error) {
+			g := newImageGate(func(context.Context, string) (imagePolicy, error) {
 				if err, failed := now.answer.(error); failed {
 					return imagePolicy{}, err
 				}
@@ -105,7 +105,7 @@ func TestGuardReadiness(t *testing.T) {
 }
 
 // The message quotes the API server.
-func TestGuardTellsWhyItCannotBeRead(t *testing.T) {
+func TestImageGateTellsWhyTheGuardCannotBeRead(t *testing.T) {
 	apiServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
@@ -114,7 +114,7 @@ func TestGuardTellsWhyItCannotBeRead(t *testing.T) {
 				`"message": "you may not", "code": 403}`)
 	}))
 	t.Cleanup(apiServer.Close)
-	g, err := NewGuard(&rest.Config{Host: apiServer.URL}, "busybox:1.37", slog.New(slog.DiscardHandler))
+	g, err := NewImageGate(&rest.Config{Host: apiServer.URL}, "busybox:1.37", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestGuardTellsWhyItCannotBeRead(t *testing.T) {
 }
 
 // Both policies have to list the image, and the one that was written last counts.
-func TestGuardReadsBothPolicies(t *testing.T) {
+func TestImageGateReadsBothPolicies(t *testing.T) {
 	now := time.Date(2026, time.November, 28, 12, 0, 10, 0, time.UTC)
 	var asked []string
 	restricted := `["busybox:1.36"]`
@@ -144,7 +144,7 @@ func TestGuardReadsBothPolicies(t *testing.T) {
 			changed, images)
 	}))
 	t.Cleanup(apiServer.Close)
-	g, err := NewGuard(&rest.Config{Host: apiServer.URL}, "busybox:1.37", slog.New(slog.DiscardHandler))
+	g, err := NewImageGate(&rest.Config{Host: apiServer.URL}, "busybox:1.37", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

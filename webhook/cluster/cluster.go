@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -78,8 +79,6 @@ func New(config Config) (*Cluster, error) {
 		v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	enrolled := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
-	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
 	unthrottled := rest.CopyConfig(config.REST)
 	// client-go's limit of 5 calls a second would delay pods; the API server has Priority and Fairness.
 	unthrottled.QPS = -1
@@ -92,33 +91,7 @@ func New(config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	manager, err := ctrl.NewManager(unthrottled, ctrl.Options{
-		Scheme:         scheme,
-		MapperProvider: newMapper,
-		Cache: cache.Options{
-			ByObject: map[client.Object]cache.ByObject{
-				namespaceMetadata():   {Label: enrolled, Transform: keepLabels},
-				&rbacv1.ClusterRole{}: managed,
-				&rbacv1.RoleBinding{}: managed,
-			},
-			DefaultTransform: cache.TransformStripManagedFields(),
-			// Start begins every watch. Without this option, reading another kind would start a cache of all its
-			// objects.
-			ReaderFailOnMissingInformer: true,
-			// No code here changes a cached object.
-			DefaultUnsafeDisableDeepCopy: new(true),
-		},
-		LeaderElection:                      config.LeaderElectionNamespace != "",
-		LeaderElectionResourceLockInterface: lease,
-		LeaderElectionReleaseOnCancel:       true,
-		// A leader that cannot renew its Lease within the deadline exits, so the deadline is longer than an API
-		// server restart.
-		LeaseDuration: new(time.Minute),
-		RenewDeadline: new(40 * time.Second),
-		// Liveness, readiness and metrics have their own listener, which also works without a cluster.
-		HealthProbeBindAddress: "0",
-		Metrics:                metricsserver.Options{BindAddress: "0"},
-	})
+	manager, err := ctrl.NewManager(unthrottled, managerOptions(scheme, lease))
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
@@ -152,6 +125,39 @@ func New(config Config) (*Cluster, error) {
 		return c, err
 	}
 	return nil, fmt.Errorf("cluster: Grants: %q is neither %s nor %s", config.Grants, GenerateGrants, RequireGrants)
+}
+
+// managerOptions returns the options of the manager. The lease is that of leader election; nil for none.
+func managerOptions(scheme *runtime.Scheme, lease resourcelock.Interface) ctrl.Options {
+	enrolled := labels.SelectorFromSet(labels.Set{v1alpha1.InjectLabel: v1alpha1.InjectEnabled})
+	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy})}
+	return ctrl.Options{
+		Scheme:         scheme,
+		MapperProvider: newMapper,
+		Cache: cache.Options{
+			ByObject: map[client.Object]cache.ByObject{
+				namespaceMetadata():   {Label: enrolled, Transform: keepLabels},
+				&rbacv1.ClusterRole{}: managed,
+				&rbacv1.RoleBinding{}: managed,
+			},
+			DefaultTransform: cache.TransformStripManagedFields(),
+			// Start begins every watch. Without this option, reading another kind would start a cache of all its
+			// objects.
+			ReaderFailOnMissingInformer: true,
+			// No code here changes a cached object.
+			DefaultUnsafeDisableDeepCopy: new(true),
+		},
+		LeaderElection:                      lease != nil,
+		LeaderElectionResourceLockInterface: lease,
+		LeaderElectionReleaseOnCancel:       true,
+		// A leader that cannot renew its Lease within the deadline exits, so the deadline is longer than an API
+		// server restart.
+		LeaseDuration: new(time.Minute),
+		RenewDeadline: new(40 * time.Second),
+		// Liveness, readiness and metrics have their own listener, which also works without a cluster.
+		HealthProbeBindAddress: "0",
+		Metrics:                metricsserver.Options{BindAddress: "0"},
+	}
 }
 
 // Tried counts a pod for the policies on trial that would have rejected it. It does not block.

@@ -55,11 +55,7 @@ func TestManifest(t *testing.T) {
 }
 
 func TestDifferences(t *testing.T) {
-	differences, err := Differences(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := yaml.Marshal(differences)
+	encoded, err := yaml.Marshal(differences(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,15 +64,12 @@ func TestDifferences(t *testing.T) {
 
 // The chart replaces expressions of variables, so nothing else may differ between versions.
 func TestVersionsDifferInVariablesOnly(t *testing.T) {
-	differences, err := Differences(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := differences(t)
 	replaced := func(m minor) []client.Object {
 		objects := renderAt(t, newest)
-		for _, difference := range differences {
+		for _, d := range all {
 			var before uint
-			if _, err := fmt.Sscanf(difference.Kubernetes, "<1.%d-0", &before); err != nil {
+			if _, err := fmt.Sscanf(d.Kubernetes, "<1.%d-0", &before); err != nil {
 				t.Fatal(err)
 			}
 			if m >= minor(before) {
@@ -84,8 +77,8 @@ func TestVersionsDifferInVariablesOnly(t *testing.T) {
 			}
 			for _, object := range objects {
 				policy, isPolicy := object.(*admissionregistrationv1.ValidatingAdmissionPolicy)
-				for i := 0; isPolicy && policy.Name == difference.Policy && i < len(policy.Spec.Variables); i++ {
-					if expression, is := difference.Variables[policy.Spec.Variables[i].Name]; is {
+				for i := 0; isPolicy && policy.Name == d.Policy && i < len(policy.Spec.Variables); i++ {
+					if expression, is := d.Variables[policy.Spec.Variables[i].Name]; is {
 						policy.Spec.Variables[i].Expression = expression
 					}
 				}
@@ -98,6 +91,46 @@ func TestVersionsDifferInVariablesOnly(t *testing.T) {
 			t.Errorf("Kubernetes %s (-rendered +newest with its differences):\n%s", m, diff)
 		}
 	}
+}
+
+// difference is what a policy is before a version of Kubernetes: variables whose expressions are others than from
+// that version on.
+type difference struct {
+	// Kubernetes is a constraint as Helm's semverCompare takes it, "<1.35-0".
+	Kubernetes string            `json:"kubernetes"`
+	Policy     string            `json:"policy"`
+	Variables  map[string]string `json:"variables"`
+}
+
+// differences returns how the guard of older versions differs from that of the newest, newest first. A later one
+// overrides an earlier one. The chart, which cannot call Render, applies them.
+func differences(t *testing.T) []difference {
+	t.Helper()
+	all := []difference{}
+	for m := newest; m > oldest; m-- {
+		older := renderAt(t, m-1)
+		for i, object := range renderAt(t, m) {
+			since, isPolicy := object.(*admissionregistrationv1.ValidatingAdmissionPolicy)
+			if !isPolicy {
+				continue
+			}
+			before := older[i].(*admissionregistrationv1.ValidatingAdmissionPolicy)
+			if changed := changedVariables(since, before); len(changed) > 0 {
+				all = append(all, difference{fmt.Sprintf("<%s-0", m), since.Name, changed})
+			}
+		}
+	}
+	return all
+}
+
+func changedVariables(from, to *admissionregistrationv1.ValidatingAdmissionPolicy) map[string]string {
+	changed := map[string]string{}
+	for i, variable := range to.Spec.Variables {
+		if variable.Expression != from.Spec.Variables[i].Expression {
+			changed[variable.Name] = variable.Expression
+		}
+	}
+	return changed
 }
 
 func renderAt(t *testing.T, m minor) []client.Object {

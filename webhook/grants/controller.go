@@ -148,11 +148,11 @@ func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (
 // wanted renders the grants that the live pods of a namespace need. It keeps each need once, so memory depends on the
 // number of different needs and not on the number of pods.
 func (c *Controller) wanted(ctx context.Context, namespace string) ([]client.Object, error) {
-	seen := map[string]bool{}
+	seen := map[needHash]bool{}
 	var needs []Need
 	err := c.EachNeed(ctx, namespace, func(need Need) {
-		if id := idOf(need); !seen[id] {
-			seen[id] = true
+		if hash := hashOf(need); !seen[hash] {
+			seen[hash] = true
 			needs = append(needs, clone(need))
 		}
 	})

@@ -4,7 +4,6 @@
 package grants
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
@@ -12,13 +11,6 @@ import (
 
 // Need is the set of grants that a pod's service account needs.
 type Need = policy.Grant
-
-// idOf returns an identifier, which is equal for equal needs.
-func idOf(n Need) string {
-	return strings.Join([]string{n.Namespace, n.ServiceAccount, strings.Join(n.Sysctls, " "),
-		strings.Join(n.NativeSysctls, " "),
-		strconv.FormatBool(n.UserNamespace)}, "/")
-}
 
 // clone copies the strings of a need too: they may be substrings of a large annotation and would keep it in memory.
 func clone(n Need) Need {

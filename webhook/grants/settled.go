@@ -2,9 +2,8 @@ package grants
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 )
 
@@ -24,14 +23,12 @@ type settled struct {
 
 type needHash [sha256.Size]byte
 
-// hashOf does not depend on the order of the sysctls.
+// hashOf is for the needs of one namespace. It does not depend on the order of the sysctls.
 func hashOf(need Need) needHash {
 	sysctls := slices.Sorted(slices.Values(need.Sysctls))
 	native := slices.Sorted(slices.Values(need.NativeSysctls))
-	// No name contains a "/", so the parts are unambiguous.
-	return sha256.Sum256([]byte(need.ServiceAccount + "/" + strings.Join(sysctls, "/") +
-		"//" + strings.Join(native, "/") +
-		"//" + strconv.FormatBool(need.UserNamespace)))
+	// Quotes separate the names: one of an interface may contain a slash, and one that a pod states itself anything.
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t", need.ServiceAccount, sysctls, native, need.UserNamespace))
 }
 
 func newSettled() *settled { return &settled{byNamespace: map[string]map[needHash]bool{}} }

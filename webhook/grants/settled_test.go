@@ -42,6 +42,8 @@ func TestHashOf(t *testing.T) {
 		{ServiceAccount: "web", Sysctls: []string{"kernel.sem"}},
 		{ServiceAccount: "web", Sysctls: []string{"kernel.sem"}, NativeSysctls: []string{"net.core.somaxconn"}},
 		{ServiceAccount: "web", NativeSysctls: base.Sysctls},
+		{ServiceAccount: "web", Sysctls: []string{"kernel.sem/net.core.somaxconn"}},
+		{ServiceAccount: "web", Sysctls: []string{"kernel.sem net.core.somaxconn"}},
 	} {
 		if hashOf(base) == hashOf(other) {
 			t.Errorf("%v counts as %v", other, base)

@@ -8,10 +8,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -70,12 +70,11 @@ func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 	if err != nil {
 		return fmt.Errorf("index role bindings: %w", err)
 	}
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	return ctrl.NewControllerManagedBy(manager).Named("grants").
-		Watches(namespace, enqueue(func(_ context.Context, namespace client.Object, _ bool) []reconcile.Request {
-			return []reconcile.Request{requestFor(namespace.GetName())}
-		})).
+		Watches(&corev1.Namespace{},
+			enqueue(func(_ context.Context, namespace client.Object, _ bool) []reconcile.Request {
+				return []reconcile.Request{requestFor(namespace.GetName())}
+			}), builder.OnlyMetadata).
 		Watches(&rbacv1.RoleBinding{},
 			enqueue(func(_ context.Context, binding client.Object, _ bool) []reconcile.Request {
 				return []reconcile.Request{requestFor(binding.GetNamespace()), allRoles}

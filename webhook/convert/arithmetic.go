@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 // maxOperand limits operands so that no operation below overflows 64 bits.
@@ -47,7 +49,7 @@ func abs(n int64) int64 { return max(n, -n) }
 func (r *run) operand(w *syntax.Word) (int64, bool) {
 	value := r.joined(w)
 	if name := w.Lit(); name != "" {
-		if v, ok := r.lookup(name); ok && !isNumber(name) {
+		if v, ok := r.lookup(name); ok && !sysctl.IsWholeNumber(name) {
 			value = v
 		}
 	}
@@ -59,30 +61,11 @@ func (r *run) operand(w *syntax.Word) (int64, bool) {
 
 // number reads a whole number in decimal, without leading zeros or blanks. Every shell and the kernel read it alike.
 func number(s string) (int64, bool) {
-	if !isNumber(s) {
+	if !sysctl.IsWholeNumber(s) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && abs(n) < math.MaxInt64/4
-}
-
-func isNumber(s string) bool {
-	digits := s
-	if len(digits) > 1 && digits[0] == '-' {
-		digits = digits[1:]
-		if digits[0] == '0' {
-			return false
-		}
-	}
-	if digits == "" || digits[0] == '0' && digits != "0" {
-		return false
-	}
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // arithmeticCommand runs (( )): a comparison, as in `(( $(sysctl -n name) < 1024 ))`.

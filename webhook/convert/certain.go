@@ -180,7 +180,7 @@ func isTaken(p *sysctl.Parameter, value string) bool {
 		}
 	}
 	for _, field := range fields {
-		if !isNumber(field) {
+		if !sysctl.IsWholeNumber(field) {
 			return false
 		}
 	}
@@ -206,7 +206,7 @@ func (s *setting) takesEverywhere(name, value string) bool {
 	}
 	var last int64
 	for _, n := range numbers {
-		if !isNumber(n) {
+		if !sysctl.IsWholeNumber(n) {
 			return false
 		}
 		value, err := strconv.ParseInt(n, 10, 64)

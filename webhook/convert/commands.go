@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
 const (
@@ -96,7 +98,7 @@ func whyUnknown(c call) string {
 
 // sleep allows short waits only. Some containers wait forever, and the annotation would not.
 func (r *run) sleep(c call) int {
-	if len(c.args) != 1 || !isNumber(c.args[0].s) || !c.args[0].isConstant() || len(c.args[0].s) > 3 {
+	if len(c.args) != 1 || !sysctl.IsWholeNumber(c.args[0].s) || !c.args[0].isConstant() || len(c.args[0].s) > 3 {
 		r.problem(c.at, "it waits for more than 999 seconds, or for a time that is not known")
 	}
 	return 0

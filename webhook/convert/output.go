@@ -1,6 +1,10 @@
 package convert
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
+)
 
 func (r *run) echo(c call) int {
 	args, end := c.args, "\n"
@@ -46,7 +50,7 @@ func (r *run) printf(c call) int {
 		case plain != "":
 			r.out.write(constant(plain))
 		case verb == "%s" && len(args) > 0,
-			verb == "%d" && len(args) > 0 && args[0].isConstant() && isNumber(args[0].s):
+			verb == "%d" && len(args) > 0 && args[0].isConstant() && sysctl.IsWholeNumber(args[0].s):
 			r.out.write(args[0])
 			args = args[1:]
 		default:

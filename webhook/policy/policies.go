@@ -169,7 +169,7 @@ func (r *allowRule) firstOutOfBounds(value string) string {
 
 // within reports whether a field of a value is a whole number in the bounds.
 func (r *allowRule) within(f string) bool {
-	if !isWholeNumber(f) {
+	if !sysctl.IsWholeNumber(f) {
 		return false
 	}
 	number, err := strconv.ParseInt(f, 10, 64)
@@ -181,15 +181,6 @@ func (r *allowRule) within(f string) bool {
 	default:
 		return r.max == nil
 	}
-}
-
-// isWholeNumber reports whether f is a whole number in decimal, without leading zeros: the kernel reads 0100 as 64.
-func isWholeNumber(f string) bool {
-	digits := strings.TrimPrefix(f, "-")
-	if digits == "" || digits[0] == '0' {
-		return f == "0"
-	}
-	return !strings.ContainsFunc(digits, func(c rune) bool { return c < '0' || c > '9' })
 }
 
 func (r *allowRule) bounds() string {

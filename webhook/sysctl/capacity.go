@@ -45,7 +45,7 @@ func (a Assignment) Lowers() (start, since string) {
 		return "", ""
 	}
 	for i, number := range numbers {
-		if isWholeNumber(number) && isLowerNumber(number, defaults[i]) {
+		if IsWholeNumber(number) && isLowerNumber(number, defaults[i]) {
 			return c.start, c.since
 		}
 	}

@@ -14,7 +14,7 @@ const (
 	Assigned = `^[ \t]*-?[A-Za-z0-9_][A-Za-z0-9_./-]*[ \t]*>?=[ \t]*` + valueCharacter + `+([ \t]+` + valueCharacter +
 		`+)*[ \t]*\r?$`
 	Ignored = `^[ \t]*\r?$|^[ \t]*[#;]`
-	// WholeNumber matches what isWholeNumber accepts.
+	// WholeNumber matches what IsWholeNumber accepts.
 	WholeNumber = `^(0|-?[1-9][0-9]*)$`
 
 	valueCharacter = `[A-Za-z0-9_,:./+-]`

@@ -9,7 +9,7 @@ import (
 // leading zeros: the kernel reads 0100 as 64.
 func checkNumbers(value string) error {
 	for number := range strings.SplitSeq(value, " ") {
-		if !isWholeNumber(number) {
+		if !IsWholeNumber(number) {
 			return fmt.Errorf(`">=" compares whole numbers, in decimal without leading zeros: %q is not one`,
 				shorten(number))
 		}
@@ -44,7 +44,9 @@ func isLowerNumber(a, b string) bool {
 	}
 }
 
-func isWholeNumber(text string) bool {
+// IsWholeNumber reports whether a text is a whole number in decimal, without leading zeros: the kernel reads 0100 as
+// 64.
+func IsWholeNumber(text string) bool {
 	digits := strings.TrimPrefix(text, "-")
 	if digits == "" || digits[0] == '0' {
 		return text == "0"

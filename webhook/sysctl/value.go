@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,7 +25,7 @@ func (p *Parameter) Check(a Assignment) (problem, warning string) {
 	lowest := strconv.FormatInt(p.Bounds[len(p.Bounds)-1].Min, 10)
 	fields := strings.Fields(a.Value)
 	for i, field := range fields {
-		if isLower, ok := isLess64(field, lowest); ok && isLower {
+		if IsWholeNumber(field) && isLowerNumber(field, lowest) {
 			fields[i] = lowest
 		}
 	}
@@ -204,13 +203,6 @@ func (b Bounds) has(field string) bool {
 func parseNumber(digits string) (magnitude uint64, ok bool) {
 	magnitude, err := strconv.ParseUint(digits, 0, 64)
 	return magnitude, err == nil
-}
-
-// isLess64 compares two 64-bit whole numbers in decimal. ok is false if a is not a number.
-func isLess64(a, b string) (isLess, ok bool) {
-	x, ok := new(big.Int).SetString(a, 10)
-	y, _ := new(big.Int).SetString(b, 10)
-	return ok && x.Cmp(y) < 0, ok
 }
 
 func isBelow(a, b string) bool {

@@ -141,12 +141,12 @@ func list(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
 }
 
-// counted returns a number with its noun, with an "s" in the plural.
-func counted(number int, noun string) string {
+// counted returns a number with the words for it.
+func counted(number int, one, many string) string {
 	if number == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", number, noun)
+	return fmt.Sprintf("%d %s", number, many)
 }
 
 // shellQuote quotes a word for a POSIX shell if necessary.

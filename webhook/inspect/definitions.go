@@ -87,7 +87,7 @@ func JudgeDefinitions(installed, wanted []Definition, minor uint) []Check {
 		}
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionDefinition.Pass("%s match this version", counted(len(wanted), "CRD")))
+		checks = append(checks, QuestionDefinition.Pass("%s match this version", counted(len(wanted), "CRD", "CRDs")))
 	}
 	return checks
 }

@@ -125,7 +125,7 @@ func (g *Grants) Judge(denied map[Account][]string) []Check {
 	}
 	if len(checks) == 0 {
 		checks = append(checks, QuestionMissing.Pass("the injected pods of %s have the grants that they need",
-			counted(len(g.Needs), "service account")))
+			counted(len(g.Needs), "service account", "service accounts")))
 	}
 	return append(checks, g.JudgeStray()...)
 }
@@ -168,7 +168,8 @@ func (g *Grants) JudgeStray() []Check {
 			fix("delete it:", "kubectl delete "+shellQuote(object)))
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionStray.Pass("no grant is left over (%s)", counted(len(g.Bindings), "binding")))
+		checks = append(checks, QuestionStray.Pass("no grant is left over (%s)",
+			counted(len(g.Bindings), "binding", "bindings")))
 	}
 	return checks
 }

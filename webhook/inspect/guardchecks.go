@@ -69,7 +69,7 @@ func (g Guarding) Judge(namespaces []corev1.Namespace, allKnown bool) []Check {
 	problems := g.problems()
 	if len(problems) == 0 {
 		complete := QuestionGuard.Pass("%s of the guard are installed and bound, for Kubernetes %s",
-			policiesOf(len(g.Rendered.Policies)), g.Kubernetes)
+			counted(len(g.Rendered.Policies), "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicies"), g.Kubernetes)
 		return append([]Check{complete}, g.judgeChoices()...)
 	}
 	effect := "no namespace relies on it yet"

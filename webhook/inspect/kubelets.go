@@ -94,7 +94,7 @@ func (k Kubelet) allows(pattern string) bool {
 		return true
 	}
 	return slices.ContainsFunc(k.AllowedUnsafeSysctls,
-		func(allowed string) bool { return covers(dots(allowed), pattern) })
+		func(allowed string) bool { return covers(sysctl.Dotted(allowed), pattern) })
 }
 
 // covers reports whether a kubelet's pattern matches every name that another one matches.
@@ -106,25 +106,12 @@ func covers(allowed, pattern string) bool {
 	return strings.HasPrefix(strings.TrimSuffix(pattern, "*"), prefix)
 }
 
-// dots returns a kubelet's pattern in dot form. Kubelets also accept slashes.
-func dots(pattern string) string {
-	name, isPrefix := strings.CutSuffix(pattern, "*")
-	star := ""
-	if isPrefix {
-		star = "*"
-	}
-	if separator := strings.IndexAny(name, "./"); separator >= 0 && name[separator] == '/' {
-		name = strings.NewReplacer("/", ".", ".", "/").Replace(name)
-	}
-	return name + star
-}
-
 // allowedByAll returns the patterns that every kubelet covers, without those that a shorter one covers.
 func allowedByAll(kubelets []Kubelet) []string {
 	candidates := sets.New[string]()
 	for _, k := range kubelets {
 		for _, allowed := range k.AllowedUnsafeSysctls {
-			candidates.Insert(dots(allowed))
+			candidates.Insert(sysctl.Dotted(allowed))
 		}
 	}
 	common := slices.DeleteFunc(sets.List(candidates), func(pattern string) bool {

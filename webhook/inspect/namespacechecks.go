@@ -57,16 +57,10 @@ func judgeEach(
 		}
 	}
 	if len(checks) == 0 {
-		checks = append(checks, QuestionNamespace.Pass("%s enrolled, with %s", areOf(enrolled, "namespace"), with))
+		checks = append(checks, QuestionNamespace.Pass("%s enrolled, with %s",
+			counted(enrolled, "namespace is", "namespaces are"), with))
 	}
 	return checks, nil
-}
-
-func areOf(number int, noun string) string {
-	if number == 1 {
-		return "1 " + noun + " is"
-	}
-	return fmt.Sprintf("%d %ss are", number, noun)
 }
 
 func (g Guarding) judgeNamespace(namespace *corev1.Namespace) ([]Check, error) {

@@ -121,7 +121,7 @@ func judgeUserNamespaces(nodes []corev1.Node) []Check {
 			fix(remedy, "")}
 	}
 	checks := []Check{QuestionUserNamespace.Pass(
-		"form user-namespace (hostUsers: false): supported on %s", counted(len(fit), "node"))}
+		"form user-namespace (hostUsers: false): supported on %s", counted(len(fit), "node", "nodes"))}
 	old := unfit(fit, func(info corev1.NodeSystemInfo) string {
 		if isOlder(info.KernelVersion, userNamespaceIPC) {
 			return "Linux " + info.KernelVersion
@@ -222,5 +222,5 @@ func spread(nodes []corev1.Node, what string, of func(corev1.NodeSystemInfo) str
 		versions = append(versions, of(node.Status.NodeInfo))
 	}
 	slices.Sort(versions)
-	return fmt.Sprintf("%s with %s %s", counted(len(nodes), "node"), what, list(slices.Compact(versions)))
+	return fmt.Sprintf("%s with %s %s", counted(len(nodes), "node", "nodes"), what, list(slices.Compact(versions)))
 }

@@ -15,7 +15,7 @@ func JudgeRules(policies []v1alpha1.SysctlPolicy, profiles []v1alpha1.SysctlProf
 	for i := range policies {
 		p := &policies[i]
 		_, errs := policy.CompilePolicy(p)
-		if len(errs) == 0 && !isOnTrial(p) {
+		if len(errs) == 0 && !policy.IsOnTrial(p) {
 			inForce++
 		}
 		if c := judgeReady("SysctlPolicy", "sysctlpolicy/"+p.Name, p.Name, p.Generation,
@@ -38,24 +38,8 @@ func JudgeRules(policies []v1alpha1.SysctlPolicy, profiles []v1alpha1.SysctlProf
 		return append(checks, QuestionPolicies.Warn("", "no SysctlPolicy is in force, so no pod may set sysctls").
 			fix("apply the default policy or your own:", "kubectl apply -f $CHART/files/policies/default.yaml"))
 	}
-	return append(checks, QuestionPolicies.Pass("%s what pods may set", policyVerb(inForce)))
-}
-
-func policyVerb(number int) string {
-	if number == 1 {
-		return "1 SysctlPolicy allows"
-	}
-	return counted(number, "SysctlPolicie") + " allow"
-}
-
-// isOnTrial reports whether a policy is on trial.
-func isOnTrial(p *v1alpha1.SysctlPolicy) bool {
-	for _, action := range p.Spec.ValidationActions {
-		if action == v1alpha1.Deny {
-			return false
-		}
-	}
-	return len(p.Spec.ValidationActions) > 0
+	return append(checks, QuestionPolicies.Pass("%s what pods may set",
+		counted(inForce, "SysctlPolicy allows", "SysctlPolicies allow")))
 }
 
 // judgeReady returns why an object is not in force; nil if it is.

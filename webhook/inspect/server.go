@@ -147,10 +147,10 @@ func (s Server) JudgeDeployment(version string) []Check {
 			fix("their log shows what they wait for:", log))
 	case ready < wanted:
 		checks = append(checks, QuestionReplicas.Warn(object, "%d of %s are ready", ready, counted(int(wanted),
-			"server")).
+			"server", "servers")).
 			fix("the log of the others shows what they wait for:", log))
 	default:
-		checks = append(checks, QuestionReplicas.Pass("%s ready", counted(int(ready), "server")))
+		checks = append(checks, QuestionReplicas.Pass("%s ready", counted(int(ready), "server", "servers")))
 	}
 	if version != s.Version {
 		return append(checks, QuestionServerVersion.Warn(object,
@@ -177,7 +177,7 @@ func (s Server) JudgeEndpoints() Check {
 				"pods that request sysctls are rejected").
 			fix("see why its pods are not ready:", fmt.Sprintf("kubectl -n %s get pods,endpointslices", s.Namespace))
 	}
-	return QuestionEndpoints.Pass("the Service has %s", counted(ready, "ready endpoint"))
+	return QuestionEndpoints.Pass("the Service has %s", counted(ready, "ready endpoint", "ready endpoints"))
 }
 
 // leaderGone is the age, in multiples of its duration, from which a Lease counts as abandoned.

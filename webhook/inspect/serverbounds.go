@@ -94,7 +94,7 @@ func JudgeBounds(installed, bounds Guard) []Check {
 	}
 	if len(checks) == 0 {
 		checks = append(checks, QuestionBounds.Pass("%s limit what the server may write",
-			policiesOf(len(bounds.Policies))))
+			counted(len(bounds.Policies), "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicies")))
 	}
 	return checks
 }
@@ -131,11 +131,4 @@ func boundDifferences(have, want admissionregistrationv1.ValidatingAdmissionPoli
 		fields = append(fields, "matchConstraints.namespaceSelector")
 	}
 	return fields
-}
-
-func policiesOf(number int) string {
-	if number == 1 {
-		return "1 ValidatingAdmissionPolicy"
-	}
-	return fmt.Sprintf("%d ValidatingAdmissionPolicies", number)
 }

@@ -98,13 +98,13 @@ func (o *auditOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	report := look.auditor.Report(look.notJudged())
-	report.Kubernetes, report.Time, report.Incomplete = version, time.Now().UTC().Truncate(time.Second), look.incomplete
+	report.Kubernetes, report.Time, report.Incomplete = version, time.Now().UTC().Truncate(time.Second), look.unread.texts
 	report.Cluster, report.Policies = o.clusterName(), policies
 	if err := o.print(cmd.OutOrStdout(), report); err != nil {
 		return err
 	}
-	if len(look.incomplete) > 0 {
-		return fmt.Errorf("the report is incomplete: %w", errors.Join(look.errs...))
+	if len(look.unread.errs) > 0 {
+		return fmt.Errorf("the report is incomplete: %w", errors.Join(look.unread.errs...))
 	}
 	return nil
 }
@@ -122,9 +122,7 @@ type survey struct {
 	// classesErr is why the RuntimeClasses could not be listed. It matters only if a workload names one.
 	classesErr error
 	progress   func(text string)
-	// incomplete says which objects could not be listed.
-	incomplete []string
-	errs       []error
+	unread     unread
 }
 
 func (s *survey) run(ctx context.Context) error {
@@ -158,7 +156,7 @@ func (s *survey) notJudged() string {
 	switch {
 	case !s.selector.Empty():
 		return "-l selects only some of their workloads"
-	case len(s.incomplete) > 0:
+	case len(s.unread.texts) > 0:
 		return "some of their workloads may be missing, because not everything could be listed"
 	}
 	return ""
@@ -166,12 +164,7 @@ func (s *survey) notJudged() string {
 
 // mayBeForbidden records an error of missing permission, and returns any other error.
 func (s *survey) mayBeForbidden(kind string, err error) error {
-	if err == nil || !apierrors.IsForbidden(err) {
-		return err
-	}
-	s.incomplete = append(s.incomplete, fmt.Sprintf("objects of kind %s: %s", kind, err))
-	s.errs = append(s.errs, err)
-	return nil
+	return s.unread.mayBeForbidden("objects of kind "+kind, err)
 }
 
 func (s *survey) runtimeClasses(ctx context.Context) error {

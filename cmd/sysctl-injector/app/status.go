@@ -1,10 +1,8 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -123,23 +121,22 @@ type statusReader struct {
 	podsVersion string
 	// eventVersions has the same for each reason of Events. It lacks reasons whose Events could not be listed.
 	eventVersions map[string]string
-	incomplete    []string // the objects that could not be read, each once
-	err           error    // why the first of them could not be read
+	unread        unread
 }
 
 func (r *statusReader) problem() error {
-	switch others := len(r.incomplete) - 1; {
+	switch others := len(r.unread.errs) - 1; {
 	case others < 0:
 		return nil
 	case others > 0:
-		return fmt.Errorf("the report is incomplete: %w (and %d more problems)", r.err, others)
+		return fmt.Errorf("the report is incomplete: %w (and %d more problems)", r.unread.errs[0], others)
 	}
-	return fmt.Errorf("the report is incomplete: %w", r.err)
+	return fmt.Errorf("the report is incomplete: %w", r.unread.errs[0])
 }
 
 func (r *statusReader) read(ctx context.Context) (statusReport, error) {
 	defer r.progress("")
-	r.incomplete, r.err = nil, nil
+	r.unread = unread{}
 	report := statusReport{Pods: []status.Pod{}, Rejected: []status.Rejection{}}
 	var err error
 	r.podsVersion, err = eachItemSince(ctx, r.cluster, &corev1.PodList{}, func(item runtime.Object) error {
@@ -159,19 +156,8 @@ func (r *statusReader) read(ctx context.Context) (statusReport, error) {
 	if report.Rejected, err = r.rejections(ctx); err != nil {
 		return report, err
 	}
-	report.Incomplete = r.incomplete
+	report.Incomplete = r.unread.texts
 	return report, nil
-}
-
-// mayBeForbidden records an error of missing permission, and returns any other error.
-func (r *statusReader) mayBeForbidden(what string, err error) error {
-	if err == nil || !apierrors.IsForbidden(err) {
-		return err
-	}
-	if text := fmt.Sprintf("%s: %s", what, err); !slices.Contains(r.incomplete, text) {
-		r.incomplete, r.err = append(r.incomplete, text), cmp.Or(r.err, err)
-	}
-	return nil
 }
 
 // findOwners replaces an owner such as a ReplicaSet by the workload above it. An owner that the caller may not list
@@ -224,7 +210,7 @@ func (r *statusReader) rejections(ctx context.Context) ([]status.Rejection, erro
 			return nil
 		}, client.InNamespace(r.namespace),
 			client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("reason", reason)})
-		if err := r.mayBeForbidden("Events", err); err != nil {
+		if err := r.unread.mayBeForbidden("Events", err); err != nil {
 			return nil, fmt.Errorf("list the Events: %w", err)
 		}
 		if err != nil {
@@ -258,7 +244,7 @@ func (r *statusReader) selects(ctx context.Context, rejection status.Rejection) 
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 		return false, nil
 	case err != nil:
-		return false, r.mayBeForbidden(rejection.Workload(), err)
+		return false, r.unread.mayBeForbidden(rejection.Workload(), err)
 	}
 	return r.workloads.Matches(labels.Set(object.Labels)), nil
 }

@@ -90,7 +90,7 @@ func (f *follower) printRejection(r status.Rejection) error {
 
 // noteIncomplete tells the person which objects could not be read.
 func (f *follower) noteIncomplete() {
-	for _, missing := range f.incomplete {
+	for _, missing := range f.unread.texts {
 		f.notes.add("Not looked at: " + missing)
 	}
 }
@@ -130,7 +130,7 @@ func (f *follower) changes(ctx context.Context) error {
 		switch err := f.changed(ctx, event); {
 		case apierrors.IsForbidden(err) && from != &pods:
 			*from = nil // never delivers
-			_ = f.mayBeForbidden("Events", err)
+			_ = f.unread.mayBeForbidden("Events", err)
 		case apierrors.IsForbidden(err):
 			return fmt.Errorf("watch the pods: %w", err)
 		case err != nil:

@@ -22,12 +22,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
+	"github.com/sysctl-injector/sysctl-injector/webhook/status"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 const (
-	// Reason of every Event.
-	Reason = "SysctlRefused"
 	// Controller reports it.
 	Controller = "sysctl-injector"
 
@@ -149,7 +148,7 @@ func (r *Recorder) record(ctx context.Context, recorder events.EventRecorder, re
 	default:
 		// The library merges Events with the same objects and the same action. A changed template has another
 		// ReplicaSet and a changed policy another reason, so both get an Event of their own.
-		recorder.Eventf(workload, controller, corev1.EventTypeWarning, Reason, rejection.Reason, "%s",
+		recorder.Eventf(workload, controller, corev1.EventTypeWarning, status.RejectedReason, rejection.Reason, "%s",
 			rejection.Message)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/events"
+	"github.com/sysctl-injector/sysctl-injector/webhook/status"
 )
 
 // swappiness and its rejection: on this cluster no pod has a kernel of its own.
@@ -84,7 +85,7 @@ func TestEventsAtTheDeployment(t *testing.T) {
 	if said := described(k, "deployment", "deployment"); !line.MatchString(said) {
 		t.Errorf("kubectl describe deployment says:\n%s", said)
 	}
-	if said := described(k, "statefulset", "statefulset"); strings.Contains(said, events.Reason) {
+	if said := described(k, "statefulset", "statefulset"); strings.Contains(said, status.RejectedReason) {
 		t.Errorf("kubectl describe statefulset says:\n%s", said)
 	}
 }

@@ -173,7 +173,7 @@ func (e Explanation) defaultCell() string {
 }
 
 func (e Explanation) valuesCell() string {
-	parameter := sysctl.FindParameter(strings.Replace(e.Name, "*", "eth0", 1))
+	parameter := sysctl.FindParameter(e.Name)
 	if e.Values == "" || parameter == nil {
 		return "unknown"
 	}
@@ -188,7 +188,7 @@ func (e Explanation) safeCell() string {
 }
 
 func (e Explanation) namespacedCell() string {
-	parameter := sysctl.FindParameter(strings.Replace(e.Name, "*", "eth0", 1))
+	parameter := sysctl.FindParameter(e.Name)
 	switch {
 	case e.NamespacedSince != "":
 		return "Linux " + e.NamespacedSince

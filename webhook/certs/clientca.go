@@ -31,7 +31,7 @@ func NewClientCAs(file string, log *slog.Logger) *ClientCAs {
 	return &ClientCAs{file: file, log: log, problem: errors.New("not read yet")}
 }
 
-// Start reads the file every few seconds until ctx ends.
+// Start reads the file every reloadInterval until ctx ends.
 func (c *ClientCAs) Start(ctx context.Context) error {
 	wait.UntilWithContext(ctx, func(context.Context) { c.reload() }, reloadInterval)
 	return nil

@@ -38,7 +38,7 @@ func NewFiles(certFile, keyFile string, log *slog.Logger) (*Files, error) {
 	return &Files{serving: newServing(log), certFile: certFile, keyFile: keyFile}, nil
 }
 
-// Start reads the files every few seconds until ctx ends.
+// Start reads the files every reloadInterval until ctx ends.
 func (f *Files) Start(ctx context.Context) error {
 	wait.UntilWithContext(ctx, func(context.Context) { f.reload() }, reloadInterval)
 	return nil

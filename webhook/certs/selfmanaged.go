@@ -63,9 +63,6 @@ type SelfManaged struct {
 	since time.Time
 }
 
-// DefaultConfiguration is the name of the MutatingWebhookConfiguration that the project ships.
-const DefaultConfiguration = "sysctl-injector"
-
 // NewSelfManaged returns a SelfManaged, which writes its CA into the MutatingWebhookConfiguration of the given name.
 func NewSelfManaged(config *rest.Config, namespace, configurationName string, log *slog.Logger) (*SelfManaged, error) {
 	scheme := runtime.NewScheme()

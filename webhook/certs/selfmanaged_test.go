@@ -30,7 +30,7 @@ func newChoice() choice {
 func (c choice) trusts(t *testing.T, bundle []byte) {
 	t.Helper()
 	err := c.configuration.informer.GetStore().Update(&admissionregistrationv1.MutatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: DefaultConfiguration},
+		ObjectMeta: metav1.ObjectMeta{Name: "sysctl-injector"},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{
 			{ClientConfig: admissionregistrationv1.WebhookClientConfig{CABundle: bundle}},
 		},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/certs"
+	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
 // Sources of the served certificate.
@@ -42,7 +43,7 @@ func (o *certificateOptions) addFlags(cmd *cobra.Command) {
 		"private key of the served certificate, in PEM")
 	flags.StringVar(&o.certificate, "certificate", "",
 		"cert-manager Certificate in --namespace that issues the files; /readyz?verbose and /metrics show its state")
-	flags.StringVar(&o.configuration, "webhook-configuration", certs.DefaultConfiguration,
+	flags.StringVar(&o.configuration, "webhook-configuration", inspect.DefaultConfiguration,
 		"with --cert-source=self-managed: MutatingWebhookConfiguration that the servers write their CA to")
 	flags.StringVar(&o.clientCAFile, "client-ca-file", "",
 		"CAs in PEM, reloaded when the file changes; clients need a certificate from one of them")

@@ -74,10 +74,5 @@ func (f *Files) read() (*tls.Certificate, error) {
 
 // State describes why the files cannot be loaded while an earlier certificate is served; ok is true if they can.
 func (f *Files) State() (text string, ok bool) {
-	err := f.Problem()
-	if err == nil || f.Ready() != nil {
-		return "", true
-	}
-	return fmt.Sprintf("certificate files: %s; an earlier certificate is served until %s", err,
-		f.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
+	return f.stateOf("certificate files", f.Ready)
 }

@@ -236,10 +236,5 @@ func (s *SelfManaged) Ready() error {
 // State describes why the next certificate cannot be prepared while the served one is still accepted; ok is true if
 // there is no problem.
 func (s *SelfManaged) State() (text string, ok bool) {
-	err := s.Problem()
-	if err == nil || s.Ready() != nil {
-		return "", true
-	}
-	return fmt.Sprintf("certificate renewal: %s; an earlier certificate is served until %s", err,
-		s.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
+	return s.stateOf("certificate renewal", s.Ready)
 }

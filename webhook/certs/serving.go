@@ -73,6 +73,16 @@ func (s *serving) Problem() error {
 	return nil
 }
 
+// stateOf describes the problem with the source while the served certificate is good; ok is true if there is none.
+func (s *serving) stateOf(source string, ready func() error) (text string, ok bool) {
+	err := s.Problem()
+	if err == nil || ready() != nil {
+		return "", true
+	}
+	return fmt.Sprintf("%s: %s; an earlier certificate is served until %s", source, err,
+		s.certificate.Load().Leaf.NotAfter.Format(time.RFC3339)), false
+}
+
 // note records a problem, or its end, and logs each change.
 func (s *serving) note(problem error) {
 	s.problem.Store(&problem)

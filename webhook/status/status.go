@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
 )
 
@@ -34,13 +35,6 @@ const (
 	// Unknown means that the pod has no readable status annotation.
 	Unknown State = "Unknown"
 )
-
-// NativeForm is the form of a pod that needs no init container: Kubernetes sets its sysctls by
-// spec.securityContext.sysctls.
-const NativeForm = "native"
-
-// verifyForm is the form whose init container only reads.
-const verifyForm = "verify"
 
 // Pod is the printed state of an injected pod.
 type Pod struct {
@@ -107,7 +101,7 @@ func Of(pod *corev1.Pod) Pod {
 	p.Form, p.Kernel, p.Sysctls, p.Native, p.Profiles = written.Form, written.Kernel, written.Sysctls, written.Native,
 		written.Defaults
 	if p.Form == "" {
-		p.Form = NativeForm
+		p.Form = form.Native
 	}
 	switch {
 	case pod.Status.Reason == sysctlForbidden:
@@ -148,7 +142,7 @@ func (p *Pod) ofContainer(pod *corev1.Pod) {
 	switch state := container.State; {
 	case state.Terminated != nil && state.Terminated.ExitCode == 0:
 		p.State, p.ExitCode = Set, &state.Terminated.ExitCode
-		if p.Form == verifyForm {
+		if p.Form == form.Verify {
 			p.State = Verified
 		}
 	case state.Terminated != nil:

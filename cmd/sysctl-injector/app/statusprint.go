@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/printers"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/status"
 )
 
@@ -175,12 +176,12 @@ func (p *statusPrinter) cells(pod status.Pod) []any {
 	if pod.ExitCode != nil {
 		exit = fmt.Sprint(*pod.ExitCode)
 	}
-	form := pod.Form
-	if len(pod.Native) > 0 && form != status.NativeForm {
-		form += "," + status.NativeForm
+	forms := pod.Form
+	if len(pod.Native) > 0 && forms != form.Native {
+		forms += "," + form.Native
 	}
 	return []any{
-		pod.Name, string(pod.State), orNone(form), p.sysctls(pod.Sysctls), owner, age(pod.Created, p.now()),
+		pod.Name, string(pod.State), orNone(forms), p.sysctls(pod.Sysctls), owner, age(pod.Created, p.now()),
 		exit, pod.Restarts, orNone(string(pod.Kernel)), orNone(strings.Join(pod.Profiles, ",")), orNone(pod.Node),
 	}
 }

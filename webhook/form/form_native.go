@@ -13,9 +13,9 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
-// oldestKubelet is how many minor versions a kubelet may be older than the API server
+// KubeletSkew is how many minor versions a kubelet may be older than the API server
 // (kubernetes.io/releases/version-skew-policy).
-const oldestKubelet = 3
+const KubeletSkew = 3
 
 // Native is the name of the form that needs no init container.
 const Native = "native"
@@ -50,7 +50,7 @@ var nativeName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)*[a-z0-9
 
 // IsSafe reports whether a name is safe for every kubelet that API servers of a version admit.
 func IsSafe(minor uint, name string) bool {
-	return minor >= oldestKubelet && isSafeIn(minor-oldestKubelet, name)
+	return minor >= KubeletSkew && isSafeIn(minor-KubeletSkew, name)
 }
 
 // isSafeIn reports whether a name is safe in a version of Kubernetes: for its kubelets, and for Pod Security at

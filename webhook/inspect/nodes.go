@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
+	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
@@ -25,10 +26,6 @@ var (
 	userNamespaceRuntime = map[string]*version.Version{"containerd": version.MajorMinor(2, 0),
 		"cri-o": version.MajorMinor(1, 25)}
 )
-
-// kubeletSkew is how many minor versions a kubelet may be older than the API server
-// (kubernetes.io/releases/version-skew-policy).
-const kubeletSkew = 3
 
 // Nodes holds the input of the checks of nodes.
 type Nodes struct {
@@ -83,11 +80,11 @@ func judgeKernels(nodes []corev1.Node) Check {
 }
 
 func (n Nodes) judgeKubelets(nodes []corev1.Node) Check {
-	if n.APIServer <= kubeletSkew {
+	if n.APIServer <= form.KubeletSkew {
 		return QuestionKubelet.NotChecked("the version of the API server is unknown").
 			fix("see the check KubernetesVersion", "")
 	}
-	oldest := version.MajorMinor(1, n.APIServer-kubeletSkew)
+	oldest := version.MajorMinor(1, n.APIServer-form.KubeletSkew)
 	old := unfit(nodes, func(info corev1.NodeSystemInfo) string {
 		if isOlder(info.KubeletVersion, oldest) {
 			return "kubelet " + info.KubeletVersion

@@ -129,9 +129,9 @@ func TestJudgeRights(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "tuning", Name: serverName}}
-		r.ClusterRoleBinding = &rbacv1.ClusterRoleBinding{RoleRef: rbacv1.RoleRef{Name: serverName}, Subjects: subjects}
-		r.RoleBinding = &rbacv1.RoleBinding{RoleRef: rbacv1.RoleRef{Name: leaderElected}, Subjects: subjects}
+		subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "tuning", Name: ServerName}}
+		r.ClusterRoleBinding = &rbacv1.ClusterRoleBinding{RoleRef: rbacv1.RoleRef{Name: ServerName}, Subjects: subjects}
+		r.RoleBinding = &rbacv1.RoleBinding{RoleRef: rbacv1.RoleRef{Name: LeaderElection}, Subjects: subjects}
 		return r
 	}
 	ofPolicies := func(r *Rights) *rbacv1.PolicyRule {

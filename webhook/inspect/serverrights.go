@@ -10,10 +10,10 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
 
-// The names of the server's RBAC objects.
+// The names of the server's RBAC objects: the cluster-wide ones, and those for leader election.
 const (
-	serverName    = "sysctl-injector"
-	leaderElected = serverName + "-leader-election"
+	ServerName     = "sysctl-injector"
+	LeaderElection = ServerName + "-leader-election"
 )
 
 // Rights are the RBAC objects of the server. Each is nil if it does not exist.
@@ -35,7 +35,7 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 	if err := templates.Decode(templates.Install, "install/role-leaderelection.yaml", &leader); err != nil {
 		return nil, err
 	}
-	account := fmt.Sprintf("--serviceaccount=%s:%s", r.Namespace, serverName)
+	account := fmt.Sprintf("--serviceaccount=%s:%s", r.Namespace, ServerName)
 	const (
 		powerless  = "so the server cannot read or write anything"
 		leaderless = "so no server can become the leader"
@@ -46,25 +46,25 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 			fix(remedy, command))
 	}
 	if r.ClusterRole == nil {
-		fail("clusterrole/"+serverName, reinstall, "", "the ClusterRole %q does not exist, %s", serverName, powerless)
+		fail("clusterrole/"+ServerName, reinstall, "", "the ClusterRole %q does not exist, %s", ServerName, powerless)
 	} else if held, missing := validation.Covers(r.ClusterRole.Rules, serverRules(cluster.Rules, settings)); !held {
-		fail("clusterrole/"+serverName, reinstall, "", "the ClusterRole %q lacks rights that the server needs: %s",
-			serverName, list(namesOf(permissionsOf(missing))))
+		fail("clusterrole/"+ServerName, reinstall, "", "the ClusterRole %q lacks rights that the server needs: %s",
+			ServerName, list(namesOf(permissionsOf(missing))))
 	}
-	if b := r.ClusterRoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, serverName) {
-		fail("clusterrolebinding/"+serverName, "bind it:",
-			fmt.Sprintf("kubectl create clusterrolebinding %[1]s --clusterrole=%[1]s %[2]s", serverName, account),
-			"the ClusterRole %q is not bound to the server's service account, %s", serverName, powerless)
+	if b := r.ClusterRoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, ServerName) {
+		fail("clusterrolebinding/"+ServerName, "bind it:",
+			fmt.Sprintf("kubectl create clusterrolebinding %[1]s --clusterrole=%[1]s %[2]s", ServerName, account),
+			"the ClusterRole %q is not bound to the server's service account, %s", ServerName, powerless)
 	}
 	if r.Role == nil || !permits(r.Role.Rules, leader.Rules...) {
-		fail("role/"+leaderElected, reinstall, "",
-			"the Role %q differs from this version, %s", leaderElected, leaderless)
+		fail("role/"+LeaderElection, reinstall, "",
+			"the Role %q differs from this version, %s", LeaderElection, leaderless)
 	}
-	if b := r.RoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, leaderElected) {
-		fail("rolebinding/"+leaderElected, "bind it:",
+	if b := r.RoleBinding; b == nil || !r.isBound(b.RoleRef, b.Subjects, LeaderElection) {
+		fail("rolebinding/"+LeaderElection, "bind it:",
 			fmt.Sprintf(
-				"kubectl -n %[1]s create rolebinding %[2]s --role=%[2]s %[3]s", r.Namespace, leaderElected, account),
-			"the Role %q is not bound to the server's service account, %s", leaderElected, leaderless)
+				"kubectl -n %[1]s create rolebinding %[2]s --role=%[2]s %[3]s", r.Namespace, LeaderElection, account),
+			"the Role %q is not bound to the server's service account, %s", LeaderElection, leaderless)
 	}
 	if len(checks) == 0 {
 		checks = append(checks, QuestionRights.Pass("the server's service account has the rights that it needs"))
@@ -74,7 +74,7 @@ func (r Rights) Judge(settings Settings) ([]Check, error) {
 
 func (r Rights) isBound(ref rbacv1.RoleRef, subjects []rbacv1.Subject, role string) bool {
 	return ref.Name == role && slices.ContainsFunc(subjects, func(s rbacv1.Subject) bool {
-		return s.Kind == rbacv1.ServiceAccountKind && s.Namespace == r.Namespace && s.Name == serverName
+		return s.Kind == rbacv1.ServiceAccountKind && s.Namespace == r.Namespace && s.Name == ServerName
 	})
 }
 

@@ -119,7 +119,6 @@ func (e *examination) rbac(ctx context.Context) error {
 	if !e.settingsKnown(inspect.QuestionRights) {
 		return nil
 	}
-	const name, leader = "sysctl-injector", "sysctl-injector-leader-election"
 	r := inspect.Rights{Namespace: e.namespace}
 	clusterRole, clusterRoleBinding, role, binding := &rbacv1.ClusterRole{}, &rbacv1.ClusterRoleBinding{},
 		&rbacv1.Role{}, &rbacv1.RoleBinding{}
@@ -128,10 +127,10 @@ func (e *examination) rbac(ctx context.Context) error {
 		namespace, name string
 		found           func()
 	}{
-		{clusterRole, "", name, func() { r.ClusterRole = clusterRole }},
-		{clusterRoleBinding, "", name, func() { r.ClusterRoleBinding = clusterRoleBinding }},
-		{role, e.namespace, leader, func() { r.Role = role }},
-		{binding, e.namespace, leader, func() { r.RoleBinding = binding }},
+		{clusterRole, "", inspect.ServerName, func() { r.ClusterRole = clusterRole }},
+		{clusterRoleBinding, "", inspect.ServerName, func() { r.ClusterRoleBinding = clusterRoleBinding }},
+		{role, e.namespace, inspect.LeaderElection, func() { r.Role = role }},
+		{binding, e.namespace, inspect.LeaderElection, func() { r.RoleBinding = binding }},
 	} {
 		found, err := e.find(ctx, o.object, o.namespace, o.name)
 		if err != nil {

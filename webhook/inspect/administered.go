@@ -26,9 +26,9 @@ var administeredKinds = []administered{
 	{
 		apiVersion: corev1.SchemeGroupVersion.String(), kind: "Namespace",
 		labels: map[string][]string{
-			v1alpha1.InjectLabel:             {v1alpha1.InjectEnabled},
-			v1alpha1.GroupName + "/defaults": {"enabled"},
-			v1alpha1.EnforceLabel:            {"baseline", "restricted", "privileged"},
+			v1alpha1.InjectLabel:   {v1alpha1.InjectEnabled},
+			v1alpha1.DefaultsLabel: {v1alpha1.DefaultsEnabled},
+			v1alpha1.EnforceLabel:  {"baseline", "restricted", "privileged"},
 		},
 		annotations: []string{v1alpha1.FormerEnforceAnnotation},
 	},

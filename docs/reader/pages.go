@@ -164,8 +164,13 @@ until_done counted
 kubectl apply -f templates/policies
 kubectl delete sysctlpolicy narrow
 `}},
-	{Path: "docs/profiles.md", Test: TestPages, Files: map[string]any{"my-timeouts.yaml": 5},
-		Stages: map[string]string{"": "kubectl create namespace shop"}},
+	{Path: "docs/profiles.md", Test: TestPages,
+		Files: map[string]any{"web-defaults.yaml": 3, "my-timeouts.yaml": 5},
+		Stages: map[string]string{
+			"":                                       "kubectl create namespace shop",
+			"sysctl-injector enroll shop --defaults": "kubectl apply -f web-defaults.yaml",
+			"kubectl get sysctlprofiles":             "kubectl delete sysctlprofile web-defaults",
+		}},
 	{Path: "docs/troubleshooting.md", Test: TestPages,
 		Files: map[string]any{"deployment.yaml": deployment, "pod.yaml": deployment},
 		Stages: map[string]string{

@@ -182,12 +182,11 @@ func labelsIn(expression string) (labels []string) {
 // fault.
 func TestExpressionsUseKnownReasons(t *testing.T) {
 	admitted := strings.Join([]string{injection.ReasonInjected, injection.ReasonAlreadyInjected,
-		injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|")
+		injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP4.*"}, "|")
+	faults := strings.Join([]string{admission.ReasonClusterUnavailable, admission.ReasonGrantFailed, "HTTP5.*"}, "|")
 	known := []string{
-		admitted, strings.Join([]string{injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP.*"}, "|"),
-		admission.ReasonPanic, admission.ReasonClusterUnavailable + "|" + admission.ReasonGrantFailed,
-		strings.Join([]string{admission.ReasonPanic, admission.ReasonClusterUnavailable, admission.ReasonGrantFailed},
-			"|"),
+		admitted, strings.Join([]string{injection.ReasonNotRequested, injection.ReasonOptedOut, "HTTP4.*"}, "|"),
+		admission.ReasonPanic, faults, admission.ReasonPanic + "|" + faults,
 	}
 	used := 0
 	for _, path := range []string{dashboardFile, alertsFile, docsFile} {

@@ -52,6 +52,28 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
+// checks matches the names of checks in the row of their metric.
+var checks = regexp.MustCompile("`([a-z][a-z-]+)`")
+
+// The page lists exactly the checks of a running server, and the one that needs a flag.
+func TestChecksAreDocumented(t *testing.T) {
+	want := []string{"client-ca"}
+	for _, series := range families(t)["sysctl_injector_ready"].GetMetric() {
+		want = append(want, series.GetLabel()[0].GetValue())
+	}
+	_, rest, _ := strings.Cut(read(t, docsFile), "| `sysctl_injector_ready` | `check` | ")
+	meaning, _, _ := strings.Cut(rest, "\n")
+	var documented []string
+	for _, match := range checks.FindAllStringSubmatch(meaning, -1) {
+		documented = append(documented, match[1])
+	}
+	slices.Sort(want)
+	slices.Sort(documented)
+	if diff := cmp.Diff(want, documented); diff != "" {
+		t.Errorf("checks (-exported +documented):\n%s", diff)
+	}
+}
+
 // The page lists exactly the messages that are logged.
 func TestMessagesAreDocumented(t *testing.T) {
 	documented := slices.Sorted(maps.Keys(tableOf(t, "Logs")))

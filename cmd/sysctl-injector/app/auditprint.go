@@ -47,7 +47,7 @@ func printAuditTable(out io.Writer, report audit.Report) error {
 	for _, n := range report.Namespaces {
 		then := "convert closes it"
 		if !n.Converts {
-			then = "some of it stays"
+			then = "convert leaves some of these containers"
 		}
 		wrap(&text, "", fmt.Sprintf("Namespace %s is open to privileged pods only because of this: "+
 			"without it, all of its workloads pass %q (%s).", n.Name, n.Standard, then), width)

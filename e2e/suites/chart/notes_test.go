@@ -30,6 +30,8 @@ func TestNotes(t *testing.T) {
 		"without a policy":         {"defaultPolicy: false", "There is no default policy"},
 		"before an uninstallation": {"", `"helm uninstall" fails while a namespace is enrolled.`},
 		"on OpenShift":             {"grants: {backend: scc}", "\n  sysctl-injector companion --backend scc "},
+		"with required grants": {"grants: {mode: require}",
+			"\n  sysctl-injector companion -n shop --serviceaccount default net.core.somaxconn | "},
 		"with an image of theirs": {"initContainer: {image: registry.example.com/busybox}",
 			"image: \"registry.example.com/busybox\"\n"},
 	} {

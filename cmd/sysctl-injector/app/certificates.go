@@ -44,7 +44,8 @@ func (o *certificateOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.certificate, "certificate", "",
 		"cert-manager Certificate in --namespace that issues the files; /readyz?verbose and /metrics show its state")
 	flags.StringVar(&o.configuration, "webhook-configuration", inspect.DefaultConfiguration,
-		"with --cert-source=self-managed: MutatingWebhookConfiguration that the servers write their CA to")
+		"with --cert-source=self-managed: name of the MutatingWebhookConfiguration, and of the "+
+			"ValidatingWebhookConfiguration if there is one, that the servers write their CA to")
 	flags.StringVar(&o.clientCAFile, "client-ca-file", "",
 		"CAs in PEM, reloaded when the file changes; clients need a certificate from one of them")
 }

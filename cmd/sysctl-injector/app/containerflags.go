@@ -38,6 +38,11 @@ func (o *containerOptions) addFlags(cmd *cobra.Command) {
 		"version of the cluster's API servers (default: the cluster's; without a cluster, the newest known)")
 }
 
+// asksNoCluster corrects the help of a command that works on files alone.
+func asksNoCluster(cmd *cobra.Command) {
+	cmd.Flags().Lookup("kubernetes-version").Usage = "version of the cluster's API servers (default: the newest known)"
+}
+
 // addContainerFlags adds the flags that configure the container, and those that say which pods have their own kernel.
 func (o *containerOptions) addContainerFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()

@@ -55,6 +55,7 @@ flags or arguments.`,
 		RunE: func(cmd *cobra.Command, files []string) error { return o.run(cmd, files) },
 	}
 	o.addFlags(cmd)
+	asksNoCluster(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff, outputReport)
 	cmd.Flags().BoolVar(&o.native, "native", false,
 		"also convert unsafe native sysctls (securityContext.sysctls), and write lines as native sysctls if every "+

@@ -52,6 +52,7 @@ keys outside a pod template in an unknown kind.`,
 		RunE: func(cmd *cobra.Command, files []string) error { return o.run(cmd, files) },
 	}
 	o.addFlags(cmd)
+	asksNoCluster(cmd)
 	addOutputFlag(cmd, &o.output, outputYAML, outputYAML, outputJSON, outputDiff)
 	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "do not print the outcome for each workload")
 	return cmd

@@ -38,9 +38,10 @@ to a Pod Security Standard, and their bindings.
 The standards differ between versions of Kubernetes: for example, 1.37 allows two more sysctls at
 baseline. The guard for a version agrees with the Pod Security of an API server of that version. The
 chart renders the guard for the version of its cluster.`,
-		Example: `  sysctl-injector render guard --kubernetes-version 1.35 | kubectl apply -f -`,
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		Example: `  sysctl-injector render guard --kubernetes-version 1.35 |
+    kubectl apply --server-side --force-conflicts -f -`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.config.KubernetesVersion, "kubernetes-version", "",

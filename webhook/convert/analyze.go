@@ -50,6 +50,10 @@ func (s *setting) starterOf(c *corev1.Container, found *Finding) starter {
 		}
 		words = append(words, expanded.s)
 	}
+	if len(words) == 0 {
+		found.problem("it has no command, so the shell of its image reads the script from standard input")
+		return nil
+	}
 	if isWord(path.Base(words[0]), "sh bash ash dash") {
 		sh, why := shellWords(words)
 		if sh == nil {

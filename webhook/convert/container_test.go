@@ -55,6 +55,11 @@ func TestCommands(t *testing.T) {
 			`stays: line 0: it is privileged and it runs "/bin/sh /scripts/sysctl.sh", which is not analyzed`},
 		{"another program", "example.com/x", []string{"/opt/setup"},
 			`stays: line 0: it is privileged and it runs "/opt/setup", which is not analyzed`},
+		{"no command, in an image with a shell", "busybox", nil, "nothing"},
+		{"an empty command", "alpine:3.20", []string{}, "nothing"},
+		{"no command, in another image", "example.com/x", nil,
+			"stays: line 0: it is privileged and it runs the entrypoint of its image example.com/x, which is not " +
+				"analyzed"},
 		{"nothing to do with sysctls", "busybox", []string{"sh", "-c", "echo hello"}, "nothing"},
 		{"a variable of the kubelet", "busybox", []string{"sh", "-c", "sysctl -w net.core.somaxconn=$(BACKLOG)"},
 			"net.core.somaxconn = 2048"},
@@ -138,6 +143,10 @@ func TestContainers(t *testing.T) {
 		{"another PATH", func(p *corev1.PodTemplateSpec) {
 			p.Spec.InitContainers[0].Env = []corev1.EnvVar{{Name: "PATH", Value: "/opt"}}
 		}, "stays: line 0: the variable PATH changes what the commands do"},
+		{"no command, and a variable that names /proc/sys", func(p *corev1.PodTemplateSpec) {
+			p.Spec.InitContainers[0].Command = nil
+			p.Spec.InitContainers[0].Env = []corev1.EnvVar{{Name: "DIR", Value: "/proc/sys/net/core"}}
+		}, "stays: line 0: it has no command, so the shell of its image reads the script from standard input"},
 		{"CRLF line ends", func(p *corev1.PodTemplateSpec) { p.Spec.InitContainers[0].Command[2] += "\r\n" },
 			"stays: line 0: the command has Windows line ends (CRLF), which become part of the words before them"},
 		{"a sidecar", func(p *corev1.PodTemplateSpec) {

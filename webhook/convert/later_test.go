@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // TestLaterWritesLimits tests scripts that would take long or need much memory. Those beyond the limits are not
@@ -43,5 +44,18 @@ func TestLaterWritesLimits(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestLaterWritesWithoutCommand tests containers that run the shell of their image, and only name a directory.
+func TestLaterWritesWithoutCommand(t *testing.T) {
+	named := initContainer("busybox").Spec.InitContainers[0]
+	named.Env = []corev1.EnvVar{{Name: "DIR", Value: "/proc/sys/net/core"}}
+	within := initContainer("alpine:3.20", []string{}...).Spec.InitContainers[0]
+	within.WorkingDir = "/proc/sys/net/core"
+	for _, c := range []corev1.Container{named, within} {
+		if later := laterWritesOf([][]byte{encode(t, &c)}); len(later) > 0 {
+			t.Errorf("%+v: got %v", c, later)
+		}
 	}
 }

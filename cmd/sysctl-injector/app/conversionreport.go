@@ -160,8 +160,8 @@ func (c *conversion) stillNamed(f file, o manifest.Object) {
 	}
 }
 
-// report prints the findings. It returns errLeft if anything stays.
-func (c *conversion) report(out io.Writer) error {
+// report prints the findings. It returns errLeft if anything stays; if nothing is written, that is everything.
+func (c *conversion) report(out io.Writer, isWritten bool) error {
 	converted, left := 0, 0
 	var b strings.Builder
 	if len(c.templates) > 0 {
@@ -189,7 +189,7 @@ func (c *conversion) report(out io.Writer) error {
 	if _, err := io.WriteString(out, b.String()); err != nil {
 		return err
 	}
-	if left > 0 {
+	if left > 0 || converted > 0 && !isWritten {
 		return errLeft
 	}
 	return nil

@@ -48,7 +48,7 @@ ConfigMaps. The report goes to standard error, or to standard output with -o rep
 A second run changes nothing.
 
 The exit code is 0 if nothing stays, 3 if something stays, 1 if convert failed, and 2 for wrong
-flags or arguments.`,
+flags or arguments. With -o report, which converts nothing, it is 3 if there is anything to convert.`,
 		Example: `  sysctl-injector convert -f statefulset.yaml -o diff
   sysctl-injector convert -f manifests/ --in-place
   helm template search example/search | sysctl-injector convert -f - -o report`,
@@ -103,7 +103,7 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	default:
 		err = printConverted(cmd.OutOrStdout(), o.output, workloads.files, converted)
 	}
-	reported := c.report(report) // also after an error: files may have changed
+	reported := c.report(report, o.output != outputReport) // also after an error: files may have changed
 	if err != nil {
 		return err
 	}

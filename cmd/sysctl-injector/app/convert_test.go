@@ -85,6 +85,18 @@ spec:
   - {name: web, image: nginx}
 `
 
+// A report writes nothing, so what it would convert still sets sysctls by hand.
+func TestConvertReportExitCode(t *testing.T) {
+	code, out, errOut := run(t, tuned, "convert", "-f", "-", "-o", "report")
+	if code != exitLeft || errOut != "" || !strings.HasSuffix(out, "converted: 1, left as they are: 0\n") {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
+	}
+	_, converted, _ := run(t, tuned, "convert", "-f", "-")
+	if code, out, errOut := run(t, converted, "convert", "-f", "-", "-o", "report"); code != exitDone {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
+	}
+}
+
 func TestConvertInPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pod.yaml")
 	if err := os.WriteFile(path, []byte(tuned), 0o640); err != nil {

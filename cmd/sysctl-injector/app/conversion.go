@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,8 +33,27 @@ type conversion struct {
 	minor  uint // of the cluster's API servers
 	warn   io.Writer
 	items  []item
+	naming []naming
 	// templates are the Helm templates that do not mention sysctls themselves.
 	templates []string
+}
+
+// add adds the objects of a file to those for decisions, since the objects of other files depend on them.
+func (c *conversion) add(f file) error {
+	objects, err := manifest.Objects(f.content)
+	if err != nil {
+		return nil // the report has it
+	}
+	warnings, err := addReviewed(c.objects, objects)
+	for _, warning := range warnings {
+		fmt.Fprintf(c.warn, "Warning: %s: %s\n", f.name, warning)
+	}
+	for _, o := range objects {
+		if bytes.Contains(o.JSON, []byte(`"containerName"`)) {
+			c.naming = append(c.naming, naming{f.name, o})
+		}
+	}
+	return err
 }
 
 // file returns the content of a file, converted. A file that cannot be read stays as it is.
@@ -42,13 +62,6 @@ func (c *conversion) file(f file) ([]byte, error) {
 	if err != nil {
 		c.unreadable(f, err)
 		return f.content, nil
-	}
-	warnings, err := addReviewed(c.objects, objects)
-	for _, warning := range warnings {
-		fmt.Fprintf(c.warn, "Warning: %s: %s\n", f.name, warning)
-	}
-	if err != nil {
-		return nil, err
 	}
 	var changed []bool // for each template, in the order of the file
 	find := func(o manifest.Object) []workload.Location {
@@ -69,7 +82,6 @@ func (c *conversion) file(f file) ([]byte, error) {
 		}
 		c.elsewhere(f, o, convert.Elsewhere(o.JSON, skip, c.injector.KubeletsAllow))
 		c.keys(f, o)
-		c.stillNamed(f, o)
 	}
 	c.otherDocuments(f)
 	return content, c.check(content, find, changed)
@@ -78,7 +90,7 @@ func (c *conversion) file(f file) ([]byte, error) {
 // template inspects a pod template, and returns the operations that convert it. It returns none if the webhook would
 // then reject the pods.
 func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation {
-	one := item{file: f.name, line: t.Line, object: fmt.Sprintf("%s %q", t.Kind, t.Name)}
+	one := item{file: f.name, line: t.Line, object: fmt.Sprintf("%s %q", t.Kind, t.Name), workload: t.Name}
 	result, err := convert.Inspect(t.Pod, c.kernelOf(t))
 	if err != nil {
 		one.what, one.problems = "its pod template", []convert.Problem{{Reason: err.Error()}}

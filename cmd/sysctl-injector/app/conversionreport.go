@@ -21,6 +21,7 @@ type item struct {
 	file         string
 	line         int
 	object, what string
+	workload     string // its name, if the item is of a pod template
 	container    string // its name, if it is an init container
 	sets         []convert.Assignment
 	native       []convert.Assignment // assignments that become native sysctls
@@ -145,17 +146,32 @@ func (c *conversion) keys(f file, o manifest.Object) {
 	}
 }
 
-// stillNamed warns of an object that names a removed container, as the policies of a VerticalPodAutoscaler do.
-func (c *conversion) stillNamed(f file, o manifest.Object) {
+// naming is an object that may name containers, as the policies of a VerticalPodAutoscaler do.
+type naming struct {
+	file   string
+	object manifest.Object
+}
+
+// stillNamed warns of objects that name a removed container. Those of another file must also name the workload.
+func (c *conversion) stillNamed() {
 	for n := range c.items {
 		i := &c.items[n]
-		if i.file != f.name || i.stays() || i.container == "" {
+		if i.stays() || i.container == "" {
 			continue
 		}
-		names := regexp.MustCompile(`"containerName":\s*` + regexp.QuoteMeta(fmt.Sprintf("%q", i.container)))
-		if names.Match(o.JSON) {
-			i.warnings = append(slices.Clip(i.warnings), fmt.Sprintf("%s %q, line %d, names the container", o.Kind,
-				o.Name, o.Line))
+		names := func(o manifest.Object, key, value string) bool {
+			return regexp.MustCompile(`"` + key + `":\s*` + regexp.QuoteMeta(fmt.Sprintf("%q", value))).Match(o.JSON)
+		}
+		for _, by := range c.naming {
+			place := fmt.Sprintf("line %d", by.object.Line)
+			if by.file != i.file {
+				place = by.file + " " + place
+			}
+			if names(by.object, "containerName", i.container) &&
+				(by.file == i.file || names(by.object, "name", i.workload)) {
+				i.warnings = append(slices.Clip(i.warnings), fmt.Sprintf("%s %q, %s, names the container",
+					by.object.Kind, by.object.Name, place))
+			}
 		}
 	}
 }

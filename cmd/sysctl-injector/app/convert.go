@@ -83,6 +83,9 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	}
 	c := &conversion{workloads: workloads, native: o.native, minor: minor, guests: sets.New(o.guestHandlers...),
 		warn: cmd.ErrOrStderr()}
+	if err := eachFile(workloads.files, c.add); err != nil {
+		return err
+	}
 	var converted []file
 	err = workloads.eachFile(func(f file) error {
 		content, err := c.file(f)
@@ -93,6 +96,7 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
+	c.stillNamed()
 	report := cmd.ErrOrStderr()
 	switch {
 	case o.inPlace:

@@ -2,6 +2,8 @@ package app
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -39,6 +41,47 @@ func TestConvertSeveralDocuments(t *testing.T) {
 			if !strings.HasSuffix(out, "---\n"+test.other) ||
 				!strings.Contains(out, "sysctl-injector.dev/sysctls: net.core.somaxconn = 1024") {
 				t.Errorf("output\n%s", out)
+			}
+		})
+	}
+}
+
+// A file that comes later has objects that the decisions on an earlier one depend on.
+func TestConvertSeveralFiles(t *testing.T) {
+	const vpa = `apiVersion: autoscaling.k8s.io/v1
+kind: VerticalPodAutoscaler
+metadata: {name: scaled}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  resourcePolicy: {containerPolicies: [{containerName: tune, mode: "Off"}]}
+`
+	guest := strings.Replace(strings.Replace(tuned, "net.core.somaxconn=1024", "vm.max_map_count=300000", 1),
+		"spec:\n", "spec:\n  runtimeClassName: kata\n", 1)
+	for _, test := range []struct {
+		name, first, second, want string
+		code                      int
+	}{
+		{"a namespace that is not enrolled", strings.Replace(deployment("web", tuned), "name: web}",
+			"name: web, namespace: closed}", 1), "apiVersion: v1\nkind: Namespace\nmetadata: {name: closed}\n",
+			`its namespace "closed" is in the files`, exitLeft},
+		{"a RuntimeClass", deployment("web", guest), "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\n" +
+			"metadata: {name: kata}\nhandler: kata-qemu\n", "    vm.max_map_count = 300000\nconverted: 1", exitDone},
+		{"an object that names the container", deployment("web", tuned), vpa,
+			"b.yaml line 1, names the container\n", exitDone},
+		{"an object that names a container of another workload", deployment("other", tuned), vpa,
+			"    net.core.somaxconn = 1024\nconverted: 1", exitDone},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, content := range map[string]string{"a.yaml": test.first, "b.yaml": test.second} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, out, report := run(t, "", "convert", "-f", dir)
+			if code != test.code || !strings.Contains(report, test.want) ||
+				strings.Contains(out, "initContainers") != (code == exitLeft) {
+				t.Errorf("exit code %d, report\n%s", code, report)
 			}
 		})
 	}

@@ -119,6 +119,7 @@ func (r *run) compare(line int, a text, operator string, b text, brackets bool) 
 
 // testFile returns the status of a test whether a file below /proc/sys exists or is writable.
 func (r *run) testFile(line int, operator, name string) int {
+	r.checkClass(name, line)
 	switch {
 	case operator == "-w" && (r.doubt.kind == doubtRights || r.setting.fateOf(name) == fateReadOnly):
 		return 1

@@ -177,6 +177,7 @@ func (r *run) write(name, value string, line int) outcome {
 		r.problemAt(0, "the script sets sysctls more than %d times", maxAttempts)
 		return wrote
 	}
+	r.checkClass(name, line)
 	a := attempt{name: name, value: value, line: line}
 	switch fate := r.setting.fateOf(name); {
 	case r.doubt.kind == doubtRights:
@@ -193,6 +194,19 @@ func (r *run) write(name, value string, line int) outcome {
 	r.attempts = append(r.attempts, a)
 	r.noteWrite(a)
 	return a.outcome
+}
+
+// checkClass adds a problem if only a guest has or takes a name, and the pod may run in one.
+func (r *run) checkClass(name string, line int) {
+	class := r.setting.kernel.UnknownClass
+	if class == "" {
+		return
+	}
+	fate, inGuest := r.setting.fateOf(name), (&setting{kernel: Kernel{Guest: true}}).fateOf(name)
+	if (fate == fateMissing || fate == fateReadOnly) && inGuest == fateTakes {
+		r.problemAt(line, "%s: it is not known whose kernel RuntimeClass %q gives; name its file with --runtime-class",
+			name, class)
+	}
 }
 
 // isPresent reports whether the kernel has a name. That is a choice for a name that a module provides. It is true for

@@ -14,6 +14,8 @@ import (
 type Kernel struct {
 	// Guest is set if each pod has its own kernel.
 	Guest bool
+	// UnknownClass is the pods' RuntimeClass if it is not known whose kernel it gives them. Guest is then false.
+	UnknownClass string
 }
 
 // setting is the environment in which a command runs: the pod, the container and its image.

@@ -148,6 +148,7 @@ func (r *run) toolName(name string, c call) (string, bool) {
 
 // canRead reports whether a sysctl can be read. It adds a problem if that depends on more than a module of the node.
 func (r *run) canRead(name string, c call) bool {
+	r.checkClass(name, c.line)
 	switch f := r.setting.fateOf(name); {
 	case f == fateMissing:
 		return false

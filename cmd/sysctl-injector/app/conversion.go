@@ -159,8 +159,8 @@ func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
 		return convert.Kernel{}
 	}
 	class, err := c.objects.RuntimeClass(context.Background(), p.RuntimeClass)
-	if err != nil {
-		return convert.Kernel{}
+	if err != nil || class == nil {
+		return convert.Kernel{UnknownClass: p.RuntimeClass}
 	}
 	return convert.Kernel{Guest: policy.KernelOf(class, c.guests) == v1alpha1.GuestKernel}
 }

@@ -160,6 +160,35 @@ func TestConvertInAGuestKernel(t *testing.T) {
 	}
 }
 
+// If the RuntimeClass is not known, a container stays if a guest's kernel would give its lines another effect.
+func TestConvertInAnUnknownRuntimeClass(t *testing.T) {
+	in := func(command string) string {
+		return strings.Replace(strings.Replace(tuned, "[sysctl, -w, net.core.somaxconn=1024]", command, 1),
+			"spec:\n", "spec:\n  runtimeClassName: kata-qemu\n", 1)
+	}
+	const set = "sysctl -w net.core.somaxconn=1024"
+	for _, test := range []struct {
+		name, script string
+		code         int
+	}{
+		{"a name that only a guest has", "sysctl -w net.core.netdev_max_backlog=5000 || true; " + set, exitLeft},
+		{"a name that only a guest may write", "echo 5000 > /proc/sys/net/core/rmem_max; " + set, exitLeft},
+		{"a test for a name that only a guest has",
+			"[ -f /proc/sys/net/core/netdev_max_backlog ] && " + set + "; " + set, exitLeft},
+		{"a name that no kernel has", "sysctl -w net.ipv4.tcp_tw_recycle=1 || true; " + set, exitDone},
+		{"a name that every kernel has", set, exitDone},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			code, out, report := run(t, in(`[sh, -c, "`+test.script+`"]`), "convert", "-f", "-")
+			const why = `it is not known whose kernel RuntimeClass "kata-qemu" gives; name its file with --runtime-class`
+			if code != test.code || strings.Contains(report, why) != (code == exitLeft) ||
+				strings.Contains(out, "initContainers") != (code == exitLeft) {
+				t.Errorf("exit code %d, report %s\n%s", code, report, out)
+			}
+		})
+	}
+}
+
 // A key that has no effect where it is stays, and is no reason to leave the container.
 func TestConvertReportsMisplacedKeys(t *testing.T) {
 	_, initContainers, _ := strings.Cut(tuned, "  initContainers")

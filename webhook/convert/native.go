@@ -91,7 +91,7 @@ func (r *Result) whyNative(kernel Kernel, a Assignment) (isSet bool, problem str
 		return false, "a pod cannot set " + a.Name
 	}
 	for _, e := range merged.existing {
-		if e.Name == a.Name && e.Value != a.Value {
+		if e.Name == a.Name && (e.Value != a.Value || e.AtLeast || e.Optional) {
 			return false, fmt.Sprintf("the annotation has %q: keep one of them", e)
 		}
 		isSet = isSet || e.Name == a.Name
@@ -100,7 +100,8 @@ func (r *Result) whyNative(kernel Kernel, a Assignment) (isSet bool, problem str
 		if later.Name != a.Name {
 			continue
 		}
-		if isRelated(a.Name) || !s.takesEverywhere(a.Name, a.Value) || !s.takesEverywhere(a.Name, later.Value) {
+		if isRelated(a.Name) || later.AtLeast || later.Optional ||
+			!s.takesEverywhere(a.Name, a.Value) || !s.takesEverywhere(a.Name, later.Value) {
 			return false, fmt.Sprintf("a container sets %q after it: keep one of them", later)
 		}
 		isSet = true

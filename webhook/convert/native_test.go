@@ -41,6 +41,39 @@ func TestNative(t *testing.T) {
 			"spec": {"containers": [{"name": "a"}]}}`,
 		},
 		{
+			"a later value of a container that only raises it",
+			`{"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
+			"containers": [{"name": "a"}], "initContainers": [
+				{"name": "tune", "image": "busybox", "command": ["sh", "-c",
+				"n=$(sysctl -n net.core.somaxconn); if [ $n -lt 2048 ]; then sysctl -w net.core.somaxconn=2048; fi"],
+				"securityContext": {"privileged": true}}
+			]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn >= 2048"}},
+			"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
+			"containers": [{"name": "a"}]}}`,
+		},
+		{
+			"a later value of a container that a kernel may lack",
+			`{"spec": {"securityContext": {"sysctls": [{"name": "net.netfilter.nf_conntrack_udp_timeout", "value": "9"}]},
+			"containers": [{"name": "a"}], "initContainers": [
+				{"name": "tune", "image": "busybox",
+				"command": ["sh", "-c", "sysctl -w net.netfilter.nf_conntrack_udp_timeout=10 || true"],
+				"securityContext": {"privileged": true}}
+			]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "-net.netfilter.nf_conntrack_udp_timeout = 10"}},
+			"spec": {"securityContext": {"sysctls": [{"name": "net.netfilter.nf_conntrack_udp_timeout", "value": "9"}]},
+			"containers": [{"name": "a"}]}}`,
+		},
+		{
+			"a line of the annotation that only raises it",
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn >= 1024"}},
+			"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
+			"containers": [{"name": "a"}]}}`,
+			`{"metadata": {"annotations": {"sysctl-injector.dev/sysctls": "net.core.somaxconn >= 1024"}},
+			"spec": {"securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]},
+			"containers": [{"name": "a"}]}}`,
+		},
+		{
 			"a safe line of a container becomes native",
 			`{"spec": {"containers": [{"name": "a"}], "initContainers": [
 				{"name": "tune", "image": "busybox",

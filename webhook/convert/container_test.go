@@ -195,7 +195,21 @@ func TestContainers(t *testing.T) {
 
 // TestOrder tests a container that runs after one that is not converted.
 func TestOrder(t *testing.T) {
+	const opaque = `stays: line 1: container "first" runs before it and stays; it may set net.core.somaxconn too, and ` +
+		`it would run after the annotation`
+	const named = `stays: line 1: container "first", which runs before it and stays, names net.core.somaxconn too, ` +
+		`and would run after the annotation`
+	const stays = "echo never > /host-sys/kernel/mm/transparent_hugepage/enabled; "
 	for _, test := range []struct{ name, before, script, want string }{
+		{"a name from a loop", stays + "for k in somaxconn; do sysctl -w net.core.$k=128; done",
+			"sysctl -w net.core.somaxconn=1", opaque},
+		{"a directory in a variable", stays + "d=/proc/sys/net/core; echo 128 > $d/somaxconn",
+			"sysctl -w net.core.somaxconn=1", opaque},
+		{"a name in two parts", stays + `sysctl -w net.core."somaxconn"=128`, "sysctl -w net.core.somaxconn=1", named},
+		{"a path below the node's /proc", stays + "echo 128 > /host/proc/sys/net/core/somaxconn",
+			"sysctl -w net.core.somaxconn=1", named},
+		{"a value in a variable", stays + "n=128; sysctl -w net.ipv4.tcp_fin_timeout=$n",
+			"sysctl -w net.core.somaxconn=1", "net.core.somaxconn = 1"},
 		{"a container without rights", "", "sysctl -w net.core.somaxconn=1", "net.core.somaxconn = 1"},
 		{"another name", "nsenter -t 1 -n sysctl -w net.ipv4.conf.all.rp_filter=0", "sysctl -w net.core.somaxconn=1",
 			"net.core.somaxconn = 1"},
@@ -237,6 +251,31 @@ func TestOrder(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestOrderAfterTheNodesProc tests a container that runs after one that can only write sysctls through a volume.
+func TestOrderAfterTheNodesProc(t *testing.T) {
+	for _, test := range []struct {
+		path, want string
+		readOnly   bool
+	}{
+		{"/proc", `stays: line 0: container "first" runs before it and stays; it may set net.core.somaxconn too, and it ` +
+			`would run after the annotation`, false},
+		{"/proc", "net.core.somaxconn = 1", true},
+		{"/var", "net.core.somaxconn = 1", false},
+	} {
+		template := initContainer("busybox", "sysctl", "-w", "net.core.somaxconn=1")
+		template.Spec.Volumes = []corev1.Volume{{Name: "v",
+			VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: test.path}}}}
+		template.Spec.InitContainers = append([]corev1.Container{{Name: "first", Image: "example.com/tools",
+			VolumeMounts: []corev1.VolumeMount{{Name: "v", MountPath: "/host", ReadOnly: test.readOnly}},
+		}}, template.Spec.InitContainers...)
+		result := inspect(t, template)
+		result.Findings = result.Findings[len(result.Findings)-1:]
+		if diff := cmp.Diff(test.want, sketch(result)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", test.path, diff)
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func (r *Result) inspect(kernel Kernel) {
 		}
 		found := inspectContainer(&r.template, c, kernel)
 		if found == nil {
-			merged.pass(c)
+			merged.pass(&r.template, c, kernel)
 			continue
 		}
 		found.List, found.Index = InitContainers, i
@@ -104,7 +104,7 @@ func (r *Result) inspect(kernel Kernel) {
 			found.Problems = append(found.Problems, merged.add(settingOf(&r.template, c, kernel), found)...)
 		}
 		if !found.Converts() {
-			merged.pass(c)
+			merged.pass(&r.template, c, kernel)
 		}
 		r.Findings = append(r.Findings, *found)
 	}

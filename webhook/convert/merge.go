@@ -145,6 +145,8 @@ var (
 	namesInText = regexp.MustCompile(`[a-z0-9_]+([./][\w-]+)+`)
 	// opaqueCommands matches commands that may set sysctls that the text does not name.
 	opaqueCommands = regexp.MustCompile(`sysctl\s+(-\S+\s+)*(-\w*p\b|--load|--system|-f)|/proc/sys\S*[*$?]`)
+	// dynamic matches a sysctl command, or a command that writes a file, whose target a variable names.
+	dynamic = regexp.MustCompile(`\bsysctl\b[^;&|\n]*\s[^\s=;&|]*\$|(>|\btee\s)\s*[^\s;&|]*\$`)
 	// enters matches a sysctl command that runs in other namespaces or another root and names the sysctls that it sets.
 	enters = regexp.MustCompile(`\b(nsenter|chroot)\b[^;&|\n]*\bsysctl\s+(-[wqne]+\s+)*[\w./-]+=`)
 )
@@ -198,18 +200,28 @@ func isTransparent(c *corev1.Container) bool {
 }
 
 // pass records a container that stays.
-func (m *merge) pass(c *corev1.Container) {
-	p := passed{name: c.Name, hasRights: isPrivileged(c)}
+func (m *merge) pass(template *corev1.PodTemplateSpec, c *corev1.Container, kernel Kernel) {
+	s, found := settingOf(template, c, kernel), &Finding{}
+	s.analyze(c, found)
+	_, mayWrite := mayWriteSysctls(template, c, s)
+	p := passed{name: c.Name, hasRights: isPrivileged(c) || mayWrite}
 	if sc := c.SecurityContext; sc != nil && sc.Capabilities != nil {
 		p.hasRights = p.hasRights || len(sc.Capabilities.Add) > 0
 	}
 	all := strings.Join(slices.Concat(c.Command, c.Args), "\n")
 	if p.hasRights {
-		p.isOpaque = opaqueCommands.MatchString(all) || !isTransparent(c)
+		p.isOpaque = opaqueCommands.MatchString(all) || !isTransparent(c) ||
+			len(found.Problems) > 0 && dynamic.MatchString(all)
 	}
-	for _, found := range namesInText.FindAllString(all, -1) {
-		name := strings.ReplaceAll(strings.TrimPrefix(found, "proc/sys/"), "/", ".")
-		p.names = append(p.names, name)
+	for _, a := range found.Assignments {
+		p.names = append(p.names, a.Name)
+	}
+	const dir = "proc/sys/"
+	for _, name := range namesInText.FindAllString(all, -1) {
+		if i := strings.LastIndex(name, dir); i >= 0 { // also below a mount of the node's /proc
+			name = name[i+len(dir):]
+		}
+		p.names = append(p.names, strings.ReplaceAll(name, "/", "."))
 	}
 	m.passed = append(m.passed, p)
 }

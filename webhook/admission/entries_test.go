@@ -1,54 +1,82 @@
 package admission_test
 
 import (
+	"errors"
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/sysctl-injector/sysctl-injector/templates"
 	"github.com/sysctl-injector/sysctl-injector/webhook/admission"
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 )
 
-// The table is that of the manifest which is shipped.
-func TestEntriesAreThoseOfTheManifest(t *testing.T) {
-	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	if err := templates.Decode(templates.Install, "install/webhook.yaml", configuration); err != nil {
-		t.Fatal(err)
-	}
-	var shipped []admission.Entry
-	for _, webhook := range configuration.Webhooks {
-		shipped = append(shipped, admission.Entry{
-			Name: webhook.Name, Path: *webhook.ClientConfig.Service.Path, FailurePolicy: *webhook.FailurePolicy,
-			Rules: webhook.Rules, MatchConditions: webhook.MatchConditions,
-		})
-	}
-	if diff := cmp.Diff(shipped, admission.Entries()); diff != "" {
-		t.Errorf("entries (-templates/install/webhook.yaml +table):\n%s", diff)
-	}
+// entry is what an entry of a webhook configuration shares with the code.
+type entry struct {
+	Name, Path    string
+	FailurePolicy admissionregistrationv1.FailurePolicyType
+	InConditions  []string // the project's names in the CEL, in order
+	InSelectors   []string // the project's labels, in order
 }
 
-// The same holds for the entry that only warns.
-func TestWorkloadsEntriesAreThoseOfTheManifest(t *testing.T) {
-	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	if err := templates.Decode(templates.Install, "install/warnings.yaml", configuration); err != nil {
+// ours matches the project's keys, and the name of the injected container.
+var ours = regexp.MustCompile(v1alpha1.ContainerName + `[\w./-]*`)
+
+func entryOf(webhook admissionregistrationv1.ValidatingWebhook) entry {
+	e := entry{Name: webhook.Name, Path: *webhook.ClientConfig.Service.Path, FailurePolicy: *webhook.FailurePolicy}
+	for _, condition := range webhook.MatchConditions {
+		e.InConditions = append(e.InConditions, ours.FindAllString(condition.Expression, -1)...)
+	}
+	for _, selector := range []*metav1.LabelSelector{webhook.NamespaceSelector, webhook.ObjectSelector} {
+		for i := range ptr.Deref(selector, metav1.LabelSelector{}).MatchExpressions {
+			e.InSelectors = append(e.InSelectors, ours.FindAllString(selector.MatchExpressions[i].Key, -1)...)
+		}
+	}
+	return e
+}
+
+// The manifests that are shipped have the names of the code.
+func TestEntriesUseTheConstants(t *testing.T) {
+	var pods admissionregistrationv1.MutatingWebhookConfiguration
+	var warnings admissionregistrationv1.ValidatingWebhookConfiguration
+	if err := errors.Join(templates.Decode(templates.Install, "install/webhook.yaml", &pods),
+		templates.Decode(templates.Install, "install/warnings.yaml", &warnings)); err != nil {
 		t.Fatal(err)
 	}
-	var shipped []admission.Entry
-	for _, webhook := range configuration.Webhooks {
+	var got []entry
+	for _, webhook := range pods.Webhooks {
+		got = append(got, entryOf(admissionregistrationv1.ValidatingWebhook{
+			Name: webhook.Name, ClientConfig: webhook.ClientConfig, FailurePolicy: webhook.FailurePolicy,
+			MatchConditions: webhook.MatchConditions, NamespaceSelector: webhook.NamespaceSelector,
+			ObjectSelector: webhook.ObjectSelector,
+		}))
+	}
+	for _, webhook := range warnings.Webhooks {
+		got = append(got, entryOf(webhook))
 		if *webhook.SideEffects != admissionregistrationv1.SideEffectClassNone || *webhook.TimeoutSeconds > 2 {
 			t.Errorf("%s has side effects %s and a timeout of %d s", webhook.Name, *webhook.SideEffects,
 				*webhook.TimeoutSeconds)
 		}
-		shipped = append(shipped, admission.Entry{
-			Name: webhook.Name, Path: *webhook.ClientConfig.Service.Path, FailurePolicy: *webhook.FailurePolicy,
-			Rules: webhook.Rules, MatchConditions: webhook.MatchConditions,
-		})
 	}
-	if diff := cmp.Diff(shipped, admission.WorkloadsEntries()); diff != "" {
-		t.Errorf("entries (-templates/install/warnings.yaml +table):\n%s", diff)
+	mentionsUs := []string{v1alpha1.GroupName + "/", v1alpha1.ContainerName}
+	hasNotOptedOut := []string{v1alpha1.InjectAnnotation, v1alpha1.ContainerName}
+	namespaces := []string{v1alpha1.InjectLabel, v1alpha1.DefaultsLabel}
+	want := []entry{
+		{admission.PodsEntry, admission.MutatePath, admissionregistrationv1.Fail,
+			slices.Concat(mentionsUs, hasNotOptedOut), namespaces},
+		{admission.PlainPodsEntry, admission.MutatePath, admissionregistrationv1.Ignore, nil,
+			slices.Concat(namespaces, []string{v1alpha1.InjectedLabel})},
+		{admission.DefaultPodsEntry, admission.DefaultsPath, admissionregistrationv1.Fail, hasNotOptedOut, namespaces},
+		{admission.WorkloadsEntry, admission.WorkloadsPath, admissionregistrationv1.Ignore, nil,
+			[]string{v1alpha1.InjectLabel}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entries (-code +templates/install):\n%s", diff)
 	}
 }
 

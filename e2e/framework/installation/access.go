@@ -48,35 +48,55 @@ func (i *Installation) kubeconfig(ctx context.Context) ([]byte, error) {
 // Route makes the API server call this server and no other, as it would once a service's endpoints have changed.
 func (i *Installation) Route(ctx context.Context, server *Server) error {
 	i.call(server)
-	if i.cluster.Namespace() == "" {
-		api := i.client.AdmissionregistrationV1()
-		patch, err := redirect(server, admission.Entries())
-		if err != nil {
-			return err
-		}
-		if _, err = api.MutatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch,
-			metav1.PatchOptions{}); err != nil {
-			return err
-		}
-		if patch, err = redirect(server, admission.WorkloadsEntries()); err != nil {
-			return err
-		}
-		_, err = api.ValidatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch,
-			metav1.PatchOptions{})
+	if i.cluster.Namespace() != "" {
+		return clustertest.SetEndpoints(ctx, i.client, Namespace, Name, server.port(), i.cluster.Address().String())
+	}
+	pods, warnings, err := configurations()
+	if err != nil {
 		return err
 	}
-	return clustertest.SetEndpoints(ctx, i.client, Namespace, Name, server.port(), i.cluster.Address().String())
+	var podPaths, warningPaths []string
+	for _, webhook := range pods.Webhooks {
+		podPaths = append(podPaths, *webhook.ClientConfig.Service.Path)
+	}
+	for _, webhook := range warnings.Webhooks {
+		warningPaths = append(warningPaths, *webhook.ClientConfig.Service.Path)
+	}
+	api := i.client.AdmissionregistrationV1()
+	patch, err := redirect(server, podPaths)
+	if err != nil {
+		return err
+	}
+	if _, err = api.MutatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch,
+		metav1.PatchOptions{}); err != nil {
+		return err
+	}
+	if patch, err = redirect(server, warningPaths); err != nil {
+		return err
+	}
+	_, err = api.ValidatingWebhookConfigurations().Patch(ctx, Name, types.JSONPatchType, patch, metav1.PatchOptions{})
+	return err
 }
 
-// redirect is a patch that makes the entries of a webhook configuration call a server.
-func redirect(server *Server, entries []admission.Entry) ([]byte, error) {
+// redirect is a patch that makes the entries of a webhook configuration call a server. paths are those of the entries.
+func redirect(server *Server, paths []string) ([]byte, error) {
 	var changes []map[string]any
-	for n, entry := range entries {
-		target := url.URL{Scheme: "https", Host: server.Webhook, Path: entry.Path}
+	for n, path := range paths {
+		target := url.URL{Scheme: "https", Host: server.Webhook, Path: path}
 		changes = append(changes, map[string]any{"op": "replace",
 			"path": fmt.Sprintf("/webhooks/%d/clientConfig/url", n), "value": target.String()})
 	}
 	return json.Marshal(changes)
+}
+
+// configurations returns the webhook configurations that are shipped.
+func configurations() (*admissionregistrationv1.MutatingWebhookConfiguration,
+	*admissionregistrationv1.ValidatingWebhookConfiguration, error) {
+	pods := &admissionregistrationv1.MutatingWebhookConfiguration{}
+	warnings := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	err := errors.Join(templates.Decode(templates.Install, webhookFile, pods),
+		templates.Decode(templates.Install, warningsFile, warnings))
+	return pods, warnings, err
 }
 
 // Unregister deletes the webhook's configuration, so that API servers call no server. The function that it returns
@@ -132,8 +152,8 @@ func (i *Installation) configure(ctx context.Context, server *Server, ca []byte)
 		return err
 	}
 	target.CABundle = ca
-	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	if err := templates.Decode(templates.Install, webhookFile, configuration); err != nil {
+	configuration, warnings, err := configurations()
+	if err != nil {
 		return err
 	}
 	for n := range configuration.Webhooks {
@@ -153,10 +173,6 @@ func (i *Installation) configure(ctx context.Context, server *Server, ca []byte)
 	i.call(server)
 	if _, err = i.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, configuration,
 		metav1.CreateOptions{}); err != nil {
-		return err
-	}
-	warnings := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	if err := templates.Decode(templates.Install, warningsFile, warnings); err != nil {
 		return err
 	}
 	for n := range warnings.Webhooks {

@@ -142,7 +142,7 @@ func (r *run) compareSysctl(line int, name, operator string, limit int64) int {
 		r.problemAt(line, "%s %s", name, why)
 		return 0
 	}
-	if r.hasWritten(name) {
+	if isWritten(r.attempts, name) {
 		r.problemAt(line, "the condition depends on %s, which the script sets before it", name)
 		return 0
 	}

@@ -67,15 +67,13 @@ func (r *Result) annotate() []jsonpatch.Operation {
 		return []jsonpatch.Operation{jsonpatch.NewOperation("add", path, value)}
 	}
 	annotations := map[string]string{v1alpha1.SysctlsAnnotation: value}
-	if isAbsent(r.raw.Metadata) {
+	if r.raw.Metadata == nil {
 		return []jsonpatch.Operation{
 			jsonpatch.NewOperation("add", "/metadata", map[string]any{"annotations": annotations}),
 		}
 	}
 	return []jsonpatch.Operation{jsonpatch.NewOperation("add", "/metadata/annotations", annotations)}
 }
-
-func isAbsent(metadata map[string]json.RawMessage) bool { return metadata == nil }
 
 func escape(key string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(key) }
 

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
@@ -56,7 +57,7 @@ func (s *search) walk(value any, path []string) {
 		return
 	}
 	if len(path) > 0 && (slices.Contains(ignored, path[len(path)-1]) ||
-		strings.HasPrefix(path[len(path)-1], "sysctl-injector.dev/")) {
+		strings.HasPrefix(path[len(path)-1], v1alpha1.GroupName+"/")) {
 		return
 	}
 	switch v := value.(type) {

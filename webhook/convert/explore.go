@@ -93,7 +93,7 @@ func (r *run) failsWith(d doubt, start starter) bool {
 func (r *run) last() []attempt {
 	var all []attempt
 	for i, a := range r.attempts {
-		if a.outcome != wrote || isWrittenAfter(r.attempts[i+1:], a.name) {
+		if a.outcome != wrote || isWritten(r.attempts[i+1:], a.name) {
 			continue
 		}
 		all = append(all, a)
@@ -101,7 +101,8 @@ func (r *run) last() []attempt {
 	return all
 }
 
-func isWrittenAfter(attempts []attempt, name string) bool {
+// isWritten reports whether one of the attempts has written a sysctl.
+func isWritten(attempts []attempt, name string) bool {
 	for _, a := range attempts {
 		if a.name == name && a.outcome == wrote {
 			return true

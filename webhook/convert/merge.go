@@ -38,8 +38,8 @@ func newMerge(template *corev1.PodTemplateSpec) *merge {
 	if inject, ok := annotations[v1alpha1.InjectAnnotation]; ok && strings.TrimSpace(inject) != "true" {
 		m.rejected = fmt.Sprintf("annotation %s turns sysctl-injector off for this pod", v1alpha1.InjectAnnotation)
 	}
-	if mode := annotations[v1alpha1.GroupName+"/mode"]; mode != "" && mode != "set" {
-		m.rejected = fmt.Sprintf("annotation %s/mode: %s only checks values", v1alpha1.GroupName, mode)
+	if mode := annotations[v1alpha1.ModeAnnotation]; mode != "" && mode != "set" {
+		m.rejected = fmt.Sprintf("annotation %s: %s only checks values", v1alpha1.ModeAnnotation, mode)
 	}
 	for _, line := range strings.Split(annotations[v1alpha1.SysctlsAnnotation], "\n") {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' || line[0] == ';' {

@@ -100,7 +100,7 @@ func assignmentFor(a attempt, paths []*run) (Assignment, string) {
 
 func everyPathSets(paths []*run, name string) bool {
 	for _, p := range paths {
-		if !isWrittenAfter(p.attempts, name) {
+		if !isWritten(p.attempts, name) {
 			return false
 		}
 	}
@@ -215,7 +215,7 @@ var related = []func(string) bool{
 func (s *setting) interplay(paths []*run) []Problem {
 	for _, p := range paths {
 		for i, a := range p.attempts {
-			if a.outcome != wrote || !isWrittenAfter(p.attempts[i+1:], a.name) {
+			if a.outcome != wrote || !isWritten(p.attempts[i+1:], a.name) {
 				continue
 			}
 			if isRelated(a.name) {

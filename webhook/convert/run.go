@@ -215,16 +215,6 @@ func (r *run) isPresent(name string) bool {
 	return !r.setting.isOfModule(name) || r.choose(choice{kind: exists, name: name})
 }
 
-// hasWritten reports whether the script has already written a sysctl.
-func (r *run) hasWritten(name string) bool {
-	for _, a := range r.attempts {
-		if a.name == name && a.outcome == wrote {
-			return true
-		}
-	}
-	return false
-}
-
 // subshell runs f, and restores variables and options afterwards.
 func (r *run) subshell(f func()) {
 	if !r.spend(workOfVariable * (1 + len(r.variables))) {

@@ -13,15 +13,6 @@ import (
 // Find returns the locations of an object's pod templates.
 type Find func(Object) []workload.Location
 
-// inTable returns the location of the template in an object of a known kind.
-func inTable(o Object) []workload.Location {
-	kind := workload.Find(o.APIVersion, o.Kind)
-	if kind == nil || !at(o.JSON, kind.Path).IsObject() {
-		return nil
-	}
-	return []workload.Location{{Path: kind.Path}}
-}
-
 // LineOf returns the line of the value at a path within the object, counted from 1. If the text does not contain the
 // value, it returns the line of the closest parent.
 func (o Object) LineOf(path []string) int {

@@ -55,12 +55,9 @@ type Object struct {
 	path     []string // within the document
 }
 
-// Rewrite edits each pod template of a known kind in a manifest.
-func Rewrite(in []byte, edit Edit) ([]byte, error) { return RewriteFound(in, inTable, edit) }
-
-// RewriteFound edits each pod template that find returns. A document without changes stays the same, byte for byte.
-// RewriteFound joins the errors of all callbacks. Errors in the text have a line number, counted from the start of in.
-func RewriteFound(in []byte, find Find, edit Edit) ([]byte, error) {
+// Rewrite edits each pod template that find returns. A document without changes stays the same, byte for byte.
+// Rewrite joins the errors of all callbacks. Errors in the text have a line number, counted from the start of in.
+func Rewrite(in []byte, find Find, edit Edit) ([]byte, error) {
 	stream, err := read(in)
 	if err != nil {
 		return nil, err

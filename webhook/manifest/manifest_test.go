@@ -23,7 +23,7 @@ type foundTemplate struct {
 func templates(t *testing.T, in string) []foundTemplate {
 	t.Helper()
 	var found []foundTemplate
-	out, err := Rewrite([]byte(in), func(tpl Template) ([]jsonpatch.Operation, error) {
+	out, err := rewriteKnown([]byte(in), func(tpl Template) ([]jsonpatch.Operation, error) {
 		found = append(found, foundTemplate{tpl.Kind, tpl.Name, tpl.Namespace, tpl.Path.String(), tpl.Line})
 		return nil, nil
 	})
@@ -105,7 +105,7 @@ func TestErrorsHaveLineNumbers(t *testing.T) {
 		{"an unknown alias", pod + "---\na: *b\n", "line 6: unknown anchor 'b' referenced"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			out, err := Rewrite([]byte(tt.in), inject)
+			out, err := rewriteKnown([]byte(tt.in), inject)
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -118,7 +118,7 @@ func TestErrorsHaveLineNumbers(t *testing.T) {
 		})
 	}
 	t.Run("a manifest that is too large", func(t *testing.T) {
-		if _, err := Rewrite(make([]byte, MaxSize+1), inject); err == nil ||
+		if _, err := rewriteKnown(make([]byte, MaxSize+1), inject); err == nil ||
 			err.Error() != "the manifest has 67108865 bytes, more than the limit of 67108864" {
 			t.Errorf("got %v", err)
 		}
@@ -128,7 +128,7 @@ func TestErrorsHaveLineNumbers(t *testing.T) {
 func TestRewriteJoinsErrors(t *testing.T) {
 	first, second := errors.New("first"), errors.New("second")
 	answers := []error{first, nil, second}
-	out, err := Rewrite([]byte(pod+"---\n"+pod+"---\n"+pod), func(Template) ([]jsonpatch.Operation, error) {
+	out, err := rewriteKnown([]byte(pod+"---\n"+pod+"---\n"+pod), func(Template) ([]jsonpatch.Operation, error) {
 		answer := answers[0]
 		answers = answers[1:]
 		return nil, answer
@@ -194,7 +194,7 @@ type rewrite struct {
 func testRewrite(t *testing.T, head string, tests []rewrite) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out, err := Rewrite([]byte(head+tt.in),
+			out, err := rewriteKnown([]byte(head+tt.in),
 				func(Template) ([]jsonpatch.Operation, error) { return tt.ops, nil })
 			if tt.err != "" {
 				if err == nil || err.Error() != tt.err {
@@ -252,14 +252,14 @@ func FuzzRewrite(f *testing.F) {
 		f.Add(in)
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		same, err := Rewrite(in, func(Template) ([]jsonpatch.Operation, error) { return nil, nil })
+		same, err := rewriteKnown(in, func(Template) ([]jsonpatch.Operation, error) { return nil, nil })
 		if err != nil {
 			return
 		}
 		if !bytes.Equal(same, in) {
 			t.Fatal("changes the input without operations")
 		}
-		out, err := Rewrite(in, inject)
+		out, err := rewriteKnown(in, inject)
 		if err != nil {
 			return
 		}

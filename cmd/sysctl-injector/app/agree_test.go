@@ -20,6 +20,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/manifest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/policy"
+	"github.com/sysctl-injector/sysctl-injector/webhook/workload"
 )
 
 // The webhook and the files take the same decision: a pod that goes through one comes out as by the other.
@@ -44,10 +45,12 @@ func TestWebhookAndFilesAgree(t *testing.T) {
 func templatesOf(t *testing.T, content []byte) []manifest.Template {
 	t.Helper()
 	var templates []manifest.Template
-	if _, err := manifest.Rewrite(content, func(template manifest.Template) ([]operation.Operation, error) {
+	add := func(template manifest.Template) ([]operation.Operation, error) {
 		templates = append(templates, template)
 		return nil, nil
-	}); err != nil {
+	}
+	find := (&workloads{finder: &workload.Finder{}}).find
+	if _, err := manifest.Rewrite(content, find, add); err != nil {
 		t.Fatal(err)
 	}
 	return templates

@@ -132,7 +132,7 @@ func (o *companionOptions) needsOfFiles(cmd *cobra.Command, arguments []string) 
 			needs = append(needs, need)
 			return nil, nil
 		}
-		_, err := manifest.RewriteFound(f.content, workloads.find, addNeed)
+		_, err := manifest.Rewrite(f.content, workloads.find, addNeed)
 		return err
 	})
 	o.explained = o.explained || workloads.undecided > 0

@@ -67,7 +67,7 @@ func (c *conversion) file(f file) ([]byte, error) {
 	find := func(o manifest.Object) []workload.Location {
 		return slices.DeleteFunc(c.find(o), func(p workload.Location) bool { return p.ByShape })
 	}
-	content, err := manifest.RewriteFound(f.content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+	content, err := manifest.Rewrite(f.content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 		operations := c.template(f, t)
 		changed = append(changed, len(operations) > 0)
 		return operations, nil
@@ -210,7 +210,7 @@ func loosened(before, after injection.Outcome) string {
 // check reads the result back: the webhook must admit it, and a second conversion must change nothing.
 func (c *conversion) check(content []byte, find manifest.Find, changed []bool) error {
 	n := 0
-	_, err := manifest.RewriteFound(content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
+	_, err := manifest.Rewrite(content, find, func(t manifest.Template) ([]jsonpatch.Operation, error) {
 		n++
 		if n > len(changed) || !changed[n-1] {
 			return nil, nil

@@ -86,7 +86,7 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 			}
 			return outcome.Operations, err
 		}
-		content, err := manifest.RewriteFound(f.content, find, inject)
+		content, err := manifest.Rewrite(f.content, find, inject)
 		if others > 0 {
 			done = append(done, fmt.Sprintf("%s: objects without pods, passed through: %d", f.name, others))
 		}

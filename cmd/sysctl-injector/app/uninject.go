@@ -70,7 +70,7 @@ func (o *uninjectOptions) run(cmd *cobra.Command, arguments []string) error {
 			done = append(done, fmt.Sprintf("%s: %s: %s", f.name, nameOf(t), what))
 			return removal.Operations, nil
 		}
-		content, err := manifest.RewriteFound(f.content, find, uninject)
+		content, err := manifest.Rewrite(f.content, find, uninject)
 		f.content = content
 		rewritten = append(rewritten, f)
 		return err

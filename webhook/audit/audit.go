@@ -10,9 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	psaapi "k8s.io/pod-security-admission/api"
 	psapolicy "k8s.io/pod-security-admission/policy"
 
@@ -118,7 +116,7 @@ func New(rejection Rejection, isAllowed func(name string) bool, standards psaapi
 
 // Add audits a workload.
 func (a *Auditor) Add(w Workload) error {
-	raw, err := json.Marshal(template{w.Template.ObjectMeta, w.Template.Spec})
+	raw, err := json.Marshal(w.Template)
 	if err != nil {
 		return err
 	}
@@ -166,28 +164,13 @@ func (a *Auditor) count(w Workload, f *Finding, asks bool) {
 
 func (f *Finding) isByHand() bool { return len(f.Containers)+len(f.Native) > 0 }
 
-// template is a pod template as JSON; the type of the API has the fields inline.
-type template struct {
-	Metadata metav1.ObjectMeta `json:"metadata"`
-	Spec     corev1.PodSpec    `json:"spec"`
-}
-
 // rejected returns why convert leaves a workload although it understands all of it: the webhook would reject the
 // result.
 func (a *Auditor) rejected(w Workload, raw []byte, result *convert.Result) (string, error) {
-	operations := result.Operations()
-	if len(operations) == 0 {
+	if !result.Changes() {
 		return "", nil
 	}
-	encoded, err := json.Marshal(operations)
-	if err != nil {
-		return "", err
-	}
-	patch, err := jsonpatch.DecodePatch(encoded)
-	if err != nil {
-		return "", err
-	}
-	converted, err := patch.Apply(raw)
+	converted, err := result.Apply(raw)
 	if err != nil {
 		return "", fmt.Errorf("%s %s/%s: %w", w.Kind, w.Namespace, w.Name, err)
 	}

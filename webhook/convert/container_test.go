@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -320,15 +319,7 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoded, err := json.Marshal(result.Operations())
-	if err != nil {
-		t.Fatal(err)
-	}
-	patch, err := jsonpatch.DecodePatch(encoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after, err := patch.Apply([]byte(before))
+	after, err := result.Apply([]byte(before))
 	if err != nil {
 		t.Fatal(err)
 	}

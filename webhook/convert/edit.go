@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	jsonpatchv5 "github.com/evanphx/json-patch/v5"
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
 
@@ -40,6 +41,19 @@ func (r *Result) Operations() []jsonpatch.Operation {
 		return nil
 	}
 	return slices.Concat(r.annotate(), r.removeAnnotations(), r.changeNative(), r.removeContainers(), r.removeVolumes())
+}
+
+// Apply returns the converted template. It gets the text that was inspected.
+func (r *Result) Apply(template []byte) ([]byte, error) {
+	encoded, err := json.Marshal(r.Operations())
+	if err != nil {
+		return nil, err
+	}
+	patch, err := jsonpatchv5.DecodePatch(encoded)
+	if err != nil {
+		return nil, err
+	}
+	return patch.Apply(template)
 }
 
 // annotate adds the lines to the annotation.

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"encoding/json"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
@@ -111,19 +110,9 @@ func TestNative(t *testing.T) {
 				t.Fatal(err)
 			}
 			result.MoveNative(Kernel{}, func(name string) bool { return sysctl.Lookup(name).SafeSince != "" }, isSafe)
-			after := []byte(test.before)
-			if operations := result.Operations(); len(operations) > 0 {
-				encoded, err := json.Marshal(operations)
-				if err != nil {
-					t.Fatal(err)
-				}
-				patch, err := jsonpatch.DecodePatch(encoded)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if after, err = patch.Apply(after); err != nil {
-					t.Fatalf("%s: %v", encoded, err)
-				}
+			after, err := result.Apply([]byte(test.before))
+			if err != nil {
+				t.Fatalf("%v: %v", result.Operations(), err)
 			}
 			if !jsonpatch.Equal(after, []byte(test.want)) {
 				t.Errorf("got %s\nwant %s", after, test.want)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
@@ -73,17 +72,9 @@ func TestOtherFieldsStay(t *testing.T) {
 
 func applied(t *testing.T, before []byte, result *Result) *corev1.PodTemplateSpec {
 	t.Helper()
-	encoded, err := json.Marshal(result.Operations())
+	text, err := result.Apply(before)
 	if err != nil {
-		t.Fatal(err)
-	}
-	patch, err := jsonpatch.DecodePatch(encoded)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := patch.Apply(before)
-	if err != nil {
-		t.Fatalf("%v: %s", err, encoded)
+		t.Fatalf("%v: %v", err, result.Operations())
 	}
 	after := &corev1.PodTemplateSpec{}
 	if err := json.Unmarshal(text, after); err != nil {

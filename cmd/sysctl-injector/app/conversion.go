@@ -3,14 +3,12 @@ package app
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
-	jsonpatchv5 "github.com/evanphx/json-patch/v5"
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -105,7 +103,7 @@ func (c *conversion) template(f file, t manifest.Template) []jsonpatch.Operation
 	operations := result.Operations()
 	rejected := ""
 	if len(operations) > 0 {
-		rejected = c.rejection(t, operations)
+		rejected = c.rejection(t, result)
 	}
 	for _, found := range result.Findings {
 		container := one
@@ -166,22 +164,15 @@ func (c *conversion) kernelOf(t manifest.Template) convert.Kernel {
 }
 
 // rejection is the webhook's own decision on a converted template; "" if it would admit its pods.
-func (c *conversion) rejection(t manifest.Template, operations []jsonpatch.Operation) string {
+func (c *conversion) rejection(t manifest.Template, result *convert.Result) string {
 	if namespace := c.namespaceOf(t); !c.objects.IsEnrolled(namespace) {
 		return fmt.Sprintf("its namespace %q is in the files, without the label %s=%s: the webhook does not act "+
 			"there, and the pod would start without its sysctls",
 			namespace, v1alpha1.InjectLabel, v1alpha1.InjectEnabled)
 	}
-	encoded, err := json.Marshal(operations)
-	if err != nil {
-		return err.Error()
-	}
-	patch, err := jsonpatchv5.DecodePatch(encoded)
-	if err != nil {
-		return err.Error()
-	}
 	_, before, _ := c.outcome(t) // convert must not turn an admitted pod into a rejected one
-	if t.Pod, err = patch.Apply(t.Pod); err != nil {
+	var err error
+	if t.Pod, err = result.Apply(t.Pod); err != nil {
 		return err.Error()
 	}
 	_, after, err := c.outcome(t)

@@ -69,10 +69,9 @@ func (s *setting) fateOf(name string) fate {
 		return fateNode
 	case entry.HostOnly == nil:
 		return fateTakes
-	case strings.Contains(entry.HostOnly.Reason, "does not have it"):
+	case entry.HostOnly.State == sysctl.Absent:
 		return fateMissing
-	case strings.Contains(entry.HostOnly.Reason, "older kernel would change it"),
-		strings.Contains(entry.HostOnly.Reason, "not isolated"):
+	case entry.HostOnly.State == sysctl.Shared, entry.HostOnly.State == sysctl.SharedBefore:
 		return fateNode
 	}
 	return fateReadOnly

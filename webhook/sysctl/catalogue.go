@@ -30,8 +30,9 @@ type Entry struct {
 
 // Note is a reason with its source.
 type Note struct {
-	Reason string // completes a sentence that begins with the name: "belongs to the node: ..."
-	Source string // file of the kernel or of Kubernetes, documentation, or commit
+	Reason string    // completes a sentence that begins with the name: "belongs to the node: ..."
+	Source string    // file of the kernel or of Kubernetes, documentation, or commit
+	State  FileState // 0 except in Entry.HostOnly
 }
 
 // Lookup returns the entry of a name in dot form. For a name that is in no table, only the name and scope are set.
@@ -76,8 +77,8 @@ func Known() iter.Seq[Entry] {
 
 // The tables, indexed once. Nothing changes them.
 var (
-	hostOnly  = index(slices.Concat(observedHostOnly(), readHostOnly))
-	forbidden = index(neverShared)
+	hostOnly  = index(slices.Concat(observedHostOnly(), readHostOnly), hostRow.note)
+	forbidden = index(neverShared, row.note)
 	releases  = struct{ namespaced, safe map[string]string }{
 		namespaced: byName(namespacedSince),
 		safe:       byName(safeSince),
@@ -89,6 +90,10 @@ type row struct {
 	names  string
 	reason string
 	source string
+}
+
+func (r row) note() (names string, note Note) {
+	return r.names, Note{Reason: r.reason, Source: r.source}
 }
 
 // notes is an index of rows.
@@ -103,18 +108,18 @@ type prefixNote struct {
 }
 
 // index panics on a name that is not a valid pattern. The tables are constants, and a test loads them.
-func index(rows []row) notes {
+func index[Row any](rows []Row, noteOf func(Row) (names string, note Note)) notes {
 	indexed := notes{exact: make(map[string]Note, len(rows))}
 	for _, r := range rows {
-		pattern, err := ParsePattern(r.names)
+		names, note := noteOf(r)
+		pattern, err := ParsePattern(names)
 		if err != nil {
-			panic("sysctl catalogue: " + r.names + ": " + err.Error())
+			panic("sysctl catalogue: " + names + ": " + err.Error())
 		}
-		note := Note{Reason: r.reason, Source: r.source}
 		if pattern.prefix {
 			indexed.prefixes = append(indexed.prefixes, prefixNote{pattern, note})
 		} else {
-			indexed.exact[r.names] = note
+			indexed.exact[names] = note
 		}
 	}
 	return indexed

@@ -27,38 +27,38 @@ func TestLookup(t *testing.T) {
 		{"kernel.shm_rmid_forced", Entry{Scope: IPC, SafeSince: "1.4"}},
 		{"net.core.netdev_max_backlog", Entry{Scope: Network, HostOnly: &Note{
 			"belongs to the node: a pod's own network namespace does not have it",
-			"compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c",
+			"compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c", Absent,
 		}}},
 		{"net.core.rmem_max", Entry{Scope: Network, HostOnly: &Note{
 			"belongs to the node: it is read-only in a pod's own network namespace",
-			"compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c",
+			"compared on Linux 6.18.44; Linux net/core/sysctl_net_core.c", ReadOnly,
 		}}},
 		{"net.ipv4.neigh.default.gc_thresh3", Entry{Scope: Network, HostOnly: &Note{
 			"belongs to the node: a pod's own network namespace does not have it",
-			"compared on Linux 6.18.44; Linux net/core/neighbour.c",
+			"compared on Linux 6.18.44; Linux net/core/neighbour.c", Absent,
 		}}},
 		{"net.ipv4.neigh.eth0.gc_stale_time", Entry{Scope: Network}},
 		{"net.netfilter.nf_hooks_lwtunnel", Entry{Scope: Network, HostOnly: &Note{
 			"is not isolated: writing it in a pod changes the whole node until it reboots",
-			"Linux net/netfilter/nf_hooks_lwtunnel.c",
+			"Linux net/netfilter/nf_hooks_lwtunnel.c", Shared,
 		}}},
 		{"net.ipv6.conf.all.stable_secret", Entry{Scope: Network, HostOnly: &Note{
 			"cannot be set: every kernel rejects it, and takes net.ipv6.conf.default.stable_secret instead",
-			"Linux Documentation/networking/ip-sysctl.rst (stable_secret)",
+			"Linux Documentation/networking/ip-sysctl.rst (stable_secret)", Rejected,
 		}}},
 		{"net.ipv6.conf.default.stable_secret", Entry{Scope: Network}},
 		{"net.ipv6.conf.eth0.stable_secret", Entry{Scope: Network}},
 		{"kernel.core_pattern", Entry{Scope: Node, Forbidden: &Note{
 			"names a program that the node runs as root at every crash",
-			"Linux Documentation/admin-guide/sysctl/kernel.rst",
+			"Linux Documentation/admin-guide/sysctl/kernel.rst", 0,
 		}}},
 		{"kernel.panic_on_oops", Entry{Scope: Node, Forbidden: &Note{
 			"decides when the node panics, and whether it reboots then",
-			"Linux Documentation/admin-guide/sysctl/kernel.rst",
+			"Linux Documentation/admin-guide/sysctl/kernel.rst", 0,
 		}}},
 		{"fs.binfmt_misc.register", Entry{Scope: Node, Forbidden: &Note{
 			"makes the node run an arbitrary interpreter for other pods' programs",
-			"Linux Documentation/admin-guide/binfmt-misc.rst",
+			"Linux Documentation/admin-guide/binfmt-misc.rst", 0,
 		}}},
 		{"vm.max_map_count", Entry{Scope: Node}},
 	} {
@@ -126,13 +126,15 @@ func TestTablesAreConsistent(t *testing.T) {
 			t.Errorf("%s is forbidden for a shared kernel, but namespaced", e.Name)
 		}
 	}
-	rows := slices.Concat(observedHostOnly(), readHostOnly, neverShared)
-	for _, r := range rows {
-		if r.reason == "" || r.source == "" {
+	for _, r := range slices.Concat(observedHostOnly(), readHostOnly) {
+		if reasons[r.state] == "" || r.source == "" {
 			t.Errorf("%s has no reason or no source", r.names)
 		}
 	}
 	for _, r := range neverShared {
+		if r.reason == "" || r.source == "" {
+			t.Errorf("%s has no reason or no source", r.names)
+		}
 		if ScopeOf(strings.TrimSuffix(r.names, "*")) != Node {
 			t.Errorf("%s is forbidden for a shared kernel, but namespaced", r.names)
 		}

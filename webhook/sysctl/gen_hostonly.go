@@ -86,11 +86,11 @@ func run() error {
 		canWriteInPod, exists := fresh[name]
 		switch {
 		case !exists:
-			rows[collapse(name, first, fresh)] = "absent"
+			rows[collapse(name, first, fresh)] = "Absent"
 		case canWrite && !canWriteInPod:
-			rows[name] = "readOnly"
+			rows[name] = "ReadOnly"
 		case !canWriteInPod:
-			rows[name] = "readable"
+			rows[name] = "Readable"
 		}
 	}
 

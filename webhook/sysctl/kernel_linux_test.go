@@ -35,7 +35,7 @@ func TestNetworkNamesAgainstTheKernel(t *testing.T) {
 		case entry.HostOnly == nil && !writable:
 			t.Errorf("%s is read-only in a new network namespace, but not in the catalogue: run go generate "+
 				"./webhook/sysctl", name)
-		case entry.HostOnly != nil && writable && !strings.HasPrefix(entry.HostOnly.Reason, "is not isolated"):
+		case entry.HostOnly != nil && writable && entry.HostOnly.State != Shared:
 			t.Errorf("%s is writable in a new network namespace, but the catalogue says that it %s: run go generate "+
 				"./webhook/sysctl", name, entry.HostOnly.Reason)
 		}

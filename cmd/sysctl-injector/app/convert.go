@@ -86,13 +86,7 @@ func (o *convertOptions) run(cmd *cobra.Command, files []string) error {
 	if err := eachFile(workloads.files, c.add); err != nil {
 		return err
 	}
-	var converted []file
-	err = workloads.eachFile(func(f file) error {
-		content, err := c.file(f)
-		f.content = content
-		converted = append(converted, f)
-		return err
-	})
+	converted, err := workloads.rewriteEach(c.file)
 	if err != nil {
 		return err
 	}

@@ -63,9 +63,8 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	var rewritten []file
 	var done []string
-	err = workloads.eachFile(func(f file) error {
+	rewritten, err := workloads.rewriteEach(func(f file) ([]byte, error) {
 		others := 0 // objects that hold no pods
 		find := func(o manifest.Object) []workload.Location {
 			places := workloads.find(o)
@@ -90,9 +89,7 @@ func (o *injectOptions) run(cmd *cobra.Command, files []string) error {
 		if others > 0 {
 			done = append(done, fmt.Sprintf("%s: objects without pods, passed through: %d", f.name, others))
 		}
-		f.content = content
-		rewritten = append(rewritten, f)
-		return err
+		return content, err
 	})
 	if err != nil {
 		return err

@@ -57,10 +57,9 @@ func (o *uninjectOptions) run(cmd *cobra.Command, arguments []string) error {
 	if files, err = onlyObjects(files, o.strict, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
-	find := (&workloads{finder: finder}).find
-	var rewritten []file
+	workloads := &workloads{files: files, finder: finder}
 	var done []string
-	err = eachFile(files, func(f file) error {
+	rewritten, err := workloads.rewriteEach(func(f file) ([]byte, error) {
 		uninject := func(t manifest.Template) ([]jsonpatch.Operation, error) {
 			removal := injection.Uninject(t.Pod, o.pullSecrets)
 			what := "was not injected"
@@ -70,10 +69,7 @@ func (o *uninjectOptions) run(cmd *cobra.Command, arguments []string) error {
 			done = append(done, fmt.Sprintf("%s: %s: %s", f.name, nameOf(t), what))
 			return removal.Operations, nil
 		}
-		content, err := manifest.Rewrite(f.content, find, uninject)
-		f.content = content
-		rewritten = append(rewritten, f)
-		return err
+		return manifest.Rewrite(f.content, workloads.find, uninject)
 	})
 	if err != nil {
 		return err

@@ -122,6 +122,17 @@ func (w *workloads) eachFile(do func(file) error) error {
 	return nil
 }
 
+// rewriteEach returns the files with the content that rewrite gives each, after the checks of eachFile.
+func (w *workloads) rewriteEach(rewrite func(file) ([]byte, error)) ([]file, error) {
+	var rewritten []file
+	err := w.eachFile(func(f file) (err error) {
+		f.content, err = rewrite(f)
+		rewritten = append(rewritten, f)
+		return err
+	})
+	return rewritten, err
+}
+
 // find returns the paths of an object's pod templates.
 func (w *workloads) find(o manifest.Object) []workload.Location {
 	return w.finder.Find(o.APIVersion, o.Kind, gjson.ParseBytes(o.JSON))

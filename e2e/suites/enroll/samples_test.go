@@ -1,11 +1,15 @@
 package enroll_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // applied holds, for each sample, the last line that kubectl prints when the sample is applied as its comment says.
@@ -47,7 +51,13 @@ func TestSamplesInAnEnrolledNamespace(t *testing.T) {
 		"jsonpath={.spec.template}")
 	daemon := strings.Replace(template, `"metadata":{`,
 		`"apiVersion":"v1","kind":"Pod","metadata":{"name":"ingress-nginx-controller",`, 1)
-	p.must(daemon, "kubectl", "-n", "samples", "create", "-f", "-")
+	_, err = clustertest.UntilGranted(t.Context(), func(context.Context) error {
+		if _, errs, err := p.run(daemon, "kubectl", "-n", "samples", "create", "-f", "-"); err != nil {
+			return fmt.Errorf("%w: %s", err, errs)
+		}
+		return nil
+	})
+	must(t, err)
 	const names = "custom-columns=NAME:.metadata.name,FIRST:.spec.initContainers[0].name"
 	for _, name := range []string{"ingress-nginx-controller ", "search ", "liberty-", "web ", "semaphores "} {
 		p.eventually("\n"+name, "", "kubectl", "-n", "samples", "get", "pods", "-l",

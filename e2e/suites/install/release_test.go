@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 )
 
 // system is the namespace that documentation installs to.
@@ -122,8 +124,7 @@ func uninstalled(t *testing.T) {
 func wantValue(t *testing.T, name string) {
 	t.Helper()
 	namespace := makeNamespace(t, "apps", enrolled())
-	_, err := clientset.CoreV1().Pods(namespace).Create(t.Context(), newPod(name, somaxconn),
-		metav1.CreateOptions{})
+	_, err := clustertest.CreatePod(t.Context(), clientset.CoreV1().Pods(namespace), newPod(name, somaxconn))
 	must(t, err)
 	kubectl(t, "wait", "--for=condition=Ready", "pod/"+name, "-n", namespace, "--timeout="+patience.String())
 	if got := kubectl(t, "exec", "-n", namespace, name, "-c", "app", "--", "sysctl",

@@ -102,6 +102,15 @@ func (p person) awaitServiceAccount(namespace string) {
 		"name")
 }
 
+// awaitInjection waits until pods of a namespace that was just enrolled are injected. The API server looks the
+// namespace's new labels up in a cache of its own.
+func (p person) awaitInjection(namespace string) {
+	p.t.Helper()
+	probe := strings.Replace(pod("probe", "net.core.somaxconn = 1024"), "namespace: shop", "namespace: "+namespace, 1)
+	p.eventually("first: sysctl-injector", probe, "kubectl", "create", "--dry-run=server", "-f", "-", "-o",
+		"jsonpath=first: {.spec.initContainers[0].name}")
+}
+
 // pod returns a pod that meets "restricted", with an annotation unless sysctls is empty.
 func pod(name, sysctls string) string {
 	annotations := "{}"
@@ -140,8 +149,7 @@ func (p person) notCovered(level, problem string) string {
 
 func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 	p := person{t, suite.Cluster(t)}
-	p.must("", "kubectl", "create", "namespace", "shop")
-	p.must("", "kubectl", "label", "namespace", "shop", "pod-security.kubernetes.io/enforce=restricted",
+	p.createNamespace("shop", "pod-security.kubernetes.io/enforce=restricted",
 		"pod-security.kubernetes.io/warn=restricted", "sysctl-injector.dev/inject=enabled")
 	p.awaitServiceAccount("shop")
 
@@ -178,9 +186,10 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 		"jsonpath={.metadata.labels}{.metadata.annotations}")
 	p.says("namespace/shop enrolled\n"+changes, "", "", "sysctl-injector", "enroll", "shop")
 	p.says("namespace/shop unchanged\n", "", "", "sysctl-injector", "enroll", "shop", "--enforce", "restricted")
+	p.awaitInjection("shop")
 
 	// The injected pod is admitted. A pod that is privileged by itself is rejected, and so is a pod that does not meet
-	// restricted.
+	// restricted. Both are tried without being created, as the guard may be in force only after the first attempt.
 	p.eventually("pod/web created", pod("web", "net.core.somaxconn = 1024"), "kubectl", "create", "-f", "-")
 	if got := p.must("", "kubectl", "-n", "shop", "get", "pod", "web", "-o",
 		"jsonpath={.spec.initContainers[*].name} {.spec.initContainers[0].args}"); got != `sysctl-injector `+
@@ -188,10 +197,11 @@ func TestFromRestrictedToTheFirstInjectedPod(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	p.eventually(`allowPrivilegeEscalation != false (container "web"`,
-		strings.Replace(pod("open", ""), "allowPrivilegeEscalation: false, ", "", 1), "kubectl", "create", "-f", "-")
+		strings.Replace(pod("open", ""), "allowPrivilegeEscalation: false, ", "", 1), "kubectl", "create",
+		"--dry-run=server", "-f", "-")
 	p.eventually(`privileged (container "web" must not set securityContext.privileged=true)`,
 		strings.Replace(pod("root", "net.core.somaxconn = 1024"), "allowPrivilegeEscalation: false", "privileged: true",
-			1), "kubectl", "create", "-f", "-")
+			1), "kubectl", "create", "--dry-run=server", "-f", "-")
 
 	// And back: the labels are as before, and Pod Security admission acts again. The API server warns of the injected
 	// pod.

@@ -29,6 +29,7 @@ func TestSamplesInAnEnrolledNamespace(t *testing.T) {
 	p.createNamespace("samples", "pod-security.kubernetes.io/enforce=restricted")
 	p.awaitServiceAccount("samples")
 	p.must("", "sysctl-injector", "enroll", "samples")
+	p.awaitInjection("samples")
 	const root = "../../../"
 	files, err := filepath.Glob(root + "deploy/samples/*.yaml")
 	if err != nil || len(files) != len(applied) {

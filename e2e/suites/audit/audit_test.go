@@ -207,6 +207,8 @@ func TestAuditWithFewPermissions(t *testing.T) {
 			t.Fatal(problem)
 		}
 	}
+	clustertest.AwaitCanI(t, suite.Cluster(t), true, namespace, "system:serviceaccount:"+namespace+":reader", "list",
+		"deployments.apps")
 	token, problem, code, _ := run(t, "kubectl", "create", "token", "reader", "-n", namespace)
 	if code != 0 {
 		t.Fatal(problem)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/webhook/inspect"
 )
 
@@ -19,6 +20,7 @@ func TestMissingPermissionsAreNotFailures(t *testing.T) {
 		kubectl -n default create serviceaccount viewer
 		kubectl create clusterrolebinding viewer --clusterrole=view --serviceaccount=default:viewer`)
 	const viewer = "system:serviceaccount:default:viewer"
+	clustertest.AwaitCanI(t, suite.Cluster(t), true, "default", viewer, "list", "pods")
 	r, err := check(t.Context(), suite.Cluster(t), "--as", viewer)
 	must(t, err)
 	if r.code != 0 {

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster"
+	"github.com/sysctl-injector/sysctl-injector/e2e/framework/cluster/clustertest"
 	"github.com/sysctl-injector/sysctl-injector/e2e/framework/installation"
 	"github.com/sysctl-injector/sysctl-injector/templates"
 )
@@ -81,6 +82,8 @@ func TestServersManageTheirCertificate(t *testing.T) {
 		t.Helper()
 		kubectl(t, "", "patch", "clusterrole", "sysctl-injector-certificate", "--type=json",
 			`--patch=[{"op": "replace", "path": "/rules/0/verbs", "value": [`+verbs+`]}]`)
+		clustertest.AwaitCanI(t, c, strings.Contains(verbs, "patch"), installation.Namespace, installation.User, "patch",
+			"mutatingwebhookconfigurations.admissionregistration.k8s.io/"+installation.Name)
 	}
 	publish(`"list", "watch"`)
 	must(t, admin.Delete(t.Context(), second))
@@ -138,6 +141,7 @@ func TestServerWithoutTheRightToWriteItsSecret(t *testing.T) {
 		"--namespace="+installation.Namespace, "--type=merge",
 		`--patch={"rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["sysctl-injector-tls"], `+
 			`"verbs": ["list", "watch"]}]}`)
+	clustertest.AwaitCanI(t, suite.Cluster(t), false, installation.Namespace, installation.User, "create", "secrets")
 	must(t, admin.Delete(t.Context(), lost))
 	want := `[!]certificate renewal: create Secret sysctl-injector-system/sysctl-injector-tls: secrets is ` +
 		`forbidden: User "` + installation.User +

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"testing"
 
@@ -17,7 +18,8 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 	someMemory := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"),
 		corev1.ResourceMemory: resource.MustParse("16Mi")}
 	quota := func(t *testing.T, namespace string) {
-		_, err := client.CoreV1().ResourceQuotas(namespace).Create(t.Context(), &corev1.ResourceQuota{
+		quotas := client.CoreV1().ResourceQuotas(namespace)
+		_, err := quotas.Create(t.Context(), &corev1.ResourceQuota{
 			ObjectMeta: metav1.ObjectMeta{Name: "quota"},
 			Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
 				corev1.ResourceRequestsCPU:    resource.MustParse("100m"),
@@ -27,6 +29,10 @@ func TestSysctlsBesideOtherSettings(t *testing.T) {
 			}},
 		}, metav1.CreateOptions{})
 		must(t, err)
+		eventually(t, "the quota to be in force", func(ctx context.Context) (bool, error) {
+			quota, err := quotas.Get(ctx, "quota", metav1.GetOptions{})
+			return err == nil && len(quota.Status.Hard) == 4, err
+		})
 	}
 	limits := func(t *testing.T, namespace string) {
 		_, err := client.CoreV1().LimitRanges(namespace).Create(t.Context(), &corev1.LimitRange{

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,7 +48,10 @@ func TestSecondNode(t *testing.T) {
 	must(t, err)
 	kubectl("wait", "--for=condition=Ready", "pod/elsewhere", "--timeout=30s")
 	page := "/api/v1/namespaces/default/pods/elsewhere:" + images.AppPort + "/proxy/healthz"
-	kubectl("get", "--raw", page)
+	// The probe asks the first node's pod. This pod is Ready while its shell may not have started the program yet.
+	eventually(t, "the API server to reach the pod", func(ctx context.Context) (bool, error) {
+		return c.Command(ctx, "kubectl", "get", "--raw", page).Run() == nil, nil
+	})
 
 	namespace, err := second.Command(t.Context(), "readlink", "/proc/self/ns/pid").Output()
 	must(t, err)

@@ -114,7 +114,6 @@ type Cluster struct {
 	files     files
 	settings  Config
 	nodes     []*Node
-	launcher  *launcher
 	authority *authority
 	processes []*process
 	config    *rest.Config // the administrator's
@@ -146,7 +145,7 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 		return nil, err
 	}
 	RemoveStale()
-	c := &Cluster{binaries: binaries, launcher: newLauncher()}
+	c := &Cluster{binaries: binaries}
 	if err := c.start(ctx, config); err != nil {
 		if stopErr := c.Stop(); stopErr != nil {
 			return nil, fmt.Errorf("%w\nand then, cleaning up: %w", err, stopErr)
@@ -205,7 +204,6 @@ func (c *Cluster) stop() error {
 	for _, process := range c.processes {
 		<-process.exited
 	}
-	c.launcher.close()
 	if c.admin != nil {
 		c.admin.CloseIdleConnections()
 	}

@@ -8,30 +8,28 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 )
 
-// launcher starts processes, all from one thread. The kernel sends a death signal when the thread that started a
-// process ends, not when the whole parent does; this thread lives until close.
-type launcher struct{ calls chan func() }
-
-func newLauncher() *launcher {
-	l := &launcher{calls: make(chan func())}
+// launcher runs functions that start processes, all on one thread. The kernel sends a death signal when the thread that
+// started a process ends, not when the whole parent does. So this thread never ends, not even with a cluster: other
+// programs may have been started from it before.
+var launcher = sync.OnceValue(func() chan<- func() {
+	calls := make(chan func())
 	go func() {
 		runtime.LockOSThread()
-		for call := range l.calls {
+		for call := range calls {
 			call()
 		}
 	}()
-	return l
-}
+	return calls
+})
 
-func (l *launcher) start(cmd *exec.Cmd) error {
+func start(cmd *exec.Cmd) error {
 	started := make(chan error)
-	l.calls <- func() { started <- cmd.Start() }
+	launcher() <- func() { started <- cmd.Start() }
 	return <-started
 }
-
-func (l *launcher) close() { close(l.calls) }
 
 // process is a running part of a cluster.
 type process struct {
@@ -44,7 +42,7 @@ type process struct {
 }
 
 // launch starts a program with its output in a log file.
-func (l *launcher) launch(name, log string, cmd *exec.Cmd) (*process, error) {
+func launch(name, log string, cmd *exec.Cmd) (*process, error) {
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -52,7 +50,7 @@ func (l *launcher) launch(name, log string, cmd *exec.Cmd) (*process, error) {
 	defer file.Close()
 	cmd.Stdout, cmd.Stderr = file, file
 	dieWithParent(cmd)
-	if err := l.start(cmd); err != nil {
+	if err := start(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p := &process{name: name, log: log, cmd: cmd, exited: make(chan struct{})}

@@ -69,7 +69,7 @@ func (c *Cluster) launch(part part) (*process, error) {
 	}
 	cmd.Env = withoutProxies(cmd.Environ())
 	cmd.Dir = c.dir
-	process, err := c.launcher.launch(part.name, c.LogPath(part.name), cmd)
+	process, err := launch(part.name, c.LogPath(part.name), cmd)
 	if err != nil {
 		return nil, err
 	}

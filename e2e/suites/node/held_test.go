@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,41 +17,60 @@ import (
 // held is a stopped process.
 type held struct{ pid, pidfd int }
 
+// traceVariable makes this test program a process that traces a pod. Its value is the pod's UID.
+const traceVariable = "SYSCTL_INJECTOR_TEST_TRACE"
+
 // holdAtExec stops a pod's process at the exec of a program with the arguments given, before the program's first
 // instruction. To find it, all processes in the pod's cgroups are traced. It returns nil if the wait ends before that.
+// A process of its own traces, as all tracing ends with it. The end of a thread of this process would end the tracing
+// too, but also the commands that were started from the thread earlier (see package cluster).
 func holdAtExec(t *testing.T, uid string, over func() bool, args ...string) *held {
 	t.Helper()
-	result := make(chan *held)
+	self, err := os.Executable()
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	tracing := suite.Cluster(t).Command(ctx, self, args...)
+	tracing.Env = append(tracing.Env, traceVariable+"="+uid)
+	stopped := make(chan string)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the tracing thread ends with this function, and all tracing with it
-		tr := tracer{wanted: strings.Join(args, "\x00") + "\x00", traced: map[int]bool{}}
-		for {
-			tr.seize(uid)
-			if pid := tr.next(); pid != 0 {
-				result <- stop(pid)
-				return
-			}
-			if over() {
-				result <- nil
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
+		output, _ := tracing.Output()
+		stopped <- string(output)
 	}()
-	return <-result
+	for {
+		select {
+		case output := <-stopped:
+			pid, err := strconv.Atoi(output)
+			if err != nil {
+				return nil
+			}
+			pidfd, err := unix.PidfdOpen(pid, 0)
+			if err != nil {
+				return nil
+			}
+			return &held{pid, pidfd}
+		case <-time.After(time.Millisecond):
+			if over() {
+				cancel() // and the process prints nothing
+			}
+		}
+	}
 }
 
-// stop stops a traced process and detaches from it.
-func stop(pid int) *held {
-	pidfd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return nil
+// trace stops the process that holdAtExec looks for, and prints its id.
+func trace(uid string, args []string) {
+	runtime.LockOSThread() // the kernel knows the tracer by its thread
+	tr := tracer{wanted: strings.Join(args, "\x00") + "\x00", traced: map[int]bool{}}
+	for {
+		tr.seize(uid)
+		if pid := tr.next(); pid != 0 {
+			if err := unix.Kill(pid, unix.SIGSTOP); err == nil {
+				fmt.Print(pid)
+			}
+			return // and detaches from all
+		}
+		time.Sleep(time.Millisecond)
 	}
-	if err := unix.PidfdSendSignal(pidfd, unix.SIGSTOP, nil, 0); err != nil {
-		return nil
-	}
-	_ = unix.PtraceDetach(pid)
-	return &held{pid, pidfd}
 }
 
 // tracer traces processes until one runs the wanted program.

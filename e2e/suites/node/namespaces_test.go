@@ -84,20 +84,19 @@ func tryInNewNamespaces(t *testing.T, names []string) []assignment {
 	var found []assignment
 	result := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with its namespaces
-		if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWIPC); err != nil {
-			result <- fmt.Errorf("make namespaces: %w", err)
-			return
+		runtime.LockOSThread() // never unlocked, so that no other goroutine is in its namespaces
+		err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWIPC)
+		if err != nil {
+			err = fmt.Errorf("make namespaces: %w", err)
 		}
-		for _, name := range names {
-			if a, err := try(name); err != nil {
-				result <- err
-				return
-			} else if a.name != "" {
+		for i := 0; err == nil && i < len(names); i++ {
+			var a assignment
+			if a, err = try(names[i]); a.name != "" {
 				found = append(found, a)
 			}
 		}
-		result <- nil
+		result <- err
+		select {} // the thread's end would kill the commands that were started from it earlier (see package cluster)
 	}()
 	must(t, <-result)
 	return found

@@ -44,6 +44,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if uid := os.Getenv(traceVariable); uid != "" {
+		trace(uid, os.Args[1:])
+		return
+	}
 	remove := addGuests(&suite.Config)
 	code := suite.Run(m)
 	remove()

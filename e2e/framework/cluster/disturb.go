@@ -28,7 +28,7 @@ func (c *Cluster) Restart(ctx context.Context, part string, flags ...string) err
 	former.part.args = slices.Concat(former.part.args, flags)
 	former.kill()
 	<-former.exited
-	process, err := c.launch(former.part)
+	process, err := c.launch(former.part, 0) // after the log of the former process
 	if err != nil {
 		return err
 	}

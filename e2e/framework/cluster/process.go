@@ -41,9 +41,9 @@ type process struct {
 	err    error
 }
 
-// launch starts a program with its output in a log file.
-func launch(name, log string, cmd *exec.Cmd) (*process, error) {
-	file, err := os.Create(log)
+// launch starts a program with its output in a log file, which os.O_TRUNC in flags empties.
+func launch(name, log string, flags int, cmd *exec.Cmd) (*process, error) {
+	file, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND|flags, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"time"
 )
@@ -37,7 +38,7 @@ const checkPace = 25 * time.Millisecond
 func (c *Cluster) run(ctx context.Context, s stage) error {
 	var started []*process
 	for _, part := range s {
-		process, err := c.launch(part)
+		process, err := c.launch(part, os.O_TRUNC)
 		if err != nil {
 			return err
 		}
@@ -59,7 +60,8 @@ func (c *Cluster) run(ctx context.Context, s stage) error {
 // environment wins: benchmarks set it to what a real API server has.
 const rareCollection = "GOGC=200"
 
-func (c *Cluster) launch(part part) (*process, error) {
+// launch starts a part. Its log is kept, unless os.O_TRUNC in logFlags empties it.
+func (c *Cluster) launch(part part, logFlags int) (*process, error) {
 	var cmd *exec.Cmd
 	if part.command != nil {
 		cmd = part.command(part.path, part.args)
@@ -69,7 +71,7 @@ func (c *Cluster) launch(part part) (*process, error) {
 	}
 	cmd.Env = withoutProxies(cmd.Environ())
 	cmd.Dir = c.dir
-	process, err := launch(part.name, c.LogPath(part.name), cmd)
+	process, err := launch(part.name, c.LogPath(part.name), logFlags, cmd)
 	if err != nil {
 		return nil, err
 	}

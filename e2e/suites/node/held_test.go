@@ -33,13 +33,18 @@ func holdAtExec(t *testing.T, uid string, over func() bool, args ...string) *hel
 	tracing := suite.Cluster(t).Command(ctx, self, args...)
 	tracing.Env = append(tracing.Env, traceVariable+"="+uid)
 	stopped := make(chan string)
+	var problem error
 	go func() {
-		output, _ := tracing.Output()
+		var output []byte
+		output, problem = tracing.Output()
 		stopped <- string(output)
 	}()
 	for {
 		select {
 		case output := <-stopped:
+			if problem != nil && ctx.Err() == nil {
+				t.Fatalf("the tracing process: %v", problem)
+			}
 			pid, err := strconv.Atoi(output)
 			if err != nil {
 				return nil

@@ -38,12 +38,14 @@ func TestProof(t *testing.T) {
 	shells := findShells(t)
 	var next, proven, raised atomic.Int64
 	var wait sync.WaitGroup
-	failures := make(chan string, 20)
-	for range 4 * runtime.NumCPU() { // most of the time is spent waiting for the kernel to create namespaces
+	const enough = 20
+	workers := 4 * runtime.NumCPU() // most of the time is spent waiting for the kernel to create namespaces
+	failures := make(chan string, enough+workers)
+	for range workers {
 		wait.Go(func() {
 			runtime.LockOSThread() // never unlocked, so that no other goroutine uses the thread
 			w, err := newWorld()
-			for err == nil && proven.Load() < proofs && len(failures) < cap(failures) {
+			for err == nil && proven.Load() < proofs && len(failures) < enough {
 				seed := uint64(next.Add(1))
 				var failure string
 				var how convert.Assignment

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,8 +139,9 @@ func (g *Granter) ensure(ctx context.Context, need Need) error {
 	return g.waitInForce(ctx, need, objects)
 }
 
-// lookUp returns the objects that the cache lacks, and whether one of the others is so new that an API server may not
-// know it.
+// lookUp returns the objects to apply, because the cache lacks them, and whether one of the others is so new that an
+// API server may not know it. No cache holds policies. They are applied before their roles, so a cached role means that
+// its policy exists. If somebody deletes a policy, the Controller restores it.
 func (g *Granter) lookUp(
 	ctx context.Context, objects []client.Object,
 ) (missing []client.Object, recent bool, err error) {
@@ -153,6 +155,9 @@ func (g *Granter) lookUp(
 		case g.now().Sub(cached.GetCreationTimestamp().Time) < settleAge:
 			recent = true
 		}
+	}
+	if !slices.ContainsFunc(missing, func(object client.Object) bool { return rank(object) > 0 }) {
+		missing = nil
 	}
 	return missing, recent, nil
 }

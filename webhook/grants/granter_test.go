@@ -3,6 +3,7 @@ package grants
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -75,31 +76,44 @@ func newGranter(t *testing.T, between func(*Granter), objects ...client.Object) 
 // grantsOf renders what a need takes, made as long ago as said.
 func grantsOf(t *testing.T, need Need, ago time.Duration) []client.Object {
 	t.Helper()
-	objects, err := Render(ValidatingAdmissionPolicy, []Need{need})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return grantsFor(t, ValidatingAdmissionPolicy, need, ago)
+}
+
+func grantsFor(t *testing.T, backend Backend, need Need, ago time.Duration) []client.Object {
+	t.Helper()
+	objects := render(t, backend, need)
 	for _, object := range objects {
 		object.SetCreationTimestamp(metav1.NewTime(now.Add(-ago)))
 	}
 	return objects
 }
 
+// isPolicy reports whether an object is a PodSecurityPolicy or SecurityContextConstraints, which no cache holds.
+func isPolicy(object client.Object) bool { return rank(object) == 0 }
+
 // A server relies on a grant in its cache once the grant is so old that every API server knows it. Of a newer one, it
 // asks the authorizer.
 func TestEnsureAsksAboutWhatIsNew(t *testing.T) {
 	for _, test := range []struct {
-		name string
-		ago  time.Duration
-		want calls
+		name    string
+		backend Backend
+		ago     time.Duration
+		want    calls
 	}{
-		{"just made", 0, calls{Reviews: 1}},
-		{"not quite old enough", settleAge - time.Second, calls{Reviews: 1}},
-		{"old enough", settleAge, calls{}},
-		{"made by a clock that is ahead", -time.Minute, calls{Reviews: 1}},
+		{"just made", ValidatingAdmissionPolicy, 0, calls{Reviews: 1}},
+		{"not quite old enough", ValidatingAdmissionPolicy, settleAge - time.Second, calls{Reviews: 1}},
+		{"old enough", ValidatingAdmissionPolicy, settleAge, calls{}},
+		{"made by a clock that is ahead", ValidatingAdmissionPolicy, -time.Minute, calls{Reviews: 1}},
+		{"just made, with constraints", SecurityContextConstraints, 0, calls{Reviews: 2}},
+		{"old enough, with constraints", SecurityContextConstraints, settleAge, calls{}},
+		{"just made, with a policy", PodSecurityPolicy, 0, calls{Reviews: 1}},
+		{"old enough, with a policy", PodSecurityPolicy, settleAge, calls{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g, counted := newGranter(t, nil, grantsOf(t, batch, test.ago)...)
+			cached := slices.DeleteFunc(grantsFor(t, test.backend, batch, test.ago), isPolicy)
+			g, counted := newGranter(t, nil, cached...)
+			g.Backend = test.backend
+			g.Reader = nil
 			for range 2 { // the second time it is known
 				if err := g.Ensure(t.Context(), batch); err != nil {
 					t.Fatal(err)
@@ -107,6 +121,39 @@ func TestEnsureAsksAboutWhatIsNew(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, *counted); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Without the role or the binding, the constraints may be missing too. They are applied before what refers to them.
+func TestEnsureAppliesPoliciesWithTheirRoles(t *testing.T) {
+	for _, lacking := range []string{"ClusterRole", "RoleBinding"} {
+		t.Run(lacking, func(t *testing.T) {
+			var want []string
+			cached := slices.DeleteFunc(grantsFor(t, SecurityContextConstraints, batch, time.Hour),
+				func(object client.Object) bool {
+					missing := isPolicy(object) || kindOf(object) == lacking && strings.Contains(object.GetName(), "scc")
+					if missing {
+						want = append(want, describe(object))
+					}
+					return missing
+				})
+			g, _ := newGranter(t, nil, cached...)
+			g.Backend = SecurityContextConstraints
+			var got []string
+			g.Client = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
+				Apply: func(_ context.Context, _ client.WithWatch, object runtime.ApplyConfiguration,
+					_ ...client.ApplyOption) error {
+					got = append(got, describe(object.(client.Object)))
+					return nil
+				},
+			})
+			if err := g.Ensure(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("applied (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -132,9 +132,14 @@ func (g *Granter) apply(ctx context.Context, object client.Object) error {
 		return err
 	}
 	unstructured.RemoveNestedField(wanted.Object, "metadata", "creationTimestamp")
+	before := found.GetResourceVersion()
 	if err := g.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(wanted), fieldOwner,
 		client.ForceOwnership); err != nil {
 		return fmt.Errorf("apply %s: %w", describe(object), err)
+	}
+	// The answer is now in wanted. No cache holds policies, so most of them are applied without a change.
+	if before != "" && wanted.GetResourceVersion() == before {
+		return nil
 	}
 	g.Metrics.applied.WithLabelValues(kindOf(object)).Inc()
 	return nil

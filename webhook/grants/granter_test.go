@@ -218,3 +218,29 @@ sysctl_injector_grants_applied_total{kind="RoleBinding"} 1
 		t.Error(err)
 	}
 }
+
+// An object that is as wanted already does not count as applied.
+func TestUnchangedIsNotCounted(t *testing.T) {
+	for _, test := range []struct {
+		version string // of the object after the call
+		counted float64
+	}{{"7", 0}, {"8", 1}} {
+		role := grantsOf(t, batch, time.Hour)[0]
+		found := role.DeepCopyObject().(client.Object)
+		found.SetResourceVersion("7")
+		g, _ := newGranter(t, nil, found)
+		g.Client = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
+			Apply: func(_ context.Context, _ client.WithWatch, object runtime.ApplyConfiguration,
+				_ ...client.ApplyOption) error {
+				object.(client.Object).SetResourceVersion(test.version)
+				return nil
+			},
+		})
+		if err := g.applyOnce(t.Context(), role); err != nil {
+			t.Fatal(err)
+		}
+		if got := testutil.ToFloat64(g.Metrics.applied.WithLabelValues("ClusterRole")); got != test.counted {
+			t.Errorf("version %s after version 7: %g are counted", test.version, got)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"strings"
 	"time"
@@ -57,8 +58,8 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// Recorder writes an Event for each rejected pod that has a workload above its controller. Events that differ only in
-// their time become one Event with a count.
+// Recorder writes an Event for each rejected pod that has a workload above its controller. Events with the same
+// controller, reason and message become one Event with a count.
 type Recorder struct {
 	Config
 	queue chan admission.Rejection
@@ -146,8 +147,9 @@ func (r *Recorder) record(ctx context.Context, recorder events.EventRecorder, re
 		r.Log.WarnContext(ctx, "Cannot find the workload of a rejected pod", "namespace", rejection.Namespace,
 			"ownerKind", rejection.Owner.Kind, "owner", rejection.Owner.Name, "cause", err.Error())
 	default:
-		// The library merges Events with the same objects and the same action. A changed template has another
-		// ReplicaSet and a changed policy another reason, so both get an Event of their own.
+		// The library merges Events with the same objects and the same action, whatever their messages, and keeps the
+		// first message. So each message gets its own reference. kubectl does not show this field.
+		controller.FieldPath = fmt.Sprintf("message:%08x", crc32.ChecksumIEEE([]byte(rejection.Message)))
 		recorder.Eventf(workload, controller, corev1.EventTypeWarning, status.RejectedReason, rejection.Reason, "%s",
 			rejection.Message)
 	}

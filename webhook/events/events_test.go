@@ -167,6 +167,48 @@ func TestRecordCountsWhatItCannotFindOut(t *testing.T) {
 	}
 }
 
+// written is a sink that reports its calls.
+type written struct {
+	events.EventSink
+	calls chan string
+}
+
+func (w written) Create(_ context.Context, event *eventsv1.Event) (*eventsv1.Event, error) {
+	w.calls <- "create " + event.Note
+	return event, nil
+}
+
+func (w written) Patch(_ context.Context, event *eventsv1.Event, _ []byte) (*eventsv1.Event, error) {
+	w.calls <- "patch " + event.Note
+	return event, nil
+}
+
+// A second cause with the same reason gets its own Event, since the library keeps the first message of an Event.
+func TestEachMessageIsAnEvent(t *testing.T) {
+	r, _ := newRecorder(t, &appsv1.ReplicaSet{ObjectMeta: under("web-5d4",
+		metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "2"})})
+	calls := make(chan string, 10)
+	r.Sink = written{calls: calls}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- r.Start(ctx) }()
+	for _, step := range []struct{ message, want string }{
+		{"NotAllowed: net.core.somaxconn", "create NotAllowed: net.core.somaxconn"},
+		{"NotAllowed: kernel.sem", "create NotAllowed: kernel.sem"},
+		{"NotAllowed: net.core.somaxconn", "patch NotAllowed: net.core.somaxconn"},
+	} {
+		r.Rejected(admission.Rejection{Namespace: "shop", Reason: "NotAllowed", Message: step.message,
+			Owner: pod.Owner{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web-5d4", UID: "1"}})
+		if got := <-calls; got != step.want {
+			t.Fatalf("got %q, want %q", got, step.want)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil || len(calls) > 0 {
+		t.Errorf("error %v, and %d more calls", err, len(calls))
+	}
+}
+
 // The handler never waits: what cannot be taken note of is counted.
 func TestRejectedDropsWhatIsTooMuch(t *testing.T) {
 	r, _ := newRecorder(t)

@@ -1,11 +1,6 @@
 package grants
 
-import (
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/sysctl-injector/sysctl-injector/templates"
-)
+import "sigs.k8s.io/controller-runtime/pkg/client"
 
 // Names of the roles that may use the SecurityContextConstraints.
 const (
@@ -16,10 +11,10 @@ const (
 // renderSCC grants "use" of each sysctl, and of the SecurityContextConstraints that admit the container. Constraints
 // admit whole pods, so a pod with an unprivileged container gets constraints that admit no privileged container.
 func renderSCC(need Need) ([]client.Object, error) {
-	file, roleName := "companion/scc.yaml", constraintsRole
+	template, roleName := constraints, constraintsRole
 	switch {
 	case need.UserNamespace:
-		file, roleName = "companion/scc-user-namespace.yaml", userNamespaceConstraintsRole
+		template, roleName = userNamespaceConstraints, userNamespaceConstraintsRole
 	case len(need.Sysctls) == 0:
 		return nil, nil
 	}
@@ -27,13 +22,13 @@ func renderSCC(need Need) ([]client.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	constraints := &unstructured.Unstructured{}
-	if err := templates.Decode(templates.Companion, file, &constraints.Object); err != nil {
-		return nil, err
-	}
-	granted, err := grant("scc-clusterrole.yaml", roleName, constraints.GetName(), need)
+	object, err := decodedPolicy(template)
 	if err != nil {
 		return nil, err
 	}
-	return append(append(objects, constraints), granted...), nil
+	granted, err := grant(constraintsUserRole, roleName, object.GetName(), need)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(objects, object), granted...), nil
 }

@@ -6,9 +6,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -53,7 +56,7 @@ func Render(backend Backend, needs []Need) ([]client.Object, error) {
 		return nil, fmt.Errorf("backend %q is not one of %s", backend, strings.Join(Backends(), ", "))
 	}
 	byKey := map[string]client.Object{}
-	for _, need := range needs {
+	for _, need := range merged(backend, needs) {
 		objects, err := render(need)
 		if err != nil {
 			return nil, err
@@ -65,6 +68,32 @@ func Render(backend Backend, needs []Need) ([]client.Object, error) {
 	return slices.SortedFunc(maps.Values(byKey), func(a, b client.Object) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(key(a), key(b)))
 	}), nil
+}
+
+// merged joins the needs of each service account, since the pods of a namespace may have thousands of different ones.
+// Needs for PodSecurityPolicies stay apart, because one policy must admit the whole pod.
+func merged(backend Backend, needs []Need) []Need {
+	if backend == PodSecurityPolicy {
+		return needs
+	}
+	type account struct {
+		namespace, name string
+		userNamespace   bool
+	}
+	sysctls := map[account]sets.Set[string]{}
+	for _, need := range needs {
+		of := account{need.Namespace, need.ServiceAccount, need.UserNamespace}
+		if sysctls[of] == nil {
+			sysctls[of] = sets.New[string]()
+		}
+		sysctls[of].Insert(need.Sysctls...)
+	}
+	var all []Need
+	for of, names := range sysctls {
+		all = append(all, Need{Namespace: of.namespace, ServiceAccount: of.name, UserNamespace: of.userNamespace,
+			Sysctls: names.UnsortedList()})
+	}
+	return all
 }
 
 func key(object client.Object) string {
@@ -87,7 +116,7 @@ func rank(object client.Object) int {
 func renderVAP(need Need) ([]client.Object, error) {
 	var objects []client.Object
 	for _, name := range need.Sysctls {
-		granted, err := grant("clusterrole.yaml", clusterRoleName(name), name, need)
+		granted, err := grant(sysctlRole, clusterRoleName(name), name, need)
 		if err != nil {
 			return nil, err
 		}
@@ -107,8 +136,8 @@ func renderPSP(need Need) ([]client.Object, error) {
 	if len(unsafe) == 0 && !injected {
 		return nil, nil
 	}
-	policy := &unstructured.Unstructured{}
-	if err := templates.Decode(templates.Companion, "companion/psp.yaml", &policy.Object); err != nil {
+	policy, err := decodedPolicy(podSecurityPolicy)
+	if err != nil {
 		return nil, err
 	}
 	policy.SetName(podSecurityPolicyName(unsafe, injected))
@@ -118,7 +147,7 @@ func renderPSP(need Need) ([]client.Object, error) {
 	if err := unstructured.SetNestedField(policy.Object, injected, "spec", "privileged"); err != nil {
 		return nil, err
 	}
-	granted, err := grant("psp-clusterrole.yaml", fit(prefix+":psp:"+policy.GetName()), policy.GetName(), need)
+	granted, err := grant(policyRole, fit(prefix+":psp:"+policy.GetName()), policy.GetName(), need)
 	if err != nil {
 		return nil, err
 	}
@@ -135,20 +164,51 @@ func alwaysSafe(name string) bool {
 	return since != "" && version.MustParseGeneric(since).LessThan(firstWithSysctls)
 }
 
-// grant fills in a ClusterRole template for one named resource, and returns it with its binding to the pod's service
-// account.
-func grant(template, roleName, resourceName string, need Need) ([]client.Object, error) {
-	role := &rbacv1.ClusterRole{}
-	if err := templates.Decode(templates.Companion, "companion/"+template, role); err != nil {
+// The templates, each decoded once: a namespace may need thousands of objects.
+var (
+	sysctlRole               = decoded[rbacv1.ClusterRole]("clusterrole")
+	policyRole               = decoded[rbacv1.ClusterRole]("psp-clusterrole")
+	constraintsUserRole      = decoded[rbacv1.ClusterRole]("scc-clusterrole")
+	roleBinding              = decoded[rbacv1.RoleBinding]("rolebinding")
+	podSecurityPolicy        = decoded[map[string]any]("psp")
+	constraints              = decoded[map[string]any]("scc")
+	userNamespaceConstraints = decoded[map[string]any]("scc-user-namespace")
+)
+
+// decoded returns a function that decodes a template at its first call.
+func decoded[T any](name string) func() (*T, error) {
+	return sync.OnceValues(func() (*T, error) {
+		object := new(T)
+		return object, templates.Decode(templates.Companion, "companion/"+name+".yaml", object)
+	})
+}
+
+// decodedPolicy returns a copy of a template of a kind without a Go type.
+func decodedPolicy(template func() (*map[string]any, error)) (*unstructured.Unstructured, error) {
+	content, err := template()
+	if err != nil {
 		return nil, err
 	}
+	return &unstructured.Unstructured{Object: runtime.DeepCopyJSON(*content)}, nil
+}
+
+// grant fills in a ClusterRole template for one named resource, and returns it with its binding to the pod's service
+// account.
+func grant(template func() (*rbacv1.ClusterRole, error), roleName, resourceName string,
+	need Need) ([]client.Object, error) {
+	decodedRole, err := template()
+	if err != nil {
+		return nil, err
+	}
+	role := decodedRole.DeepCopy()
 	role.Name = roleName
 	role.Rules[0].ResourceNames = []string{resourceName}
 
-	binding := &rbacv1.RoleBinding{}
-	if err := templates.Decode(templates.Companion, "companion/rolebinding.yaml", binding); err != nil {
+	decodedBinding, err := roleBinding()
+	if err != nil {
 		return nil, err
 	}
+	binding := decodedBinding.DeepCopy()
 	binding.Name = roleBindingName(roleName, need.ServiceAccount)
 	binding.Namespace = need.Namespace
 	binding.RoleRef.Name = roleName

@@ -1,7 +1,9 @@
 package grants
 
 import (
+	"fmt"
 	"reflect"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -223,5 +225,77 @@ func TestUnknownBackend(t *testing.T) {
 	objects, err := Render("PSP", []Need{batch})
 	if want := `backend "PSP" is not one of psp, scc, vap`; err == nil || err.Error() != want || objects != nil {
 		t.Errorf("got %v, %v; want %s", strings.Join(names(objects), ", "), err, want)
+	}
+}
+
+// The pods of one namespace can have thousands of different needs. The leader renders them with one worker.
+func TestManyNeedsAreCheap(t *testing.T) {
+	const most = 64 << 20 // bytes
+	one := Need{Namespace: "shop", ServiceAccount: "web"}
+	for i := range 64 {
+		one.Sysctls = append(one.Sysctls, fmt.Sprintf("net.ipv4.conf.eth%d.rp_filter", i))
+	}
+	var many []Need
+	for i := range 5000 {
+		need := Need{Namespace: "shop", ServiceAccount: "web"}
+		for j := range 16 {
+			need.Sysctls = append(need.Sysctls, one.Sysctls[(i+j*(1+i/64))%64])
+		}
+		many = append(many, need)
+	}
+	for _, test := range []struct {
+		backend Backend
+		needs   int
+		equal   bool // to the objects of one need for all names
+	}{
+		{ValidatingAdmissionPolicy, 5000, true},
+		{SecurityContextConstraints, 5000, true},
+		{PodSecurityPolicy, 1000, false}, // each need has its own policy
+	} {
+		t.Run(string(test.backend), func(t *testing.T) {
+			var before, after goruntime.MemStats
+			goruntime.ReadMemStats(&before)
+			objects := render(t, test.backend, many[:test.needs]...)
+			goruntime.ReadMemStats(&after)
+			if got := after.TotalAlloc - before.TotalAlloc; got > most {
+				t.Errorf("%d MiB are allocated", got>>20)
+			}
+			if !test.equal {
+				return
+			}
+			if diff := cmp.Diff(render(t, test.backend, one), objects); diff != "" {
+				t.Errorf("objects (-of one need +of many):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The needs of one service account are joined, except those that different objects have to admit.
+func TestOnlyNeedsOfOneKindAreJoined(t *testing.T) {
+	sysctls := func(names ...string) Need { return Need{Namespace: "shop", ServiceAccount: "web", Sysctls: names} }
+	inUserNamespace := Need{Namespace: "shop", ServiceAccount: "web", UserNamespace: true}
+	for backend, want := range map[Backend][]string{
+		SecurityContextConstraints: {
+			"SecurityContextConstraints sysctl-injector",
+			"SecurityContextConstraints sysctl-injector-user-namespace",
+			"ClusterRole sysctl-injector:kernel.sem", "ClusterRole sysctl-injector:net.core.somaxconn",
+			"ClusterRole sysctl-injector:scc", "ClusterRole sysctl-injector:scc:user-namespace",
+			"RoleBinding shop/sysctl-injector:kernel.sem:web",
+			"RoleBinding shop/sysctl-injector:net.core.somaxconn:web",
+			"RoleBinding shop/sysctl-injector:scc:user-namespace:web", "RoleBinding shop/sysctl-injector:scc:web",
+		},
+		PodSecurityPolicy: {
+			"PodSecurityPolicy sysctl-injector-kernel.sem-injected",
+			"PodSecurityPolicy sysctl-injector-net.core.somaxconn-injected",
+			"ClusterRole sysctl-injector:psp:sysctl-injector-kernel.sem-injected",
+			"ClusterRole sysctl-injector:psp:sysctl-injector-net.core.somaxconn-injected",
+			"RoleBinding shop/sysctl-injector:psp:sysctl-injector-kernel.sem-injected:web",
+			"RoleBinding shop/sysctl-injector:psp:sysctl-injector-net.core.somaxconn-injected:web",
+		},
+	} {
+		objects := render(t, backend, sysctls("net.core.somaxconn"), inUserNamespace, sysctls("kernel.sem"))
+		if diff := cmp.Diff(want, names(objects)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", backend, diff)
+		}
 	}
 }

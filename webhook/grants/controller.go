@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -41,7 +42,12 @@ type ControllerConfig struct {
 // It caches no pods. A new pod is no reason to act, because its admission applies its grants. A deleted pod is not
 // urgent, because an unused grant is kept for the grace period. It lists a namespace's pods when its bindings change,
 // and once in each period.
-type Controller struct{ ControllerConfig }
+type Controller struct {
+	ControllerConfig
+	// bound holds the unused roles that bindings without our label refer to, and when to look at each again. Only
+	// reconcileRoles uses it, which never runs twice at a time.
+	bound map[string]time.Time
+}
 
 // NewController returns a Controller, or an error that names the missing field.
 func NewController(config ControllerConfig) (*Controller, error) {
@@ -57,7 +63,7 @@ func NewController(config ControllerConfig) (*Controller, error) {
 	case config.Grace <= 0:
 		return nil, errors.New("grants: Grace must be above zero")
 	}
-	return &Controller{config}, nil
+	return &Controller{ControllerConfig: config, bound: map[string]time.Time{}}, nil
 }
 
 // SetupWithManager adds the controller to the manager, which runs it on the leader. A request with a namespace is for
@@ -168,7 +174,7 @@ func (c *Controller) period() time.Duration {
 }
 
 // reconcileRoles removes the ClusterRoles that no binding refers to. Bindings without our label count too. They are
-// listed at most once, whatever the number of roles.
+// listed at most once, whatever the number of roles, and for the same role only once in each grace period.
 func (c *Controller) reconcileRoles(ctx context.Context) (ctrl.Result, error) {
 	roles, bindings := &rbacv1.ClusterRoleList{}, &rbacv1.RoleBindingList{}
 	if err := c.Granter.Client.List(ctx, roles); err != nil {
@@ -181,6 +187,8 @@ func (c *Controller) reconcileRoles(ctx context.Context) (ctrl.Result, error) {
 	for i := range bindings.Items {
 		used[bindings.Items[i].RoleRef.Name] = true
 	}
+	now := c.Granter.now()
+	maps.DeleteFunc(c.bound, func(_ string, until time.Time) bool { return !now.Before(until) })
 	var again time.Duration
 	var errs []error
 	unused := map[string]*rbacv1.ClusterRole{} // for the whole grace period
@@ -194,6 +202,9 @@ func (c *Controller) reconcileRoles(ctx context.Context) (ctrl.Result, error) {
 			continue
 		}
 		left, err := c.markUnused(ctx, role)
+		if until, known := c.bound[role.Name]; known {
+			left = max(left, until.Sub(now))
+		}
 		if err == nil && left <= 0 {
 			unused[role.Name] = role
 		}
@@ -207,11 +218,13 @@ func (c *Controller) reconcileRoles(ctx context.Context) (ctrl.Result, error) {
 	return ctrl.Result{RequeueAfter: again}, errors.Join(errs...)
 }
 
-// removeUnbound removes the roles that no binding in the cluster refers to.
+// removeUnbound removes the roles that no binding in the cluster refers to, and remembers the others.
 func (c *Controller) removeUnbound(ctx context.Context, roles map[string]*rbacv1.ClusterRole) error {
+	until := c.Granter.now().Add(c.Grace)
 	err := c.EachRoleRef(ctx, func(ref rbacv1.RoleRef) {
-		if ref.Kind == "ClusterRole" {
+		if ref.Kind == "ClusterRole" && roles[ref.Name] != nil {
 			delete(roles, ref.Name)
+			c.bound[ref.Name] = until
 		}
 	})
 	if err != nil {

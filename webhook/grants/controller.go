@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -123,6 +124,9 @@ func (c *Controller) reconcileNamespace(ctx context.Context, namespace string) (
 		cached, err := c.Granter.cached(ctx, object)
 		if err == nil && cached == nil {
 			err = c.Granter.applyOnce(ctx, object)
+		}
+		if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+			err = nil // before Kubernetes 1.33, bindings can be deleted before the pods that need them
 		}
 		errs = append(errs, err)
 	}

@@ -2,15 +2,18 @@ package grants
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -266,6 +269,34 @@ func TestUsedBinding(t *testing.T) {
 			if err := g.Client.Get(t.Context(), client.ObjectKeyFromObject(binding), found); err != nil ||
 				isMarked(found) != test.marked {
 				t.Errorf("the binding is %v, error %v; want it marked: %t", found, err, test.marked)
+			}
+		})
+	}
+}
+
+// In a namespace that is being deleted, nothing can be restored. That is no error, and no reason for a retry.
+func TestNothingIsRestoredInANamespaceThatEnds(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		causes []metav1.StatusCause
+		fails  bool
+	}{
+		{"ends", []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}, false},
+		{"forbids it", nil, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g, _ := newGranter(t, nil)
+			g.Client = interceptor.NewClient(g.Client.(client.WithWatch), interceptor.Funcs{
+				Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+					err := apierrors.NewForbidden(rbacv1.Resource("rolebindings"), "grant", errors.New("no"))
+					err.ErrStatus.Details.Causes = test.causes
+					return err
+				},
+			})
+			c := newController(t, g, &inventory{enrolled: true, needs: []Need{batch}}, time.Hour)
+			result, err := c.Reconcile(t.Context(), requestFor(batch.Namespace))
+			if (err != nil) != test.fails || result.RequeueAfter != c.period() {
+				t.Errorf("result %v, error %v; want an error: %t", result, err, test.fails)
 			}
 		})
 	}

@@ -3,11 +3,13 @@ package grants
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,7 +43,8 @@ func (g *Granter) cached(ctx context.Context, wanted client.Object) (client.Obje
 	return found, nil
 }
 
-// same reports whether two objects grant the same. It ignores all other fields.
+// same reports whether two objects grant the same, and whether two states of a namespace have the same labels, which
+// decide on its grants. It ignores all other fields.
 func same(a, b client.Object) bool {
 	switch a := a.(type) {
 	case *rbacv1.ClusterRole:
@@ -49,6 +52,8 @@ func same(a, b client.Object) bool {
 	case *rbacv1.RoleBinding:
 		return equality.Semantic.DeepEqual(a.Subjects, b.(*rbacv1.RoleBinding).Subjects) &&
 			a.RoleRef == b.(*rbacv1.RoleBinding).RoleRef
+	case *metav1.PartialObjectMetadata:
+		return maps.Equal(a.Labels, b.(*metav1.PartialObjectMetadata).Labels)
 	}
 	return false
 }

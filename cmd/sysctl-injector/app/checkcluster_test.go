@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -195,5 +196,26 @@ func TestCheckOfNodesWithoutTheirSettings(t *testing.T) {
 	if strings.Count(out, "! not checked: the RuntimeClasses could not be read") == 0 ||
 		!strings.Contains(out, "! not checked: the settings of the server could not be read") {
 		t.Error(out)
+	}
+}
+
+// The guard is not compared with flags that no guard has, and that is not the cluster's fault.
+func TestCheckOfAGuardWithInvalidFlags(t *testing.T) {
+	server := appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}}
+	server.Spec.Template.Spec.Containers = []corev1.Container{{Args: []string{"--guest-handlers=Kata"}}}
+	kubeconfig := fakeCluster{version: "v1.37.2", answer: func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.Contains(r.URL.Path, "/deployments/"):
+			writeJSON(w, http.StatusOK, server)
+		case strings.Contains(r.URL.Path, "/validatingadmissionpolic"):
+			writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+		default:
+			forbids(w, r)
+		}
+	}}.kubeconfig(t)
+	code, out, _ := run(t, "", "check", "--kubeconfig", kubeconfig)
+	if code != 1 || !strings.Contains(out, "\nguard\n✗ the guard is not compared, because flags of the server are "+
+		"invalid: GuestHandlers[0]: Invalid value: \"Kata\": ") {
+		t.Errorf("exit code %d:\n%s", code, out)
 	}
 }

@@ -152,12 +152,12 @@ func (e *examination) guardChecks(context.Context) error {
 		return nil
 	}
 	rendered, err := renderedGuard(e.server.Version, e.namespace, e.settings)
-	if _, unknown := renderedGuard(e.server.Version, e.namespace, defaultSettings()); unknown != nil {
-		return nil //nolint:nilerr // no guard exists for the version, and JudgeKubernetes reports that
-	}
 	if err != nil {
-		e.add(inspect.QuestionGuardSettings.Fail("deployment/sysctl-injector",
-			"the guard is not compared, because flags of the server are invalid: %v", err))
+		// For some versions there is no guard, and JudgeKubernetes reports that.
+		if _, none := renderedGuard(e.server.Version, e.namespace, defaultSettings()); none == nil {
+			e.add(inspect.QuestionGuardSettings.Fail("deployment/sysctl-injector",
+				"the guard is not compared, because flags of the server are invalid: %v", err))
+		}
 		return nil
 	}
 	e.guarding = &inspect.Guarding{Installed: e.guard, Rendered: rendered, Settings: e.settings,

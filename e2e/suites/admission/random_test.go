@@ -79,23 +79,29 @@ func expect(without *corev1.Pod, args []string) *corev1.Pod {
 func smallestOf(others []corev1.Container) (own corev1.ResourceRequirements) {
 	for name, most := range randompod.Quantities("100m", "32Mi") {
 		lower := func(to *corev1.ResourceList, from corev1.ResourceList) {
-			quantity := from[name]
-			if quantity.Sign() <= 0 {
+			quantity, stated := from[name]
+			if !stated {
 				return
 			}
 			if *to == nil {
 				*to = corev1.ResourceList{}
 			}
-			if _, ok := (*to)[name]; !ok {
-				(*to)[name] = most
-			}
-			if lowest := (*to)[name]; quantity.Cmp(lowest) < 0 {
+			lowest, found := (*to)[name]
+			if !found || lowest.IsZero() || !quantity.IsZero() && quantity.Cmp(lowest) < 0 {
 				(*to)[name] = quantity
 			}
 		}
 		for _, c := range others {
 			lower(&own.Requests, c.Resources.Requests)
 			lower(&own.Limits, c.Resources.Limits)
+		}
+		if limit, stated := own.Limits[name]; stated && most.Cmp(limit) > 0 {
+			most = limit
+		} else if stated {
+			own.Limits[name] = most
+		}
+		if request, stated := own.Requests[name]; stated && most.Cmp(request) < 0 {
+			own.Requests[name] = most
 		}
 	}
 	return own

@@ -83,7 +83,8 @@ var stated = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
 // and those of the others.
 //
 //	pod                             request               limit
-//	BestEffort                      none                  no limit
+//	BestEffort                      none; zero if the     no limit; zero if the
+//	                                pod states zero       pod states zero
 //	Burstable                       the pod's smallest    the pod's smallest, if it has one
 //	Guaranteed                      the pod's smallest    the same
 //	with spec.resources             none                  no limit: these alone count

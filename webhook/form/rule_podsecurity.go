@@ -9,12 +9,8 @@ import (
 )
 
 // IsRejected reports whether Pod Security admission rejects a container of a level in a namespace with this label.
-// It runs after the webhook, knows no exception for one container, and would reject the pod.
-//
-//	label                  standard
-//	absent, privileged     privileged
-//	baseline               baseline
-//	anything else          restricted, as Pod Security admission takes it
+// It runs after the webhook, knows no exception for one container, and would reject the pod. A label that is no level
+// counts as restricted, as Pod Security admission takes it.
 func IsRejected(level psaapi.Level, label string) bool {
 	if label == "" {
 		return false

@@ -6,6 +6,7 @@ package sysctl
 // /proc/sys/net, or what a write does there.
 type FileState int
 
+// The states of a file.
 const (
 	Absent       FileState = iota + 1 // it does not exist
 	ReadOnly                          // it is read-only, but writable in the initial namespace

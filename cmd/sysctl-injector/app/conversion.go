@@ -40,7 +40,7 @@ type conversion struct {
 func (c *conversion) add(f file) error {
 	objects, err := manifest.Objects(f.content)
 	if err != nil {
-		return nil // the report has it
+		return nil //nolint:nilerr // file reports it
 	}
 	warnings, err := addReviewed(c.objects, objects)
 	for _, warning := range warnings {

@@ -37,6 +37,11 @@ func TestCallersOfThePort(t *testing.T) {
 	about := func(p *corev1.Pod, tweaks ...func(*admissionv1.AdmissionRequest)) string {
 		return reviewOf(t, p, tweaks...)
 	}
+	// Kubernetes' own arithmetic would calculate a billion digits.
+	withCPU := func(p *corev1.Pod, cpu string) string {
+		dryRun := func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }
+		return strings.Replace(about(p, dryRun), `"resources":{}`, `"resources":{"limits":{"cpu":"`+cpu+`"}}`, 1)
+	}
 	before := grantsOf(t)
 	attempts := []struct {
 		name                    string
@@ -79,6 +84,11 @@ func TestCallersOfThePort(t *testing.T) {
 		{"a name that does not exist", "", "", "", about(with(sysctls("net.x = 1"))), "UnknownSysctl: "},
 		{"a dry run", "", "", "", about(good(), func(r *admissionv1.AdmissionRequest) { r.DryRun = new(true) }),
 			"allowed"},
+		{"less of a CPU than can be calculated", "", "", "", withCPU(good(), "1e-999999999"), "allowed"},
+		{"more of a CPU than can be calculated", "", "", "", withCPU(good(), "1e999999999"), "allowed"},
+		{"the same in a container of ours", "", "", "",
+			withCPU(with(func(p *corev1.Pod) { p.Spec.Containers[0].Name = v1alpha1.ContainerName }), "1e-999999999"),
+			"UnreadablePod: "},
 		{"a pod that asks for nothing", "", "", "",
 			about(with(func(p *corev1.Pod) { p.Annotations = nil })), "allowed"},
 	}

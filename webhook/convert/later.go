@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -52,8 +53,8 @@ func NewBudget() *Budget { return &Budget{containers: maxLaterContainers, work: 
 // the pod. Of a script that exceeds a limit or the budget, all names count.
 func LaterWrites(container []byte, budget *Budget, hostNetwork, hostIPC bool, inForce []Assignment) []Later {
 	var c corev1.Container
-	if err := json.Unmarshal(container, &c); err != nil {
-		return nil // the API server rejects it
+	if pod.HasHugeExponent(string(container)) || json.Unmarshal(container, &c) != nil {
+		return nil // the API server rejects it, or no node has as much
 	}
 	template := &corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 		HostNetwork: hostNetwork, HostIPC: hostIPC, InitContainers: []corev1.Container{c},

@@ -47,6 +47,16 @@ func TestLaterWritesLimits(t *testing.T) {
 	}
 }
 
+// Kubernetes' own arithmetic would not end within the test's time.
+func TestLaterWritesOfAQuantityThatNoNodeHas(t *testing.T) {
+	c := initContainer("busybox", "sysctl", "-w", "net.core.somaxconn=7").Spec.InitContainers[0]
+	encoded := strings.Replace(string(encode(t, &c)), `"resources":{}`,
+		`"resources":{"limits":{"example.com/gpu":"1e-999999999"}}`, 1)
+	if later := laterWritesOf([][]byte{[]byte(encoded)}); len(later) > 0 || !strings.Contains(encoded, "gpu") {
+		t.Errorf("%s: got %v", encoded, later)
+	}
+}
+
 // TestLaterWritesWithoutCommand tests containers that run the shell of their image, and only name a directory.
 func TestLaterWritesWithoutCommand(t *testing.T) {
 	named := initContainer("busybox").Spec.InitContainers[0]

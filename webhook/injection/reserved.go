@@ -119,8 +119,12 @@ func removeAll(found []reserved) []jsonpatch.Operation {
 	return ops
 }
 
-// readContainer decodes a container; false if it has fields that no container has, or fields of a wrong type.
+// readContainer decodes a container; false if it has fields that no container has, fields of a wrong type, or quantities
+// that no node has.
 func readContainer(raw string) (container corev1.Container, ok bool) {
+	if pod.HasHugeExponent(raw) {
+		return container, false
+	}
 	strict, err := utiljson.UnmarshalStrict([]byte(raw), &container)
 	return container, err == nil && len(strict) == 0
 }

@@ -30,5 +30,5 @@ func isBounded(quantity string) bool {
 // hugeExponent matches a JSON value that a quantity with a greater exponent can be. A quantity has no escapes.
 var hugeExponent = regexp.MustCompile(`[:,\[]\s*"?\s*[+-]?[0-9.]+[eE][+-]?[0-9]{3,}\s*["\s,}\]]`)
 
-// hasHugeExponent reports whether a container in JSON, which is decoded as a whole later, has such a value.
-func hasHugeExponent(container string) bool { return hugeExponent.MatchString(container) }
+// HasHugeExponent reports whether a container in JSON has such a value, so that it must not be decoded as a whole.
+func HasHugeExponent(container string) bool { return hugeExponent.MatchString(container) }

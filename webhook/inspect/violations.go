@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +14,7 @@ import (
 	"github.com/sysctl-injector/sysctl-injector/webhook/api/v1alpha1"
 	"github.com/sysctl-injector/sysctl-injector/webhook/form"
 	"github.com/sysctl-injector/sysctl-injector/webhook/injection"
+	"github.com/sysctl-injector/sysctl-injector/webhook/pod"
 	"github.com/sysctl-injector/sysctl-injector/webhook/sysctl"
 )
 
@@ -77,8 +77,7 @@ func Violations(workloads []Workload, level, kubernetes string, exceptions Excep
 func (e Exceptions) withoutWritten(
 	annotations map[string]string, context corev1.PodSecurityContext,
 ) *corev1.PodSecurityContext {
-	_, asks := annotations[v1alpha1.SysctlsAnnotation]
-	if !asks && strings.TrimSpace(annotations[v1alpha1.ProfilesAnnotation]) == "" {
+	if !pod.AskForSysctls(annotations) {
 		return &context
 	}
 	var status injection.Status

@@ -113,10 +113,13 @@ func (p *Pod) Annotation(key string) *string {
 	return &value
 }
 
-// AsksForSysctls reports whether the pod's own annotations ask for anything. An empty list of profiles does not.
-func (p *Pod) AsksForSysctls() bool {
-	_, sysctls := p.Annotations[v1alpha1.SysctlsAnnotation]
-	return sysctls || strings.TrimSpace(p.Annotations[v1alpha1.ProfilesAnnotation]) != ""
+// AsksForSysctls reports whether the pod's own annotations ask for anything.
+func (p *Pod) AsksForSysctls() bool { return AskForSysctls(p.Annotations) }
+
+// AskForSysctls reports whether a pod's annotations ask for anything. An empty list of profiles does not.
+func AskForSysctls(annotations map[string]string) bool {
+	_, sysctls := annotations[v1alpha1.SysctlsAnnotation]
+	return sysctls || strings.TrimSpace(annotations[v1alpha1.ProfilesAnnotation]) != ""
 }
 
 // OptsOut reports whether the pod turns injection off for itself.

@@ -159,16 +159,16 @@ func (c *conversion) stillNamed() {
 		if i.stays() || i.container == "" {
 			continue
 		}
-		names := func(o manifest.Object, key, value string) bool {
-			return regexp.MustCompile(`"` + key + `":\s*` + regexp.QuoteMeta(fmt.Sprintf("%q", value))).Match(o.JSON)
+		entry := func(key, value string) *regexp.Regexp {
+			return regexp.MustCompile(`"` + key + `":\s*` + regexp.QuoteMeta(fmt.Sprintf("%q", value)))
 		}
+		container, workload := entry("containerName", i.container), entry("name", i.workload)
 		for _, by := range c.naming {
 			place := fmt.Sprintf("line %d", by.object.Line)
 			if by.file != i.file {
 				place = by.file + " " + place
 			}
-			if names(by.object, "containerName", i.container) &&
-				(by.file == i.file || names(by.object, "name", i.workload)) {
+			if container.Match(by.object.JSON) && (by.file == i.file || workload.Match(by.object.JSON)) {
 				i.warnings = append(slices.Clip(i.warnings), fmt.Sprintf("%s %q, %s, names the container",
 					by.object.Kind, by.object.Name, place))
 			}

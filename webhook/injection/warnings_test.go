@@ -25,8 +25,8 @@ func TestWarnsOfWhatDependsOnTheNode(t *testing.T) {
 	}
 }
 
-// The field must be able to do the same on every kubelet, or else the advice would lead to other values or to pods that
-// kubelets reject.
+// The warning appears only if spec.securityContext.sysctls has the same effect on every kubelet. Otherwise, pods that
+// follow the advice would get other values, or a kubelet would reject them.
 func TestWarnsOfWhatNeedsNoPrivilege(t *testing.T) {
 	const want = "net.ipv4.tcp_rmem: safe since Kubernetes 1.32, so spec.securityContext.sysctls can set it without a " +
 		"privileged init container"

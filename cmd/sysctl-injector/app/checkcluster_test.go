@@ -81,7 +81,7 @@ func TestCheckOfNamespacesWithoutTheGuard(t *testing.T) {
 			answer: lists(func(w http.ResponseWriter, r *http.Request) {
 				switch path := r.URL.Path; {
 				case strings.Contains(path, "/validatingadmissionpolic"):
-					writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+					listsNothing(w, r)
 				case strings.Contains(path, "/deployments/"):
 					http.NotFound(w, r)
 				default:
@@ -144,7 +144,7 @@ func TestCheckInANamespaceWithoutTheInstallation(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/mutatingwebhookconfigurations"):
 			writeJSON(w, http.StatusOK, installed)
 		case strings.HasSuffix(r.URL.Path, "/validatingwebhookconfigurations"):
-			writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+			listsNothing(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -164,7 +164,7 @@ func TestCheckWithoutTheNamespaceOfTheInstallation(t *testing.T) {
 		case strings.Contains(r.URL.Path, "/deployments/"):
 			http.NotFound(w, r)
 		case strings.HasSuffix(r.URL.Path, "/endpointslices"), strings.Contains(r.URL.Path, "/validatingadmissionpolic"):
-			writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+			listsNothing(w, r)
 		default:
 			forbids(w, r)
 		}
@@ -177,7 +177,7 @@ func TestCheckWithoutTheNamespaceOfTheInstallation(t *testing.T) {
 	}
 }
 
-// What the RuntimeClasses and the server's flags decide is not checked without them.
+// Without the RuntimeClasses and the server's flags, the checks that depend on them are not made.
 func TestCheckOfNodesWithoutTheirSettings(t *testing.T) {
 	nodes := corev1.NodeList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "NodeList"}, Items: []corev1.Node{{}}}
 	kubeconfig := fakeCluster{version: "v1.37.2", answer: func(w http.ResponseWriter, r *http.Request) {
@@ -208,7 +208,7 @@ func TestCheckOfAGuardWithInvalidFlags(t *testing.T) {
 		case strings.Contains(r.URL.Path, "/deployments/"):
 			writeJSON(w, http.StatusOK, server)
 		case strings.Contains(r.URL.Path, "/validatingadmissionpolic"):
-			writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+			listsNothing(w, r)
 		default:
 			forbids(w, r)
 		}

@@ -127,6 +127,11 @@ func forbids(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusForbidden, status)
 }
 
+// listsNothing answers with an empty list.
+func listsNothing(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, metav1.List{TypeMeta: metav1.TypeMeta{Kind: "List", APIVersion: "v1"}})
+}
+
 // lists returns an answer that lists these namespaces, and leaves all other requests to next.
 func lists(next http.HandlerFunc, namespaces ...corev1.Namespace) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
